@@ -1,0 +1,203 @@
+"""Every error that this project raises on purpose.
+
+::
+
+    CellsError
+    ├── ConfigurationError        the operator has to change a setting
+    │   └── PluginError           an entry point does not load
+    ├── RoutingError              the message can not get there
+    │   ├── CellNotFound
+    │   ├── AmbiguousCell
+    │   ├── RoutingInconsistency
+    │   └── MaxHopCountReached
+    ├── DeliveryError             the next cell's broker did not take it
+    │   ├── NeighborUnreachable
+    │   └── NeighborBusy
+    ├── MessageError              the message itself is wrong
+    │   ├── MalformedMessage
+    │   ├── MessageTooLarge
+    │   ├── UnknownMessageType
+    │   ├── UnknownMethod
+    │   └── InvalidArguments
+    ├── CallTimeout               an answer did not come in time
+    │   ├── CellTimeout
+    │   └── ManagerTimeout
+    ├── ManagerBusy               too many calls wait in this manager
+    ├── ManagerStopping           the manager goes down before the answer came
+    ├── RemoteError               an error of a class that may not be rebuilt
+    ├── NeighborError             what an operator asks of the registry
+    │   ├── NeighborNotFound
+    │   ├── NeighborExists
+    │   └── InvalidNeighbor
+    └── DatabaseError
+        ├── DatabaseUnavailable
+        └── SchemaOutdated
+
+Each takes the message that a person reads, and details by keyword which become
+attributes of the same name.  Both survive the way through JSON: ``args`` and
+``kwargs`` are what oslo.messaging and :mod:`cells.failure` rebuild an error from.
+"""
+
+from typing import Any, ClassVar
+
+
+class CellsError(Exception):
+    """Base of all errors of this project: catch it to catch them all."""
+
+    DETAILS: ClassVar[frozenset[str]] = frozenset()
+
+    #: the cell that the error is about, a name or a full path
+    cell: str | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        declared = {name for base in cls.__mro__ for name in vars(base).get("__annotations__", ())}
+        cls.DETAILS = frozenset(declared - {"DETAILS", "message", "kwargs"})
+
+    def __init__(self, message: str = "", **details: Any) -> None:
+        unknown = details.keys() - self.DETAILS
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no detail {', '.join(sorted(unknown))}")
+        super().__init__(message)
+        self.message = message
+        self.kwargs = details
+        self.__dict__.update(details)
+
+
+class ConfigurationError(CellsError):
+    """Raised when a setting is missing, wrong, or contradicts another one."""
+
+
+class PluginError(ConfigurationError):
+    """Raised when an entry point (driver, endpoint) is unknown or does not load."""
+
+
+class RoutingError(CellsError):
+    """Base of the errors of a message that can not reach its target."""
+
+
+class CellNotFound(RoutingError):
+    """Raised when no cell of that name or path is known where the message is."""
+
+
+class AmbiguousCell(RoutingError):
+    """Raised when a short name stands for several cells: use a full path."""
+
+    candidates: list[str] | None = None
+
+
+class RoutingInconsistency(RoutingError):
+    """Raised when the path walked so far contradicts the path to the target."""
+
+    route: str | None = None
+    target: str | None = None
+
+
+class MaxHopCountReached(RoutingError):
+    """Raised when a message has been passed on as often as it may be."""
+
+    hop_count: int | None = None
+
+
+class DeliveryError(CellsError):
+    """Base of the errors of a neighbour that could not be handed a message."""
+
+
+class NeighborUnreachable(DeliveryError):
+    """Raised when the neighbour's broker is down, refuses, or does not answer in time."""
+
+
+class NeighborBusy(DeliveryError):
+    """Raised when too many messages wait for this neighbour already."""
+
+
+class MessageError(CellsError):
+    """Base of the errors of a message that can not be read or carried out."""
+
+
+class MalformedMessage(MessageError):
+    """Raised when a message is no JSON, lacks a key, or has a value of a wrong type."""
+
+
+class MessageTooLarge(MessageError):
+    """Raised when the JSON text of a message is longer than [cells] max_message_bytes."""
+
+    size_bytes: int | None = None
+    limit_bytes: int | None = None
+
+
+class UnknownMessageType(MessageError):
+    """Raised when message_type is none of targeted, broadcast, response."""
+
+
+class UnknownMethod(MessageError):
+    """Raised when the target cell has no endpoint of that name for this type of message."""
+
+    method: str | None = None
+
+
+class InvalidArguments(MessageError):
+    """Raised when the arguments of a message do not fit the endpoint."""
+
+    method: str | None = None
+
+
+class CallTimeout(CellsError):
+    """Base of the errors of an answer that did not come in time."""
+
+    timeout_seconds: float | None = None
+
+
+class CellTimeout(CallTimeout):
+    """Raised when another cell did not answer before the deadline."""
+
+
+class ManagerTimeout(CallTimeout):
+    """Raised when the manager of one's own cell did not answer: is cells-manager running?"""
+
+
+class ManagerBusy(CellsError):
+    """Raised when too many calls wait, for an answer or for a thread, in one manager already."""
+
+
+class ManagerStopping(CellsError):
+    """Raised when the manager is shut down before the answer has come."""
+
+
+class RemoteError(CellsError):
+    """Raised for an error of another cell whose class this cell does not rebuild.
+
+    Only classes of the modules in [cells] allowed_rpc_exception_modules are rebuilt.
+    """
+
+    exc_type: str | None = None
+    value: str | None = None
+    traceback: list[str] | None = None
+
+
+class NeighborError(CellsError):
+    """Base of the errors of the registry of neighbours."""
+
+
+class NeighborNotFound(NeighborError):
+    """Raised when no neighbour of that name is registered."""
+
+
+class NeighborExists(NeighborError):
+    """Raised when a neighbour of that name is registered already."""
+
+
+class InvalidNeighbor(NeighborError):
+    """Raised when what shall be registered can not work: a bad name, URL or weight."""
+
+
+class DatabaseError(CellsError):
+    """Base of the errors of this cell's own database."""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """Raised when the database can not be reached."""
+
+
+class SchemaOutdated(DatabaseError):
+    """Raised when the tables are not there or of another version: run "cells db sync"."""

@@ -1,0 +1,111 @@
+"""An exception as JSON, on its way from one cell to another.
+
+The text is ``{"class", "module", "message", "tb", "args", "kwargs"}``.  It is
+rebuilt only if its module is on the receiving cell's list, as an instance of a
+class named ``<class>_Remote`` which derives from the original one; anything
+else becomes :class:`cells.exceptions.RemoteError`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import traceback
+from collections.abc import Collection
+from typing import Any
+
+from oslo_serialization import jsonutils
+
+from cells import exceptions
+
+REMOTE_SUFFIX = "_Remote"
+
+
+def to_json(error: BaseException, *, with_traceback: bool = True) -> str:
+    """Return ``error`` as the JSON text that travels; never raises.
+
+    What has no JSON form goes as the text that ``repr`` gives.
+    """
+    cls = type(error)
+    name, module = cls.__name__, cls.__module__
+    if name.endswith(REMOTE_SUFFIX):
+        # An error that is passed on a second time keeps the name and module it was born with.
+        original = cls.__mro__[1]
+        name, module = original.__name__, original.__module__
+    data = {
+        "class": name,
+        "module": module,
+        "message": _text(error),
+        "tb": _traceback(error) if with_traceback else [],
+        "args": list(error.args),
+        "kwargs": getattr(error, "kwargs", {}),
+    }
+    try:
+        return json.dumps(data, default=_primitive, allow_nan=False)
+    except Exception:  # arguments of any kind, whose own methods may fail
+        return json.dumps({**data, "args": [data["message"]], "kwargs": {}})
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(getattr(error, "message", None) or error)
+    except Exception:  # an error that can not say what it is must still get to the caller
+        return f"an error of class {type(error).__name__} that has no text"
+
+
+def _traceback(error: BaseException) -> list[str]:
+    try:
+        return traceback.format_exception(type(error), error, error.__traceback__)
+    except Exception:  # for the same reason
+        return []
+
+
+def from_json(text: object, allowed_modules: Collection[str]) -> Exception:
+    """Return the exception that ``text`` describes; never raises.
+
+    :param text: what :func:`to_json` gave, possibly of another release or broken
+    :param allowed_modules: modules whose Exception classes may be rebuilt
+    """
+    try:
+        data = json.loads(text) if isinstance(text, str) else text
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        return exceptions.RemoteError(f"An error that can not be read: {text!r:.200}", value=f"{text!r:.200}")
+    name, module = str(data.get("class")), str(data.get("module"))
+    message = str(data.get("message"))
+    if module in allowed_modules:
+        cls = _remote_class(module, name)
+        if cls is not None:
+            try:
+                error = cls(*data.get("args", []), **data.get("kwargs", {}))
+            except Exception:  # a constructor of any kind, called with a stranger's arguments
+                error = None
+            if error is not None:
+                return error
+    lines = data.get("tb")
+    return exceptions.RemoteError(
+        f"{name}: {message}",
+        exc_type=name,
+        value=message,
+        traceback=[str(line) for line in lines] if isinstance(lines, list) else [],
+    )
+
+
+@functools.lru_cache(maxsize=512)
+def _remote_class(module: str, name: str) -> type[Exception] | None:
+    """The class that stands for ``module.name`` here, or None if there is no such exception."""
+    try:
+        original = getattr(importlib.import_module(module), name, None)
+    except Exception:  # whatever a module of somebody else's does when it is imported
+        return None
+    # A module holds more than it defines: what it merely imported is not on the list.
+    if not isinstance(original, type) or not issubclass(original, Exception) or original.__module__ != module:
+        return None
+    # oslo.messaging, which carries it on to a client, knows it by both names having the suffix.
+    return type(name + REMOTE_SUFFIX, (original,), {"__module__": module + REMOTE_SUFFIX})
+
+
+def _primitive(value: Any) -> Any:
+    return jsonutils.to_primitive(value, fallback=repr)

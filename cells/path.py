@@ -1,0 +1,141 @@
+"""CellPath: the address of a cell, and the only place that knows its separator.
+
+``api!east!az1`` names az1, a child of east, a child of api.  The same notation
+is used for the way a message has walked, ``az1!east!api``, source first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import overload
+
+from cells import exceptions
+
+SEPARATOR = "!"
+MAX_NAME_LENGTH = 255
+
+#: Where the name of a neighbour is expected: whichever it is.  No cell can have this name.
+ANY_NEIGHBOR = SEPARATOR
+
+
+def check_name(name: object) -> str:
+    """Return ``name`` if it can be the name of a cell.
+
+    :raises cells.exceptions.InvalidNeighbor: it is empty, longer than 255
+        characters, or has a separator, a blank or a control character in it
+    """
+    if not isinstance(name, str) or not name:
+        raise exceptions.InvalidNeighbor(f"A cell's name must be a text of at least one character, not {name!r}.")
+    if len(name) > MAX_NAME_LENGTH:
+        raise exceptions.InvalidNeighbor(f"The cell name {name[:20]!r}... is longer than {MAX_NAME_LENGTH} characters.")
+    # Of all blanks the ASCII space alone counts as printable.
+    if SEPARATOR in name or " " in name or not name.isprintable():
+        raise exceptions.InvalidNeighbor(
+            f"The cell name {name!r} must not hold {SEPARATOR!r}, blanks or control characters: "
+            f"{SEPARATOR!r} separates the cells of a path.",
+            cell=name,
+        )
+    return name
+
+
+class CellPath:
+    """A path of one or more cell names.  Immutable, hashable, ordered by its names."""
+
+    __slots__ = ("_names",)
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = tuple(names)
+        if not self._names:
+            raise exceptions.MalformedMessage("A path needs at least one cell name.")
+
+    @classmethod
+    def parse(cls, text: object) -> CellPath:
+        """Read ``api!east!az1``.
+
+        :raises cells.exceptions.MalformedMessage: it is no text, or has an empty or bad name
+        """
+        if not isinstance(text, str):
+            raise exceptions.MalformedMessage(f"A path of cells must be a text like 'api!east', not {text!r:.80}.")
+        names = text.split(SEPARATOR)
+        try:
+            return cls(check_name(name) for name in names)
+        except exceptions.InvalidNeighbor as error:
+            raise exceptions.MalformedMessage(f"{text!r:.80} is no path of cells: {error.message}") from error
+
+    def __str__(self) -> str:
+        return SEPARATOR.join(self._names)
+
+    def __repr__(self) -> str:
+        return f"CellPath({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CellPath) and self._names == other._names
+
+    def __lt__(self, other: CellPath) -> bool:
+        return self._names < other._names
+
+    def __hash__(self) -> int:
+        return hash(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> CellPath: ...
+
+    def __getitem__(self, index: int | slice) -> str | CellPath:
+        return CellPath(self._names[index]) if isinstance(index, slice) else self._names[index]
+
+    @property
+    def first(self) -> str:
+        return self._names[0]
+
+    @property
+    def last(self) -> str:
+        return self._names[-1]
+
+    def child(self, name: str) -> CellPath:
+        """The path one cell longer."""
+        return CellPath((*self._names, name))
+
+    def joined(self, other: Iterable[str]) -> CellPath:
+        """The path that goes on through the cells of ``other``."""
+        return CellPath((*self._names, *other))
+
+    def reversed(self) -> CellPath:
+        """The way back."""
+        return CellPath(self._names[::-1])
+
+    def is_prefix_of(self, other: CellPath) -> bool:
+        """Whether ``other`` starts with this path (or is this path)."""
+        return self._names == other._names[: len(self._names)]
+
+    def common_length(self, other: CellPath) -> int:
+        """How many cells the two paths share from the start."""
+        shared = 0
+        for mine, theirs in zip(self._names, other._names, strict=False):
+            if mine != theirs:
+                break
+            shared += 1
+        return shared
+
+    def walk_to(self, other: CellPath) -> CellPath:
+        """The way from this cell to ``other``, both given from the same top.
+
+        Up to their common ancestor, then down; source and target included:
+        ``api!east!az1`` walks to ``api!west`` as ``az1!east!api!west``.
+
+        :raises cells.exceptions.CellNotFound: they do not share a top
+        """
+        shared = self.common_length(other)
+        if not shared:
+            raise exceptions.CellNotFound(
+                f"{other} does not start at the top of this tree, which is {self.first}.", cell=str(other)
+            )
+        return CellPath((*self._names[shared - 1 :][::-1], *other._names[shared:]))

@@ -1,0 +1,269 @@
+"""Transport URLs: read, built from their parts, changed, and shown without their passwords.
+
+The rows of the database check their URL here, and the operator's commands build
+and mask one.  The notation is that of ``oslo_messaging.TransportURL``, and the
+tests hold the two together; oslo.messaging itself is not imported, because that
+takes longer than everything else a command does, and because its errors repeat
+what they could not read, passwords included.  Nor is ``urlsplit`` used: what it
+thinks of several hosts, some of them in brackets, depends on the release of Python.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from urllib import parse as urllib_parse
+
+from cells import exceptions
+
+MASK = "***"
+#: the transports that can not do without the name of a host
+NETWORK_TRANSPORTS = frozenset({"rabbit", "kombu", "kafka", "amqp"})
+RABBITMQ_TRANSPORTS = frozenset({"rabbit", "kombu"})
+NOTATION = "rabbit://user:password@host:5672/virtual_host"
+_ENCODING_HINT = "special characters of a user name or password are written as %nn there: @ is %40, # is %23, : is %3A"
+_SECRET_KEY = re.compile(r"pass|secret|token|credential", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*")
+
+
+@dataclass(frozen=True)
+class BrokerHost:
+    """One host of a broker, and who logs in there."""
+
+    hostname: str
+    port: int | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        login = ""
+        if self.username is not None:
+            login = _quote(self.username)
+            login += "" if self.password is None else f":{_quote(self.password)}"
+            login += "@"
+        return login + (f"[{self.hostname}]" if ":" in self.hostname else self.hostname) + self._port_suffix()
+
+    def _port_suffix(self) -> str:
+        return "" if self.port is None else f":{self.port}"
+
+
+@dataclass(frozen=True)
+class TransportURL:
+    """What a transport URL says.  ``str()`` gives the URL back, with its passwords."""
+
+    transport: str
+    hosts: tuple[BrokerHost, ...] = ()
+    virtual_host: str | None = None
+    query: str = field(default="", repr=False)  #: as it stands in the URL
+
+    def __str__(self) -> str:
+        path = _quote(self.virtual_host or "")
+        return f"{self.transport}://{','.join(map(str, self.hosts))}/{path}" + (f"?{self.query}" if self.query else "")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a URL that an operator may name one by one; None is "not named".
+
+    ``username`` and ``password`` hold for every host.
+    """
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    hostname: str | None = None
+    port: int | None = None
+    virtual_host: str | None = None
+    broker_hosts: str | None = None  #: several hosts, ``h1:5672,[::1]:5673``
+
+    def __bool__(self) -> bool:
+        return any(value is not None for value in dataclasses.astuple(self))
+
+
+def check_usable(url: TransportURL) -> None:
+    """See that oslo.messaging can log in with what ``url`` says.
+
+    For RabbitMQ it hands the login on with each ``/`` as it is, whatever the URL had:
+    the library below then takes what follows for the name of the virtual host.
+
+    :raises cells.exceptions.InvalidNeighbor: a user name or password has a ``/``
+    """
+    if url.transport.partition("+")[0] not in RABBITMQ_TRANSPORTS:
+        return
+    if any("/" in (host.username or "") + (host.password or "") for host in url.hosts):
+        raise _invalid(
+            "The transport URL has a user name or password with a '/', encoded or not, with which oslo.messaging can "
+            "not log in to RabbitMQ: give this user a password without one"
+        )
+
+
+def parse(url: object) -> TransportURL:
+    """Read a transport URL.
+
+    :raises cells.exceptions.InvalidNeighbor: it is none; the message never holds a password
+    """
+    if not isinstance(url, str) or not url:
+        raise _invalid("A transport URL must be a text")
+    if not url.isprintable() or " " in url:
+        raise _invalid("A transport URL must not hold blanks or control characters")
+    scheme, separator, rest = url.partition("://")
+    if not separator or not _SCHEME.fullmatch(scheme):
+        raise _invalid("The transport URL does not start with a transport and '://'")
+    transport = scheme.lower()
+    rest, _, query = rest.partition("?")
+    addresses, _, path = rest.partition("/")
+    if "#" in url:
+        raise _invalid(f"The transport URL has a '#' in it; {_ENCODING_HINT}, # is %23")
+    if "@" in path and "@" not in addresses:
+        raise _invalid(f"The transport URL has a '/' before an '@'; {_ENCODING_HINT}")
+    if _hides_separators(addresses):
+        raise _invalid(f"The transport URL has a character that looks like one of / ? # @ : in it; {_ENCODING_HINT}")
+    hosts = tuple(_read_host(text) for text in addresses.split(",") if text)
+    if not hosts and transport in NETWORK_TRANSPORTS:
+        raise _invalid("The transport URL names no host")
+    if len({host.username is None for host in hosts}) > 1:
+        raise _invalid(
+            f"Some hosts of the transport URL have a user name and some have none; {_ENCODING_HINT}, a comma is %2C"
+        )
+    return TransportURL(transport, hosts, urllib_parse.unquote(path) if path else None, query)
+
+
+def build(parts: Parts, transport: str = "rabbit") -> TransportURL:
+    """A URL from its parts.
+
+    :raises cells.exceptions.InvalidNeighbor: a part is missing or can not be one
+    """
+    if parts.hostname is None and parts.broker_hosts is None:
+        raise _invalid("No broker is named: give a transport URL, a host name, or several broker hosts")
+    return change(TransportURL(transport), parts)
+
+
+def change(url: TransportURL, parts: Parts) -> TransportURL:
+    """``url`` with the named parts in place of its own.
+
+    New hosts get the credentials of the first old one, unless others are named.
+
+    :raises cells.exceptions.InvalidNeighbor: a part can not be one
+    """
+    hosts = _change_addresses(url.hosts, parts)
+    if parts.username is not None:
+        hosts = tuple(dataclasses.replace(host, username=parts.username) for host in hosts)
+    if parts.password is not None:
+        hosts = tuple(dataclasses.replace(host, password=parts.password) for host in hosts)
+    if any(host.password is not None and not host.username for host in hosts):
+        raise _invalid("A password needs a user name")
+    virtual_host = url.virtual_host if parts.virtual_host is None else parts.virtual_host
+    changed = dataclasses.replace(url, hosts=hosts, virtual_host=virtual_host or None)
+    parse(str(changed))
+    return changed
+
+
+def mask(url: str) -> str:
+    """``url`` as it may be shown: ``***`` in place of every password.
+
+    A text that is no transport URL loses everything that could be a password.
+    """
+    try:
+        parsed = parse(url)
+    except exceptions.InvalidNeighbor:
+        scheme, separator, rest = url.partition("://")
+        return f"{scheme}://{MASK}" + rest[rest.rfind("@") :] * ("@" in rest) if separator else MASK
+    head, question_mark, query = url.partition("?")
+    scheme, _, rest = head.partition("://")
+    netloc, slash, path = rest.partition("/")
+    hosts = ",".join(_mask_host(host) for host in netloc.split(","))
+    pairs = "&".join(_mask_pair(pair) for pair in query.split("&"))
+    return f"{parsed.transport}://{hosts}{slash}{path}{question_mark}{pairs}"
+
+
+def _change_addresses(hosts: tuple[BrokerHost, ...], parts: Parts) -> tuple[BrokerHost, ...]:
+    login = hosts[0] if hosts else BrokerHost("")
+    if parts.broker_hosts is not None:
+        if parts.hostname is not None or parts.port is not None:
+            raise _invalid("Several broker hosts are named and a host name or port too: use one or the other")
+        if "@" in parts.broker_hosts:
+            raise _invalid("Broker hosts are given without user names: 'h1:5672,[::1]:5673'")
+        addresses = [_read_address(text.strip()) for text in parts.broker_hosts.split(",")]
+        return tuple(dataclasses.replace(login, hostname=host, port=port) for host, port in addresses)
+    if parts.hostname is not None:
+        kept_port = hosts[0].port if len(hosts) == 1 else None
+        hostname = _check_hostname(parts.hostname.removeprefix("[").removesuffix("]"))
+        hosts = (dataclasses.replace(login, hostname=hostname, port=kept_port),)
+    if parts.port is not None:
+        if len(hosts) != 1:
+            raise _invalid("A port can be set for one host only: name several as broker hosts, 'h1:5672,h2:5672'")
+        hosts = (dataclasses.replace(hosts[0], port=_check_port(parts.port)),)
+    return hosts
+
+
+def _hides_separators(text: str) -> bool:
+    """Whether another reader of URLs, which normalises characters first, would see separators that we do not."""
+    plain = re.sub("[/?#@:]", "", text)
+    return not text.isascii() and bool(re.search("[/?#@:]", unicodedata.normalize("NFKC", plain)))
+
+
+def _read_host(text: str) -> BrokerHost:
+    login, at_sign, address = text.rpartition("@")
+    hostname, port = _read_address(address)
+    if not at_sign:
+        return BrokerHost(hostname, port)
+    username, colon, password = login.partition(":")
+    if not username:
+        raise _invalid("The transport URL has an '@' without a user name before it")
+    if "[" in login or "]" in login:
+        raise _invalid(f"The brackets in the transport URL do not enclose an IPv6 address; {_ENCODING_HINT}, [ is %5B")
+    return BrokerHost(hostname, port, urllib_parse.unquote(username), urllib_parse.unquote(password) if colon else None)
+
+
+def _read_address(text: str) -> tuple[str, int | None]:
+    if text.startswith("["):
+        hostname, bracket, port = text[1:].partition("]")
+        if not bracket or ":" not in hostname or (port and not port.startswith(":")):
+            raise _invalid("An IPv6 address is written in brackets, the port behind them: [::1]:5672")
+        port = port[1:]
+    elif text.count(":") > 1:
+        hostname, port = text, ""
+    else:
+        hostname, _, port = text.partition(":")
+    return _check_hostname(hostname), _check_port(port) if port else None
+
+
+def _check_hostname(hostname: str) -> str:
+    if ":" in hostname:
+        try:
+            ipaddress.IPv6Address(hostname)
+        except ValueError:
+            # The text may be a part of a password that was not encoded.
+            raise _invalid(f"A host of the transport URL is no IPv6 address and has a ':'; {_ENCODING_HINT}") from None
+    elif not hostname or re.search(r"[@/?#,\[\]%\\]|\s", hostname) or not hostname.isprintable():
+        raise _invalid(f"A host name is empty or has a special character in it; {_ENCODING_HINT}")
+    return hostname
+
+
+def _check_port(port: object) -> int:
+    number = int(port) if isinstance(port, str) and port.isascii() and port.isdigit() else port
+    if not isinstance(number, int) or not 0 < number < 65536:
+        # Not shown: it is a part of the password if that was not encoded.
+        raise _invalid(f"A port is not a number between 1 and 65535; {_ENCODING_HINT}")
+    return number
+
+
+def _mask_host(text: str) -> str:
+    login, at_sign, address = text.rpartition("@")
+    username, colon, _ = login.partition(":")
+    return f"{username}{colon}{MASK if colon else ''}{at_sign}{address}"
+
+
+def _mask_pair(pair: str) -> str:
+    key, equals, _ = pair.partition("=")
+    return f"{key}={MASK}" if equals and _SECRET_KEY.search(urllib_parse.unquote_plus(key)) else pair
+
+
+def _quote(text: str) -> str:
+    return urllib_parse.quote(text, safe="")
+
+
+def _invalid(problem: str) -> exceptions.InvalidNeighbor:
+    return exceptions.InvalidNeighbor(f"{problem}. It should look like {NOTATION}.")
