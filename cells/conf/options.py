@@ -1,0 +1,99 @@
+"""Registration of all options, and the way a command gets its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from oslo_config import cfg
+from oslo_db import options as db_options
+from oslo_log import log
+
+from cells import exceptions
+from cells.conf import cells, default, upgrade_levels
+
+_GROUPS = (default, cells, upgrade_levels)
+#: Libraries that say at a level for operators what only developers want to know.
+LOG_LEVELS = ("alembic=WARN", "amqp=ERROR", "oslo_service.backend=WARN", "stevedore=ERROR")
+DEFAULT_CONNECTION = "sqlite:///$state_path/cells.sqlite"
+
+
+def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:
+    """What ``oslo-config-generator`` writes into the sample (entry point oslo.config.opts)."""
+    return [(group.GROUP, list(group.OPTIONS)) for group in _GROUPS]
+
+
+def set_defaults() -> None:
+    """Give options of other libraries the defaults of this project.
+
+    Called by the sample generator too (entry point oslo.config.opts.defaults).
+    """
+    cfg.set_defaults(db_options.database_opts, connection=DEFAULT_CONNECTION)
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Register every option of this project, and those of oslo.db, on ``conf``."""
+    for group in _GROUPS:
+        conf.register_opts(group.OPTIONS, group=group.GROUP)
+    set_defaults()
+    conf.register_opts(db_options.database_opts, group="database")
+
+
+def load(config_files: Sequence[str | Path], arguments: Sequence[str] = ()) -> cfg.ConfigOpts:
+    """Return a configuration read from ``config_files``.
+
+    :param arguments: further command line options of oslo.config, ``--config-dir`` say
+    :raises cells.exceptions.ConfigurationError: a file is missing or unreadable, or
+        a value is of a wrong type or out of range
+    """
+    return _load(
+        arguments, prog=None, default_config_files=[str(path) for path in config_files], default_config_dirs=[]
+    )
+
+
+def load_command_line(program: str, arguments: Sequence[str]) -> cfg.ConfigOpts:
+    """Return a configuration for a daemon: ``--config-file``, ``--config-dir``, logging options.
+
+    Without ``--config-file`` the usual places are searched for ``cells.conf``.
+
+    :raises cells.exceptions.ConfigurationError: as :func:`load`
+    """
+    conf = _load(arguments, prog=program)
+    if not conf.config_file and not conf.config_dir:
+        raise exceptions.ConfigurationError("There is no configuration file: name one with --config-file.")
+    return conf
+
+
+def _load(arguments: Sequence[str], **options: Any) -> cfg.ConfigOpts:
+    conf = cfg.ConfigOpts()
+    register(conf)
+    log.register_options(conf)
+    log.set_defaults(default_log_levels=[*log.get_default_log_levels(), *LOG_LEVELS])
+    try:
+        conf(list(arguments), project="cells", version=metadata.version("cells-intercell"), **options)
+        check(conf)
+    except (cfg.Error, OSError, UnicodeDecodeError) as error:
+        raise exceptions.ConfigurationError(f"The configuration can not be used: {error}") from error
+    return conf
+
+
+def check(conf: cfg.ConfigOpts) -> None:
+    """Read every option of this project once, so that a wrong value is an error now and not later."""
+    for group in _GROUPS:
+        values = conf[group.GROUP] if group.GROUP else conf
+        for option in group.OPTIONS:
+            try:
+                value = values[option.dest]
+            except (cfg.ConfigFileValueError, cfg.TemplateSubstitutionError) as error:
+                reason = str(error).rpartition("is not valid: ")[2]
+                raise exceptions.ConfigurationError(f"{_where(group, option)} can not be used: {reason}") from error
+            # oslo.config takes a number that was left empty for none at all.
+            if value is None and option.default is not None:
+                where = _where(group, option)
+                raise exceptions.ConfigurationError(f"{where} is empty: give it a value or leave the line out.")
+
+
+def _where(group: Any, option: cfg.Opt) -> str:
+    return f"[{group.GROUP or 'DEFAULT'}] {option.name}"
