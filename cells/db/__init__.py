@@ -1,0 +1,1 @@
+"""The registry of neighbours: one table, on SQLite, PostgreSQL or MariaDB."""

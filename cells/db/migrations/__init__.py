@@ -1,0 +1,1 @@
+"""The alembic environment.  Nobody but alembic imports what is in here."""

@@ -1,0 +1,30 @@
+"""What alembic runs: :mod:`cells.db.migration` hands it a connection that holds the lock.
+
+From the command line of alembic, for developers who add a revision, it works too::
+
+    alembic -c cells/db/alembic.ini -x url=sqlite:///new.sqlite revision --autogenerate -m "..."
+"""
+
+import sqlalchemy
+from alembic import context
+from sqlalchemy import Connection
+
+from cells.db import models
+
+
+def run(connection: Connection) -> None:
+    """Bring the database behind ``connection`` to the revision that alembic was asked for."""
+    # SQLite can not alter a table in place: alembic makes a new one and copies.
+    context.configure(
+        connection=connection, target_metadata=models.Base.metadata, compare_type=True, render_as_batch=True
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+connection = context.config.attributes.get("connection")
+if connection is not None:
+    run(connection)
+else:
+    with sqlalchemy.create_engine(context.get_x_argument(as_dictionary=True)["url"]).begin() as connection:
+        run(connection)

@@ -1,0 +1,43 @@
+"""The table as SQLAlchemy knows it.  Only this package imports it: all others see NeighborRow."""
+
+from __future__ import annotations
+
+import datetime
+
+from oslo_utils import timeutils
+from sqlalchemy import Boolean, DateTime, Double, Integer, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """The tables that the migrations have to make."""
+
+
+class Cell(Base):
+    """A neighbour, or one that was: a row is never taken away, only marked as deleted."""
+
+    __tablename__ = "cells"
+    __table_args__ = (
+        # A name is free again once its row is deleted, because ``deleted`` is the row's id then.
+        UniqueConstraint("name", "deleted", name="uniq_cells0name0deleted"),
+        # Binary comparison, as on the other back ends: "East" and "east" are two cells.
+        {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"},
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String(255))
+    api_url: Mapped[str | None] = mapped_column(String(255))
+    transport_url: Mapped[str] = mapped_column(Text)
+    weight_offset: Mapped[float] = mapped_column(Double)
+    weight_scale: Mapped[float] = mapped_column(Double)
+    is_parent: Mapped[bool] = mapped_column(Boolean)
+    driver: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime.datetime | None] = mapped_column(DateTime, default=timeutils.utcnow)
+    updated_at: Mapped[datetime.datetime | None] = mapped_column(DateTime, onupdate=timeutils.utcnow)
+    deleted_at: Mapped[datetime.datetime | None] = mapped_column(DateTime)
+    deleted: Mapped[int] = mapped_column(Integer, default=0)
+
+    def soft_delete(self) -> None:
+        """Mark this row as deleted, which frees its name."""
+        self.deleted = self.id
+        self.deleted_at = timeutils.utcnow()
