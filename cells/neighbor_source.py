@@ -1,0 +1,131 @@
+"""Where the neighbours come from: the database, or a JSON file.
+
+The manager's periodic task calls :class:`NeighborLoader`; what it finds is put
+into the table at once, without a restart.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from cells import exceptions
+from cells.counters import Counters
+from cells.db.rows import NeighborRow
+from cells.neighbors import Changes, NeighborTable
+
+LOG = logging.getLogger(__name__)
+
+
+class NeighborSource(Protocol):
+    """Gives the rows of all neighbours."""
+
+    def neighbors(self) -> list[NeighborRow]:
+        """:raises cells.exceptions.CellsError: they can not be read now"""
+
+    def close(self) -> None:
+        """Close what is open; reading opens it again."""
+
+
+class FileSource:
+    """Neighbours from the JSON file that ``[cells] cells_config`` names: name -> row."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+
+    def neighbors(self) -> list[NeighborRow]:
+        """:raises cells.exceptions.ConfigurationError: the file is missing or wrong"""
+        try:
+            data = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise exceptions.ConfigurationError(
+                f"The neighbours can not be read from [cells] cells_config = {self._path}: {error}"
+            ) from error
+        if not isinstance(data, dict):
+            raise exceptions.ConfigurationError(
+                f"{self._path} must hold a JSON object that maps names of cells to rows, not {type(data).__name__}."
+            )
+        try:
+            return [NeighborRow.from_mapping(name, row) for name, row in data.items()]
+        except exceptions.InvalidNeighbor as error:
+            raise exceptions.ConfigurationError(f"{self._path}: {error.message}") from error
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+class NeighborLoader:
+    """Brings the table up to date with its source, and keeps it when the source is away."""
+
+    def __init__(
+        self,
+        cell_name: str,
+        source: NeighborSource,
+        table: NeighborTable,
+        counters: Counters,
+        on_changes: Callable[[Changes], None],
+    ) -> None:
+        """``on_changes`` is told what is new or gone after each load that changed something."""
+        self._cell_name = cell_name
+        self._source = source
+        self._table = table
+        self._counters = counters
+        self._on_changes = on_changes
+        # The periodic look and SIGHUP may come together: rows that were read first must not be put in last.
+        self._loading = threading.Lock()
+        self._problem: str | None = None
+        self._refused: set[str] = set()
+
+    def load(self, *, is_asked: bool = False) -> bool:
+        """Load once.  Never raises.
+
+        :param is_asked: somebody wants to know, even if it fails as it did before
+        :returns: False if the source could not be read; the last known table stays
+        """
+        with self._loading:
+            return self._load(is_asked=is_asked)
+
+    def _load(self, *, is_asked: bool) -> bool:
+        error: exceptions.CellsError | None = None
+        rows: list[NeighborRow] = []
+        try:
+            rows = self._source.neighbors()
+        except exceptions.CellsError as raised:
+            error = raised
+        if error is not None:
+            self._counters.count("load_failed", type(error).__name__)
+            # One line for each problem, not one per interval.
+            level = logging.WARNING if is_asked or error.message != self._problem else logging.DEBUG
+            LOG.log(level, "The neighbors could not be loaded, the last known ones stay: %s", error.message)
+            self._problem = error.message
+            return False
+        if self._problem is not None:
+            LOG.info("The neighbors can be loaded again.")
+        self._problem = None
+        changes = self._table.replace(self._usable(rows))
+        if changes:
+            for name, changed in (("added", changes.added), ("changed", changes.changed)):
+                if changed:
+                    LOG.info("Neighbors %s: %s", name, ", ".join(row.name for row in changed))
+            gone = {row.name for row in changes.removed} - {row.name for row in changes.changed}
+            if gone:
+                LOG.info("Neighbors removed: %s", ", ".join(sorted(gone)))
+            self._on_changes(changes)
+        return True
+
+    def _usable(self, rows: list[NeighborRow]) -> list[NeighborRow]:
+        refused = {row.name for row in rows if row.name == self._cell_name}
+        if refused - self._refused:
+            self._counters.count("refused", "InvalidNeighbor")
+            LOG.error(
+                "A neighbour has this cell's own name, %s, and is left out: remove it with "
+                '"cells neighbor delete %s", or correct [cells] name.',
+                self._cell_name,
+                self._cell_name,
+            )
+        self._refused = refused
+        return [row for row in rows if row.name not in refused]

@@ -1,0 +1,128 @@
+"""What this cell knows of the tree: its own path from the top, and who is below.
+
+Paths and subtrees are learned from the answers of neighbours to ping; nothing
+here sends anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cells import exceptions
+from cells.neighbors import NeighborTable
+from cells.path import CellPath, check_name
+
+#: name of a child -> its own children
+Subtree = dict[str, Any]
+
+#: Deeper than any sensible tree: a bound for what a neighbour may claim.
+MAX_DEPTH = 200
+
+
+class Topology:
+    """Names and paths of cells, as far as this cell has learned them."""
+
+    def __init__(self, cell_name: str, table: NeighborTable) -> None:
+        self._name = cell_name
+        self._table = table
+
+    def own_paths(self) -> list[CellPath]:
+        """This cell's paths from the top: one per parent, the parent's path where it told us.
+
+        A parent that has not told us its own path counts as the top until it does.
+        """
+        parents = sorted(self._table.snapshot().parents)
+        return [self._path_of_parent(name).child(self._name) for name in parents] or [CellPath([self._name])]
+
+    @property
+    def own_path(self) -> CellPath:
+        return self.own_paths()[0]
+
+    def _path_of_parent(self, name: str) -> CellPath:
+        heard = self._table.heard(name)
+        try:
+            path = CellPath.parse(heard.description.get("path") if heard else None)
+        except exceptions.MessageError:
+            return CellPath([name])
+        # A neighbour that calls itself differently than we do is reached by our name for it, and
+        # one that says it is below us (parents in a circle) has no place above us to tell of.
+        is_above = path.last == name and self._name not in path and len(path) <= MAX_DEPTH
+        return path if is_above else CellPath([name])
+
+    def subtree(self) -> Subtree:
+        """The cells below, nested: ``{"east": {"az1": {}}, "west": {}}``."""
+        return {name: self._subtree_of_child(name) for name in sorted(self._table.snapshot().children)}
+
+    def _subtree_of_child(self, name: str) -> Subtree:
+        heard = self._table.heard(name)
+        return _clean(heard.description.get("subtree") if heard else None)
+
+    def walk_to(self, text: str) -> CellPath:
+        """The way from this cell to the one that ``text`` names.
+
+        :param text: a name that is unique in what this cell knows, or a full path from the top
+        :raises cells.exceptions.CellNotFound: nothing here is called that
+        :raises cells.exceptions.AmbiguousCell: several cells are
+        :raises cells.exceptions.MalformedMessage: it can be neither
+        """
+        target = CellPath.parse(text)
+        return self._walk_to_name(target.first) if len(target) == 1 else self._walk_to_path(target)
+
+    def _walk_to_path(self, target: CellPath) -> CellPath:
+        own_paths = self.own_paths()
+        best = max(own_paths, key=target.common_length)
+        if not target.common_length(best):
+            raise exceptions.CellNotFound(
+                f"No cell {target} is known in {self._name}: a full path starts at the top of the tree, which from "
+                f"here is {' or '.join(sorted({path.first for path in own_paths}))}.",
+                cell=str(target),
+            )
+        return best.walk_to(target)
+
+    def _walk_to_name(self, name: str) -> CellPath:
+        walks = {own.walk_to(found) for own in self.own_paths() for found in self._paths_of(own, name)}
+        if not walks:
+            raise exceptions.CellNotFound(
+                f'No cell {name!r} is known in {self._name}: check the name with "cells topology", or give its full '
+                f"path from the top, like {self.own_path.child(name)}.",
+                cell=name,
+            )
+        if len(walks) > 1:
+            candidates = sorted(str(path) for own in self.own_paths() for path in self._paths_of(own, name))
+            raise exceptions.AmbiguousCell(
+                f"{name!r} can be any of {', '.join(candidates)}: give the full path.", cell=name, candidates=candidates
+            )
+        return walks.pop()
+
+    def _paths_of(self, own: CellPath, name: str) -> Iterator[CellPath]:
+        """All known paths from the top that end in ``name``: above, here, and below."""
+        for depth in range(1, len(own) + 1):
+            if own[depth - 1] == name:
+                yield own[:depth]
+        for below in _walk(self.subtree()):
+            if below.last == name:
+                yield own.joined(below)
+
+
+def _clean(claimed: object, depth: int = 0) -> Subtree:
+    """A neighbour's idea of its subtree, reduced to what has the right form."""
+    if not isinstance(claimed, Mapping) or depth > MAX_DEPTH:
+        return {}
+    return {name: _clean(below, depth + 1) for name, below in claimed.items() if _is_name(name)}
+
+
+def _is_name(name: object) -> bool:
+    try:
+        check_name(name)
+    except exceptions.InvalidNeighbor:
+        return False
+    return True
+
+
+def _walk(subtree: Subtree) -> Iterator[CellPath]:
+    for name, below in subtree.items():
+        path = CellPath([name])
+        yield path
+        for deeper in _walk(below):
+            yield path.joined(deeper)

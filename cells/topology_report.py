@@ -1,0 +1,60 @@
+"""The tree as an operator sees it, made from the answers of all cells to one broadcast."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from cells import exceptions
+from cells.messages import Response
+from cells.path import CellPath
+
+LOG = logging.getLogger(__name__)
+
+Node = dict[str, Any]
+
+
+def draw(own_path: CellPath, parent_state: str, responses: Iterable[Response]) -> Node:
+    """Nested nodes ``{"name", "path", "state", "is_self", "children"}``, the topmost known ancestor first.
+
+    :param own_path: of the cell that asked
+    :param parent_state: how the parent looks from there; the cells above it are not asked
+    :param responses: to a broadcast of ping down from that cell
+    """
+    nodes: dict[CellPath, Node] = {}
+    for depth in range(1, len(own_path) + 1):
+        _place(nodes, own_path[:depth])
+    own = nodes[own_path]
+    own["is_self"] = True
+    if len(own_path) > 1:
+        nodes[own_path[:-1]]["state"] = parent_state
+    for response in sorted(responses, key=lambda candidate: candidate.cell):
+        try:
+            path = own_path.joined(list(CellPath.parse(response.cell))[1:])
+        except exceptions.MalformedMessage as error:
+            LOG.warning("A cell that answered is left out of the tree: %s", error.message)
+            continue
+        _place(nodes, path)["state"] = _state(response)
+    return nodes[own_path[:1]]
+
+
+def _place(nodes: dict[CellPath, Node], path: CellPath) -> Node:
+    node = nodes.get(path)
+    if node is None:
+        node = {"name": path.last, "path": str(path), "state": "unknown", "is_self": False, "children": []}
+        nodes[path] = node
+        if len(path) > 1:
+            _place(nodes, path[:-1])["children"].append(node)
+    return node
+
+
+def _state(response: Response) -> str:
+    if response.error is None:
+        return "up"
+    if isinstance(response.error, exceptions.CellTimeout):
+        return "silent"
+    if isinstance(response.error, exceptions.DeliveryError):
+        return "unreachable"
+    # It answered, if only to say that it does not know ping: Nova's own service.
+    return "up" if isinstance(response.error, (exceptions.UnknownMethod, exceptions.RemoteError)) else "failed"
