@@ -1,0 +1,149 @@
+"""What an endpoint is: a function that other cells may call by name.
+
+::
+
+    from cells.endpoints import endpoint
+
+    @endpoint
+    def disk_usage(call, path="/"):
+        return {"cell": call.cell.name, "used": ...}
+
+The package that has it names the module in its entry points, and every manager
+on whose machine the package is installed offers it::
+
+    [options.entry_points]
+    cells.endpoints =
+        disk = cells_disk_usage.endpoints
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, overload
+
+from cells import exceptions
+from cells.context import RequestContext
+from cells.path import CellPath
+
+#: Types of message that may call an endpoint unless it says otherwise.
+REQUESTS = ("targeted", "broadcast")
+
+_ATTRIBUTE = "__cells_endpoint__"
+
+
+class LocalCell(Protocol):
+    """The cell in which an endpoint runs, as far as endpoints may use it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def describe(self) -> dict[str, Any]:
+        """Name, path, host, versions and subtree of this cell; no I/O."""
+
+    def resolve(self, response_to: str, sender: str, responses: Sequence[str]) -> bool:
+        """Hand answers to the call that waits for them."""
+
+    def answer_announcement(self, parent: str) -> None:
+        """Tell the parents what this cell and those below can do, and ask the one that spoke who it is."""
+
+    def send_capacities(self) -> None:
+        """Tell the parents how much room this cell and those below have."""
+
+    def record_capabilities(self, child: str, capabilities: Mapping[str, Sequence[str]]) -> None:
+        """Keep what a child announced."""
+
+    def record_capacities(self, child: str, capacities: Mapping[str, Any]) -> None:
+        """Keep what a child announced."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an endpoint: what it is handed as its first argument."""
+
+    cell: LocalCell
+    method: str
+    arguments: Mapping[str, Any]
+    message_type: str
+    #: the cells that the message has walked, source first, this cell last
+    route: CellPath
+    response_to: str | None
+    context_values: Mapping[str, Any]
+
+    @functools.cached_property
+    def context(self) -> RequestContext:
+        """Who asks."""
+        return RequestContext.from_dict(self.context_values)
+
+    @property
+    def sender(self) -> str:
+        """The neighbour from which the message came; this cell itself if it came from none."""
+        return self.route[-2] if len(self.route) > 1 else self.route.last
+
+    def told_by(self, cell_name: str) -> str:
+        """The name of the neighbour that speaks; it is believed about itself alone.
+
+        :raises cells.exceptions.InvalidArguments: another one sent the message, or passed it on
+        """
+        if len(self.route) != 2 or cell_name != self.sender:
+            raise exceptions.InvalidArguments(
+                f"An update about {cell_name!r:.80} came by {self.route}: a cell tells about itself alone.",
+                method=self.method,
+            )
+        return cell_name
+
+
+@dataclass(frozen=True)
+class EndpointMark:
+    """What the decorator leaves on a function."""
+
+    name: str
+    accepts: tuple[str, ...]
+    blocks: bool = True
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@overload
+def endpoint(function: Function) -> Function: ...
+
+
+@overload
+def endpoint(
+    *, name: str | None = None, accepts: Sequence[str] = REQUESTS, blocks: bool = True
+) -> Callable[[Function], Function]: ...
+
+
+def endpoint(
+    function: Function | None = None,
+    *,
+    name: str | None = None,
+    accepts: Sequence[str] = REQUESTS,
+    blocks: bool = True,
+) -> Function | Callable[[Function], Function]:
+    """Let other cells call ``function``.
+
+    Its first argument is a :class:`Call`, the others come by keyword from the
+    message and are JSON values; so must be what it returns.  What it raises
+    goes to the caller.  It runs on a thread of its own and may block, for as long as
+    its caller is willing to wait.
+
+    :param name: the method name in messages, if it is not the function's own
+    :param accepts: types of message that may call it
+    :param blocks: False promises that it returns at once and waits for nothing, no
+        lock, file or socket: it then runs on the thread that reads the messages
+    """
+
+    def mark(marked: Function) -> Function:
+        setattr(marked, _ATTRIBUTE, EndpointMark(name or marked.__name__, tuple(accepts), blocks))
+        return marked
+
+    return mark if function is None else mark(function)
+
+
+def mark_of(candidate: object) -> EndpointMark | None:
+    """The mark on ``candidate``, or None if it is no endpoint."""
+    mark = getattr(candidate, _ATTRIBUTE, None)
+    return mark if isinstance(mark, EndpointMark) else None

@@ -1,0 +1,131 @@
+"""All endpoints of this manager, found through the entry points ``cells.endpoints``."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from stevedore import extension
+
+from cells import exceptions
+from cells.endpoints.base import Call, EndpointMark, mark_of
+
+NAMESPACE = "cells.endpoints"
+
+
+class _Endpoint:
+    __slots__ = ("function", "mark", "signature")
+
+    def __init__(self, function: Callable[..., Any], mark: EndpointMark) -> None:
+        self.function = function
+        self.mark = mark
+        self.signature = inspect.signature(function)
+
+
+class Endpoints:
+    """The methods that messages may call.  Nothing else can be called."""
+
+    def __init__(self, functions: Iterable[Callable[..., Any]] = ()) -> None:
+        self._endpoints: dict[str, _Endpoint] = {}
+        for function in functions:
+            self.add(function)
+
+    @classmethod
+    def load(cls) -> Endpoints:
+        """All endpoints of the installed packages.
+
+        :raises cells.exceptions.PluginError: an entry point does not load, or two
+            functions have the same name
+        """
+        endpoints = cls()
+        manager: extension.ExtensionManager[Any] = extension.ExtensionManager(
+            NAMESPACE, on_load_failure_callback=_refuse
+        )
+        for loaded in sorted(manager, key=lambda found: found.name):
+            found = _functions(loaded.plugin)
+            if not found:
+                raise exceptions.PluginError(
+                    f"The entry point {loaded.name} of {NAMESPACE} names {loaded.entry_point_target}, "
+                    "in which no function is decorated with @endpoint."
+                )
+            for function in found:
+                endpoints.add(function)
+        return endpoints
+
+    def add(self, function: Callable[..., Any]) -> None:
+        """Add one decorated function.
+
+        :raises cells.exceptions.PluginError: it is not decorated, or its name is taken
+        """
+        mark = mark_of(function)
+        if mark is None:
+            raise exceptions.PluginError(f"{function!r} is not decorated with @endpoint.")
+        known = self._endpoints.get(mark.name)
+        if known is not None and known.function is not function:
+            raise exceptions.PluginError(
+                f"Two endpoints are called {mark.name!r}: {_where(known.function)} and {_where(function)}. "
+                "Rename one of them or remove its package."
+            )
+        self._endpoints[mark.name] = _Endpoint(function, mark)
+
+    def names(self) -> list[str]:
+        return sorted(self._endpoints)
+
+    def may_block(self, method: str) -> bool:
+        """Whether the endpoint has to run on a thread of its own."""
+        found = self._endpoints.get(method)
+        return found is not None and found.mark.blocks
+
+    def invoke(self, call: Call) -> Any:
+        """Run the endpoint that ``call`` names; return or raise what it returns or raises.
+
+        :raises cells.exceptions.UnknownMethod: there is none for this type of message
+        :raises cells.exceptions.InvalidArguments: the arguments do not fit
+        """
+        found = self._endpoints.get(call.method)
+        if found is None or call.message_type not in found.mark.accepts:
+            raise exceptions.UnknownMethod(
+                f"The cell {call.cell.name} has no endpoint {call.method!r:.80} for {call.message_type} messages: "
+                "check the name, and that the package that brings it is installed there.",
+                cell=call.cell.name,
+                method=call.method,
+            )
+        try:
+            bound = found.signature.bind(call, **call.arguments)
+        except TypeError as error:
+            raise exceptions.InvalidArguments(
+                f"The arguments do not fit {call.method}{_shown(found.signature)}: {error}.",
+                cell=call.cell.name,
+                method=call.method,
+            ) from error
+        return found.function(*bound.args, **bound.kwargs)
+
+
+def _functions(plugin: Any) -> list[Callable[..., Any]]:
+    if isinstance(plugin, types.ModuleType):
+        return [found for found in vars(plugin).values() if mark_of(found) is not None]
+    return [plugin] if mark_of(plugin) is not None else []
+
+
+def _where(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{getattr(function, '__qualname__', function)}"
+
+
+def _shown(signature: inspect.Signature) -> str:
+    """The signature as a caller sees it: names and defaults, without the call itself.
+
+    Annotations are left out: most are text here, and none of them is checked.
+    """
+    parameters = [
+        parameter.replace(annotation=inspect.Parameter.empty) for parameter in list(signature.parameters.values())[1:]
+    ]
+    return str(signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
+
+
+def _refuse(_manager: object, entry_point: Any, error: BaseException) -> None:
+    raise exceptions.PluginError(
+        f"The entry point {entry_point.name} = {entry_point.value} of {NAMESPACE} can not be loaded: {error}. "
+        "Repair or remove the package that has it."
+    ) from error

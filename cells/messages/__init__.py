@@ -1,0 +1,21 @@
+"""Messages between cells: data, their JSON, and the decision where they go next."""
+
+from cells.messages.base import Hop, Message, Plan, SealedMessage
+from cells.messages.broadcast import BroadcastMessage
+from cells.messages.codec import MESSAGE_TYPES, parse, salvage
+from cells.messages.response import Response, ResponseMessage
+from cells.messages.targeted import TargetedMessage
+
+__all__ = [
+    "MESSAGE_TYPES",
+    "BroadcastMessage",
+    "Hop",
+    "Message",
+    "Plan",
+    "Response",
+    "ResponseMessage",
+    "SealedMessage",
+    "TargetedMessage",
+    "parse",
+    "salvage",
+]

@@ -1,0 +1,181 @@
+"""Calls that wait for answers from other cells.
+
+A call waits as an entry in a table, not as a thread: an entry is completed by
+the last answer or by its deadline, whichever comes first, exactly once.  What
+comes later, twice, or from nobody who was asked finds nothing to complete.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from cells import exceptions
+from cells.counters import Counters
+from cells.path import ANY_NEIGHBOR
+
+LOG = logging.getLogger(__name__)
+
+#: Takes the answers, JSON texts of Response.  Must not block.
+Complete = Callable[[Sequence[str]], object]
+#: Gives the answer that stands for a part that did not come, because its time is over or the
+#: manager is stopping.
+Substitute = Callable[[str, bool], str]
+
+
+class _Entry:
+    """One waiting call: the parts (neighbours, or this cell) still missing, and the answers so far."""
+
+    __slots__ = ("answers", "complete", "is_own", "missing", "substitute")
+
+    def __init__(self, parts: Collection[str], complete: Complete, substitute: Substitute, *, is_own: bool) -> None:
+        self.missing = set(parts)
+        self.answers: list[str] = []
+        self.complete = complete
+        self.substitute = substitute
+        self.is_own = is_own
+
+
+class PendingCalls:
+    """The table of waiting calls, by the id of the message.  Thread-safe."""
+
+    def __init__(self, max_calls: int, counters: Counters, clock: Callable[[], float] = time.monotonic) -> None:
+        self._max_calls = max_calls
+        self._counters = counters
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._entries: dict[str, _Entry] = {}
+        self._own_calls = 0
+        self._deadlines: list[tuple[float, int, str, _Entry]] = []
+        self._sequence = itertools.count()
+        self._stopping = False
+        self._reaper: threading.Thread | None = None
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def start(self) -> None:
+        """Start to watch the deadlines."""
+        with self._changed:
+            if self._reaper is None:
+                self._stopping = False
+                self._reaper = threading.Thread(target=self._watch_deadlines, name="cells-deadlines", daemon=True)
+                self._reaper.start()
+
+    def stop(self) -> None:
+        """Complete what still waits, now, with substitutes; stop watching.  May be called twice."""
+        with self._changed:
+            self._stopping = True
+            reaper, self._reaper = self._reaper, None
+            waiting = list(self._entries.items())
+            self._changed.notify_all()
+        for message_id, entry in waiting:
+            self._expire(message_id, entry, is_stopping=True)
+        if reaper is not None:
+            reaper.join()
+
+    def wait_until_idle(self, timeout_seconds: float) -> bool:
+        """Wait until no call of a service waits any more; False if that took too long."""
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self._entries) == self._own_calls, timeout_seconds)
+
+    def expect(  # noqa: PLR0913  # what a call waits for, and for whom
+        self,
+        message_id: str,
+        parts: Collection[str],
+        timeout_seconds: float,
+        complete: Complete,
+        substitute: Substitute,
+        *,
+        is_own: bool = False,
+    ) -> None:
+        """Wait for one answer from each of ``parts``; then, or at the deadline, call ``complete`` once.
+
+        :param parts: who has to answer; without any it is complete at once
+        :param substitute: gives the answer for a part that is missing at the deadline
+        :param is_own: the manager asks on its own account: a shutdown does not wait for it
+        :raises cells.exceptions.ManagerBusy: too many calls wait already
+        """
+        if not parts:
+            complete([])
+            return
+        with self._changed:
+            if self._stopping:
+                raise exceptions.ManagerStopping("The manager is shutting down and takes no more calls.")
+            if not is_own and len(self._entries) - self._own_calls >= self._max_calls:
+                self._counters.count("refused", "ManagerBusy")
+                raise exceptions.ManagerBusy(
+                    f"{self._max_calls} calls wait for their answers in this manager already "
+                    "([cells] max_pending_calls): try again later."
+                )
+            if message_id in self._entries:
+                raise exceptions.MalformedMessage(f"A message with the uuid {message_id} is waited for already.")
+            self._entries[message_id] = _Entry(parts, complete, substitute, is_own=is_own)
+            self._own_calls += is_own
+            deadline = self._clock() + timeout_seconds
+            heapq.heappush(self._deadlines, (deadline, next(self._sequence), message_id, self._entries[message_id]))
+            if self._deadlines[0][2] == message_id:
+                self._changed.notify_all()
+
+    def add(self, message_id: str, part: str, answers: Sequence[str]) -> bool:
+        """Take the answers of one part.
+
+        :returns: False if nobody waits for them: too late, sent twice, or never asked
+        """
+        with self._changed:
+            entry = self._entries.get(message_id)
+            if entry is None:
+                return False
+            part = ANY_NEIGHBOR if ANY_NEIGHBOR in entry.missing else part
+            if part not in entry.missing:
+                return False
+            entry.missing.discard(part)
+            entry.answers.extend(answers)
+            if entry.missing:
+                return True
+            self._remove(message_id)
+        self._complete(entry)
+        return True
+
+    def _remove(self, message_id: str) -> None:
+        self._own_calls -= self._entries.pop(message_id).is_own
+        if len(self._deadlines) > 2 * len(self._entries) + 64:
+            # Deadlines of completed calls are left in the heap; a burst must not leave it large.
+            self._deadlines = [item for item in self._deadlines if self._entries.get(item[2]) is item[3]]
+            heapq.heapify(self._deadlines)
+        if len(self._entries) == self._own_calls:
+            self._changed.notify_all()
+
+    def _expire(self, message_id: str, entry: _Entry, *, is_stopping: bool = False) -> None:
+        with self._changed:
+            if self._entries.get(message_id) is not entry:
+                return
+            self._remove(message_id)
+        for _ in entry.missing:
+            self._counters.count("given_up" if is_stopping else "timed_out")
+        self._complete(entry, is_stopping=is_stopping)
+
+    def _complete(self, entry: _Entry, *, is_stopping: bool = False) -> None:
+        try:
+            entry.answers.extend(entry.substitute(part, is_stopping) for part in sorted(entry.missing))
+            entry.complete(entry.answers)
+        except Exception:  # a callback's bug must not end the thread that serves everybody
+            LOG.exception("The answers to a call could not be passed on.")
+
+    def _watch_deadlines(self) -> None:
+        while True:
+            with self._changed:
+                if self._stopping:
+                    return
+                now = self._clock()
+                wait = self._deadlines[0][0] - now if self._deadlines else None
+                if wait is None or wait > 0:
+                    self._changed.wait(wait)
+                    continue
+                _, _, message_id, entry = heapq.heappop(self._deadlines)
+            # The id may have come again since, with a deadline of its own.
+            self._expire(message_id, entry)
