@@ -1,0 +1,311 @@
+"""One sender per neighbour: whoever has a message for it leaves it here and goes on.
+
+A broker that is slow, dead or hung holds the one thread that sends to it and
+fills its own queue; nobody else waits, as long as fewer brokers hang than links
+may be open.  Threads and connections exist only for the neighbours that were sent
+something lately.
+"""
+
+from __future__ import annotations
+
+import collections
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cells import exceptions
+from cells.counters import Counters
+from cells.drivers.base import Outgoing, Target
+from cells.drivers.registry import Drivers
+
+LOG = logging.getLogger(__name__)
+
+#: Takes the reason why a message was not delivered.  Must not block.
+OnFailure = Callable[[exceptions.CellsError], None]
+OnDelivery = Callable[[str, bool], None]
+
+#: A link on which nothing was sent for this long is closed.
+IDLE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of what waits and what stays open."""
+
+    send_timeout_seconds: float = 10.0
+    queue_size: int = 10000
+    open_links: int = 64
+    idle_seconds: float = IDLE_SECONDS
+
+
+class _Outbox:
+    """The queue and the sending thread of one neighbour."""
+
+    def __init__(self, outboxes: Outboxes, cell: Target, predecessor: threading.Thread | None) -> None:
+        self.cell = cell
+        self._predecessor = predecessor
+        self.is_closing = False
+        self.used_at = time.monotonic()
+        self._outboxes = outboxes
+        self._waiting: collections.deque[tuple[float, Outgoing, OnFailure]] = collections.deque()
+        self._changed = threading.Condition()
+        #: what is being sent, until it is sent or given up
+        self._current: OnFailure | None = None
+        #: since when the thread is at its present work, None while it has none
+        self._busy_since: float | None = self.used_at
+        self._stall: exceptions.CellsError | None = None
+        self._failed_at = 0.0
+        self._failure: exceptions.CellsError | None = None
+        self.thread = threading.Thread(target=self._run, name=f"cells-send-{cell.name}", daemon=True)
+        self.thread.start()
+
+    def put(self, message: Outgoing, on_failure: OnFailure, queue_size: int) -> bool:
+        """Queue a message; False if the outbox is closing and another one has to be made.
+
+        :raises cells.exceptions.DeliveryError: the queue is full, or the broker hangs
+        """
+        with self._changed:
+            if self.is_closing:
+                return False
+            if self._stall is not None:
+                # A new one each time: one that is raised again and again keeps every message that it refused.
+                raise exceptions.NeighborUnreachable(self._stall.message, cell=self.cell.name)
+            if len(self._waiting) >= queue_size:
+                raise exceptions.NeighborBusy(
+                    f"{queue_size} messages wait for cell {self.cell.name} already ([cells] send_queue_size): "
+                    "its broker is slower than what is sent to it; try again later.",
+                    cell=self.cell.name,
+                )
+            self.used_at = time.monotonic()
+            self._waiting.append((self.used_at, message, on_failure))
+            self._changed.notify()
+            return True
+
+    def close(self) -> None:
+        """Let the thread send what waits and end."""
+        with self._changed:
+            self.is_closing = True
+            self._changed.notify()
+
+    def close_if_idle(self) -> bool:
+        with self._changed:
+            if self._waiting or self._busy_since is not None:
+                return False
+            self.is_closing = True
+            self._changed.notify()
+            return True
+
+    def leads_to(self, cell: Target) -> bool:
+        """Whether messages for ``cell`` go this way; other columns of its row may have changed."""
+        return (self.cell.driver, self.cell.transport_url) == (cell.driver, cell.transport_url)
+
+    def _run(self) -> None:
+        if self._predecessor is not None:
+            # It may share our connection: what it closes has to be closed before we open it.
+            self._predecessor.join()
+            self._predecessor = None
+        self._outboxes.enter()
+        while True:
+            with self._changed:
+                # Waiting for a predecessor or a place may have been the stall: it is over.
+                self._busy_since = self._stall = None
+                if not self._waiting and self._outboxes.is_crowded:
+                    self.is_closing = True
+                if not self._waiting and not self.is_closing:
+                    self._changed.wait(self._outboxes.limits.idle_seconds)
+                if not self._waiting:
+                    if not self.is_closing and time.monotonic() - self.used_at < self._outboxes.limits.idle_seconds:
+                        continue
+                    self.is_closing = True
+                    break
+                queued_at, message, on_failure = self._waiting.popleft()
+                self._current, self._busy_since = on_failure, time.monotonic()
+            # What waited while an attempt failed shares its fate: a dead broker costs
+            # everybody one attempt, not one each in turn.
+            error = self._failure if queued_at <= self._failed_at else self._send(message)
+            with self._changed:
+                is_given_up, self._current = self._current is None, None
+            if error is not None and not is_given_up:
+                self._outboxes.give_up(error, on_failure)
+            # Until the next one comes this thread must not keep a large message alive.
+            del message, on_failure
+        self._outboxes.retire(self)
+
+    def check_stall(self, limit_seconds: float) -> None:
+        """Give up what waits if the thread has hung in one attempt for longer than the limit.
+
+        Whoever waits for an answer is told in time, whatever the thread hangs in.
+        """
+        with self._changed:
+            if self._busy_since is None or time.monotonic() - self._busy_since < limit_seconds:
+                return
+            given_up = [on_failure for _, _, on_failure in self._waiting]
+            if self._current is not None:
+                given_up.insert(0, self._current)
+            self._waiting.clear()
+            self._current = None
+            is_new = self._stall is None
+            error = self._stall = exceptions.NeighborUnreachable(
+                f"The broker of cell {self.cell.name} has not taken a message for {limit_seconds:g} seconds "
+                "([cells] send_timeout): check that it runs and is not overloaded.",
+                cell=self.cell.name,
+            )
+        if is_new:
+            self._outboxes.delivered(self.cell.name, error, was_failing=self._failure is not None)
+        for on_failure in given_up:
+            self._outboxes.give_up(error, on_failure)
+
+    def _send(self, message: Outgoing) -> exceptions.CellsError | None:
+        was_failing = self._failure is not None
+        error: exceptions.CellsError | None = None
+        try:
+            self._outboxes.drivers.get(self.cell.driver).send_message_to_cell(self.cell, message)
+        except exceptions.CellsError as raised:
+            error = raised
+        except Exception as raised:  # a driver of somebody else's must not end this thread
+            error = exceptions.NeighborUnreachable(
+                f"The driver {self.cell.driver} failed to send to cell {self.cell.name}: "
+                f"{type(raised).__name__}: {raised}.",
+                cell=self.cell.name,
+            )
+        if error is not None:
+            # It is kept, and the frames of its traceback would keep the message.
+            error.__traceback__ = error.__cause__ = error.__context__ = None
+        self._failed_at = 0.0 if error is None else time.monotonic()
+        self._failure = error
+        self._outboxes.delivered(self.cell.name, error, was_failing=was_failing)
+        return error
+
+
+class Outboxes:
+    """The outboxes of all neighbours that were sent something lately.  Thread-safe."""
+
+    def __init__(self, drivers: Drivers, counters: Counters, on_delivery: OnDelivery, limits: Limits) -> None:
+        """``on_delivery`` is told after each attempt whether the neighbour's broker took the message."""
+        self.drivers = drivers
+        self.limits = limits
+        self._counters = counters
+        self._on_delivery = on_delivery
+        self._lock = threading.Lock()
+        self._places = threading.Semaphore(limits.open_links)
+        self._crowd = 0
+        self._outboxes: dict[str, _Outbox] = {}
+        #: those that another one follows: what waits in them waits no longer than elsewhere
+        self._retiring: set[_Outbox] = set()
+        self._is_stopped = threading.Event()
+        self._watch: threading.Thread | None = None
+
+    def send(self, cell: Target, message: Outgoing, on_failure: OnFailure) -> None:
+        """Queue ``message`` for ``cell``.  Does not block and does not raise.
+
+        :param on_failure: called once, from any thread, if it can not be delivered
+        """
+        while True:
+            outbox = self._outbox(cell)
+            try:
+                if outbox.put(message, on_failure, self.limits.queue_size):
+                    return
+            except exceptions.DeliveryError as error:
+                self.give_up(error, on_failure)
+                return
+
+    def _outbox(self, cell: Target) -> _Outbox:
+        with self._lock:
+            outbox = self._outboxes.get(cell.name)
+            if outbox is not None and not outbox.is_closing and outbox.leads_to(cell):
+                return outbox
+            predecessor = None
+            if outbox is not None:
+                outbox.close()
+                predecessor = outbox.thread
+                self._retiring.add(outbox)
+            outbox = self._outboxes[cell.name] = _Outbox(self, cell, predecessor)
+            if self._watch is None:
+                self._watch = threading.Thread(target=self._watch_stalls, name="cells-send-watch", daemon=True)
+                self._watch.start()
+            return outbox
+
+    def _watch_stalls(self) -> None:
+        limit = self.limits.send_timeout_seconds
+        while not self._is_stopped.wait(limit / 5):
+            with self._lock:
+                outboxes = [*self._outboxes.values(), *self._retiring]
+            for outbox in outboxes:
+                outbox.check_stall(limit)
+
+    def enter(self) -> None:
+        """Called by an outbox's own thread before it opens a link: wait for one of the places."""
+        if self._places.acquire(blocking=False):
+            return
+        with self._lock:
+            self._crowd += 1
+            links = sorted(self._outboxes.values(), key=lambda candidate: candidate.used_at)
+        # The one that was idle for the longest time goes; if all are busy, the first that is done.
+        any(outbox.close_if_idle() for outbox in links)
+        self._places.acquire()
+        with self._lock:
+            self._crowd -= 1
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether an outbox waits for a place."""
+        return self._crowd > 0
+
+    def forget(self, cell: Target, timeout_seconds: float = 0.0) -> None:
+        """Send what waits for ``cell``, then close the link: it is gone, or will not be needed soon.
+
+        :param timeout_seconds: how long to wait for that
+        """
+        with self._lock:
+            outbox = self._outboxes.get(cell.name)
+        if outbox is not None and outbox.leads_to(cell):
+            outbox.close()
+            outbox.thread.join(timeout_seconds)
+
+    def retire(self, outbox: _Outbox) -> None:
+        """Called by an outbox's own thread when it ends."""
+        try:
+            self.drivers.get(outbox.cell.driver).close_link(outbox.cell)
+        except Exception as error:  # a driver that was never there, or one of somebody else's
+            LOG.debug("The link to cell %s could not be closed: %s", outbox.cell.name, error)
+        with self._lock:
+            # Until here a successor finds it, and waits for it.
+            if self._outboxes.get(outbox.cell.name) is outbox:
+                del self._outboxes[outbox.cell.name]
+            self._retiring.discard(outbox)
+        self._places.release()
+
+    def delivered(self, name: str, error: exceptions.CellsError | None, *, was_failing: bool) -> None:
+        """Called after each attempt to send, and when one has hung for too long."""
+        self._on_delivery(name, error is None)
+        if error is None:
+            self._counters.count("sent")
+            if was_failing:
+                LOG.info("Cell %s takes messages again.", name)
+            return
+        # One line when it starts to fail; then one per message at a level for those who look.
+        LOG.log(logging.DEBUG if was_failing else logging.WARNING, "%s", error.message)
+
+    def give_up(self, error: exceptions.CellsError, on_failure: OnFailure) -> None:
+        """Count a message that was not delivered, and tell whoever sent it."""
+        self._counters.count("undelivered", type(error).__name__)
+        try:
+            on_failure(error)
+        except Exception:  # a callback's bug must not end the thread that sends
+            LOG.exception("A failed delivery could not be reported.")
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Send what waits, close all links; give up after ``timeout_seconds``.  May be called twice."""
+        deadline = time.monotonic() + timeout_seconds
+        self._is_stopped.set()
+        with self._lock:
+            outboxes = [*self._outboxes.values(), *self._retiring]
+        for outbox in outboxes:
+            outbox.close()
+        for outbox in outboxes:
+            outbox.thread.join(max(0.0, deadline - time.monotonic()))
+
+    def __len__(self) -> int:
+        return len(self._outboxes)

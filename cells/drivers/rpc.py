@@ -1,0 +1,198 @@
+"""The driver over oslo.messaging: neighbours are reached on their own brokers.
+
+Three RPC servers, one per type of message, each with a consumer and a thread of
+its own: requests can not keep a response from being read.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent import futures
+from typing import Any
+
+import oslo_messaging
+
+from cells import exceptions
+from cells.drivers import versions
+from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
+from cells.drivers.rpc_server import CastServer, get_server
+from cells.drivers.transport import open_transport
+
+LOG = logging.getLogger(__name__)
+
+
+class InterCellRPCDispatcher:
+    """The RPC endpoint that neighbouring cells call."""
+
+    target = oslo_messaging.Target(version=versions.CURRENT)
+
+    def __init__(self, on_message: OnMessage) -> None:
+        self._on_message = on_message
+
+    def process_message(self, ctxt: dict[str, Any], message: str) -> None:  # noqa: ARG002  # oslo's signature
+        """Take one message.
+
+        :param ctxt: empty; the context of the request is in the message
+        :param message: the JSON text
+        """
+        self._on_message(message)
+
+
+class _Link:
+    """The open transport to one URL and the clients on it."""
+
+    def __init__(self, transport: Any, clients: dict[tuple[str, bool], Any]) -> None:
+        self.transport = transport
+        self.clients = clients
+        self.users: set[str] = set()
+
+
+class InterCellRPCAPI:
+    """Client of :class:`InterCellRPCDispatcher` in neighbouring cells.
+
+    Transports are kept per URL, opened on first use, and closed when the last
+    neighbour that uses them lets go.
+    """
+
+    def __init__(self, settings: DriverSettings) -> None:
+        """:raises cells.exceptions.ConfigurationError: the version cap is unknown"""
+        self._settings = settings
+        self.version_cap = versions.resolve_cap(settings.version_cap)
+        self._lock = threading.Lock()
+        self._links: dict[str, _Link] = {}
+
+    def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
+        """Cast ``process_message`` on the neighbour's broker.
+
+        :raises cells.exceptions.NeighborUnreachable: the broker did not take it
+        """
+        try:
+            client = self._link(cell).clients[message.message_type, message.fanout]
+            client.cast({}, "process_message", message=message.to_json())
+        except exceptions.CellsError as error:
+            raise exceptions.NeighborUnreachable(f"Cell {cell.name}: {error.message}", cell=cell.name) from error
+        except oslo_messaging.MessageUndeliverable as error:
+            raise exceptions.NeighborUnreachable(
+                f"Nobody has ever consumed on the broker of cell {cell.name}: start cells-manager there, or correct "
+                f'its URL with "cells neighbor set {cell.name} --transport-url ...".',
+                cell=cell.name,
+            ) from error
+        except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
+            # A library that can not read a URL says so with a piece of it, perhaps of the password.
+            reason = "its URL can not be used" if isinstance(error, ValueError) else str(error).rstrip(".")
+            raise exceptions.NeighborUnreachable(
+                f"The broker of cell {cell.name} did not take a message: {type(error).__name__}: {reason}. Check that "
+                f'it runs, and its URL and password with "cells neighbor show {cell.name} --show-secrets".',
+                cell=cell.name,
+            ) from error
+
+    def _link(self, cell: Target) -> _Link:
+        with self._lock:
+            link = self._links.get(cell.transport_url)
+            if link is None:
+                link = self._links[cell.transport_url] = self._open(cell.transport_url)
+            link.users.add(cell.name)
+            return link
+
+    def _open(self, url: str) -> _Link:
+        transport = open_transport(self._settings.conf, _with_link_options(url, self._settings.send_timeout_seconds))
+        clients = {}
+        for message_type in self._settings.message_types:
+            target = oslo_messaging.Target(topic=f"{self._settings.queue_base}.{message_type}", version="1.0")
+            client = oslo_messaging.get_rpc_client(
+                transport,
+                target,
+                version_cap=self.version_cap,
+                # One: a connection that the broker closed while it was idle is opened again.
+                retry=1,
+                # A queue that nobody ever made is an error, not a silent loss.
+                transport_options=oslo_messaging.TransportOptions(at_least_once=True),
+            )
+            clients[message_type, False] = client
+            clients[message_type, True] = client.prepare(fanout=True, transport_options=None)
+        return _Link(transport, clients)
+
+    def close_link(self, cell: Target) -> None:
+        """Let go of the neighbour's transport; close it if nobody else uses it."""
+        with self._lock:
+            link = self._links.get(cell.transport_url)
+            if link is None:
+                return
+            link.users.discard(cell.name)
+            if link.users:
+                return
+            del self._links[cell.transport_url]
+        _close(link)
+
+    def close(self) -> None:
+        with self._lock:
+            links, self._links = list(self._links.values()), {}
+        for link in links:
+            _close(link)
+
+
+class CellsRPCDriver(BaseCellsDriver):
+    """Sends with :class:`InterCellRPCAPI`, receives with :class:`InterCellRPCDispatcher`."""
+
+    def __init__(self, settings: DriverSettings) -> None:
+        self._settings = settings
+        self._api = InterCellRPCAPI(settings)
+        self._transport: Any = None
+        self._servers: list[Any] = []
+
+    def start_servers(self, on_message: OnMessage) -> None:
+        self._transport = open_transport(self._settings.conf, self._settings.transport_url)
+        dispatcher = InterCellRPCDispatcher(on_message)
+        for message_type in self._settings.message_types:
+            target = oslo_messaging.Target(
+                topic=f"{self._settings.queue_base}.{message_type}", server=self._settings.host
+            )
+            server = get_server(self._transport, target, dispatcher, CastServer)
+            self._servers.append(server)
+            server.start()
+
+    def stop_servers(self) -> None:
+        servers, self._servers = self._servers, []
+        if servers:
+            # Each waits for its consumer to wake up: together, not one after the other.
+            with futures.ThreadPoolExecutor(len(servers), "cells-stop") as pool:
+                list(pool.map(_stop, servers))
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.cleanup()
+
+    def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
+        self._api.send_message_to_cell(cell, message)
+
+    def close_link(self, cell: Target) -> None:
+        self._api.close_link(cell)
+
+    def close(self) -> None:
+        self._api.close()
+
+
+def _with_link_options(url: str, send_timeout_seconds: int) -> str:
+    """``url`` with the options of RabbitMQ that bound a send, unless it has its own.
+
+    The socket of a connection waits as long as its heartbeat threshold; the
+    default of a minute is too long for a thread that others queue behind.
+    """
+    if not url.startswith(("rabbit://", "rabbit+", "kombu+")):
+        return url
+    options = {"heartbeat_timeout_threshold": send_timeout_seconds, "kombu_reconnect_delay": 0}
+    base, _, query = url.partition("?")
+    added = [f"{name}={value}" for name, value in options.items() if f"{name}=" not in query]
+    return f"{base}?{'&'.join(filter(None, [query, *added]))}"
+
+
+def _stop(server: Any) -> None:
+    server.stop()
+    server.wait()
+
+
+def _close(link: _Link) -> None:
+    try:
+        link.transport.cleanup()
+    except Exception as error:  # a broker that is gone can not be said good-bye to
+        LOG.debug("Closing a connection failed: %s", error)

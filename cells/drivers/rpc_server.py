@@ -1,0 +1,112 @@
+"""An oslo.messaging RPC server that dispatches on the thread that reads, and may reply later.
+
+The endpoints behind it never block: they leave messages in outboxes and return.
+So no message is handed to a pool first, which costs more than most of them take.
+A method that has to wait for another cell returns a
+:class:`concurrent.futures.Future`; the reply is sent when it is done.  A manager
+in which thousands of calls wait holds no thread for any of them.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent import futures
+from typing import Any
+
+import oslo_messaging
+from oslo_messaging.rpc import dispatcher as rpc_dispatcher
+from oslo_messaging.rpc import server as rpc_server
+
+from cells import exceptions
+
+LOG = logging.getLogger(__name__)
+
+
+class DirectRPCServer(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
+    """Replies when the endpoint's future is done, and logs a refused request in one line."""
+
+    def _on_incoming(self, incoming: Any) -> None:
+        """Called by the base class on the thread that reads, once per message."""
+        self._process_incoming(incoming)
+
+    def _process_incoming(self, incoming: Any) -> None:
+        message = incoming[0]
+        error: BaseException | None = None
+        result: Any = None
+        try:
+            message.acknowledge()
+            result = self.dispatcher.dispatch(message)
+        except Exception as raised:
+            error = _expected(raised)
+        if isinstance(result, futures.Future):
+            result.add_done_callback(lambda done: self._reply_soon(message, done))
+            return
+        done: futures.Future[Any] = futures.Future()
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(result)
+        self._reply_soon(message, done)
+
+    def _reply_soon(self, message: Any, done: futures.Future[Any]) -> None:
+        # The reply waits for the broker to confirm it.  The thread here reads
+        # messages, or belongs to somebody else: the pool of the server has to wait.
+        try:
+            self._work_executor.submit(_reply, message, done)
+        except RuntimeError:
+            LOG.warning("A reply came after the server had stopped and is dropped.")
+
+
+class CastServer(DirectRPCServer):
+    """For methods that are only ever cast: it replies to nobody."""
+
+    def _process_incoming(self, incoming: Any) -> None:
+        message = incoming[0]
+        problem: Exception | None = None
+        try:
+            message.acknowledge()
+            self.dispatcher.dispatch(message)
+        except Exception as error:
+            problem = error
+        if problem is not None:
+            LOG.warning("A message from another cell is refused: %s: %s", type(problem).__name__, problem)
+
+
+def _reply(message: Any, done: futures.Future[Any]) -> None:
+    error = done.exception()
+    if error is not None and not isinstance(error, exceptions.CellsError):
+        LOG.warning("A request failed: %s: %s", type(error).__name__, error)
+        LOG.debug("Where it failed:", exc_info=error)
+    try:
+        if error is None:
+            message.reply(done.result())
+        else:
+            # Without tracebacks, its own or of what it was raised from: oslo.messaging adds them to the
+            # text that the client shows, and where in this daemon it went wrong is of no use there.
+            error.__cause__ = error.__context__ = None
+            message.reply(failure=(type(error), error, None))
+    except Exception as problem:  # the client is gone, or the broker is
+        LOG.warning("A reply could not be sent: %s: %s", type(problem).__name__, problem)
+
+
+def _expected(error: Exception) -> BaseException:
+    """The error that an endpoint raised, without oslo.messaging's wrapper for expected ones."""
+    if isinstance(error, rpc_dispatcher.ExpectedException):
+        return error.exc_info[1]  # type: ignore[no-any-return]
+    return error
+
+
+def get_server(
+    transport: Any,
+    target: oslo_messaging.Target,
+    endpoint: object,
+    server_class: type[DirectRPCServer] = DirectRPCServer,
+) -> Any:
+    """An RPC server for one endpoint object whose methods never block; not started."""
+    return oslo_messaging.get_rpc_server(
+        transport,
+        target,
+        [endpoint],
+        server_cls=server_class,
+        access_policy=rpc_dispatcher.DefaultRPCAccessPolicy,
+    )

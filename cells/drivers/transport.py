@@ -1,0 +1,59 @@
+"""One way to open an oslo.messaging transport, for the own cell and for neighbours."""
+
+from __future__ import annotations
+
+import dataclasses
+import urllib.parse
+from collections.abc import Collection
+from typing import Any
+
+import oslo_messaging
+from oslo_config import cfg
+from oslo_utils import importutils
+
+from cells import exceptions, transport_url
+
+
+def register_options(conf: cfg.ConfigOpts) -> None:
+    """Register the options of oslo.messaging that this project reads or needs."""
+    # Parsing any URL registers [DEFAULT] transport_url and control_exchange.
+    oslo_messaging.TransportURL.parse(conf, "fake:")
+    # oslo.messaging registers these groups on the global configuration alone; a
+    # client that was given another one dies with NoSuchOptError.
+    for name, group in (("_tracing", "oslo_messaging_tracing"), ("_metrics", "oslo_messaging_metrics")):
+        module = importutils.try_import(f"oslo_messaging.{name}.client")
+        if module is not None:
+            conf.register_opts(getattr(module, group), group=group)
+
+
+def open_transport(conf: cfg.ConfigOpts, url: str | None = None, exception_modules: Collection[str] = ()) -> Any:
+    """Return an RPC transport for ``url``, by default that of [DEFAULT] transport_url.  No I/O.
+
+    :param exception_modules: modules whose exceptions a client of it rebuilds
+    :raises cells.exceptions.ConfigurationError: the URL or an option of oslo.messaging is wrong
+    """
+    register_options(conf)
+    where = "[DEFAULT] transport_url" if url is None else "transport URL"
+    try:
+        read = _read(conf, url)
+        transport_url.check_usable(read)
+        return oslo_messaging.get_rpc_transport(conf, url=read, allowed_remote_exmods=list(exception_modules))
+    except exceptions.InvalidNeighbor as error:
+        raise exceptions.ConfigurationError(f"The {where} can not be used: {error.message}") from error
+    except (oslo_messaging.InvalidTransportURL, oslo_messaging.DriverLoadFailure, cfg.Error, ValueError) as error:
+        # The text of oslo.messaging's error may hold the URL with its password.
+        raise exceptions.ConfigurationError(
+            f"The {where} can not be used ({type(error).__name__}): it must look like "
+            "rabbit://user:password@host:5672/virtual_host, and its driver must be installed."
+        ) from None
+
+
+def _read(conf: cfg.ConfigOpts, url: str | None) -> oslo_messaging.TransportURL:
+    """``url`` as oslo.messaging has it; what its Python refuses, an IPv6 host among several, we read for it."""
+    try:
+        return oslo_messaging.TransportURL.parse(conf, url)
+    except ValueError:
+        read = transport_url.parse(url or conf.transport_url)
+    hosts = [oslo_messaging.TransportHost(**dataclasses.asdict(host)) for host in read.hosts]
+    query = dict(urllib.parse.parse_qsl(read.query))
+    return oslo_messaging.TransportURL(conf, read.transport, read.virtual_host, hosts, query)
