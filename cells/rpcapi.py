@@ -1,0 +1,220 @@
+"""CellsAPI: how a service asks the manager of its own cell.
+
+::
+
+    api = CellsAPI(open_transport(conf))
+    api.call(ctxt, "api!east", "ping")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import oslo_messaging
+
+from cells import exceptions, failure
+from cells.context import RequestContext
+from cells.messages import Response
+
+Context = RequestContext | Mapping[str, Any]
+Arguments = Mapping[str, Any] | None
+
+#: The manager gives up first and says why; the client waits a little longer.
+GRACE_SECONDS = 5.0
+VERSION = "1.0"
+
+
+@dataclass(frozen=True)
+class CellAnswer:
+    """What one cell answered to a broadcast."""
+
+    cell: str  #: the way from the asking cell to this one
+    value: Any = None
+    error: Exception | None = None
+
+
+class CellsAPI:
+    """Client of :class:`cells.manager.CellsManager`.
+
+    Every method raises ManagerTimeout if the manager of this cell does not answer.
+    """
+
+    def __init__(
+        self,
+        transport: Any,
+        topic: str = "cells",
+        version_cap: str | None = None,
+        timeout: float = 60.0,
+        exception_modules: tuple[str, ...] = ("cells.exceptions",),
+    ) -> None:
+        """:param transport: from :func:`cells.drivers.transport.open_transport`
+        :param version_cap: [upgrade_levels] cells
+        :param timeout: seconds to wait for answers where a call names no other time
+        :param exception_modules: modules whose exceptions are rebuilt
+        :raises cells.exceptions.ConfigurationError: the version cap is none that this client can keep to
+        """
+        target = oslo_messaging.Target(topic=topic, version=VERSION)
+        self._client = oslo_messaging.get_rpc_client(transport, target, version_cap=version_cap, retry=1)
+        _check_cap(self._client, version_cap)
+        self._timeout = timeout
+        self._exception_modules = exception_modules
+
+    def call(
+        self, ctxt: Context, cell: str, method: str, kwargs: Arguments = None, *, timeout: float | None = None
+    ) -> Any:
+        """Call the endpoint ``method`` in another cell, and return what it returns.
+
+        :param cell: a name that is unique in what this cell knows, or a full path, ``api!east``
+        :param kwargs: JSON values
+        :param timeout: seconds
+        :raises cells.exceptions.CellsError: what went wrong on the way
+        :raises Exception: what the endpoint raised, rebuilt if its module is allowed, else RemoteError
+        """
+        timeout = timeout or self._timeout
+        return self._call(
+            ctxt, "call", timeout, cell_name=cell, method_name=method, method_kwargs=dict(kwargs or {}), timeout=timeout
+        )
+
+    def cast(self, ctxt: Context, cell: str, method: str, kwargs: Arguments = None) -> None:
+        """Call the endpoint ``method`` in another cell and do not wait for it.
+
+        Nothing tells whether it got there; :meth:`locate` tells before whether the way is known.
+        """
+        self._client.cast(_values(ctxt), "cast", cell_name=cell, method_name=method, method_kwargs=dict(kwargs or {}))
+
+    def locate(self, ctxt: Context, cell: str) -> str:
+        """The way from this cell to another, ``az1!east!api``.
+
+        :raises cells.exceptions.RoutingError: none is known
+        """
+        way: str = self._call(ctxt, "locate", None, cell_name=cell)
+        return way
+
+    def broadcast_call(  # noqa: PLR0913  # options by keyword
+        self,
+        ctxt: Context,
+        method: str,
+        kwargs: Arguments = None,
+        *,
+        direction: str = "down",
+        timeout: float | None = None,
+        run_locally: bool = True,
+    ) -> list[CellAnswer]:
+        """Call ``method`` in all cells below (or above) and return all answers.
+
+        A cell that fails, can not be reached or stays silent is an answer with an error.
+
+        :param run_locally: whether this cell runs it too
+        """
+        timeout = timeout or self._timeout
+        texts = self._call(
+            ctxt,
+            "broadcast_call",
+            timeout,
+            method_name=method,
+            method_kwargs=dict(kwargs or {}),
+            direction=direction,
+            timeout=timeout,
+            run_locally=run_locally,
+        )
+        responses = [Response.read(text, self._exception_modules) for text in texts]
+        return [CellAnswer(response.cell, response.value, response.error) for response in responses]
+
+    def broadcast_cast(
+        self,
+        ctxt: Context,
+        method: str,
+        kwargs: Arguments = None,
+        *,
+        direction: str = "down",
+        run_locally: bool = True,
+    ) -> None:
+        """Call ``method`` in all cells below (or above) and wait for nothing."""
+        self._client.cast(
+            _values(ctxt),
+            "broadcast_cast",
+            method_name=method,
+            method_kwargs=dict(kwargs or {}),
+            direction=direction,
+            run_locally=run_locally,
+        )
+
+    def neighbors(self, ctxt: Context) -> list[dict[str, Any]]:
+        """The neighbours as the manager sees them now."""
+        found: list[dict[str, Any]] = self._call(ctxt, "neighbors", None)
+        return found
+
+    def topology(self, ctxt: Context, *, timeout: float | None = None) -> dict[str, Any]:
+        """The tree from the top to all cells below: ``{"name", "path", "state", "is_self", "children"}``."""
+        timeout = timeout or self._timeout
+        tree: dict[str, Any] = self._call(ctxt, "topology", timeout, timeout=timeout)
+        return tree
+
+    def capabilities(self, ctxt: Context) -> dict[str, list[str]]:
+        """What this cell and the cells below can do."""
+        found: dict[str, list[str]] = self._call(ctxt, "capabilities", None)
+        return found
+
+    def capacities(self, ctxt: Context) -> dict[str, Any]:
+        """How much room this cell and the cells below have."""
+        found: dict[str, Any] = self._call(ctxt, "capacities", None)
+        return found
+
+    def report_capacities(self, ctxt: Context, capacities: Mapping[str, Any], *, reporter: str = "") -> None:
+        """Tell all managers of this cell how much room there is.
+
+        Repeat it more often than [cells] mute_child_interval: older numbers do not count.
+
+        :param capacities: nested mappings of numbers
+        :param reporter: who tells; the numbers of different reporters are added up
+        """
+        client = self._client.prepare(fanout=True)
+        client.cast(_values(ctxt), "report_capacities", capacities=dict(capacities), reporter=reporter)
+
+    def status(self, ctxt: Context) -> dict[str, Any]:
+        """Who the manager is, and what it has counted."""
+        found: dict[str, Any] = self._call(ctxt, "status", None)
+        return found
+
+    def _call(self, ctxt: Context, operation: str, wait: float | None, **arguments: Any) -> Any:
+        wait = (self._timeout if wait is None else wait) + GRACE_SECONDS
+        try:
+            return self._client.prepare(timeout=wait).call(_values(ctxt), operation, **arguments)
+        except oslo_messaging.MessagingTimeout as error:
+            raise exceptions.ManagerTimeout(
+                f"The manager of this cell did not answer within {wait:g} seconds: is cells-manager running, and is "
+                "its configuration file the one that was given here?",
+                timeout_seconds=wait,
+            ) from error
+        except oslo_messaging.RemoteError as error:
+            raise exceptions.RemoteError(
+                f"{error.exc_type}: {error.value}", exc_type=str(error.exc_type), value=str(error.value)
+            ) from error
+        except Exception as error:
+            _restore_text(error)
+            raise
+
+
+def _check_cap(client: Any, version_cap: str | None) -> None:
+    try:
+        is_possible = client.can_send_version()
+    except ValueError:
+        is_possible = False
+    if not is_possible:
+        raise exceptions.ConfigurationError(
+            f"[upgrade_levels] cells = {version_cap} is no version that this client can keep to: "
+            f"it speaks {VERSION}. Correct it or leave it out."
+        )
+
+
+def _restore_text(error: Exception) -> None:
+    """Undo what oslo.messaging does to the text of an exception that it rebuilds: it appends a traceback."""
+    rebuilt = type(error)
+    if rebuilt.__module__.endswith(failure.REMOTE_SUFFIX):
+        error.__class__ = type(rebuilt.__name__, rebuilt.__bases__, {"__module__": rebuilt.__module__})
+
+
+def _values(ctxt: Context) -> dict[str, Any]:
+    return ctxt.to_dict() if isinstance(ctxt, RequestContext) else dict(ctxt)
