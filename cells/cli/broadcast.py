@@ -1,0 +1,64 @@
+"""``cells broadcast``: run a method in all cells above or below this one."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from cliff import lister
+
+from cells import context
+from cells.cli import arguments, base
+
+
+class Broadcast(base.CellCommand, lister.Lister):
+    """Call a method of this cell and of all cells below it, or above it.
+
+    Prints a line for each cell. The status is 1 if a cell failed or kept silent;
+    the answers of the others are printed all the same.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """METHOD, its arguments, and where to."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        arguments.add_arguments(parser)
+        parser.add_argument(
+            "--direction",
+            choices=("down", "up"),
+            default="down",
+            help="to the leaves of the tree (default), or its root",
+        )
+        parser.add_argument("--no-answer", action="store_true", help="do not wait for answers, and print nothing")
+        base.add_timeout(parser)
+        return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Cast, or call and print."""
+        if not parsed_args.no_answer:
+            return super().run(parsed_args)
+        with self.manager() as manager:
+            manager.broadcast_cast(
+                context.get_admin_context(),
+                parsed_args.method,
+                parsed_args.arguments,
+                direction=parsed_args.direction,
+            )
+        return self.exit_status
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Called by cliff."""
+        with self.manager() as manager:
+            answers = manager.broadcast_call(
+                context.get_admin_context(),
+                parsed_args.method,
+                parsed_args.arguments,
+                direction=parsed_args.direction,
+                timeout=parsed_args.timeout,
+            )
+        rows = []
+        for answer in sorted(answers, key=lambda answer: answer.cell):
+            error = None if answer.error is None else base.describe(answer.error)
+            if error is not None:
+                self.fail(f"{answer.cell} failed: {error}")
+            rows.append((answer.cell, base.JSONColumn(answer.value), base.JSONColumn(error)))
+        return ("cell", "value", "error"), rows

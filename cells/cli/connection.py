@@ -1,0 +1,55 @@
+"""The connection of a command to the manager of its cell, over that cell's own broker."""
+
+from __future__ import annotations
+
+import contextlib
+import urllib.parse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from oslo_config import cfg
+
+from cells import exceptions, transport_url
+from cells.cli import broker
+
+if TYPE_CHECKING:
+    from cells.rpcapi import CellsAPI
+
+
+@contextlib.contextmanager
+def to_manager(conf: cfg.ConfigOpts) -> Iterator[CellsAPI]:
+    """A client of the manager, whose connections are closed after the block.
+
+    :raises cells.exceptions.ConfigurationError: ``transport_url`` can not be used
+    :raises cells.exceptions.ManagerTimeout: the broker or the manager does not answer
+    """
+    # These take longer to load than all else that a command does.
+    import oslo_messaging  # noqa: PLC0415
+    from kombu import exceptions as kombu_errors  # noqa: PLC0415
+
+    from cells import rpcapi  # noqa: PLC0415
+    from cells.drivers.transport import open_transport  # noqa: PLC0415
+
+    modules = tuple(conf.cells.allowed_rpc_exception_modules)
+    transport = open_transport(conf, exception_modules=modules)
+    try:
+        broker.check(conf.transport_url, conf.cells.topic, is_encrypted=_is_encrypted(conf))
+        yield rpcapi.CellsAPI(
+            transport,
+            conf.cells.topic,
+            conf.upgrade_levels.cells,
+            timeout=float(conf.cells.call_timeout),
+            exception_modules=modules,
+        )
+    except (oslo_messaging.MessageDeliveryFailure, kombu_errors.OperationalError) as error:
+        raise exceptions.ManagerTimeout(
+            f"The broker of this cell, {transport_url.mask(conf.transport_url)}, can not be reached: {error}"
+        ) from error
+    finally:
+        transport.cleanup()
+
+
+def _is_encrypted(conf: cfg.ConfigOpts) -> bool:
+    query = urllib.parse.parse_qs(conf.transport_url.partition("?")[2])
+    configured = "oslo_messaging_rabbit" in conf and bool(conf.oslo_messaging_rabbit.ssl)
+    return query["ssl"][-1].lower() in ("true", "1", "yes", "on") if "ssl" in query else configured

@@ -1,0 +1,182 @@
+"""``cells neighbor``: the registry of neighbours, in this cell's own database, and how they are.
+
+Only ``status`` asks the manager.  The others use the database; the manager sees
+a change at its next look into it, or at once after SIGHUP.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from cliff import lister, show
+
+from cells import context, exceptions, path, transport_url
+from cells.cli import base, neighbor_arguments
+from cells.db.rows import COLUMNS, NeighborRow
+
+LOG = logging.getLogger(__name__)
+
+
+class _NeighborCommand(base.CellCommand):
+    """Base of the commands here."""
+
+    def warn_if_unread(self) -> None:
+        """Say so if the manager takes its neighbours from elsewhere."""
+        if self.conf.cells.cells_config:
+            LOG.warning(
+                "[cells] cells_config is set: the manager reads its neighbours from %s, not from the database",
+                self.conf.cells.cells_config,
+            )
+
+
+class Create(_NeighborCommand, show.ShowOne):
+    """Register a neighbour: a cell that this cell exchanges messages with directly.
+
+    The transport URL is that of the NEIGHBOUR's broker. Register this cell in
+    the neighbour's database too, as its child or parent.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """NAME, --type and the columns."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("name", metavar="NAME", help="[cells] name of that cell")
+        neighbor_arguments.add_columns(parser, is_type_required=True)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> base.Record:
+        """Called by cliff."""
+        columns = neighbor_arguments.columns(parsed_args)
+        parts = neighbor_arguments.parts(parsed_args)
+        if parts or "transport_url" not in columns:
+            columns["transport_url"] = str(transport_url.build(parts))
+        row = NeighborRow(name=parsed_args.name, **columns)
+        self._check_is_another_cell(row.name)
+        with self.database() as database:
+            database.create(row)
+        self.warn_if_unread()
+        return _record(row, parsed_args)
+
+    def _check_is_another_cell(self, name: str) -> None:
+        own_name = self.conf.cells.name
+        if own_name is None:
+            raise exceptions.ConfigurationError("[cells] name is not set: give this cell its name first.")
+        if name == path.check_name(own_name):
+            raise exceptions.InvalidNeighbor(
+                f"{name} is the name of this cell: a cell can not be its own neighbour.", cell=name
+            )
+
+
+class Set(_NeighborCommand, show.ShowOne):
+    """Change what is registered of a neighbour; what is not named stays as it is."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """NAME and the columns."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("name", metavar="NAME", help="name of the neighbour")
+        neighbor_arguments.add_columns(parser, is_type_required=False)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> base.Record:
+        """Called by cliff."""
+        changes = neighbor_arguments.columns(parsed_args)
+        parts = neighbor_arguments.parts(parsed_args)
+        if not changes and not parts:
+            raise exceptions.InvalidNeighbor(f"Nothing to change is named for neighbour {parsed_args.name}.")
+        with self.database() as database:
+            if parts:
+                current = transport_url.parse(database.get(parsed_args.name).transport_url)
+                changes["transport_url"] = str(transport_url.change(current, parts))
+            row = database.update(parsed_args.name, **changes)
+        self.warn_if_unread()
+        return _record(row, parsed_args)
+
+
+class Show(_NeighborCommand, show.ShowOne):
+    """Show what is registered of a neighbour."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """NAME."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("name", metavar="NAME", help="name of the neighbour")
+        neighbor_arguments.add_show_secrets(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> base.Record:
+        """Called by cliff."""
+        with self.database() as database:
+            return _record(database.get(parsed_args.name), parsed_args)
+
+
+class List(_NeighborCommand, lister.Lister):
+    """List the neighbours that are registered."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Whether secrets are shown."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        neighbor_arguments.add_show_secrets(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], list[Sequence[Any]]]:
+        """Called by cliff."""
+        with self.database() as database:
+            neighbors = database.neighbors()
+        return _HEADERS, [_record(row, parsed_args)[1] for row in neighbors]
+
+
+class Delete(_NeighborCommand):
+    """Forget neighbours. The manager closes its connections to them at its next look."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """NAMES."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("names", metavar="NAME", nargs="+", help="name of a neighbour")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Called by cliff."""
+        with self.database() as database:
+            for name in parsed_args.names:
+                try:
+                    database.delete(name)
+                except exceptions.NeighborNotFound as error:
+                    self.fail(error.message)
+        self.warn_if_unread()
+
+
+class Status(base.CellCommand, lister.Lister):
+    """Show how the neighbours look from the manager of this cell.
+
+    The state is "up", "mute" (not heard from for [cells] mute_child_interval), "unreachable"
+    (its broker did not take the last message) or "unknown" (not heard from yet).
+    """
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], list[Sequence[Any]]]:  # noqa: ARG002
+        """Called by cliff."""
+        with self.manager() as manager:
+            neighbors = manager.neighbors(context.get_admin_context())
+        return _STATUS_HEADERS, [
+            (
+                neighbor["name"],
+                _type(is_parent=neighbor["is_parent"]),
+                *(neighbor.get(header) for header in _STATUS_HEADERS[2:]),
+            )
+            for neighbor in neighbors
+        ]
+
+
+_STATUS_HEADERS = ("name", "type", "driver", "state", "last_seen_seconds", "version")
+_HEADERS = tuple("type" if column == "is_parent" else column for column in COLUMNS)
+
+
+def _record(row: NeighborRow, parsed_args: argparse.Namespace) -> base.Record:
+    values = {**row.as_dict(), "is_parent": _type(is_parent=row.is_parent)}
+    if not parsed_args.show_secrets:
+        values["transport_url"] = transport_url.mask(row.transport_url)
+    return _HEADERS, tuple(values[column] for column in COLUMNS)
+
+
+def _type(*, is_parent: bool) -> str:
+    return "parent" if is_parent else "child"

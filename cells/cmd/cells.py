@@ -1,0 +1,185 @@
+"""``cells``: the operator's tool.  The commands are in :mod:`cells.cli`.
+
+It answers with output on stdout and status 0, or with one line on stderr that
+says what is wrong: status 1 if it did not work, 2 if the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from typing import Any, NoReturn
+
+from cliff import app, commandmanager
+
+from cells import exceptions
+
+PROGRAM = "cells"
+STATUS_FAILED = 1
+STATUS_USAGE = 2
+STATUS_INTERRUPTED = 130
+STATUS_BROKEN_PIPE = 141
+
+#: Libraries that log what they then raise. The error reaches the operator as one line of ours.
+_NOISY = ("alembic", "amqp", "kombu", "oslo", "oslo_config", "oslo_db", "oslo_messaging", "oslo_service", "stevedore")
+
+
+class UsageError(Exception):
+    """The command line can not be understood."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal can not show must not stop a command.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    shell = Shell()
+    try:
+        with shell.logging():
+            status = shell.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes stdout once more when it exits, and would report the same error then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return STATUS_BROKEN_PIPE
+    except KeyboardInterrupt:
+        return STATUS_INTERRUPTED
+    return status
+
+
+class Shell(app.App):
+    """The application: global options, and how errors are told."""
+
+    NAME = PROGRAM
+    CONSOLE_MESSAGE_FORMAT = f"{PROGRAM}: %(message)s"
+
+    def __init__(self) -> None:
+        super().__init__(
+            description="Commands for the operator of one cell.",
+            version=metadata.version("cells-intercell"),
+            command_manager=commandmanager.CommandManager("cells.cli"),
+        )
+        self._console = logging.StreamHandler(self.stderr)
+
+    def build_option_parser(
+        self, description: str | None, version: str | None, argparse_kwargs: dict[str, Any] | None = None
+    ) -> argparse.ArgumentParser:
+        """The options before the command."""
+        parser = argparse.ArgumentParser(
+            prog=PROGRAM, description=description, add_help=False, allow_abbrev=False, **(argparse_kwargs or {})
+        )
+        parser.add_argument("-h", "--help", action="store_true", help="show this, or the help of a command")
+        parser.add_argument("--version", action="version", version=f"{PROGRAM} {version}")
+        parser.add_argument("-v", "--verbose", action="count", default=0, help="log more to stderr; -vv logs all")
+        parser.add_argument("--debug", action="store_true", help="log all, and show tracebacks of errors")
+        parser.add_argument(
+            "--config-file",
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="configuration of the cell to talk to; may be repeated, the last one wins "
+            "(default: cells.conf in ~/.cells, ~, /etc/cells or /etc)",
+        )
+        parser.add_argument(
+            "--config-dir",
+            action="append",
+            default=[],
+            metavar="DIRECTORY",
+            help="read all files in it that end in .conf too, after those named with --config-file",
+        )
+        # Global options end where the command begins: what follows is the command's own.
+        parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help=argparse.SUPPRESS)
+        return _with_one_line_errors(parser)
+
+    def configure_logging(self) -> None:
+        """Show warnings, and more of it with -v and --debug."""
+        verbosity = 2 if self.options.debug else self.options.verbose
+        level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
+        if not verbosity:
+            self._console.addFilter(lambda record: not record.name.startswith(_NOISY))
+        self._console.setFormatter(logging.Formatter(self.CONSOLE_MESSAGE_FORMAT))
+        logging.getLogger().setLevel(level)
+
+    @contextlib.contextmanager
+    def logging(self) -> Iterator[None]:
+        """Log to stderr while a command runs, and leave the process as it was."""
+        root = logging.getLogger()
+        level = root.level
+        root.addHandler(self._console)
+        try:
+            yield
+        finally:
+            root.removeHandler(self._console)
+            root.setLevel(level)
+
+    def run(self, argv: list[str]) -> int:
+        """Run the command; tell what went wrong, if anything."""
+        self.options = argparse.Namespace(debug=False)
+        try:
+            return self._run(argv)
+        except SystemExit as end:
+            # --help and --version have printed what they have to say.
+            return int(end.code or 0)
+        except UsageError as error:
+            return self._tell(error, STATUS_USAGE)
+        except exceptions.CellsError as error:
+            return self._tell(error, STATUS_FAILED)
+        except (KeyboardInterrupt, BrokenPipeError):
+            raise
+        except Exception as error:
+            name = type(error).__name__
+            hint = "" if self.options.debug else " (unexpected: --debug shows where it comes from)"
+            return self._tell(f"{name}: {error}{hint}", STATUS_FAILED)
+
+    def _run(self, argv: list[str]) -> int:
+        self.options = self.parser.parse_args(argv)
+        self.configure_logging()
+        rest = ["help", *self.options.words] if self.options.help else self.options.words
+        if not rest:
+            raise UsageError(f"no command given; see {PROGRAM} --help")
+        return self.run_subcommand(rest)
+
+    def run_subcommand(self, argv: list[str]) -> int:
+        """Find the command that ``argv`` begins with, and run it."""
+        try:
+            factory, name, rest = self.command_manager.find_command(argv)
+        except ValueError:
+            raise UsageError(self._unknown_command(argv)) from None
+        if name not in self.command_manager.commands:
+            # cliff takes any unique beginning; what "neighbor d" means must not change with the next release.
+            raise UsageError(self._unknown_command(argv))
+        command = factory(self, self.options, cmd_name=name)
+        parser = _with_one_line_errors(command.get_parser(f"{PROGRAM} {name}"))
+        return int(command.run(parser.parse_args(rest)))
+
+    def _unknown_command(self, argv: list[str]) -> str:
+        words = [word for word in argv if not word.startswith("-")][:2] or argv[:1]
+        names = [name for name, _ in self.command_manager]
+        same_noun = sorted(name for name in names if name.split()[0] == words[0])
+        candidates = same_noun or self.get_fuzzy_matches(words[0])
+        suggestion = f" Did you mean: {', '.join(candidates)}?" if candidates else ""
+        return f"there is no command '{' '.join(words)}'.{suggestion} See {PROGRAM} --help"
+
+    def _tell(self, error: Exception | str, status: int) -> int:
+        if self.options.debug and not isinstance(error, UsageError):
+            self.LOG.debug("Traceback of what went wrong", exc_info=True)
+        text = " ".join(str(error).split()) or type(error).__name__
+        self.stderr.write(f"{PROGRAM}: {text}\n")
+        return status
+
+
+def _with_one_line_errors(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Have ``parser`` raise, instead of printing its usage and ending the process."""
+
+    def error(message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {parser.prog} --help")
+
+    parser.error = error  # type: ignore[method-assign]  # cliff makes the parsers, of a class of its own
+    return parser

@@ -1,0 +1,37 @@
+"""Keeps the daemon as small after a large message as before it; called first of all by ``cells-manager``.
+
+The C library keeps one heap for each of several threads, and once it has seen a
+large block freed it takes the next ones from those heaps, which then stay as
+large as their largest message: a few messages of 10 MB, each handled on another
+thread, would cost a hundred megabytes for as long as the manager lives.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+# The numbers are those of <malloc.h>.
+M_MMAP_THRESHOLD = -3
+M_ARENA_MAX = -8
+
+#: Larger blocks are mapped one by one, and given back one by one.
+LARGE_BYTES = 256 * 1024
+#: Python runs one thread at a time: more heaps would only be more holes.
+HEAPS = 2
+
+
+def return_large_blocks() -> bool:
+    """Have freed blocks go back to the system, unless the environment tunes the C library itself.
+
+    Called before the first thread starts.
+
+    :returns: False with a C library that knows no such settings: then everything stays as it is
+    """
+    if any(name.startswith("MALLOC_") for name in os.environ):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    return bool(mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)) and bool(mallopt(M_ARENA_MAX, HEAPS))
