@@ -1,0 +1,41 @@
+"""What holds for every test: threads, and no test that is skipped without a word.
+
+oslo.service starts on eventlet unless told otherwise before oslo.messaging is
+imported, and pytest imports this file before any test module.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+from oslo_service import backend
+
+backend.init_backend(backend.BackendType.THREADING)
+
+IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Under CI=true a test that skips itself has failed: a missing server must not look like a pass."""
+    report = yield
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} must not be skipped under CI=true: {call.excinfo and call.excinfo.value}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly how much was not tested."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        reasons = sorted({str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped})
+        terminalreporter.write_line(
+            f"!!! {len(skipped)} TESTS WERE SKIPPED, so this run proves less than it seems: {'; '.join(reasons)}",
+            red=True,
+            bold=True,
+        )

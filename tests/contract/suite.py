@@ -1,0 +1,268 @@
+"""What every driver has to do: run on each of them by the functional and the integration tests.
+
+A module that wants it makes a class of DriverContract and has a fixture ``bus``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from oslo_config import cfg
+
+from cells import conf as cells_conf
+from cells import exceptions
+from cells.db.rows import NeighborRow
+from cells.drivers.base import BaseCellsDriver, DriverSettings
+from cells.messages import MESSAGE_TYPES, SealedMessage
+from tools.polling import poll
+
+SEND_TIMEOUT_SECONDS = 2
+
+
+class Manager:
+    """One manager of a cell: a driver that receives, and what it has received."""
+
+    def __init__(self, driver: BaseCellsDriver) -> None:
+        self.driver = driver
+        self.received: list[str] = []
+        self.handle: Callable[[str], None] = lambda _text: None
+
+    def start(self) -> None:
+        self.driver.start_servers(self._take)
+
+    def _take(self, text: str) -> None:
+        self.received.append(text)
+        self.handle(text)
+
+    def wait_for(self, *texts: str) -> None:
+        """Wait until it has received these, in any order, and nothing else."""
+        poll(lambda: len(self.received) >= len(texts), f"{len(texts)} messages arrive", pause_seconds=0.01)
+        assert sorted(self.received) == sorted(texts)
+
+
+class Bus:
+    """Where the drivers of one test meet.
+
+    :param driver_class: the driver under test
+    :param name: its name among the entry points
+    :param url: of the receiving cell's broker
+    :param unreachable_url: of a broker where nobody is
+    """
+
+    def __init__(self, driver_class: type[BaseCellsDriver], name: str, url: str, unreachable_url: str) -> None:
+        self.target = NeighborRow("target", url, is_parent=False, driver=name)
+        self.unreachable = NeighborRow("nowhere", unreachable_url, is_parent=False, driver=name)
+        self._driver_class = driver_class
+        self._conf: cfg.ConfigOpts = cells_conf.load([])
+        self._numbers = itertools.count(1)
+        self._opened = contextlib.ExitStack()
+
+    def driver(self) -> BaseCellsDriver:
+        """A driver of a manager of the receiving cell; any driver can send."""
+        driver = self._driver_class(
+            DriverSettings(
+                conf=self._conf,
+                host=f"host{next(self._numbers)}",
+                transport_url=self.target.transport_url,
+                message_types=MESSAGE_TYPES,
+                send_timeout_seconds=SEND_TIMEOUT_SECONDS,
+            )
+        )
+        self._opened.callback(driver.close)
+        self._opened.callback(driver.stop_servers)
+        return driver
+
+    def manager(self) -> Manager:
+        """One that receives already."""
+        manager = Manager(self.driver())
+        manager.start()
+        return manager
+
+    def close(self) -> None:
+        """Stop and close all drivers of the test."""
+        self._opened.close()
+
+
+def message(text: str, message_type: str = "targeted", *, fanout: bool = False) -> SealedMessage:
+    return SealedMessage(message_type, fanout, text)
+
+
+class DriverContract:
+    """To be inherited by a class whose name starts with Test."""
+
+    @pytest.mark.parametrize("message_type", MESSAGE_TYPES)
+    def test_message_reaches_exactly_one_manager(self, bus: Bus, message_type: str) -> None:
+        managers, sender = [bus.manager(), bus.manager()], bus.driver()
+        texts = [str(number) for number in range(20)]
+        for text in texts:
+            sender.send_message_to_cell(bus.target, message(text, message_type))
+        poll(lambda: sum(len(manager.received) for manager in managers) >= 20, "all arrive", pause_seconds=0.01)
+        assert sorted(managers[0].received + managers[1].received) == sorted(texts)
+        assert all(manager.received for manager in managers)
+
+    @pytest.mark.parametrize("message_type", MESSAGE_TYPES)
+    def test_fanout_reaches_every_manager(self, bus: Bus, message_type: str) -> None:
+        managers, sender = [bus.manager(), bus.manager()], bus.driver()
+        for text in ("1", "2"):
+            sender.send_message_to_cell(bus.target, message(text, message_type, fanout=True))
+        for manager in managers:
+            manager.wait_for("1", "2")
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            pytest.param("Größe \u2028 \U0001f600 \\ \" ' \x00 \x7f {}", id="unicode"),
+            pytest.param("", id="empty"),
+            pytest.param("xü" * 500_000, id="1-MB"),
+        ],
+    )
+    def test_text_arrives_unharmed(self, bus: Bus, text: str) -> None:
+        manager = bus.manager()
+        bus.driver().send_message_to_cell(bus.target, message(text))
+        manager.wait_for(text)
+
+    @pytest.mark.parametrize("blocked", ["targeted", "broadcast"])
+    def test_requests_that_wait_do_not_keep_a_response_from_being_read(self, bus: Bus, blocked: str) -> None:
+        manager, sender = bus.manager(), bus.driver()
+        is_over = threading.Event()
+        answered = threading.Event()
+
+        def handle(text: str) -> None:
+            if text == "response":
+                answered.set()
+            else:
+                assert is_over.wait(50), "The test never ended"
+
+        manager.handle = handle
+        try:
+            for _ in range(70):
+                sender.send_message_to_cell(bus.target, message("request", blocked))
+            poll(lambda: len(manager.received) >= 1, "the thread for requests is busy", pause_seconds=0.01)
+            sender.send_message_to_cell(bus.target, message("response", "response"))
+            assert answered.wait(10)
+        finally:
+            is_over.set()
+        manager.wait_for(*["request"] * 70, "response")
+
+    def test_handler_that_raises_does_not_end_the_receiving(self, bus: Bus) -> None:
+        manager, sender = bus.manager(), bus.driver()
+
+        def fall_over(text: str) -> None:
+            raise RuntimeError(text)
+
+        manager.handle = fall_over
+        for number in range(100):
+            sender.send_message_to_cell(bus.target, message(str(number)))
+        manager.wait_for(*map(str, range(100)))
+
+    def test_unreachable_neighbor_is_an_error_within_the_bound(self, bus: Bus) -> None:
+        sender = bus.driver()
+        for fanout in (False, True):
+            started = time.monotonic()
+            with pytest.raises(exceptions.NeighborUnreachable, match="nowhere") as caught:
+                sender.send_message_to_cell(bus.unreachable, message("lost", fanout=fanout))
+            assert time.monotonic() - started < 3 * SEND_TIMEOUT_SECONDS
+            assert caught.value.cell == "nowhere"
+            assert "guest:" not in str(caught.value)
+        sender.close_link(bus.unreachable)
+
+    def test_neighbor_where_nobody_has_ever_listened_is_an_error(self, bus: Bus) -> None:
+        with pytest.raises(exceptions.NeighborUnreachable, match="target"):
+            bus.driver().send_message_to_cell(bus.target, message("lost"))
+
+    def test_unreachable_neighbor_does_not_keep_others_from_being_sent_to(self, bus: Bus) -> None:
+        manager, sender = bus.manager(), bus.driver()
+        with pytest.raises(exceptions.NeighborUnreachable):
+            sender.send_message_to_cell(bus.unreachable, message("lost"))
+        sender.send_message_to_cell(bus.target, message("found"))
+        manager.wait_for("found")
+
+    def test_link_that_was_closed_is_opened_again(self, bus: Bus) -> None:
+        manager, sender = bus.manager(), bus.driver()
+        sender.close_link(bus.target)
+        for text in ("1", "2"):
+            sender.send_message_to_cell(bus.target, message(text))
+            sender.close_link(bus.target)
+            sender.close_link(bus.target)
+        manager.wait_for("1", "2")
+        sender.close()
+        sender.close()
+
+    def test_two_neighbors_may_share_a_broker(self, bus: Bus) -> None:
+        manager, sender = bus.manager(), bus.driver()
+        other = NeighborRow("other", bus.target.transport_url, is_parent=True, driver=bus.target.driver)
+        sender.send_message_to_cell(bus.target, message("1"))
+        sender.send_message_to_cell(other, message("2"))
+        sender.close_link(other)
+        sender.send_message_to_cell(bus.target, message("3"))
+        manager.wait_for("1", "2", "3")
+
+    def test_many_threads_may_send_at_a_time(self, bus: Bus) -> None:
+        manager, sender = bus.manager(), bus.driver()
+
+        def send(thread: int) -> None:
+            for number in range(10):
+                sender.send_message_to_cell(bus.target, message(f"{thread}/{number}"))
+
+        threads = [threading.Thread(target=send, args=(thread,)) for thread in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        manager.wait_for(*(f"{thread}/{number}" for thread in range(4) for number in range(10)))
+
+    def test_servers_may_be_stopped_twice_and_without_a_start(self, bus: Bus) -> None:
+        driver = bus.driver()
+        driver.stop_servers()
+        manager = bus.manager()
+        manager.driver.stop_servers()
+        manager.driver.stop_servers()
+
+    def test_servers_may_be_started_again(self, bus: Bus) -> None:
+        manager, sender = bus.manager(), bus.driver()
+        manager.driver.stop_servers()
+        manager.start()
+        sender.send_message_to_cell(bus.target, message("again"))
+        manager.wait_for("again")
+
+    def test_stopping_waits_for_what_is_being_handled(self, bus: Bus) -> None:
+        manager, sender = bus.manager(), bus.driver()
+        is_over, done = threading.Event(), []
+
+        def handle(text: str) -> None:
+            assert is_over.wait(30), "The test never ended"
+            done.append(text)
+
+        manager.handle = handle
+        sender.send_message_to_cell(bus.target, message("slow"))
+        poll(lambda: manager.received, "it is being handled", pause_seconds=0.01)
+        stopping = threading.Thread(target=manager.driver.stop_servers)
+        stopping.start()
+        stopping.join(0.2)
+        assert stopping.is_alive()
+        is_over.set()
+        stopping.join(20)
+        assert not stopping.is_alive()
+        assert done == ["slow"]
+
+    def test_manager_that_has_stopped_leaves_the_messages_to_the_others(self, bus: Bus) -> None:
+        gone, stays, sender = bus.manager(), bus.manager(), bus.driver()
+        gone.driver.stop_servers()
+        for number in range(10):
+            sender.send_message_to_cell(bus.target, message(str(number)))
+        sender.send_message_to_cell(bus.target, message("all", fanout=True))
+        stays.wait_for(*map(str, range(10)), "all")
+        assert gone.received == []
+
+
+def opened(bus: Bus) -> Iterator[Bus]:
+    """For the fixture: closes it at the end."""
+    try:
+        yield bus
+    finally:
+        bus.close()

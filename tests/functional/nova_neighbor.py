@@ -1,0 +1,159 @@
+"""A neighbour as Nova's cells service was: API 1.0 and nothing else, on the memory bus.
+
+It is written from what a running one was seen to send, not with our own classes:
+what we would read and write wrongly in the same way would else go unnoticed.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from typing import Any
+
+from cells.db.rows import NeighborRow
+from cells.drivers.base import DriverSettings
+from cells.drivers.memory import MemoryDriver
+from cells.messages import SealedMessage
+from tests.functional.cell_tree import CellTree, wait_for
+
+Json = dict[str, Any]
+MESSAGE_TYPES = ("targeted", "broadcast", "response")
+#: The context that Nova's periodic tasks send.
+CONTEXT: Json = {
+    **dict.fromkeys(("user", "tenant", "system_scope", "project", "domain", "user_domain", "project_domain")),
+    "is_admin": True,
+    "read_only": False,
+    "show_deleted": False,
+    "auth_token": None,
+    "request_id": "req-b38f0939",
+    "global_request_id": None,
+    "resource_uuid": None,
+    "roles": [],
+    "user_identity": "- - - - -",
+    "is_admin_project": True,
+    "user_id": None,
+    "project_id": None,
+    "read_deleted": "no",
+    "remote_address": None,
+    "timestamp": "2026-11-21T20:08:15.667882",
+    "quota_class": None,
+    "user_name": None,
+    "service_catalog": [],
+    "project_name": None,
+}
+
+
+class NovaNeighbor:
+    """The cell ``nova``: a child or the parent of one cell of a tree, from enter to exit."""
+
+    def __init__(self, tree: CellTree, beside: str, *, is_parent: bool) -> None:
+        self.tree = tree
+        self.cell = tree[beside]
+        self.is_parent = is_parent
+        self.messages: list[Json] = []
+        self.is_silent = False
+        self.answers_twice = False
+        self._url = f"memory://{uuid.uuid4().hex}/nova"
+        settings = DriverSettings(None, "nova-host", self._url, MESSAGE_TYPES)  # type: ignore[arg-type]
+        self._driver = MemoryDriver(settings)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> NovaNeighbor:
+        self._driver.start_servers(self._take)
+        self.cell.database.create(NeighborRow("nova", self._url, is_parent=self.is_parent, driver="memory"))
+        assert self.cell.service.loader.load()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._driver.stop_servers()
+
+    def wait_for_message(self, **keys: Any) -> Json:
+        """The first message that came with these keys."""
+        return wait_for(lambda: next(iter(self.received(**keys)), None), f"Nova gets a message with {keys}")
+
+    def received(self, **keys: Any) -> list[Json]:
+        with self._lock:
+            return [message for message in self.messages if keys.items() <= message.items()]
+
+    def request(self, message_type: str, method: str, **keys: Any) -> Json:
+        """A request as its source sends it."""
+        direction = "down" if self.is_parent else "up"
+        return {
+            "message_type": message_type,
+            "ctxt": CONTEXT,
+            "method_name": method,
+            "method_kwargs": {},
+            "direction": direction,
+            "need_response": True,
+            "fanout": False,
+            "uuid": str(uuid.uuid4()),
+            "routing_path": "nova",
+            "hop_count": 1,
+            "max_hop_count": 10,
+            **keys,
+        }
+
+    def answer_to(self, request: Json, value: Any, *, failure: bool = False) -> Json:
+        """The answer to a request that has come, with the whole of it inside."""
+        way = request["routing_path"].split("!")
+        back = way[-2:] if request["message_type"] == "broadcast" else way
+        values = (
+            value if isinstance(value, list) else [{"cell_name": "!".join(way), "value": value, "failure": failure}]
+        )
+        return {
+            "message_type": "response",
+            "ctxt": request["ctxt"],
+            "method_name": "parse_responses",
+            "method_kwargs": {"orig_message": json.dumps(request), "responses": [json.dumps(one) for one in values]},
+            "direction": "up" if request["direction"] == "down" else "down",
+            "need_response": False,
+            "fanout": len(back) == 2,
+            "uuid": str(uuid.uuid4()),
+            "routing_path": "nova",
+            "hop_count": 1,
+            "max_hop_count": 10,
+            "response_uuid": request["uuid"],
+            "target_cell": "!".join(reversed(back)),
+        }
+
+    def send(self, message: Json) -> None:
+        """Send to the neighbour; routing_path and hop_count are the sender's business."""
+        sealed = SealedMessage(message["message_type"], bool(message.get("fanout")), json.dumps(message))
+        row = NeighborRow(self.cell.path.last, self.cell.transport_url, is_parent=not self.is_parent, driver="memory")
+        self._driver.send_message_to_cell(row, sealed)
+
+    def announce(self, capabilities: dict[str, list[str]], capacities: Json) -> None:
+        """Tell the parent, as a child does from time to time."""
+        for method, kwargs in (
+            ("update_capabilities", {"cell_name": "nova", "capabilities": capabilities}),
+            ("update_capacities", {"cell_name": "nova", "capacities": capacities}),
+        ):
+            target = f"nova!{self.cell.path.last}"
+            keys = {"method_kwargs": kwargs, "target_cell": target, "need_response": False, "fanout": True}
+            self.send(self.request("targeted", method, **keys))
+
+    def _take(self, text: str) -> None:
+        message = json.loads(text)
+        message["routing_path"] += "!nova"
+        message["hop_count"] += 1
+        with self._lock:
+            self.messages.append(message)
+        if not message["need_response"] or self.is_silent:
+            return
+        method = message["method_name"]
+        if method == "get_host":
+            answer = self.answer_to(message, "nova-host")
+        else:
+            # Its dispatcher looked methods up by getattr.
+            error = {
+                "class": "AttributeError",
+                "module": "builtins",
+                "message": f"no {method}",
+                "tb": ["Traceback ..."],
+                "args": [f"no {method}"],
+                "kwargs": {},
+            }
+            answer = self.answer_to(message, json.dumps(error), failure=True)
+        for _ in range(2 if self.answers_twice else 1):
+            self.send(answer)

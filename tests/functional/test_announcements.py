@@ -1,0 +1,118 @@
+"""What cells can do and how much room they have adds up on its way to the top."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.functional.cell_tree import CONTEXT, CellTree, wait_for
+from tests.functional.nova_neighbor import NovaNeighbor
+
+SHAPE = {"api": {"east": {"az1": {}}, "west": {}}}
+CAPABILITIES = {
+    "az1": {"cells": {"capabilities": "hypervisor=xenserver;kvm,os=linux"}},
+    "west": {"cells": {"capabilities": "hypervisor=kvm;vmware"}},
+    "api": {"cells": {"capabilities": "tier=top"}},
+}
+
+
+def capabilities(tree: CellTree, name: str) -> dict[str, list[str]]:
+    return tree[name].service.manager.capabilities(CONTEXT)
+
+
+def capacities(tree: CellTree, name: str) -> dict[str, Any]:
+    return tree[name].service.manager.capacities(CONTEXT)
+
+
+def report(tree: CellTree, name: str, reporter: str, numbers: dict[str, Any]) -> None:
+    tree[name].service.manager.report_capacities(CONTEXT, numbers, reporter)
+
+
+def test_union_of_capabilities_reaches_the_top(cell_tree: Callable[..., CellTree]) -> None:
+    tree = cell_tree(SHAPE, cell_options=CAPABILITIES)
+    expected = {"hypervisor": ["kvm", "vmware", "xenserver"], "os": ["linux"], "tier": ["top"]}
+    wait_for(lambda: capabilities(tree, "api") == expected, "api knows what all can do")
+    assert capabilities(tree, "east") == {"hypervisor": ["kvm", "xenserver"], "os": ["linux"]}
+    assert capabilities(tree, "west") == {"hypervisor": ["kvm", "vmware"]}
+
+
+def test_sum_of_capacities_reaches_the_top(cell_tree: Callable[..., CellTree]) -> None:
+    tree = cell_tree(SHAPE)
+    steps = [
+        (
+            "az1",
+            "host1",
+            {"ram": {"free": 10, "total": 16}, "disks": 2},
+            {"ram": {"free": 10, "total": 16}, "disks": 2},
+        ),
+        ("az1", "host2", {"ram": {"free": 1, "total": 4}}, {"ram": {"free": 11, "total": 20}, "disks": 2}),
+        ("west", "", {"ram": {"free": 100}, "name": "x", "ok": True}, {"ram": {"free": 111, "total": 20}, "disks": 2}),
+        ("east", "host1", {"disks": 0.5}, {"ram": {"free": 111, "total": 20}, "disks": 2.5}),
+    ]
+    for name, reporter, numbers, expected in steps:
+        report(tree, name, reporter, numbers)
+        wait_for(lambda: capacities(tree, "api") == expected, "api knows how much room there is")  # noqa: B023
+    assert capacities(tree, "az1") == {"ram": {"free": 11, "total": 20}, "disks": 2}
+
+
+def test_newer_report_takes_the_place_of_the_older_one_of_the_same_reporter(
+    cell_tree: Callable[..., CellTree],
+) -> None:
+    tree = cell_tree({"api": {"east": {}}})
+    for reporter, numbers, expected in (("host1", 10, 10), ("host2", 1, 11), ("host1", 3, 4)):
+        report(tree, "east", reporter, {"ram": numbers})
+        wait_for(lambda: capacities(tree, "api") == {"ram": expected}, "api knows")  # noqa: B023
+
+
+def test_mute_child_is_shown_mute_and_left_out(cell_tree: Callable[..., CellTree]) -> None:
+    options = {
+        "api": {"cells": {"mute_child_interval": 1}},
+        "east": {"cells": {"capabilities": "os=linux"}},
+    }
+    tree = cell_tree({"api": {"east": {}}}, cell_options=options)
+    with NovaNeighbor(tree, "api", is_parent=False) as nova:
+        nova.announce({"os": ["windows"]}, {"ram": 10})
+        wait_for(lambda: capabilities(tree, "api") == {"os": ["linux", "windows"]}, "api knows both")
+        assert tree["api"].neighbors()["nova"]["state"] == "up"
+
+        def is_nova_alone_mute() -> bool:
+            tree["east"].service.cell.announce()
+            states = {name: neighbor["state"] for name, neighbor in tree["api"].neighbors().items()}
+            return states == {"east": "up", "nova": "mute"} and capabilities(tree, "api") == {"os": ["linux"]}
+
+        wait_for(is_nova_alone_mute, "nova is mute and left out")
+        assert capacities(tree, "api") == {}
+        assert tree["api"].neighbors()["nova"]["last_seen_seconds"] >= 1
+        nova.announce({"os": ["windows"]}, {})
+        wait_for(lambda: "windows" in capabilities(tree, "api")["os"], "nova counts again when it speaks")
+
+
+def test_neighbors_are_shown_with_what_they_said(cell_tree: Callable[..., CellTree]) -> None:
+    tree = cell_tree(SHAPE)
+    wait_for(lambda: all(found["version"] for found in tree["east"].neighbors().values()), "both have answered ping")
+    parent, child = tree["east"].neighbors()["api"], tree["east"].neighbors()["az1"]
+    assert (parent["is_parent"], child["is_parent"]) == (True, False)
+    assert parent["state"] == child["state"] == "up"
+    assert (parent["version"], child["version"], child["driver"]) == ("1.0", "1.0", "memory")
+    assert 0 <= child["last_seen_seconds"] < 60
+
+
+def test_cell_speaks_for_itself_alone(cell_tree: Callable[..., CellTree]) -> None:
+    tree = cell_tree(SHAPE)
+    before = tree["api"].counters().get("failed.InvalidArguments", 0)
+    tree["west"].cast("api", "update_capabilities", cell_name="east", capabilities={"os": ["stolen"]})
+    wait_for(
+        lambda: tree["api"].counters().get("failed.InvalidArguments", 0) == before + 1, "api refuses what west says"
+    )
+    assert capabilities(tree, "api") == {}
+
+
+def test_cell_far_below_does_not_speak_for_its_parent(cell_tree: Callable[..., CellTree]) -> None:
+    tree = cell_tree(SHAPE)
+    before = tree["api"].counters().get("failed.InvalidArguments", 0)
+    tree["az1"].cast("api", "update_capabilities", cell_name="east", capabilities={"os": ["stolen"]})
+    wait_for(
+        lambda: capabilities(tree, "api") or tree["api"].counters().get("failed.InvalidArguments", 0) > before,
+        "api has taken or refused what az1 says",
+    )
+    assert capabilities(tree, "api") == {}

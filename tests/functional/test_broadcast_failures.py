@@ -1,0 +1,108 @@
+"""One cell that fails, is dead or keeps silent costs a broadcast that one answer, and no other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent import futures
+
+import pytest
+
+from cells import exceptions
+from cells.endpoints import Call, endpoint
+from tests.functional.cell_tree import CONTEXT, CellTree
+
+SHAPE = {"api": {"east": {"az1": {}, "az2": {}}, "west": {}}}
+ALL = {"api", "api!east", "api!east!az1", "api!east!az2", "api!west"}
+
+
+@endpoint
+def fragile(call: Call, breaks_in: str, kind: str) -> str:
+    if call.cell.name == breaks_in:
+        if kind == "cells":
+            raise exceptions.CellNotFound("It went away.", cell="moon")
+        if kind == "foreign":
+            raise ZeroDivisionError("by nothing")
+        if kind == "no-json":
+            return object()  # type: ignore[return-value]
+        if kind == "too-large":
+            return "x" * 20_000
+    return "fine"
+
+
+@pytest.mark.parametrize(
+    ("dead", "lost"),
+    [
+        pytest.param("west", {"api!west"}, id="child"),
+        pytest.param("az1", {"api!east!az1"}, id="grandchild"),
+        # Nobody knows for the top who is behind a cell that is dead.
+        pytest.param("east", {"api!east"}, id="relay"),
+    ],
+)
+def test_dead_cell_is_an_error_of_its_own_at_once(
+    cell_tree: Callable[..., CellTree], dead: str, lost: set[str]
+) -> None:
+    tree = cell_tree(SHAPE)
+    tree[dead].stop()
+    started = time.monotonic()
+    answers = tree["api"].broadcast()
+    assert time.monotonic() - started < 2
+    reached = {way for way in ALL if dead not in way.split("!")}
+    assert set(answers) == reached | lost
+    assert {way for way, answer in answers.items() if answer.error is None} == reached
+    assert all(isinstance(answers[way].error, exceptions.NeighborUnreachable) for way in lost)
+
+
+def test_silent_cell_is_a_timeout_of_its_own_and_all_other_answers_arrive(cell_tree: Callable[..., CellTree]) -> None:
+    trees = {}
+    for silent in ("az1", "east", "west"):
+        trees[silent] = cell_tree(SHAPE, options={"cells": {"call_timeout": 2}})
+        trees[silent].freeze(silent)
+    # All at once: each takes as long as its deadline.
+    with futures.ThreadPoolExecutor() as pool:
+        broadcasts = {silent: pool.submit(tree["api"].broadcast) for silent, tree in trees.items()}
+    for silent, broadcast in broadcasts.items():
+        answers, way = broadcast.result(), str(trees[silent][silent].path)
+        assert set(answers) == ALL
+        assert {other for other, answer in answers.items() if answer.error is None} == ALL - {way}
+        assert isinstance(answers[way].error, exceptions.CellTimeout)
+        assert answers[way].error.cell == way
+
+
+def test_dead_cell_is_drawn_as_unreachable(cell_tree: Callable[..., CellTree]) -> None:
+    tree = cell_tree(SHAPE)
+    tree["az2"].stop()
+    root = tree["api"].service.manager.topology(CONTEXT).result(10)
+    states = {child["path"]: child["state"] for child in root["children"][0]["children"]}
+    assert states == {"api!east!az1": "up", "api!east!az2": "unreachable"}
+
+
+@pytest.fixture(scope="module")
+def tree() -> Iterator[CellTree]:
+    with CellTree(SHAPE, endpoints=[fragile]) as tree:
+        yield tree
+
+
+@pytest.mark.parametrize("breaks_in", ["api", "east", "az1"])
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        pytest.param("cells", exceptions.CellNotFound, id="own-error"),
+        pytest.param("foreign", exceptions.RemoteError, id="foreign-error"),
+        pytest.param("no-json", exceptions.InvalidArguments, id="answer-without-json"),
+    ],
+)
+def test_endpoint_that_fails_is_the_error_of_its_cell(
+    tree: CellTree, breaks_in: str, kind: str, error: type[Exception]
+) -> None:
+    answers = tree["api"].broadcast("fragile", kwargs={"breaks_in": breaks_in, "kind": kind})
+    failed = str(tree[breaks_in].path)
+    assert {way: answers[way].value for way in ALL - {failed}} == dict.fromkeys(ALL - {failed}, "fine")
+    assert isinstance(answers[failed].error, error)
+
+
+def test_answer_that_is_too_large_is_the_error_of_its_cell(cell_tree: Callable[..., CellTree]) -> None:
+    tree = cell_tree(SHAPE, endpoints=[fragile], options={"cells": {"max_message_bytes": 10_000}})
+    answers = tree["api"].broadcast("fragile", kwargs={"breaks_in": "az1", "kind": "too-large"})
+    assert {way for way, answer in answers.items() if answer.value == "fine"} == ALL - {"api!east!az1"}
+    assert isinstance(answers["api!east!az1"].error, exceptions.MessageTooLarge)

@@ -1,0 +1,154 @@
+"""A cell that runs Nova's service can be child and parent of ours, at version 1.0."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from cells import exceptions
+from tests.functional.cell_tree import CONTEXT, CellTree, wait_for
+from tests.functional.nova_neighbor import NovaNeighbor
+
+REQUEST_KEYS = {
+    *("message_type", "ctxt", "method_name", "method_kwargs", "direction", "need_response", "fanout", "uuid"),
+    *("routing_path", "hop_count", "max_hop_count"),
+}
+
+
+@pytest.fixture
+def child(cell_tree: Callable[..., CellTree]) -> Iterator[NovaNeighbor]:
+    """Nova below the top of a tree."""
+    with NovaNeighbor(cell_tree({"api": {"east": {}}}), "api", is_parent=False) as nova:
+        yield nova
+
+
+@pytest.fixture
+def parent(cell_tree: Callable[..., CellTree]) -> Iterator[NovaNeighbor]:
+    """Nova as the top, above a tree."""
+    tree = cell_tree({"east": {"az1": {}}}, cell_options={"az1": {"cells": {"capabilities": "os=linux"}}})
+    with NovaNeighbor(tree, "east", is_parent=True) as nova:
+        tree["az1"].service.cell.announce()
+        wait_for(lambda: str(tree["az1"].service.topology.own_path) == "nova!east!az1", "az1 knows its place")
+        yield nova
+
+
+def test_child_is_asked_for_its_news_and_believed(child: NovaNeighbor) -> None:
+    for method in ("announce_capabilities", "announce_capacities"):
+        asked = child.wait_for_message(method_name=method)
+        assert asked.keys() == REQUEST_KEYS | {"target_cell"}
+        assert (asked["target_cell"], asked["direction"], asked["need_response"]) == ("api!nova", "down", False)
+        assert asked["method_kwargs"] == {}
+    child.announce({"hypervisor": ["kvm"]}, {"ram_free": {"total_mb": 512}})
+    manager = child.cell.service.manager
+    wait_for(lambda: manager.capabilities(CONTEXT) == {"hypervisor": ["kvm"]}, "api knows what nova can do")
+    wait_for(lambda: manager.capacities(CONTEXT) == {"ram_free": {"total_mb": 512}}, "api knows nova's room")
+    assert child.cell.neighbors()["nova"]["state"] == "up"
+    assert child.cell.neighbors()["nova"]["version"] is None
+
+
+@pytest.mark.parametrize(("source", "route"), [("api", "api!nova"), ("east", "east!api!nova")])
+def test_child_is_called(child: NovaNeighbor, source: str, route: str) -> None:
+    assert child.tree[source].call("api!nova", "get_host") == "nova-host"
+    request = child.wait_for_message(method_name="get_host")
+    assert request.keys() == REQUEST_KEYS | {"target_cell"}
+    assert (request["routing_path"], request["target_cell"]) == (route, route)
+    assert (request["direction"], request["ctxt"]) == ("down", CONTEXT)
+
+
+def test_error_of_the_child_is_a_remote_error(child: NovaNeighbor) -> None:
+    with pytest.raises(exceptions.RemoteError, match="AttributeError: no where"):
+        child.tree["api"].call("nova")
+
+
+def test_child_answers_a_broadcast_with_all_cells_behind_it(child: NovaNeighbor) -> None:
+    child.is_silent = True
+    waiting = child.tree["api"].service.manager.broadcast_call(CONTEXT, "where", {}, "down")
+    request = child.wait_for_message(message_type="broadcast")
+    assert request.keys() == REQUEST_KEYS
+    values = [
+        {"cell_name": "api!nova", "value": 1, "failure": False},
+        {"cell_name": "api!nova!grandchild", "value": 2, "failure": False},
+    ]
+    child.send(child.answer_to(request, values))
+    answers = {answer["cell_name"]: answer["value"] for answer in map(json.loads, waiting.result(10))}
+    assert answers == {"api": "api", "api!east": "api!east", "api!nova": 1, "api!nova!grandchild": 2}
+
+
+def test_child_calls_its_parent(child: NovaNeighbor) -> None:
+    request = child.request("targeted", "where", target_cell="nova!api")
+    child.send(request)
+    answer = child.wait_for_message(response_uuid=request["uuid"])
+    assert answer.keys() == REQUEST_KEYS | {"target_cell", "response_uuid"}
+    assert (answer["message_type"], answer["method_name"]) == ("response", "parse_responses")
+    assert (answer["target_cell"], answer["direction"], answer["fanout"]) == ("api!nova", "down", True)
+    assert answer["need_response"] is False
+    assert answer["method_kwargs"].keys() == {"orig_message", "responses"}
+    assert isinstance(json.loads(answer["method_kwargs"]["orig_message"]), dict)
+    (text,) = answer["method_kwargs"]["responses"]
+    assert json.loads(text) == {"cell_name": "nova!api", "value": "api", "failure": False}
+
+
+def test_child_gets_errors_in_the_form_that_it_reads(child: NovaNeighbor) -> None:
+    request = child.request("targeted", "no_such_method", target_cell="nova!api")
+    child.send(request)
+    answer = child.wait_for_message(response_uuid=request["uuid"])
+    response = json.loads(answer["method_kwargs"]["responses"][0])
+    error = json.loads(response["value"])
+    assert response["failure"] is True
+    assert error.keys() == {"class", "module", "message", "tb", "args", "kwargs"}
+    assert (error["class"], error["module"]) == ("UnknownMethod", "cells.exceptions")
+
+
+def test_keys_may_be_left_out_and_unknown_ones_added(child: NovaNeighbor) -> None:
+    request = child.request("targeted", "where", target_cell="nova!api", key_of_another_release={"x": 1})
+    for key in ("fanout", "hop_count", "max_hop_count"):
+        del request[key]
+    child.send(request)
+    assert child.wait_for_message(response_uuid=request["uuid"])
+
+
+def test_parent_is_told_and_lives_without_knowing_ping(parent: NovaNeighbor) -> None:
+    expected = {"cell_name": "east", "capabilities": {"os": ["linux"]}}
+    told = parent.wait_for_message(method_name="update_capabilities", method_kwargs=expected)
+    assert (told["fanout"], told["direction"], told["target_cell"]) == (True, "up", "east!nova")
+    assert told["need_response"] is False
+    told = parent.wait_for_message(method_name="update_capacities")
+    assert told["method_kwargs"] == {"cell_name": "east", "capacities": {}}
+    wait_for(lambda: parent.cell.neighbors()["nova"]["state"] == "up", "nova is known to live")
+
+
+def test_parent_asks_for_news(parent: NovaNeighbor) -> None:
+    parent.wait_for_message(method_name="update_capabilities")
+    before = len(parent.received(method_name="update_capabilities"))
+    keys = {"target_cell": "nova!east", "need_response": False}
+    parent.send(parent.request("targeted", "announce_capabilities", **keys))
+    wait_for(lambda: len(parent.received(method_name="update_capabilities")) > before, "east answers with its news")
+
+
+def test_parent_calls_through_a_cell_of_ours(parent: NovaNeighbor) -> None:
+    request = parent.request("targeted", "where", target_cell="nova!east!az1")
+    parent.send(request)
+    answer = parent.wait_for_message(response_uuid=request["uuid"])
+    assert (answer["target_cell"], answer["routing_path"]) == ("az1!east!nova", "az1!east!nova")
+    assert (answer["direction"], answer["fanout"]) == ("up", True)
+    (text,) = answer["method_kwargs"]["responses"]
+    assert json.loads(text) == {"cell_name": "nova!east!az1", "value": "nova!east!az1", "failure": False}
+
+
+def test_parent_gets_one_answer_to_its_broadcast_for_all_below(parent: NovaNeighbor) -> None:
+    request = parent.request("broadcast", "where")
+    parent.send(request)
+    answer = parent.wait_for_message(response_uuid=request["uuid"])
+    assert (answer["target_cell"], answer["fanout"]) == ("east!nova", True)
+    responses = [json.loads(text) for text in answer["method_kwargs"]["responses"]]
+    assert {response["cell_name"]: response["value"] for response in responses} == {
+        "nova!east": "nova!east",
+        "nova!east!az1": "nova!east!az1",
+    }
+    assert len(parent.received(response_uuid=request["uuid"])) == 1
+
+
+def test_parent_is_called_and_answers(parent: NovaNeighbor) -> None:
+    assert parent.tree["az1"].call("nova", "get_host") == "nova-host"

@@ -1,0 +1,57 @@
+"""Several managers serve one cell together: each request goes to one, each answer to the one that waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from cells.endpoints import Call, endpoint
+from tests.functional.cell_tree import CONTEXT, CellTree, wait_for
+from tests.functional.notes import Notes
+
+SHAPE = {"api": {"east": {"az1": {}}}}
+TWO = {"api": 2, "east": 2}
+
+
+@endpoint
+def host(call: Call) -> str:
+    return str(call.cell.describe()["host"])
+
+
+def test_calls_are_shared_and_each_answer_reaches_who_waits(cell_tree: Callable[..., CellTree]) -> None:
+    tree = cell_tree(SHAPE, managers=TWO, endpoints=[host])
+    api = tree["api"]
+    calls = [api.start_call("east", "host", manager=number % 2) for number in range(40)]
+    assert {call.result(10) for call in calls} == {"east-1", "east-2"}
+    assert [len(manager.pending) for manager in api.managers] == [0, 0]
+    # Each answer was fanned out: the manager that did not wait has dropped it.
+    wait_for(lambda: api.counters().get("dropped.response", 0) >= 40, "the other manager drops each answer")
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_call_through_a_relay_comes_back_to_its_manager(cell_tree: Callable[..., CellTree], number: int) -> None:
+    tree = cell_tree(SHAPE, managers=TWO)
+    assert [tree["api"].call("az1", manager=number) for _ in range(5)] == ["api!east!az1"] * 5
+    assert tree["az1"].call("api") == "api"
+
+
+def test_broadcast_runs_once_in_each_cell(cell_tree: Callable[..., CellTree]) -> None:
+    notes = Notes()
+    tree = cell_tree(SHAPE, managers={**TWO, "az1": 3}, endpoints=[notes.endpoint()])
+    assert sorted(tree["api"].broadcast()) == ["api", "api!east", "api!east!az1"]
+    tree["api"].broadcast_cast("note", text="news")
+    notes.wait_for(("api", "news"), ("api!east", "news"), ("api!east!az1", "news"))
+
+
+def test_all_managers_learn_what_a_child_says(cell_tree: Callable[..., CellTree]) -> None:
+    tree = cell_tree(SHAPE, managers=TWO, cell_options={"az1": {"cells": {"capabilities": "os=linux"}}})
+    for manager in (*tree["api"].managers, *tree["east"].managers):
+        wait_for(lambda: manager.manager.capabilities(CONTEXT) == {"os": ["linux"]}, "it knows what az1 can do")  # noqa: B023
+
+
+def test_one_manager_goes_and_the_other_serves_on(cell_tree: Callable[..., CellTree]) -> None:
+    tree = cell_tree(SHAPE, managers=TWO, endpoints=[host])
+    tree["east"].managers[0].stop()
+    assert {tree["api"].call("east", "host") for _ in range(6)} == {"east-2"}
+    assert tree["api"].call("az1") == "api!east!az1"

@@ -1,0 +1,7 @@
+"""The servers and clients of the integration tests, for all files here."""
+
+from tests.integration.clients import connect_to
+from tests.integration.rabbitmq import own_broker, rabbitmq
+from tests.integration.servers import mariadb_url, postgresql_url
+
+__all__ = ["connect_to", "mariadb_url", "own_broker", "postgresql_url", "rabbitmq"]

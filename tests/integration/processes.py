@@ -1,0 +1,135 @@
+"""Trees of real managers, one process and one virtual host per cell.
+
+A test writes its tree as one literal, ``{"api": {"east": {"az1": {}}}}``, and gets it
+when every cell in it knows its own path and the top knows every cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tools.manager_process import ManagerProcess
+from tools.polling import poll
+
+Shape = Mapping[str, "Shape"]
+WORKERS = 4
+
+Options = Mapping[str, Mapping[str, object]]
+
+#: What a test does not want to wait for, a manager of these tests does not wait for either.
+OPTIONS: Options = {"cells": {"announce_interval": 1, "db_check_interval": 2, "call_timeout": 10, "send_timeout": 3}}
+
+
+class Tree:
+    """A tree of running cells, by name: ``tree["az1"].cells("ping", "api")``.
+
+    :param shape: the cells; every name may occur once
+    :param take_url: gives the transport URL of a fresh virtual host
+    :param urls: transport URLs of the cells that shall not have one of those
+    :param connections: database URLs of the cells that shall not use SQLite
+    :param options: of all cells; ``cell_options`` of single ones go on top
+    :param env: of all managers, on top of the environment of the tests
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        shape: Shape,
+        take_url: Callable[[], str],
+        *,
+        urls: Mapping[str, str] | None = None,
+        connections: Mapping[str, str] | None = None,
+        options: Options | None = None,
+        cell_options: Mapping[str, Options] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.paths = {path.rpartition("!")[2]: path for path in _paths(shape)}
+        self.top = next(iter(shape))
+        self.env = env
+        self._managers = {
+            name: ManagerProcess(
+                directory,
+                name,
+                (urls or {}).get(name) or take_url(),
+                connection=(connections or {}).get(name),
+                options=merged(OPTIONS, options or {}, (cell_options or {}).get(name, {})),
+            )
+            for name in self.paths
+        }
+
+    def __getitem__(self, name: str) -> ManagerProcess:
+        return self._managers[name]
+
+    def __iter__(self) -> Iterator[ManagerProcess]:
+        return iter(self._managers.values())
+
+    def start(self) -> Tree:
+        """Create the databases, register the neighbours, start the managers and wait until they know each other."""
+        with ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(ManagerProcess.sync_database, self))
+            list(pool.map(self._register_children, self.paths))
+        for manager in self:
+            manager.start(self.env)
+        for manager in self:
+            manager.wait_ready()
+        self.wait_formed()
+        return self
+
+    def _register_children(self, name: str) -> None:
+        for child, path in self.paths.items():
+            if path.split("!")[-2:-1] == [name]:
+                self[name].link_child(self[child])
+
+    def wait_formed(self, timeout_seconds: float = 30.0) -> None:
+        """Wait until every cell knows its path, and the top knows every cell and has heard from it."""
+        with ThreadPoolExecutor(WORKERS) as pool:
+            waits = [pool.submit(self._wait_for_path, name, timeout_seconds) for name in self.paths]
+            for wait in waits:
+                wait.result()
+        poll(
+            lambda: self.seen_from_top() == dict.fromkeys(self.paths.values(), "up"),
+            f"{self.top} sees every cell of {sorted(self.paths.values())}",
+            timeout_seconds,
+        )
+
+    def seen_from_top(self) -> dict[str, str]:
+        """Path and state of every cell that the top knows."""
+        # An answer that was lost while the cells started is not worth waiting for.
+        answer = self[self.top].cells("topology", "-f", "json", "--timeout", "3")
+        return dict(_flatten(answer.json())) if answer.returncode == 0 else {}
+
+    def _wait_for_path(self, name: str, timeout_seconds: float) -> None:
+        def path() -> Any:
+            answer = self[name].cells("status", "-f", "json")
+            return answer.returncode == 0 and answer.json()["path"] == self.paths[name]
+
+        poll(path, f"{name} knows that it is {self.paths[name]}", timeout_seconds)
+
+    def stop(self) -> None:
+        """Take down every process that is still there, at once: how they end is tested where it matters."""
+        for manager in self:
+            manager.kill()
+
+
+def merged(*layers: Options) -> dict[str, dict[str, object]]:
+    """All options of all layers; the last one wins."""
+    result: dict[str, dict[str, object]] = {}
+    for layer in layers:
+        for section, values in layer.items():
+            result.setdefault(section, {}).update(values)
+    return result
+
+
+def _paths(shape: Shape, above: str = "") -> Iterator[str]:
+    for name, below in shape.items():
+        yield above + name
+        yield from _paths(below, f"{above}{name}!")
+
+
+def _flatten(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield node["path"], "up" if node["is_self"] else node["state"]
+    for child in node["children"]:
+        yield from _flatten(child)

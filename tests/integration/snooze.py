@@ -1,0 +1,34 @@
+"""A package of somebody else's with a slow endpoint, installed for the managers of one test.
+
+A call that takes a while is what a manager can be killed in the middle of.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+MODULE = '''"""Endpoints that take their time."""
+import pathlib
+import time
+
+from cells.endpoints import endpoint
+
+
+@endpoint
+def snooze(call, seconds, mark):
+    """Leave ``mark`` as a file, wait, answer."""
+    pathlib.Path(mark).touch()
+    time.sleep(seconds)
+    return "awake"
+'''
+
+
+def install(directory: Path) -> dict[str, str]:
+    """Put the package into ``directory``; return the environment in which managers find it."""
+    information = directory / "cells_snooze-1.0.dist-info"
+    information.mkdir(parents=True)
+    (directory / "cells_snooze.py").write_text(MODULE)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: cells-snooze\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[cells.endpoints]\nsnooze = cells_snooze\n")
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(directory), os.environ.get("PYTHONPATH")]))}

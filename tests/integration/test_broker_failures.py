@@ -1,0 +1,108 @@
+"""Brokers that are restarted, closed, frozen, or refuse the password."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.processes import Tree
+from tests.integration.rabbitmq import OwnBroker, VirtualHostPool, free_ports
+from tools.manager_process import ManagerProcess
+from tools.polling import poll
+
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(180)]
+
+SEND_TIMEOUT_SECONDS = 3
+CALL_TIMEOUT_SECONDS = 30
+#: what the start of a command and a busy machine add
+SLACK_SECONDS = 4
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory, rabbitmq: VirtualHostPool, own_broker: OwnBroker) -> Iterator[Tree]:
+    """api and west on the machine's broker, east and az1 on one that the tests may break."""
+    tree = Tree(
+        tmp_path_factory.mktemp("brokers"),
+        {"api": {"east": {"az1": {}}, "west": {}}},
+        rabbitmq.take,
+        urls={"east": own_broker.url("a"), "az1": own_broker.url("b")},
+        options={"cells": {"call_timeout": CALL_TIMEOUT_SECONDS, "send_timeout": SEND_TIMEOUT_SECONDS}},
+    )
+    try:
+        yield tree.start()
+    finally:
+        tree.stop()
+
+
+def seconds_to_fail(manager: ManagerProcess, cell: str) -> float:
+    """How long it takes until a call to ``cell`` has failed with an error that names it."""
+    started = time.monotonic()
+    done = manager.cells("call", cell, "ping")
+    assert done.returncode == 1, done.stdout
+    assert cell in done.stderr
+    assert "Traceback" not in done.stderr
+    return time.monotonic() - started
+
+
+def works(manager: ManagerProcess, cell: str) -> bool:
+    return manager.cells("call", cell, "ping", "--timeout", "5").returncode == 0
+
+
+def check_others_are_fast(tree: Tree) -> None:
+    """Calls to a cell behind another broker are as fast as ever."""
+    started = time.monotonic()
+    tree["api"].succeed("call", "west", "ping")
+    assert time.monotonic() - started < SLACK_SECONDS
+
+
+@pytest.mark.parametrize("problem", ["wrong-password", "closed-port"])
+def test_neighbor_that_can_not_be_reached(tree: Tree, rabbitmq: VirtualHostPool, problem: str) -> None:
+    api = tree["api"]
+    [port] = free_ports(1)
+    urls = {
+        "wrong-password": rabbitmq.take().replace("guest:guest@", "guest:sesame@"),
+        "closed-port": f"rabbit://guest:sesame@127.0.0.1:{port}/",
+    }
+    api.add_neighbor(problem, "child", urls[problem])
+    try:
+        api.hup()
+        poll(lambda: problem in api.cells("topology").stdout, "the neighbour is known")
+        assert seconds_to_fail(api, problem) < SEND_TIMEOUT_SECONDS + SLACK_SECONDS
+        check_others_are_fast(tree)
+        assert "sesame" not in api.log()
+        poll(lambda: "unreachable" in api.cells("topology", "-f", "json").stdout, "it is shown as unreachable")
+    finally:
+        api.succeed("neighbor", "delete", problem)
+        api.hup()
+    poll(lambda: problem not in api.cells("topology").stdout, "the neighbour is forgotten")
+
+
+def test_frozen_broker_holds_nobody_else_up(tree: Tree, own_broker: OwnBroker) -> None:
+    own_broker.freeze()
+    try:
+        waiting = [tree["api"].begin("call", "east", "ping") for _ in range(2)]
+        check_others_are_fast(tree)
+        assert seconds_to_fail(tree["api"], "east") < SEND_TIMEOUT_SECONDS + SLACK_SECONDS
+        for finish in waiting:
+            assert finish(SEND_TIMEOUT_SECONDS + SLACK_SECONDS).returncode == 1
+        check_others_are_fast(tree)
+    finally:
+        own_broker.thaw()
+    poll(lambda: works(tree["api"], "api!east!az1"), "the tree works again", 60)
+
+
+def test_broker_is_restarted_and_no_process_with_it(tree: Tree, own_broker: OwnBroker) -> None:
+    processes = [manager.running.pid for manager in tree]
+    own_broker.stop()
+    try:
+        assert seconds_to_fail(tree["api"], "east") < SEND_TIMEOUT_SECONDS + SLACK_SECONDS
+        check_others_are_fast(tree)
+    finally:
+        own_broker.start().wait_ready()
+    poll(lambda: works(tree["api"], "api!east!az1"), "down works again", 60)
+    poll(lambda: works(tree["az1"], "api!west"), "up works again", 60)
+    tree.wait_formed(60)
+    assert [manager.running.pid for manager in tree] == processes
+    assert all(manager.running.poll() is None for manager in tree)

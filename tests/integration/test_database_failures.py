@@ -1,0 +1,81 @@
+"""A cell's own database that is away at start, or later: the neighbours known last keep working."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration import servers
+from tests.integration.forwarder import Forwarder
+from tests.integration.processes import Tree
+from tests.integration.rabbitmq import VirtualHostPool
+from tools.polling import poll
+
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgresql, pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+def database_url() -> Iterator[str]:
+    """Each test registers its neighbours anew."""
+    with servers.fresh_database(servers.POSTGRESQL_URL) as url:
+        yield url
+
+
+@pytest.fixture
+def forwarder(database_url: str) -> Iterator[Forwarder]:
+    parts = urllib.parse.urlsplit(database_url)
+    forwarder = Forwarder(parts.hostname or "127.0.0.1", parts.port or 5432)
+    try:
+        yield forwarder
+    finally:
+        forwarder.cut()
+
+
+@pytest.fixture
+def tree(tmp_path: Path, rabbitmq: VirtualHostPool, database_url: str, forwarder: Forwarder) -> Iterator[Tree]:
+    """The database of api is behind the forwarder."""
+    parts = urllib.parse.urlsplit(database_url)
+    login = parts.netloc.rpartition("@")[0]
+    netloc = f"{login}@127.0.0.1:{forwarder.port}" if login else f"127.0.0.1:{forwarder.port}"
+    tree = Tree(
+        tmp_path,
+        {"api": {"east": {}}},
+        rabbitmq.take,
+        connections={"api": parts._replace(netloc=netloc).geturl()},
+        options={"cells": {"db_check_interval": 1}},
+    )
+    try:
+        yield tree.start()
+    finally:
+        tree.stop()
+
+
+def test_last_known_neighbors_outlive_their_database(tree: Tree, forwarder: Forwarder) -> None:
+    api = tree["api"]
+    before = len(api.log())
+    forwarder.cut()
+    poll(lambda: "database" in api.log()[before:].lower(), "the manager has noticed")
+    api.succeed("call", "east", "ping")
+    assert "Traceback" not in api.log()
+
+    forwarder.restore()
+    api.succeed("neighbor", "delete", "east")
+    poll(lambda: api.cells("call", "east", "ping").returncode == 1, "changes are picked up again")
+
+
+def test_database_that_is_away_at_start(tree: Tree, forwarder: Forwarder) -> None:
+    api = tree["api"]
+    assert api.terminate() == 0
+    before = len(api.log())
+    forwarder.cut()
+    api.start().wait_ready()
+    assert "database" in api.log()[before:].lower()
+    assert "Traceback" not in api.log()
+    assert api.cells("call", "api", "ping").returncode == 0
+    assert api.cells("call", "east", "ping").returncode == 1
+
+    forwarder.restore()
+    poll(lambda: api.cells("call", "east", "ping").returncode == 0, "the neighbours are there without a restart")

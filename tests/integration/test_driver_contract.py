@@ -1,0 +1,23 @@
+"""The driver ``rpc`` keeps the contract of a driver, on RabbitMQ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from cells.drivers.rpc import CellsRPCDriver
+from tests.contract.suite import Bus, DriverContract, opened
+from tests.integration.rabbitmq import VirtualHostPool, free_ports
+
+pytestmark = pytest.mark.rabbitmq
+
+
+@pytest.fixture
+def bus(rabbitmq: VirtualHostPool) -> Iterator[Bus]:
+    (port,) = free_ports(1)
+    yield from opened(Bus(CellsRPCDriver, "rpc", rabbitmq.take(), f"rabbit://guest:guest@127.0.0.1:{port}/"))
+
+
+class TestRPCDriver(DriverContract):
+    """Over RabbitMQ."""

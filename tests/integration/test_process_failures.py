@@ -1,0 +1,210 @@
+"""Managers that are killed, stopped, doubled and started again while calls are under way."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import time
+import urllib.parse
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import kombu
+import pytest
+
+from cells.context import get_admin_context
+from cells.rpcapi import CellsAPI
+from tests.integration import snooze
+from tests.integration.clients import ConnectTo
+from tests.integration.processes import OPTIONS, Tree, merged
+from tests.integration.rabbitmq import VirtualHostPool, amqp_url
+from tools.manager_process import ManagerProcess
+from tools.polling import poll
+
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(120)]
+
+TIMEOUT_SECONDS = 4
+#: what the start of a command and a busy machine add
+SLACK_SECONDS = 6
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory, rabbitmq: VirtualHostPool) -> Iterator[Tree]:
+    tree = Tree(
+        tmp_path_factory.mktemp("failures"),
+        {"api": {"east": {"az1": {}}}},
+        rabbitmq.take,
+        env=snooze.install(tmp_path_factory.mktemp("snooze")),
+    )
+    try:
+        yield tree.start()
+    finally:
+        tree.stop()
+
+
+def test_middle_manager_killed_in_the_middle_of_a_call(tree: Tree, tmp_path: Path) -> None:
+    mark = tmp_path / "called"
+    started = time.monotonic()
+    finish = tree["api"].begin("call", "az1", "snooze", "seconds:=1", f"mark={mark}", "--timeout", str(TIMEOUT_SECONDS))
+    poll(mark.exists, "the call has arrived")
+    tree["east"].kill9()
+    try:
+        done = finish(TIMEOUT_SECONDS + SLACK_SECONDS)
+        assert time.monotonic() - started < TIMEOUT_SECONDS + SLACK_SECONDS
+        assert done.returncode == 1
+        # The manager has said what is missing; the client did not just give up.
+        assert "api!east!az1 did not answer snooze" in done.stderr
+    finally:
+        tree["east"].start(tree.env).wait_ready()
+    poll(lambda: tree["api"].cells("ping", "az1", "--count", "1").returncode == 0, "the tree works again")
+    tree.wait_formed()
+
+
+def test_frozen_manager_fails_in_time_and_goes_on_afterwards(tree: Tree) -> None:
+    tree["az1"].signal(signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        done = tree["api"].cells("call", "az1", "ping", "--timeout", str(TIMEOUT_SECONDS))
+        assert done.returncode == 1
+        assert time.monotonic() - started < TIMEOUT_SECONDS + SLACK_SECONDS
+        # One silent cell in a broadcast is one failure; the others have answered.  At version 1.0 relays
+        # know no other time than [cells] call_timeout.
+        broadcast = tree["api"].cells("broadcast", "ping", "-f", "json")
+        cells = {answer["cell"]: answer["error"] for answer in json.loads(broadcast.stdout)}
+        assert {cell for cell, error in cells.items() if not error} == {"api", "api!east"}
+        assert {cell for cell, error in cells.items() if error} == {"api!east!az1"}
+    finally:
+        tree["az1"].signal(signal.SIGCONT)
+    poll(lambda: tree["api"].cells("ping", "az1", "--count", "1").returncode == 0, "it answers again")
+
+
+@pytest.mark.parametrize("stopped", ["az1", "api"])
+def test_sigterm_finishes_the_call_that_is_under_way(tree: Tree, tmp_path: Path, stopped: str) -> None:
+    mark = tmp_path / "called"
+    finish = tree["api"].begin("call", "az1", "snooze", "seconds:=2", f"mark={mark}", "--timeout", "10")
+    try:
+        poll(mark.exists, "the call has arrived")
+        started = time.monotonic()
+        assert tree[stopped].terminate() == 0
+        assert time.monotonic() - started < 10
+        done = finish(15)
+        assert done.returncode == 0, done.stderr
+        assert "awake" in done.stdout
+        assert "Traceback" not in tree[stopped].log()
+    finally:
+        tree[stopped].stop()
+        tree[stopped].start(tree.env).wait_ready()
+    tree.wait_formed()
+
+
+def test_idle_manager_ends_at_once(tree: Tree) -> None:
+    started = time.monotonic()
+    assert tree["east"].terminate() == 0
+    assert time.monotonic() - started < SLACK_SECONDS
+    tree["east"].start(tree.env).wait_ready()
+    tree.wait_formed()
+
+
+def test_command_says_at_once_that_no_manager_is_there(tmp_path: Path, rabbitmq: VirtualHostPool) -> None:
+    manager = ManagerProcess(tmp_path, "solo", rabbitmq.take())
+    manager.sync_database()
+
+    def ask() -> str:
+        started = time.monotonic()
+        done = manager.cells("status")
+        assert time.monotonic() - started < TIMEOUT_SECONDS + SLACK_SECONDS
+        assert done.returncode == 1
+        return done.stderr
+
+    try:
+        assert "Start cells-manager" in ask()  # it never ran: there is no queue
+        manager.start().wait_ready()
+        assert manager.cells("status").returncode == 0
+        assert manager.terminate() == 0
+        assert "Start cells-manager" in ask()  # its queue is still there
+    finally:
+        manager.stop()
+
+
+def test_two_managers_of_a_cell_share_the_load(tree: Tree, tmp_path: Path, connect_to: ConnectTo) -> None:
+    east = tree["east"]
+    second = ManagerProcess(
+        tmp_path, "east", east.transport_url, host="east-2", connection=east.connection, options=merged(OPTIONS)
+    )
+    from_above, from_here = connect_to(tree["api"]), connect_to(east)
+    try:
+        second.start(tree.env).wait_ready()
+        hosts = {answer["host"] for answer in calls(from_above, "east", 40)}
+        assert hosts == {"east", "east-2"}
+        # The answers to calls that either of them sends come back to that one.
+        assert {answer["path"] for answer in calls(from_here, "az1", 40)} == {"api!east!az1"}
+        assert {answer["path"] for answer in calls(from_here, "api", 40)} == {"api"}
+
+        second.kill9()
+        poll(lambda: consumers(east.transport_url) == 1, "the broker has noticed", timeout_seconds=20)
+        assert {answer["host"] for answer in calls(from_above, "east", 20)} == {"east"}
+        assert {answer["path"] for answer in calls(from_here, "az1", 20)} == {"api!east!az1"}
+    finally:
+        second.stop()
+
+
+def calls(api: CellsAPI, cell: str, count: int) -> list[dict[str, str]]:
+    """The answers to ``count`` pings, eight at a time."""
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(lambda _: api.call(get_admin_context(), cell, "ping"), range(count)))
+
+
+def consumers(transport_url: str) -> int:
+    """How many managers take targeted messages there."""
+    with kombu.Connection(amqp_url(transport_url)) as connection:
+        declared = connection.default_channel.queue_declare("cells.intercell.targeted", passive=True)
+        return int(declared.consumer_count)
+
+
+def test_ready_is_told_to_systemd_when_it_consumes(tmp_path: Path, rabbitmq: VirtualHostPool) -> None:
+    manager = ManagerProcess(tmp_path, "solo", rabbitmq.take())
+    manager.sync_database()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
+        notifications.bind(str(tmp_path / "notify"))
+        notifications.settimeout(30)
+        try:
+            manager.start({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+            assert b"READY=1" in notifications.recv(4096)
+            # Asked in the very moment in which it says so.
+            assert consumers(manager.transport_url) == 1
+            manager.wait_ready()
+            assert manager.terminate() == 0
+        finally:
+            manager.stop()
+
+
+def test_stops_at_once_while_its_broker_is_away(tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        manager = ManagerProcess(tmp_path, "solo", f"rabbit://guest:guest@127.0.0.1:{nobody.getsockname()[1]}/")
+        manager.sync_database()
+        try:
+            manager.start()
+            poll(lambda: "Connection refused" in manager.log(), "it looks for its broker")
+            manager.signal(signal.SIGTERM)
+            assert manager.running.wait(5) == 0
+        finally:
+            manager.stop()
+
+
+def test_not_ready_without_its_broker(tmp_path: Path, rabbitmq: VirtualHostPool) -> None:
+    url = urllib.parse.urlsplit(rabbitmq.take())
+    wrong = url._replace(netloc=f"guest:wrong@{url.hostname}:{url.port or 5672}").geturl()
+    manager = ManagerProcess(tmp_path, "solo", wrong)
+    manager.sync_database()
+    try:
+        manager.start()
+        poll(lambda: "refused" in manager.log().lower() or "ACCESS_REFUSED" in manager.log(), "it says what is wrong")
+        assert " is ready " not in manager.log()
+        assert "wrong" not in manager.log()
+        manager.signal(signal.SIGTERM)
+        manager.running.wait(15)
+    finally:
+        manager.stop()

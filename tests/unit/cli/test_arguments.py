@@ -1,0 +1,50 @@
+"""Arguments of remote methods on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cells.cli.arguments import argument
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(), values, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=50)
+@given(value=JSON)
+def test_any_json_value_can_be_given(value: Any) -> None:
+    assert argument(f"name:={json.dumps(value)}") == ("name", value)
+
+
+@settings(max_examples=50)
+@given(text=st.text())
+def test_any_text_can_be_given(text: str) -> None:
+    assert argument(f"name={text}") == ("name", text)
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("word", "name=text"),
+        ("", "name=text"),
+        ("=x", "name=text"),
+        (":=1", "name=text"),
+        ("a:=", "no JSON"),
+        ("a:=x", "no JSON"),
+        ("a:={'b': 1}", "no JSON"),
+        ("a:=NaN", "NaN"),
+        ("a:=" + "[" * 100_000, "no JSON"),
+    ],
+)
+def test_what_is_no_argument(word: str, told: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=told):
+        argument(word)

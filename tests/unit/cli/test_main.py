@@ -1,0 +1,165 @@
+"""The program ``cells`` itself: global options, statuses, and what it does not print."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from oslo_config import cfg
+
+from cells.cli import base
+from cells.cmd.cells import main
+from tests.unit.cli.conftest import Cells, Manager
+
+PROGRAM = (sys.executable, "-c", "import sys; from cells.cmd.cells import main; sys.exit(main())")
+
+
+def test_help_needs_no_configuration_names_every_command_and_imports_nothing_slow() -> None:
+    # Not eventlet: oslo.log before 8.3, the last for Python 3.10, imports it by itself.
+    code = (
+        "import sys\nfrom cells.cmd.cells import main\nprint('status', main(['--help']))\n"
+        "print([name for name in ('oslo_messaging', 'sqlalchemy', 'alembic') if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stderr == ""
+    for command in ("db sync", "neighbor create", "ping", "call", "cast", "broadcast", "topology", "status"):
+        assert f"\n  {command} " in result.stdout
+    assert result.stdout.splitlines()[-2:] == ["status 0", "[]"]
+
+
+def test_help_of_a_command(cells: Cells) -> None:
+    for words in (("neighbor", "create", "--help"), ("--help", "neighbor", "create"), ("help", "neighbor", "create")):
+        result = cells.bare(*words)
+        assert (result.status, result.err) == (0, "")
+        assert "--broker-hosts" in result.out
+
+
+def test_version(cells: Cells) -> None:
+    assert cells.bare("--version").out.startswith("cells ")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "no command"),
+        (("bogus",), "'bogus'"),
+        (("neighbor", "creat"), "Did you mean: neighbor create"),
+        (("--bogus",), "--bogus"),
+        (("db", "sync", "--bogus"), "--bogus"),
+        (("db", "sync", "more"), "more"),
+    ],
+)
+def test_a_wrong_command_line(cells: Cells, words: tuple[str, ...], told: str) -> None:
+    assert told in cells.fail(*words, status=2)
+
+
+def test_a_configuration_that_is_missing_or_wrong(cells: Cells) -> None:
+    result = cells.bare("--config-file", "/nonexistent/cells.conf", "db", "version")
+    assert (result.status, result.out) == (1, "")
+    assert "/nonexistent/cells.conf" in result.err
+    cells.configure(call_timeout="soon")
+    assert "call_timeout" in cells.fail("db", "version")
+    cells.config_file.write_text("what is this\n")
+    assert "cells.conf" in cells.fail("db", "version")
+
+
+def test_without_a_configuration_the_option_is_named(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cfg, "find_config_files", lambda **_: [])
+    result = cells.bare("db", "version")
+    assert (result.status, result.out) == (1, "")
+    assert result.err == "cells: There is no configuration file: name one with --config-file.\n"
+
+
+def test_the_usual_places_are_searched_for_a_configuration(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(cells.directory))
+    assert cells.bare("db", "sync").status == 0
+    assert (cells.directory / "cells.sqlite").exists()
+
+
+def test_the_last_configuration_wins(cells: Cells, tmp_path: Path) -> None:
+    more = tmp_path / "more.conf"
+    more.write_text(f"[database]\nconnection = sqlite:///{tmp_path}/other.sqlite\n")
+    cells.succeed("--config-file", str(more), "db", "sync")
+    assert (tmp_path / "other.sqlite").exists()
+    folder = tmp_path / "conf.d"
+    folder.mkdir()
+    (folder / "a.conf").write_text(f"[database]\nconnection = sqlite:///{tmp_path}/third.sqlite\n")
+    cells.succeed("--config-dir", str(folder), "db", "sync")
+    assert (tmp_path / "third.sqlite").exists()
+
+
+def test_libraries_are_heard_only_when_asked(cells: Cells, manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    def status(_: object) -> dict[str, str]:
+        logging.getLogger("oslo.messaging._drivers").error("noise of a library")
+        logging.getLogger("cells.somewhere").warning("a warning of ours")
+        return {"name": "api"}
+
+    monkeypatch.setattr(manager, "status", status)
+    assert cells("status").err == "cells: a warning of ours\n"
+    assert "noise of a library" in cells("-v", "status").err
+    assert "noise of a library" in cells("--debug", "status").err
+
+
+def test_logging_is_left_as_it_was(cells: Cells, manager: Manager) -> None:
+    root = logging.getLogger()
+    before = (root.level, list(root.handlers))
+    cells("--debug", "status")
+    assert (root.level, root.handlers) == before
+
+
+def test_ctrl_c_is_quiet(cells: Cells, manager: Manager) -> None:
+    manager.answers = [KeyboardInterrupt()]
+    result = cells("call", "east", "get")
+    assert (result.status, result.out, result.err) == (130, "", "")
+
+
+def test_a_reader_that_goes_away_is_no_error(cells: Cells) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as pipe:
+        process = subprocess.run(
+            [*PROGRAM, "--config-file", str(cells.config_file), "db", "version"],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+    assert process.stderr == ""
+    assert process.returncode == 128 + signal.SIGPIPE
+
+
+def test_a_broker_that_is_away_is_named_without_its_password(cells: Cells) -> None:
+    cells.config_file.write_text("[DEFAULT]\ntransport_url = rabbit://u:s3kr3t@127.0.0.1:1/\n[cells]\nname = api\n")
+    for words in (("ping", "east"), ("topology",), ("status",), ("cast", "east", "wake")):
+        error = cells.fail(*words)
+        assert "rabbit://u:***@127.0.0.1:1/" in error
+        assert "refused" in error
+
+
+def test_a_transport_url_that_is_none(cells: Cells) -> None:
+    for url in ("rabbit://u:s3kr3t/x@h/", "nope://u:s3kr3t@h/"):
+        cells.config_file.write_text(f"[DEFAULT]\ntransport_url = {url}\n[cells]\nname = api\n")
+        error = cells.fail("status")
+        assert "transport_url" in error
+        assert "s3kr3t" not in error
+
+
+def test_errors_are_described_by_class_and_text() -> None:
+    class Odd_Remote(ValueError):  # noqa: N801  # the suffix that rebuilt exceptions have
+        pass
+
+    assert base.describe(Odd_Remote("a\n b")) == "Odd: a b"
+
+
+def test_main_takes_the_arguments_of_the_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["cells", "bogus"])
+    assert main() == 2
+    assert "bogus" in capsys.readouterr().err

@@ -1,0 +1,217 @@
+"""``cells neighbor``: what is registered, and that no password is shown unasked."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import oslo_messaging
+import pytest
+from oslo_config import cfg
+
+from cells import transport_url
+from cells.db import migration
+from tests.unit.cli.conftest import Cells
+from tests.unit.db.conftest import configuration
+
+SECRET = "p@:?%#!ü"
+URL = "rabbit://user:s3kr3t@h1:5672,user:s3kr3t@[::1]:5673/v"
+MASKED = "rabbit://user:***@h1:5672,user:***@[::1]:5673/v"
+FORMATS = ("json", "table", "value", "yaml")
+
+
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the tables, made once."""
+    directory = tmp_path_factory.mktemp("database")
+    migration.sync(configuration(directory, f"sqlite:///{directory}/cells.sqlite"))
+    return directory / "cells.sqlite"
+
+
+@pytest.fixture(autouse=True)
+def synced(cells: Cells, empty_database: Path) -> None:
+    shutil.copy(empty_database, cells.directory)
+
+
+@pytest.fixture
+def east(cells: Cells) -> None:
+    cells.succeed("neighbor", "create", "east", "--type", "child", "--transport-url", URL)
+
+
+def url_of(cells: Cells, name: str) -> str:
+    url: str = cells.succeed("neighbor", "show", name, "--show-secrets", "-f", "json").value["transport_url"]
+    return url
+
+
+def test_create_from_a_url_and_show_it(cells: Cells) -> None:
+    words = (
+        "--transport-url",
+        URL,
+        "--driver",
+        "memory",
+        "--weight-offset",
+        "-1.5",
+        "--weight-scale",
+        "2",
+        "--api-url",
+        "http://x",
+    )
+    expected = {
+        "name": "east",
+        "transport_url": MASKED,
+        "type": "child",
+        "driver": "memory",
+        "api_url": "http://x",
+        "weight_offset": -1.5,
+        "weight_scale": 2.0,
+    }
+    assert cells.succeed("neighbor", "create", "east", "--type", "child", *words, "-f", "json").value == expected
+    assert cells.succeed("neighbor", "show", "east", "-f", "json").value == expected
+    assert cells.succeed("neighbor", "list", "-f", "json").value == [expected]
+    assert url_of(cells, "east") == URL
+
+
+@pytest.mark.usefixtures("east")
+@pytest.mark.parametrize("output", FORMATS)
+def test_passwords_are_masked_in_every_format(cells: Cells, output: str) -> None:
+    for words in (("list",), ("show", "east"), ("set", "east", "--weight-scale", "2")):
+        assert "s3kr3t" not in cells.succeed("neighbor", *words, "-f", output).out
+        assert "s3kr3t" in cells.succeed("neighbor", *words, "--show-secrets", "-f", output).out
+
+
+def test_create_from_parts(cells: Cells) -> None:
+    words = ("--username", "us er", "--password", SECRET, "--virtual-host", "/", "--broker-hosts", "h1:5672,[::1]:5673")
+    cells.succeed("neighbor", "create", "api-up", "--type", "parent", *words)
+    read = oslo_messaging.TransportURL.parse(cfg.ConfigOpts(), url_of(cells, "api-up"))
+    assert [(host.hostname, host.port, host.username, host.password) for host in read.hosts] == [
+        ("h1", 5672, "us er", SECRET),
+        ("::1", 5673, "us er", SECRET),
+    ]
+    assert read.virtual_host == "/"
+
+
+def test_login_that_can_not_be_passed_on_is_refused(cells: Cells) -> None:
+    words = ("--username", "u", "--password", "s3k/r3t", "--hostname", "h")
+    error = cells.fail("neighbor", "create", "east", "--type", "child", *words)
+    assert "password with a '/'" in error
+    assert "s3k" not in error
+
+
+@pytest.mark.parametrize("option", ["--password", "--transport-url"])
+def test_secrets_may_come_from_stdin(cells: Cells, option: str) -> None:
+    words = ("--username", "u", "--hostname", "h") if option == "--password" else ()
+    secret = " s3kr3t @" if option == "--password" else URL
+    cells.succeed("neighbor", "create", "east", "--type", "child", *words, option, "-", stdin=secret + "\nmore\n")
+    if option == "--password":
+        assert transport_url.parse(url_of(cells, "east")).hosts[0].password == secret
+    else:
+        assert url_of(cells, "east") == URL
+    assert "standard input" in cells.fail("neighbor", "set", "east", option, "-", stdin="")
+
+
+@pytest.mark.usefixtures("east")
+@pytest.mark.parametrize(
+    ("words", "column", "value"),
+    [
+        (("--type", "parent"), "type", "parent"),
+        (("--driver", "memory"), "driver", "memory"),
+        (("--weight-offset", "-2"), "weight_offset", -2.0),
+        (("--weight-scale", "0"), "weight_scale", 0.0),
+        (("--api-url", "http://y"), "api_url", "http://y"),
+        (("--transport-url", "rabbit://h/"), "transport_url", "rabbit://h/"),
+        (("--username", "w"), "transport_url", "rabbit://w:***@h1:5672,w:***@[::1]:5673/v"),
+        (("--hostname", "h"), "transport_url", "rabbit://user:***@h/v"),
+        (("--hostname", "h", "--port", "1"), "transport_url", "rabbit://user:***@h:1/v"),
+        (("--virtual-host", ""), "transport_url", "rabbit://user:***@h1:5672,user:***@[::1]:5673/"),
+        (("--broker-hosts", "a,b:1"), "transport_url", "rabbit://user:***@a,user:***@b:1/v"),
+    ],
+)
+def test_set_changes_what_is_named_and_nothing_else(
+    cells: Cells, words: tuple[str, ...], column: str, value: object
+) -> None:
+    before = cells.succeed("neighbor", "show", "east", "-f", "json").value
+    after = cells.succeed("neighbor", "set", "east", *words, "-f", "json").value
+    assert after == {**before, column: value}
+    assert cells.succeed("neighbor", "show", "east", "-f", "json").value == after
+
+
+@pytest.mark.usefixtures("east")
+def test_set_password_keeps_the_rest_of_the_url(cells: Cells) -> None:
+    cells.succeed("neighbor", "set", "east", "--password", "n@w")
+    assert url_of(cells, "east") == URL.replace("s3kr3t", "n%40w")
+
+
+@pytest.mark.usefixtures("east")
+def test_delete_frees_the_name(cells: Cells) -> None:
+    cells.succeed("neighbor", "delete", "east")
+    assert cells.succeed("neighbor", "list", "-f", "json").value == []
+    cells.succeed("neighbor", "create", "east", "--type", "parent", "--transport-url", URL)
+
+
+@pytest.mark.usefixtures("east")
+def test_delete_takes_those_that_are_there_and_names_the_others(cells: Cells) -> None:
+    result = cells("neighbor", "delete", "west", "east", "north")
+    assert result.status == 1
+    assert [line.split()[5] for line in result.err.splitlines()] == ["west;", "north;"]
+    assert cells.succeed("neighbor", "list", "-f", "json").value == []
+
+
+@pytest.mark.usefixtures("east")
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        pytest.param(("create", "east", "--type", "child", "--hostname", "h"), "already", id="name-taken"),
+        pytest.param(("create", "api", "--type", "child", "--hostname", "h"), "this cell", id="own-name"),
+        pytest.param(("create", "a!b", "--type", "child", "--hostname", "h"), "'!'", id="separator"),
+        pytest.param(("create", "x", "--type", "child"), "transport URL", id="no-broker"),
+        pytest.param(
+            ("create", "x", "--type", "child", "--password", "s3kr3t", "--hostname", "h"), "user name", id="no-user"
+        ),
+        pytest.param(
+            ("create", "x", "--type", "child", "--transport-url", URL, "--port", "1"), "not by both", id="url-and-parts"
+        ),
+        pytest.param(("create", "x", "--type", "child", "--transport-url", "u:s3kr3t@h"), "'://'", id="bad-url"),
+        pytest.param(
+            ("create", "x", "--type", "child", "--hostname", "h", "--driver", "nope"), "memory, rpc", id="driver"
+        ),
+        pytest.param(("create", "x", "--type", "child", "--hostname", "h", "--port", "0"), "port", id="port"),
+        pytest.param(("set", "east"), "Nothing to change", id="no-change"),
+        pytest.param(("set", "west", "--type", "child"), "no neighbour west", id="set-nobody"),
+        pytest.param(("set", "west", "--port", "1"), "no neighbour west", id="set-part-of-nobody"),
+        pytest.param(("show", "west"), "no neighbour west", id="show-nobody"),
+        pytest.param(("show", "\udcff"), "no neighbour", id="name-that-is-no-text"),
+    ],
+)
+def test_bad_input_is_one_line(cells: Cells, words: tuple[str, ...], told: str) -> None:
+    error = cells.fail("neighbor", *words)
+    assert told in error
+    assert "s3kr3t" not in error
+    assert len(cells.succeed("neighbor", "list", "-f", "json").value) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        pytest.param(("create", "x", "--hostname", "h"), "--type", id="no-type"),
+        pytest.param(("create", "x", "--type", "uncle", "--hostname", "h"), "uncle", id="bad-type"),
+        pytest.param(("create", "x", "--type", "child", "--hostname", "h", "--weight-scale", "nan"), "nan", id="nan"),
+        pytest.param(("create", "x", "--type", "child", "--hostname", "h", "--port", "p"), "'p'", id="port-no-number"),
+        pytest.param(("show",), "NAME", id="no-name"),
+        pytest.param(("delete",), "NAME", id="no-names"),
+        pytest.param((), "neighbor create", id="no-verb"),
+    ],
+)
+def test_a_wrong_command_line_is_status_2(cells: Cells, words: tuple[str, ...], told: str) -> None:
+    assert told in cells.fail("neighbor", *words, status=2)
+
+
+def test_a_cell_without_a_name_registers_nobody(cells: Cells) -> None:
+    cells.config_file.write_text(f"[database]\nconnection = sqlite:///{cells.directory}/cells.sqlite\n")
+    assert "[cells] name" in cells.fail("neighbor", "create", "x", "--type", "child", "--hostname", "h")
+
+
+def test_a_registry_that_the_manager_does_not_read_is_worth_a_warning(cells: Cells, tmp_path: Path) -> None:
+    cells.configure(cells_config=str(tmp_path / "neighbors.json"))
+    result = cells("neighbor", "create", "x", "--type", "child", "--hostname", "h")
+    assert result.status == 0
+    assert "neighbors.json" in result.err

@@ -1,0 +1,51 @@
+"""``cells neighbor status``: how the neighbours look from the manager."""
+
+from __future__ import annotations
+
+import pytest
+
+from cells import exceptions
+from tests.unit.cli.conftest import Cells, Manager
+
+UNSEEN = {"transport_url": "rabbit://u:***@h/v", "driver": "rpc", "last_seen_seconds": None, "version": None}
+SEEN = [
+    {**UNSEEN, "name": "api", "is_parent": True, "state": "up", "last_seen_seconds": 0.25, "version": "1.0"},
+    {**UNSEEN, "name": "az1", "is_parent": False, "state": "mute", "last_seen_seconds": 301.5, "version": "1.0"},
+    {**UNSEEN, "name": "az2", "is_parent": False, "state": "unknown", "driver": "memory"},
+]
+
+
+def test_a_line_for_each_neighbour(cells: Cells, manager: Manager) -> None:
+    manager.seen = SEEN
+    assert cells.succeed("neighbor", "status", "-f", "value").out.splitlines() == [
+        "api parent rpc up 0.25 1.0",
+        "az1 child rpc mute 301.5 1.0",
+        "az2 child memory unknown None None",
+    ]
+
+
+def test_json_has_the_names_of_the_columns(cells: Cells, manager: Manager) -> None:
+    manager.seen = SEEN[1:2]
+    assert cells.succeed("neighbor", "status", "-f", "json").value == [
+        {
+            "name": "az1",
+            "type": "child",
+            "driver": "rpc",
+            "state": "mute",
+            "last_seen_seconds": 301.5,
+            "version": "1.0",
+        }
+    ]
+
+
+@pytest.mark.usefixtures("manager")
+def test_a_cell_without_neighbours(cells: Cells) -> None:
+    assert cells.succeed("neighbor", "status", "-f", "json").value == []
+
+
+def test_a_manager_that_does_not_answer(cells: Cells, manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    def neighbors(_: object) -> None:
+        raise exceptions.ManagerTimeout("The manager of this cell did not answer.", timeout_seconds=1.0)
+
+    monkeypatch.setattr(manager, "neighbors", neighbors)
+    assert "did not answer" in cells.fail("neighbor", "status")

@@ -1,0 +1,71 @@
+"""``cells topology``."""
+
+from __future__ import annotations
+
+import pytest
+
+from cells.cli import tree
+from tests.unit.cli.conftest import Cells, Manager
+
+AZ1 = {"name": "az1", "path": "api!east!az1", "state": "silent", "is_self": False, "children": []}
+EAST = {"name": "east", "path": "api!east", "state": "up", "is_self": True, "children": [AZ1]}
+WEST = {"name": "west", "path": "api!west", "state": "unreachable", "is_self": False, "children": []}
+API = {"name": "api", "path": "api", "state": "up", "is_self": False, "children": [EAST, WEST]}
+
+DRAWING = """\
+api
+├── east *
+│   └── az1 (silent)
+└── west (unreachable)
+"""
+
+
+@pytest.fixture(autouse=True)
+def known(manager: Manager) -> None:
+    manager.tree = API
+
+
+def test_the_tree_is_drawn(cells: Cells, manager: Manager) -> None:
+    assert cells.succeed("topology").out == DRAWING
+    assert cells.succeed("topology", "--timeout", "2", "-f", "text").out == DRAWING
+    assert manager.asked == [("topology", None), ("topology", 2.0)]
+
+
+def test_json_is_the_tree_itself(cells: Cells) -> None:
+    assert cells.succeed("topology", "-f", "json").value == API
+
+
+def test_other_formats_have_a_row_for_each_cell(cells: Cells) -> None:
+    lines = cells.succeed("topology", "-f", "value").out.splitlines()
+    assert lines == ["api up False", "api!east up True", "api!east!az1 silent False", "api!west unreachable False"]
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "drawn"),
+    [
+        pytest.param("az1", "mute", "az1 (mute)", id="silent-for-long"),
+        pytest.param("az1", "up", "az1 (silent)", id="silent-only-now"),
+        pytest.param("az2", "mute", "az1 (silent)", id="another-is-mute"),
+    ],
+)
+def test_a_child_that_is_silent_for_long_is_mute(
+    cells: Cells, manager: Manager, name: str, state: str, drawn: str
+) -> None:
+    manager.seen = [{"name": name, "state": state}]
+    assert cells.succeed("topology").out == DRAWING.replace("az1 (silent)", drawn)
+
+
+@pytest.mark.parametrize("name", ["api", "east", "west"])
+def test_only_a_silent_child_of_this_cell_is_called_mute(cells: Cells, manager: Manager, name: str) -> None:
+    manager.seen = [{"name": name, "state": "mute"}]
+    assert cells.succeed("topology", "-f", "json").value == API
+
+
+def test_a_terminal_without_box_characters_gets_ascii() -> None:
+    assert tree.strokes_for("latin-1") is tree.strokes_for(None) is tree.ASCII
+    assert tree.strokes_for("utf-8") is tree.BOX
+    assert list(tree.draw(API, tree.ASCII)) == ["api", "|-- east *", "|   `-- az1 (silent)", "`-- west (unreachable)"]
+
+
+def test_a_cell_alone() -> None:
+    assert list(tree.draw({"name": "api", "is_self": True})) == ["api * (unknown)"]

@@ -1,0 +1,178 @@
+"""Every option explains itself, and a wrong value is an error that names it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oslo_config import cfg, generator
+
+from cells import conf as cells_conf
+from cells import exceptions
+from cells.conf import cells, default, upgrade_levels
+
+GROUPS = [default, cells, upgrade_levels]
+OPTIONS = [(group.GROUP, option) for group in GROUPS for option in group.OPTIONS]
+NUMBERS = [(group, option) for group, option in OPTIONS if isinstance(option, cfg.IntOpt)]
+
+
+def named(value: Any) -> str:
+    return value.name if isinstance(value, cfg.Opt) else str(value)
+
+
+def load(path: Path, group: str | None, *lines: str) -> cfg.ConfigOpts:
+    file = path / "cells.conf"
+    file.write_text("\n".join([f"[{group or 'DEFAULT'}]", *lines, ""]))
+    return cells_conf.load([file])
+
+
+def test_list_opts_has_every_group() -> None:
+    listed = dict(cells_conf.list_opts())
+    assert list(listed) == [None, "cells", "upgrade_levels"]
+    assert [(group, option) for group, options in listed.items() for option in options] == OPTIONS
+
+
+def test_list_opts_can_not_be_used_to_change_the_options() -> None:
+    for _, options in cells_conf.list_opts():
+        options.clear()
+    assert all(options for _, options in cells_conf.list_opts())
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS, ids=named)
+def test_option_has_a_help_text_of_sentences(group: str | None, option: cfg.Opt) -> None:
+    text = option.help.strip()
+    assert len(text.split()) >= 4
+    assert text.split("\n\n")[0].endswith(".")
+    assert text.endswith((".", "``."))
+
+
+@pytest.mark.parametrize(("group", "option"), NUMBERS, ids=named)
+def test_number_has_a_range_and_a_default_within(group: str | None, option: cfg.IntOpt) -> None:
+    assert option.type.min is not None
+    assert option.type.min >= 1
+    assert option.type(str(option.default)) == option.default
+
+
+@pytest.mark.parametrize(("group", "option"), NUMBERS, ids=named)
+def test_number_out_of_range_or_none_names_the_option(group: str | None, option: cfg.IntOpt, tmp_path: Path) -> None:
+    wrong = [option.type.min - 1, 0, -1, "many", "1.5", "nan"]
+    if option.type.max is not None:
+        wrong.append(option.type.max + 1)
+    for value in wrong:
+        with pytest.raises(exceptions.ConfigurationError, match=option.name):
+            load(tmp_path, group, f"{option.name} = {value}")
+
+
+@pytest.mark.parametrize(("group", "option"), NUMBERS, ids=named)
+def test_number_left_empty_names_the_option(group: str | None, option: cfg.IntOpt, tmp_path: Path) -> None:
+    with pytest.raises(exceptions.ConfigurationError, match=option.name):
+        load(tmp_path, group, f"{option.name} =")
+
+
+@pytest.mark.parametrize(("group", "option"), NUMBERS, ids=named)
+def test_ends_of_the_range_are_allowed(group: str | None, option: cfg.IntOpt, tmp_path: Path) -> None:
+    for value in (option.type.min, option.type.max or 10**9):
+        conf = load(tmp_path, group, f"{option.name} = {value}")
+        assert conf[group][option.dest] == value
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS, ids=named)
+def test_reference_to_what_is_not_there_is_a_configuration_error(
+    group: str | None, option: cfg.Opt, tmp_path: Path
+) -> None:
+    with pytest.raises(exceptions.ConfigurationError, match=f"no_such_option|{option.name}"):
+        load(tmp_path, group, f"{option.name} = $no_such_option")
+
+
+def test_defaults(tmp_path: Path) -> None:
+    conf = load(tmp_path, "cells", "name = api")
+    assert conf.cells.name == "api"
+    assert (conf.cells.topic, conf.cells.rpc_driver_queue_base) == ("cells", "cells.intercell")
+    assert (conf.cells.driver, conf.cells.call_timeout, conf.cells.max_hop_count) == ("rpc", 60, 10)
+    assert (conf.cells.db_check_interval, conf.cells.mute_child_interval) == (60, 300)
+    assert (conf.cells.capabilities, conf.cells.cells_config) == ([], None)
+    assert (conf.upgrade_levels.intercell, conf.upgrade_levels.cells) == (None, None)
+    assert conf.host
+    assert conf.database.connection == "sqlite:////var/lib/cells/cells.sqlite"
+
+
+def test_only_errors_of_this_project_are_rebuilt_by_default() -> None:
+    (option,) = [option for _, option in OPTIONS if option.name == "allowed_rpc_exception_modules"]
+    assert option.default == ["cells.exceptions"]
+
+
+def test_lists_and_places(tmp_path: Path) -> None:
+    conf = load(tmp_path, "cells", "capabilities = hypervisor=xenserver;kvm, os=linux;windows")
+    assert conf.cells.capabilities == ["hypervisor=xenserver;kvm", "os=linux;windows"]
+    conf = load(tmp_path, None, "host = h1", f"state_path = {tmp_path}")
+    assert (conf.host, conf.database.connection) == ("h1", f"sqlite:///{tmp_path}/cells.sqlite")
+
+
+def test_a_later_file_wins(tmp_path: Path) -> None:
+    for name, topic in (("a", "one"), ("b", "two")):
+        (tmp_path / name).write_text(f"[cells]\nname = api\ntopic = {topic}\n")
+    conf = cells_conf.load([tmp_path / "a", tmp_path / "b"])
+    assert conf.cells.topic == "two"
+
+
+@pytest.mark.parametrize(
+    "content", [b"no section\n", b"[cells\nname = x\n", b"[cells]\nname\n", b"[cells]\nname = \xff\xfe\n"]
+)
+def test_a_file_that_can_not_be_read_is_a_configuration_error(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "broken.conf"
+    path.write_bytes(content)
+    with pytest.raises(exceptions.ConfigurationError, match="can not be used"):
+        cells_conf.load([path])
+
+
+def test_missing_file_names_it(tmp_path: Path) -> None:
+    with pytest.raises(exceptions.ConfigurationError, match=r"missing\.conf"):
+        cells_conf.load([tmp_path / "missing.conf"])
+
+
+def test_folder_instead_of_a_file_is_a_configuration_error(tmp_path: Path) -> None:
+    with pytest.raises(exceptions.ConfigurationError):
+        cells_conf.load([tmp_path])
+
+
+def test_two_configurations_know_nothing_of_each_other(tmp_path: Path) -> None:
+    one = load(tmp_path, "cells", "name = one")
+    other = load(tmp_path, "cells", "name = other")
+    assert (one.cells.name, other.cells.name) == ("one", "other")
+
+
+def test_a_daemon_reads_the_file_that_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "c.conf").write_text("[cells]\nname = api\n")
+    conf = cells_conf.load_command_line("cells-manager", ["--config-file", str(tmp_path / "c.conf"), "--debug"])
+    assert conf.cells.name == "api"
+    assert conf.debug is True
+    with pytest.raises(exceptions.ConfigurationError, match="missing"):
+        cells_conf.load_command_line("cells-manager", ["--config-file", str(tmp_path / "missing.conf")])
+
+
+def test_the_generator_writes_every_option(tmp_path: Path) -> None:
+    output = io.StringIO()
+    conf = cfg.ConfigOpts()
+    generator.register_cli_opts(conf)
+    conf(["--namespace", "cells"], default_config_files=[], default_config_dirs=[])
+    generator.generate(conf, output)
+    lines = output.getvalue().splitlines()
+    for group in GROUPS:
+        section = lines[lines.index(f"[{group.GROUP or 'DEFAULT'}]") :]
+        end = next((number for number, line in enumerate(section) if number and line.startswith("[")), len(section))
+        written = {line.lstrip("#").split(" =")[0].strip() for line in section[:end] if " =" in line and line[0] == "#"}
+        assert {option.name for option in group.OPTIONS} <= written
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.GROUP or "DEFAULT")
+def test_every_default_can_be_written_and_read_again(group: Any, tmp_path: Path) -> None:
+    lines = [
+        f"{option.name} = {','.join(option.default) if isinstance(option.default, list) else option.default}"
+        for option in group.OPTIONS
+        if option.default is not None
+    ]
+    conf = load(tmp_path, group.GROUP, *lines)
+    for option in group.OPTIONS:
+        assert conf[group.GROUP][option.dest] == option.default if group.GROUP else conf[option.dest] == option.default

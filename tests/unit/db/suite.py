@@ -1,0 +1,236 @@
+"""What holds on every back end: run on SQLite by the unit tests, on real servers by the integration tests.
+
+Each module that wants it imports the class, and has a fixture ``conf`` that
+names an empty database.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import multiprocessing
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from oslo_config import cfg
+
+from cells import conf as cells_conf
+from cells import exceptions
+from cells.db import engine, migration, models
+from cells.db.api import Database
+from cells.db.rows import NeighborRow
+
+EAST = NeighborRow("east", "rabbit://u:p%40ss@h:5672/v", is_parent=False)
+SYNCS_AT_ONCE = 2
+
+
+@pytest.fixture
+def database(conf: cfg.ConfigOpts) -> Iterator[Database]:
+    migration.sync(conf)
+    database = Database(conf)
+    yield database
+    database.close()
+
+
+@contextlib.contextmanager
+def connected(conf: cfg.ConfigOpts) -> Iterator[sqlalchemy.Connection]:
+    facade = engine.facade(conf)
+    with facade.writer.get_engine().begin() as connection:
+        yield connection
+    facade.dispose_pool()
+
+
+def sync_in_a_process(config_file: str) -> str:
+    return migration.sync(cells_conf.load([config_file]))
+
+
+class Schema:
+    """The tables."""
+
+    def test_an_empty_database_says_what_to_do(self, conf: cfg.ConfigOpts) -> None:
+        assert migration.version(conf) is None
+        with pytest.raises(exceptions.SchemaOutdated, match="cells db sync"):
+            Database(conf).neighbors()
+
+    def test_sync_brings_an_empty_database_to_the_head_and_may_be_run_again(self, conf: cfg.ConfigOpts) -> None:
+        assert migration.sync(conf) == migration.head()
+        Database(conf).create(EAST)
+        assert migration.sync(conf) == migration.head()
+        assert migration.version(conf) == migration.head()
+        assert Database(conf).neighbors() == [EAST]
+
+    def test_a_database_object_made_before_the_sync_works_after_it(self, conf: cfg.ConfigOpts) -> None:
+        database = Database(conf)
+        with pytest.raises(exceptions.SchemaOutdated):
+            database.neighbors()
+        migration.sync(conf)
+        assert database.neighbors() == []
+
+    def test_syncs_at_once(self, conf: cfg.ConfigOpts) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(SYNCS_AT_ONCE, mp_context=spawn) as pool:
+            revisions = list(pool.map(sync_in_a_process, conf.config_file * SYNCS_AT_ONCE))
+        assert revisions == [migration.head()] * SYNCS_AT_ONCE
+        Database(conf).create(EAST)
+
+    def test_syncs_of_threads_at_once(self, conf: cfg.ConfigOpts) -> None:
+        with concurrent.futures.ThreadPoolExecutor(SYNCS_AT_ONCE) as pool:
+            revisions = list(pool.map(migration.sync, [conf] * SYNCS_AT_ONCE))
+        assert revisions == [migration.head()] * SYNCS_AT_ONCE
+
+    def test_migrations_make_what_the_models_say(self, conf: cfg.ConfigOpts) -> None:
+        migration.sync(conf)
+        with connected(conf) as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, models.Base.metadata) == []
+
+    def test_a_table_that_is_gone(self, conf: cfg.ConfigOpts) -> None:
+        migration.sync(conf)
+        with connected(conf) as connection:
+            connection.exec_driver_sql("DROP TABLE cells")
+        with pytest.raises(exceptions.SchemaOutdated, match="cells db sync"):
+            Database(conf).neighbors()
+
+    def test_a_schema_of_a_newer_release_still_works_but_is_not_touched(self, conf: cfg.ConfigOpts) -> None:
+        migration.sync(conf)
+        with connected(conf) as connection:
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        assert Database(conf).neighbors() == []
+        with pytest.raises(exceptions.SchemaOutdated, match="9999"):
+            migration.sync(conf)
+        assert migration.version(conf) == "9999"
+
+
+class Registry:
+    """The rows."""
+
+    def test_what_is_created_is_read_back(self, database: Database) -> None:
+        row = NeighborRow(
+            "ost-ö-東😀",
+            "rabbit://ü:%F0%9F%98%80@[::1]:5673/東😀",
+            is_parent=True,
+            driver="memory",
+            api_url="https://api/ö😀",
+            weight_offset=-0.1,
+            weight_scale=1e-300,
+        )
+        database.create(row)
+        assert database.get(row.name) == row
+        assert database.neighbors() == [row]
+
+    def test_neighbors_are_sorted(self, database: Database) -> None:
+        for name in ("b", "a", "B", "10", "9"):
+            database.create(NeighborRow(name, EAST.transport_url, is_parent=False))
+        assert [row.name for row in database.neighbors()] == ["10", "9", "B", "a", "b"]
+
+    def test_names_that_differ_by_case_or_accent_alone_are_different_cells(self, database: Database) -> None:
+        for name in ("east", "East", "éast", "east-"):
+            database.create(NeighborRow(name, f"rabbit://{len(name)}/{name}", is_parent=False))
+        assert len(database.neighbors()) == 4
+        assert database.get("East").transport_url == "rabbit://4/East"
+        with pytest.raises(exceptions.NeighborNotFound):
+            database.get("EAST")
+
+    def test_a_name_is_taken_once(self, database: Database) -> None:
+        database.create(EAST)
+        with pytest.raises(exceptions.NeighborExists, match="east") as caught:
+            database.create(EAST)
+        assert caught.value.cell == "east"
+        assert database.neighbors() == [EAST]
+
+    def test_one_of_many_who_create_a_name_at_once_gets_it(self, database: Database) -> None:
+        def create(_: int) -> bool:
+            try:
+                database.create(EAST)
+            except exceptions.NeighborExists:
+                return False
+            return True
+
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            assert sorted(pool.map(create, range(4))) == [False, False, False, True]
+
+    def test_changes_at_once_are_all_made(self, database: Database) -> None:
+        database.create(EAST)
+        changes: list[dict[str, object]] = [
+            {"weight_scale": 2},
+            {"weight_offset": 3},
+            {"is_parent": True},
+            {"driver": "x"},
+        ]
+        with concurrent.futures.ThreadPoolExecutor(len(changes)) as pool:
+            list(pool.map(lambda change: database.update("east", **change), changes))
+        assert database.get("east") == NeighborRow(
+            "east", EAST.transport_url, is_parent=True, driver="x", weight_offset=3, weight_scale=2
+        )
+
+    def test_a_deleted_name_is_free_again_as_often_as_one_likes(self, database: Database) -> None:
+        for offset in range(3):
+            row = NeighborRow("east", EAST.transport_url, is_parent=False, weight_offset=offset)
+            database.create(row)
+            assert database.neighbors() == [row]
+            database.delete("east")
+            assert database.neighbors() == []
+
+    def test_a_deleted_row_stays_and_says_when(self, database: Database, conf: cfg.ConfigOpts) -> None:
+        database.create(EAST)
+        database.update("east", weight_scale=2)
+        database.delete("east")
+        with connected(conf) as connection:
+            rows = connection.execute(sqlalchemy.select(models.Cell.__table__)).mappings().all()
+        assert [(row["name"], row["deleted"] == row["id"]) for row in rows] == [("east", True)]
+        assert rows[0]["created_at"] <= rows[0]["deleted_at"]
+        assert rows[0]["created_at"] <= rows[0]["updated_at"]
+
+    def test_update_changes_what_is_named_and_nothing_else(self, database: Database) -> None:
+        database.create(EAST)
+        changed = database.update("east", is_parent=True, transport_url="rabbit://other/")
+        assert changed == NeighborRow("east", "rabbit://other/", is_parent=True)
+        assert database.get("east") == changed
+
+    @pytest.mark.parametrize("changes", [{"weight_scale": float("inf")}, {"transport_url": "x"}, {"wieght": 1}])
+    def test_a_bad_change_changes_nothing(self, database: Database, changes: dict[str, object]) -> None:
+        database.create(EAST)
+        with pytest.raises(exceptions.InvalidNeighbor):
+            database.update("east", **changes)
+        assert database.get("east") == EAST
+
+    @pytest.mark.parametrize("name", ["west", "", "a\nb", "\udcff", "x" * 300])
+    def test_nobody_of_that_name(self, database: Database, name: str) -> None:
+        database.create(EAST)
+        for operation in (database.get, database.delete, lambda name: database.update(name, is_parent=True)):
+            with pytest.raises(exceptions.NeighborNotFound):
+                operation(name)
+        assert database.neighbors() == [EAST]
+
+    def test_a_row_changed_by_hand_does_not_take_the_others_with_it(
+        self, database: Database, conf: cfg.ConfigOpts, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        database.create(EAST)
+        database.create(NeighborRow("west", EAST.transport_url, is_parent=False))
+        with connected(conf) as connection:
+            connection.exec_driver_sql("UPDATE cells SET transport_url = 'u:s3kr3t' WHERE name = 'west'")
+        assert database.neighbors() == [EAST]
+        assert "west" in caplog.text
+        assert "s3kr3t" not in caplog.text
+        with pytest.raises(exceptions.InvalidNeighbor):
+            database.get("west")
+        database.update("west", transport_url=EAST.transport_url)
+        assert len(database.neighbors()) == 2
+
+    def test_connections_are_opened_again_after_close(self, database: Database) -> None:
+        database.create(EAST)
+        database.close()
+        assert database.neighbors() == [EAST]
+        database.close()
+        database.close()
+
+
+def config_file(directory: Path, connection: str) -> Path:
+    """A configuration file for ``connection``."""
+    path = directory / "cells.conf"
+    path.write_text(f"[cells]\nname = api\n[database]\nconnection = {connection}\n")
+    return path

@@ -1,0 +1,79 @@
+"""Settings of [database] that can not work, and what is told of it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from cells import exceptions
+from cells.db import engine, migration
+from cells.db.api import Database
+from tests.unit.db.conftest import configuration
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        pytest.param("u:s3kr3t@h/cells", id="no-url"),
+        pytest.param("foo://u:s3kr3t@h/cells", id="unknown-kind"),
+        pytest.param("mysql+nodriver://u:s3kr3t@h/cells", id="unknown-driver"),
+        pytest.param("postgresql://u:s3kr3t@h:port/cells", id="port-no-number"),
+    ],
+)
+def test_a_connection_that_can_not_be_read(tmp_path: Path, connection: str) -> None:
+    conf = configuration(tmp_path, connection)
+    with pytest.raises(exceptions.ConfigurationError) as caught:
+        Database(conf).neighbors()
+    assert "s3kr3t" not in str(caught.value)
+    with pytest.raises(exceptions.ConfigurationError):
+        migration.sync(conf)
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        pytest.param("postgresql://u:s3kr3t@127.0.0.1:1/cells", id="postgresql"),
+        pytest.param("mysql://u:s3kr3t@127.0.0.1:1/cells", id="mysql"),
+        pytest.param("mariadb+pymysql://u:s3kr3t@127.0.0.1:1/cells", id="mariadb"),
+        pytest.param("sqlite:////nonexistent/s3kr3t.sqlite", id="sqlite"),
+    ],
+)
+def test_a_database_that_is_away(tmp_path: Path, connection: str, caplog: pytest.LogCaptureFixture) -> None:
+    conf = configuration(tmp_path, connection)
+    for operation in (Database(conf).neighbors, lambda: migration.sync(conf), lambda: migration.version(conf)):
+        with pytest.raises(exceptions.DatabaseUnavailable) as caught:
+            operation()
+        text = str(caught.value)
+        assert "\n" not in text
+        assert "u:s3kr3t" not in text
+        assert connection.partition("@")[2] in text
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_statements_are_never_quoted_with_their_values(tmp_path: Path) -> None:
+    conf = configuration(tmp_path, f"sqlite:///{tmp_path}/cells.sqlite")
+    assert engine.facade(conf).writer.get_engine().hide_parameters
+
+
+def test_the_operator_s_own_connection_parameters_win(tmp_path: Path) -> None:
+    conf = configuration(
+        tmp_path, "mysql://u@h/cells?read_timeout=9", connection_parameters="connect_timeout=1&charset=latin1"
+    )
+    url = engine.facade(conf).writer.get_engine().url
+    assert dict(url.query) == {
+        "read_timeout": "9",
+        "connect_timeout": "1",
+        "charset": "latin1",
+        "write_timeout": str(engine.STATEMENT_TIMEOUT_SECONDS),
+    }
+
+
+def test_errors_that_oslo_db_logs_are_shown_when_debugging(caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger("oslo_db.sqlalchemy.exc_filters")
+    log.warning("wrapped")
+    assert not caplog.records
+    caplog.set_level(logging.DEBUG, log.name)
+    log.warning("wrapped")
+    assert [record.message for record in caplog.records] == ["wrapped"]

@@ -1,0 +1,128 @@
+"""The client of a neighbour's broker: one link per URL, and errors that give no password away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from oslo_config import cfg
+
+from cells import conf as cells_conf
+from cells import exceptions
+from cells.db.rows import NeighborRow
+from cells.drivers import rpc
+from cells.drivers.base import DriverSettings
+from cells.messages import MESSAGE_TYPES, SealedMessage
+
+MESSAGE = SealedMessage("targeted", False, json.dumps({"text": "hello"}))
+
+
+def neighbor(name: str, url: str = "fake://user:secret@host/a") -> NeighborRow:
+    return NeighborRow(name, url, is_parent=False)
+
+
+class Opened:
+    """The transports that a client has opened, and how many of them it has closed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.urls: list[str] = []
+        self.closed: list[str] = []
+        self._open = rpc.open_transport
+        monkeypatch.setattr(rpc, "open_transport", self._open_and_note)
+
+    def _open_and_note(self, conf: cfg.ConfigOpts, url: str) -> Any:
+        transport = self._open(conf, url)
+        self.urls.append(url)
+        cleanup = transport.cleanup
+
+        def note_and_clean_up() -> None:
+            self.closed.append(url)
+            cleanup()
+
+        transport.cleanup = note_and_clean_up
+        return transport
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
+    return Opened(monkeypatch)
+
+
+def settings(**changes: Any) -> DriverSettings:
+    return DriverSettings(cells_conf.load([]), "host", None, MESSAGE_TYPES, **changes)
+
+
+@pytest.fixture
+def api(opened: Opened) -> Iterator[rpc.InterCellRPCAPI]:
+    api = rpc.InterCellRPCAPI(settings())
+    yield api
+    api.close()
+
+
+def test_nothing_is_opened_before_the_first_message(api: rpc.InterCellRPCAPI, opened: Opened) -> None:
+    assert opened.urls == []
+    api.send_message_to_cell(neighbor("east"), MESSAGE)
+    api.send_message_to_cell(neighbor("east"), SealedMessage("response", True, "{}"))
+    assert opened.urls == ["fake://user:secret@host/a"]
+
+
+def test_link_is_shared_by_url_and_closed_by_the_last(api: rpc.InterCellRPCAPI, opened: Opened) -> None:
+    east, west, other = neighbor("east"), neighbor("west"), neighbor("other", "fake://host/b")
+    for cell in (east, west, other):
+        api.send_message_to_cell(cell, MESSAGE)
+    assert opened.urls == [east.transport_url, other.transport_url]
+    api.close_link(east)
+    api.close_link(east)
+    assert opened.closed == []
+    api.close_link(west)
+    assert opened.closed == [east.transport_url]
+    api.send_message_to_cell(east, MESSAGE)
+    assert len(opened.urls) == 3
+
+
+def test_closing_closes_all(api: rpc.InterCellRPCAPI, opened: Opened) -> None:
+    api.send_message_to_cell(neighbor("east"), MESSAGE)
+    api.send_message_to_cell(neighbor("west", "fake://host/b"), MESSAGE)
+    api.close()
+    api.close()
+    assert sorted(opened.closed) == sorted(opened.urls)
+
+
+@pytest.mark.parametrize("url", ["carrier-pigeon://user:secret@host/", "rabbit://user:secret@host:port/"])
+def test_url_that_can_not_be_used_is_an_unreachable_neighbor(api: rpc.InterCellRPCAPI, url: str) -> None:
+    class Row:
+        name, driver, transport_url = "east", "rpc", url
+
+    with pytest.raises(exceptions.NeighborUnreachable, match="east") as caught:
+        api.send_message_to_cell(Row, MESSAGE)  # type: ignore[arg-type]
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        pytest.param("fake://h/v?x=1", "fake://h/v?x=1", id="not-of-rabbitmq"),
+        pytest.param(
+            "rabbit://h/v", "rabbit://h/v?heartbeat_timeout_threshold=7&kombu_reconnect_delay=0", id="none-given"
+        ),
+        pytest.param(
+            "rabbit://h/v?ssl=true&heartbeat_timeout_threshold=60",
+            "rabbit://h/v?ssl=true&heartbeat_timeout_threshold=60&kombu_reconnect_delay=0",
+            id="its-own-go-first",
+        ),
+    ],
+)
+def test_send_is_bounded_by_options_of_the_url(url: str, expected: str) -> None:
+    assert rpc._with_link_options(url, 7) == expected
+
+
+@pytest.mark.parametrize(("cap", "version"), [(None, "1.0"), ("1.0", "1.0"), ("stein", "1.0")])
+def test_version_cap_may_be_a_release(cap: str | None, version: str) -> None:
+    assert rpc.InterCellRPCAPI(settings(version_cap=cap)).version_cap == version
+
+
+def test_version_cap_that_is_none_is_refused() -> None:
+    with pytest.raises(exceptions.ConfigurationError, match="wallaby"):
+        rpc.InterCellRPCAPI(settings(version_cap="wallaby"))

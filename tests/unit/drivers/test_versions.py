@@ -1,0 +1,51 @@
+"""The versions of the inter-cell API, and what a cap may say."""
+
+from __future__ import annotations
+
+import pytest
+from oslo_messaging import Target
+from oslo_utils import versionutils
+
+from cells import exceptions
+from cells.drivers.versions import CURRENT, HISTORY, VERSION_ALIASES, resolve_cap
+
+
+def test_versions_rise_and_say_what_they_add() -> None:
+    numbers = [versionutils.convert_version_to_tuple(version) for version in HISTORY]
+    assert numbers == sorted(set(numbers))
+    assert all(text.strip() for text in HISTORY.values())
+    assert next(iter(HISTORY)) == "1.0"
+    assert list(HISTORY)[-1] == CURRENT
+
+
+def test_every_alias_is_a_version_that_there_is() -> None:
+    assert set(VERSION_ALIASES.values()) <= HISTORY.keys()
+    assert VERSION_ALIASES["grizzly"] == VERSION_ALIASES["stein"] == "1.0"
+    assert all(name == name.lower().strip() for name in VERSION_ALIASES)
+
+
+def test_a_current_manager_takes_messages_of_every_version() -> None:
+    for version in HISTORY:
+        assert versionutils.is_compatible(version, Target(version=CURRENT).version)
+
+
+def test_without_a_cap_the_newest_is_spoken() -> None:
+    assert resolve_cap(None) == CURRENT
+
+
+@pytest.mark.parametrize("version", list(HISTORY))
+def test_a_version_is_its_own_cap(version: str) -> None:
+    assert resolve_cap(version) == version
+    assert resolve_cap(f" {version} ") == version
+
+
+@pytest.mark.parametrize("alias", [*VERSION_ALIASES, "Stein", " GRIZZLY "])
+def test_a_release_is_the_cap_that_it_speaks(alias: str) -> None:
+    assert resolve_cap(alias) == VERSION_ALIASES[alias.strip().lower()]
+
+
+@pytest.mark.parametrize("cap", ["", " ", "0.9", "1", "1.0.0", "99.0", "diablo", "train", "1,0", "latest"])
+def test_any_other_cap_is_a_configuration_error(cap: str) -> None:
+    with pytest.raises(exceptions.ConfigurationError, match=r"\[upgrade_levels\] intercell") as caught:
+        resolve_cap(cap)
+    assert all(name in caught.value.message for name in (*HISTORY, *VERSION_ALIASES))

@@ -1,0 +1,132 @@
+"""A real cell with its real parts, whose neighbours are boxes that keep what they are sent."""
+
+from __future__ import annotations
+
+import json
+import queue
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from oslo_config import cfg
+
+from cells.announcements import Reports
+from cells.cell import Cell
+from cells.counters import Counters
+from cells.db.rows import NeighborRow
+from cells.drivers.base import DriverSettings
+from cells.drivers.memory import MemoryDriver
+from cells.drivers.outbox import Limits as OutboxLimits
+from cells.drivers.outbox import Outboxes
+from cells.drivers.registry import Drivers
+from cells.endpoints import Call, Endpoints, EndpointThreads
+from cells.messages import MESSAGE_TYPES
+from cells.neighbors import NeighborTable
+from cells.path import CellPath
+from cells.pending import PendingCalls
+from cells.router import Limits, Router
+from cells.topology import Topology
+
+PATIENCE = 10.0
+
+
+class CellInMemory:
+    """A context manager: everything that it starts ends with it."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        parents: Sequence[str] = (),
+        children: Sequence[str] = (),
+        capabilities: Mapping[str, list[str]] | None = None,
+    ) -> None:
+        self._bus = uuid.uuid4().hex
+        self._boxes: dict[str, queue.SimpleQueue[str]] = {}
+        self._listening = [self._listen(neighbor) for neighbor in (*parents, *children)]
+        self.counters = Counters()
+        self.table = NeighborTable(300.0)
+        self.table.replace(
+            [
+                *(NeighborRow(parent, self._url(parent), True, "memory") for parent in parents),
+                *(NeighborRow(child, self._url(child), False, "memory") for child in children),
+            ]
+        )
+        self.pending = PendingCalls(100, self.counters)
+        self.endpoints = Endpoints.load()
+        self._outboxes = Outboxes(
+            Drivers(self._settings(name)), self.counters, lambda _name, _is_reachable: None, OutboxLimits()
+        )
+        router = Router(
+            cell_name=name,
+            table=self.table,
+            endpoints=self.endpoints,
+            threads=EndpointThreads(4, 100),
+            pending=self.pending,
+            outboxes=self._outboxes,
+            counters=self.counters,
+            limits=Limits(),
+        )
+        self.cell = Cell(
+            identity={"name": name, "host": "h1", "version": "1.0"},
+            capabilities=dict(capabilities or {}),
+            reports=Reports(300.0),
+            table=self.table,
+            topology=Topology(name, self.table),
+            router=router,
+            pending=self.pending,
+            counters=self.counters,
+            max_hop_count=10,
+        )
+        router.bind(self.cell)
+
+    def __enter__(self) -> CellInMemory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._outboxes.stop(PATIENCE)
+        self.pending.stop()
+        for driver in self._listening:
+            driver.stop_servers()
+
+    def _url(self, name: str) -> str:
+        return f"memory://{self._bus}/{name}"
+
+    def _settings(self, name: str) -> DriverSettings:
+        return DriverSettings(cfg.ConfigOpts(), name, self._url(name), MESSAGE_TYPES)
+
+    def _listen(self, name: str) -> MemoryDriver:
+        driver = MemoryDriver(self._settings(name))
+        box = self._boxes[name] = queue.SimpleQueue()
+        driver.start_servers(box.put)
+        return driver
+
+    def next_text(self, neighbor: str) -> Any:
+        """The next message that the neighbour gets."""
+        return json.loads(self._boxes[neighbor].get(timeout=PATIENCE))
+
+    def next_methods(self, neighbor: str, count: int) -> list[str]:
+        """The methods of the next messages that the neighbour gets, sorted: its threads take them in no order."""
+        return sorted(self.next_text(neighbor)["method_name"] for _ in range(count))
+
+    def call(
+        self,
+        method: str,
+        route: str,
+        *,
+        message_type: str = "targeted",
+        response_to: str | None = None,
+        **arguments: Any,
+    ) -> Any:
+        """Invoke an endpoint as a message that walked ``route`` would."""
+        return self.endpoints.invoke(
+            Call(
+                cell=self.cell,
+                method=method,
+                arguments=arguments,
+                message_type=message_type,
+                route=CellPath.parse(route),
+                response_to=response_to,
+                context_values={},
+            )
+        )

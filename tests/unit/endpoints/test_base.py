@@ -1,0 +1,86 @@
+"""What the decorator marks, and what an endpoint is handed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cells import exceptions
+from cells.context import RequestContext
+from cells.endpoints import Call, endpoint
+from cells.endpoints.base import EndpointMark, mark_of
+from cells.path import CellPath
+from tests.unit.endpoints.cells_in_memory import CellInMemory
+
+
+def make_call(route: str = "api!east", **changed: Any) -> Call:
+    with CellInMemory("east") as cell:
+        fields: dict[str, Any] = {
+            "cell": cell.cell,
+            "method": "ping",
+            "arguments": {},
+            "message_type": "targeted",
+            "route": CellPath.parse(route),
+            "response_to": None,
+            "context_values": {},
+            **changed,
+        }
+        return Call(**fields)
+
+
+def test_marks_a_function_and_gives_it_back() -> None:
+    def disk_usage(call: Call) -> int:
+        return 5
+
+    marked = endpoint(disk_usage)
+    assert marked is disk_usage
+    assert mark_of(marked) == EndpointMark("disk_usage", ("targeted", "broadcast"))
+    assert marked(make_call()) == 5
+
+
+def test_name_and_types_can_be_given() -> None:
+    @endpoint(name="usage", accepts=["broadcast"])
+    def disk_usage(call: Call) -> None: ...
+
+    assert mark_of(disk_usage) == EndpointMark("usage", ("broadcast",))
+
+
+@pytest.mark.parametrize("candidate", [None, 5, len, object(), Call, "ping", make_call])
+def test_nothing_else_is_marked(candidate: object) -> None:
+    assert mark_of(candidate) is None
+
+
+def test_what_merely_looks_marked_is_not() -> None:
+    def impostor(call: Call) -> None: ...
+
+    impostor.__cells_endpoint__ = "ping"  # type: ignore[attr-defined]
+    assert mark_of(impostor) is None
+
+
+def test_context_of_a_call() -> None:
+    call = make_call(context_values={"user": "ann", "unknown": 1})
+    assert isinstance(call.context, RequestContext)
+    assert (call.context.user_id, call.context.extra) == ("ann", {"unknown": 1})
+    assert call.context is call.context
+
+
+def test_a_neighbour_is_believed_about_itself() -> None:
+    assert make_call("api!east").told_by("api") == "api"
+
+
+@pytest.mark.parametrize(
+    ("route", "name"),
+    [
+        ("api!east", "west"),
+        ("top!api!east", "top"),
+        ("top!api!east", "api"),
+        ("api!east", "east"),
+        ("east", "east"),
+        ("a!b", ""),
+    ],
+)
+def test_a_neighbour_is_not_believed_about_others(route: str, name: str) -> None:
+    with pytest.raises(exceptions.InvalidArguments, match="tells about itself alone") as caught:
+        make_call(route).told_by(name)
+    assert caught.value.method == "ping"

@@ -1,0 +1,28 @@
+"""ping: what a cell says of itself."""
+
+from __future__ import annotations
+
+import json
+
+from tests.unit.endpoints.cells_in_memory import CellInMemory
+
+
+def test_ping_describes_the_cell() -> None:
+    with CellInMemory("east", parents=["api"], children=["az1", "az2"]) as cell:
+        cell.table.record("api", description={"path": "top!api"})
+        cell.table.record("az1", description={"subtree": {"rack": {}}})
+        answer = cell.call("ping", "api!east")
+    assert answer == {
+        "name": "east",
+        "host": "h1",
+        "version": "1.0",
+        "cell": "top!api!east",
+        "path": "top!api!east",
+        "subtree": {"az1": {"rack": {}}, "az2": {}},
+    }
+    assert json.loads(json.dumps(answer)) == answer
+
+
+def test_ping_may_be_broadcast() -> None:
+    with CellInMemory("east") as cell:
+        assert cell.call("ping", "api!east", message_type="broadcast")["name"] == "east"

@@ -1,0 +1,107 @@
+"""Where a broadcast goes, where it runs, and who gathers the answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cells.messages import BroadcastMessage
+from cells.neighbors import Direction, Neighbors
+from cells.path import CellPath
+from tests.unit.messages import captures
+from tests.unit.messages.trees import Tree, row
+
+UP, DOWN = Direction.UP, Direction.DOWN
+TREE = Tree(["api", "api!east", "api!east!az1", "api!east!az2", "api!west"])
+
+
+def message(walked: str, direction: Direction = DOWN, **changed: Any) -> BroadcastMessage:
+    return BroadcastMessage(method="ping", route=CellPath.parse(walked), direction=direction, **changed)
+
+
+def ran(start: str, direction: Direction, tree: Tree = TREE, **changed: Any) -> list[str]:
+    """The paths of the cells that a broadcast from ``start`` runs in."""
+    here = CellPath.parse(start)
+    return sorted(str(path) for path, _ in tree.spread(message(here.last, direction, **changed), here))
+
+
+@pytest.mark.parametrize(
+    ("start", "direction", "reached"),
+    [
+        ("api", DOWN, ["api", "api!east", "api!east!az1", "api!east!az2", "api!west"]),
+        ("api", UP, ["api"]),
+        ("api!east", DOWN, ["api!east", "api!east!az1", "api!east!az2"]),
+        ("api!east", UP, ["api", "api!east"]),
+        ("api!east!az1", DOWN, ["api!east!az1"]),
+        ("api!east!az1", UP, ["api", "api!east", "api!east!az1"]),
+    ],
+)
+def test_reaches_each_cell_in_its_direction_once(start: str, direction: Direction, reached: list[str]) -> None:
+    assert ran(start, direction) == reached
+    assert ran(start, direction, run_locally=False) == [path for path in reached if path != start]
+
+
+def test_goes_up_to_every_parent() -> None:
+    neighbors = Neighbors.of([row("one", is_parent=True), row("two", is_parent=True), row("low")])
+    plan = message("here", UP).plan(neighbors)
+    assert [hop.neighbor.name for hop in plan.hops] == ["one", "two"]
+
+
+def test_every_hop_gets_the_very_same_message() -> None:
+    came = message("api!east", kwargs={"a": [1]}, context={"unknown": 1}, needs_response=True)
+    plan = came.plan(TREE.neighbors(CellPath.parse("api!east")))
+    assert [hop.neighbor.name for hop in plan.hops] == ["az1", "az2"]
+    assert all(hop.message is came for hop in plan.hops)
+
+
+def test_does_not_run_at_the_source_if_it_shall_not() -> None:
+    neighbors = TREE.neighbors(CellPath(["api"]))
+    assert message("api").plan(neighbors).run_here
+    assert not message("api", run_locally=False).plan(neighbors).run_here
+
+
+def test_run_locally_is_not_sent() -> None:
+    assert captures.sent(message("api", run_locally=False)).keys() == captures.capture("broadcast_request").keys()
+    arrived = captures.over_the_wire(message("api", run_locally=False)).arrived_at("east")
+    assert arrived.plan(TREE.neighbors(CellPath.parse("api!east"))).run_here
+
+
+@pytest.mark.parametrize("walked", ["api", "api!east", "api!east!az1"])
+def test_every_cell_of_a_call_gathers(walked: str) -> None:
+    neighbors = TREE.neighbors(CellPath.parse(walked))
+    assert message(walked, needs_response=True).plan(neighbors).gathers
+    assert not message(walked).plan(neighbors).gathers
+
+
+@pytest.mark.parametrize("hop_count", [10, 11, 500])
+def test_at_the_hop_limit_it_runs_and_goes_no_further(hop_count: int) -> None:
+    plan = message("api!east", hop_count=hop_count, max_hop_count=10).plan(TREE.neighbors(CellPath.parse("api!east")))
+    assert plan.run_here
+    assert plan.hops == ()
+
+
+def test_below_the_hop_limit_it_goes_on() -> None:
+    assert message("api", hop_count=9, max_hop_count=10).plan(TREE.neighbors(CellPath(["api"]))).hops
+
+
+def test_as_many_cells_deep_as_the_limit() -> None:
+    chain = Tree(["c1", "c1!c2", "c1!c2!c3", "c1!c2!c3!c4"])
+    assert ran("c1", DOWN, chain, max_hop_count=3) == ["c1", "c1!c2", "c1!c2!c3"]
+
+
+def test_a_circle_of_neighbours_ends_at_the_hop_limit() -> None:
+    circle = {"a": "b", "b": "c", "c": "a"}
+    going, visited = message("a", max_hop_count=10), ["a"]
+    while hops := going.plan(Neighbors.of([row(circle[going.here])])).hops:
+        (hop,) = hops
+        going = hop.message.arrived_at(hop.neighbor.name)
+        visited.append(going.here)
+    assert len(visited) == 10
+
+
+@pytest.mark.parametrize(
+    ("walked", "back"), [("api!east", "east!api"), ("api!east!az1", "az1!east"), ("az1!east!api", "api!east")]
+)
+def test_answers_go_one_hop_back(walked: str, back: str) -> None:
+    assert str(message(walked).return_path) == back

@@ -1,0 +1,339 @@
+"""From any text to a message or a named error, and enough of a broken call to answer it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cells import exceptions, messages
+from cells.messages import BroadcastMessage, Message, ResponseMessage, TargetedMessage
+from cells.neighbors import Direction, Neighbors
+from tests.unit.messages import captures
+from tests.unit.messages.trees import row
+
+KEYS = sorted({key for name in captures.NAMES for key in captures.capture(name)})
+OPTIONAL = ["fanout", "uuid", "hop_count", "max_hop_count", "need_response"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+LIKELY = st.sampled_from(["targeted", "broadcast", "response", "up", "down", "a", "a!b", "a!b!c", "ping", "", "!", {}])
+FUZZ = settings(max_examples=60, deadline=None)
+
+
+def parse(text: object) -> Message:
+    return messages.parse(text, captures.LIMIT_BYTES, 7)
+
+
+def refusal(text: str) -> exceptions.MessageError | None:
+    """Why ``text`` is refused, or None if it is read."""
+    try:
+        parse(text)
+    except exceptions.MessageError as error:
+        return error
+    return None
+
+
+def salvage(text: object) -> Message | None:
+    return messages.salvage(text, 7)
+
+
+def changed(name: str = "targeted_request", **values: Any) -> str:
+    return json.dumps({**captures.capture(name), **values})
+
+
+def without(name: str, *keys: str) -> str:
+    return json.dumps({key: value for key, value in captures.capture(name).items() if key not in keys})
+
+
+@pytest.mark.parametrize(
+    ("name", "cls"),
+    [
+        ("targeted_request", TargetedMessage),
+        ("broadcast_request", BroadcastMessage),
+        ("response_relayed", ResponseMessage),
+    ],
+)
+def test_type_of_a_message_is_its_class(name: str, cls: type[Message]) -> None:
+    message = parse(changed(name))
+    assert type(message) is cls
+    assert message.message_type == cls.message_type
+
+
+@pytest.mark.parametrize("name", ["targeted_request", "broadcast_request", "response_relayed"])
+def test_what_a_peer_may_leave_out_gets_a_default(name: str) -> None:
+    one, other = parse(without(name, *OPTIONAL)), parse(without(name, *OPTIONAL))
+    assert (one.fanout, one.needs_response, one.hop_count, one.max_hop_count) == (False, False, 0, 7)
+    assert one.id
+    assert one.id != other.id
+
+
+@pytest.mark.parametrize("key", OPTIONAL)
+def test_a_null_counts_as_left_out(key: str) -> None:
+    left_out, null = parse(without("targeted_request", key)), parse(changed(**{key: None}))
+    assert {name: value for name, value in null.to_dict().items() if name != "uuid"} == {
+        name: value for name, value in left_out.to_dict().items() if name != "uuid"
+    }
+
+
+@pytest.mark.parametrize("name", captures.NAMES)
+def test_unknown_keys_are_ignored(name: str) -> None:
+    data = captures.capture(name)
+    assert parse(changed(name, colour="red", run_locally=False, time_left=5.0)).to_dict() == data
+
+
+def test_a_broadcast_that_came_runs_here_whatever_it_says() -> None:
+    message = parse(changed("broadcast_request", run_locally=False)).arrived_at("b")
+    assert message.plan(Neighbors()).run_here
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        (name, key)
+        for name in ("targeted_request", "broadcast_request", "response_relayed")
+        for key in captures.capture(name)
+        if key not in OPTIONAL
+    ],
+)
+def test_missing_key(name: str, key: str) -> None:
+    with pytest.raises(exceptions.MalformedMessage, match=f"no '{key}'"):
+        parse(without(name, key))
+
+
+@pytest.mark.parametrize("wrong", [None, 5, 1.5, True, "", "text", [], ["a"], {}, {"a": 1}], ids=repr)
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("name", ["targeted_request", "broadcast_request", "response_relayed"])
+def test_wrong_type_is_a_message_error_or_harmless(name: str, key: str, wrong: object) -> None:
+    right = captures.capture(name).get(key)
+    error = refusal(changed(name, **{key: wrong}))
+    if error is None:
+        # Read, so it was of the right type, unknown to this type of message, or as good as left out.
+        assert right is None or type(wrong) is type(right) or (wrong is None and key in OPTIONAL)
+    elif key == "message_type" and isinstance(wrong, str):
+        assert type(error) is exceptions.UnknownMessageType
+    else:
+        assert type(error) is exceptions.MalformedMessage
+        assert key in error.message or isinstance(wrong, str)
+
+
+@pytest.mark.parametrize("value", ["down ", "DOWN", "sideways", "", "x" * 100_000])
+def test_unknown_direction(value: str) -> None:
+    with pytest.raises(exceptions.MalformedMessage, match="must be 'up' or 'down'") as caught:
+        parse(changed(direction=value))
+    assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize("value", ["Targeted", "", "unknown", "\ud800", "x" * 100_000])
+def test_unknown_type(value: str) -> None:
+    with pytest.raises(exceptions.UnknownMessageType, match="none of response, broadcast, targeted") as caught:
+        parse(changed(message_type=value))
+    assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "{",
+        "nope",
+        "{'a': 1}",
+        '{"message_type": }',
+        "\x00",
+        "\ud800",
+        '{"a": "\n"}',
+        "[" * 200_000,
+        '{"a":' * 200_000,
+        '{"hop_count": ' + "9" * 5000 + "}",
+        "\ufeff{}",
+    ],
+    ids=lambda text: repr(text[:15]),
+)
+def test_broken_json(text: str) -> None:
+    with pytest.raises(exceptions.MalformedMessage, match="no JSON"):
+        parse(text)
+    assert salvage(text) is None
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "5", '"text"', "true", "[{}]"])
+def test_json_that_is_no_object(text: str) -> None:
+    with pytest.raises(exceptions.MalformedMessage, match="must be a JSON object"):
+        parse(text)
+    assert salvage(text) is None
+
+
+@pytest.mark.parametrize("text", ["NaN", "-Infinity", "1e999"])
+def test_numbers_that_json_does_not_have(text: str) -> None:
+    with pytest.raises(exceptions.MalformedMessage, match="is no JSON"):
+        parse(text)
+    assert salvage(text) is None
+
+
+@pytest.mark.parametrize("value", [None, 5, b"{}", {}, [], {"message_type": "targeted"}])
+def test_what_is_no_text(value: object) -> None:
+    with pytest.raises(exceptions.MalformedMessage, match="must be a JSON text"):
+        parse(value)
+    assert salvage(value) is None
+
+
+def test_too_long_a_text() -> None:
+    text = changed()
+    assert messages.parse(text, len(text), 10)
+    with pytest.raises(exceptions.MessageTooLarge) as caught:
+        messages.parse(text, len(text) - 1, 10)
+    assert (caught.value.size_bytes, caught.value.limit_bytes) == (len(text), len(text) - 1)
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", "9" * 4300])
+@pytest.mark.parametrize("key", ["method_kwargs", "ctxt"])
+def test_numbers_that_have_no_json_form_are_message_errors(key: str, value: str) -> None:
+    """Here or when it is passed on, but nothing else than an error of the message."""
+    text = changed(**{key: {"n": "NUMBER"}}).replace('"NUMBER"', value)
+    if value.isdigit():
+        assert parse(text).sealed(captures.LIMIT_BYTES)
+    else:
+        with pytest.raises(exceptions.MessageError):
+            parse(text).sealed(captures.LIMIT_BYTES)
+
+
+def test_a_call_whose_context_has_no_json_form_can_be_answered() -> None:
+    """Or its caller would wait in vain."""
+    text = changed(ctxt={"n": "NUMBER"}).replace('"NUMBER"', "NaN")
+    try:
+        message: Message | None = parse(text)
+    except exceptions.MalformedMessage:
+        message = salvage(text)
+    assert message is not None
+    assert ResponseMessage.answering(message.arrived_at("b"), []).to_json()
+
+
+@pytest.mark.parametrize("key", ["hop_count", "max_hop_count"])
+@pytest.mark.parametrize("digits", [20, 400, 4299, 4300])
+def test_huge_hop_counts_are_message_or_routing_errors(key: str, digits: int) -> None:
+    text = changed(target_cell="api!b!c", **{key: "NUMBER"}).replace('"NUMBER"', "9" * digits)
+    passed_on: list[str] = []
+    with contextlib.suppress(exceptions.MessageError, exceptions.RoutingError):
+        (hop,) = parse(text).arrived_at("b").plan(Neighbors.of([row("c")])).hops
+        passed_on.append(hop.message.to_json())
+    assert not passed_on or key == "max_hop_count"
+
+
+@pytest.mark.parametrize("key", ["routing_path", "target_cell"])
+@pytest.mark.parametrize("value", ["", "!", "a!", "a b", "\ud800", "a\n", "x" * 256, "!" * 100_000])
+def test_paths_that_are_none(key: str, value: str) -> None:
+    with pytest.raises(exceptions.MalformedMessage, match="no path of cells"):
+        parse(changed(**{key: value}))
+
+
+def test_lone_surrogates_in_arguments_are_passed_on() -> None:
+    message = parse(changed(method_kwargs={"odd \ud800": ["\udfff"]}))
+    assert captures.sent(message)["method_kwargs"] == {"odd \ud800": ["\udfff"]}
+
+
+def test_a_key_that_comes_twice_counts_once() -> None:
+    text = changed()[:-1] + ', "method_name": "again"}'
+    assert parse(text).method == "again"
+
+
+def test_a_response_is_never_answered() -> None:
+    assert parse(changed("response_relayed", need_response=True)).needs_response is False
+    assert salvage(changed("response_relayed", need_response=True, method_name=5)) is None
+
+
+@FUZZ
+@given(st.text(max_size=40))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with pytest.raises(exceptions.MessageError):
+        parse(text)
+    assert salvage(text) is None
+
+
+@FUZZ
+@given(JSON)
+def test_any_json_is_read_or_refused(value: Any) -> None:
+    with pytest.raises(exceptions.MessageError):
+        parse(json.dumps(value))
+    assert salvage(json.dumps(value)) is None
+
+
+@FUZZ
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys([*KEYS, "other"], LIKELY | JSON)))
+def test_any_values_of_the_keys_are_read_or_refused(data: dict[str, Any]) -> None:
+    text = json.dumps(data)
+    error = refusal(text)
+    assert error is None or error.message
+    stub = salvage(text)
+    assert stub is None or stub.needs_response
+
+
+@FUZZ
+@given(st.sampled_from(captures.NAMES), st.dictionaries(st.sampled_from(KEYS), LIKELY | JSON, min_size=1, max_size=3))
+def test_any_change_of_a_real_message_is_read_or_refused(name: str, values: dict[str, Any]) -> None:
+    text = changed(name, **values)
+    error = refusal(text)
+    assert error is None or error.message
+    stub = salvage(text)
+    assert stub is None or stub.needs_response or stub.response_to
+
+
+@FUZZ
+@given(st.sampled_from(captures.NAMES), st.data())
+def test_a_real_message_that_was_cut_is_refused(name: str, data: st.DataObject) -> None:
+    text = changed(name)
+    with pytest.raises(exceptions.MalformedMessage):
+        parse(text[: data.draw(st.integers(0, len(text) - 1))])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"method_name": 5},
+        {"method_kwargs": []},
+        {"message_type": "unknown"},
+        {"message_type": None},
+        {"target_cell": "!"},
+        {"hop_count": "many"},
+        {"ctxt": None},
+    ],
+)
+def test_a_broken_call_can_be_answered(values: dict[str, Any]) -> None:
+    text = changed(**values, routing_path="api!child1")
+    with pytest.raises(exceptions.MessageError):
+        parse(text)
+    stub = salvage(text)
+    assert stub is not None
+    answer = ResponseMessage.answering(stub.arrived_at("grandchild1"), ["{}"])
+    assert answer.response_to == captures.capture("targeted_request")["uuid"]
+    assert (str(answer.target), answer.direction) == ("grandchild1!child1!api", Direction.UP)
+    assert captures.over_the_wire(answer).response_to == answer.response_to
+
+
+def test_a_broken_broadcast_is_answered_one_hop_back() -> None:
+    stub = salvage(changed("broadcast_request_relayed", method_name=5))
+    assert isinstance(stub, BroadcastMessage)
+    assert str(ResponseMessage.answering(stub.arrived_at("grandchild1"), []).target) == "grandchild1!child1"
+
+
+def test_the_answer_to_a_broken_call_of_many_hops_may_go_all_the_way_back() -> None:
+    path = "!".join(f"c{number}" for number in range(30))
+    stub = salvage(changed(method_name=5, routing_path=path))
+    assert stub is not None
+    answer = ResponseMessage.answering(stub.arrived_at("here"), [])
+    assert answer.max_hop_count >= 31
+
+
+@pytest.mark.parametrize("key", ["need_response", "routing_path", "direction", "uuid"])
+def test_a_call_that_does_not_say_who_it_is_gets_no_answer(key: str) -> None:
+    assert salvage(without("targeted_request", key)) is None
+    assert salvage(changed(**{key: 5})) is None
+
+
+def test_a_broken_cast_gets_no_answer() -> None:
+    assert salvage(changed("update_capabilities_up", method_name=5)) is None

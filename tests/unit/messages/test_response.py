@@ -1,0 +1,186 @@
+"""Answers: what one cell says, and the message that brings it back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cells import exceptions
+from cells.messages import BroadcastMessage, Message, Response, ResponseMessage, TargetedMessage
+from cells.neighbors import Direction, Neighbors
+from cells.path import CellPath
+from tests.unit.messages import captures
+from tests.unit.messages.trees import row
+
+UP, DOWN = Direction.UP, Direction.DOWN
+OURS = ("cells.exceptions",)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def request(walked: str, direction: Direction = DOWN, **changed: Any) -> TargetedMessage:
+    route = CellPath.parse(walked)
+    return TargetedMessage(
+        method="ping", route=route, target=route, direction=direction, needs_response=True, **changed
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(JSON)
+def test_value_travels_unchanged(value: Any) -> None:
+    response = Response("api!east", value)
+    assert Response.from_json(response.to_json(), OURS) == response
+
+
+def test_error_travels_as_itself() -> None:
+    text = Response("api!east", error=exceptions.CellNotFound("No az1.", cell="az1")).to_json()
+    assert json.loads(text)["failure"] is True
+    answer = Response.from_json(text, OURS)
+    assert isinstance(answer.error, exceptions.CellNotFound)
+    assert (answer.error.message, answer.error.cell, answer.value) == ("No az1.", "az1", None)
+
+
+def test_error_that_is_not_allowed_travels_as_remote_error() -> None:
+    answer = Response.from_json(Response("api", error=ValueError("x")).to_json(), OURS)
+    assert isinstance(answer.error, exceptions.RemoteError)
+
+
+@pytest.mark.parametrize(
+    "value", [object(), {1}, float("nan"), {(1, 2): 3}, b"x", 10**5000], ids=lambda value: type(value).__name__
+)
+def test_value_without_a_json_form_is_refused(value: object) -> None:
+    with pytest.raises(exceptions.InvalidArguments, match="answer can not be written"):
+        Response("api", value).to_json()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "5",
+        "{}",
+        '{"cell_name": 5}',
+        '{"value": 1, "failure": false}',
+        "[" * 100_000,
+        None,
+        5,
+        {},
+    ],
+    ids=lambda text: repr(text)[:20],
+)
+def test_what_is_no_answer_is_refused(text: Any) -> None:
+    with pytest.raises(exceptions.MalformedMessage):
+        Response.from_json(text, OURS)
+
+
+@pytest.mark.parametrize(
+    "value", [None, 5, [], {}, "", "{", {"class": 1}, "[" * 100_000], ids=lambda value: repr(value)[:20]
+)
+def test_a_failure_that_can_not_be_read_is_a_remote_error(value: object) -> None:
+    text = json.dumps({"cell_name": "api", "failure": True, "value": value})
+    assert type(Response.from_json(text, OURS).error) is exceptions.RemoteError
+
+
+@settings(max_examples=40, deadline=None)
+@given(JSON | st.fixed_dictionaries({"cell_name": JSON | st.just("api")}, optional={"value": JSON, "failure": JSON}))
+def test_any_json_is_an_answer_or_refused(value: Any) -> None:
+    if isinstance(value, dict) and isinstance(value.get("cell_name"), str):
+        assert Response.from_json(json.dumps(value), OURS).cell == value["cell_name"]
+    else:
+        with pytest.raises(exceptions.MalformedMessage):
+            Response.from_json(json.dumps(value), OURS)
+
+
+@pytest.mark.parametrize(
+    ("walked", "direction", "target", "back"),
+    [
+        ("api!east!az1", DOWN, "az1!east!api", UP),
+        ("az1!east!api", UP, "api!east!az1", DOWN),
+        ("api!east", DOWN, "east!api", UP),
+        ("api", DOWN, "api", UP),
+    ],
+)
+def test_answer_goes_back_the_way_that_was_walked(
+    walked: str, direction: Direction, target: str, back: Direction
+) -> None:
+    asked = request(walked, direction, max_hop_count=5, context={"unknown": 1}, hop_count=4)
+    answer = ResponseMessage.answering(asked, ["one", "two"])
+    assert (str(answer.target), str(answer.route), answer.direction) == (target, asked.here, back)
+    assert (answer.hop_count, answer.max_hop_count, answer.needs_response) == (1, 5, False)
+    assert answer.response_to == asked.id != answer.id
+    assert answer.context is asked.context
+    assert answer.method == "parse_responses"
+    assert answer.kwargs["responses"] == ["one", "two"]
+
+
+def test_answer_to_a_broadcast_goes_one_hop() -> None:
+    asked = BroadcastMessage(method="ping", route=CellPath.parse("api!east!az1"), direction=DOWN, needs_response=True)
+    answer = ResponseMessage.answering(asked, [])
+    assert (str(answer.target), answer.direction) == ("az1!east", UP)
+
+
+def test_the_request_is_not_sent_back() -> None:
+    asked = request("api!east", kwargs={"large": "x" * 10_000})
+    assert len(ResponseMessage.answering(asked, []).to_json()) < 1000
+
+
+def fanouts(asked: Message, neighbors: dict[str, Neighbors]) -> list[bool]:
+    """Whether each hop of the answer is a fanout."""
+    answer: Message = ResponseMessage.answering(asked, [])
+    seen = []
+    while hops := answer.plan(neighbors[answer.here]).hops:
+        (hop,) = hops
+        seen.append(captures.over_the_wire(hop.message).fanout)
+        answer = captures.over_the_wire(hop.message).arrived_at(hop.neighbor.name)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("walked", "direction", "expected"),
+    [
+        ("api!east", DOWN, [True]),
+        ("api!east!az1", DOWN, [False, True]),
+        ("az1!east!api", UP, [False, True]),
+        ("az1!east!api!west", DOWN, [False, False, True]),
+        ("api", DOWN, []),
+    ],
+)
+def test_only_the_last_hop_is_fanned_out(walked: str, direction: Direction, expected: list[bool]) -> None:
+    neighbors = {
+        "api": Neighbors.of([row("east"), row("west")]),
+        "east": Neighbors.of([row("api", is_parent=True), row("az1")]),
+        "west": Neighbors.of([row("api", is_parent=True)]),
+        "az1": Neighbors.of([row("east", is_parent=True)]),
+    }
+    assert fanouts(request(walked, direction), neighbors) == expected
+
+
+def test_it_runs_at_its_end() -> None:
+    came = captures.parse(captures.capture("response_fanout_last_hop")).arrived_at("api")
+    assert came.plan(Neighbors.of([row("child1")])).run_here
+    assert not came.plan(Neighbors.of([row("child1")])).gathers
+
+
+def test_a_relay_leaves_the_answers_untouched() -> None:
+    data = captures.capture("response_relayed")
+    came = captures.parse(data).arrived_at("child1")
+    (hop,) = came.plan(Neighbors.of([row("api", is_parent=True)])).hops
+    assert hop.message.kwargs is came.kwargs
+    assert hop.message.context is came.context
+    assert hop.message.to_dict()["method_kwargs"] == data["method_kwargs"]
+
+
+def test_an_answer_that_can_not_get_back_is_a_routing_error() -> None:
+    answer = ResponseMessage.answering(request("api!east!az1"), [])
+    with pytest.raises(exceptions.CellNotFound):
+        answer.plan(Neighbors())

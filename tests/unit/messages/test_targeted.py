@@ -1,0 +1,170 @@
+"""Where a targeted message goes: down, up, up and then down; and where it may not go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cells import exceptions
+from cells.messages import Plan, TargetedMessage
+from cells.neighbors import Direction, Neighbors
+from cells.path import CellPath
+from tests.unit.messages.trees import Tree, row
+
+UP, DOWN = Direction.UP, Direction.DOWN
+TREE = Tree(["api", "api!east", "api!east!az1", "api!east!az2", "api!west", "api!west!az3"])
+
+
+def message(target: str, walked: str | None = None, direction: Direction = DOWN, **changed: Any) -> TargetedMessage:
+    path = CellPath.parse(target)
+    fields: dict[str, Any] = {"route": CellPath.parse(walked) if walked else path[:1], "hop_count": 1, **changed}
+    return TargetedMessage(method="ping", target=path, direction=direction, **fields)
+
+
+def at(path: str) -> Neighbors:
+    return TREE.neighbors(CellPath.parse(path))
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+def test_to_the_own_cell_runs_here(direction: Direction) -> None:
+    assert message("api", direction=direction).plan(at("api")) == Plan(run_here=True)
+
+
+def test_at_its_target_it_runs() -> None:
+    assert message("api!east!az1", "api!east!az1").plan(at("api!east!az1")) == Plan(run_here=True)
+
+
+def test_at_its_target_it_runs_even_at_the_hop_limit() -> None:
+    plan = message("api!east", "api!east", hop_count=10, max_hop_count=10).plan(at("api!east"))
+    assert plan.run_here
+
+
+@pytest.mark.parametrize(
+    ("target", "walked", "direction", "here", "hop", "leaves_as"),
+    [
+        ("api!east!az1", "api", DOWN, "api", "east", DOWN),
+        ("api!east!az1", "api!east", DOWN, "api!east", "az1", DOWN),
+        ("az1!east!api", "az1", UP, "api!east!az1", "east", UP),
+        ("az1!east!api", "az1!east", UP, "api!east", "api", UP),
+        ("az1!east!az2", "az1!east", UP, "api!east", "az2", DOWN),
+        ("az1!east!api!west!az3", "az1!east", UP, "api!east", "api", UP),
+        ("az1!east!api!west!az3", "az1!east!api", UP, "api", "west", DOWN),
+        ("az1!east!api!west!az3", "az1!east!api!west", DOWN, "api!west", "az3", DOWN),
+    ],
+)
+def test_next_hop(target: str, walked: str, direction: Direction, here: str, hop: str, leaves_as: Direction) -> None:
+    came = message(target, walked, direction)
+    plan = came.plan(at(here))
+    (step,) = plan.hops
+    assert not plan.run_here
+    assert step.neighbor.name == hop
+    assert step.message == came.forwarded_by(leaves_as)
+
+
+def test_a_message_that_goes_down_never_turns_up_again() -> None:
+    with pytest.raises(exceptions.CellNotFound, match="has no child 'api'") as caught:
+        message("az1!east!api", "az1!east", DOWN).plan(at("api!east"))
+    assert caught.value.cell == "api"
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+def test_a_neighbour_that_is_not_registered(direction: Direction) -> None:
+    with pytest.raises(exceptions.CellNotFound, match="neighbor create") as caught:
+        message("api!north!az9", direction=direction).plan(at("api"))
+    assert caught.value.cell == "north"
+
+
+def test_where_a_parent_and_a_child_have_one_name_the_direction_decides() -> None:
+    both = Neighbors(parents={"x": row("x", is_parent=True)}, children={"x": row("x")})
+    for direction, is_parent in ((UP, True), (DOWN, False)):
+        (hop,) = message("here!x", direction=direction).plan(both).hops
+        assert hop.neighbor.is_parent is is_parent
+        assert hop.message.direction is direction
+
+
+@pytest.mark.parametrize(
+    ("target", "walked"),
+    [
+        ("api!east!az1", "api!west"),
+        ("api!east!az1", "top"),
+        ("api!east", "api!east!az1"),
+        ("api!east!az1", "api!api"),
+        ("east!az1", "api!east"),
+    ],
+)
+@pytest.mark.parametrize("direction", list(Direction))
+def test_a_path_that_contradicts_the_target_is_a_routing_inconsistency(
+    target: str, walked: str, direction: Direction
+) -> None:
+    with pytest.raises(exceptions.RoutingInconsistency, match="does not lead there") as caught:
+        message(target, walked, direction).plan(at("api"))
+    assert (caught.value.route, caught.value.target) == (walked, target)
+    assert caught.value.cell == CellPath.parse(walked).last
+
+
+@pytest.mark.parametrize("hop_count", [10, 11, 1000])
+def test_hop_limit(hop_count: int) -> None:
+    with pytest.raises(exceptions.MaxHopCountReached, match="max_hop_count") as caught:
+        message("api!east!az1", hop_count=hop_count, max_hop_count=10).plan(at("api"))
+    assert caught.value.hop_count == hop_count
+
+
+def test_one_hop_below_the_limit_it_still_goes() -> None:
+    assert message("api!east!az1", hop_count=9, max_hop_count=10).plan(at("api")).hops
+
+
+def test_as_many_cells_as_the_limit_are_visited() -> None:
+    chain = Tree(["c1", "c1!c2", "c1!c2!c3", "c1!c2!c3!c4"])
+    top = CellPath(["c1"])
+    assert chain.deliver(message("c1!c2!c3", max_hop_count=3), top)[0] == CellPath.parse("c1!c2!c3")
+    with pytest.raises(exceptions.MaxHopCountReached) as caught:
+        chain.deliver(message("c1!c2!c3!c4", max_hop_count=3), top)
+    assert (caught.value.cell, caught.value.hop_count) == ("c3", 3)
+
+
+def test_a_circle_of_neighbours_ends_at_the_hop_limit() -> None:
+    circle = {"a": "b", "b": "c", "c": "a"}
+    names = [list(circle)[number % 3] for number in range(100)]
+
+    def go_round(going: TargetedMessage) -> None:
+        while hops := going.plan(Neighbors.of([row(circle[going.here])])).hops:
+            (hop,) = hops
+            going = going.forwarded_by(DOWN).arrived_at(hop.neighbor.name)
+
+    with pytest.raises(exceptions.MaxHopCountReached) as caught:
+        go_round(message("!".join(names), max_hop_count=10))
+    assert caught.value.hop_count == 10
+
+
+def test_only_the_source_of_a_call_gathers() -> None:
+    assert message("api!east", needs_response=True).plan(at("api")).gathers
+    assert message("api", needs_response=True).plan(at("api")).gathers
+    assert not message("api!east").plan(at("api")).gathers
+    assert not message("api!east!az1", "api!east", needs_response=True).plan(at("api!east")).gathers
+    assert not message("api!east", "api!east", needs_response=True).plan(at("api!east")).gathers
+
+
+def test_fanout_is_kept_on_the_way() -> None:
+    (hop,) = message("az1!east", direction=UP, fanout=True).plan(at("api!east!az1")).hops
+    assert hop.message.fanout
+
+
+def test_a_relay_leaves_context_and_arguments_untouched() -> None:
+    context, kwargs = {"unknown": {"x": [1]}}, {"object": {"versioned_object.name": "Instance"}}
+    came = message("api!east!az1", "api!east", context=context, kwargs=kwargs, id="m")
+    (hop,) = came.plan(at("api!east")).hops
+    assert hop.message.context is context
+    assert hop.message.kwargs is kwargs
+    assert hop.message.to_dict() == came.to_dict()
+
+
+def test_planning_does_not_change_the_message() -> None:
+    came = message("az1!east!az2", "az1!east", UP)
+    before = came.to_dict()
+    came.plan(at("api!east"))
+    assert came.to_dict() == before
+
+
+def test_the_way_back_is_the_way_walked() -> None:
+    assert str(message("api!east!az1", "api!east").return_path) == "east!api"

@@ -1,0 +1,109 @@
+"""Whole ways through trees of all forms: there and back again."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cells.messages import BroadcastMessage, Message, Response, ResponseMessage, TargetedMessage
+from cells.neighbors import Direction
+from cells.path import CellPath
+from tests.unit.messages.trees import Tree, trees
+
+QUICK = settings(max_examples=25, deadline=None)
+KWARGS = {"object": {"versioned_object.data": {"x": [None, 1.5, "é\ud800"]}}}
+CONTEXT = {"user_id": "ann", "unknown": {"key": True}}
+
+
+def call(tree: Tree, start: CellPath, end: CellPath) -> TargetedMessage:
+    walk = start.walk_to(end)
+    goes_up = len(walk) > 1 and walk[1] in tree.neighbors(start).parents
+    return TargetedMessage(
+        method="ping",
+        kwargs=KWARGS,
+        context=CONTEXT,
+        route=walk[:1],
+        target=walk,
+        direction=Direction.UP if goes_up else Direction.DOWN,
+        needs_response=True,
+        max_hop_count=20,
+    )
+
+
+@QUICK
+@given(trees(), st.data())
+def test_a_call_gets_from_any_cell_to_any_other_and_its_answer_back(tree: Tree, data: st.DataObject) -> None:
+    start, end = data.draw(st.sampled_from(tree.paths)), data.draw(st.sampled_from(tree.paths))
+    sent = call(tree, start, end)
+    where, arrived = tree.deliver(sent, start)
+    assert where == end
+    assert arrived.route == sent.target
+    assert (arrived.id, arrived.kwargs, arrived.context) == (sent.id, KWARGS, CONTEXT)
+    assert arrived.hop_count == len(sent.target)
+
+    answer = ResponseMessage.answering(arrived, [Response(str(arrived.route), "pong").to_json()])
+    where, came = tree.deliver(answer, end)
+    assert where == start
+    assert came.response_to == sent.id
+    assert came.route == sent.target.reversed()
+    assert came.context == CONTEXT
+    assert came.fanout is (start != end)
+    assert [json.loads(text)["cell_name"] for text in came.kwargs["responses"]] == [str(sent.target)]
+
+
+def gather(tree: Tree, message: Message, here: CellPath) -> list[str]:
+    """What a relay does: pass it on, run it, and put all answers of the branch into one."""
+    plan = message.plan(tree.neighbors(here))
+    answers = [str(message.route)] if plan.run_here else []
+    for hop in plan.hops:
+        there = tree.step(here, hop.neighbor)
+        arrived = hop.message.arrived_at(there.last)
+        answer = ResponseMessage.answering(arrived, gather(tree, arrived, there))
+        where, came = tree.deliver(answer, there)
+        assert where == here
+        assert came.response_to == message.id
+        answers += came.kwargs["responses"]
+    return answers
+
+
+def broadcast(start: CellPath, direction: Direction, **changed: bool) -> BroadcastMessage:
+    return BroadcastMessage(
+        method="ping",
+        kwargs=KWARGS,
+        context=CONTEXT,
+        route=start[-1:],
+        direction=direction,
+        needs_response=True,
+        max_hop_count=20,
+        **changed,
+    )
+
+
+@QUICK
+@given(trees(), st.data())
+def test_a_broadcast_down_reaches_each_cell_below_once(tree: Tree, data: st.DataObject) -> None:
+    start = data.draw(st.sampled_from(tree.paths))
+    reached = tree.spread(broadcast(start, Direction.DOWN), start)
+    assert sorted(path for path, _ in reached) == tree.below(start)
+    for path, message in reached:
+        assert message.route == start.walk_to(path)
+        assert (message.kwargs, message.context) == (KWARGS, CONTEXT)
+
+
+@QUICK
+@given(trees(), st.data())
+def test_a_broadcast_up_reaches_each_cell_above_once(tree: Tree, data: st.DataObject) -> None:
+    start = data.draw(st.sampled_from(tree.paths))
+    reached = tree.spread(broadcast(start, Direction.UP), start)
+    assert sorted(path for path, _ in reached) == [start[:depth] for depth in range(1, len(start) + 1)]
+
+
+@QUICK
+@given(trees(), st.data(), st.booleans())
+def test_the_answers_to_a_broadcast_come_back_once_each(tree: Tree, data: st.DataObject, run_locally: bool) -> None:
+    start = data.draw(st.sampled_from(tree.paths))
+    answers = gather(tree, broadcast(start, Direction.DOWN, run_locally=run_locally), start)
+    asked = [path for path in tree.below(start) if run_locally or path != start]
+    assert sorted(answers) == sorted(str(start.walk_to(path)) for path in asked)

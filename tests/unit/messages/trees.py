@@ -1,0 +1,71 @@
+"""Trees of cells that are nothing but snapshots of neighbours, and hands that carry messages through them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hypothesis import strategies as st
+
+from cells.db.rows import NeighborRow
+from cells.messages import Message
+from cells.neighbors import Neighbors
+from cells.path import CellPath
+from tests.unit.messages import captures
+
+
+class Tree:
+    """Cells by their paths from the top."""
+
+    def __init__(self, paths: Iterable[str | CellPath]) -> None:
+        self.paths = sorted(path if isinstance(path, CellPath) else CellPath.parse(path) for path in paths)
+
+    def below(self, top: CellPath) -> list[CellPath]:
+        """``top`` and all cells below it."""
+        return [path for path in self.paths if top.is_prefix_of(path)]
+
+    def neighbors(self, here: CellPath) -> Neighbors:
+        children = [path for path in self.paths if len(path) == len(here) + 1 and here.is_prefix_of(path)]
+        rows = [row(child.last) for child in children]
+        return Neighbors.of([*rows, row(here[-2], is_parent=True)] if len(here) > 1 else rows)
+
+    def step(self, here: CellPath, neighbor: NeighborRow) -> CellPath:
+        """The place of a neighbour of ``here``."""
+        return here[:-1] if neighbor.is_parent else here.child(neighbor.name)
+
+    def deliver(self, message: Message, here: CellPath) -> tuple[CellPath, Message]:
+        """Carry a message from ``here``, as JSON at every hop, to the cell that runs it."""
+        while not (plan := message.plan(self.neighbors(here))).run_here:
+            (hop,) = plan.hops
+            here = self.step(here, hop.neighbor)
+            message = captures.over_the_wire(hop.message).arrived_at(here.last)
+        assert plan.hops == ()
+        return here, message
+
+    def spread(self, message: Message, here: CellPath) -> list[tuple[CellPath, Message]]:
+        """Carry a broadcast from ``here``; where it runs, and the message as it is there."""
+        plan = message.plan(self.neighbors(here))
+        ran = [(here, message)] if plan.run_here else []
+        for hop in plan.hops:
+            there = self.step(here, hop.neighbor)
+            ran += self.spread(captures.over_the_wire(hop.message).arrived_at(there.last), there)
+        return ran
+
+
+def row(name: str, *, is_parent: bool = False) -> NeighborRow:
+    return NeighborRow(name, f"memory://bus/{name}", is_parent)
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> Tree:
+    """Trees of 2 to 12 cells at most 8 deep, in which names come again in different branches."""
+    paths = [CellPath(["top"])]
+    for number in range(draw(st.integers(1, 11))):
+        above = paths[draw(st.integers(0, len(paths) - 1))]
+        if len(above) == 8:
+            continue
+        name = draw(st.sampled_from(["a", "b", "c"]))
+        # Neighbours of one cell, and the cell itself, differ in their names.
+        if above.child(name) in paths or name in list(above[-2:]):
+            name = f"n{number}"
+        paths.append(above.child(name))
+    return Tree(paths)

@@ -1,0 +1,240 @@
+"""Errors on their way between cells: what is rebuilt, what is not, and that nothing breaks on it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cells import exceptions, failure
+
+OURS = ("cells.exceptions",)
+HERE = __name__
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+class Picky(Exception):
+    """Takes exactly two arguments, but gives only one of them to its base."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(first)
+
+
+class Speechless(Exception):
+    """Fails when it is asked what it says."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class Stubborn(Exception):
+    """Has a kwargs of its own that is no mapping."""
+
+    kwargs = 5
+
+
+def travel(error: BaseException, allowed: tuple[str, ...] = OURS) -> Exception:
+    return failure.from_json(failure.to_json(error), allowed)
+
+
+def described(**changed: Any) -> str:
+    values = {"class": "CellNotFound", "module": "cells.exceptions", "message": "m", "tb": [], "args": ["m"]}
+    return json.dumps({**values, "kwargs": {}, **changed})
+
+
+def test_has_the_keys_of_the_wire() -> None:
+    with pytest.raises(exceptions.CellNotFound) as caught:
+        raise exceptions.CellNotFound("No east.", cell="east")
+    data = json.loads(failure.to_json(caught.value))
+    lines = data.pop("tb")
+    assert data == {
+        "class": "CellNotFound",
+        "module": "cells.exceptions",
+        "message": "No east.",
+        "args": ["No east."],
+        "kwargs": {"cell": "east"},
+    }
+    assert lines[0] == "Traceback (most recent call last):\n"
+    assert lines[-1].endswith("CellNotFound: No east.\n")
+
+
+def test_traceback_can_be_left_out() -> None:
+    data = json.loads(failure.to_json(ValueError("x"), with_traceback=False))
+    assert data["tb"] == []
+    assert data["message"] == "x"
+
+
+def test_is_rebuilt_as_its_class_with_its_attributes() -> None:
+    error = travel(exceptions.AmbiguousCell("Which?", cell="az", candidates=["a!az", "b!az"]))
+    assert isinstance(error, exceptions.AmbiguousCell)
+    assert type(error).__name__ == "AmbiguousCell_Remote"
+    assert type(error).__module__ == "cells.exceptions_Remote"
+    assert str(error) == "Which?"
+    assert (error.cell, error.candidates) == ("az", ["a!az", "b!az"])
+
+
+def test_is_caught_like_a_local_one() -> None:
+    with pytest.raises(exceptions.RoutingError, match="gone"):
+        raise travel(exceptions.CellNotFound("gone"))
+
+
+def test_second_way_keeps_the_name_it_was_born_with() -> None:
+    once = travel(exceptions.MaxHopCountReached("far", hop_count=10))
+    twice = travel(once)
+    data = json.loads(failure.to_json(once))
+    assert (data["class"], data["module"]) == ("MaxHopCountReached", "cells.exceptions")
+    assert type(twice) is type(once)
+    assert isinstance(twice, exceptions.MaxHopCountReached)
+    assert twice.hop_count == 10
+
+
+def test_remote_error_survives_a_second_way() -> None:
+    twice = travel(travel(KeyError("k")))
+    assert isinstance(twice, exceptions.RemoteError)
+    assert twice.exc_type == "KeyError"
+    assert twice.value == "'k'"
+
+
+@pytest.mark.parametrize("module", ["builtins", "cells", "cells.failure", "cells.exceptions.", "os", "", "no.such"])
+def test_module_that_is_not_allowed_becomes_remote_error(module: str) -> None:
+    error = failure.from_json(described(module=module, **{"class": "ValueError"}, tb=["one\n", 2]), OURS)
+    assert type(error) is exceptions.RemoteError
+    assert error.message == "ValueError: m"
+    assert (error.exc_type, error.value, error.traceback) == ("ValueError", "m", ["one\n", "2"])
+
+
+def test_nothing_is_allowed_by_default() -> None:
+    assert type(travel(exceptions.CellNotFound("x"), allowed=())) is exceptions.RemoteError
+
+
+@pytest.mark.parametrize("name", ["__init__", "ROUTES", "nothing", "", "Any", "ClassVar"])
+def test_name_that_is_no_exception_of_the_module_becomes_remote_error(name: str) -> None:
+    assert type(failure.from_json(described(**{"class": name}), OURS)) is exceptions.RemoteError
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("builtins", "eval"),
+        ("builtins", "int"),
+        ("builtins", "SystemExit"),
+        ("builtins", "KeyboardInterrupt"),
+        ("subprocess", "Popen"),
+    ],
+)
+def test_what_is_no_exception_class_is_never_called(module: str, name: str, tmp_path: Path) -> None:
+    touched = tmp_path / "touched"
+    text = described(module=module, args=[["touch", str(touched)]], **{"class": name})
+    assert type(failure.from_json(text, (module,))) is exceptions.RemoteError
+    assert not touched.exists()
+
+
+def test_a_name_that_an_allowed_module_has_only_imported_is_not_rebuilt() -> None:
+    assert issubclass(subprocess.SubprocessError, Exception)
+    globals()["Borrowed"] = subprocess.SubprocessError
+    text = described(module=HERE, **{"class": "Borrowed"})
+    assert type(failure.from_json(text, (HERE,))) is exceptions.RemoteError
+
+
+def test_standard_exception_is_rebuilt_where_it_is_allowed() -> None:
+    error = travel(ValueError("wrong", 5), ("builtins",))
+    assert isinstance(error, ValueError)
+    assert error.args == ("wrong", 5)
+
+
+def test_allowed_module_that_is_not_installed_becomes_remote_error() -> None:
+    text = described(module="no.such.module")
+    assert type(failure.from_json(text, ("no.such.module",))) is exceptions.RemoteError
+
+
+def test_constructor_that_raises_becomes_remote_error() -> None:
+    error = travel(Picky("one", "two"), (HERE,))
+    assert type(error) is exceptions.RemoteError
+    assert (error.exc_type, error.value) == ("Picky", "one")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"args": None}, {"args": 5}, {"kwargs": None}, {"kwargs": [1]}, {"kwargs": {"colour": 1}}, {"args": {"a": 1}}],
+)
+def test_arguments_that_do_not_fit_break_nothing(changed: dict[str, Any]) -> None:
+    assert isinstance(failure.from_json(described(**changed), OURS), exceptions.CellsError)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "5", "null", '"text"', "\ud800", None, 5, [], b"{}", '{"a":' * 50])
+def test_what_can_not_be_read_is_a_remote_error(text: object) -> None:
+    error = failure.from_json(text, OURS)
+    assert type(error) is exceptions.RemoteError
+    assert error.message.startswith("An error that can not be read: ")
+    assert len(error.message) < 300
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])
+def test_deep_nesting_is_a_remote_error(text: str) -> None:
+    assert type(failure.from_json(text, OURS)) is exceptions.RemoteError
+
+
+def test_an_object_without_keys_is_a_remote_error() -> None:
+    assert type(failure.from_json("{}", OURS)) is exceptions.RemoteError
+
+
+@settings(max_examples=40, deadline=None)
+@given(JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(("class", "module", "args", "kwargs", "tb"), JSON)))
+def test_reading_never_raises(value: Any) -> None:
+    assert isinstance(failure.from_json(json.dumps(value), (*OURS, "builtins")), Exception)
+    assert isinstance(failure.from_json(value, (*OURS, "builtins")), Exception)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(JSON, max_size=3), st.dictionaries(st.text(max_size=5), JSON, max_size=3))
+def test_arguments_of_any_kind_never_raise(args: list[Any], kwargs: dict[str, Any]) -> None:
+    text = described(args=args, kwargs=kwargs)
+    assert isinstance(failure.from_json(text, OURS), exceptions.CellsError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError(object()),
+        ValueError({1, 2}),
+        ValueError(Path("/tmp")),
+        ValueError(float("nan")),
+        ValueError("\ud800"),
+        Stubborn("x"),
+        OSError(2, "No such file", "/x"),
+        KeyError("k"),
+        SystemExit(3),
+    ],
+    ids=lambda error: re.sub(" at 0x[0-9a-f]+", "", repr(error)),
+)
+def test_what_has_no_json_form_is_shown_instead(error: BaseException) -> None:
+    data = json.loads(failure.to_json(error))
+    assert data["class"] == type(error).__name__
+    assert isinstance(data["args"], list)
+    assert isinstance(travel(error), exceptions.RemoteError)
+
+
+def circle() -> list[Any]:
+    items: list[Any] = []
+    items.append(items)
+    return items
+
+
+@pytest.mark.parametrize(
+    "error",
+    [KeyError({(1, 2): 3}), ValueError(circle()), ValueError(b"\xff\xfe"), Speechless()],
+    ids=["tuple as key", "circle", "bytes", "str() fails"],
+)
+def test_every_exception_can_be_sent(error: Exception) -> None:
+    """Or the caller of the endpoint that raised it would wait in vain."""
+    assert json.loads(failure.to_json(error))["class"] == type(error).__name__

@@ -1,0 +1,45 @@
+"""README.md and the documentation name only what exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def shell_lines() -> list[str]:
+    blocks = re.findall(r"^```(?:sh|console)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    return [line.strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("script", ["tools/demo", "tools/test", ".ci/run"])
+def test_script_is_there_and_executable(script: str) -> None:
+    path = ROOT / script
+    assert path.is_file()
+    assert path.stat().st_mode & 0o111
+    assert path.read_text().startswith("#!/bin/")
+
+
+@pytest.mark.parametrize("command", ["tools/demo", "tools/test"])
+def test_readme_shows_command(command: str) -> None:
+    assert command in shell_lines()
+
+
+def test_readme_names_only_files_that_exist() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_commands_of_the_readme_are_commands_of_the_tool() -> None:
+    import configparser
+
+    setup = configparser.ConfigParser(delimiters=("=",))
+    setup.read(ROOT / "setup.cfg")
+    known = set(re.findall(r"^(\w+)\s*=", setup["options.entry_points"]["cells.cli"], flags=re.MULTILINE))
+    used = re.findall(r"^cells --config-file \S+ ([a-z]+(?: [a-z]+)?)", "\n".join(shell_lines()), flags=re.MULTILINE)
+    assert used
+    for words in used:
+        assert words.replace(" ", "_") in known or words.split()[0] in known, words

@@ -1,0 +1,75 @@
+"""Rules on the source that no linter knows: layers, docstrings, sizes, forbidden names."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODULES = sorted((ROOT / "cells").rglob("*.py"))
+# A name that says nothing about what is in the file, so everything ends up there.
+FORBIDDEN_NAMES = ("utils", "common", "helpers", "misc")
+MAX_LINES = 400
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_module_says_why_it_exists(path: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(path.read_text()))
+    assert docstring, f"{relative(path)} has no docstring."
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_module_is_not_too_long(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MAX_LINES
+
+
+def test_modules_are_short_on_average() -> None:
+    total = sum(len(path.read_text().splitlines()) for path in MODULES)
+    assert total / len(MODULES) <= 150
+
+
+def test_every_file_name_says_what_is_in_it() -> None:
+    assert [relative(path) for path in MODULES if path.stem in FORBIDDEN_NAMES] == []
+
+
+def test_only_path_knows_the_separator() -> None:
+    def has_separator(path: Path) -> bool:
+        return any(
+            isinstance(node, ast.Constant) and node.value == "!" for node in ast.walk(ast.parse(path.read_text()))
+        )
+
+    assert [relative(path) for path in MODULES if has_separator(path)] == ["cells/path.py"]
+
+
+def test_imports_go_one_way() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", ["cells.cmd.manager", "cells.cmd.cells"])
+def test_command_runs_on_threads_and_warns_nobody_of_eventlet(module: str) -> None:
+    script = (
+        f"import {module}, oslo_messaging\n"
+        "from oslo_service import backend\n"
+        "backend.get_backend()\n"
+        "print(backend.get_backend_type().value)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["threading"]
+    assert done.stderr == ""

@@ -1,0 +1,181 @@
+"""What others rely on by name: whoever changes one of these lists breaks somebody's code or configuration."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+
+import cells.conf
+import cells.endpoints
+import cells.messages
+from cells import exceptions
+from cells.drivers.base import BaseCellsDriver, DriverSettings
+from cells.endpoints.base import LocalCell
+from cells.manager import CellsManager
+from cells.messages import BroadcastMessage, Message, ResponseMessage, TargetedMessage
+from cells.rpcapi import CellAnswer, CellsAPI
+
+ERRORS = {
+    name: found
+    for name, found in vars(exceptions).items()
+    if isinstance(found, type) and issubclass(found, exceptions.CellsError)
+}
+
+
+def methods(cls: type) -> list[str]:
+    """The public methods and properties of a class, its bases' included."""
+    return sorted(name for name in dir(cls) if not name.startswith("_"))
+
+
+def keywords(function: object) -> list[str]:
+    return list(inspect.signature(function).parameters)  # type: ignore[arg-type]
+
+
+def test_messages() -> None:
+    assert cells.messages.__all__ == [
+        "MESSAGE_TYPES",
+        "BroadcastMessage",
+        "Hop",
+        "Message",
+        "Plan",
+        "Response",
+        "ResponseMessage",
+        "SealedMessage",
+        "TargetedMessage",
+        "parse",
+        "salvage",
+    ]
+    assert set(cells.messages.MESSAGE_TYPES) == {"broadcast", "response", "targeted"}
+    assert {cls.message_type: cls for cls in (BroadcastMessage, ResponseMessage, TargetedMessage)}.keys() == set(
+        cells.messages.MESSAGE_TYPES
+    )
+    assert all(issubclass(cls, Message) for cls in (BroadcastMessage, ResponseMessage, TargetedMessage))
+
+
+def test_responses_are_heard_before_requests_are_taken() -> None:
+    assert cells.messages.MESSAGE_TYPES[0] == "response"
+
+
+def test_endpoints() -> None:
+    assert cells.endpoints.__all__ == ["Call", "EndpointThreads", "Endpoints", "LocalCell", "endpoint"]
+    assert keywords(cells.endpoints.endpoint) == ["function", "name", "accepts", "blocks"]
+    assert methods(LocalCell) == [
+        "answer_announcement",
+        "describe",
+        "name",
+        "record_capabilities",
+        "record_capacities",
+        "resolve",
+        "send_capacities",
+    ]
+
+
+def test_conf() -> None:
+    assert cells.conf.__all__ == ["list_opts", "load", "load_command_line", "register", "set_defaults"]
+
+
+@pytest.mark.parametrize("module", [cells.messages, cells.endpoints, cells.conf], ids=lambda module: module.__name__)
+def test_public_names_exist_once_and_are_sorted(module: object) -> None:
+    names = module.__all__  # type: ignore[attr-defined]
+    assert all(hasattr(module, name) for name in names)
+    # Constants, then classes, then functions, as ruff sorts them.
+    assert names == sorted(set(names), key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+
+
+def test_options_by_group() -> None:
+    assert {
+        group or "DEFAULT": sorted(option.name for option in options) for group, options in cells.conf.list_opts()
+    } == {
+        "DEFAULT": ["host", "state_path"],
+        "cells": [
+            "allowed_rpc_exception_modules",
+            "announce_interval",
+            "call_timeout",
+            "capabilities",
+            "cells_config",
+            "db_check_interval",
+            "driver",
+            "endpoint_threads",
+            "max_hop_count",
+            "max_message_bytes",
+            "max_open_links",
+            "max_pending_calls",
+            "mute_child_interval",
+            "name",
+            "rpc_driver_queue_base",
+            "send_queue_size",
+            "send_timeout",
+            "topic",
+        ],
+        "upgrade_levels": ["cells", "intercell"],
+    }
+
+
+OPERATIONS = [
+    "broadcast_call",
+    "broadcast_cast",
+    "call",
+    "capabilities",
+    "capacities",
+    "cast",
+    "locate",
+    "neighbors",
+    "report_capacities",
+    "status",
+    "topology",
+]
+
+
+def test_client_of_the_manager() -> None:
+    assert methods(CellsAPI) == OPERATIONS
+    assert keywords(CellsAPI)[:4] == ["transport", "topic", "version_cap", "timeout"]
+    assert keywords(CellsAPI.call) == ["self", "ctxt", "cell", "method", "kwargs", "timeout"]
+    assert keywords(CellsAPI.cast) == ["self", "ctxt", "cell", "method", "kwargs"]
+    assert keywords(CellsAPI.broadcast_call) == [
+        "self",
+        "ctxt",
+        "method",
+        "kwargs",
+        "direction",
+        "timeout",
+        "run_locally",
+    ]
+    assert keywords(CellsAPI.broadcast_cast) == ["self", "ctxt", "method", "kwargs", "direction", "run_locally"]
+    assert keywords(CellsAPI.report_capacities) == ["self", "ctxt", "capacities", "reporter"]
+    assert keywords(CellAnswer) == ["cell", "value", "error"]
+
+
+def test_manager_offers_what_its_client_calls() -> None:
+    assert methods(CellsManager) == sorted([*OPERATIONS, "target"])
+    assert CellsManager.target.version == cells.rpcapi.VERSION
+
+
+def test_drivers() -> None:
+    assert methods(BaseCellsDriver) == ["close", "close_link", "send_message_to_cell", "start_servers", "stop_servers"]
+    assert BaseCellsDriver.__abstractmethods__ == {*methods(BaseCellsDriver), "__init__"}
+    assert keywords(DriverSettings)[:4] == ["conf", "host", "transport_url", "message_types"]
+
+
+def drawn_tree() -> list[tuple[int, str]]:
+    """Depth and name of each class in the tree of the docstring."""
+    lines = inspect.getdoc(exceptions).split("::\n\n", 1)[1].split("\n\n")[0].splitlines()  # type: ignore[union-attr]
+    found = [re.match(r"    ([│├└─ ]*)(\w+)", line) for line in lines]
+    return [(len(match[1]) // 4, match[2]) for match in found if match]
+
+
+def test_every_error_is_drawn_where_it_stands_in_the_tree() -> None:
+    drawn, above = {}, ["Exception"]
+    for depth, name in drawn_tree():
+        del above[depth + 1 :]
+        drawn[name] = above[-1]
+        above.append(name)
+    assert drawn == {name: cls.__mro__[1].__name__ for name, cls in ERRORS.items()}
+    assert len(drawn) == len(drawn_tree())
+
+
+@pytest.mark.parametrize("cls", ERRORS.values(), ids=list(ERRORS))
+def test_every_error_says_when_it_is_raised(cls: type[exceptions.CellsError]) -> None:
+    assert cls.__doc__
+    assert re.match(r"Raised (when|for) |Base of ", cls.__doc__)

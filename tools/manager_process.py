@@ -1,0 +1,259 @@
+"""A real ``cells-manager`` with a configuration of its own, and the ``cells`` command beside it.
+
+Started, signalled, measured and stopped from outside, as an operator would: the
+demo, the integration tests and the benchmark know a manager by its process, its log
+file and what ``cells`` says of it, and by nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tools.polling import poll
+
+READY = " is ready "
+COMMAND_TIMEOUT_SECONDS = 60.0
+STOP_TIMEOUT_SECONDS = 15.0
+
+
+class ProcessError(Exception):
+    """Raised when a process that was started here did not do what it should."""
+
+
+class Finished(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+    def json(self) -> Any:
+        """What it printed with ``-f json``.
+
+        :raises ProcessError: it failed, or printed something else
+        """
+        try:
+            if self.returncode == 0:
+                return json.loads(self.stdout)
+        except ValueError:
+            pass
+        raise ProcessError(f"No JSON, exit status {self.returncode}:\n{self.stderr}{self.stdout}")
+
+
+class ManagerProcess:
+    """One manager of one cell.
+
+    :param directory: where the configuration, the log and the SQLite database go
+    :param transport_url: the broker of the cell
+    :param host: needed where a cell has several managers
+    :param connection: database URL, a file in ``directory`` by default
+    :param options: further options, ``{"cells": {"call_timeout": 5}}``
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        transport_url: str,
+        *,
+        host: str | None = None,
+        connection: str | None = None,
+        options: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> None:
+        self.name = name
+        self.host = host or name
+        self.transport_url = transport_url
+        self.connection = connection or f"sqlite:///{directory / name}.sqlite"
+        self.config_file = directory / f"{self.host}.conf"
+        self.log_file = directory / f"{self.host}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._ready_lines_before = 0
+        sections: dict[str, dict[str, object]] = {
+            "DEFAULT": {"host": self.host, "transport_url": transport_url, "state_path": directory},
+            "cells": {"name": name},
+            "database": {"connection": self.connection},
+        }
+        for section, values in (options or {}).items():
+            sections.setdefault(section, {}).update(values)
+        directory.mkdir(parents=True, exist_ok=True)
+        self.config_file.write_text("".join(_section(section, values) for section, values in sections.items()))
+
+    # The commands of an operator
+
+    def cells(self, *arguments: str, timeout: float = COMMAND_TIMEOUT_SECONDS) -> Finished:
+        """Run ``cells --config-file <mine> <arguments>``."""
+        return self.begin(*arguments)(timeout)
+
+    def begin(self, *arguments: str) -> Callable[[float], Finished]:
+        """Start the command; what is returned waits for its end, for so many seconds."""
+        process = subprocess.Popen(
+            [program("cells"), "--config-file", str(self.config_file), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+        def finish(timeout: float) -> Finished:
+            try:
+                stdout, stderr = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                stdout, stderr = process.communicate()
+                raise ProcessError(f"cells {' '.join(arguments)} took longer than {timeout:g} s:\n{stderr}") from None
+            return Finished(process.returncode, stdout, stderr)
+
+        return finish
+
+    def succeed(self, *arguments: str) -> Finished:
+        """Run ``cells`` and insist that it succeeds."""
+        done = self.cells(*arguments)
+        if done.returncode:
+            raise ProcessError(f"cells {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}{done.stdout}")
+        return done
+
+    def sync_database(self) -> None:
+        """Create the tables."""
+        self.succeed("db", "sync")
+
+    def add_neighbor(self, name: str, kind: str, transport_url: str) -> None:
+        """Register a neighbour; ``kind`` is parent or child."""
+        self.succeed("neighbor", "create", name, "--type", kind, "--transport-url", transport_url)
+
+    def link_child(self, child: ManagerProcess) -> None:
+        """Register the two as parent and child of each other."""
+        self.add_neighbor(child.name, "child", child.transport_url)
+        child.add_neighbor(self.name, "parent", self.transport_url)
+
+    # The process
+
+    def start(self, env: Mapping[str, str] | None = None) -> ManagerProcess:
+        """Start the daemon and return at once."""
+        self._ready_lines_before = self.log().count(READY)
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(
+                [program("cells-manager"), "--config-file", str(self.config_file)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C is for whoever started it, and it is stopped from there.
+                start_new_session=True,
+                env={**os.environ, **(env or {})},
+            )
+        return self
+
+    def wait_ready(self, timeout_seconds: float = 30.0) -> ManagerProcess:
+        """Wait until its log says that it consumes."""
+        poll(self._is_ready_or_dead, f"{self.host} is ready", timeout_seconds, pause_seconds=0.01)
+        return self
+
+    def _is_ready_or_dead(self) -> bool:
+        if self.log().count(READY) > self._ready_lines_before:
+            return True
+        if self.running.poll() is not None:
+            raise ProcessError(f"{self.host} ended with {self.running.returncode}:\n{self.log()[-3000:]}")
+        return False
+
+    @property
+    def running(self) -> subprocess.Popen[bytes]:
+        """The process, which must have been started."""
+        if self.process is None:
+            raise ProcessError(f"{self.host} was never started.")
+        return self.process
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.running.send_signal(number)
+
+    def hup(self) -> None:
+        """Have it look for changed neighbours now."""
+        self.signal(signal.SIGHUP)
+
+    def kill9(self) -> None:
+        """Take it away without a last word."""
+        self.running.kill()
+        self.running.wait()
+
+    def terminate(self, timeout_seconds: float = 30.0) -> int:
+        """SIGTERM; return the exit status."""
+        self.signal(signal.SIGTERM)
+        return self.running.wait(timeout_seconds)
+
+    def begin_stop(self) -> None:
+        """Ask it to end, whatever its state, and do not wait: several can end at a time."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGCONT)
+                self.process.terminate()
+
+    def stop(self) -> None:
+        """Make sure that nothing is left of it, whatever its state: may be called twice and never raises."""
+        self.begin_stop()
+        process, self.process = self.process, None
+        if process is None:
+            return
+        try:
+            process.wait(STOP_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def kill(self) -> None:
+        """As stop(), but without giving it time: for who needs nothing of it any more."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    # What can be seen from outside
+
+    def log(self) -> str:
+        """All that it has written so far, over all its starts."""
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+    def rss_kb(self) -> int:
+        """Its resident memory."""
+        lines = Path(f"/proc/{self.running.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+    def connections(self) -> list[int]:
+        """The remote ports of its established TCP connections."""
+        sockets = set()
+        for descriptor in Path(f"/proc/{self.running.pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                sockets.add(os.readlink(descriptor))
+        ports = []
+        for table in ("tcp", "tcp6"):
+            for line in Path(f"/proc/{self.running.pid}/net/{table}").read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == "01" and f"socket:[{fields[9]}]" in sockets:
+                    ports.append(int(fields[2].rpartition(":")[2], 16))
+        return ports
+
+    def status(self) -> dict[str, Any]:
+        """What ``cells status`` says."""
+        answer: dict[str, Any] = self.cells("status", "-f", "json").json()
+        return answer
+
+
+def program(name: str) -> str:
+    """The console script of the environment that runs this."""
+    beside = Path(sys.executable).with_name(name)
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if not found:
+        raise ProcessError(f"There is no {name}: install this project first (pip install -e .).")
+    return found
+
+
+def _section(name: str, values: Mapping[str, object]) -> str:
+    lines = [f"{key} = {str(value).replace('$', '$$')}" for key, value in values.items()]
+    return "\n".join([f"[{name}]", *lines, "", ""])

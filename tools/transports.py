@@ -1,0 +1,16 @@
+"""Transports of oslo.messaging with default options, for clients of the tests and the benchmark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oslo_config import cfg
+
+from cells.drivers.transport import open_transport
+
+
+def connect(url: str) -> Any:
+    """A transport with a configuration of its own; whoever gets it calls its ``cleanup()``."""
+    conf = cfg.ConfigOpts()
+    conf([], project="cells-tools", default_config_files=[])
+    return open_transport(conf, url, ["cells.exceptions"])
