@@ -1,0 +1,97 @@
+"""What a manager costs that does nothing: memory, connections, and the time until it is ready."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from cells import conf
+from cells.db import api, rows
+from tools.manager_process import ManagerProcess
+from tools.polling import poll
+
+NEIGHBORS = 1000
+#: A figure counts as settled when it has not changed for this long.
+SETTLED_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """The figures of one manager."""
+
+    #: seconds from exec until the log says ready, one per start
+    start_seconds: list[float]
+    idle_rss_mb: float
+    neighbors_rss_mb: float
+    #: connections with its own broker alone, and once it has introduced itself to its neighbours
+    idle_connections: int
+    neighbors_connections: int
+
+
+def measure(directory: Path, url: str, neighbor_url: str, starts: int) -> Footprint:
+    """Start a manager ``starts`` times, then give the last one 1,000 neighbours.
+
+    :param neighbor_url: a broker where nobody consumes
+    """
+    manager = ManagerProcess(directory, "lonely", url)
+    manager.sync_database()
+    try:
+        start_seconds = [_start(manager) for _ in range(starts)]
+        # A manager that has answered once keeps the connection for replies.
+        manager.succeed("status")
+        idle_kb, idle_connections = _settled_rss_kb(manager), len(manager.connections())
+        _register(manager.config_file, neighbor_url)
+        manager.hup()
+        poll(lambda: _is_introduced(manager), f"{NEIGHBORS} neighbours were told", 300.0, pause_seconds=0.5)
+        full_kb = _settled_rss_kb(manager)
+        poll(lambda: len(manager.connections()) <= idle_connections, "links are closed again", 120.0)
+        return Footprint(start_seconds, idle_kb / 1024, full_kb / 1024, idle_connections, len(manager.connections()))
+    finally:
+        manager.stop()
+
+
+def summary(values: list[float]) -> tuple[float, float]:
+    """The median and the largest."""
+    return statistics.median(values), max(values)
+
+
+def _start(manager: ManagerProcess) -> float:
+    manager.stop()
+    started = time.monotonic()
+    manager.start().wait_ready()
+    return time.monotonic() - started
+
+
+def _register(config_file: Path, neighbor_url: str) -> None:
+    # What "cells neighbor create" does, without starting it a thousand times.
+    database = api.Database(conf.load([config_file]))
+    for number in range(NEIGHBORS):
+        # Links are kept per URL: an option that changes nothing gives each neighbour one of its own.
+        url = f"{neighbor_url}?rabbit_interval_max={number + 30}"
+        database.create(rows.NeighborRow(name=f"child{number}", transport_url=url, is_parent=False))
+
+
+def _is_introduced(manager: ManagerProcess) -> bool:
+    """Whether it has tried to send each neighbour the two messages of an introduction."""
+    answer = manager.cells("status", "-f", "json")
+    if answer.returncode:
+        return False
+    counters = json.loads(answer.stdout)["counters"]
+    return sum(count for name, count in counters.items() if name.startswith(("sent", "undelivered"))) >= 2 * NEIGHBORS
+
+
+def _settled_rss_kb(manager: ManagerProcess) -> int:
+    """Its resident memory once that does not change any more."""
+    seen: list[tuple[float, int]] = []
+
+    def is_settled() -> bool:
+        now = time.monotonic()
+        seen.append((now, manager.rss_kb()))
+        lately = [rss for when, rss in seen if when > now - SETTLED_SECONDS]
+        return now - seen[0][0] > SETTLED_SECONDS and max(lately) - min(lately) < 256
+
+    poll(is_settled, "an idle manager stays as it is", timeout_seconds=120, pause_seconds=0.25)
+    return seen[-1][1]

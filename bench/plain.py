@@ -1,0 +1,44 @@
+"""A plain oslo.messaging call between two processes over RabbitMQ."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import TracebackType
+
+import oslo_messaging
+
+from bench.plain_server import TOPIC
+from tools.transports import connect
+
+
+class PlainCall:
+    """A server in a process of its own and the client that calls it, while the ``with`` block runs."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> PlainCall:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.plain_server", self._url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        if self._process.stdout.readline() != "ready\n":
+            raise RuntimeError("The server of the plain calls does not start.")
+        self._transport = connect(self._url)
+        target = oslo_messaging.Target(topic=TOPIC, version="1.0")
+        self._client = oslo_messaging.get_rpc_client(self._transport, target, timeout=30)
+        return self
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._transport.cleanup()
+        self._process.communicate()
+
+    def __call__(self) -> None:
+        """Make one call."""
+        self._client.call({}, "ping")

@@ -1,0 +1,78 @@
+"""One table of what was measured and what was aimed at."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+_HOLDS: Mapping[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=": operator.ge, "<": operator.lt}
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a figure should be: ``Aim("<=", 2.7, "x")``."""
+
+    comparison: str
+    value: float
+    unit: str
+
+    def is_met_by(self, figure: float) -> bool:
+        """Whether ``figure``, in the same unit, is good enough."""
+        return _HOLDS[self.comparison](figure, self.value)
+
+    def __str__(self) -> str:
+        return f"{self.comparison} {self.value:g}{self.unit}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    :param samples: how many measurements are behind it
+    :param detail: the figure's parts, for reading: "p50 3.1 ms, p95 4.0 ms"
+    """
+
+    what: str
+    samples: int
+    detail: str
+    figure: float
+    unit: str
+    aim: Aim | None = None
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether the aim is met; None if there is none."""
+        return None if self.aim is None else self.aim.is_met_by(self.figure)
+
+    def cells(self) -> tuple[str, ...]:
+        """The texts of the line."""
+        mark = {None: "", True: "met", False: "MISSED"}[self.is_met]
+        figure = f"{self.figure:.2f}" if self.unit == "x" else f"{self.figure:.1f}"
+        return (self.what, str(self.samples), self.detail, figure + self.unit, str(self.aim or ""), mark)
+
+    def as_dict(self) -> dict[str, object]:
+        """The line for programs."""
+        return {
+            "what": self.what,
+            "samples": self.samples,
+            "detail": self.detail,
+            "figure": self.figure,
+            "unit": self.unit.strip(),
+            "aim": None if self.aim is None else str(self.aim),
+            "met": self.is_met,
+        }
+
+
+HEADINGS = ("measured", "n", "", "figure", "aim", "")
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The table as Markdown, which is also readable as it is."""
+    lines = [HEADINGS, *(row.cells() for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+    shown = [
+        "| " + " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) + " |" for line in lines
+    ]
+    shown.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(shown)
