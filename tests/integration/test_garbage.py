@@ -1,4 +1,4 @@
-"""A thousand random broken messages, straight to the three intercell queues of a manager that works."""
+"""Thousands of random broken messages, straight to the three intercell queues of a manager that works."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(180)]
 
 QUEUES = tuple(f"cells.intercell.{topic_type}" for topic_type in garbage.TYPES)
 GROWTH_KB = 6 * 1024
+ROUNDS = 8
 
 
 @pytest.fixture(scope="module")
@@ -28,30 +29,38 @@ def tree(tmp_path_factory: pytest.TempPathFactory, rabbitmq: VirtualHostPool) ->
         tree.stop()
 
 
-def test_a_thousand_broken_messages(tree: Tree) -> None:
+def test_thousands_of_broken_messages(tree: Tree) -> None:
     api = tree["api"]
-    # Twice through, so that what is allocated once, by each thread, is allocated.
-    throw(api, seed=1, count=1000)
-    throw(api, seed=2, count=1000)
-    before = api.rss_kb()
     refused_before = refused(api)
-
-    throw(api, seed=3, count=1000)
+    throw(api, seed=0, count=1000)
 
     assert api.running.poll() is None
-    assert tree["east"].cells("ping", "api", "--count", "1").returncode == 0
-    assert api.cells("ping", "east", "--count", "1").returncode == 0
     assert refused(api) - refused_before > 500
+    highest_kb = resident_kb(tree)
 
-    def is_as_before() -> bool:
-        # A thread keeps the last message that it read until it reads another one.
-        assert tree["east"].cells("ping", "api", "--count", "1").returncode == 0
-        assert tree["east"].cells("broadcast", "ping", "--direction", "up").returncode == 0
-        return api.rss_kb() - before < GROWTH_KB
+    # Messages of 10 MB meet in different threads in every round, and each thread's first ones are allocated
+    # for good: what tells a leak is that the memory grows in every round, by tens of megabytes.
+    for seed in range(1, ROUNDS + 1):
+        throw(api, seed, count=1000)
+        now_kb = resident_kb(tree)
+        if now_kb < highest_kb + GROWTH_KB:
+            break
+        highest_kb = now_kb
+    else:
+        pytest.fail(f"Each of {ROUNDS} rounds took more memory; after the last: {now_kb} kB")
 
-    poll(is_as_before, f"the memory is what it was, {before} kB", timeout_seconds=60)
+    assert api.running.poll() is None
     assert api.status()["pending_calls"] == 0
     assert "Traceback" not in api.log()
+
+
+def resident_kb(tree: Tree) -> int:
+    """What the manager holds when no thread of it keeps a broken message: each keeps the last one that it read."""
+    for _ in range(3):
+        assert tree["east"].cells("ping", "api", "--count", "3").returncode == 0
+        assert tree["east"].cells("broadcast", "ping", "--direction", "up").returncode == 0
+        assert tree["api"].cells("ping", "east", "--count", "3").returncode == 0
+    return tree["api"].rss_kb()
 
 
 def throw(manager: ManagerProcess, seed: int, count: int) -> None:
