@@ -25,6 +25,8 @@
     ├── ManagerBusy               too many calls wait in this manager
     ├── ManagerStopping           the manager goes down before the answer came
     ├── RemoteError               an error of a class that may not be rebuilt
+    ├── MatchMakerException       no server of that name is registered, where no broker knows
+    ├── SandboxError              a tree of cells on this machine can not be set up or found
     ├── NeighborError             what an operator asks of the registry
     │   ├── NeighborNotFound
     │   ├── NeighborExists
@@ -173,6 +175,17 @@ class RemoteError(CellsError):
     exc_type: str | None = None
     value: str | None = None
     traceback: list[str] | None = None
+
+
+class MatchMakerException(CellsError):
+    """Raised when nobody is registered who could take a message."""
+
+    def __init__(self, message: str = "Match not found by MatchMaker.", **details: Any) -> None:
+        super().__init__(message, **details)
+
+
+class SandboxError(CellsError):
+    """Raised when a sandbox can not be set up, is not there, or is in the way."""
 
 
 class NeighborError(CellsError):

@@ -1,0 +1,1 @@
+"""A whole tree of cells on one machine, for trying things out: what ``cells sandbox`` does."""
