@@ -86,8 +86,9 @@ def new_socket_path(directory: Path) -> Path:
     length = len(os.fsencode(path))
     if length > MAX_PATH_BYTES:
         raise exceptions.ConfigurationError(
-            f"The path of the directory of sockets {directory} is too long: a socket in it has a path of {length} bytes, "
-            f"and {MAX_PATH_BYTES} is what the system allows. Name a shorter one as [oslo_messaging_zmq] ipc_dir."
+            f"The path of the directory of sockets {directory} is too long: a socket in it would have one of "
+            f"{length} bytes, and the system allows {MAX_PATH_BYTES}. Name a shorter directory as "
+            "[oslo_messaging_zmq] ipc_dir."
         )
     return path
 

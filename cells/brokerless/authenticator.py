@@ -1,0 +1,148 @@
+"""Authenticator: decides whose connections the TCP sockets of a ZeroMQ context take.
+
+libzmq asks it about each new connection, by the protocol ZAP (ZeroMQ RFC 27): its
+sessions are clients of one socket of the context.  pyzmq has such a thread too; that one
+tells a callback no address, ends at the first exception, and brings asyncio along.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Hashable
+
+import zmq
+from zmq.utils import z85
+
+from cells import exceptions
+from cells.brokerless.keys import KeyStore
+from cells.brokerless.refusals import Refusals
+
+LOG = logging.getLogger(__name__)
+
+#: What secured sockets say that their peers are checked under. A socket without it is none of our business.
+DOMAIN = b"cells"
+_ENDPOINT = "inproc://zeromq.zap.01"
+_VERSION = b"1.0"
+_ACCEPTED, _REFUSED, _FAILED = b"200", b"400", b"500"
+
+
+class Authenticator:
+    """Lets in whoever has this cell's own key or a registered one.  One for each context.
+
+    A key that is added or deleted counts from the next connection on.  Without a
+    running Authenticator a secured server refuses everybody.
+    """
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], store: KeyStore) -> None:
+        self._context = context
+        self._store = store
+        self._refusals = Refusals()
+        self._fingerprint: Hashable = None
+        self._keys: frozenset[bytes] = frozenset()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._control: zmq.Socket[bytes] | None = None
+
+    def start(self) -> None:
+        """Read the keys, and decide from now on.  Does nothing if it runs.
+
+        :raises cells.exceptions.ConfigurationError: the keys can not be read, or
+            something else decides in this context
+        """
+        with self._lock:
+            if self._thread is not None:
+                return
+            self._read_keys()
+            handler = self._context.socket(zmq.REP)
+            handler.linger = 0
+            try:
+                handler.bind(_ENDPOINT)
+            except zmq.ZMQError as error:
+                handler.close()
+                raise exceptions.ConfigurationError(
+                    f"Something else authenticates the sockets of this process: {error}."
+                ) from error
+            control_endpoint = f"inproc://cells-authenticator-{id(self)}"
+            self._control = self._context.socket(zmq.PAIR)
+            self._control.linger = 0
+            self._control.bind(control_endpoint)
+            ending = self._context.socket(zmq.PAIR)
+            ending.connect(control_endpoint)
+            self._thread = threading.Thread(
+                target=self._run, args=(handler, ending), name="zmq-authenticator", daemon=True
+            )
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End; secured servers refuse every new peer from now on.  Does nothing if it does not run."""
+        with self._lock:
+            if self._thread is None or self._control is None:
+                return
+            with contextlib.suppress(zmq.ZMQError):  # the context is gone, and so the thread ends by itself
+                self._control.send(b"")
+            self._thread.join()
+            self._control.close()
+            self._thread = self._control = None
+
+    def allows(self, key: bytes) -> bool:
+        """Whether a peer with that public key (Z85) may connect.
+
+        :raises cells.exceptions.ConfigurationError: the keys can not be read
+        """
+        if self._store.fingerprint() != self._fingerprint:
+            self._read_keys()
+        return key in self._keys
+
+    def _read_keys(self) -> None:
+        # Taken first: what changes while the files are read is then seen the next time.
+        fingerprint = self._store.fingerprint()
+        self._fingerprint, self._keys = None, frozenset()
+        keys = {self._store.own()[0]}
+        for name in self._store.names():
+            try:
+                keys.add(self._store.get(name))
+            except exceptions.CellsError as error:
+                LOG.warning("The cell %s is not let in: %s", name, error)
+        self._fingerprint, self._keys = fingerprint, frozenset(keys)
+
+    def _run(self, handler: zmq.Socket[bytes], ending: zmq.Socket[bytes]) -> None:
+        poller = zmq.Poller()
+        poller.register(handler, zmq.POLLIN)
+        poller.register(ending, zmq.POLLIN)
+        try:
+            while ending not in (ready := dict(poller.poll())):
+                if handler in ready:
+                    handler.send_multipart(self._answer(handler.recv_multipart()))
+            # Closing alone would free the address at some later time.
+            handler.unbind(_ENDPOINT)
+        except zmq.ContextTerminated:
+            pass
+        except zmq.ZMQError:
+            LOG.exception("No peer can connect any more: the authenticator has ended")
+        finally:
+            handler.close()
+            ending.close()
+
+    def _answer(self, request: list[bytes]) -> list[bytes]:
+        request_id = request[1] if len(request) > 1 else b""
+        try:
+            status, text = self._decide(request)
+        except exceptions.CellsError as error:
+            self._refusals.failed(str(error))
+            status, text = _FAILED, b"The keys can not be read"
+        except Exception:
+            LOG.exception("A peer was refused because deciding on it failed")
+            status, text = _FAILED, b"Internal error"
+        return [_VERSION, request_id, status, text, b"", b""]
+
+    def _decide(self, request: list[bytes]) -> tuple[bytes, bytes]:
+        _version, _request_id, domain, address, _identity, mechanism, *credentials = request
+        if domain != DOMAIN or mechanism != b"CURVE":
+            return _REFUSED, b"Not a peer of cells"
+        key = z85.encode(credentials[0])
+        if self.allows(key):
+            return _ACCEPTED, b"OK"
+        self._refusals.refused(key.decode(), address.decode(errors="replace"))
+        return _REFUSED, b"Unknown key"

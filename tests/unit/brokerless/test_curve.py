@@ -1,0 +1,255 @@
+"""Who gets through to a secured socket: real sockets on the loopback interface."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from cells import exceptions
+from cells.brokerless.authenticator import Authenticator
+from cells.brokerless.curve import secure_client, secure_server
+from cells.brokerless.keys import KeyStore
+from tools.polling import poll
+
+WAIT_MILLISECONDS = 20_000
+#: what a client sees when it is refused, in one way or another
+ENDED = (
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_DISCONNECTED
+)
+Socket = zmq.Socket[bytes]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> KeyStore:
+    """Keys of the cell that serves."""
+    return cell(tmp_path / "api")
+
+
+@pytest.fixture
+def east(tmp_path: Path, store: KeyStore) -> KeyStore:
+    """Keys of another cell, which knows the serving one under the name "api"."""
+    east = cell(tmp_path / "east")
+    east.add("api", store.own_public())
+    return east
+
+
+@pytest.fixture
+def context() -> Iterator[zmq.Context[Socket]]:
+    context: zmq.Context[Socket] = zmq.Context()
+    yield context
+    context.destroy(linger=0)
+
+
+@pytest.fixture
+def authenticator(context: zmq.Context[Socket], store: KeyStore) -> Iterator[Authenticator]:
+    authenticator = Authenticator(context, store)
+    authenticator.start()
+    yield authenticator
+    authenticator.stop()
+
+
+@pytest.fixture
+def server(context: zmq.Context[Socket], store: KeyStore) -> Iterator[Socket]:
+    server = context.socket(zmq.ROUTER)
+    secure_server(server, store)
+    server.bind("tcp://127.0.0.1:0")
+    yield server
+    server.close(linger=0)
+
+
+def cell(directory: Path) -> KeyStore:
+    store = KeyStore(directory)
+    store.create()
+    return store
+
+
+@contextlib.contextmanager
+def client(server: Socket, secure: Callable[[Socket], None]) -> Iterator[tuple[Socket, Socket]]:
+    """A socket that has sent ``hello``, and its monitor.  In a context of its own, like another process."""
+    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        secure(socket)
+        socket.linger = 0
+        monitor = socket.get_monitor_socket(ENDED)
+        socket.connect(server.last_endpoint)
+        socket.send(b"hello")
+        try:
+            yield socket, monitor
+        finally:
+            socket.disable_monitor()
+            monitor.close()
+
+
+def assert_passes(server: Socket, store: KeyStore, peer: str | None = None) -> None:
+    with client(server, lambda socket: secure_client(socket, store, peer)) as (socket, _):
+        assert server.poll(WAIT_MILLISECONDS)
+        identity, text = server.recv_multipart()
+        assert text == b"hello"
+        server.send_multipart([identity, b"welcome"])
+        assert socket.poll(WAIT_MILLISECONDS)
+        assert socket.recv() == b"welcome"
+
+
+def assert_refused(server: Socket, secure: Callable[[Socket], None]) -> zmq.Event:
+    with client(server, secure) as (_, monitor):
+        assert monitor.poll(WAIT_MILLISECONDS)
+        event = zmq.Event(recv_monitor_message(monitor)["event"])
+        assert server.poll(0) == 0
+        return event
+
+
+@pytest.mark.usefixtures("authenticator")
+def test_process_of_the_same_cell_passes(server: Socket, store: KeyStore) -> None:
+    assert_passes(server, store)
+
+
+@pytest.mark.usefixtures("authenticator")
+def test_known_peer_passes(server: Socket, store: KeyStore, east: KeyStore) -> None:
+    store.add("east", east.own_public())
+    assert_passes(server, east, "api")
+
+
+@pytest.mark.usefixtures("authenticator")
+def test_unknown_peer_is_refused_and_logged(server: Socket, east: KeyStore, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        event = assert_refused(server, lambda socket: secure_client(socket, east, "api"))
+        assert event is zmq.Event.HANDSHAKE_FAILED_AUTH
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "127.0.0.1" in caplog.text
+    assert east.own_public()[:8].decode() in caplog.text
+    assert east.own()[1].decode() not in caplog.text
+
+
+@pytest.mark.usefixtures("authenticator")
+def test_keys_come_and_go_without_a_restart(server: Socket, store: KeyStore, east: KeyStore) -> None:
+    for _ in range(3):
+        assert_refused(server, lambda socket: secure_client(socket, east, "api"))
+        store.add("east", east.own_public())
+        assert_passes(server, east, "api")
+        store.delete("east")
+
+
+@pytest.mark.usefixtures("authenticator")
+def test_peer_that_expects_another_server_gets_nothing_through(server: Socket, store: KeyStore, east: KeyStore) -> None:
+    store.add("east", east.own_public())
+    assert_refused(server, lambda socket: secure_client(socket, east))
+
+
+@pytest.mark.usefixtures("authenticator")
+def test_plain_peer_gets_nothing_through(server: Socket) -> None:
+    assert_refused(server, lambda socket: None)
+
+
+@pytest.mark.usefixtures("authenticator")
+def test_secured_peer_sends_nothing_to_a_plain_server(context: zmq.Context[Socket], east: KeyStore) -> None:
+    with context.socket(zmq.ROUTER) as plain:
+        plain.bind("tcp://127.0.0.1:0")
+        assert_refused(plain, lambda socket: secure_client(socket, east, "api"))
+
+
+@pytest.mark.usefixtures("authenticator")
+def test_plain_sockets_of_the_same_context_are_left_alone(context: zmq.Context[Socket]) -> None:
+    with context.socket(zmq.ROUTER) as plain:
+        plain.bind("tcp://127.0.0.1:0")
+        with client(plain, lambda socket: None):
+            assert plain.poll(WAIT_MILLISECONDS)
+            assert plain.recv_multipart()[1] == b"hello"
+
+
+def test_nobody_passes_while_no_authenticator_runs(
+    context: zmq.Context[Socket], server: Socket, store: KeyStore
+) -> None:
+    authenticator = Authenticator(context, store)
+    assert_refused(server, lambda socket: secure_client(socket, store))
+    authenticator.start()
+    assert_passes(server, store)
+    authenticator.stop()
+    assert_refused(server, lambda socket: secure_client(socket, store))
+
+
+def test_start_and_stop_as_often_as_one_likes(context: zmq.Context[Socket], server: Socket, store: KeyStore) -> None:
+    authenticator = Authenticator(context, store)
+    authenticator.stop()
+    for _ in range(20):
+        authenticator.start()
+        authenticator.start()
+        authenticator.stop()
+        authenticator.stop()
+    authenticator.start()
+    assert_passes(server, store)
+    authenticator.stop()
+
+
+def test_second_authenticator_in_a_context_is_an_error(
+    context: zmq.Context[Socket], authenticator: Authenticator, store: KeyStore
+) -> None:
+    second = Authenticator(context, store)
+    with pytest.raises(exceptions.ConfigurationError, match="Something else"):
+        second.start()
+    second.stop()
+    authenticator.stop()
+    second.start()
+    second.stop()
+
+
+def test_end_of_the_context_ends_it(store: KeyStore) -> None:
+    context: zmq.Context[Socket] = zmq.Context()
+    authenticator = Authenticator(context, store)
+    authenticator.start()
+    thread = authenticator._thread
+    assert thread is not None
+    assert authenticator._control is not None
+    authenticator._control.close()
+    context.term()
+    poll(lambda: not thread.is_alive(), "the authenticator has ended")
+    authenticator.stop()
+
+
+def test_cell_without_a_key_does_not_start(context: zmq.Context[Socket], tmp_path: Path) -> None:
+    store = KeyStore(tmp_path / "empty")
+    with context.socket(zmq.ROUTER) as socket:
+        for act in (
+            Authenticator(context, store).start,
+            lambda: secure_server(socket, store),
+            lambda: secure_client(socket, store),
+        ):
+            with pytest.raises(exceptions.ConfigurationError, match="cells key create"):
+                act()
+
+
+def test_client_of_an_unregistered_server(context: zmq.Context[Socket], store: KeyStore) -> None:
+    with context.socket(zmq.DEALER) as socket, pytest.raises(exceptions.ConfigurationError, match="key add east"):
+        secure_client(socket, store, "east")
+
+
+@pytest.mark.usefixtures("authenticator")
+def test_damaged_key_locks_nobody_else_out(
+    server: Socket, store: KeyStore, east: KeyStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.add("east", east.own_public())
+    store.add("west", east.own_public())
+    (store.directory / "known" / "west.key").write_text("")
+    assert_passes(server, east, "api")
+    assert "west" in caplog.text
+    assert "damaged" in caplog.text
+
+
+@pytest.mark.usefixtures("authenticator")
+def test_keys_that_anybody_could_have_put_there_count_for_nothing(
+    server: Socket, store: KeyStore, east: KeyStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.add("east", east.own_public())
+    (store.directory / "known").chmod(0o777)
+    for _ in range(3):
+        assert_refused(server, lambda socket: secure_client(socket, east, "api"))
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "chmod go-w" in caplog.text
+    (store.directory / "known").chmod(0o700)
+    assert_passes(server, east, "api")

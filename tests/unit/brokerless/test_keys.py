@@ -1,0 +1,197 @@
+"""Keys as files: made, registered, found, and refused where somebody else could have a hand in them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import stat
+from pathlib import Path
+
+import pytest
+import zmq
+import zmq.auth
+
+from cells import exceptions
+from cells.brokerless.keys import KeyStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> KeyStore:
+    return KeyStore(tmp_path / "etc" / "keys")
+
+
+def new_key() -> str:
+    return zmq.curve_keypair()[0].decode()
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_pair_is_made_for_this_user_alone(store: KeyStore) -> None:
+    previous = os.umask(0)
+    try:
+        public = store.create()
+    finally:
+        os.umask(previous)
+    assert store.own_public() == public
+    assert store.own()[0] == public
+    assert zmq.curve_public(store.own()[1]) == public
+    assert mode(store.directory) == 0o700
+    assert mode(store.directory / "own.key_secret") == 0o600
+    assert sorted(os.listdir(store.directory)) == ["known", "own.key", "own.key_secret"]
+
+
+def test_pair_is_replaced_only_by_force(store: KeyStore) -> None:
+    public = store.create()
+    with pytest.raises(exceptions.ConfigurationError, match="--force"):
+        store.create()
+    assert store.own()[0] == public
+    assert store.create(force=True) != public
+    assert store.own()[0] == store.own_public() != public
+
+
+def test_missing_pair(store: KeyStore) -> None:
+    for ask in (store.own, store.own_public):
+        with pytest.raises(exceptions.ConfigurationError, match=r"cells key create.*keys_dir"):
+            ask()
+
+
+@pytest.mark.parametrize("bits", [0o640, 0o604, 0o620])
+def test_secret_that_others_may_use_is_refused(store: KeyStore, bits: int) -> None:
+    public = store.create()
+    secret = store.own()[1].decode()
+    (store.directory / "own.key_secret").chmod(bits)
+    with pytest.raises(exceptions.ConfigurationError, match="chmod 600") as caught:
+        store.own()
+    assert secret not in str(caught.value)
+    assert store.own_public() == public
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_secret_of_somebody_else_is_refused(store: KeyStore) -> None:
+    store.create()
+    os.chown(store.directory / "own.key_secret", 12345, -1)
+    with pytest.raises(exceptions.ConfigurationError, match="belongs to another user"):
+        store.own()
+
+
+def test_files_of_two_pairs_are_refused(store: KeyStore, tmp_path: Path) -> None:
+    store.create()
+    other = KeyStore(tmp_path / "other")
+    other.create()
+    (other.directory / "own.key").replace(store.directory / "own.key")
+    with pytest.raises(exceptions.ConfigurationError, match="do not belong together"):
+        store.own()
+
+
+def test_damaged_secret_is_not_repeated(store: KeyStore) -> None:
+    store.create()
+    path = store.directory / "own.key_secret"
+    secret = store.own()[1].decode()
+    path.write_text(path.read_text().replace(secret, secret[:-1]))
+    with pytest.raises(exceptions.ConfigurationError, match="damaged") as caught:
+        store.own()
+    assert secret[:10] not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_known_keys(store: KeyStore) -> None:
+    east, west = new_key(), new_key()
+    assert store.known() == {}
+    assert store.add("west", west) is False
+    assert store.add("east.az-1", east.encode()) is False
+    assert store.names() == ["east.az-1", "west"]
+    assert store.known() == {"east.az-1": east.encode(), "west": west.encode()}
+    assert store.get("west") == west.encode()
+    store.delete("west")
+    assert store.known() == {"east.az-1": east.encode()}
+
+
+def test_another_key_takes_the_place_of_the_old_one(store: KeyStore) -> None:
+    old, new = new_key(), new_key()
+    assert [store.add("east", key) for key in (old, old, new)] == [False, False, True]
+    assert store.known() == {"east": new.encode()}
+
+
+def test_files_are_what_the_library_reads(store: KeyStore) -> None:
+    key = new_key()
+    store.add("öst", key)
+    assert zmq.auth.load_certificate(store.directory / "known" / "öst.key") == (key.encode(), None)
+    assert zmq.auth.load_certificates(store.directory / "known") == {key.encode(): True}
+
+
+def test_no_key_of_that_name(store: KeyStore) -> None:
+    with pytest.raises(exceptions.ConfigurationError, match=r"'east'.*cells key add east"):
+        store.get("east")
+    with pytest.raises(exceptions.NeighborNotFound, match="'east'"):
+        store.delete("east")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "a/b", "/etc/passwd", "a b", "a!b", "a\0b", "ö" * 126])
+def test_name_that_no_file_can_have(store: KeyStore, name: str) -> None:
+    for ask in (lambda: store.add(name, new_key()), lambda: store.get(name), lambda: store.delete(name)):
+        with pytest.raises(exceptions.InvalidNeighbor):
+            ask()
+    assert not store.directory.exists()
+
+
+def test_longest_name(store: KeyStore) -> None:
+    name = "x" * 251
+    store.add(name, new_key())
+    assert store.names() == [name]
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "x" * 39, "x" * 41, "'" * 40, "%" * 40 + "\n", "é" * 40, "#" * 40],
+    ids=["empty", "short", "long", "wrong-characters", "line-feed", "not-ascii", "more-than-32-bits"],
+)
+def test_text_that_is_no_key(store: KeyStore, key: str) -> None:
+    with pytest.raises(exceptions.InvalidNeighbor, match="40 characters"):
+        store.add("east", key)
+    assert store.names() == []
+
+
+@pytest.mark.parametrize("text", ["", "curve\n", 'public-key = "x"', "public-key"])
+def test_damaged_file_is_named(store: KeyStore, text: str) -> None:
+    store.add("east", new_key())
+    path = store.directory / "known" / "east.key"
+    path.write_text(text)
+    with pytest.raises(exceptions.ConfigurationError, match=str(path)):
+        store.known()
+
+
+@pytest.mark.parametrize("name", [".", "known"])
+def test_directory_that_others_may_write_to_is_refused(store: KeyStore, name: str) -> None:
+    store.add("east", new_key())
+    (store.directory / name).chmod(0o770)
+    for ask in (store.known, lambda: store.get("east"), lambda: store.add("west", new_key()), store.create):
+        with pytest.raises(exceptions.ConfigurationError, match="chmod go-w"):
+            ask()
+
+
+def test_directory_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "keys").touch()
+    store = KeyStore(tmp_path / "keys")
+    for ask in (store.create, store.own, store.own_public, store.names, lambda: store.add("east", new_key())):
+        with pytest.raises(exceptions.ConfigurationError, match="keys"):
+            ask()
+
+
+def test_fingerprint_changes_with_every_change(store: KeyStore) -> None:
+    key = new_key()
+    seen = [store.fingerprint()]
+    for change in (
+        store.create,
+        lambda: store.add("east", key),
+        lambda: store.add("east", new_key()),
+        lambda: store.add("east", key),
+        lambda: store.create(force=True),
+        lambda: store.delete("east"),
+    ):
+        change()
+        assert store.fingerprint() == store.fingerprint()
+        seen.append(store.fingerprint())
+    assert all(before != after for before, after in itertools.pairwise(seen))
