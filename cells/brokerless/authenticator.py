@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import secrets
 import threading
 from collections.abc import Hashable
 
@@ -55,25 +56,28 @@ class Authenticator:
             if self._thread is not None:
                 return
             self._read_keys()
-            handler = self._context.socket(zmq.REP)
-            handler.linger = 0
-            try:
-                handler.bind(_ENDPOINT)
-            except zmq.ZMQError as error:
-                handler.close()
-                raise exceptions.ConfigurationError(
-                    f"Something else authenticates the sockets of this process: {error}."
-                ) from error
-            control_endpoint = f"inproc://cells-authenticator-{id(self)}"
-            self._control = self._context.socket(zmq.PAIR)
-            self._control.linger = 0
-            self._control.bind(control_endpoint)
-            ending = self._context.socket(zmq.PAIR)
-            ending.connect(control_endpoint)
-            self._thread = threading.Thread(
-                target=self._run, args=(handler, ending), name="zmq-authenticator", daemon=True
-            )
-            self._thread.start()
+            with contextlib.ExitStack() as undone_if_it_fails:
+                handler, control, ending = (
+                    undone_if_it_fails.enter_context(self._context.socket(kind))
+                    for kind in (zmq.REP, zmq.PAIR, zmq.PAIR)
+                )
+                handler.linger = control.linger = 0
+                try:
+                    handler.bind(_ENDPOINT)
+                except zmq.ZMQError as error:
+                    raise exceptions.ConfigurationError(
+                        f"Something else authenticates the sockets of this process: {error}."
+                    ) from error
+                # Another name each time: the last one may not be free yet.
+                control_endpoint = f"inproc://cells-authenticator-{secrets.token_hex(8)}"
+                control.bind(control_endpoint)
+                ending.connect(control_endpoint)
+                self._thread = threading.Thread(
+                    target=self._run, args=(handler, ending), name="zmq-authenticator", daemon=True
+                )
+                self._thread.start()
+                self._control = control
+                undone_if_it_fails.pop_all()
 
     def stop(self) -> None:
         """End; secured servers refuse every new peer from now on.  Does nothing if it does not run."""
