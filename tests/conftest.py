@@ -14,6 +14,9 @@ from oslo_service import backend
 
 backend.init_backend(backend.BackendType.THREADING)
 
+# The suites there are no test modules, but what they assert is to be explained as well.
+pytest.register_assert_rewrite("tests.contract")
+
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 
 

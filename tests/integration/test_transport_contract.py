@@ -1,0 +1,43 @@
+"""RabbitMQ keeps the contract of a transport: what zmq is measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import kombu.exceptions
+import oslo_messaging
+import pytest
+from oslo_messaging._drivers import amqpdriver, impl_rabbit  # noqa: F401  # takes a bound from amqpdriver when imported
+
+from tests.contract.rpc_failures import CallMonitorContract
+from tests.contract.transport import TransportContract
+from tests.contract.transport_bus import Place, TransportBus, opened
+from tests.integration.rabbitmq import VirtualHostPool, free_ports
+
+pytestmark = pytest.mark.rabbitmq
+
+
+@pytest.fixture
+def bus(rabbitmq: VirtualHostPool, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
+    # A listener that has nothing to do sleeps for up to five seconds, and stops when it wakes up.
+    monkeypatch.setattr(amqpdriver, "ACK_REQUEUE_EVERY_SECONDS_MAX", 0.1)
+    (port,) = free_ports(1)
+    url = rabbitmq.take()
+    yield from opened(
+        Place(
+            server_url=url,
+            client_url=url,
+            unreachable_url=f"rabbit://guest:guest@127.0.0.1:{port}/",
+            # The broker keeps or drops the request without a word; nobody knows that there will be no answer.
+            no_answer=oslo_messaging.MessagingTimeout,
+            not_taken=oslo_messaging.MessageUndeliverable,
+            unreachable=(oslo_messaging.MessageDeliveryFailure, kombu.exceptions.OperationalError),
+            # A pool that is gone: oslo.messaging has no error of its own for it.
+            closed=AttributeError,
+        ),
+        monkeypatch,
+    )
+
+
+class TestRabbitMQ(TransportContract, CallMonitorContract):
+    """With one virtual host per test."""
