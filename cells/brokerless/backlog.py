@@ -1,0 +1,121 @@
+"""Notifications that nobody listens for yet: kept by their sender until somebody does.
+
+A broker would keep them in a queue.  Here they are in the memory of the process that sent them,
+bounded, and lost with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from typing import NamedTuple
+
+import oslo_messaging
+
+from cells import exceptions
+from cells.brokerless import frames
+from cells.brokerless.exchange import DeliveryUnknown, Outgoing
+from cells.brokerless.sender import Sender
+
+LOG = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.5
+
+
+class _Waiting(NamedTuple):
+    """A notification, and the pool that has to get it; None: each pool that there is by then."""
+
+    key: str
+    body: bytes
+    pool: str | None
+
+
+class Backlog:
+    """Sends notifications now, or when a listener comes.  Thread-safe."""
+
+    def __init__(self, sender: Sender, max_size: int) -> None:
+        self._sender = sender
+        self._max_size = max_size
+        self._lock = threading.Lock()
+        self._waiting: deque[_Waiting] = deque()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def send(self, key: str, body: bytes) -> None:
+        """Deliver to one listener of each pool, or keep it.
+
+        :raises oslo_messaging.MessageDeliveryFailure: too many are kept already
+        """
+        with self._lock:
+            has_older = any(waiting.key == key for waiting in self._waiting)
+        left = [_Waiting(key, body, None)] if has_older else self._deliver(_Waiting(key, body, None))
+        if left:
+            self._keep(left)
+
+    def _keep(self, left: list[_Waiting]) -> None:
+        with self._lock:
+            if self._closed.is_set():
+                raise oslo_messaging.MessageDeliveryFailure("This transport was closed.")
+            if len(self._waiting) + len(left) > self._max_size:
+                raise oslo_messaging.MessageDeliveryFailure(
+                    f"Nobody listens for notifications, and {len(self._waiting)} wait already: start a listener, or "
+                    "raise [oslo_messaging_zmq] notification_backlog_size."
+                )
+            self._waiting.extend(left)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="zmq-backlog", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Try once more, and give up what is left.  May be called twice."""
+        self._closed.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._waiting:
+            LOG.warning("%d notifications that nobody has listened for are lost.", len(self._waiting))
+            self._waiting.clear()
+
+    def _run(self) -> None:
+        while not self._closed.wait(LOOK_SECONDS):
+            self._try_all()
+        self._try_all()
+
+    def _try_all(self) -> None:
+        """One look at each of them; those of a key stay in their order."""
+        stuck: set[tuple[str, str | None]] = set()
+        with self._lock:
+            batch = list(self._waiting)
+        for waiting in batch:
+            is_stuck = (waiting.key, waiting.pool) in stuck
+            left = [waiting] if is_stuck else self._deliver(waiting)
+            stuck.update((other.key, other.pool) for other in left)
+            if left != [waiting]:
+                with self._lock:
+                    position = self._waiting.index(waiting)
+                    del self._waiting[position]
+                    for other in reversed(left):
+                        self._waiting.insert(position, other)
+
+    def _deliver(self, waiting: _Waiting) -> list[_Waiting]:
+        """Send it where somebody listens; what is left to be sent."""
+        pools = [waiting.pool] if waiting.pool is not None else self._pools(waiting.key)
+        if not pools:
+            return [waiting]
+        left = []
+        for pool in pools:
+            try:
+                self._sender.cast(Outgoing(frames.CAST, waiting.key, waiting.body, retry=0, pool=pool))
+            except DeliveryUnknown as error:
+                LOG.warning("A notification may be lost: %s", error)
+            except oslo_messaging.MessageDeliveryFailure as error:
+                LOG.debug("A notification waits: %s", error)
+                left.append(waiting._replace(pool=pool))
+        return left
+
+    def _pools(self, key: str) -> list[str]:
+        try:
+            return sorted({address.pool for address in self._sender.peers.find(key)})
+        except exceptions.MatchMakerException:
+            return []

@@ -1,0 +1,144 @@
+"""ZmqDriver: the driver ``zmq`` of oslo.messaging.
+
+It keeps the contract that ``oslo_messaging._drivers.base.BaseDriver`` documents: what
+a message of RPC or a notification means here, in terms of the other modules of this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import oslo_messaging
+from oslo_config import cfg
+from oslo_messaging._drivers import base
+from oslo_messaging._drivers import common as rpc_common
+
+from cells import exceptions
+from cells.brokerless import frames, routing_keys
+from cells.brokerless.exchange import Outgoing
+from cells.brokerless.inbox import Inbox
+from cells.brokerless.listener import ZmqListener
+from cells.brokerless.parts import Parts
+from cells.brokerless.server import Delivery
+from cells.conf import zmq as options
+
+
+class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no types
+    """Messages without a broker.  Thread-safe.
+
+    A constructor does no I/O: sockets, threads and the MatchMaker come with the
+    first message or the first server.
+    """
+
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        url: oslo_messaging.TransportURL,
+        default_exchange: str | None = None,
+        allowed_remote_exmods: Sequence[str] | None = None,
+    ) -> None:
+        """:raises oslo_messaging.InvalidTransportURL: the URL, or an option in it, is wrong"""
+        conf.register_opts(options.OPTIONS, group=options.GROUP)
+        try:
+            conf = rpc_common.ConfigOptsProxy(conf, url, options.GROUP)
+            self._parts = Parts(conf, url)
+        except exceptions.ConfigurationError as error:
+            raise oslo_messaging.InvalidTransportURL(str(url), error.message) from None
+        except (cfg.Error, ValueError) as error:
+            raise oslo_messaging.InvalidTransportURL(str(url), f"an option in it can not be used: {error}") from None
+        super().__init__(conf, url, default_exchange, allowed_remote_exmods)
+
+    def require_features(self, requeue: bool = True) -> None:
+        """All are supported."""
+
+    def send(  # noqa: PLR0913  # oslo.messaging's signature
+        self,
+        target: oslo_messaging.Target,
+        ctxt: Mapping[str, Any],
+        message: Mapping[str, Any],
+        wait_for_reply: bool | None = None,
+        timeout: float | None = None,
+        call_monitor_timeout: float | None = None,
+        retry: int | None = None,
+        transport_options: Any = None,  # noqa: ARG002  # mandatory delivery is all that it can ask for, and always given
+    ) -> Any:
+        """Send a call or a cast; return the result of a call.
+
+        :raises oslo_messaging.MessageDeliveryFailure: no server has taken it
+        :raises oslo_messaging.MessagingTimeout: the answer of a call did not come in time
+        """
+        body = frames.encode({"context": ctxt, "message": message, "monitor_seconds": call_monitor_timeout})
+        kind = frames.CALL if wait_for_reply else frames.CAST
+        outgoing = Outgoing(kind, self._key(target), body, retry, monitor_seconds=call_monitor_timeout)
+        sender = self._parts.sender()
+        if not wait_for_reply:
+            sender.cast(outgoing)
+            return None
+        answer = sender.call(outgoing, timeout)
+        if answer.kind == frames.FAILURE:
+            raise rpc_common.deserialize_remote_exception(answer.body.decode(), self._allowed_remote_exmods)
+        return frames.decode(answer.body)
+
+    def send_notification(
+        self,
+        target: oslo_messaging.Target,
+        ctxt: Mapping[str, Any],
+        message: Mapping[str, Any],
+        version: float,  # noqa: ARG002  # of an envelope that other transports need
+        retry: int | None = None,  # noqa: ARG002  # what can not be delivered is kept
+    ) -> None:
+        """Deliver a notification, or keep it until somebody listens.
+
+        :raises oslo_messaging.MessageDeliveryFailure: too many are kept already
+        """
+        body = frames.encode({"context": ctxt, "message": message})
+        self._parts.backlog().send(routing_keys.notification_key(self._exchange(target), target.topic), body)
+
+    def listen(
+        self, target: oslo_messaging.Target, batch_size: int, batch_timeout: float | None
+    ) -> base.PollStyleListenerAdapter:
+        """A listener for the topic, and for the one server of it."""
+        exchange = self._exchange(target)
+        keys = [routing_keys.topic_key(exchange, target.topic)]
+        if target.server:
+            keys.append(routing_keys.direct_key(exchange, target.topic, target.server))
+        return self._listen(keys, "", batch_size, batch_timeout)
+
+    def listen_for_notifications(
+        self,
+        targets_and_priorities: Iterable[tuple[oslo_messaging.Target, str]],
+        pool: str | None,
+        batch_size: int,
+        batch_timeout: float | None,
+    ) -> base.PollStyleListenerAdapter:
+        """A listener for each topic and priority, which shares messages with the others of its pool."""
+        keys = [
+            routing_keys.notification_key(self._exchange(target), f"{target.topic}.{priority}")
+            for target, priority in targets_and_priorities
+        ]
+        return self._listen(keys, pool or "", batch_size, batch_timeout)
+
+    def cleanup(self) -> None:
+        """Close everything.  May be called twice."""
+        self._parts.close()
+
+    def _listen(
+        self, keys: Sequence[str], pool: str, batch_size: int, batch_timeout: float | None
+    ) -> base.PollStyleListenerAdapter:
+        limits = self.conf.oslo_messaging_zmq
+        inbox: Inbox[Delivery] = Inbox(limits.receive_queue_size, limits.receive_queue_bytes)
+        stop_listening = self._parts.serve(keys, inbox, pool)
+        listener = ZmqListener(inbox, limits.max_message_bytes, stop_listening)
+        return base.PollStyleListenerAdapter(listener, batch_size, batch_timeout)
+
+    def _key(self, target: oslo_messaging.Target) -> str:
+        exchange = self._exchange(target)
+        if target.fanout:
+            return routing_keys.fanout_key(exchange, target.topic)
+        if target.server:
+            return routing_keys.direct_key(exchange, target.topic, target.server)
+        return routing_keys.topic_key(exchange, target.topic)
+
+    def _exchange(self, target: oslo_messaging.Target) -> str:
+        return target.exchange or self._default_exchange or ""

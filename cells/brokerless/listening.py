@@ -1,0 +1,103 @@
+"""Opens the server of a process: binds the sockets on which it can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import zmq
+
+from cells import exceptions
+from cells.brokerless import addresses, curve, ipc
+from cells.brokerless.addresses import Address
+from cells.brokerless.authenticator import Authenticator
+from cells.brokerless.keys import KeyStore
+from cells.brokerless.router_socket import RouterSocket
+from cells.brokerless.server import Server
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a process is to listen; equal ones are one server."""
+
+    realm: str  #: what keeps the servers of two cells in one process apart
+    max_message_bytes: int
+    directory: Path | None = None  #: for a socket of a random name
+    endpoint: str | None = None  #: the one TCP endpoint that must work
+    candidates: tuple[str, ...] = ()  #: TCP endpoints of which one is ours
+    keys_dir: Path | None = None  #: None: TCP without protection
+
+
+class Listening:
+    """A running server, and the address under which others find it."""
+
+    def __init__(self, places: Places) -> None:
+        """:raises cells.exceptions.ConfigurationError: an address is taken or not ours, or a key is missing"""
+        self._places = places
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._authenticator: Authenticator | None = None
+        self._sockets: list[RouterSocket] = []
+        bound: list[str] = []
+        try:
+            if places.directory is not None:
+                bound.append(self._bind_ipc(places.directory))
+            if places.endpoint is not None:
+                bound.append(self._bind_first_of([places.endpoint]))
+            if places.candidates:
+                bound.append(self._bind_first_of(places.candidates))
+            self.address = Address(tuple(bound))
+            self.server = Server(self._sockets)
+            self.server.start()
+        except BaseException:
+            for socket in self._sockets:
+                socket.close()
+            self._end_context()
+            raise
+
+    def _bind_ipc(self, directory: Path) -> str:
+        ipc.private_directory(directory)
+        ipc.remove_stale(directory)
+        path = ipc.new_socket_path(directory)
+        socket = self._new_socket()
+        try:
+            socket.socket.bind(f"{addresses.IPC}{path}")
+            path.chmod(0o600)
+        except (zmq.ZMQError, OSError) as error:
+            raise exceptions.ConfigurationError(f"No socket can be made in {directory}: {error}.") from error
+        return f"{addresses.IPC}{path}"
+
+    def _bind_first_of(self, candidates: Sequence[str]) -> str:
+        socket = self._new_socket()
+        if self._places.keys_dir is not None:
+            store = KeyStore(self._places.keys_dir)
+            curve.secure_server(socket.socket, store)
+            self._authenticator = Authenticator(self._context, store)
+            self._authenticator.start()
+        problems = []
+        for endpoint in candidates:
+            try:
+                socket.socket.bind(endpoint)
+            except zmq.ZMQError as error:
+                problems.append(f"{endpoint}: {error}")
+            else:
+                return endpoint
+        raise exceptions.ConfigurationError(
+            f"This process can not listen where it should ({'; '.join(problems)}): the address must be one of this "
+            "host, and no other process may have it."
+        )
+
+    def _new_socket(self) -> RouterSocket:
+        socket = RouterSocket(self._context, self._places.max_message_bytes)
+        self._sockets.append(socket)
+        return socket
+
+    def close(self) -> None:
+        """Stop listening."""
+        self.server.close()
+        self._end_context()
+
+    def _end_context(self) -> None:
+        if self._authenticator is not None:
+            self._authenticator.stop()
+        self._context.term()

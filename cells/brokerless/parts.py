@@ -1,0 +1,186 @@
+"""Parts: what one transport consists of, made when it is first needed and closed together.
+
+The composition root of this package: the one place that reads the options.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import oslo_messaging
+import zmq
+
+from cells import exceptions
+from cells.brokerless import addresses, curve, ipc, location
+from cells.brokerless.backlog import Backlog
+from cells.brokerless.connections import Connections
+from cells.brokerless.inbox import Inbox
+from cells.brokerless.keys import KeyStore
+from cells.brokerless.listening import Listening, Places
+from cells.brokerless.matchmaker import registry
+from cells.brokerless.matchmaker.base import MatchMakerBase
+from cells.brokerless.peers import DirectoryPeers, FixedPeers, Peers, RegisteredPeers
+from cells.brokerless.sender import Sender
+from cells.brokerless.server import Delivery
+from cells.brokerless.shared import Shared
+
+_MATCHMAKERS: Shared[MatchMakerBase] = Shared(MatchMakerBase.stop_heartbeat)
+_LISTENING: Shared[Listening] = Shared(Listening.close)
+
+
+class Parts:
+    """The sender, the server and the MatchMaker behind one transport URL.  Thread-safe.
+
+    :param conf: with the options of ``[oslo_messaging_zmq]``, those of the URL on top
+    """
+
+    def __init__(self, conf: Any, url: oslo_messaging.TransportURL) -> None:
+        """:raises cells.exceptions.ConfigurationError: the URL says what can not be"""
+        self._conf = conf
+        self._options = conf.oslo_messaging_zmq
+        self._endpoints = location.endpoints(url)
+        self._directory = location.directory(url)
+        self._lock = threading.RLock()
+        self._is_closed = False
+        self._matchmaker: MatchMakerBase | None = None
+        self._sender: Sender | None = None
+        self._backlog: Backlog | None = None
+        self._listening: Listening | None = None
+
+    @property
+    def has_registry(self) -> bool:
+        """Whether servers are found in a MatchMaker."""
+        return not self._endpoints and self._directory is None
+
+    def matchmaker(self) -> MatchMakerBase:
+        """The MatchMaker of this process, with its heartbeat running."""
+        with self._lock:
+            if self._matchmaker is None:
+                self._check_open()
+                self._matchmaker = _MATCHMAKERS.acquire(self._realm(), lambda: registry.load(self._conf))
+                self._matchmaker.start_heartbeat()
+            return self._matchmaker
+
+    def sender(self) -> Sender:
+        """What delivers messages."""
+        sender = self._sender
+        if sender is not None:
+            return sender
+        with self._lock:
+            if self._sender is None:
+                self._check_open()
+                connections = Connections(self._prepare, self._options.max_connections, self._options.connect_timeout)
+                self._sender = Sender(
+                    self._peers(),
+                    connections,
+                    delivery_timeout_seconds=self._options.delivery_timeout,
+                    max_message_bytes=self._options.max_message_bytes,
+                )
+            return self._sender
+
+    def backlog(self) -> Backlog:
+        """What delivers notifications."""
+        with self._lock:
+            if self._backlog is None:
+                self._backlog = Backlog(self.sender(), self._options.notification_backlog_size)
+            return self._backlog
+
+    def listening(self) -> Listening:
+        """The server of this process, listening.
+
+        :raises cells.exceptions.ConfigurationError: it can not listen where it should
+        """
+        with self._lock:
+            if self._listening is None:
+                self._check_open()
+                places = self._places()
+                self._listening = _LISTENING.acquire(places, lambda: Listening(places))
+            return self._listening
+
+    def serve(self, keys: Sequence[str], inbox: Inbox[Delivery], pool: str) -> Callable[[], None]:
+        """Have what comes for ``keys`` put into ``inbox``; what ends that is returned, and may be called twice.
+
+        :raises cells.exceptions.ConfigurationError: this process can not listen where it should
+        """
+        listening = self.listening()
+        matchmaker = self.matchmaker() if self.has_registry else None
+        host = str(dataclasses.replace(listening.address, pool=pool))
+        for key in keys:
+            # The first listener for a key in this process, or the last one, makes a difference to others.
+            if listening.server.add(key, inbox, pool) and matchmaker is not None:
+                matchmaker.register(key, host)
+
+        def stop() -> None:
+            for key in keys:
+                if listening.server.remove(key, inbox, pool) and matchmaker is not None:
+                    matchmaker.unregister(key, host)
+
+        return stop
+
+    def close(self) -> None:
+        """Close everything.  May be called twice; nothing can be opened afterwards."""
+        with self._lock:
+            self._is_closed = True
+            backlog, self._backlog = self._backlog, None
+            sender, self._sender = self._sender, None
+            matchmaker, self._matchmaker = self._matchmaker, None
+            listening, self._listening = self._listening, None
+        if backlog is not None:
+            backlog.close()
+        if sender is not None:
+            sender.close()
+        if matchmaker is not None:
+            _MATCHMAKERS.release(self._realm())
+        if listening is not None:
+            _LISTENING.release(self._places())
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise oslo_messaging.MessageDeliveryFailure("This transport was closed.")
+
+    def _peers(self) -> Peers:
+        if self._endpoints:
+            return FixedPeers(self._endpoints)
+        if self._directory is not None:
+            return DirectoryPeers(self._directory)
+        return RegisteredPeers(self.matchmaker(), DirectoryPeers(self._ipc_directory()))
+
+    def _places(self) -> Places:
+        keys_dir = Path(self._options.keys_dir) if self._options.tcp_security == "curve" else None
+        limit = self._options.max_message_bytes
+        if self._endpoints:
+            return Places("", limit, candidates=tuple(self._endpoints), keys_dir=keys_dir)
+        if self._directory is not None:
+            return Places("", limit, directory=self._directory)
+        endpoint = addresses.read_bind(self._options.bind) if self._options.bind else None
+        return Places(
+            self._realm(),
+            limit,
+            directory=self._ipc_directory(),
+            endpoint=endpoint,
+            keys_dir=keys_dir if endpoint else None,
+        )
+
+    def _ipc_directory(self) -> Path:
+        return Path(self._options.ipc_dir) if self._options.ipc_dir else ipc.default_directory(self._conf)
+
+    def _realm(self) -> str:
+        """One registry: the same text for all transports of a process that use it."""
+        kept_in = self._options.matchmaker_connection or getattr(
+            getattr(self._conf, "database", None), "connection", ""
+        )
+        return f"{self._options.matchmaker} {kept_in} {self._ipc_directory()}"
+
+    def _prepare(self, socket: zmq.Socket[bytes], endpoint: str) -> None:
+        """Set on a socket what its other side is to know of us.  Called before each connection."""
+        socket.setsockopt(zmq.MAXMSGSIZE, self._options.max_message_bytes)
+        if not endpoint.startswith(addresses.TCP) or self._options.tcp_security != "curve":
+            return
+        try:
+            curve.secure_client(socket, KeyStore(self._options.keys_dir), self._options.peer)
+        except exceptions.CellsError as error:
+            raise oslo_messaging.MessageDeliveryFailure(error.message) from error

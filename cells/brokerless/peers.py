@@ -1,0 +1,138 @@
+"""Who could take a message: asked by the sender, once for each message.
+
+Three kinds of transport URL name them in three ways: through a MatchMaker, by
+their TCP addresses, or by the directory that holds their sockets.
+"""
+
+from __future__ import annotations
+
+import abc
+import itertools
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from cells import exceptions
+from cells.brokerless import addresses, ipc, routing_keys
+from cells.brokerless.addresses import Address
+from cells.brokerless.matchmaker.base import MatchMakerBase
+from cells.brokerless.server import ALL_POOLS
+
+#: A process that did not answer is asked after the others for so long; twice as long each further time.
+FIRST_REST_SECONDS = 1.0
+LONGEST_REST_SECONDS = 30.0
+
+
+class Peers(abc.ABC):
+    """The serving processes that one transport URL stands for.  Thread-safe."""
+
+    def __init__(self) -> None:
+        self._turns = itertools.count()
+        self._lock = threading.Lock()
+        #: process -> until when it rests, and how long it rested
+        self._resting: dict[str, tuple[float, float]] = {}
+
+    def find(self, key: str) -> list[Address]:
+        """Who may serve ``key``, in the order in which they should be tried.  Empty: nobody, as far as is known.
+
+        The alive ones take turns; those that did not answer lately come last.
+
+        :raises cells.exceptions.MatchMakerException: that is not known, and why
+        """
+        found = self._known(key)
+        if len(found) > 1:
+            turn = next(self._turns) % len(found)
+            found = [*found[turn:], *found[:turn]]
+        if self._resting:
+            now = time.monotonic()
+            found.sort(key=lambda address: self._resting.get(address.process, (0.0, 0.0))[0] > now)
+        return found
+
+    @abc.abstractmethod
+    def _known(self, key: str) -> list[Address]:
+        """A new list of them, in any order."""
+
+    def delivered(self, key: str, address: Address) -> None:  # noqa: ARG002  # the contract
+        """It took a message."""
+        if address.process in self._resting:
+            with self._lock:
+                self._resting.pop(address.process, None)
+
+    def unreachable(self, key: str, address: Address) -> None:  # noqa: ARG002  # the contract
+        """It could not be connected to, or did not answer."""
+        with self._lock:
+            _, rested_seconds = self._resting.get(address.process, (0.0, FIRST_REST_SECONDS / 2))
+            rest_seconds = min(2 * rested_seconds, LONGEST_REST_SECONDS)
+            self._resting[address.process] = (time.monotonic() + rest_seconds, rest_seconds)
+
+    def refused(self, key: str, address: Address) -> None:  # noqa: B027  # what was asked, not believed, is no news
+        """It is there and does not serve ``key`` any more."""
+
+
+class FixedPeers(Peers):
+    """Processes by address, ``zmq://host1:port1,host2:port2/``: what they serve they are asked for."""
+
+    def __init__(self, endpoints: Sequence[str]) -> None:
+        super().__init__()
+        self._endpoints = tuple(endpoints)
+
+    def _known(self, key: str) -> list[Address]:
+        return [Address((endpoint,), _pool(key)) for endpoint in self._endpoints]
+
+
+class DirectoryPeers(Peers):
+    """Every process with a socket in one directory, ``zmq+ipc:///run/cells/east``."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self._directory = directory
+        self._seen: tuple[int, tuple[str, ...]] = (-1, ())
+
+    def _known(self, key: str) -> list[Address]:
+        try:
+            changed_at = self._directory.stat().st_mtime_ns
+        except OSError as error:
+            raise exceptions.MatchMakerException(
+                f"There is no directory of sockets {self._directory} ({error.strerror}): is the service there running?"
+            ) from None
+        if changed_at != self._seen[0]:
+            sockets = ipc.live_sockets(self._directory)
+            self._seen = (changed_at, tuple(f"{addresses.IPC}{path}" for path in sockets))
+        return [Address((endpoint,), _pool(key)) for endpoint in self._seen[1]]
+
+
+class RegisteredPeers(Peers):
+    """Who has registered in a MatchMaker, ``zmq:///``.
+
+    :param everybody: who is meant by a MatchMaker that knows hosts only by the name of this one
+    """
+
+    def __init__(self, matchmaker: MatchMakerBase, everybody: Peers) -> None:
+        super().__init__()
+        self._matchmaker = matchmaker
+        self._everybody = everybody
+
+    def _known(self, key: str) -> list[Address]:
+        found = []
+        for _queue, host in self._matchmaker.queues(key):
+            if host is None or "://" not in host:
+                return self._everybody.find(key)
+            found.append(addresses.parse(host))
+        return found
+
+    def delivered(self, key: str, address: Address) -> None:
+        super().delivered(key, address)
+        self._matchmaker.ack_alive(routing_keys.without_fanout(key), str(address))
+
+    def unreachable(self, key: str, address: Address) -> None:
+        super().unreachable(key, address)
+        self.refused(key, address)
+
+    def refused(self, key: str, address: Address) -> None:
+        self._matchmaker.expire(routing_keys.without_fanout(key), str(address))
+
+
+def _pool(key: str) -> str:
+    """Who only knows processes asks each of them for one listener of every pool."""
+    return ALL_POOLS if key.startswith(routing_keys.NOTIFICATION_PREFIX) else ""

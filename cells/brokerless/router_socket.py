@@ -1,0 +1,73 @@
+"""A listening socket that one thread reads and any thread may answer on.
+
+A socket of ZeroMQ belongs to one thread at a time.  The lock here hands it from
+thread to thread, so that an answer leaves on the thread that made it instead of
+waiting for the reader to wake up.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+
+import zmq
+
+#: Answers that may wait for a peer that does not read them; further ones are dropped.
+ANSWERS_PER_PEER = 100
+#: What is sent in the moment of closing may take this long to leave.
+LINGER_MS = 1000
+#: A machine that vanished is noticed by its silence.
+TCP_HEARTBEAT_MS = 5000
+TCP_HEARTBEAT_TIMEOUT_MS = 15000
+
+
+class RouterSocket:
+    """One bound socket of type ROUTER."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], max_message_bytes: int) -> None:
+        self._lock = threading.Lock()
+        self.socket = context.socket(zmq.ROUTER)
+        self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self.socket.setsockopt(zmq.SNDHWM, ANSWERS_PER_PEER)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, max_message_bytes)
+        self.socket.setsockopt(zmq.LINGER, LINGER_MS)
+        self.socket.setsockopt(zmq.HEARTBEAT_IVL, TCP_HEARTBEAT_MS)
+        self.socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, TCP_HEARTBEAT_TIMEOUT_MS)
+        self.socket.setsockopt(zmq.IPV6, 1)
+        #: written to when a sender has seen that there is something to read
+        self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    @property
+    def ready_fd(self) -> int:
+        """Becomes readable when something MAY have come; everything has to be read then."""
+        return int(self.socket.getsockopt(zmq.FD))
+
+    def receive(self) -> list[bytes] | None:
+        """The next message, its sender first; None if there is none."""
+        with self._lock:
+            try:
+                return self.socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return None
+
+    def send(self, peer: bytes, frames: Sequence[bytes]) -> bool:
+        """Answer ``peer``; False if it is gone, or does not read."""
+        with self._lock:
+            if self.socket.closed:
+                return False
+            try:
+                self.socket.send_multipart([peer, *frames], zmq.NOBLOCK)
+            except zmq.ZMQError:  # EHOSTUNREACH: it is gone; EAGAIN: it has let too many answers wait
+                return False
+            # Sending looks at what has come, too, and takes the sign of it that the reader waits for.
+            if int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                os.eventfd_write(self.wake_fd, 1)
+            return True
+
+    def close(self) -> None:
+        """Close the socket; the reader must have ended."""
+        with self._lock:
+            if not self.socket.closed:
+                self.socket.close()
+                os.close(self.wake_fd)

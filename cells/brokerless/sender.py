@@ -1,0 +1,164 @@
+"""The sending end of a transport: find somebody who takes a message, and wait for what it says.
+
+A message goes to a second process only if the first one surely has not taken it:
+there was no connection, or it refused.  So nothing is delivered twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import oslo_messaging
+
+from cells import exceptions
+from cells.brokerless import exchange, routing_keys
+from cells.brokerless.addresses import Address
+from cells.brokerless.connections import Connection, Connections, PeerUnreachable
+from cells.brokerless.exchange import DeliveryUnknown, Outgoing, Refused
+from cells.brokerless.frames import Answer
+from cells.brokerless.peers import Peers
+
+FIRST_PAUSE_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 0.5
+
+T = TypeVar("T")
+
+
+class Sender:
+    """Delivers messages to :class:`Peers`.  Thread-safe; blocks who calls it."""
+
+    def __init__(
+        self, peers: Peers, connections: Connections, *, delivery_timeout_seconds: float, max_message_bytes: int
+    ) -> None:
+        self.peers = peers
+        self._connections = connections
+        self._delivery_timeout_seconds = delivery_timeout_seconds
+        self._max_message_bytes = max_message_bytes
+        self._closed = threading.Event()
+
+    def cast(self, message: Outgoing) -> None:
+        """Return when a server has the message in its queue, or each reachable one if the key is a fan-out.
+
+        :raises DeliveryUnknown: a server may have taken it, and is gone or silent
+        :raises oslo_messaging.MessageDeliveryFailure: no server has taken it
+        """
+        deadline = time.monotonic() + self._delivery_timeout_seconds
+        deliver = self._to_all if routing_keys.is_fanout(message.key) else self._to_one
+        try:
+            self._until_taken(message, deadline, lambda found: deliver(message, found, deadline, deadline))
+        except oslo_messaging.MessagingTimeout as error:
+            raise DeliveryUnknown(
+                f"Whether a message for {_name(message.key)} has arrived is not known: {error}"
+            ) from error
+
+    def call(self, message: Outgoing, timeout_seconds: float | None) -> Answer:
+        """Return the answer: a reply, or a failure.
+
+        :raises oslo_messaging.MessageDeliveryFailure: no server has taken it
+        :raises oslo_messaging.MessagingTimeout: the answer did not come in time, or can not come any more
+        """
+        now = time.monotonic()
+        deadline = now + (timeout_seconds if timeout_seconds is not None else float("inf"))
+        taken_by = min(deadline, now + self._delivery_timeout_seconds)
+        try:
+            return self._until_taken(message, taken_by, lambda found: self._to_one(message, found, taken_by, deadline))
+        except oslo_messaging.MessageDeliveryFailure as error:
+            if time.monotonic() < deadline:
+                raise
+            raise oslo_messaging.MessagingTimeout(f"No server took the call in time. {error}") from error
+
+    def close(self) -> None:
+        """Have those who are about to try again give up, and close the connections."""
+        self._closed.set()
+        self._connections.close()
+
+    def _until_taken(self, message: Outgoing, deadline: float, attempt: Callable[[list[Address]], T]) -> T:
+        if len(message.body) > self._max_message_bytes:
+            raise oslo_messaging.MessageDeliveryFailure(
+                f"A message of {len(message.body)} bytes for {_name(message.key)} is longer than "
+                f"[oslo_messaging_zmq] max_message_bytes, {self._max_message_bytes}."
+            )
+        attempts_left = message.retry if message.retry is not None and message.retry >= 0 else None
+        pause_seconds = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return attempt(self.peers.find(message.key))
+            except (PeerUnreachable, Refused, exceptions.MatchMakerException) as error:
+                reason = str(error)
+            may_try_again = attempts_left != 0 and time.monotonic() + pause_seconds <= deadline
+            if not may_try_again or self._closed.wait(pause_seconds):
+                raise oslo_messaging.MessageDeliveryFailure(f"Nobody took a message for {_name(message.key)}: {reason}")
+            attempts_left = None if attempts_left is None else attempts_left - 1
+            pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
+
+    def _to_one(self, message: Outgoing, found: list[Address], taken_by: float, deadline: float) -> Answer:
+        reasons = []
+        for address in found:
+            if message.pool is not None and address.pool != message.pool:
+                continue
+            try:
+                with self._connected(address, taken_by) as connection:
+                    request = exchange.send(connection, message, address.pool)
+                    answer = exchange.wait(connection, request, deadline, message.monitor_seconds)
+                exchange.check(answer)
+            except (PeerUnreachable, Refused) as error:
+                reasons.append(f"{address.process}: {error}")
+                self._note(message, address, error)
+            except oslo_messaging.MessagingTimeout as error:
+                self._note(message, address, error)
+                raise
+            else:
+                self.peers.delivered(message.key, address)
+                return answer
+        raise PeerUnreachable("; ".join(reasons) or "no server of that name is known")
+
+    def _to_all(self, message: Outgoing, found: list[Address], taken_by: float, deadline: float) -> None:
+        """Send to all, then wait for all: one that is slow costs its own time only.
+
+        That nobody serves a topic is no error, as with any broker; that nobody of those who do takes it is one.
+        """
+        reasons, taken = [], 0
+        with contextlib.ExitStack() as connected:
+            waiting = []
+            for address in found:
+                try:
+                    connection = connected.enter_context(self._connected(address, taken_by))
+                    waiting.append((address, connection, exchange.send(connection, message, address.pool)))
+                except PeerUnreachable as error:
+                    reasons.append(f"{address.process}: {error}")
+                    self._note(message, address, error)
+            for address, connection, request in waiting:
+                try:
+                    exchange.check(exchange.wait(connection, request, deadline))
+                    self.peers.delivered(message.key, address)
+                    taken += 1
+                except (Refused, oslo_messaging.MessagingTimeout) as error:
+                    self._note(message, address, error)
+                    taken += isinstance(error, Refused) and error.is_nobody
+                    reasons.append(f"{address.process}: {error}")
+        if found and not taken:
+            raise PeerUnreachable("; ".join(reasons))
+
+    @contextlib.contextmanager
+    def _connected(self, address: Address, deadline: float) -> Iterator[Connection]:
+        endpoint = address.nearest()
+        if endpoint is None:
+            raise PeerUnreachable("it runs on another machine and has no [oslo_messaging_zmq] bind, or is gone")
+        with self._connections.borrow(endpoint, deadline) as connection:
+            yield connection
+
+    def _note(self, message: Outgoing, address: Address, error: Exception) -> None:
+        if not isinstance(error, Refused):
+            self.peers.unreachable(message.key, address)
+        elif error.is_nobody:
+            self.peers.refused(message.key, address)
+
+
+def _name(key: str) -> str:
+    """The key, as a person reads it."""
+    return urllib.parse.unquote(key)
