@@ -1,9 +1,10 @@
 """Virtual hosts of one's own on a RabbitMQ that others use too.
 
-The demo, the integration tests and the benchmark give every cell a virtual host with
+The integration tests and the benchmark give every cell a virtual host with
 a random name, so that a run never sees the messages of another one.  A remote
 RabbitMQ is asked over its management API if ``CELLS_TEST_RABBIT_MANAGEMENT_URL`` is
-set (``http://guest:guest@host:15672``), the one on this machine by ``rabbitmqctl``.
+set (``http://guest:guest@host:15672``), the one on this machine by ``rabbitmqctl``,
+as ``cells sandbox`` does it.
 """
 
 from __future__ import annotations
@@ -12,18 +13,17 @@ import base64
 import json
 import os
 import secrets
-import shutil
-import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
-import kombu
+from cells import exceptions
+from cells.sandbox import virtual_hosts
 
 MANAGEMENT_URL = "CELLS_TEST_RABBIT_MANAGEMENT_URL"
-COMMAND_TIMEOUT_SECONDS = 60.0
+REQUEST_TIMEOUT_SECONDS = 60.0
 
 
 class BrokerError(Exception):
@@ -38,7 +38,7 @@ class VirtualHosts:
     """
 
     def __init__(self, url: str, prefix: str = "cells-test") -> None:
-        self._url = urllib.parse.urlsplit(url)
+        self._url = url
         self._prefix = prefix
         self._created: list[str] = []
 
@@ -49,17 +49,16 @@ class VirtualHosts:
         """
         names = [f"{self._prefix}-{secrets.token_hex(4)}" for _ in range(count)]
         self._created += names
-        rights = {"user": self.username, "configure": ".*", "write": ".*", "read": ".*"}
-        definitions = {
-            "vhosts": [{"name": name} for name in names],
-            "permissions": [{"vhost": name, **rights} for name in names],
-        }
+        username = virtual_hosts.user(self._url)
         management_url = os.environ.get(MANAGEMENT_URL)
         if management_url:
-            _request(management_url, "POST", "/api/definitions", definitions)
+            _request(management_url, "POST", "/api/definitions", virtual_hosts.definitions(names, username))
         else:
-            _rabbitmqctl("import_definitions", text=json.dumps(definitions))
-        return [self._url._replace(path=f"/{name}").geturl() for name in names]
+            try:
+                virtual_hosts.create(names, username)
+            except exceptions.SandboxError as error:
+                raise BrokerError(f"{error.message} Or set {MANAGEMENT_URL}.") from error
+        return [urllib.parse.urlsplit(self._url)._replace(path=f"/{name}").geturl() for name in names]
 
     def delete(self) -> None:
         """Delete all that this object created; what is gone already is no error."""
@@ -68,44 +67,11 @@ class VirtualHosts:
         if management_url:
             for name in names:
                 _request(management_url, "DELETE", f"/api/vhosts/{urllib.parse.quote(name, safe='')}")
-        elif names:
-            # One command for all: each start of it takes a second of a processor.  The names are ours, and harmless.
-            listed = ", ".join(f'<<"{name}">>' for name in names)
-            _rabbitmqctl("eval", f'[catch rabbit_vhost:delete(Name, <<"{self._prefix}">>) || Name <- [{listed}]], ok.')
-
-    @property
-    def username(self) -> str:
-        """Who gets the rights."""
-        return urllib.parse.unquote(self._url.username or "guest")
-
-
-def _rabbitmqctl(*arguments: str, text: str = "") -> None:
-    program = shutil.which("rabbitmqctl", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
-    if program is None:
-        raise BrokerError(f"There is no rabbitmqctl here: install RabbitMQ, or set {MANAGEMENT_URL}.")
-    command = [program, "-q", *arguments]
-    failure = _run(command, text)
-    if failure and os.geteuid() and shutil.which("sudo"):
-        # Distributions let root and rabbitmq use it, nobody else; -n never asks for a password.
-        failure = _run(["sudo", "-n", *command], text)
-    if failure:
-        raise BrokerError(
-            f"rabbitmqctl {arguments[0]} failed ({failure.splitlines()[0].strip()}): "
-            f"start RabbitMQ and run this as root or as the user rabbitmq, or set {MANAGEMENT_URL}."
-        )
-
-
-def _run(command: list[str], text: str) -> str:
-    """What the command complains about, empty if it succeeds."""
-    try:
-        done = subprocess.run(
-            command, input=text, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return f"no end after {COMMAND_TIMEOUT_SECONDS:.0f} s"
-    if not done.returncode:
-        return ""
-    return (done.stderr + done.stdout).strip() or f"exit status {done.returncode}"
+            return
+        try:
+            virtual_hosts.delete(names)
+        except exceptions.SandboxError as error:
+            raise BrokerError(error.message) from error
 
 
 def _request(management_url: str, method: str, path: str, body: Any = None) -> None:
@@ -123,7 +89,7 @@ def _request(management_url: str, method: str, path: str, body: Any = None) -> N
         },
     )
     try:
-        with urllib.request.urlopen(request, timeout=COMMAND_TIMEOUT_SECONDS):
+        with urllib.request.urlopen(request, timeout=REQUEST_TIMEOUT_SECONDS):
             pass
     except urllib.error.HTTPError as error:
         if not (method == "DELETE" and error.code == 404):
@@ -132,21 +98,13 @@ def _request(management_url: str, method: str, path: str, body: Any = None) -> N
         raise BrokerError(f"RabbitMQ's management API does not answer ({error}): check {MANAGEMENT_URL}.") from error
 
 
-def vhost_of(url: str) -> str:
-    """The name of the virtual host of a transport URL."""
-    return urllib.parse.unquote(urllib.parse.urlsplit(url).path.lstrip("/"))
-
-
 def check_reachable(urls: Sequence[str]) -> None:
     """Open and close a connection to each broker.
 
     :raises BrokerError: one of them does not accept it
     """
     for url in urls:
-        parts = urllib.parse.urlsplit(url)
         try:
-            with kombu.Connection(parts._replace(scheme="amqp").geturl(), connect_timeout=3) as connection:
-                connection.connect()
-        except Exception as error:
-            where = f"{parts.hostname}:{parts.port or 5672}"
-            raise BrokerError(f"No RabbitMQ at {where} that accepts {parts.username}: {error}") from error
+            virtual_hosts.check_reachable(url)
+        except exceptions.SandboxError as error:
+            raise BrokerError(error.message) from error

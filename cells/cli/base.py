@@ -44,9 +44,15 @@ class CellCommand(command.Command):
         """The configuration of the cell to talk to.
 
         :raises cells.exceptions.ConfigurationError: there is none, or it has a wrong value
+        :raises cells.exceptions.SandboxError: ``--sandbox`` names a cell that is not there
         """
-        files = list(self.options.config_file) or cfg.find_config_files(project="cells", prog="cells")
         directories = self.options.config_dir
+        if self.options.sandbox is not None:
+            from cells.sandbox import configuration  # noqa: PLC0415  # few commands need it
+
+            files = [str(configuration.config_file(self.options.sandbox))]
+        else:
+            files = list(self.options.config_file) or cfg.find_config_files(project="cells", prog="cells")
         if not files and not directories:
             raise exceptions.ConfigurationError("There is no configuration file: name one with --config-file.")
         return cells_conf.load(files, [word for path in directories for word in ("--config-dir", path)])
@@ -65,7 +71,7 @@ class CellCommand(command.Command):
     @property
     def options(self) -> argparse.Namespace:
         """The options before the command."""
-        return self.app_args or argparse.Namespace(config_file=[], config_dir=[])
+        return self.app_args or argparse.Namespace(config_file=[], config_dir=[], sandbox=None)
 
     def manager(self) -> contextlib.AbstractContextManager[CellsAPI]:
         """The manager of this cell."""

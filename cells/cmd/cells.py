@@ -94,6 +94,12 @@ class Shell(app.App):
             metavar="DIRECTORY",
             help="read all files in it that end in .conf too, after those named with --config-file",
         )
+        parser.add_argument(
+            "--sandbox",
+            metavar="CELL",
+            help="talk to this cell of the sandbox that 'cells sandbox up' has set up "
+            "(in the directory $CELLS_SANDBOX, default: ~/.cells/sandbox), instead of --config-file",
+        )
         # Global options end where the command begins: what follows is the command's own.
         parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help=argparse.SUPPRESS)
         return _with_one_line_errors(parser)
@@ -140,6 +146,8 @@ class Shell(app.App):
 
     def _run(self, argv: list[str]) -> int:
         self.options = self.parser.parse_args(argv)
+        if self.options.sandbox is not None and (self.options.config_file or self.options.config_dir):
+            raise UsageError("--sandbox names the configuration of a cell, so does --config-file: use one of them")
         self.configure_logging()
         rest = ["help", *self.options.words] if self.options.help else self.options.words
         if not rest:

@@ -90,3 +90,8 @@ def _stop(conf: cfg.ConfigOpts, launcher: Any, built: CellsService) -> int:
         LOG.error("The manager of cell %s did not stop in time and is ended.", built.name)
         return 1
     return 0
+
+
+if __name__ == "__main__":
+    # "cells sandbox" starts it by the Python that runs itself, wherever the console scripts are.
+    sys.exit(main())

@@ -1,0 +1,29 @@
+"""Where the configuration of a cell of the sandbox is, for ``cells --sandbox CELL``.  Imports nothing slow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cells import exceptions
+from cells.sandbox import state
+from cells.sandbox.layout import Layout, find_directory
+
+
+def config_file(name: str) -> Path:
+    """The configuration file of a cell of the sandbox in ``$CELLS_SANDBOX``, or in the default directory.
+
+    :raises cells.exceptions.SandboxError: there is no such cell, or no sandbox
+    """
+    layout = Layout(find_directory())
+    found = state.read(layout)
+    if found is None:
+        raise exceptions.SandboxError(
+            f"There is no sandbox in {layout.directory}; 'cells sandbox up' sets one up.", cell=name
+        )
+    names = found.tree.names()
+    if name not in names:
+        raise exceptions.SandboxError(
+            f"There is no cell {name!r:.80} in the sandbox in {layout.directory}; there are: {', '.join(names)}.",
+            cell=name,
+        )
+    return layout.cell(name).config

@@ -1,0 +1,86 @@
+"""The configuration and the database of every cell, with its neighbours registered.
+
+As ``cells db sync`` and ``cells neighbor create`` would do it, but in one process:
+a command for each of them would take longer than all the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+
+from cells import conf as cells_conf
+from cells.db import migration
+from cells.db.api import Database
+from cells.db.rows import NeighborRow
+from cells.sandbox.layout import CellFiles, Layout
+from cells.sandbox.transports import SandboxTransport
+from cells.sandbox.tree import Tree
+
+#: Somebody watches, and little goes on: news travel fast.
+ANNOUNCE_INTERVAL_SECONDS = 5
+CALL_TIMEOUT_SECONDS = 10
+MIN_HOP_COUNT = 10
+
+
+def create(layout: Layout, tree: Tree, transport: SandboxTransport) -> None:
+    """Make the files of all cells.
+
+    :raises cells.exceptions.DatabaseError: a database can not be made
+    :raises OSError: a file can not be made
+    """
+    names = tree.names()
+    for name in names:
+        _write_configuration(layout.cell(name), tree, transport)
+    first = layout.cell(names[0])
+    # All of them start with the same empty tables.
+    migration.sync(cells_conf.load([first.config]))
+    for name in names[1:]:
+        shutil.copyfile(first.database, layout.cell(name).database)
+    neighbors: dict[str, list[NeighborRow]] = {name: [] for name in names}
+    for parent, child in tree.links():
+        neighbors[parent].append(NeighborRow(child, transport.neighbor_url(child), is_parent=False))
+        neighbors[child].append(NeighborRow(parent, transport.neighbor_url(parent), is_parent=True))
+    for name, rows in neighbors.items():
+        _register(layout.cell(name), rows)
+
+
+def _register(files: CellFiles, rows: list[NeighborRow]) -> None:
+    database = Database(cells_conf.load([files.config]))
+    try:
+        for row in rows:
+            database.create(row)
+    finally:
+        database.close()
+
+
+def _write_configuration(files: CellFiles, tree: Tree, transport: SandboxTransport) -> None:
+    sections: dict[str, dict[str, object]] = {
+        "DEFAULT": {
+            "host": files.name,
+            "transport_url": transport.own_url(files.name),
+            "state_path": files.directory,
+        },
+        "cells": {
+            "name": files.name,
+            "announce_interval": ANNOUNCE_INTERVAL_SECONDS,
+            "call_timeout": CALL_TIMEOUT_SECONDS,
+            # From the lowest cell over the top to another lowest one.
+            "max_hop_count": max(MIN_HOP_COUNT, 2 * tree.depth()),
+        },
+    }
+    for section, options in transport.options(files.name).items():
+        sections.setdefault(section, {}).update(options)
+    files.directory.mkdir(mode=0o700)
+    # It may hold a password.
+    with open(os.open(files.config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write("\n".join(_lines(sections)))
+
+
+def _lines(sections: Mapping[str, Mapping[str, object]]) -> list[str]:
+    lines = ["# Written by 'cells sandbox up'; 'cells sandbox down' removes it."]
+    for section, options in sections.items():
+        # To oslo.config, "$" begins the name of another option.
+        lines += [f"[{section}]", *(f"{key} = {str(value).replace('$', '$$')}" for key, value in options.items()), ""]
+    return lines

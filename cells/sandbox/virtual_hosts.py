@@ -1,0 +1,122 @@
+"""Virtual hosts on a RabbitMQ that others use too: one for each cell, created and deleted by ``rabbitmqctl``.
+
+A sandbox with ``--transport rabbit://...`` uses it, and so do the project's own
+tests and its benchmark.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Collection
+from typing import Any
+
+from cells import exceptions, transport_url
+
+COMMAND_TIMEOUT_SECONDS = 60.0
+TIMEOUT_SECONDS = 3
+DEFAULT_PORT = 5672
+DEFAULT_USER = "guest"
+
+
+def check_reachable(url: str) -> None:
+    """Open and close a connection to one of the hosts of ``url``.
+
+    :raises cells.exceptions.SandboxError: none of them accepts it
+    """
+    import amqp  # type: ignore[import-untyped]  # noqa: PLC0415  # most sandboxes have no broker
+
+    parsed = transport_url.parse(url)
+    problems = []
+    for host in parsed.hosts:
+        try:
+            with amqp.Connection(
+                host=_address(host),
+                userid=host.username or DEFAULT_USER,
+                password=host.password or DEFAULT_USER,
+                virtual_host=parsed.virtual_host or "/",
+                connect_timeout=TIMEOUT_SECONDS,
+                read_timeout=TIMEOUT_SECONDS,
+                write_timeout=TIMEOUT_SECONDS,
+            ):
+                return
+        except (OSError, amqp.AMQPError) as error:
+            problems.append(f"{_address(host)}: {type(error).__name__}: {error}")
+    raise exceptions.SandboxError(f"There is no RabbitMQ that lets {user(url)} in ({'; '.join(problems)}).")
+
+
+def _address(host: transport_url.BrokerHost) -> str:
+    name = f"[{host.hostname}]" if ":" in host.hostname else host.hostname
+    return f"{name}:{host.port or DEFAULT_PORT}"
+
+
+def user(url: str) -> str:
+    """Who logs in."""
+    hosts = transport_url.parse(url).hosts
+    return (hosts[0].username if hosts else None) or DEFAULT_USER
+
+
+def definitions(names: Collection[str], username: str) -> dict[str, Any]:
+    """What RabbitMQ imports to have virtual hosts of these names, with all rights for the user."""
+    rights = {"user": username, "configure": ".*", "write": ".*", "read": ".*"}
+    return {
+        "vhosts": [{"name": name} for name in names],
+        "permissions": [{"vhost": name, **rights} for name in names],
+    }
+
+
+def create(names: Collection[str], username: str) -> None:
+    """Create virtual hosts on the RabbitMQ of this machine.
+
+    :raises cells.exceptions.SandboxError: RabbitMQ refuses, or this user may not ask it
+    """
+    _rabbitmqctl("import_definitions", text=json.dumps(definitions(names, username)))
+
+
+def delete(names: Collection[str]) -> None:
+    """Delete virtual hosts on the RabbitMQ of this machine; what is gone already is no error.
+
+    :raises cells.exceptions.SandboxError: RabbitMQ refuses, or this user may not ask it
+    """
+    if names:
+        # One command for all: each start of it takes a second of a processor.
+        listed = ", ".join(_erlang_binary(name) for name in names)
+        _rabbitmqctl("eval", f"[catch rabbit_vhost:delete(Name, {_erlang_binary('cells')}) || Name <- [{listed}]], ok.")
+
+
+def _erlang_binary(text: str) -> str:
+    return f"<<{','.join(map(str, text.encode()))}>>"
+
+
+def _rabbitmqctl(*arguments: str, text: str = "") -> None:
+    program = shutil.which("rabbitmqctl", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    if program is None:
+        raise exceptions.SandboxError(
+            "There is no rabbitmqctl here, which makes the virtual hosts: "
+            "run this on the host of a RabbitMQ, as root or as the user rabbitmq."
+        )
+    command = [program, "-q", *arguments]
+    failure = _run(command, text)
+    if failure and os.geteuid() and shutil.which("sudo"):
+        # Distributions let root and rabbitmq use it, nobody else; -n never asks for a password.
+        failure = _run(["sudo", "-n", *command], text)
+    if failure:
+        raise exceptions.SandboxError(
+            f"rabbitmqctl {arguments[0]} failed ({failure.splitlines()[0].strip()}): "
+            "start RabbitMQ on this host, and run this as root or as the user rabbitmq."
+        )
+
+
+def _run(command: list[str], text: str) -> str:
+    """What the command complains about, empty if it succeeds."""
+    try:
+        done = subprocess.run(  # noqa: S603  # rabbitmqctl, and names that are numbers by now
+            command, input=text, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"no end after {COMMAND_TIMEOUT_SECONDS:.0f} s"
+    if not done.returncode:
+        return ""
+    return (done.stderr + done.stdout).strip() or f"exit status {done.returncode}"
