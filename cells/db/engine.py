@@ -9,6 +9,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy
@@ -40,6 +41,14 @@ _DRIVERS = {"postgresql": "postgresql+psycopg2", "mysql": "mysql+pymysql", "sqli
 _MISSING = frozenset({1146, 1054, "42P01", "42703"})
 
 
+@dataclass(frozen=True)
+class Address:
+    """Where a database is, and which option says so: errors name it."""
+
+    connection: str | None = field(repr=False)
+    option: str = "[database] connection"
+
+
 class _OnlyForDebugging(logging.Filter):
     """Keeps oslo.db from logging, with a traceback, the error that it raises and we report."""
 
@@ -50,19 +59,24 @@ class _OnlyForDebugging(logging.Filter):
 logging.getLogger("oslo_db.sqlalchemy.exc_filters").addFilter(_OnlyForDebugging())
 
 
-def facade(conf: cfg.ConfigOpts, statement_timeout_seconds: int = STATEMENT_TIMEOUT_SECONDS) -> Any:
+def facade(
+    conf: cfg.ConfigOpts, statement_timeout_seconds: int = STATEMENT_TIMEOUT_SECONDS, address: Address | None = None
+) -> Any:
     """An enginefacade of one's own for ``[database]``.  Does no I/O.
 
-    :raises cells.exceptions.ConfigurationError: ``[database] connection`` can not be read
+    :param address: the database, if it is another than ``[database] connection``. What else ``[database]``
+        says holds for it too, but for ``slave_connection`` and ``connection_parameters``.
+    :raises cells.exceptions.ConfigurationError: its URL can not be read
     """
     database = conf.database
-    url = read_url(database.connection)
-    options = {name: getattr(database, name) for name in _PASSED_ON}
+    url = _url(address or _own(conf))
+    options = {name: getattr(database, name) for name in _PASSED_ON if address is None or name != "slave_connection"}
+    own_parameters = "" if address else database.connection_parameters
     if url.get_backend_name() != "sqlite":
         options["pool_timeout"] = database.pool_timeout or STATEMENT_TIMEOUT_SECONDS
     parameters = {
         **_bounds(url, statement_timeout_seconds),
-        **dict(pair.partition("=")[::2] for pair in database.connection_parameters.split("&") if pair),
+        **dict(pair.partition("=")[::2] for pair in own_parameters.split("&") if pair),
     }
     manager = enginefacade.transaction_context()
     manager.configure(
@@ -82,22 +96,31 @@ def _hide_parameters(engine: sqlalchemy.Engine) -> None:
     engine.hide_parameters = True
 
 
-def read_url(connection: str | None) -> sqlalchemy.URL:
+def read_url(connection: str | None, option: str = Address.option) -> sqlalchemy.URL:
     """``[database] connection``, with the driver that this package installs if it names none.
 
+    :param option: the one that ``connection`` is from; the error names it
     :raises cells.exceptions.ConfigurationError: it is no URL
     """
     try:
         url = sqlalchemy.make_url(connection or "")
     except (sqlalchemy_errors.ArgumentError, ValueError):
         raise exceptions.ConfigurationError(
-            "[database] connection is no database URL. It should look like "
+            f"{option} is no database URL. It should look like "
             "mysql+pymysql://user:password@host/cells, postgresql://user:password@host/cells "
             "or sqlite:////path/to/file; special characters of a password are written as %nn."
         ) from None
     # oslo.db knows the errors of this server under one of its two names only.
     name = re.sub(r"^mariadb\b", "mysql", url.drivername)
     return url.set(drivername=_DRIVERS.get(name, name))
+
+
+def _own(conf: cfg.ConfigOpts) -> Address:
+    return Address(conf.database.connection)
+
+
+def _url(address: Address) -> sqlalchemy.URL:
+    return read_url(address.connection, address.option)
 
 
 def _bounds(url: sqlalchemy.URL, statement_timeout_seconds: int) -> Mapping[str, object]:
@@ -134,46 +157,52 @@ def lock_if_sqlite(connection: sqlalchemy.Connection) -> None:
 
 
 @contextlib.contextmanager
-def translated_errors(conf: cfg.ConfigOpts) -> Iterator[None]:
+def translated_errors(conf: cfg.ConfigOpts, address: Address | None = None) -> Iterator[None]:
     """Turn every error of the libraries below into one of ours, of one line and without a password.
 
     A duplicate entry passes as it is: the caller alone knows what it means.
 
+    :param address: the database, if it is another than ``[database] connection``
     :raises cells.exceptions.SchemaOutdated: a table is missing
     :raises cells.exceptions.DatabaseUnavailable: anything else went wrong with the database
     :raises cells.exceptions.ConfigurationError: there is no driver for ``[database] connection``
     """
+    address = address or _own(conf)
     try:
         yield
     except oslo_errors.DBDuplicateEntry:
         raise
     except oslo_errors.DBNonExistentTable as error:
-        raise _schema_outdated(conf) from error
+        raise _schema_outdated(address) from error
     except (sqlalchemy_errors.NoSuchModuleError, ModuleNotFoundError) as error:
         raise exceptions.ConfigurationError(
-            f"There is no driver for the database {_shown(conf)}: {error}. "
+            f"There is no driver for the database {_shown(address)}: {error}. "
             "For PostgreSQL and MariaDB install cells-intercell[postgresql] or cells-intercell[mysql]."
         ) from error
     except (oslo_errors.DBError, sqlalchemy_errors.SQLAlchemyError) as error:
         original = _original(error)
         if _MISSING.intersection((*original.args[:1], getattr(original, "pgcode", None))):
-            raise _schema_outdated(conf) from error
+            raise _schema_outdated(address) from error
         advice = (
             "See whether the directory exists, this user may write to it, and no other process keeps it locked"
-            if read_url(conf.database.connection).get_backend_name() == "sqlite"
-            else "See whether the server runs and whether [database] connection is right"
+            if _url(address).get_backend_name() == "sqlite"
+            else f"See whether the server runs and whether {address.option} is right"
         )
         raise exceptions.DatabaseUnavailable(
-            f"The database {_shown(conf)} can not be used: {_reason(original)}. {advice}."
+            f"The database {_shown(address)} can not be used: {_reason(original)}. {advice}."
         ) from error
 
 
-def _schema_outdated(conf: cfg.ConfigOpts) -> exceptions.SchemaOutdated:
-    return exceptions.SchemaOutdated(f'The database {_shown(conf)} lacks a table or a column: run "cells db sync".')
+def _schema_outdated(address: Address) -> exceptions.SchemaOutdated:
+    # The command works on the database of [database] connection.
+    where = "" if address.option == Address.option else f" with {Address.option} set to this database"
+    return exceptions.SchemaOutdated(
+        f'The database {_shown(address)} lacks a table or a column: run "cells db sync"{where}.'
+    )
 
 
-def _shown(conf: cfg.ConfigOpts) -> str:
-    return read_url(conf.database.connection).set(query={}).render_as_string(hide_password=True)
+def _shown(address: Address) -> str:
+    return _url(address).set(query={}).render_as_string(hide_password=True)
 
 
 def _original(error: BaseException) -> BaseException:

@@ -1,4 +1,9 @@
-"""The table as SQLAlchemy knows it.  Only this package imports it: all others see NeighborRow."""
+"""The tables as SQLAlchemy knows them.
+
+Only this package imports the neighbours': all others see NeighborRow.  The table of
+the servers that can be reached without a broker is
+:class:`cells.brokerless.matchmaker.sql.MatchMakerSQL`'s.
+"""
 
 from __future__ import annotations
 
@@ -41,3 +46,22 @@ class Cell(Base):
         """Mark this row as deleted, which frees its name."""
         self.deleted = self.id
         self.deleted_at = timeutils.utcnow()
+
+
+class Registration(Base):
+    """A host that serves a key, on the transport without a broker, as of its last heartbeat."""
+
+    __tablename__ = "matchmaker_registrations"
+    # The texts are compared through their digests alone: an index of MariaDB has no room for them.
+    __table_args__: dict[str, str] = {  # noqa: RUF012  # SQLAlchemy wants a dict
+        "mysql_engine": "InnoDB",
+        "mysql_charset": "utf8mb4",
+        "mysql_collate": "utf8mb4_bin",
+    }
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)  #: digest of key and host
+    key_id: Mapped[str] = mapped_column(String(64), index=True)  #: digest of the key
+    key: Mapped[str] = mapped_column(Text)
+    host: Mapped[str] = mapped_column(Text)
+    #: Seconds since 1970 by the clock of the database server. No index: every heartbeat changes it.
+    refreshed_at: Mapped[float] = mapped_column(Double)

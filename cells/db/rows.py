@@ -42,7 +42,9 @@ class NeighborRow:
 
     def _check_texts(self) -> None:
         try:
-            transport_url.check_usable(transport_url.parse(self.transport_url))
+            url = transport_url.parse(self.transport_url)
+            transport_url.check_usable(url)
+            transport_url.check_neighbor(url)
         except exceptions.InvalidNeighbor as error:
             raise self._invalid(error.message.rstrip(".")) from None
         if len(self.transport_url.encode()) > MAX_URL_BYTES:

@@ -1,0 +1,308 @@
+"""HeartbeatMatchMakerBase: hosts register and prove at intervals that they live, whatever the registry is kept in.
+
+A subclass says how to write to its back end and how to read it (``backend_...``).
+This class does the rest: answers come from memory, one thread follows the
+registry, and a registry that is away costs nobody more than one short wait.
+"""
+
+from __future__ import annotations
+
+import abc
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from oslo_config import cfg
+
+from cells import exceptions
+from cells.brokerless.matchmaker.availability import Availability, reason_of
+from cells.brokerless.matchmaker.base import MatchMakerBase
+from cells.brokerless.matchmaker.bindings import DirectBinding, FanoutBinding, TopicBinding, without_fanout
+from cells.brokerless.matchmaker.exchanges import Exchange, Match
+from cells.brokerless.matchmaker.known_hosts import KnownHosts
+from cells.brokerless.matchmaker.loop import RETRY_SECONDS, HeartbeatLoop
+
+LOG = logging.getLogger(__name__)
+
+#: a key, and a host that serves it
+Entry = tuple[str, str]
+#: How long stop_heartbeat waits for the thread, and then for whoever else writes.
+STOP_SECONDS = 5.0
+#: A registration is taken out of the back end when it is dead for so many times the ttl.
+PURGE_AFTER_TTLS = 10
+
+
+class RegisteredExchange(Exchange):
+    """Asks a MatchMaker which hosts are registered under a key, or under the topic of a fan-out key."""
+
+    def __init__(self, hosts: Callable[[str], Collection[str]]) -> None:
+        self._hosts = hosts
+
+    def run(self, key: str) -> list[Match]:
+        key = without_fanout(key)
+        return [(key, host) for host in self._hosts(key)]
+
+
+class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
+    """A MatchMaker whose hosts register in a back end.
+
+    The ``backend_`` methods may be called from several threads at once, may block
+    for a few seconds and not longer, and raise a CellsError, whose text goes into
+    the log, when the back end can not be used.  Clocks of different machines must not matter to
+    them: what they tell and are told is ages, reckoned by the back end's own clock.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        """:raises cells.exceptions.ConfigurationError: the intervals contradict each other"""
+        super().__init__(conf)
+        options = conf.oslo_messaging_zmq
+        self._freq_seconds: float = options.matchmaker_heartbeat_freq
+        self._ttl_seconds: float = options.matchmaker_heartbeat_ttl
+        if self._ttl_seconds <= self._freq_seconds:
+            raise exceptions.ConfigurationError(
+                f"[oslo_messaging_zmq] matchmaker_heartbeat_ttl = {self._ttl_seconds} must be more than "
+                f"matchmaker_heartbeat_freq = {self._freq_seconds}: every server would count as dead between "
+                "two heartbeats."
+            )
+        self._availability = Availability()
+        self._known = KnownHosts(self._ttl_seconds)
+        self._loop = HeartbeatLoop(self._beat, self._freq_seconds)
+        self._lock = threading.Lock()  # of the three below; never held during I/O
+        self._own: dict[Entry, None] = {}
+        self._withdrawn: set[Entry] = set()
+        self._found_dead: set[str] = set()
+        # Held while own registrations are written: the order in which they change is the one in which it is written.
+        self._writing = threading.Lock()
+        self._looking = threading.Lock()  # many who ask at once about the same key are one question
+        self._failed_look: tuple[float, str] | None = None
+        self._purge_at = 0.0
+        for binding in (FanoutBinding(), DirectBinding(), TopicBinding()):
+            self.add_binding(binding, RegisteredExchange(self._hosts))
+
+    # What a subclass has to or may say.
+
+    @abc.abstractmethod
+    def backend_register(self, key: str, host: str) -> None:
+        """Put a registration in, or note that it lives."""
+
+    @abc.abstractmethod
+    def backend_unregister(self, key: str, host: str) -> None:
+        """Take a registration out; one that is not there is no error."""
+
+    def backend_hosts(self, keys: Collection[str]) -> Mapping[str, Mapping[str, float]]:  # noqa: ARG002  # a default
+        """``{key: {host: seconds since its last heartbeat}}`` with every one of ``keys``, overdue hosts too.
+
+        A MatchMaker whose own bindings resolve the keys needs none.
+        """
+        return {}
+
+    def backend_heartbeat(self, entries: Sequence[Entry]) -> None:
+        """:meth:`backend_register` all of them, best at one stroke: called at every interval."""
+        for key, host in entries:
+            self.backend_register(key, host)
+
+    def backend_withdraw(self, entries: Sequence[Entry]) -> None:
+        """:meth:`backend_unregister` all of them, best at one stroke."""
+        for key, host in entries:
+            self.backend_unregister(key, host)
+
+    def backend_touch(self, entries: Sequence[Entry]) -> None:
+        """Note that others' registrations live, those of them that are still there."""
+
+    def backend_expire(self, entries: Sequence[Entry], not_since_seconds: float) -> None:
+        """Take out others' registrations, unless they had a heartbeat less than so many seconds ago."""
+
+    def backend_purge(self, dead_for_seconds: float) -> None:
+        """Take out whatever had no heartbeat for so long."""
+
+    def backend_close(self) -> None:
+        """Close connections.  They are opened again when they are needed."""
+
+    # Who is there.
+
+    def is_alive(self, topic: str, host: str) -> bool:
+        """False as well if nothing is known of ``host``."""
+        if self._known.is_expired(host):
+            return False
+        if self._known.is_delivered(host):
+            return True
+        try:
+            return host in self._hosts(without_fanout(topic))
+        except exceptions.MatchMakerException:
+            return False
+
+    def ack_alive(self, key: str, host: str) -> None:  # noqa: ARG002  # a process lives for all of its keys
+        self._known.deliver(host)
+
+    def expire(self, topic: str, host: str) -> None:
+        """A process that is dead is so for all of its keys, not for ``topic`` alone."""
+        LOG.debug("%s, found under %s, is dead.", host, topic)
+        self._known.expire(host)
+        with self._lock:
+            self._found_dead.add(host)
+        self._loop.wake()
+
+    def _hosts(self, key: str) -> tuple[str, ...]:
+        alive = self._known.alive(key)
+        # Without the thread nobody follows the registry.
+        if alive and (self._loop.is_running or not self._is_stale(key)):
+            return alive
+        asked_at = time.monotonic()
+        with self._looking:
+            answered_at = self._known.answered_at(key)
+            is_answered = answered_at is not None and answered_at >= asked_at
+            problem = None if is_answered else self._look([key])
+        alive = self._known.alive_at_last(key)
+        if problem is not None and not alive:
+            raise exceptions.MatchMakerException(
+                f"Who serves {key} can not be told, as the registry of servers is away: {problem}"
+            )
+        return alive
+
+    def _is_stale(self, key: str) -> bool:
+        answered_at = self._known.answered_at(key)
+        return answered_at is None or time.monotonic() - answered_at > self._freq_seconds
+
+    def _look(self, keys: Collection[str]) -> str | None:
+        """Ask the registry; return why it does not answer."""
+        started_at = time.monotonic()
+        if self._failed_look is not None and started_at - self._failed_look[0] < RETRY_SECONDS:
+            # Who sends many messages must not wait for each that nobody answers.
+            return self._failed_look[1]
+        try:
+            hosts = self.backend_hosts(keys)
+        except Exception as error:  # of a back end of any kind
+            self._availability.failed(error)
+            self._failed_look = (time.monotonic(), reason_of(error))
+            return self._failed_look[1]
+        self._failed_look = None
+        self._known.store(hosts, started_at)
+        self._noticed_that_it_works()
+        return None
+
+    # What is served here.
+
+    def register(self, key: str, host: str) -> None:
+        with self._lock:
+            self._own[key, host] = None
+            self._withdrawn.discard((key, host))
+            self._known.set_own(self._own)
+        self._known.revive([host])
+        self._write_now(lambda: self.backend_register(key, host) if (key, host) in self._own else None)
+
+    def unregister(self, key: str, host: str) -> None:
+        with self._lock:
+            self._own.pop((key, host), None)
+            self._withdrawn.add((key, host))
+            self._known.set_own(self._own)
+        self._known.forget(key, host)
+        self._write_now(self._write_withdrawn)
+
+    def _write_now(self, write: Callable[[], None]) -> None:
+        """Write to a registry that is there, so that others see it at once; the thread takes care of the rest."""
+        if self._loop.is_running and self._availability.problem is not None:
+            return
+        try:
+            with self._writing:
+                write()
+        except Exception as error:  # of a back end of any kind
+            self._availability.failed(error)
+            self._loop.wake()
+        else:
+            self._noticed_that_it_works()
+
+    def _noticed_that_it_works(self) -> None:
+        # The thread tries everything, so that it knows better.
+        if not self._loop.is_running:
+            self._availability.worked()
+
+    def send_heartbeats(self) -> None:
+        self._write_now(self._write_own)
+
+    def _write_own(self) -> None:
+        self._write_withdrawn()
+        with self._lock:
+            entries = list(self._own)
+        if entries:
+            self.backend_heartbeat(entries)
+        self._known.revive({host for _, host in entries})
+
+    def _write_withdrawn(self) -> None:
+        with self._lock:
+            entries = list(self._withdrawn)
+        if entries:
+            self.backend_withdraw(entries)
+            with self._lock:
+                self._withdrawn.difference_update(entries)
+
+    # The thread.
+
+    def start_heartbeat(self) -> None:
+        self._loop.start()
+
+    def stop_heartbeat(self) -> None:
+        self._loop.stop(STOP_SECONDS)
+        with self._lock:
+            self._withdrawn.update(self._own)
+            self._own.clear()
+            self._known.set_own(())
+            has_work = bool(self._withdrawn)
+        # One that is away is not waited for: after the ttl nobody believes what is left in it.
+        if has_work and self._availability.problem is None and self._writing.acquire(timeout=STOP_SECONDS):
+            try:
+                self._write_withdrawn()
+            except Exception as error:  # of a back end of any kind
+                LOG.info("Registrations of this process stay until they count as dead: %s", reason_of(error))
+            finally:
+                self._writing.release()
+        with self._lock:
+            self._withdrawn.clear()
+        try:
+            self.backend_close()
+        except Exception as error:  # of a back end of any kind
+            LOG.debug("The connection to the registry of servers could not be closed: %s", reason_of(error))
+
+    def _beat(self) -> bool:
+        """One round of the thread; return whether all of it worked."""
+        self._known.tidy()
+        followed = self._known.followed()
+        try:
+            with self._writing:
+                self._write_own()
+        except Exception as error:  # of a back end of any kind
+            self._availability.failed(error)
+            # It may be that it can only not be written to.
+            if followed:
+                self._look(followed)
+            return False
+        if followed and self._look(followed) is not None:
+            return False
+        try:
+            self._tell_of_others()
+        except Exception as error:  # of a back end of any kind
+            self._availability.failed(error)
+            return False
+        self._availability.worked()
+        return True
+
+    def _tell_of_others(self) -> None:
+        """Pass on which hosts were found dead, or alive although they are overdue."""
+        with self._lock:
+            own_hosts = {host for _, host in self._own}
+            found_dead = list(self._found_dead)
+        expired = self._known.expired()
+        for host in found_dead:
+            entries = [(key, host) for key in self._known.keys_of(host)]
+            if entries and host in expired and host not in own_hosts:
+                self.backend_expire(entries, expired[host])
+            with self._lock:
+                self._found_dead.discard(host)
+        # Only for those that would soon be dead to all: the rest do it themselves, one write per interval.
+        late_seconds = max(self._ttl_seconds - self._freq_seconds, 1.5 * self._freq_seconds)
+        late = self._known.late_but_living(late_seconds)
+        if late:
+            self.backend_touch(late)
+        if time.monotonic() >= self._purge_at:
+            self.backend_purge(PURGE_AFTER_TTLS * self._ttl_seconds)
+            self._purge_at = time.monotonic() + PURGE_AFTER_TTLS * self._ttl_seconds

@@ -1,0 +1,87 @@
+"""HeartbeatLoop: a thread that does one thing at intervals, sooner if asked, and survives what it does."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+LOG = logging.getLogger(__name__)
+
+#: Time between two rounds at least, however often :meth:`HeartbeatLoop.wake` is called.
+MIN_PAUSE_SECONDS = 0.2
+#: First pause after a round that failed; it doubles up to the interval.
+RETRY_SECONDS = 1.0
+
+
+class HeartbeatLoop:
+    """Calls ``work`` every ``interval_seconds`` from :meth:`start` to :meth:`stop`.
+
+    ``work`` returns whether all went well: if not, it is called again sooner.
+    """
+
+    def __init__(self, work: Callable[[], bool], interval_seconds: float) -> None:
+        self._work = work
+        self._interval_seconds = interval_seconds
+        self._lock = threading.Lock()
+        self._round: _Rounds | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self._round is not None
+
+    def start(self) -> None:
+        """Begin with a first round at once, on a thread.  May be called twice."""
+        with self._lock:
+            if self._round is None:
+                self._round = _Rounds(self._work, self._interval_seconds)
+                self._round.start()
+
+    def wake(self) -> None:
+        """Begin the next round soon, unless the last one failed: then its pause is kept."""
+        rounds = self._round
+        if rounds is not None:
+            rounds.woken.set()
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Begin no further round, and wait for the one under way.  May be called twice."""
+        with self._lock:
+            rounds, self._round = self._round, None
+        if rounds is not None:
+            rounds.stopping.set()
+            rounds.woken.set()
+            if rounds is not threading.current_thread():
+                rounds.join(timeout_seconds)
+
+
+class _Rounds(threading.Thread):
+    """The thread between one start and one stop: it can outlive the stop without being in the way of the next."""
+
+    def __init__(self, work: Callable[[], bool], interval_seconds: float) -> None:
+        super().__init__(name="matchmaker-heartbeat", daemon=True)
+        self.stopping = threading.Event()
+        self.woken = threading.Event()
+        self._work = work
+        self._interval_seconds = interval_seconds
+
+    def run(self) -> None:
+        retry_seconds = RETRY_SECONDS
+        while not self.stopping.is_set():
+            started_at = time.monotonic()
+            self.woken.clear()
+            if self._attempt():
+                retry_seconds = RETRY_SECONDS
+                self.woken.wait(max(0.0, started_at + self._interval_seconds - time.monotonic()))
+                self.stopping.wait(max(0.0, started_at + MIN_PAUSE_SECONDS - time.monotonic()))
+            else:
+                self.stopping.wait(min(retry_seconds, self._interval_seconds))
+                retry_seconds *= 2
+
+    def _attempt(self) -> bool:
+        try:
+            return self._work()
+        except Exception:
+            # Without this thread every registration of the process would die.
+            LOG.exception("A round of heartbeats failed unexpectedly; the next one is tried.")
+            return False
