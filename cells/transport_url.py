@@ -23,7 +23,22 @@ MASK = "***"
 #: the transports that can not do without the name of a host
 NETWORK_TRANSPORTS = frozenset({"rabbit", "kombu", "kafka", "amqp"})
 RABBITMQ_TRANSPORTS = frozenset({"rabbit", "kombu"})
+#: the transports without a broker: peers by their addresses, and all in one directory of this machine
+ZMQ_TRANSPORT, ZMQ_IPC_TRANSPORT = "zmq", "zmq+ipc"
+#: what a URL of these may say of a neighbour in its query, options of the group [oslo_messaging_zmq]
+ZMQ_PARAMETERS = frozenset(
+    {
+        "connect_timeout",
+        "delivery_timeout",
+        "keys_dir",
+        "max_connections",
+        "max_message_bytes",
+        "peer",
+        "tcp_security",
+    }
+)
 NOTATION = "rabbit://user:password@host:5672/virtual_host"
+ZMQ_NOTATION = "zmq://host1:5570,host2:5570/?peer=NAME, or zmq+ipc:///directory for a cell on this machine"
 _ENCODING_HINT = "special characters of a user name or password are written as %nn there: @ is %40, # is %23, : is %3A"
 _SECRET_KEY = re.compile(r"pass|secret|token|credential", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*")
@@ -97,6 +112,38 @@ def check_usable(url: TransportURL) -> None:
             "The transport URL has a user name or password with a '/', encoded or not, with which oslo.messaging can "
             "not log in to RabbitMQ: give this user a password without one"
         )
+
+
+def check_neighbor(url: TransportURL) -> None:
+    """See that ``url`` can lead to another cell.
+
+    Of a broker that is for the broker to say.  Without one, the URL has to say where
+    the managers of that cell are: the registry of this cell knows them not.
+
+    :raises cells.exceptions.InvalidNeighbor: it can not
+    """
+    if url.transport.partition("+")[0] != ZMQ_TRANSPORT:
+        return
+    if url.transport not in (ZMQ_TRANSPORT, ZMQ_IPC_TRANSPORT):
+        raise _invalid(f"There is no transport {url.transport!r:.40}", ZMQ_NOTATION)
+    if any(host.username is not None for host in url.hosts):
+        raise _invalid(
+            "Without a broker nobody logs in: leave user and password out, and see 'cells key'", ZMQ_NOTATION
+        )
+    if url.transport == ZMQ_IPC_TRANSPORT:
+        if url.hosts or not (url.virtual_host or "").strip("/"):
+            raise _invalid("After zmq+ipc:// comes the absolute path of a directory, and no host", ZMQ_NOTATION)
+    elif not url.hosts:
+        raise _invalid(
+            "zmq:/// finds the servers of this cell alone: name the addresses of the neighbour's managers, "
+            "[oslo_messaging_zmq] bind of each, with their ports",
+            ZMQ_NOTATION,
+        )
+    elif any(host.port is None for host in url.hosts):
+        raise _invalid("Each host of a zmq:// URL needs its port", ZMQ_NOTATION)
+    elif url.virtual_host:
+        raise _invalid("A zmq:// URL with hosts has no path: there is no broker that has virtual hosts", ZMQ_NOTATION)
+    _check_parameters(url.query)
 
 
 def parse(url: object) -> TransportURL:
@@ -176,6 +223,16 @@ def mask(url: str) -> str:
     hosts = ",".join(_mask_host(host) for host in netloc.split(","))
     pairs = "&".join(_mask_pair(pair) for pair in query.split("&"))
     return f"{parsed.transport}://{hosts}{slash}{path}{question_mark}{pairs}"
+
+
+def _check_parameters(query: str) -> None:
+    for key, value in urllib_parse.parse_qsl(query, keep_blank_values=True):
+        if key not in ZMQ_PARAMETERS:
+            raise _invalid(
+                f"A zmq URL has no parameter {key!r:.40}; there are: {', '.join(sorted(ZMQ_PARAMETERS))}", ZMQ_NOTATION
+            )
+        if not value:
+            raise _invalid(f"The parameter {key} of the zmq URL has no value", ZMQ_NOTATION)
 
 
 def _change_addresses(hosts: tuple[BrokerHost, ...], parts: Parts) -> tuple[BrokerHost, ...]:
@@ -265,5 +322,5 @@ def _quote(text: str) -> str:
     return urllib_parse.quote(text, safe="")
 
 
-def _invalid(problem: str) -> exceptions.InvalidNeighbor:
-    return exceptions.InvalidNeighbor(f"{problem}. It should look like {NOTATION}.")
+def _invalid(problem: str, notation: str = NOTATION) -> exceptions.InvalidNeighbor:
+    return exceptions.InvalidNeighbor(f"{problem}. It should look like {notation}.")

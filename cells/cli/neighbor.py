@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from cliff import lister, show
 
 from cells import context, exceptions, path, transport_url
 from cells.cli import base, neighbor_arguments
 from cells.db.rows import COLUMNS, NeighborRow
+
+if TYPE_CHECKING:
+    from cells.db.api import Database
 
 LOG = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ class Create(_NeighborCommand, show.ShowOne):
         if parts or "transport_url" not in columns:
             columns["transport_url"] = str(transport_url.build(parts))
         row = NeighborRow(name=parsed_args.name, **columns)
+        neighbor_arguments.check_transport(row.driver, row.transport_url)
         self._check_is_another_cell(row.name)
         with self.database() as database:
             database.create(row)
@@ -89,6 +93,7 @@ class Set(_NeighborCommand, show.ShowOne):
             if parts:
                 current = transport_url.parse(database.get(parsed_args.name).transport_url)
                 changes["transport_url"] = str(transport_url.change(current, parts))
+            _check_transport(database, parsed_args.name, changes)
             row = database.update(parsed_args.name, **changes)
         self.warn_if_unread()
         return _record(row, parsed_args)
@@ -169,6 +174,19 @@ class Status(base.CellCommand, lister.Lister):
 
 _STATUS_HEADERS = ("name", "type", "driver", "state", "last_seen_seconds", "version")
 _HEADERS = tuple("type" if column == "is_parent" else column for column in COLUMNS)
+
+
+def _check_transport(database: Database, name: str, changes: Mapping[str, Any]) -> None:
+    driver, url = changes.get("driver"), changes.get("transport_url")
+    if driver is None and url is None:
+        return
+    if driver is None or url is None:
+        try:
+            row = database.get(name)
+        except exceptions.InvalidNeighbor:
+            return  # the change may mend that row; if it does not, it is refused
+        driver, url = driver or row.driver, url or row.transport_url
+    neighbor_arguments.check_transport(driver, url)
 
 
 def _record(row: NeighborRow, parsed_args: argparse.Namespace) -> base.Record:

@@ -33,6 +33,7 @@ def add_columns(parser: argparse.ArgumentParser, *, is_type_required: bool) -> N
         "--transport-url",
         metavar="URL",
         help=f"{transport_url.NOTATION}, special characters of a password as %%nn; "
+        f"without a broker: {transport_url.ZMQ_NOTATION}; "
         f"'{FROM_STDIN}' asks for it, or reads it from stdin",
     )
     broker.add_argument("--username", help="user name, for every host")
@@ -89,6 +90,21 @@ def parts(parsed_args: argparse.Namespace) -> transport_url.Parts:
     if named and parsed_args.transport_url is not None:
         raise exceptions.InvalidNeighbor("Name the broker by --transport-url or by its parts, not by both.")
     return named
+
+
+def check_transport(driver: str, url: str) -> None:
+    """See that oslo.messaging has what the scheme of ``url`` names, if that is what ``driver`` sends with.
+
+    :raises cells.exceptions.InvalidNeighbor: it has not, or ``url`` is none
+    """
+    if driver != "rpc":
+        return
+    scheme = transport_url.parse(url).transport.partition("+")[0]
+    known = sorted({entry.name for entry in metadata.entry_points(group="oslo.messaging.drivers")})
+    if scheme not in known:
+        raise exceptions.InvalidNeighbor(
+            f"There is no transport {scheme!r:.40}; those installed are: {', '.join(known)}."
+        )
 
 
 def _secret(value: str | None, what: str) -> str | None:

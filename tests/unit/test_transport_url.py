@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from urllib.parse import parse_qsl
 
 import oslo_messaging
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from oslo_config import cfg
 
 from cells import exceptions, transport_url
+from cells.conf import zmq
 from cells.transport_url import MASK, BrokerHost, Parts
 
 SECRET = "s3kr3t"
@@ -238,3 +240,67 @@ def test_no_repr_shows_a_password() -> None:
     assert SECRET in str(url)
     assert SECRET not in repr(url)
     assert SECRET not in repr(Parts(password=SECRET))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "zmq://h1:5570/",
+        "zmq://h1:5570",
+        "ZMQ://h1:5570,h2:5571/?peer=east&connect_timeout=0.5",
+        "zmq://[::1]:5570/",
+        "zmq://[::1]:5570,10.0.0.5:5570/?tcp_security=none",
+        "zmq+ipc:///run/cells/east",
+        "zmq+ipc:///run%2Fcells%2Feast",
+        "zmq+ipc:///%2Frun%2Fcells?delivery_timeout=3",
+    ],
+)
+def test_neighbour_without_a_broker(url: str) -> None:
+    read = transport_url.parse(url)
+    transport_url.check_neighbor(read)
+    hosts(url)
+    assert transport_url.parse(str(read)) == read
+    with contextlib.suppress(ValueError):  # several hosts, one of them in brackets, on some releases of Python
+        theirs = oslo(url)
+        assert (theirs.transport, theirs.virtual_host or None) == (read.transport, read.virtual_host)
+        assert theirs.query == dict(parse_qsl(read.query))
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        pytest.param("zmq:///", "addresses of the neighbour's managers", id="registry-of-this-cell"),
+        pytest.param("zmq://", "addresses of the neighbour's managers", id="nothing"),
+        pytest.param("zmq:///run/cells", "addresses of the neighbour's managers", id="directory-without-ipc"),
+        pytest.param("zmq://h1:5570,h2/", "port", id="second-host-without-port"),
+        pytest.param("zmq://h1/", "port", id="host-without-port"),
+        pytest.param("zmq://h1:5570/v", "virtual hosts", id="virtual-host"),
+        pytest.param(f"zmq://u:{SECRET}@h1:5570/", "cells key", id="login"),
+        pytest.param("zmq://u@h1:5570/", "cells key", id="user"),
+        pytest.param("zmq+ipc://run/cells", "absolute path", id="ipc-relative"),
+        pytest.param("zmq+ipc://", "absolute path", id="ipc-nothing"),
+        pytest.param("zmq+ipc:///", "absolute path", id="ipc-root"),
+        pytest.param("zmq+tcp://h:1/", "no transport 'zmq.tcp'", id="other-kind"),
+        pytest.param("zmq+ipc://h:1/run", "absolute path", id="ipc-host"),
+        pytest.param("zmq://h1:5570/?pear=east", "'pear'; there are: connect_timeout, ", id="misspelt-parameter"),
+        pytest.param("zmq+ipc:///run?ssl=true", "'ssl'", id="parameter-of-rabbit"),
+        pytest.param("zmq://h1:5570/?matchmaker=sql", "'matchmaker'", id="option-that-is-not-of-a-neighbour"),
+        pytest.param("zmq://h1:5570/?peer", "peer of the zmq URL has no value", id="no-value"),
+        pytest.param("zmq://h1:5570/?peer=", "peer of the zmq URL has no value", id="empty-value"),
+    ],
+)
+def test_neighbour_that_no_such_url_leads_to(url: str, told: str) -> None:
+    with pytest.raises(exceptions.InvalidNeighbor, match=told) as caught:
+        transport_url.check_neighbor(transport_url.parse(url))
+    assert SECRET not in str(caught.value)
+    assert transport_url.ZMQ_NOTATION in str(caught.value)
+    assert transport_url.NOTATION not in str(caught.value)
+
+
+def test_parameters_are_options_of_the_transport() -> None:
+    assert {option.dest for option in zmq.OPTIONS} > transport_url.ZMQ_PARAMETERS
+
+
+def test_a_broker_decides_itself_what_leads_to_it() -> None:
+    for url in ("rabbit://h/?anything=1", "fake:///", "memory://bus/cell"):
+        transport_url.check_neighbor(transport_url.parse(url))

@@ -215,3 +215,36 @@ def test_a_registry_that_the_manager_does_not_read_is_worth_a_warning(cells: Cel
     result = cells("neighbor", "create", "x", "--type", "child", "--hostname", "h")
     assert result.status == 0
     assert "neighbors.json" in result.err
+
+
+@pytest.mark.parametrize("url", ["zmq://h1:5570,[::1]:5571/?peer=east", "zmq+ipc:///run/cells/east", "kombu://h/v"])
+def test_transports_of_all_kinds_are_registered(cells: Cells, url: str) -> None:
+    cells.succeed("neighbor", "create", "east", "--type", "child", "--transport-url", url)
+    assert url_of(cells, "east") == url
+
+
+@pytest.mark.usefixtures("east")
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("rabit://user:s3kr3t@h/", "'rabit'; those installed are: fake, kafka, kombu, rabbit, zmq"),
+        ("zmq:///", "neighbour's managers"),
+        ("zmq://h1/", "port"),
+        ("zmq+tcp+ipc:///x", "zmq"),
+    ],
+)
+def test_transport_that_leads_nowhere_is_refused(cells: Cells, url: str, told: str) -> None:
+    for words in (("create", "x", "--type", "child"), ("set", "east")):
+        error = cells.fail("neighbor", *words, "--transport-url", url)
+        assert told in error
+        assert "s3kr3t" not in error
+    assert url_of(cells, "east") == URL
+
+
+def test_scheme_is_for_the_driver_to_know(cells: Cells) -> None:
+    words = ("--type", "child", "--driver", "memory", "--transport-url", "memory://bus/east")
+    cells.succeed("neighbor", "create", "east", *words)
+    cells.succeed("neighbor", "set", "east", "--transport-url", "memory://other/east")
+    assert "'memory'; those installed" in cells.fail("neighbor", "set", "east", "--driver", "rpc")
+    cells.succeed("neighbor", "set", "east", "--driver", "rpc", "--transport-url", URL)
+    assert "'memory'; those installed" in cells.fail("neighbor", "set", "east", "--transport-url", "memory://b/c")
