@@ -84,7 +84,10 @@ def write_pair(directory: Path, name: str) -> None:
     """
     # Only this user can look into a directory that mkdtemp made, whatever the umask.
     with tempfile.TemporaryDirectory(dir=directory, prefix=".new-") as temporary:
-        public_file, secret_file = zmq.auth.create_certificates(temporary, name)
+        public_file = secret_file = ""
+        # A public key with a '-' or '@' in front would mean something else on a command line.
+        while not (public_file and read(Path(public_file))[0][:1].isalnum()):
+            public_file, secret_file = zmq.auth.create_certificates(temporary, name)
         os.chmod(secret_file, 0o600)
         os.chmod(public_file, 0o644)
         for file in (secret_file, public_file):

@@ -51,6 +51,10 @@ def test_pair_is_replaced_only_by_force(store: KeyStore) -> None:
     assert store.own()[0] == store.own_public() != public
 
 
+def test_public_key_begins_with_no_sign_that_a_command_would_misread(store: KeyStore) -> None:
+    assert all(store.create(force=True)[:1].isalnum() for _ in range(20))
+
+
 def test_missing_pair(store: KeyStore) -> None:
     for ask in (store.own, store.own_public):
         with pytest.raises(exceptions.ConfigurationError, match=r"cells key create.*keys_dir"):
