@@ -1,0 +1,196 @@
+"""``cells sandbox`` as an operator types it: real managers, with no server at all and with RabbitMQ."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cells import exceptions
+from cells.sandbox import virtual_hosts
+from tests.integration import rabbitmq as rabbitmq_server
+from tests.integration.rabbitmq import VirtualHostPool
+from tools.manager_process import Finished, program
+from tools.polling import poll
+
+pytestmark = pytest.mark.timeout(180)
+
+TREE = "api(east(az1),west)"
+PATHS = ["api", "api!east", "api!east!az1", "api!west"]
+
+
+class Commands:
+    """``cells`` with a sandbox in a directory of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def begin(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [program("cells"), *words],
+            env={**os.environ, "CELLS_SANDBOX": str(self.directory)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *words: str) -> Finished:
+        process = self.begin(*words)
+        stdout, stderr = process.communicate(timeout=150)
+        return Finished(process.returncode, stdout, stderr)
+
+    def succeed(self, *words: str) -> str:
+        done = self(*words)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """The rows of ``cells sandbox status``, by cell."""
+        return {row["cell"]: row for row in self("sandbox", "status", "-f", "json").json()}
+
+
+@pytest.fixture
+def cells() -> Iterator[Commands]:
+    # Not pytest's own directory: the paths of sockets have to be short.
+    parent = Path(tempfile.mkdtemp(prefix="cells-"))
+    commands = Commands(parent / "sandbox")
+    try:
+        yield commands
+    finally:
+        commands("sandbox", "down")
+        shutil.rmtree(parent, ignore_errors=True)
+
+
+def is_alive(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    return False
+
+
+def ping(cells: Commands, source: str, target: str) -> Any:
+    return json.loads(cells.succeed("--sandbox", source, "call", target, "ping", "-f", "json"))["path"]
+
+
+def test_the_life_of_a_sandbox_without_a_broker(cells: Commands) -> None:
+    told = cells.succeed("sandbox", "up", "--tree", TREE)
+    assert "└── az1" in told
+    assert "cells --sandbox api ping az1" in told
+    rows = cells.status()
+    assert [row["path"] for row in rows.values()] == PATHS
+    assert {row["state"] for row in rows.values()} == {"running"}
+    assert ping(cells, "api", "az1") == "api!east!az1"
+    assert ping(cells, "az1", "api!west") == "api!west"
+
+    # Twice is once.
+    assert "up already" in cells.succeed("sandbox", "up")
+    assert cells.status().keys() == rows.keys()
+    other = cells("sandbox", "up", "--tree", "api(other)")
+    assert other.returncode == 1
+    assert "cells sandbox down" in other.stderr
+
+    # One that was killed is seen, and started again; the others stay.
+    os.kill(rows["east"]["pid"], signal.SIGKILL)
+    poll(lambda: not is_alive(rows["east"]["pid"]), "the manager of east is gone")
+    assert {name: row["state"] for name, row in cells.status().items() if row["state"] != "running"} == {"east": "dead"}
+    assert "without east" in cells.succeed("sandbox", "up")
+    again = cells.status()
+    assert [name for name in rows if rows[name]["pid"] != again[name]["pid"]] == ["east"]
+    assert ping(cells, "api", "az1") == "api!east!az1"
+
+    cells.succeed("sandbox", "down")
+    assert not cells.directory.exists()
+    assert [row for row in again.values() if is_alive(row["pid"])] == []
+    assert "no sandbox" in cells.succeed("sandbox", "down")
+    gone = cells("sandbox", "status", "-f", "json")
+    assert gone.json() == []
+    assert "no sandbox" in gone.stderr
+
+
+def test_after_all_was_killed_the_same_tree_is_set_up_anew(cells: Commands) -> None:
+    cells.succeed("sandbox", "up", "--tree", "api(b)")
+    before = cells.status()
+    for row in before.values():
+        os.kill(row["pid"], signal.SIGKILL)
+    poll(lambda: not any(is_alive(row["pid"]) for row in before.values()), "all are gone")
+    assert "is removed" in cells.succeed("sandbox", "up")
+    assert {row["state"] for row in cells.status().values()} == {"running"}
+    assert cells.status().keys() == before.keys()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_an_interrupted_up_leaves_nothing(cells: Commands, number: signal.Signals) -> None:
+    up = cells.begin("sandbox", "up", "--tree", TREE)
+    try:
+        poll(lambda: any(row["state"] == "running" for row in cells.status().values()), "one manager runs")
+        pids = [row["pid"] for row in cells.status().values() if row["pid"]]
+        second = cells("sandbox", "up")
+        # Unless it has come up in the meantime, on a fast machine.
+        assert second.returncode == 0 or "at work" in second.stderr
+        up.send_signal(number)
+        _, stderr = up.communicate(timeout=60)
+    finally:
+        up.kill()
+    assert "Traceback" not in stderr
+    if up.returncode:
+        assert not cells.directory.exists()
+        assert [pid for pid in pids if is_alive(pid)] == []
+
+
+def test_a_manager_that_does_not_start_is_named_with_what_it_said(cells: Commands) -> None:
+    # Python runs this first of all, and only in the manager does it end it.
+    cells.directory.parent.joinpath("sitecustomize.py").write_text(
+        "import os, sys\nif 'cells.cmd.manager' in sys.orig_argv and 'b/cells.conf' in sys.orig_argv[-1]:\n"
+        "    print('out of order', flush=True)\n    os._exit(3)\n"
+    )
+    done = subprocess.run(
+        [program("cells"), "sandbox", "up", "--tree", "api(b)", "--directory", str(cells.directory)],
+        env={**os.environ, "PYTHONPATH": str(cells.directory.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 1
+    assert "cell b ended with status 3" in done.stderr
+    assert "out of order" in done.stderr
+    assert not cells.directory.exists()
+
+
+@pytest.mark.rabbitmq
+def test_the_life_of_a_sandbox_on_rabbitmq(
+    cells: Commands, rabbitmq: VirtualHostPool, own_virtual_hosts: Callable[[], list[str]]
+) -> None:
+    cells.succeed("sandbox", "up", "--tree", "api(b)", "--transport", rabbitmq_server.URL)
+    urls = own_virtual_hosts()
+    assert len(urls) == 2
+    assert ping(cells, "api", "b") == "api!b"
+    for url in urls:
+        virtual_hosts.check_reachable(url)
+    cells.succeed("sandbox", "down")
+    for url in urls:
+        with pytest.raises(exceptions.SandboxError):
+            virtual_hosts.check_reachable(url)
+    assert "no sandbox" in cells.succeed("sandbox", "down")
+
+
+@pytest.fixture
+def own_virtual_hosts(cells: Commands) -> Callable[[], list[str]]:
+    """Gives the transport URLs of the sandbox's cells."""
+    if shutil.which("rabbitmqctl", path=os.environ["PATH"] + ":/usr/sbin") is None:
+        pytest.skip("no rabbitmqctl, which the sandbox needs for its virtual hosts")
+
+    def read() -> list[str]:
+        names = json.loads((cells.directory / "sandbox.json").read_text())["virtual_hosts"].values()
+        return [f"{rabbitmq_server.URL.rstrip('/')}/{name}" for name in names]
+
+    return read
