@@ -116,6 +116,6 @@ class Backlog:
 
     def _pools(self, key: str) -> list[str]:
         try:
-            return sorted({address.pool for address in self._sender.peers.find(key)})
+            return self._sender.peers.pools(key)
         except exceptions.MatchMakerException:
             return []

@@ -28,7 +28,7 @@ from cells.brokerless.sender import Sender
 from cells.brokerless.server import Delivery
 from cells.brokerless.shared import Shared
 
-_MATCHMAKERS: Shared[MatchMakerBase] = Shared(MatchMakerBase.stop_heartbeat)
+_MATCHMAKERS: Shared[MatchMakerBase] = Shared(lambda matchmaker: matchmaker.stop_heartbeat())
 _LISTENING: Shared[Listening] = Shared(Listening.close)
 
 

@@ -7,7 +7,6 @@ their TCP addresses, or by the directory that holds their sockets.
 from __future__ import annotations
 
 import abc
-import itertools
 import threading
 import time
 from collections.abc import Sequence
@@ -28,26 +27,42 @@ class Peers(abc.ABC):
     """The serving processes that one transport URL stands for.  Thread-safe."""
 
     def __init__(self) -> None:
-        self._turns = itertools.count()
+        #: (key, pool) -> turns taken: one count for all of them could give each always the same peer
+        self._turns: dict[tuple[str, str | None], int] = {}
         self._lock = threading.Lock()
         #: process -> until when it rests, and how long it rested
         self._resting: dict[str, tuple[float, float]] = {}
 
-    def find(self, key: str) -> list[Address]:
+    def find(self, key: str, pool: str | None = None) -> list[Address]:
         """Who may serve ``key``, in the order in which they should be tried.  Empty: nobody, as far as is known.
 
         The alive ones take turns; those that did not answer lately come last.
 
+        :param pool: the one pool of listeners that is meant
         :raises cells.exceptions.MatchMakerException: that is not known, and why
         """
         found = self._known(key)
+        if pool is not None:
+            found = [address for address in found if address.pool == pool]
         if len(found) > 1:
-            turn = next(self._turns) % len(found)
+            turn = self._next_turn(key, pool) % len(found)
             found = [*found[turn:], *found[:turn]]
         if self._resting:
             now = time.monotonic()
             found.sort(key=lambda address: self._resting.get(address.process, (0.0, 0.0))[0] > now)
         return found
+
+    def pools(self, key: str) -> list[str]:
+        """The pools of listeners for ``key``; it is nobody's turn by that.
+
+        :raises cells.exceptions.MatchMakerException: that is not known, and why
+        """
+        return sorted({address.pool for address in self._known(key)})
+
+    def _next_turn(self, key: str, pool: str | None) -> int:
+        with self._lock:
+            turn = self._turns[key, pool] = self._turns.get((key, pool), -1) + 1
+        return turn
 
     @abc.abstractmethod
     def _known(self, key: str) -> list[Address]:
@@ -127,9 +142,6 @@ class RegisteredPeers(Peers):
 
     def unreachable(self, key: str, address: Address) -> None:
         super().unreachable(key, address)
-        self.refused(key, address)
-
-    def refused(self, key: str, address: Address) -> None:
         self._matchmaker.expire(routing_keys.without_fanout(key), str(address))
 
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 import oslo_messaging
 
 from cells import exceptions
-from cells.brokerless import exchange, routing_keys
+from cells.brokerless import exchange, frames, routing_keys
 from cells.brokerless.addresses import Address
 from cells.brokerless.connections import Connection, Connections, PeerUnreachable
 from cells.brokerless.exchange import DeliveryUnknown, Outgoing, Refused
@@ -87,11 +87,12 @@ class Sender:
         pause_seconds = FIRST_PAUSE_SECONDS
         while True:
             try:
-                return attempt(self.peers.find(message.key))
+                return attempt(self.peers.find(message.key, message.pool))
             except (PeerUnreachable, Refused, exceptions.MatchMakerException) as error:
                 reason = str(error)
-            may_try_again = attempts_left != 0 and time.monotonic() + pause_seconds <= deadline
-            if not may_try_again or self._closed.wait(pause_seconds):
+            left_seconds = deadline - time.monotonic()
+            may_try_again = attempts_left != 0 and left_seconds > 0
+            if not may_try_again or self._closed.wait(min(pause_seconds, left_seconds)):
                 raise oslo_messaging.MessageDeliveryFailure(f"Nobody took a message for {_name(message.key)}: {reason}")
             attempts_left = None if attempts_left is None else attempts_left - 1
             pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
@@ -99,8 +100,6 @@ class Sender:
     def _to_one(self, message: Outgoing, found: list[Address], taken_by: float, deadline: float) -> Answer:
         reasons = []
         for address in found:
-            if message.pool is not None and address.pool != message.pool:
-                continue
             try:
                 with self._connected(address, taken_by) as connection:
                     request = exchange.send(connection, message, address.pool)
@@ -110,7 +109,9 @@ class Sender:
                 reasons.append(f"{address.process}: {error}")
                 self._note(message, address, error)
             except oslo_messaging.MessagingTimeout as error:
-                self._note(message, address, error)
+                # A method that takes longer than its caller waits says nothing of the process that it is in.
+                if message.kind != frames.CALL or isinstance(error, exchange.ServerLost):
+                    self._note(message, address, error)
                 raise
             else:
                 self.peers.delivered(message.key, address)

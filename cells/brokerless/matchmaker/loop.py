@@ -67,9 +67,12 @@ class _Rounds(threading.Thread):
 
     def run(self) -> None:
         retry_seconds = RETRY_SECONDS
-        while not self.stopping.is_set():
-            started_at = time.monotonic()
+        while True:
+            # In this order: what is cleared here was not the call that stops, or it is seen at once.
             self.woken.clear()
+            if self.stopping.is_set():
+                return
+            started_at = time.monotonic()
             if self._attempt():
                 retry_seconds = RETRY_SECONDS
                 self.woken.wait(max(0.0, started_at + self._interval_seconds - time.monotonic()))
