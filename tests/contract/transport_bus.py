@@ -31,8 +31,8 @@ Errors = type[Exception] | tuple[type[Exception], ...]
 class Place:
     """Where a transport is tested, and what it says where transports may differ.
 
-    :ivar server_url: of servers and listeners
-    :ivar client_url: of clients and notifiers; other than that of the servers where a peer is named by its address
+    :ivar server: gives the URL of another server or listener, and sets options on its configuration
+    :ivar client_url: of clients and notifiers
     :ivar unreachable_url: where nobody is
     :ivar no_answer: what a call gets that nobody serves
     :ivar not_taken: what a cast gets that nobody serves and that must arrive
@@ -41,7 +41,7 @@ class Place:
     :ivar configure: sets options on the configuration of each transport
     """
 
-    server_url: str
+    server: Callable[[cfg.ConfigOpts], str]
     client_url: str
     unreachable_url: str
     no_answer: Errors
@@ -123,7 +123,8 @@ class TransportBus:
         :param endpoints: one :class:`Endpoint` by default
         :param pool_size: number of threads for its methods
         """
-        transport = oslo_messaging.get_rpc_transport(self._configuration(), self.place.server_url)
+        conf = self._configuration()
+        transport = oslo_messaging.get_rpc_transport(conf, self.place.server(conf))
         self._opened.callback(transport.cleanup)
         if endpoints is None:
             endpoints = [Endpoint(name)]
@@ -160,7 +161,8 @@ class TransportBus:
 
     def listener(self, endpoint: Any, *, topic: str = TOPIC, batch_size: int | None = None, **options: Any) -> Serving:
         """A listener for notifications that has started; takes the options of ``get_notification_listener`` too."""
-        transport = oslo_messaging.get_notification_transport(self._configuration(), self.place.server_url)
+        conf = self._configuration()
+        transport = oslo_messaging.get_notification_transport(conf, self.place.server(conf))
         self._opened.callback(transport.cleanup)
         targets = [oslo_messaging.Target(topic=topic)]
         if batch_size is None:

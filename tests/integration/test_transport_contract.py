@@ -9,6 +9,7 @@ import oslo_messaging
 import pytest
 from oslo_messaging._drivers import amqpdriver, impl_rabbit  # noqa: F401  # takes a bound from amqpdriver when imported
 
+from tests.contract.notifications import PoolContract
 from tests.contract.rpc_failures import CallMonitorContract
 from tests.contract.transport import TransportContract
 from tests.contract.transport_bus import Place, TransportBus, opened
@@ -25,7 +26,7 @@ def bus(rabbitmq: VirtualHostPool, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     url = rabbitmq.take()
     yield from opened(
         Place(
-            server_url=url,
+            server=lambda _conf: url,
             client_url=url,
             unreachable_url=f"rabbit://guest:guest@127.0.0.1:{port}/",
             # The broker keeps or drops the request without a word; nobody knows that there will be no answer.
@@ -39,5 +40,5 @@ def bus(rabbitmq: VirtualHostPool, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     )
 
 
-class TestRabbitMQ(TransportContract, CallMonitorContract):
+class TestRabbitMQ(TransportContract, PoolContract, CallMonitorContract):
     """With one virtual host per test."""

@@ -1,0 +1,158 @@
+"""The transport zmq keeps the contract of a transport, whatever names the peers; no server is needed.
+
+Servers of one process share its socket.  Here most places give each server a socket of its own, as if it were
+another process; tests/integration runs real ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import oslo_messaging
+import pytest
+from oslo_config import cfg
+
+from cells import conf as cells_conf
+from cells.db import migration
+from tests.contract.brokerless import BrokerlessContract
+from tests.contract.notifications import PoolContract
+from tests.contract.rpc_failures import CallMonitorContract
+from tests.contract.transport import TransportContract
+from tests.contract.transport_bus import Place, TransportBus, opened
+from tests.integration.rabbitmq import free_ports
+
+GROUP = "oslo_messaging_zmq"
+OPTIONS: dict[str, Any] = {"matchmaker_heartbeat_freq": 1, "matchmaker_heartbeat_ttl": 3, "delivery_timeout": 5.0}
+PORTS = 8
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with its tables, to be copied."""
+    database = tmp_path_factory.mktemp("database") / "cells.sqlite"
+    conf = cells_conf.load([])
+    conf.set_override("connection", f"sqlite:///{database}", group="database")
+    migration.sync(conf)
+    return database
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A short one: the path of a socket has room for 100 characters."""
+    with tempfile.TemporaryDirectory(prefix="cells-") as path:
+        yield Path(path)
+
+
+def registry(directory: Path, migrated: Path, *, apart: bool) -> Place:
+    """``zmq:///``: servers register in a database.
+
+    :param apart: whether each has a socket of its own
+    """
+    database = directory / "cells.sqlite"
+    shutil.copy(migrated, database)
+    numbers = itertools.count()
+
+    def configure(conf: cfg.ConfigOpts) -> None:
+        set_options(conf, ipc_dir=str(directory / "sockets"))
+        conf.set_override("connection", f"sqlite:///{database}", group="database")
+
+    def server(conf: cfg.ConfigOpts) -> str:
+        if apart:
+            # What it registers is the whole path, so the clients find it from theirs.
+            set_options(conf, ipc_dir=str(directory / f"sockets-{next(numbers)}"))
+        return "zmq:///"
+
+    return place(server, "zmq:///", directory, configure)
+
+
+def sockets(directory: Path) -> Place:
+    """``zmq+ipc:///directory``: whoever has a socket there is asked."""
+    numbers = itertools.count()
+
+    def server(conf: cfg.ConfigOpts) -> str:
+        # Servers with one registry share a socket: this one knows nobody else.
+        set_options(
+            conf, ipc_dir=str(directory / "ipc"), matchmaker="localhost", matchmaker_connection=f"{next(numbers)}"
+        )
+        return "zmq:///"
+
+    return place(server, f"zmq+ipc://{directory}/ipc", directory, set_options)
+
+
+def addresses(directory: Path, *, apart: bool) -> Place:
+    """``zmq://127.0.0.1:port/``: whoever is at the address is asked."""
+    ports = free_ports(PORTS if apart else 1)
+    query = "/?tcp_security=none"
+    numbers = itertools.count()
+
+    def server(conf: cfg.ConfigOpts) -> str:
+        return f"zmq://127.0.0.1:{ports[next(numbers) % len(ports)]}{query}"
+
+    client_url = "zmq://" + ",".join(f"127.0.0.1:{port}" for port in ports) + query
+    return place(server, client_url, directory, set_options)
+
+
+def place(
+    server: Callable[[cfg.ConfigOpts], str], client_url: str, directory: Path, configure: Callable[..., None]
+) -> Place:
+    (port,) = free_ports(1)
+    return Place(
+        server=server,
+        client_url=client_url,
+        unreachable_url=f"zmq://127.0.0.1:{port}/?tcp_security=none",
+        no_answer=oslo_messaging.MessageDeliveryFailure,
+        not_taken=oslo_messaging.MessageDeliveryFailure,
+        unreachable=oslo_messaging.MessageDeliveryFailure,
+        closed=oslo_messaging.MessageDeliveryFailure,
+        configure=configure,
+    )
+
+
+def set_options(conf: cfg.ConfigOpts, **options: Any) -> None:
+    for name, value in {**OPTIONS, **options}.items():
+        conf.set_override(name, value, group=GROUP)
+
+
+class TestRegistryOfOneProcess(TransportContract, BrokerlessContract, PoolContract, CallMonitorContract):
+    """All servers on one socket."""
+
+    @pytest.fixture
+    def bus(self, directory: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
+        yield from opened(registry(directory, migrated, apart=False), monkeypatch)
+
+
+class TestRegistry(TransportContract, BrokerlessContract, PoolContract):
+    """Each server on a socket of its own."""
+
+    @pytest.fixture
+    def bus(self, directory: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
+        yield from opened(registry(directory, migrated, apart=True), monkeypatch)
+
+
+class TestDirectory(TransportContract, BrokerlessContract):
+    """Each server on a socket of its own in a directory."""
+
+    @pytest.fixture
+    def bus(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
+        yield from opened(sockets(directory), monkeypatch)
+
+
+class TestAddress(TransportContract, BrokerlessContract, PoolContract):
+    """All servers at one address."""
+
+    @pytest.fixture
+    def bus(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
+        yield from opened(addresses(directory, apart=False), monkeypatch)
+
+
+class TestAddresses(TransportContract, BrokerlessContract):
+    """Each server at an address of its own; at most of the addresses that clients know there is nobody."""
+
+    @pytest.fixture
+    def bus(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
+        yield from opened(addresses(directory, apart=True), monkeypatch)
