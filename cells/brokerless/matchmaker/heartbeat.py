@@ -68,10 +68,9 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         self._availability = Availability()
         self._known = KnownHosts(self._ttl_seconds)
         self._loop = HeartbeatLoop(self._beat, self._freq_seconds)
-        self._lock = threading.Lock()  # of the three below; never held during I/O
+        self._lock = threading.Lock()  # of the two below; never held during I/O
         self._own: dict[Entry, None] = {}
         self._withdrawn: set[Entry] = set()
-        self._found_dead: set[str] = set()
         # Held while own registrations are written: the order in which they change is the one in which it is written.
         self._writing = threading.Lock()
         self._looking = threading.Lock()  # many who ask at once about the same key are one question
@@ -139,8 +138,6 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         """A process that is dead is so for all of its keys, not for ``topic`` alone."""
         LOG.debug("%s, found under %s, is dead.", host, topic)
         self._known.expire(host)
-        with self._lock:
-            self._found_dead.add(host)
         self._loop.wake()
 
     def _hosts(self, key: str) -> tuple[str, ...]:
@@ -150,8 +147,8 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
             return alive
         asked_at = time.monotonic()
         with self._looking:
-            answered_at = self._known.answered_at(key)
-            is_answered = answered_at is not None and answered_at >= asked_at
+            last_asked_at = self._known.asked_at(key)
+            is_answered = last_asked_at is not None and last_asked_at >= asked_at
             problem = None if is_answered else self._look([key])
         alive = self._known.alive_at_last(key)
         if problem is not None and not alive:
@@ -161,8 +158,8 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         return alive
 
     def _is_stale(self, key: str) -> bool:
-        answered_at = self._known.answered_at(key)
-        return answered_at is None or time.monotonic() - answered_at > self._freq_seconds
+        asked_at = self._known.asked_at(key)
+        return asked_at is None or time.monotonic() - asked_at > self._freq_seconds
 
     def _look(self, keys: Collection[str]) -> str | None:
         """Ask the registry; return why it does not answer."""
@@ -290,14 +287,9 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         """Pass on which hosts were found dead, or alive although they are overdue."""
         with self._lock:
             own_hosts = {host for _, host in self._own}
-            found_dead = list(self._found_dead)
-        expired = self._known.expired()
-        for host in found_dead:
-            entries = [(key, host) for key in self._known.keys_of(host)]
-            if entries and host in expired and host not in own_hosts:
-                self.backend_expire(entries, expired[host])
-            with self._lock:
-                self._found_dead.discard(host)
+        for host, (entries, age_seconds) in self._known.found_dead().items():
+            if host not in own_hosts:
+                self.backend_expire(entries, age_seconds)
         # Only for those that would soon be dead to all: the rest do it themselves, one write per interval.
         late_seconds = max(self._ttl_seconds - self._freq_seconds, 1.5 * self._freq_seconds)
         late = self._known.late_but_living(late_seconds)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 #: How long a key that is asked for no more is followed.
 FOLLOWED_SECONDS = 600.0
@@ -24,8 +24,10 @@ REMEMBERED_SECONDS = 86400.0
 class _Answer:
     """What the registry said of one key."""
 
-    answered_at: float
-    heartbeats: Mapping[str, float]  #: host -> not later than its last heartbeat
+    asked_at: float
+    took_seconds: float
+    #: host -> when it was last heard of: not later than its last heartbeat, and less than took_seconds earlier
+    heartbeats: Mapping[str, float]
     overdue: frozenset[str]
 
 
@@ -77,11 +79,11 @@ class KnownHosts:
         delivered_at = self._delivered.get(host)
         return delivered_at is not None and now - delivered_at <= self._ttl_seconds
 
-    def answered_at(self, key: str) -> float | None:
-        """When the registry last said something about ``key``, by this object's clock."""
+    def asked_at(self, key: str) -> float | None:
+        """When the registry was asked for what is known of ``key``, by this object's clock."""
         with self._lock:
             answer = self._answers.get(key)
-            return None if answer is None else answer.answered_at
+            return None if answer is None else answer.asked_at
 
     def followed(self) -> list[str]:
         """The keys that the registry is to be asked about again."""
@@ -96,15 +98,16 @@ class KnownHosts:
             within the ttl is kept too, as it may have taken a message since
         :param asked_at: a time before the registry was asked
         """
+        took_seconds = self._clock() - asked_at
         with self._lock:
             for key, ages in hosts.items():
                 before = self._answers.get(key)
-                if before is not None and before.answered_at > asked_at:
+                if before is not None and before.asked_at > asked_at:
                     continue
                 # Reckoned from before the question, so that no heartbeat is taken for a later one than it was.
                 heartbeats = {host: asked_at - age for host, age in ages.items()}
                 overdue = frozenset(host for host, age in ages.items() if age > self._ttl_seconds)
-                self._answers[key] = _Answer(asked_at, heartbeats, overdue)
+                self._answers[key] = _Answer(asked_at, took_seconds, heartbeats, overdue)
                 for host, heartbeat_at in heartbeats.items():
                     if heartbeat_at > self._expired.get(host, heartbeat_at):
                         del self._expired[host]
@@ -126,7 +129,7 @@ class KnownHosts:
             answer = self._answers.get(key)
             if answer is not None and host in answer.heartbeats:
                 rest = {other: at for other, at in answer.heartbeats.items() if other != host}
-                self._answers[key] = _Answer(answer.answered_at, rest, answer.overdue)
+                self._answers[key] = replace(answer, heartbeats=rest)
             self._alive.clear()
 
     def revive(self, hosts: Iterable[str]) -> None:
@@ -159,16 +162,21 @@ class KnownHosts:
         with self._lock:
             return self._is_delivered(host, self._clock())
 
-    def expired(self) -> dict[str, float]:
-        """Who was found dead, and how many seconds ago."""
-        now = self._clock()
-        with self._lock:
-            return {host: now - expired_at for host, expired_at in self._expired.items()}
+    def found_dead(self) -> dict[str, tuple[list[tuple[str, str]], float]]:
+        """What can be taken out: ``{host: ([(key, host), ...], seconds since its last heartbeat)}``.
 
-    def keys_of(self, host: str) -> list[str]:
-        """The keys that ``host`` serves by what the registry said."""
+        A host that may have had a heartbeat after it was found dead is not among them.
+        """
+        now = self._clock()
+        found: dict[str, tuple[list[tuple[str, str]], float]] = {}
         with self._lock:
-            return [key for key, answer in self._answers.items() if host in answer.heartbeats]
+            for key, answer in self._answers.items():
+                for host in self._expired.keys() & answer.heartbeats.keys():
+                    latest = answer.heartbeats[host] + answer.took_seconds
+                    if latest < self._expired[host]:
+                        entries, age_seconds = found.get(host, ([], now - latest))
+                        found[host] = ([*entries, (key, host)], min(age_seconds, now - latest))
+        return found
 
     def late_but_living(self, late_seconds: float) -> list[tuple[str, str]]:
         """``(key, host)`` whose last heartbeat was so long ago and which have taken a message after it."""

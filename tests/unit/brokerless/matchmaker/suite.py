@@ -1,4 +1,4 @@
-"""What holds for every MatchMaker with a registry: on SQLite in the unit tests, on real servers in the integration tests.
+"""What holds for every MatchMaker with a registry: unit tests run it on SQLite, integration tests on real servers.
 
 Each module that wants it imports the class, and has a fixture ``registry``.
 """
@@ -168,7 +168,12 @@ class Contract:
         client.start_heartbeat()
         poll(lambda: (TOPIC, "gone") not in registry.entries(), "the dead one is taken out")
         assert registry.entries() == {(TOPIC, "host")}
-        assert hosts(client) == {"host"}
+
+        def is_found() -> bool:
+            server.backend_heartbeat([(TOPIC, "host")])
+            return hosts(client) == {"host"}
+
+        poll(is_found, "the one that has come back is found")
 
     def test_unregister_and_register_as_often_as_one_likes(self, registry: Registry) -> None:
         server, client = registry.make(), registry.make()
