@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +26,7 @@ from tools.polling import poll
 
 pytestmark = pytest.mark.timeout(180)
 
+ROOT = Path(__file__).parents[2]
 TREE = "api(east(az1),west)"
 PATHS = ["api", "api!east", "api!east!az1", "api!west"]
 
@@ -164,6 +167,26 @@ def test_a_manager_that_does_not_start_is_named_with_what_it_said(cells: Command
     assert "cell b ended with status 3" in done.stderr
     assert "out of order" in done.stderr
     assert not cells.directory.exists()
+
+
+def test_the_demonstration_needs_no_server_and_leaves_nothing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "tools/demo.py"],
+        cwd=ROOT,
+        # Nothing of it may come from elsewhere, and its directory needs a short name.
+        env={**os.environ, "CELLS_SANDBOX": str(tmp_path / "unused")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=150,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert done.stderr == ""
+    assert "$ cells --sandbox api ping az1" in done.stdout
+    assert "└── east *" in done.stdout
+    assert "The sandbox is taken down." in done.stdout
+    assert [Path(path) for path in re.findall(r"in (/\S+/sandbox)\.", done.stdout) if Path(path).exists()] == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.rabbitmq

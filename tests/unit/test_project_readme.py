@@ -27,6 +27,10 @@ def test_readme_shows_command(command: str) -> None:
     assert command in shell_lines()
 
 
+def test_first_command_of_the_readme_is_the_one_that_needs_nothing() -> None:
+    assert shell_lines()[0] == "tools/demo"
+
+
 def test_readme_names_only_files_that_exist() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", README)
     assert links
@@ -39,7 +43,8 @@ def test_commands_of_the_readme_are_commands_of_the_tool() -> None:
     setup = configparser.ConfigParser(delimiters=("=",))
     setup.read(ROOT / "setup.cfg")
     known = set(re.findall(r"^(\w+)\s*=", setup["options.entry_points"]["cells.cli"], flags=re.MULTILINE))
-    used = re.findall(r"^cells --config-file \S+ ([a-z]+(?: [a-z]+)?)", "\n".join(shell_lines()), flags=re.MULTILINE)
-    assert used
+    lines = "\n".join(line for line in shell_lines() if not line.startswith("cells-manager"))
+    used = re.findall(r"^cells (?:--(?:config-file|sandbox) \S+ )?([a-z]+(?: [a-z]+)?)", lines, flags=re.MULTILINE)
+    assert len(used) == len(re.findall("^cells ", lines, flags=re.MULTILINE)) > 0
     for words in used:
         assert words.replace(" ", "_") in known or words.split()[0] in known, words
