@@ -17,8 +17,8 @@ from oslo_messaging._drivers import common as rpc_common
 from cells import exceptions
 from cells.brokerless import frames, routing_keys
 from cells.brokerless.exchange import Outgoing
-from cells.brokerless.inbox import Inbox
-from cells.brokerless.listener import ZmqListener
+from cells.brokerless.inbox import DirectInbox, PolledInbox
+from cells.brokerless.listener import DirectListener, PolledListener
 from cells.brokerless.parts import Parts
 from cells.brokerless.server import Delivery
 from cells.conf import zmq as options
@@ -96,14 +96,19 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         self._parts.backlog().send(routing_keys.notification_key(self._exchange(target), target.topic), body)
 
     def listen(
-        self, target: oslo_messaging.Target, batch_size: int, batch_timeout: float | None
-    ) -> base.PollStyleListenerAdapter:
+        self,
+        target: oslo_messaging.Target,
+        batch_size: int,  # noqa: ARG002  # an RPC server takes one at a time
+        batch_timeout: float | None,  # noqa: ARG002
+    ) -> DirectListener:
         """A listener for the topic, and for the one server of it."""
         exchange = self._exchange(target)
         keys = [routing_keys.topic_key(exchange, target.topic)]
         if target.server:
             keys.append(routing_keys.direct_key(exchange, target.topic, target.server))
-        return self._listen(keys, "", batch_size, batch_timeout)
+        limits = self.conf.oslo_messaging_zmq
+        inbox: DirectInbox[Delivery] = DirectInbox(limits.receive_queue_size, limits.receive_queue_bytes)
+        return DirectListener(inbox, limits.max_message_bytes, self._parts.serve(keys, inbox, ""))
 
     def listen_for_notifications(
         self,
@@ -117,20 +122,14 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
             routing_keys.notification_key(self._exchange(target), f"{target.topic}.{priority}")
             for target, priority in targets_and_priorities
         ]
-        return self._listen(keys, pool or "", batch_size, batch_timeout)
+        limits = self.conf.oslo_messaging_zmq
+        inbox: PolledInbox[Delivery] = PolledInbox(limits.receive_queue_size, limits.receive_queue_bytes)
+        listener = PolledListener(inbox, limits.max_message_bytes, self._parts.serve(keys, inbox, pool or ""))
+        return base.PollStyleListenerAdapter(listener, batch_size, batch_timeout)
 
     def cleanup(self) -> None:
         """Close everything.  May be called twice."""
         self._parts.close()
-
-    def _listen(
-        self, keys: Sequence[str], pool: str, batch_size: int, batch_timeout: float | None
-    ) -> base.PollStyleListenerAdapter:
-        limits = self.conf.oslo_messaging_zmq
-        inbox: Inbox[Delivery] = Inbox(limits.receive_queue_size, limits.receive_queue_bytes)
-        stop_listening = self._parts.serve(keys, inbox, pool)
-        listener = ZmqListener(inbox, limits.max_message_bytes, stop_listening)
-        return base.PollStyleListenerAdapter(listener, batch_size, batch_timeout)
 
     def _key(self, target: oslo_messaging.Target) -> str:
         exchange = self._exchange(target)

@@ -10,7 +10,7 @@ from oslo_messaging._drivers import base
 from oslo_messaging._drivers import common as rpc_common
 
 from cells.brokerless import frames
-from cells.brokerless.inbox import Inbox
+from cells.brokerless.inbox import DirectInbox, Inbox, PolledInbox
 from cells.brokerless.server import Delivery
 
 LOG = logging.getLogger(__name__)
@@ -18,6 +18,9 @@ LOG = logging.getLogger(__name__)
 
 class Incoming(base.RpcIncomingMessage):  # type: ignore[misc]  # oslo.messaging has no types
     """One message, and for a call the way back."""
+
+    #: Whoever has a result may reply on his own thread: others wait for a broker there.
+    replies_at_once = True
 
     def __init__(self, delivery: Delivery, inbox: Inbox[Delivery], max_message_bytes: int) -> None:
         """:raises cells.brokerless.frames.MalformedFrames: the body is none"""
@@ -27,12 +30,19 @@ class Incoming(base.RpcIncomingMessage):  # type: ignore[misc]  # oslo.messaging
         super().__init__(body["context"], body["message"], delivery.request.message_id.hex())
         self.client_timeout = body.get("monitor_seconds")
         self._delivery = delivery
-        self._inbox = inbox
+        self._inbox: Inbox[Delivery] | None = inbox
         self._max_message_bytes = max_message_bytes
+
+    def acknowledge(self) -> None:
+        """It is worked on: there is room for another one."""
+        inbox, self._inbox = self._inbox, None
+        if inbox is not None:
+            inbox.done(len(self._delivery.request.body))
 
     def requeue(self) -> None:
         """Put it back into the queue of the listener that it came from."""
-        self._inbox.put_back(self._delivery, len(self._delivery.request.body))
+        if self._inbox is not None:
+            self._inbox.put_back(self._delivery)
 
     def reply(self, reply: Any = None, failure: Any = None) -> None:
         """Send the result of a call, or its failure, a ``sys.exc_info()``.  Never blocks.
@@ -60,13 +70,64 @@ class Incoming(base.RpcIncomingMessage):  # type: ignore[misc]  # oslo.messaging
         self._delivery.answer(frames.WORKING)
 
 
-class ZmqListener(base.PollStyleListener):  # type: ignore[misc]  # oslo.messaging has no types
-    """Takes what comes for one server out of its inbox.
+def read(delivery: Delivery, inbox: Inbox[Delivery], max_message_bytes: int) -> Incoming | None:
+    """The message in a delivery; None if there is none in it, which its sender is told."""
+    try:
+        return Incoming(delivery, inbox, max_message_bytes)
+    except frames.MalformedFrames as error:
+        inbox.done(len(delivery.request.body))
+        LOG.warning("A message that can not be understood is dropped: %s", error)
+        failure = rpc_common.serialize_remote_exception((ValueError, ValueError(str(error)), None))
+        delivery.answer(frames.FAILURE, failure.encode())
+        return None
 
-    :param stop_listening: called once, when the server stops: no more messages come then
+
+class DirectListener(base.Listener):  # type: ignore[misc]  # oslo.messaging has no types
+    """Hands each message to its RPC server on the thread that has read it.
+
+    A server takes it without waiting: it dispatches in a pool, or to endpoints that never block.
+
+    :param stop_listening: ends that messages come
     """
 
-    def __init__(self, inbox: Inbox[Delivery], max_message_bytes: int, stop_listening: Callable[[], None]) -> None:
+    def __init__(
+        self, inbox: DirectInbox[Delivery], max_message_bytes: int, stop_listening: Callable[[], None]
+    ) -> None:
+        super().__init__(batch_size=1, batch_timeout=None)
+        self._inbox = inbox
+        self._max_message_bytes = max_message_bytes
+        self._stop_listening = stop_listening
+
+    def start(self, on_incoming_callback: Callable[[list[Incoming]], None]) -> None:
+        super().start(on_incoming_callback)
+
+        def handle(delivery: Delivery) -> None:
+            incoming = read(delivery, self._inbox, self._max_message_bytes)
+            try:
+                if incoming is not None:
+                    on_incoming_callback([incoming])
+            except Exception:  # a server's bug must not end the thread that reads for all
+                LOG.exception("A server could not take a message.")
+
+        self._inbox.start(handle)
+
+    def stop(self) -> None:
+        """Return when what has come is handed over, and nothing more comes.  May be called twice."""
+        self._stop_listening()
+        self._inbox.close()
+        self._inbox.wait_until_empty()
+        super().stop()
+
+    def cleanup(self) -> None:
+        """There is nothing left to do."""
+
+
+class PolledListener(base.PollStyleListener):  # type: ignore[misc]  # oslo.messaging has no types
+    """Has a thread of its own, which gathers batches: for notifications."""
+
+    def __init__(
+        self, inbox: PolledInbox[Delivery], max_message_bytes: int, stop_listening: Callable[[], None]
+    ) -> None:
         super().__init__()
         self._inbox = inbox
         self._max_message_bytes = max_message_bytes
@@ -79,14 +140,11 @@ class ZmqListener(base.PollStyleListener):  # type: ignore[misc]  # oslo.messagi
             delivery = self._inbox.take(timeout)
             if delivery is None:
                 return None
-            try:
-                return Incoming(delivery, self._inbox, self._max_message_bytes)
-            except frames.MalformedFrames as error:
-                LOG.warning("A message that can not be understood is dropped: %s", error)
-                failure = rpc_common.serialize_remote_exception((ValueError, ValueError(str(error)), None))
-                delivery.answer(frames.FAILURE, failure.encode())
+            incoming = read(delivery, self._inbox, self._max_message_bytes)
+            if incoming is not None:
+                return incoming
 
     def stop(self) -> None:
-        """Take no new messages; what is in the inbox is still handed out.  May be called twice."""
+        """Take no new messages; what has come is still handed out.  May be called twice."""
         self._stop_listening()
         self._inbox.close()

@@ -52,6 +52,6 @@ def endpoints(url: oslo_messaging.TransportURL) -> list[str]:
     if not url.hosts and url.virtual_host:
         raise exceptions.ConfigurationError(
             f"The transport URL zmq:///{url.virtual_host} has a path, which means nothing: write zmq:/// for the "
-            "registry of this cell, zmq://host:port/ for an address, or zmq+ipc:///directory for a directory of sockets."
+            "registry of this cell, zmq://host:port/ for an address, zmq+ipc:///directory for a directory of sockets."
         )
     return [addresses.tcp(host.hostname, host.port) for host in url.hosts]

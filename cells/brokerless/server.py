@@ -1,12 +1,13 @@
 """The receiving end of a process: its listening sockets, and who in it serves what.
 
-One thread reads all sockets and puts each message into the inbox of a listener; it
-never waits for anything.  Listeners have threads of their own, so one
-that is busy keeps nobody else from getting its messages.
+One thread reads all sockets, and lets the listener of each message take it then and
+there, since listeners take a message without waiting.  If one does wait, another
+thread goes on reading for the others.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
@@ -14,8 +15,6 @@ import threading
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
-
-import zmq
 
 from cells.brokerless import frames, routing_keys
 from cells.brokerless.frames import Answer, Request
@@ -31,6 +30,8 @@ FULL = "its queue is full"
 #: A safety net: the reader looks for messages at least this often.
 LOOK_SECONDS = 1.0
 GARBAGE_LOG_SECONDS = 10.0
+#: A listener that keeps the reader for so long waits for something.
+STUCK_SECONDS = 0.2
 
 
 class Delivery(NamedTuple):
@@ -45,9 +46,6 @@ class Delivery(NamedTuple):
         return self.socket.send(self.peer, Answer(kind, self.request.message_id, body).to_frames())
 
 
-Listeners = Sequence[Inbox[Delivery]]
-
-
 class Server:
     """Listens on sockets that are bound already.  Thread-safe."""
 
@@ -59,13 +57,22 @@ class Server:
         self._turn = 0
         self._garbage = 0
         self._garbage_logged_at = -GARBAGE_LOG_SECONDS
-        self._is_stopped = False
+        self._stopped = threading.Event()
         self._stop_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._thread = threading.Thread(target=self._read, name="zmq-server", daemon=True)
+        #: held to read a message and to queue it
+        self._reading = threading.Lock()
+        #: since when the reader is at its present message, None while it has none
+        self._busy_since: float | None = None
+        self._reader = self._new_reader()
+        self._watch = threading.Thread(target=self._replace_stuck_reader, name="zmq-watch", daemon=True)
+
+    def _new_reader(self) -> threading.Thread:
+        return threading.Thread(target=self._read, name="zmq-reader", daemon=True)
 
     def start(self) -> None:
         """Read, until :meth:`close`."""
-        self._thread.start()
+        self._reader.start()
+        self._watch.start()
 
     def add(self, key: str, inbox: Inbox[Delivery], pool: str = "") -> bool:
         """Give ``inbox`` its share of the messages for ``key``; True if it is the first there."""
@@ -91,66 +98,87 @@ class Server:
 
     def close(self) -> None:
         """Stop reading and close the sockets, once the answers that are under way have left."""
-        if not self._is_stopped:
-            self._is_stopped = True
+        if not self._stopped.is_set():
+            self._stopped.set()
             os.eventfd_write(self._stop_fd, 1)
-            self._thread.join()
+            self._watch.join()
+            self._reader.join()
             for socket in self._sockets:
                 socket.close()
             os.close(self._stop_fd)
 
     def _read(self) -> None:
+        """Read and handle, until stopped or replaced."""
         poller = select.poll()
         poller.register(self._stop_fd, select.POLLIN)
         for socket in self._sockets:
             poller.register(socket.ready_fd, select.POLLIN)
             poller.register(socket.wake_fd, select.POLLIN)
         woken = {socket.wake_fd for socket in self._sockets}
-        while not self._is_stopped:
+        while self._is_reader():
             for descriptor, _ in poller.poll(LOOK_SECONDS * 1000):
                 if descriptor in woken:
-                    os.eventfd_read(descriptor)
+                    with contextlib.suppress(BlockingIOError):
+                        os.eventfd_read(descriptor)
             for socket in self._sockets:
-                self._drain(socket)
+                while self._read_one(socket):
+                    pass
 
-    def _drain(self, socket: RouterSocket) -> None:
-        while not self._is_stopped:
-            try:
-                received = socket.receive()
-            except zmq.ZMQError as error:
-                LOG.warning("A socket could not be read: %s", error)
-                return
+    def _is_reader(self) -> bool:
+        return not self._stopped.is_set() and self._reader is threading.current_thread()
+
+    def _read_one(self, socket: RouterSocket) -> bool:
+        """Handle one message; False if there is none, or it is not this thread's turn any more."""
+        with self._reading:
+            # Under the lock, so that messages are queued in the order in which they were read.
+            if not self._is_reader():
+                return False
+            received = socket.receive()
             if received is None:
-                return
-            self._take(socket, received)
-
-    def _take(self, socket: RouterSocket, received: list[bytes]) -> None:
-        try:
-            request = frames.read_request(received[1:])
-        except frames.MalformedFrames as error:
-            self._count_garbage(error)
-            return
-        delivery = Delivery(request, received[0], socket)
-        refusal = self._deliver(delivery)
+                self._busy_since = None
+                return False
+            self._busy_since = time.monotonic()
+            try:
+                request = frames.read_request(received[1:])
+            except frames.MalformedFrames as error:
+                self._count_garbage(error)
+                return True
+            delivery = Delivery(request, received[0], socket)
+            inboxes, refusal = self._deliver(delivery)
         if refusal is not None:
             delivery.answer(frames.REFUSED, refusal.encode())
         elif request.kind == frames.CAST:
             delivery.answer(frames.ACCEPTED)
+        del received, request, delivery  # a listener may keep this thread for long, but not the message
+        for inbox in inboxes:
+            inbox.run()
+        return True
 
-    def _deliver(self, delivery: Delivery) -> str | None:
-        """Put it where it belongs; why that is impossible, None if it was possible."""
+    def _replace_stuck_reader(self) -> None:
+        """Have somebody else read when a listener keeps the reader for too long."""
+        while not self._stopped.wait(STUCK_SECONDS):
+            busy_since = self._busy_since
+            if busy_since is not None and time.monotonic() - busy_since > STUCK_SECONDS:
+                with self._reading:
+                    self._busy_since = None
+                    self._reader = self._new_reader()
+                self._reader.start()
+
+    def _deliver(self, delivery: Delivery) -> tuple[list[Inbox[Delivery]], str | None]:
+        """Put it where it belongs: into which inboxes, or why into none."""
         request = delivery.request
         pools = self._routes.get(routing_keys.without_fanout(request.key), {})
         groups = list(pools.values()) if request.pool == ALL_POOLS else [pools.get(request.pool, ())]
         if routing_keys.is_fanout(request.key):
             groups = [(inbox,) for group in groups for inbox in group]
         if not any(groups):
-            return NOBODY
+            return [], NOBODY
         self._turn += 1
         size_bytes = len(request.body)
         # A copy that one of several can not take is lost to it alone, as on every fan-out.
-        taken = [_put_into_one(group, self._turn, delivery, size_bytes) for group in groups]
-        return None if any(taken) else FULL
+        takers = [_put_into_one(group, self._turn, delivery, size_bytes) for group in groups]
+        inboxes = [taker for taker in takers if taker is not None]
+        return inboxes, None if inboxes else FULL
 
     def _count_garbage(self, error: Exception) -> None:
         self._garbage += 1
@@ -162,6 +190,12 @@ class Server:
             )
 
 
-def _put_into_one(group: Listeners, turn: int, delivery: Delivery, size_bytes: int) -> bool:
+def _put_into_one(
+    group: Sequence[Inbox[Delivery]], turn: int, delivery: Delivery, size_bytes: int
+) -> Inbox[Delivery] | None:
     """Give it to the listener whose turn it is, or to the next one that has room."""
-    return any(group[(turn + step) % len(group)].put(delivery, size_bytes) for step in range(len(group)))
+    for step in range(len(group)):
+        inbox = group[(turn + step) % len(group)]
+        if inbox.put(delivery, size_bytes):
+            return inbox
+    return None

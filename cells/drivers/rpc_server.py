@@ -49,6 +49,9 @@ class DirectRPCServer(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messa
         self._reply_soon(message, done)
 
     def _reply_soon(self, message: Any, done: futures.Future[Any]) -> None:
+        if getattr(message, "replies_at_once", False):
+            _reply(message, done)
+            return
         # The reply waits for the broker to confirm it.  The thread here reads
         # messages, or belongs to somebody else: the pool of the server has to wait.
         try:
