@@ -52,13 +52,25 @@ class Bus:
     :param name: its name among the entry points
     :param url: of the receiving cell's broker
     :param unreachable_url: of a broker where nobody is
+    :param own_url: by which the receiving cell names its broker itself, where that is another URL
+    :param conf: of the receiving cell
     """
 
-    def __init__(self, driver_class: type[BaseCellsDriver], name: str, url: str, unreachable_url: str) -> None:
+    def __init__(
+        self,
+        driver_class: type[BaseCellsDriver],
+        name: str,
+        url: str,
+        unreachable_url: str,
+        *,
+        own_url: str | None = None,
+        conf: cfg.ConfigOpts | None = None,
+    ) -> None:
         self.target = NeighborRow("target", url, is_parent=False, driver=name)
         self.unreachable = NeighborRow("nowhere", unreachable_url, is_parent=False, driver=name)
         self._driver_class = driver_class
-        self._conf: cfg.ConfigOpts = cells_conf.load([])
+        self._own_url = own_url or url
+        self._conf: cfg.ConfigOpts = conf or cells_conf.load([])
         self._numbers = itertools.count(1)
         self._opened = contextlib.ExitStack()
 
@@ -68,7 +80,7 @@ class Bus:
             DriverSettings(
                 conf=self._conf,
                 host=f"host{next(self._numbers)}",
-                transport_url=self.target.transport_url,
+                transport_url=self._own_url,
                 message_types=MESSAGE_TYPES,
                 send_timeout_seconds=SEND_TIMEOUT_SECONDS,
             )

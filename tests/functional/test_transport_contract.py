@@ -21,7 +21,9 @@ from cells import conf as cells_conf
 from cells.db import migration
 from tests.contract.brokerless import BrokerlessContract
 from tests.contract.notifications import PoolContract
+from tests.contract.rpc import RPCContract
 from tests.contract.rpc_failures import CallMonitorContract
+from tests.contract.rpc_servers import RPCServerContract
 from tests.contract.transport import TransportContract
 from tests.contract.transport_bus import Place, TransportBus, opened
 from tests.integration.rabbitmq import free_ports
@@ -84,9 +86,9 @@ def sockets(directory: Path) -> Place:
     return place(server, f"zmq+ipc://{directory}/ipc", directory, set_options)
 
 
-def addresses(directory: Path, *, apart: bool) -> Place:
-    """``zmq://127.0.0.1:port/``: whoever is at the address is asked."""
-    ports = free_ports(PORTS if apart else 1)
+def addresses(directory: Path) -> Place:
+    """``zmq://127.0.0.1:port,127.0.0.1:port/``: whoever is at an address is asked."""
+    ports = free_ports(PORTS)
     query = "/?tcp_security=none"
     numbers = itertools.count()
 
@@ -118,15 +120,7 @@ def set_options(conf: cfg.ConfigOpts, **options: Any) -> None:
         conf.set_override(name, value, group=GROUP)
 
 
-class TestRegistryOfOneProcess(TransportContract, BrokerlessContract, PoolContract, CallMonitorContract):
-    """All servers on one socket."""
-
-    @pytest.fixture
-    def bus(self, directory: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
-        yield from opened(registry(directory, migrated, apart=False), monkeypatch)
-
-
-class TestRegistry(TransportContract, BrokerlessContract, PoolContract):
+class TestRegistry(TransportContract, PoolContract, BrokerlessContract):
     """Each server on a socket of its own."""
 
     @pytest.fixture
@@ -134,7 +128,15 @@ class TestRegistry(TransportContract, BrokerlessContract, PoolContract):
         yield from opened(registry(directory, migrated, apart=True), monkeypatch)
 
 
-class TestDirectory(TransportContract, BrokerlessContract):
+class TestRegistryOfOneProcess(RPCContract, RPCServerContract, PoolContract, CallMonitorContract):
+    """All servers on one socket."""
+
+    @pytest.fixture
+    def bus(self, directory: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
+        yield from opened(registry(directory, migrated, apart=False), monkeypatch)
+
+
+class TestDirectory(RPCContract, RPCServerContract, BrokerlessContract):
     """Each server on a socket of its own in a directory."""
 
     @pytest.fixture
@@ -142,17 +144,12 @@ class TestDirectory(TransportContract, BrokerlessContract):
         yield from opened(sockets(directory), monkeypatch)
 
 
-class TestAddress(TransportContract, BrokerlessContract, PoolContract):
-    """All servers at one address."""
-
-    @pytest.fixture
-    def bus(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
-        yield from opened(addresses(directory, apart=False), monkeypatch)
-
-
 class TestAddresses(TransportContract, BrokerlessContract):
-    """Each server at an address of its own; at most of the addresses that clients know there is nobody."""
+    """Each server at an address of its own; at most of the addresses that clients know there is nobody.
+
+    Pools of listeners at several addresses are for a registry: who asks by address does not know who is in which.
+    """
 
     @pytest.fixture
     def bus(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
-        yield from opened(addresses(directory, apart=True), monkeypatch)
+        yield from opened(addresses(directory), monkeypatch)
