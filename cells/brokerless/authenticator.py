@@ -148,5 +148,6 @@ class Authenticator:
         key = z85.encode(credentials[0])
         if self.allows(key):
             return _ACCEPTED, b"OK"
-        self._refusals.refused(key.decode(), address.decode(errors="replace"))
+        # A socket for both families gives IPv4 peers an IPv6 address.
+        self._refusals.refused(key.decode(), address.decode(errors="replace").removeprefix("::ffff:"))
         return _REFUSED, b"Unknown key"

@@ -1,0 +1,81 @@
+"""What the authenticator answers, asked as libzmq asks it.  Who gets through to a socket is in test_curve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zmq
+from zmq.utils import z85
+
+from cells.brokerless.authenticator import Authenticator
+from cells.brokerless.keys import KeyStore
+
+Ask = zmq.Socket[bytes]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> KeyStore:
+    store = KeyStore(tmp_path)
+    store.create()
+    return store
+
+
+@pytest.fixture
+def ask(store: KeyStore) -> Iterator[Ask]:
+    """A socket to a running authenticator."""
+    with zmq.Context() as context, context.socket(zmq.REQ) as ask:
+        authenticator = Authenticator(context, store)
+        authenticator.start()
+        ask.linger = 0
+        ask.rcvtimeo = 20_000
+        ask.connect("inproc://zeromq.zap.01")
+        yield ask
+        authenticator.stop()
+
+
+def request(
+    key: bytes, *, domain: bytes = b"cells", mechanism: bytes = b"CURVE", address: bytes = b"::1"
+) -> list[bytes]:
+    return [b"1.0", b"7", domain, address, b"", mechanism, z85.decode(key)]
+
+
+def status(ask: Ask, frames: list[bytes]) -> bytes:
+    ask.send_multipart(frames)
+    version, request_id, code, _text, _user, _metadata = ask.recv_multipart()
+    assert version == b"1.0"
+    assert request_id == (frames[1] if len(frames) > 1 else b"")
+    return code
+
+
+def test_own_key_and_registered_ones(ask: Ask, store: KeyStore) -> None:
+    own, other = store.own_public(), zmq.curve_keypair()[0]
+    assert status(ask, request(own)) == b"200"
+    assert status(ask, request(other)) == b"400"
+    store.add("east", other)
+    assert status(ask, request(other)) == b"200"
+
+
+@pytest.mark.parametrize("wrong", [{"domain": b""}, {"domain": b"x"}, {"mechanism": b"NULL"}, {"mechanism": b"PLAIN"}])
+def test_key_counts_only_where_it_was_proven(ask: Ask, store: KeyStore, wrong: dict[str, bytes]) -> None:
+    assert status(ask, request(store.own_public(), **wrong)) == b"400"
+
+
+@pytest.mark.parametrize("length", range(1, 7))
+def test_request_that_is_none_is_refused_and_survived(
+    ask: Ask, store: KeyStore, length: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert status(ask, request(store.own_public())[:length]) == b"500"
+    assert "refused because deciding on it failed" in caplog.text
+    assert status(ask, [*request(store.own_public())[:6], b"short"]) == b"500"
+    assert status(ask, request(store.own_public())) == b"200"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [(b"::ffff:10.0.0.6", "at 10.0.0.6 was"), (b"fd00::6", "at fd00::6 was"), (b"\xff", "at \ufffd was")],
+)
+def test_address_as_people_write_it(ask: Ask, address: bytes, shown: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert status(ask, request(zmq.curve_keypair()[0], address=address)) == b"400"
+    assert shown in caplog.text
