@@ -30,12 +30,19 @@ def start(cells: Sequence[CellFiles], timeout_seconds: float = TIMEOUT_SECONDS) 
     at_a_time = max(2, len(os.sched_getaffinity(0)))
     waiting = list(cells)
     starting: list[_Starting] = []
-    while waiting or starting:
-        while waiting and len(starting) < at_a_time:
-            starting.append(_Starting.begin(waiting.pop(0), timeout_seconds))
-        starting = [one for one in starting if not one.is_ready()]
-        if starting:
-            time.sleep(_PAUSE_SECONDS)
+    started: list[_Starting] = []
+    try:
+        while waiting or starting:
+            while waiting and len(starting) < at_a_time:
+                started.append(_Starting.begin(waiting.pop(0), timeout_seconds))
+                starting.append(started[-1])
+            starting = [one for one in starting if not one.is_ready()]
+            if starting:
+                time.sleep(_PAUSE_SECONDS)
+    finally:
+        for one in started:
+            # They outlive us on purpose: the objects must not complain of that.
+            one.process.returncode = one.process.returncode or 0
 
 
 @dataclass
@@ -64,8 +71,6 @@ class _Starting:
 
     def is_ready(self) -> bool:
         if READY in self._log():
-            # It outlives us on purpose: this object must not complain of that.
-            self.process.returncode = 0
             return True
         if self.process.poll() is not None:
             raise self._error(f"ended with status {self.process.returncode}")

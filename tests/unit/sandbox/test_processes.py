@@ -1,0 +1,99 @@
+"""The managers of a sandbox as processes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from cells.sandbox import processes
+from cells.sandbox.layout import Layout
+from cells.sandbox.processes import Manager
+from tests.unit.sandbox.conftest import Start
+from tools.polling import poll
+
+DEAF = "trap '' TERM"
+
+
+def test_managers_are_found_by_their_configuration(layout: Layout, start: Start) -> None:
+    assert processes.find(layout.directory) == []
+    pids = {name: start(name).pid for name in ("api", "east")}
+    found = processes.find(layout.directory)
+    assert {manager.config: manager.pid for manager in found} == {
+        layout.cell(name).config: pid for name, pid in pids.items()
+    }
+    assert processes.find(layout.directory / "api") == []
+    assert processes.find(layout.directory.parent) == []
+
+
+def test_other_programs_with_that_file_are_no_managers(layout: Layout) -> None:
+    command = ["/bin/sh", "-c", "echo on; read nothing", "x", "--config-file", str(layout.cell("api").config)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert processes.find(layout.directory) == []
+        # Nor is one ended whose number has come to another program.
+        processes.end([Manager(other.pid, layout.cell("api").config)])
+        assert other.poll() is None
+
+
+def test_memory(start: Start) -> None:
+    memory = processes.memory_mb(start("api").pid)
+    assert memory is not None
+    assert 0 < memory < 1000
+    assert processes.memory_mb(2**22 + 1) is None
+
+
+def test_all_are_ended_politely(layout: Layout, start: Start) -> None:
+    started = [start(name) for name in ("api", "east")]
+    processes.end(processes.find(layout.directory))
+    assert {process.wait(10) for process in started} == {-signal.SIGTERM}
+    assert processes.find(layout.directory) == []
+    processes.end([])
+
+
+def test_one_that_does_not_listen_is_ended_for_good(layout: Layout, start: Start) -> None:
+    deaf = start("api", DEAF)
+    processes.end(processes.find(layout.directory), patience_seconds=0.1)
+    assert deaf.wait(10) == -signal.SIGKILL
+
+
+def test_one_that_was_stopped_is_ended_all_the_same(layout: Layout, start: Start) -> None:
+    frozen = start("api")
+    frozen.send_signal(signal.SIGSTOP)
+    poll(lambda: Path(f"/proc/{frozen.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", "it is stopped")
+    processes.end(processes.find(layout.directory))
+    assert frozen.wait(10) == -signal.SIGTERM
+
+
+def test_who_is_interrupted_has_no_patience(layout: Layout, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    deaf = start("api", DEAF)
+    pauses = []
+
+    def interrupted(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 1:
+            raise KeyboardInterrupt
+        time.sleep(seconds)
+
+    monkeypatch.setattr(processes, "time", SimpleNamespace(monotonic=time.monotonic, sleep=interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        processes.end(processes.find(layout.directory), patience_seconds=60)
+    assert deaf.wait(10) == -signal.SIGKILL
+
+
+def test_the_command_is_that_of_a_manager(layout: Layout) -> None:
+    files = layout.cell("api")
+    command = processes.command_line(files)
+    assert command[0] == sys.executable
+    assert command[-2:] == ["--config-file", str(files.config)]
+    # That is how it is found again.
+    with subprocess.Popen([*command[:3], "--help", *command[3:]], stdout=subprocess.PIPE) as helped:
+        assert helped.stdout is not None
+        assert [manager.pid for manager in processes.find(layout.directory)] == [helped.pid]
+        assert b"--config-file" in helped.stdout.read()

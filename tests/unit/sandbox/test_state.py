@@ -1,0 +1,92 @@
+"""What is kept of a sandbox, and who may change it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cells import exceptions
+from cells.sandbox import state
+from cells.sandbox.layout import Layout
+from cells.sandbox.state import State
+from cells.sandbox.tree import parse
+
+KEPT = State(parse("api(b)"), "rabbit://u:s3kr3t@h/", {"api": "one", "b": "two"})
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    assert state.read(layout) is None
+    state.write(layout, KEPT)
+    assert state.read(layout) == KEPT
+    assert [path.name for path in tmp_path.iterdir()] == [layout.state.name]
+
+
+def test_only_this_user_reads_the_password(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    state.write(layout, KEPT)
+    assert layout.state.stat().st_mode & 0o077 == 0
+    assert "s3kr3t" not in repr(KEPT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"format": "of another program"}',
+        json.dumps({**json.loads(KEPT.to_json()), "tree": "api(../../x)"}),
+        json.dumps({**json.loads(KEPT.to_json()), "tree": 1}),
+        json.dumps({**json.loads(KEPT.to_json()), "virtual_hosts": None}),
+    ],
+)
+def test_a_state_that_is_none_is_a_named_error(tmp_path: Path, text: str) -> None:
+    layout = Layout(tmp_path)
+    layout.state.write_text(text)
+    with pytest.raises(exceptions.SandboxError) as caught:
+        state.read(layout)
+    assert str(layout.state) in caught.value.message
+
+
+def test_a_directory_of_others_is_refused(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "sandbox")
+    state.check_is_ours(layout)
+    layout.directory.mkdir()
+    state.check_is_ours(layout)
+    layout.lock.touch()
+    state.check_is_ours(layout)
+    (layout.directory / "photos").mkdir()
+    with pytest.raises(exceptions.SandboxError, match="nothing in it is touched"):
+        state.check_is_ours(layout)
+    state.write(layout, KEPT)
+    state.check_is_ours(layout)
+
+
+def test_a_file_is_no_directory(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "file")
+    layout.directory.touch()
+    with pytest.raises(exceptions.SandboxError, match="can not be the directory"):
+        state.check_is_ours(layout)
+
+
+def test_one_at_a_time(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    with (
+        state.locked(layout),
+        pytest.raises(exceptions.SandboxError, match="at work"),
+        state.locked(layout),
+    ):
+        pass
+    with state.locked(layout):
+        layout.lock.unlink()
+    with state.locked(layout):
+        assert layout.lock.exists()
+
+
+def test_a_directory_that_is_gone_can_not_be_locked(tmp_path: Path) -> None:
+    with pytest.raises(exceptions.SandboxError, match="lock"), state.locked(Layout(tmp_path / "gone")):
+        pass
