@@ -1,13 +1,15 @@
 """Where a serving process is: one or several endpoints of ZeroMQ, as one text for the MatchMaker.
 
 ``ipc:///run/cells/3f0c.sock,tcp://10.0.0.5:5570`` is one process that can be reached in
-two ways.  The text of a notification listener ends with ``@pool``.
+two ways.  The text of a notification listener ends with ``@pool``.  What else has one of
+these characters in it, such as a directory ``cells@east``, is percent-encoded.
 """
 
 from __future__ import annotations
 
+import os
+import urllib.parse
 from dataclasses import dataclass
-from pathlib import Path
 
 from cells import exceptions
 
@@ -23,7 +25,8 @@ class Address:
     pool: str = ""
 
     def __str__(self) -> str:
-        return ",".join(self.endpoints) + (f"@{self.pool}" if self.pool else "")
+        process = ",".join(_quote(endpoint) for endpoint in self.endpoints)
+        return f"{process}@{_quote(self.pool)}" if self.pool else process
 
     @property
     def process(self) -> str:
@@ -36,7 +39,8 @@ class Address:
         The name of a socket is random: a path that exists here is that very socket.
         """
         for endpoint in self.endpoints:
-            if not endpoint.startswith(IPC) or Path(endpoint.removeprefix(IPC)).exists():
+            # Not Path.exists: that raises if another user's directory may not be looked into.
+            if not endpoint.startswith(IPC) or os.path.exists(endpoint.removeprefix(IPC)):
                 return endpoint
         return None
 
@@ -44,7 +48,11 @@ class Address:
 def parse(text: str) -> Address:
     """Read what :meth:`Address.__str__` has written."""
     process, _, pool = text.partition("@")
-    return Address(tuple(process.split(",")), pool)
+    return Address(tuple(map(urllib.parse.unquote, process.split(","))), urllib.parse.unquote(pool))
+
+
+def _quote(text: str) -> str:
+    return urllib.parse.quote(text, safe="/:[]!$&'()*+;= ")
 
 
 def tcp(hostname: str, port: int) -> str:

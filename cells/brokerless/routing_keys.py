@@ -14,7 +14,11 @@ NOTIFICATION_PREFIX = "notify~"
 
 def topic_key(exchange: str, topic: str) -> str:
     """Of all servers of a topic; a message for it goes to one of them."""
-    return f"{_quote(exchange)}~{_quote(topic)}"
+    exchange = _quote(exchange)
+    if f"{exchange}~" in (FANOUT_PREFIX, NOTIFICATION_PREFIX):
+        # An exchange of that name is none of these kinds of keys.
+        exchange = f"%{ord(exchange[0]):02X}{exchange[1:]}"
+    return f"{exchange}~{_quote(topic)}"
 
 
 def direct_key(exchange: str, topic: str, server: str) -> str:
