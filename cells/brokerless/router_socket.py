@@ -27,7 +27,14 @@ class RouterSocket:
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], max_message_bytes: int) -> None:
         self._lock = threading.Lock()
-        self.socket = context.socket(zmq.ROUTER)
+        #: written to when a sender has seen that there is something to read
+        self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        try:
+            # Last of what can fail: a socket that nobody closes would keep the context from ending, for ever.
+            self.socket = context.socket(zmq.ROUTER)
+        except zmq.ZMQError:
+            os.close(self.wake_fd)
+            raise
         self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.socket.setsockopt(zmq.SNDHWM, ANSWERS_PER_PEER)
         self.socket.setsockopt(zmq.MAXMSGSIZE, max_message_bytes)
@@ -35,8 +42,6 @@ class RouterSocket:
         self.socket.setsockopt(zmq.HEARTBEAT_IVL, TCP_HEARTBEAT_MS)
         self.socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, TCP_HEARTBEAT_TIMEOUT_MS)
         self.socket.setsockopt(zmq.IPV6, 1)
-        #: written to when a sender has seen that there is something to read
-        self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     @property
     def ready_fd(self) -> int:
@@ -60,10 +65,13 @@ class RouterSocket:
                 self.socket.send_multipart([peer, *frames], zmq.NOBLOCK)
             except zmq.ZMQError:  # EHOSTUNREACH: it is gone; EAGAIN: it has let too many answers wait
                 return False
-            # Sending looks at what has come, too, and takes the sign of it that the reader waits for.
-            if int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-                os.eventfd_write(self.wake_fd, 1)
-            return True
+            else:
+                return True
+            finally:
+                # Sending looks at what has come, too, even if it fails, and takes the sign of it that the reader
+                # waits for.
+                if int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                    os.eventfd_write(self.wake_fd, 1)
 
     def close(self) -> None:
         """Close the socket; the reader must have ended."""
