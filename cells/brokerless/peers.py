@@ -21,6 +21,8 @@ from cells.brokerless.server import ALL_POOLS
 #: A process that did not answer is asked after the others for so long; twice as long each further time.
 FIRST_REST_SECONDS = 1.0
 LONGEST_REST_SECONDS = 30.0
+#: Two changes of a directory within that time can have the same time of change.
+SETTLED_SECONDS = 1.0
 
 
 class Peers(abc.ABC):
@@ -76,10 +78,15 @@ class Peers(abc.ABC):
 
     def unreachable(self, key: str, address: Address) -> None:  # noqa: ARG002  # the contract
         """It could not be connected to, or did not answer."""
+        now = time.monotonic()
         with self._lock:
             _, rested_seconds = self._resting.get(address.process, (0.0, FIRST_REST_SECONDS / 2))
             rest_seconds = min(2 * rested_seconds, LONGEST_REST_SECONDS)
-            self._resting[address.process] = (time.monotonic() + rest_seconds, rest_seconds)
+            # Most of those that died come back under another name, so each would be remembered for ever.
+            self._resting = {
+                process: rest for process, rest in self._resting.items() if rest[0] + LONGEST_REST_SECONDS > now
+            }
+            self._resting[address.process] = (now + rest_seconds, rest_seconds)
 
     def refused(self, key: str, address: Address) -> None:  # noqa: B027  # what was asked, not believed, is no news
         """It is there and does not serve ``key`` any more."""
@@ -111,10 +118,12 @@ class DirectoryPeers(Peers):
             raise exceptions.MatchMakerException(
                 f"There is no directory of sockets {self._directory} ({error.strerror}): is the service there running?"
             ) from None
-        if changed_at != self._seen[0]:
-            sockets = ipc.live_sockets(self._directory)
-            self._seen = (changed_at, tuple(f"{addresses.IPC}{path}" for path in sockets))
-        return [Address((endpoint,), _pool(key)) for endpoint in self._seen[1]]
+        seen_at, endpoints = self._seen
+        if changed_at != seen_at:
+            endpoints = tuple(f"{addresses.IPC}{path}" for path in ipc.live_sockets(self._directory))
+            is_settled = time.time_ns() - changed_at > SETTLED_SECONDS * 1e9
+            self._seen = (changed_at if is_settled else -1, endpoints)
+        return [Address((endpoint,), _pool(key)) for endpoint in endpoints]
 
 
 class RegisteredPeers(Peers):
