@@ -1,0 +1,111 @@
+"""What is on the wire, and that nothing else is taken for it."""
+
+from __future__ import annotations
+
+import datetime
+import random
+import uuid
+
+import pytest
+
+from cells.brokerless import frames
+from cells.brokerless.frames import Answer, MalformedFrames, Request
+
+REQUEST = Request(frames.CALL, b"1" * 16, "openstack~cells.node", "audit", b"{}")
+
+
+def changed(position: int, frame: bytes) -> list[bytes]:
+    made = REQUEST.to_frames()
+    made[position] = frame
+    return made
+
+
+def test_request_as_it_is_sent() -> None:
+    expected = [b"cells1", b"call", b"1" * 16, b"openstack~cells.node", b"audit", b"{}"]
+    assert REQUEST.to_frames() == expected
+    assert frames.read_request(expected) == REQUEST
+
+
+def test_answer_as_it_is_sent() -> None:
+    answer = Answer(frames.REPLY, b"1" * 16, b"null")
+    assert answer.to_frames() == [b"cells1", b"reply", b"1" * 16, b"null"]
+    assert frames.read_answer(answer.to_frames()) == answer
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        [],
+        [b""],
+        [b"cells1"],
+        REQUEST.to_frames()[:-1],
+        [*REQUEST.to_frames(), b""],
+        changed(0, b"cells"),
+        changed(1, b"CALL"),
+        changed(1, frames.REPLY),
+        changed(2, b""),
+        changed(2, b"1" * 65),
+        changed(3, b"k" * 1025),
+        changed(3, b"k" * 1020),
+        changed(4, b"p" * 1025),
+        changed(3, b"\xff"),
+        changed(4, b"\xc3"),
+    ],
+)
+def test_anything_else_is_no_request(received: list[bytes]) -> None:
+    with pytest.raises(MalformedFrames):
+        frames.read_request(received)
+
+
+@pytest.mark.parametrize("received", [[], [b"cells1"], [b"cells1", b"reply", b"1"], [b"x", b"reply", b"1", b""]])
+def test_anything_else_is_no_answer(received: list[bytes]) -> None:
+    with pytest.raises(MalformedFrames):
+        frames.read_answer(received)
+
+
+def test_another_version_is_called_so_and_not_in_full() -> None:
+    with pytest.raises(MalformedFrames, match=r"another version.*cells2") as raised:
+        frames.read_request([b"cells2" + b"x" * 10_000, b"call"])
+    assert len(str(raised.value)) < 200
+
+
+def test_garbage_raises_nothing_else() -> None:
+    chance = random.Random(1)  # the same garbage each time
+    for _ in range(10_000):
+        garbage = [chance.choice([b"cells1", b"call", b"", chance.randbytes(9)]) for _ in range(chance.randint(0, 8))]
+        for read in (frames.read_request, frames.read_answer):
+            try:
+                read(garbage)
+            except MalformedFrames:
+                continue
+            assert garbage[0] == frames.PROTOCOL
+
+
+@pytest.mark.parametrize("value", [None, 0, "Größe \U0001f600", [1, {"a": [None, True, 1.5]}], {}, "\ud800"])
+def test_json_comes_back(value: object) -> None:
+    assert frames.decode(frames.encode(value)) == value
+
+
+def test_what_oslo_makes_of_values_that_json_does_not_have() -> None:
+    number = uuid.UUID(int=1)
+    moment = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
+    assert frames.decode(frames.encode([number, moment, {1}])) == [
+        str(number),
+        "2026-01-02T03:04:05.000000",
+        [1],
+    ]
+
+
+def test_value_without_json_is_an_error() -> None:
+    itself: list[object] = []
+    itself.append(itself)
+    with pytest.raises(ValueError, match="Circular"):
+        frames.encode(itself)
+    with pytest.raises(TypeError):
+        frames.encode({(1, 2): 3})
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe\x00", b"\x80", b"[" * 100_000, b"nul", b"1 2"])
+def test_body_that_is_no_json(body: bytes) -> None:
+    with pytest.raises(MalformedFrames, match="no JSON"):
+        frames.decode(body)
