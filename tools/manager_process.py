@@ -53,7 +53,8 @@ class ManagerProcess:
     """One manager of one cell.
 
     :param directory: where the configuration, the log and the SQLite database go
-    :param transport_url: the broker of the cell
+    :param transport_url: the broker of the cell, or what stands for one
+    :param neighbor_url: the transport URL that its neighbours use, if not the same
     :param host: needed where a cell has several managers
     :param connection: database URL, a file in ``directory`` by default
     :param options: further options, ``{"cells": {"call_timeout": 5}}``
@@ -65,6 +66,7 @@ class ManagerProcess:
         name: str,
         transport_url: str,
         *,
+        neighbor_url: str | None = None,
         host: str | None = None,
         connection: str | None = None,
         options: Mapping[str, Mapping[str, object]] | None = None,
@@ -72,6 +74,7 @@ class ManagerProcess:
         self.name = name
         self.host = host or name
         self.transport_url = transport_url
+        self.neighbor_url = neighbor_url or transport_url
         self.connection = connection or f"sqlite:///{directory / name}.sqlite"
         self.config_file = directory / f"{self.host}.conf"
         self.log_file = directory / f"{self.host}.log"
@@ -131,8 +134,8 @@ class ManagerProcess:
 
     def link_child(self, child: ManagerProcess) -> None:
         """Register the two as parent and child of each other."""
-        self.add_neighbor(child.name, "child", child.transport_url)
-        child.add_neighbor(self.name, "parent", self.transport_url)
+        self.add_neighbor(child.name, "child", child.neighbor_url)
+        child.add_neighbor(self.name, "parent", self.neighbor_url)
 
     # The process
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from cells import conf as cells_conf
+from cells.drivers.transport import open_transport
 from cells.rpcapi import CellsAPI
 from tools.manager_process import ManagerProcess
-from tools.transports import connect
 
 ConnectTo = Callable[[ManagerProcess], CellsAPI]
 
@@ -19,7 +20,8 @@ def connect_to() -> Iterator[ConnectTo]:
     transports = []
 
     def connect_client(manager: ManagerProcess) -> CellsAPI:
-        transports.append(connect(manager.transport_url))
+        # As any service of that cell: by the transport URL of its configuration, and what else that says of it.
+        transports.append(open_transport(cells_conf.load([manager.config_file]), None, ["cells.exceptions"]))
         return CellsAPI(transports[-1], timeout=15)
 
     try:

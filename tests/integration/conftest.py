@@ -3,5 +3,6 @@
 from tests.integration.clients import connect_to
 from tests.integration.rabbitmq import own_broker, rabbitmq
 from tests.integration.servers import mariadb_url, postgresql_url
+from tests.integration.transports import transports
 
-__all__ = ["connect_to", "mariadb_url", "own_broker", "postgresql_url", "rabbitmq"]
+__all__ = ["connect_to", "mariadb_url", "own_broker", "postgresql_url", "rabbitmq", "transports"]

@@ -1,4 +1,4 @@
-"""Trees of real managers, one process and one virtual host per cell.
+"""Trees of real managers, one process and one transport per cell.
 
 A test writes its tree as one literal, ``{"api": {"east": {"az1": {}}}}``, and gets it
 when every cell in it knows its own path and the top knows every cell.
@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from tests.integration.transports import CellTransport
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 
@@ -27,7 +28,7 @@ class Tree:
     """A tree of running cells, by name: ``tree["az1"].cells("ping", "api")``.
 
     :param shape: the cells; every name may occur once
-    :param take_url: gives the transport URL of a fresh virtual host
+    :param take: gives the transport, or the URL alone, of a cell that nobody has used before
     :param urls: transport URLs of the cells that shall not have one of those
     :param connections: database URLs of the cells that shall not use SQLite
     :param options: of all cells; ``cell_options`` of single ones go on top
@@ -38,7 +39,7 @@ class Tree:
         self,
         directory: Path,
         shape: Shape,
-        take_url: Callable[[], str],
+        take: Callable[[], CellTransport | str],
         *,
         urls: Mapping[str, str] | None = None,
         connections: Mapping[str, str] | None = None,
@@ -49,15 +50,16 @@ class Tree:
         self.paths = {path.rpartition("!")[2]: path for path in _paths(shape)}
         self.top = next(iter(shape))
         self.env = env
+        self.transports = {name: _transport((urls or {}).get(name) or take()) for name in self.paths}
         self._managers = {
-            name: ManagerProcess(
+            name: make_manager(
                 directory,
                 name,
-                (urls or {}).get(name) or take_url(),
+                transport,
                 connection=(connections or {}).get(name),
                 options=merged(OPTIONS, options or {}, (cell_options or {}).get(name, {})),
             )
-            for name in self.paths
+            for name, transport in self.transports.items()
         }
 
     def __getitem__(self, name: str) -> ManagerProcess:
@@ -112,6 +114,24 @@ class Tree:
         """Take down every process that is still there, at once: how they end is tested where it matters."""
         for manager in self:
             manager.kill()
+
+
+def make_manager(
+    directory: Path, name: str, transport: CellTransport, *, options: Options | None = None, **arguments: Any
+) -> ManagerProcess:
+    """A manager of a cell that has this transport; takes what ManagerProcess takes."""
+    return ManagerProcess(
+        directory,
+        name,
+        transport.url,
+        neighbor_url=transport.neighbor_url,
+        options=merged(transport.options, options or {}),
+        **arguments,
+    )
+
+
+def _transport(taken: CellTransport | str) -> CellTransport:
+    return CellTransport(taken, taken, {}) if isinstance(taken, str) else taken
 
 
 def merged(*layers: Options) -> dict[str, dict[str, object]]:

@@ -11,19 +11,19 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import kombu
 import pytest
 
 from cells.context import get_admin_context
 from cells.rpcapi import CellsAPI
 from tests.integration import snooze
 from tests.integration.clients import ConnectTo
-from tests.integration.processes import OPTIONS, Tree, merged
-from tests.integration.rabbitmq import VirtualHostPool, amqp_url
+from tests.integration.processes import OPTIONS, Tree, make_manager
+from tests.integration.rabbitmq import VirtualHostPool
+from tests.integration.transports import Transports
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 TIMEOUT_SECONDS = 4
 #: what the start of a command and a busy machine add
@@ -31,11 +31,11 @@ SLACK_SECONDS = 6
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory, rabbitmq: VirtualHostPool) -> Iterator[Tree]:
+def tree(tmp_path_factory: pytest.TempPathFactory, transports: Transports) -> Iterator[Tree]:
     tree = Tree(
         tmp_path_factory.mktemp("failures"),
         {"api": {"east": {"az1": {}}}},
-        rabbitmq.take,
+        transports.take,
         env=snooze.install(tmp_path_factory.mktemp("snooze")),
     )
     try:
@@ -107,8 +107,8 @@ def test_idle_manager_ends_at_once(tree: Tree) -> None:
     tree.wait_formed()
 
 
-def test_command_says_at_once_that_no_manager_is_there(tmp_path: Path, rabbitmq: VirtualHostPool) -> None:
-    manager = ManagerProcess(tmp_path, "solo", rabbitmq.take())
+def test_command_says_at_once_that_no_manager_is_there(tmp_path: Path, transports: Transports) -> None:
+    manager = make_manager(tmp_path, "solo", transports.take())
     manager.sync_database()
 
     def ask() -> str:
@@ -128,11 +128,11 @@ def test_command_says_at_once_that_no_manager_is_there(tmp_path: Path, rabbitmq:
         manager.stop()
 
 
-def test_two_managers_of_a_cell_share_the_load(tree: Tree, tmp_path: Path, connect_to: ConnectTo) -> None:
-    east = tree["east"]
-    second = ManagerProcess(
-        tmp_path, "east", east.transport_url, host="east-2", connection=east.connection, options=merged(OPTIONS)
-    )
+def test_two_managers_of_a_cell_share_the_load(
+    tree: Tree, tmp_path: Path, connect_to: ConnectTo, transports: Transports
+) -> None:
+    east, transport = tree["east"], tree.transports["east"]
+    second = make_manager(tmp_path, "east", transport, host="east-2", connection=east.connection, options=OPTIONS)
     from_above, from_here = connect_to(tree["api"]), connect_to(east)
     try:
         second.start(tree.env).wait_ready()
@@ -143,7 +143,7 @@ def test_two_managers_of_a_cell_share_the_load(tree: Tree, tmp_path: Path, conne
         assert {answer["path"] for answer in calls(from_here, "api", 40)} == {"api"}
 
         second.kill9()
-        poll(lambda: consumers(east.transport_url) == 1, "the broker has noticed", timeout_seconds=20)
+        poll(lambda: transports.consumers(transport) == 1, "it is known to be gone", timeout_seconds=20)
         assert {answer["host"] for answer in calls(from_above, "east", 20)} == {"east"}
         assert {answer["path"] for answer in calls(from_here, "az1", 20)} == {"api!east!az1"}
     finally:
@@ -156,15 +156,9 @@ def calls(api: CellsAPI, cell: str, count: int) -> list[dict[str, str]]:
         return list(pool.map(lambda _: api.call(get_admin_context(), cell, "ping"), range(count)))
 
 
-def consumers(transport_url: str) -> int:
-    """How many managers take targeted messages there."""
-    with kombu.Connection(amqp_url(transport_url)) as connection:
-        declared = connection.default_channel.queue_declare("cells.intercell.targeted", passive=True)
-        return int(declared.consumer_count)
-
-
-def test_ready_is_told_to_systemd_when_it_consumes(tmp_path: Path, rabbitmq: VirtualHostPool) -> None:
-    manager = ManagerProcess(tmp_path, "solo", rabbitmq.take())
+def test_ready_is_told_to_systemd_when_it_consumes(tmp_path: Path, transports: Transports) -> None:
+    transport = transports.take()
+    manager = make_manager(tmp_path, "solo", transport)
     manager.sync_database()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
         notifications.bind(str(tmp_path / "notify"))
@@ -173,7 +167,7 @@ def test_ready_is_told_to_systemd_when_it_consumes(tmp_path: Path, rabbitmq: Vir
             manager.start({"NOTIFY_SOCKET": str(tmp_path / "notify")})
             assert b"READY=1" in notifications.recv(4096)
             # Asked in the very moment in which it says so.
-            assert consumers(manager.transport_url) == 1
+            assert transports.consumers(transport) == 1
             manager.wait_ready()
             assert manager.terminate() == 0
         finally:
@@ -194,6 +188,7 @@ def test_stops_at_once_while_its_broker_is_away(tmp_path: Path) -> None:
             manager.stop()
 
 
+@pytest.mark.rabbitmq
 def test_not_ready_without_its_broker(tmp_path: Path, rabbitmq: VirtualHostPool) -> None:
     url = urllib.parse.urlsplit(rabbitmq.take())
     wrong = url._replace(netloc=f"guest:wrong@{url.hostname}:{url.port or 5672}").geturl()

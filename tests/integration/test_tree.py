@@ -9,22 +9,22 @@ import pytest
 from cells.context import get_admin_context
 from tests.integration.clients import ConnectTo
 from tests.integration.processes import Tree
-from tests.integration.rabbitmq import VirtualHostPool
+from tests.integration.transports import Transports
 from tools.polling import poll
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgresql, pytest.mark.mariadb, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.postgresql, pytest.mark.mariadb, pytest.mark.timeout(120)]
 
 SHAPE = {"api": {"east": {"az1": {}}, "west": {"az2": {}}}}
 
 
 @pytest.fixture(scope="module")
 def tree(
-    tmp_path_factory: pytest.TempPathFactory, rabbitmq: VirtualHostPool, postgresql_url: str, mariadb_url: str
+    tmp_path_factory: pytest.TempPathFactory, transports: Transports, postgresql_url: str, mariadb_url: str
 ) -> Iterator[Tree]:
     tree = Tree(
         tmp_path_factory.mktemp("tree"),
         SHAPE,
-        rabbitmq.take,
+        transports.take,
         connections={"east": postgresql_url, "az1": mariadb_url},
         cell_options={"az1": {"cells": {"capabilities": "hypervisor=kvm;xenserver,os=linux"}}},
     )
