@@ -158,7 +158,9 @@ def _read_url(connection: str | None) -> tuple[str, str]:
     prefix = options.pop("prefix", [DEFAULT_PREFIX])[-1]
     if parts.scheme not in ("redis", "rediss", "unix"):
         raise _wrong_url()
-    return parts._replace(query=urllib.parse.urlencode(options, doseq=True)).geturl(), prefix
+    # Not put together from its parts: that would lose two of the slashes of unix:///path.
+    rest = urllib.parse.urlencode(options, doseq=True)
+    return f"{(connection or '').partition('?')[0]}?{rest}".rstrip("?"), prefix
 
 
 def _wrong_url() -> exceptions.ConfigurationError:
@@ -169,8 +171,8 @@ def _wrong_url() -> exceptions.ConfigurationError:
 
 
 def _without_secrets(url: str) -> str:
-    parts = urllib.parse.urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
 
 
 def _seconds(time: tuple[int, int]) -> float:

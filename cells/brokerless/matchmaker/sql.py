@@ -60,25 +60,24 @@ class MatchMakerSQL(HeartbeatMatchMakerBase):
 
 
 def _with_database_options(conf: cfg.ConfigOpts, *, is_own: bool) -> cfg.ConfigOpts:
-    """``conf``, which may be another service's, with the options of oslo.db.
+    """``conf``, which may be another service's, or one beside it, with the options of oslo.db.
 
     :param is_own: its ``[database] connection`` is to be used
     """
-    try:
-        conf.register_opts(db_options.database_opts, group="database")
-        connection = conf.database.connection
-    except (cfg.DuplicateOptError, cfg.TemplateSubstitutionError):
-        # A service whose [database] is no oslo.db's, or where our default, which needs state_path, makes no sense.
-        if is_own:
-            connection = None
-        else:
-            conf = cfg.ConfigOpts()
+    if is_own:
+        try:
             conf.register_opts(db_options.database_opts, group="database")
-            conf([], default_config_files=[], default_config_dirs=[])
-            return conf
-    if is_own and not connection:
-        raise exceptions.ConfigurationError(
-            f"The MatchMaker sql has no database: set {OPTION} to the one of the cell, "
-            "postgresql://user:password@host/cells say."
-        )
+            connection = conf.database.connection
+        except cfg.Error:
+            # [database] is no oslo.db's there, or has our default, which needs an option that is not there.
+            connection = None
+        if not connection:
+            raise exceptions.ConfigurationError(
+                f"The MatchMaker sql has no database: set {OPTION} to the one of the cell, "
+                "postgresql://user:password@host/cells say."
+            )
+    elif "database" not in conf or any(option.dest not in conf.database for option in db_options.database_opts):
+        conf = cfg.ConfigOpts()
+        conf.register_opts(db_options.database_opts, group="database")
+        conf([], default_config_files=[], default_config_dirs=[])
     return conf

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from oslo_config import cfg
 
+from cells import conf as cells_conf
+from cells import exceptions
+from cells.brokerless.matchmaker.sql import MatchMakerSQL
 from tests.unit.brokerless.matchmaker.sql_registry import SQLRegistry
-from tests.unit.brokerless.matchmaker.suite import Contract
+from tests.unit.brokerless.matchmaker.suite import TOPIC, Contract, configuration
+from tools.polling import poll
 
 
 @pytest.fixture(scope="module")
@@ -30,3 +36,74 @@ def registry(empty_database: Path, tmp_path: Path) -> Iterator[SQLRegistry]:
 
 class TestContract(Contract):
     pass
+
+
+def of_service(**options: Any) -> cfg.ConfigOpts:
+    """The configuration of a service that has options of its own in [database]."""
+    conf = configuration(**options)
+    conf.register_opts([cfg.StrOpt("connection", default="mongodb://h/")], group="database")
+    return conf
+
+
+def test_a_service_without_database_options(tmp_path: Path) -> None:
+    connection = f"sqlite:///{tmp_path}/cells.sqlite"
+    SQLRegistry(connection)
+    for make in (configuration, of_service):
+        maker = MatchMakerSQL(make(matchmaker_connection=connection))
+        assert maker.queues(TOPIC) == []
+        maker.stop_heartbeat()
+
+
+@pytest.mark.parametrize("make", [configuration, of_service])
+def test_nothing_says_where_the_database_is(make: Callable[[], cfg.ConfigOpts]) -> None:
+    with pytest.raises(exceptions.ConfigurationError, match="matchmaker_connection"):
+        MatchMakerSQL(make())
+
+
+def test_the_database_of_the_cell(tmp_path: Path) -> None:
+    SQLRegistry(f"sqlite:///{tmp_path}/cells.sqlite")
+    path = tmp_path / "cells.conf"
+    path.write_text(f"[DEFAULT]\nstate_path = {tmp_path}\n[cells]\nname = api\n")
+    maker = MatchMakerSQL(cells_conf.load([path]))
+    maker.register(TOPIC, "host")
+    assert maker.queues(TOPIC) == [(TOPIC, "host")]
+    maker.stop_heartbeat()
+
+
+def test_a_database_without_the_table_says_what_to_do(tmp_path: Path) -> None:
+    maker = MatchMakerSQL(configuration(matchmaker_connection=f"sqlite:///{tmp_path}/new.sqlite"))
+    with pytest.raises(exceptions.MatchMakerException, match=r'run "cells db sync" with \[database\] connection set'):
+        maker.queues(TOPIC)
+    maker.stop_heartbeat()
+
+
+def test_a_database_that_is_away_is_named_with_the_option_and_without_its_password() -> None:
+    maker = MatchMakerSQL(configuration(matchmaker_connection="postgresql://u:s3kr3t@127.0.0.1:1/cells"))
+    with pytest.raises(exceptions.MatchMakerException, match=r"\[oslo_messaging_zmq\] matchmaker_connection") as caught:
+        maker.queues(TOPIC)
+    assert "s3kr3t" not in str(caught.value)
+    assert "127.0.0.1:1/cells" in str(caught.value)
+    maker.stop_heartbeat()
+
+
+def test_a_connection_that_can_not_be_read() -> None:
+    with pytest.raises(exceptions.ConfigurationError, match=r"^\[oslo_messaging_zmq\] matchmaker_connection") as caught:
+        MatchMakerSQL(configuration(matchmaker_connection="u:s3kr3t@h"))
+    assert "s3kr3t" not in str(caught.value)
+
+
+def test_a_file_that_becomes_unusable(empty_database: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(empty_database, tmp_path))
+    connection = f"sqlite:///{path}"
+    server = MatchMakerSQL(configuration(matchmaker_connection=connection))
+    client = MatchMakerSQL(configuration(matchmaker_connection=connection))
+    server.register(TOPIC, "host")
+    client.start_heartbeat()
+    assert client.queues(TOPIC) == [(TOPIC, "host")]
+    path.write_bytes(b"no database" * 1000)
+    poll(lambda: client._availability.problem, "it was noticed")
+    assert client.queues(TOPIC) == [(TOPIC, "host")]
+    with pytest.raises(exceptions.MatchMakerException, match="away"):
+        client.queues("other")
+    server.stop_heartbeat()
+    client.stop_heartbeat()

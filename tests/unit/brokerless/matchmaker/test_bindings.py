@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from cells.brokerless.matchmaker.bindings import (
+    Binding,
+    DirectBinding,
+    FanoutBinding,
+    TopicBinding,
+    without_fanout,
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "direct", "topic", "fanout"),
+    [
+        ("compute", False, True, False),
+        ("compute.host", True, False, False),
+        ("compute.host.domain", True, False, False),
+        ("fanout~compute", False, True, True),
+        ("fanout.compute", True, False, True),
+        ("fanout~rpc~compute.host", True, False, True),
+        ("my-fanout~compute", False, True, False),
+        ("fanout", False, True, False),
+        ("", False, True, False),
+    ],
+)
+def test_kinds_of_keys(key: str, direct: bool, topic: bool, fanout: bool) -> None:
+    assert [binding.test(key) for binding in (DirectBinding(), TopicBinding(), FanoutBinding())] == [
+        direct,
+        topic,
+        fanout,
+    ]
+
+
+def test_a_binding_has_to_say_what_it_is_for() -> None:
+    with pytest.raises(TypeError, match="test"):
+        Binding()  # type: ignore[abstract]
+
+
+@pytest.mark.parametrize(
+    ("key", "rest"),
+    [("fanout~a", "a"), ("fanout.a", "a"), ("a", "a"), ("a.fanout~b", "a.fanout~b"), ("fanout~fanout~a", "fanout~a")],
+)
+def test_a_fanout_key_stands_for_a_topic(key: str, rest: str) -> None:
+    assert without_fanout(key) == rest

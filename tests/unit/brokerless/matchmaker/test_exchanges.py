@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+
+from cells.brokerless.matchmaker.exchanges import DirectExchange, Exchange, LocalhostExchange, StubExchange
+
+
+@pytest.mark.parametrize(
+    ("exchange", "key", "found"),
+    [
+        (DirectExchange(), "topic.host", ("topic.host", "host")),
+        (DirectExchange(), "topic.host.domain", ("topic.host.domain", "host.domain")),
+        (StubExchange(), "topic.host", ("topic.host", None)),
+        (StubExchange(), "fanout~topic", ("fanout~topic", None)),
+        (LocalhostExchange(), "topic", ("topic.localhost", "localhost")),
+        (LocalhostExchange(), "topic.host", ("topic.localhost", "localhost")),
+        (LocalhostExchange("east"), "fanout~topic", ("fanout~topic.east", "east")),
+    ],
+)
+def test_what_a_key_stands_for(exchange: Exchange, key: str, found: tuple[str, str | None]) -> None:
+    assert exchange.run(key) == [found]
+
+
+def test_an_exchange_has_to_resolve() -> None:
+    with pytest.raises(TypeError, match="run"):
+        Exchange()  # type: ignore[abstract]

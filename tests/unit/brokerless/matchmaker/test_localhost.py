@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import pytest
+
+from cells.brokerless.matchmaker.localhost import MatchMakerLocalhost
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("topic", ("topic.localhost", "localhost")),
+        ("topic.east", ("topic.east", "east")),
+        ("fanout~topic", ("fanout~topic.localhost", "localhost")),
+    ],
+)
+def test_everything_is_served_here(key: str, found: tuple[str, str]) -> None:
+    assert MatchMakerLocalhost().queues(key) == [found]
+
+
+def test_the_name_of_here() -> None:
+    assert MatchMakerLocalhost(host="127.0.0.1").queues("topic") == [("topic.127.0.0.1", "127.0.0.1")]

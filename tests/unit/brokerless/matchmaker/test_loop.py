@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from cells.brokerless.matchmaker.loop import HeartbeatLoop
+from tools.polling import poll
+
+LONG_SECONDS = 3600.0
+
+
+class Work:
+    def __init__(self, result: bool | Exception = True) -> None:
+        self.rounds = 0
+        self.result = result
+
+    def __call__(self) -> bool:
+        self.rounds += 1
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+
+def test_a_round_at_once_and_another_when_woken() -> None:
+    work = Work()
+    loop = HeartbeatLoop(work, LONG_SECONDS)
+    assert not loop.is_running
+    loop.start()
+    loop.start()
+    assert loop.is_running
+    poll(lambda: work.rounds == 1, "the first round")
+    loop.wake()
+    poll(lambda: work.rounds == 2, "the second round")
+    loop.stop(10)
+    loop.stop(10)
+    assert not loop.is_running
+    loop.wake()
+    assert work.rounds == 2
+
+
+def test_it_can_be_started_again() -> None:
+    work = Work()
+    loop = HeartbeatLoop(work, LONG_SECONDS)
+    for rounds in (1, 2):
+        loop.start()
+        poll(lambda rounds=rounds: work.rounds == rounds, "a round")
+        loop.stop(10)
+
+
+def test_it_goes_on_at_its_interval() -> None:
+    work = Work()
+    loop = HeartbeatLoop(work, 0.01)
+    loop.start()
+    poll(lambda: work.rounds >= 2, "further rounds")
+    loop.stop(10)
+
+
+@pytest.mark.parametrize("result", [False, ValueError("of the work")])
+def test_a_round_that_fails_is_tried_again_soon(result: bool | Exception, caplog: pytest.LogCaptureFixture) -> None:
+    work = Work(result)
+    loop = HeartbeatLoop(work, LONG_SECONDS)
+    loop.start()
+    poll(lambda: work.rounds == 2, "the second round")
+    loop.stop(10)
+    assert ("of the work" in caplog.text) == isinstance(result, ValueError)
+
+
+def test_stopping_does_not_wait_for_ever() -> None:
+    gate, entered = threading.Event(), threading.Event()
+
+    def work() -> bool:
+        entered.set()
+        return gate.wait(10)
+
+    loop = HeartbeatLoop(work, LONG_SECONDS)
+    loop.start()
+    assert entered.wait(10)
+    loop.stop(0.01)
+    assert not loop.is_running
+    gate.set()
+
+
+def test_the_work_may_stop_it() -> None:
+    done = threading.Event()
+
+    def work() -> bool:
+        loop.stop(10)
+        done.set()
+        return True
+
+    loop = HeartbeatLoop(work, LONG_SECONDS)
+    loop.start()
+    assert done.wait(10)
+    assert not loop.is_running

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import importlib.metadata
+from typing import Any
+
+import pytest
+import stevedore
+
+from cells import exceptions
+from cells.brokerless.matchmaker import MatchMakerStub, load, registry
+from tests.unit.brokerless.matchmaker.suite import configuration
+
+
+@pytest.mark.parametrize(
+    ("name", "connection", "cls"),
+    [
+        ("stub", None, "MatchMakerStub"),
+        ("localhost", None, "MatchMakerLocalhost"),
+        ("sql", "sqlite:////nonexistent/cells.sqlite", "MatchMakerSQL"),
+        ("redis", "redis://127.0.0.1:1/0", "MatchMakerRedis"),
+    ],
+)
+def test_each_is_loaded_by_name_and_does_no_io(name: str, connection: str | None, cls: str) -> None:
+    assert type(load(configuration(matchmaker=name, matchmaker_connection=connection))).__name__ == cls
+
+
+def test_a_name_wins_over_the_option() -> None:
+    assert isinstance(load(configuration(matchmaker="sql"), "stub"), MatchMakerStub)
+
+
+def test_one_that_is_not_there() -> None:
+    with pytest.raises(exceptions.PluginError, match=r"'zookeeper'.*sql, redis"):
+        load(configuration(matchmaker="zookeeper"))
+
+
+class Broken:
+    def __init__(self, conf: object) -> None:
+        raise ValueError("out of order")
+
+
+class Other:
+    def __init__(self, conf: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (f"{__name__}:Broken", "can not be made: ValueError: out of order"),
+        (f"{__name__}:Other", "is no MatchMakerBase but Other"),
+        ("cells.no_such_module:Maker", "can not be loaded"),
+    ],
+)
+def test_one_that_does_not_load(monkeypatch: pytest.MonkeyPatch, value: str, text: str) -> None:
+    entry_point = importlib.metadata.EntryPoint("mine", value, registry.NAMESPACE)
+
+    def entry_points(*_: Any, **__: Any) -> list[importlib.metadata.EntryPoint]:
+        return [entry_point]
+
+    monkeypatch.setattr(stevedore.ExtensionManager, "list_entry_points", entry_points)
+    with pytest.raises(exceptions.PluginError, match="'mine'") as caught:
+        load(configuration(matchmaker="mine"))
+    assert text in str(caught.value)

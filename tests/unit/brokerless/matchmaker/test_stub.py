@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+import pytest
+
+from cells.brokerless.matchmaker.stub import MatchMakerStub
+
+
+@pytest.mark.parametrize("key", ["topic", "topic.host", "fanout~topic", "fanout.topic"])
+def test_keys_stay_as_they_are(key: str) -> None:
+    assert MatchMakerStub().queues(key) == [(key, None)]
