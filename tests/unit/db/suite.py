@@ -9,19 +9,22 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import multiprocessing
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from oslo_config import cfg
 
 from cells import conf as cells_conf
 from cells import exceptions
-from cells.db import engine, migration, models
+from cells.db import engine, migration, models, schema
 from cells.db.api import Database
+from cells.db.clock import server_time
 from cells.db.rows import NeighborRow
 
 EAST = NeighborRow("east", "rabbit://u:p%40ss@h:5672/v", is_parent=False)
@@ -42,6 +45,14 @@ def connected(conf: cfg.ConfigOpts) -> Iterator[sqlalchemy.Connection]:
     with facade.writer.get_engine().begin() as connection:
         yield connection
     facade.dispose_pool()
+
+
+def sync_to(conf: cfg.ConfigOpts, revision: str) -> None:
+    """As the release did whose last revision that was."""
+    config = migration._config()
+    with connected(conf) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
 
 
 def sync_in_a_process(config_file: str) -> str:
@@ -87,6 +98,28 @@ class Schema:
         with connected(conf) as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
             assert compare_metadata(context, models.Base.metadata) == []
+
+    @pytest.mark.parametrize("revision", schema.REVISIONS[:-1])
+    def test_an_older_database_is_upgraded_with_its_rows(self, conf: cfg.ConfigOpts, revision: str) -> None:
+        sync_to(conf, revision)
+        assert migration.version(conf) == revision
+        with connected(conf) as connection:
+            connection.execute(sqlalchemy.insert(models.Cell).values(**EAST.as_dict()))
+        with pytest.raises(exceptions.SchemaOutdated, match=rf'{revision} .* {schema.HEAD}: run "cells db sync"'):
+            Database(conf).neighbors()
+        assert migration.sync(conf) == schema.HEAD
+        assert Database(conf).neighbors() == [EAST]
+        with connected(conf) as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, models.Base.metadata) == []
+
+    def test_the_clock_of_the_server_counts_seconds_since_1970(self, conf: cfg.ConfigOpts) -> None:
+        # The servers of the tests run on this machine.
+        with connected(conf) as connection:
+            before = time.time()
+            told = connection.scalar(sqlalchemy.select(server_time()))
+            after = time.time()
+        assert before - 0.01 <= float(told) <= after + 0.01  # type: ignore[arg-type]
 
     def test_a_table_that_is_gone(self, conf: cfg.ConfigOpts) -> None:
         migration.sync(conf)

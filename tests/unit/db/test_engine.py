@@ -77,3 +77,22 @@ def test_errors_that_oslo_db_logs_are_shown_when_debugging(caplog: pytest.LogCap
     caplog.set_level(logging.DEBUG, log.name)
     log.warning("wrapped")
     assert [record.message for record in caplog.records] == ["wrapped"]
+
+
+def test_another_database_has_the_options_that_can_be_meant_for_it(tmp_path: Path) -> None:
+    conf = configuration(
+        tmp_path,
+        "mysql://u@h/cells",
+        connection_parameters="read_timeout=9",
+        slave_connection="mysql+pymysql://u@replica/cells",
+        max_pool_size="3",
+    )
+    address = engine.Address("postgresql://u:s3kr3t@other/cells", "[x] y")
+    assert "s3kr3t" not in repr(address)
+    facade = engine.facade(conf, address=address)
+    for found in (facade.writer.get_engine(), facade.async_.reader.get_engine()):
+        assert found.url.host == "other"
+        assert "read_timeout" not in found.url.query
+        assert found.pool.size() == 3
+    with pytest.raises(exceptions.ConfigurationError, match=r"^\[x\] y is no database URL"):
+        engine.facade(conf, address=engine.Address("other", "[x] y"))
