@@ -27,6 +27,9 @@ Complete = Callable[[Sequence[str]], object]
 Substitute = Callable[[str, bool], str]
 
 
+NEVER = float("inf")
+
+
 class _Entry:
     """One waiting call: the parts (neighbours, or this cell) still missing, and the answers so far."""
 
@@ -47,7 +50,12 @@ class PendingCalls:
         self._max_calls = max_calls
         self._counters = counters
         self._clock = clock
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        #: two conditions, so that a call that comes or goes wakes up nobody whom it does not concern
+        self._changed = threading.Condition(lock)
+        self._is_idle = threading.Condition(lock)
+        #: when the thread that watches the deadlines looks again by itself
+        self._next_look = 0.0
         self._entries: dict[str, _Entry] = {}
         self._own_calls = 0
         self._deadlines: list[tuple[float, int, str, _Entry]] = []
@@ -73,6 +81,7 @@ class PendingCalls:
             reaper, self._reaper = self._reaper, None
             waiting = list(self._entries.items())
             self._changed.notify_all()
+            self._is_idle.notify_all()
         for message_id, entry in waiting:
             self._expire(message_id, entry, is_stopping=True)
         if reaper is not None:
@@ -80,8 +89,8 @@ class PendingCalls:
 
     def wait_until_idle(self, timeout_seconds: float) -> bool:
         """Wait until no call of a service waits any more; False if that took too long."""
-        with self._changed:
-            return self._changed.wait_for(lambda: len(self._entries) == self._own_calls, timeout_seconds)
+        with self._is_idle:
+            return self._is_idle.wait_for(lambda: len(self._entries) == self._own_calls, timeout_seconds)
 
     def expect(  # noqa: PLR0913  # what a call waits for, and for whom
         self,
@@ -118,7 +127,7 @@ class PendingCalls:
             self._own_calls += is_own
             deadline = self._clock() + timeout_seconds
             heapq.heappush(self._deadlines, (deadline, next(self._sequence), message_id, self._entries[message_id]))
-            if self._deadlines[0][2] == message_id:
+            if deadline < self._next_look:
                 self._changed.notify_all()
 
     def add(self, message_id: str, part: str, answers: Sequence[str]) -> bool:
@@ -148,7 +157,7 @@ class PendingCalls:
             self._deadlines = [item for item in self._deadlines if self._entries.get(item[2]) is item[3]]
             heapq.heapify(self._deadlines)
         if len(self._entries) == self._own_calls:
-            self._changed.notify_all()
+            self._is_idle.notify_all()
 
     def _expire(self, message_id: str, entry: _Entry, *, is_stopping: bool = False) -> None:
         with self._changed:
@@ -172,9 +181,9 @@ class PendingCalls:
                 if self._stopping:
                     return
                 now = self._clock()
-                wait = self._deadlines[0][0] - now if self._deadlines else None
-                if wait is None or wait > 0:
-                    self._changed.wait(wait)
+                self._next_look = self._deadlines[0][0] if self._deadlines else NEVER
+                if self._next_look > now:
+                    self._changed.wait(min(self._next_look - now, threading.TIMEOUT_MAX))
                     continue
                 _, _, message_id, entry = heapq.heappop(self._deadlines)
             # The id may have come again since, with a deadline of its own.

@@ -63,6 +63,8 @@ class Server:
         self._reading = threading.Lock()
         #: since when the reader is at its present message, None while it has none
         self._busy_since: float | None = None
+        #: a cast that was accepted, whose sender does not know it yet
+        self._unconfirmed: Delivery | None = None
         self._reader = self._new_reader()
         self._watch = threading.Thread(target=self._replace_stuck_reader, name="zmq-watch", daemon=True)
 
@@ -116,13 +118,14 @@ class Server:
             poller.register(socket.wake_fd, select.POLLIN)
         woken = {socket.wake_fd for socket in self._sockets}
         while self._is_reader():
+            # Before the first wait too: who was replaced may have taken the sign that there is more to read.
+            for socket in self._sockets:
+                while self._read_one(socket):
+                    pass
             for descriptor, _ in poller.poll(LOOK_SECONDS * 1000):
                 if descriptor in woken:
                     with contextlib.suppress(BlockingIOError):
                         os.eventfd_read(descriptor)
-            for socket in self._sockets:
-                while self._read_one(socket):
-                    pass
 
     def _is_reader(self) -> bool:
         return not self._stopped.is_set() and self._reader is threading.current_thread()
@@ -145,14 +148,21 @@ class Server:
                 return True
             delivery = Delivery(request, received[0], socket)
             inboxes, refusal = self._deliver(delivery)
+            self._unconfirmed = delivery if request.kind == frames.CAST and refusal is None else None
         if refusal is not None:
             delivery.answer(frames.REFUSED, refusal.encode())
-        elif request.kind == frames.CAST:
-            delivery.answer(frames.ACCEPTED)
         del received, request, delivery  # a listener may keep this thread for long, but not the message
         for inbox in inboxes:
             inbox.run()
+        self._confirm()
         return True
+
+    def _confirm(self) -> None:
+        """Tell the sender of a cast that it was accepted: after the listener has had it, because that is urgent."""
+        with self._reading:
+            delivery, self._unconfirmed = self._unconfirmed, None
+        if delivery is not None:
+            delivery.answer(frames.ACCEPTED)
 
     def _replace_stuck_reader(self) -> None:
         """Have somebody else read when a listener keeps the reader for too long."""
@@ -162,6 +172,7 @@ class Server:
                 with self._reading:
                     self._busy_since = None
                     self._reader = self._new_reader()
+                self._confirm()
                 self._reader.start()
 
     def _deliver(self, delivery: Delivery) -> tuple[list[Inbox[Delivery]], str | None]:

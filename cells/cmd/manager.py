@@ -64,6 +64,7 @@ def _run(conf: cfg.ConfigOpts) -> int:
         signal.signal(number, lambda received, _frame: signals.put(signal.Signals(received)))
     built = service.build(conf)
     logs.install(lambda: built.counters.count("rejected", "Envelope"))
+    memory.spare_what_stays()
     launcher = oslo_service.Launcher(conf, restart_method="mutate")
     launcher.launch_service(built)
     while (received := signals.get()) is signal.SIGHUP:

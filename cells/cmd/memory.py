@@ -1,4 +1,4 @@
-"""Keeps the daemon as small after a large message as before it; called first of all by ``cells-manager``.
+"""Keeps the daemon as small after a large message as before it, and quick; ``cells-manager`` calls it at its start.
 
 The C library keeps one heap for each of several threads, and once it has seen a
 large block freed it takes the next ones from those heaps, which then stay as
@@ -9,6 +9,7 @@ thread, would cost a hundred megabytes for as long as the manager lives.
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 
 # The numbers are those of <malloc.h>.
@@ -35,3 +36,13 @@ def return_large_blocks() -> bool:
     except (OSError, AttributeError):
         return False
     return bool(mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)) and bool(mallopt(M_ARENA_MAX, HEAPS))
+
+
+def spare_what_stays() -> None:
+    """Have the garbage collector look no more at what is there now: modules, classes, settings.
+
+    Called when everything is imported.  It would go through all of that again and
+    again, for tens of milliseconds in which every message waits.
+    """
+    gc.collect()
+    gc.freeze()
