@@ -8,7 +8,6 @@ under way at the same time.
 from __future__ import annotations
 
 import contextlib
-import os
 import socket as sockets
 import threading
 import time
@@ -33,6 +32,10 @@ class PeerUnreachable(Exception):
     """Raised when there is no connection: nothing was sent."""
 
 
+class NotTried(PeerUnreachable):
+    """Raised when the reason is on this side, and nothing is known of the other."""
+
+
 class ConnectionLost(Exception):
     """Raised when a connection ended before the answer came."""
 
@@ -45,7 +48,10 @@ class Connection:
     ) -> None:
         """:raises PeerUnreachable: nobody listens, or who listens does not want us"""
         _knock(endpoint, timeout)
-        self._socket = context.socket(zmq.DEALER)
+        try:
+            self._socket = context.socket(zmq.DEALER)
+        except zmq.ZMQError as error:  # this process has too many files open
+            raise NotTried(f"no socket can be made ({error})") from None
         self.used_at = time.monotonic()
         try:
             self._socket.setsockopt(zmq.LINGER, 0)
@@ -95,7 +101,8 @@ class Connection:
                     return self._socket.recv_multipart() if self._socket.poll(int(left * 1000) + 1) else None
                 return self._socket.recv_multipart()
             except zmq.Again:
-                if not self.is_open():
+                # What came just now, before the end, can still be read.
+                if not int(self._socket.getsockopt(zmq.EVENTS)):
                     raise ConnectionLost from None
 
     def close(self) -> None:
@@ -114,6 +121,7 @@ class Connections:
         self._idle: dict[str, deque[Connection]] = {}
         self._places: dict[str, threading.BoundedSemaphore] = {}
         self._in_use = 0
+        self._swept_at = time.monotonic()
         self._is_closed = False
 
     @contextlib.contextmanager
@@ -125,7 +133,7 @@ class Connections:
         places = self._places_at(endpoint)
         if not places.acquire(timeout=max(0.0, deadline - time.monotonic())):
             self._leave()
-            raise PeerUnreachable(f"all {self._max_per_endpoint} connections are in use")
+            raise NotTried(f"all {self._max_per_endpoint} connections are in use")
         try:
             connection = self._take(endpoint, deadline)
             try:
@@ -149,7 +157,7 @@ class Connections:
     def _places_at(self, endpoint: str) -> threading.BoundedSemaphore:
         with self._lock:
             if self._is_closed:
-                raise PeerUnreachable("this transport was closed")
+                raise NotTried("this transport was closed")
             if self._context is None:
                 self._context = zmq.Context()
                 # The library's own bound of 1,023 is for all endpoints together.
@@ -170,25 +178,34 @@ class Connections:
             if connection.is_open():
                 return connection
             connection.close()
-        if self._context is None:
-            raise PeerUnreachable("this transport was closed")
+        if self._is_closed or self._context is None:
+            raise NotTried("this transport was closed")
         left = max(0.01, min(self._connect_timeout_seconds, deadline - time.monotonic()))
         return Connection(self._context, endpoint, self._prepare, left)
 
     def _give_back(self, endpoint: str, connection: Connection) -> None:
         connection.used_at = time.monotonic()
-        unused: Connection | None = None
+        unused: list[Connection] = []
         with self._lock:
             idle = self._idle.get(endpoint)
             if self._is_closed or idle is None:
-                unused = connection
+                unused.append(connection)
             else:
                 # The one that was used last is used next, so that those below it become old.
                 idle.append(connection)
-                if connection.used_at - idle[0].used_at > IDLE_SECONDS:
-                    unused = idle.popleft()
-        if unused is not None:
-            unused.close()
+                if connection.used_at - self._swept_at > IDLE_SECONDS:
+                    unused = self._sweep(connection.used_at)
+        for one in unused:
+            one.close()
+
+    def _sweep(self, now: float) -> list[Connection]:
+        """Take out what is old, wherever it leads: a server that was restarted is not asked for by that name again."""
+        self._swept_at = now
+        unused = []
+        for idle in self._idle.values():
+            while idle and now - idle[0].used_at > IDLE_SECONDS:
+                unused.append(idle.popleft())
+        return unused
 
     def close(self) -> None:
         """Close what is idle now, and what is in use when its user is done.  May be called twice."""
@@ -220,6 +237,5 @@ def _knock(endpoint: str, timeout_seconds: float) -> None:
                 knocking.connect(endpoint.removeprefix(addresses.IPC))
         else:
             sockets.create_connection(addresses.split_tcp(endpoint), timeout_seconds).close()
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise PeerUnreachable(reason) from None
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that can not be one
+        raise PeerUnreachable(getattr(error, "strerror", None) or str(error)) from None

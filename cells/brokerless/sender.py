@@ -18,7 +18,7 @@ import oslo_messaging
 from cells import exceptions
 from cells.brokerless import exchange, frames, routing_keys
 from cells.brokerless.addresses import Address
-from cells.brokerless.connections import Connection, Connections, PeerUnreachable
+from cells.brokerless.connections import Connection, Connections, NotTried, PeerUnreachable
 from cells.brokerless.exchange import DeliveryUnknown, Outgoing, Refused
 from cells.brokerless.frames import Answer
 from cells.brokerless.peers import Peers
@@ -123,7 +123,7 @@ class Sender:
 
         That nobody serves a topic is no error, as with any broker; that nobody of those who do takes it is one.
         """
-        reasons, taken = [], 0
+        reasons, taken, unknown = [], 0, 0
         with contextlib.ExitStack() as connected:
             waiting = []
             for address in found:
@@ -141,9 +141,13 @@ class Sender:
                 except (Refused, oslo_messaging.MessagingTimeout) as error:
                     self._note(message, address, error)
                     taken += isinstance(error, Refused) and error.is_nobody
+                    unknown += isinstance(error, oslo_messaging.MessagingTimeout)
                     reasons.append(f"{address.process}: {error}")
-        if found and not taken:
-            raise PeerUnreachable("; ".join(reasons))
+        if taken or not found:
+            return
+        if unknown:  # another attempt could deliver it twice
+            raise oslo_messaging.MessagingTimeout("; ".join(reasons))
+        raise PeerUnreachable("; ".join(reasons))
 
     @contextlib.contextmanager
     def _connected(self, address: Address, deadline: float) -> Iterator[Connection]:
@@ -154,6 +158,8 @@ class Sender:
             yield connection
 
     def _note(self, message: Outgoing, address: Address, error: Exception) -> None:
+        if isinstance(error, NotTried):
+            return
         if not isinstance(error, Refused):
             self.peers.unreachable(message.key, address)
         elif error.is_nobody:
