@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
+from collections.abc import Collection
 from typing import NamedTuple
 
 import oslo_messaging
@@ -21,6 +23,8 @@ from cells.brokerless.sender import Sender
 LOG = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
+#: How long closing may take; a delivery that has begun is brought to its end.
+CLOSE_SECONDS = 5.0
 
 
 class _Waiting(NamedTuple):
@@ -40,6 +44,7 @@ class Backlog:
         self._lock = threading.Lock()
         self._waiting: deque[_Waiting] = deque()
         self._closed = threading.Event()
+        self._give_up_at = float("inf")
         self._thread: threading.Thread | None = None
 
     def send(self, key: str, body: bytes) -> None:
@@ -69,18 +74,24 @@ class Backlog:
 
     def close(self) -> None:
         """Try once more, and give up what is left.  May be called twice."""
-        self._closed.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        with self._lock:
+            self._give_up_at = time.monotonic() + CLOSE_SECONDS
+            self._closed.set()
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
         if self._waiting:
             LOG.warning("%d notifications that nobody has listened for are lost.", len(self._waiting))
             self._waiting.clear()
 
     def _run(self) -> None:
-        while not self._closed.wait(LOOK_SECONDS):
-            self._try_all()
-        self._try_all()
+        is_last = False
+        while not is_last:
+            is_last = self._closed.wait(LOOK_SECONDS)
+            try:
+                self._try_all()
+            except Exception:  # the next look may go better, and nobody else would take one
+                LOG.exception("Notifications that wait could not be delivered.")
 
     def _try_all(self) -> None:
         """One look at each of them; those of a key stay in their order."""
@@ -88,8 +99,12 @@ class Backlog:
         with self._lock:
             batch = list(self._waiting)
         for waiting in batch:
-            is_stuck = (waiting.key, waiting.pool) in stuck
-            left = [waiting] if is_stuck else self._deliver(waiting)
+            if time.monotonic() >= self._give_up_at:
+                return
+            is_stuck = (waiting.key, None) in stuck or (waiting.key, waiting.pool) in stuck
+            left = (
+                [waiting] if is_stuck else self._deliver(waiting, [pool for key, pool in stuck if key == waiting.key])
+            )
             stuck.update((other.key, other.pool) for other in left)
             if left != [waiting]:
                 with self._lock:
@@ -98,13 +113,19 @@ class Backlog:
                     for other in reversed(left):
                         self._waiting.insert(position, other)
 
-    def _deliver(self, waiting: _Waiting) -> list[_Waiting]:
-        """Send it where somebody listens; what is left to be sent."""
+    def _deliver(self, waiting: _Waiting, stuck: Collection[str | None] = ()) -> list[_Waiting]:
+        """Send it where somebody listens; what is left to be sent.
+
+        :param stuck: pools that an older one waits for
+        """
         pools = [waiting.pool] if waiting.pool is not None else self._pools(waiting.key)
         if not pools:
             return [waiting]
         left = []
         for pool in pools:
+            if pool in stuck:
+                left.append(waiting._replace(pool=pool))
+                continue
             try:
                 self._sender.cast(Outgoing(frames.CAST, waiting.key, waiting.body, retry=0, pool=pool))
             except DeliveryUnknown as error:
