@@ -30,6 +30,8 @@ from cells.brokerless.shared import Shared
 
 _MATCHMAKERS: Shared[MatchMakerBase] = Shared(lambda matchmaker: matchmaker.stop_heartbeat())
 _LISTENING: Shared[Listening] = Shared(Listening.close)
+#: What a server begins or ends to serve is registered in that order, whichever transport it belongs to.
+_REGISTERING = threading.Lock()
 
 
 class Parts:
@@ -46,6 +48,8 @@ class Parts:
         self._directory = location.directory(url)
         self._lock = threading.RLock()
         self._is_closed = False
+        #: what close gives back: by then the options may say something else
+        self._releases: list[Callable[[], None]] = []
         self._matchmaker: MatchMakerBase | None = None
         self._sender: Sender | None = None
         self._backlog: Backlog | None = None
@@ -61,7 +65,10 @@ class Parts:
         with self._lock:
             if self._matchmaker is None:
                 self._check_open()
-                self._matchmaker = _MATCHMAKERS.acquire(self._realm(), lambda: registry.load(self._conf))
+                realm = self._realm()
+                self._matchmaker = _MATCHMAKERS.acquire(realm, lambda: registry.load(self._conf))
+                # First of all: who is still registered should still be there.
+                self._releases.insert(0, lambda: _MATCHMAKERS.release(realm))
                 self._matchmaker.start_heartbeat()
             return self._matchmaker
 
@@ -99,6 +106,7 @@ class Parts:
                 self._check_open()
                 places = self._places()
                 self._listening = _LISTENING.acquire(places, lambda: Listening(places))
+                self._releases.append(lambda: _LISTENING.release(places))
             return self._listening
 
     def serve(self, keys: Sequence[str], inbox: Inbox[Delivery], pool: str) -> Callable[[], None]:
@@ -109,15 +117,17 @@ class Parts:
         listening = self.listening()
         matchmaker = self.matchmaker() if self.has_registry else None
         host = str(dataclasses.replace(listening.address, pool=pool))
-        for key in keys:
-            # The first listener for a key in this process, or the last one, makes a difference to others.
-            if listening.server.add(key, inbox, pool) and matchmaker is not None:
-                matchmaker.register(key, host)
+        with _REGISTERING:
+            for key in keys:
+                # The first listener for a key in this process, or the last one, makes a difference to others.
+                if listening.server.add(key, inbox, pool) and matchmaker is not None:
+                    matchmaker.register(key, host)
 
         def stop() -> None:
-            for key in keys:
-                if listening.server.remove(key, inbox, pool) and matchmaker is not None:
-                    matchmaker.unregister(key, host)
+            with _REGISTERING:
+                for key in keys:
+                    if listening.server.remove(key, inbox, pool) and matchmaker is not None:
+                        matchmaker.unregister(key, host)
 
         return stop
 
@@ -127,16 +137,14 @@ class Parts:
             self._is_closed = True
             backlog, self._backlog = self._backlog, None
             sender, self._sender = self._sender, None
-            matchmaker, self._matchmaker = self._matchmaker, None
-            listening, self._listening = self._listening, None
+            releases, self._releases = self._releases, []
+            self._matchmaker = self._listening = None
         if backlog is not None:
             backlog.close()
         if sender is not None:
             sender.close()
-        if matchmaker is not None:
-            _MATCHMAKERS.release(self._realm())
-        if listening is not None:
-            _LISTENING.release(self._places())
+        for release in releases:
+            release()
 
     def _check_open(self) -> None:
         if self._is_closed:
