@@ -76,9 +76,15 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
             sender.cast(outgoing)
             return None
         answer = sender.call(outgoing, timeout)
-        if answer.kind == frames.FAILURE:
-            raise rpc_common.deserialize_remote_exception(answer.body.decode(), self._allowed_remote_exmods)
-        return frames.decode(answer.body)
+        try:
+            if answer.kind != frames.FAILURE:
+                return frames.decode(answer.body)
+            failure = rpc_common.deserialize_remote_exception(answer.body.decode(), self._allowed_remote_exmods)
+        except Exception as error:  # whatever oslo.messaging stumbles over in what another process has sent
+            raise oslo_messaging.MessagingException(
+                f"The answer to a call of {target} can not be understood: {type(error).__name__}: {error}"
+            ) from None
+        raise failure
 
     def send_notification(
         self,

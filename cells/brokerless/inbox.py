@@ -38,10 +38,12 @@ class Inbox(abc.ABC, Generic[T]):
             self._append(message)
             return True
 
-    def put_back(self, message: T) -> None:
-        """Take a message once more that was accepted and is not :meth:`done`; never refused."""
+    def put_back(self, message: T) -> bool:
+        """Take a message once more that was accepted and is not :meth:`done`; False if the inbox is closed."""
         with self._changed:
-            self._append(message)
+            if not self._is_closed:
+                self._append(message)
+            return not self._is_closed
 
     def done(self, size_bytes: int) -> None:
         """An accepted message is worked on, and makes room for another one."""

@@ -41,8 +41,8 @@ class Incoming(base.RpcIncomingMessage):  # type: ignore[misc]  # oslo.messaging
 
     def requeue(self) -> None:
         """Put it back into the queue of the listener that it came from."""
-        if self._inbox is not None:
-            self._inbox.put_back(self._delivery)
+        if self._inbox is not None and not self._inbox.put_back(self._delivery):
+            LOG.warning("Message %s is lost: it came back to a server that stops.", self.msg_id)
 
     def reply(self, reply: Any = None, failure: Any = None) -> None:
         """Send the result of a call, or its failure, a ``sys.exc_info()``.  Never blocks.
@@ -55,19 +55,32 @@ class Incoming(base.RpcIncomingMessage):  # type: ignore[misc]  # oslo.messaging
         if failure is None:
             try:
                 body = frames.encode(reply)
-            except (TypeError, ValueError) as error:
+            except Exception as error:  # of whatever objects are in it
                 failure = (type(error), error, error.__traceback__)
         if failure is None and len(body) > self._max_message_bytes:
             problem = ValueError(f"The result has {len(body)} bytes, more than {self._max_message_bytes} allowed.")
             failure = (ValueError, problem, None)
         if failure is not None:
-            kind, body = frames.FAILURE, rpc_common.serialize_remote_exception(failure).encode()
+            kind, body = frames.FAILURE, _serialize(failure, self._max_message_bytes)
         if not self._delivery.answer(kind, body):
             LOG.debug("The client of call %s is gone, its answer is dropped.", self.msg_id)
 
     def heartbeat(self) -> None:
         """Tell the client that the call is worked on."""
         self._delivery.answer(frames.WORKING)
+
+
+def _serialize(failure: Any, max_bytes: int) -> bytes:
+    """An exception as oslo.messaging sends it; one that can not be sent, as what is known of it."""
+    try:
+        body: bytes = rpc_common.serialize_remote_exception(failure).encode()
+        if len(body) <= max_bytes:
+            return body
+        reason = f"it has {len(body)} bytes"
+    except Exception as error:  # of whatever objects are in it
+        reason = f"{type(error).__name__}: {error}"[:1000]
+    replacement = RuntimeError(f"A method failed with {failure[0].__name__}, which can not be sent: {reason}")
+    return bytes(rpc_common.serialize_remote_exception((RuntimeError, replacement, None)).encode())
 
 
 def read(delivery: Delivery, inbox: Inbox[Delivery], max_message_bytes: int) -> Incoming | None:
