@@ -7,10 +7,12 @@ import re
 
 import pytest
 
+import cells.brokerless.matchmaker
 import cells.conf
 import cells.endpoints
 import cells.messages
 from cells import exceptions
+from cells.brokerless.matchmaker import HeartbeatMatchMakerBase, MatchMakerBase
 from cells.drivers.base import BaseCellsDriver, DriverSettings
 from cells.endpoints.base import LocalCell
 from cells.manager import CellsManager
@@ -109,6 +111,24 @@ def test_options_by_group() -> None:
             "send_timeout",
             "topic",
         ],
+        "oslo_messaging_zmq": [
+            "bind",
+            "connect_timeout",
+            "delivery_timeout",
+            "ipc_dir",
+            "keys_dir",
+            "matchmaker",
+            "matchmaker_connection",
+            "matchmaker_heartbeat_freq",
+            "matchmaker_heartbeat_ttl",
+            "max_connections",
+            "max_message_bytes",
+            "notification_backlog_size",
+            "peer",
+            "receive_queue_bytes",
+            "receive_queue_size",
+            "tcp_security",
+        ],
         "upgrade_levels": ["cells", "intercell"],
     }
 
@@ -156,6 +176,50 @@ def test_drivers() -> None:
     assert methods(BaseCellsDriver) == ["close", "close_link", "send_message_to_cell", "start_servers", "stop_servers"]
     assert BaseCellsDriver.__abstractmethods__ == {*methods(BaseCellsDriver), "__init__"}
     assert keywords(DriverSettings)[:4] == ["conf", "host", "transport_url", "message_types"]
+
+
+def test_matchmakers() -> None:
+    assert cells.brokerless.matchmaker.__all__ == [
+        "Binding",
+        "DirectBinding",
+        "DirectExchange",
+        "Exchange",
+        "FanoutBinding",
+        "HeartbeatMatchMakerBase",
+        "LocalhostExchange",
+        "MatchMakerBase",
+        "MatchMakerException",
+        "MatchMakerLocalhost",
+        "MatchMakerStub",
+        "StubExchange",
+        "TopicBinding",
+        "load",
+    ]
+    operations = [
+        "ack_alive",
+        "add_binding",
+        "expire",
+        "is_alive",
+        "queues",
+        "register",
+        "send_heartbeats",
+        "start_heartbeat",
+        "stop_heartbeat",
+        "unregister",
+    ]
+    assert methods(MatchMakerBase) == operations
+    assert keywords(MatchMakerBase.add_binding) == ["self", "binding", "rule", "last"]
+    assert [name for name in methods(HeartbeatMatchMakerBase) if name not in operations] == [
+        "backend_close",
+        "backend_expire",
+        "backend_heartbeat",
+        "backend_hosts",
+        "backend_purge",
+        "backend_register",
+        "backend_touch",
+        "backend_unregister",
+        "backend_withdraw",
+    ]
 
 
 def drawn_tree() -> list[tuple[int, str]]:
