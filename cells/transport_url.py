@@ -97,6 +97,11 @@ class Parts:
         return any(value is not None for value in dataclasses.astuple(self))
 
 
+def is_brokerless(url: str) -> bool:
+    """Whether ``url`` leads to the processes of a cell themselves, without a broker between."""
+    return url.partition("://")[0].lower() in (ZMQ_TRANSPORT, ZMQ_IPC_TRANSPORT)
+
+
 def check_usable(url: TransportURL) -> None:
     """See that oslo.messaging can log in with what ``url`` says.
 

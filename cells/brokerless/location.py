@@ -30,7 +30,7 @@ def directory(url: oslo_messaging.TransportURL) -> Path | None:
         raise exceptions.ConfigurationError(
             "A transport URL with zmq+ipc names a directory and no host: zmq+ipc:///run/cells/east."
         )
-    return Path(f"/{url.virtual_host}")
+    return Path("/" + url.virtual_host.lstrip("/"))
 
 
 def endpoints(url: oslo_messaging.TransportURL) -> list[str]:
@@ -49,9 +49,9 @@ def endpoints(url: oslo_messaging.TransportURL) -> list[str]:
             raise exceptions.ConfigurationError(
                 "Each host of a transport URL with zmq needs its port: zmq://10.0.0.5:5570/."
             )
-    if not url.hosts and url.virtual_host:
+    if url.virtual_host:
         raise exceptions.ConfigurationError(
-            f"The transport URL zmq:///{url.virtual_host} has a path, which means nothing: write zmq:/// for the "
-            "registry of this cell, zmq://host:port/ for an address, zmq+ipc:///directory for a directory of sockets."
+            f"A transport URL with zmq has no path, this one has /{url.virtual_host}: write zmq:/// for the registry "
+            "of this cell, zmq://host:port/ for an address, zmq+ipc:///directory for a directory of sockets."
         )
     return [addresses.tcp(host.hostname, host.port) for host in url.hosts]

@@ -7,6 +7,7 @@ their TCP addresses, or by the directory that holds their sockets.
 from __future__ import annotations
 
 import abc
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -113,11 +114,17 @@ class DirectoryPeers(Peers):
 
     def _known(self, key: str) -> list[Address]:
         try:
-            changed_at = self._directory.stat().st_mtime_ns
+            status = self._directory.stat()
         except OSError as error:
             raise exceptions.MatchMakerException(
                 f"There is no directory of sockets {self._directory} ({error.strerror}): is the service there running?"
             ) from None
+        # In a place like /tmp somebody else could have made it, to get our messages.
+        if os.geteuid() not in (0, status.st_uid):
+            raise exceptions.MatchMakerException(
+                f"The directory of sockets {self._directory} belongs to another user: run as the service's user."
+            )
+        changed_at = status.st_mtime_ns
         seen_at, endpoints = self._seen
         if changed_at != seen_at:
             endpoints = tuple(f"{addresses.IPC}{path}" for path in ipc.live_sockets(self._directory))

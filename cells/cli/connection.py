@@ -31,7 +31,7 @@ def to_manager(conf: cfg.ConfigOpts) -> Iterator[CellsAPI]:
     from cells.drivers.transport import open_transport  # noqa: PLC0415
 
     modules = tuple(conf.cells.allowed_rpc_exception_modules)
-    transport = open_transport(conf, exception_modules=modules)
+    transport = open_transport(conf, _impatient(conf.transport_url), exception_modules=modules)
     try:
         broker.check(conf.transport_url, conf.cells.topic, is_encrypted=_is_encrypted(conf))
         yield rpcapi.CellsAPI(
@@ -42,11 +42,27 @@ def to_manager(conf: cfg.ConfigOpts) -> Iterator[CellsAPI]:
             exception_modules=modules,
         )
     except (oslo_messaging.MessageDeliveryFailure, kombu_errors.OperationalError) as error:
+        if transport_url.is_brokerless(conf.transport_url):
+            # Nothing is between a command and its manager.
+            raise exceptions.ManagerTimeout(
+                f"No manager of this cell is there: {str(error).rstrip('.')}. Start cells-manager, or name the "
+                "configuration file that it was started with."
+            ) from error
         raise exceptions.ManagerTimeout(
             f"The broker of this cell, {transport_url.mask(conf.transport_url)}, can not be reached: {error}"
         ) from error
     finally:
         transport.cleanup()
+
+
+def _impatient(url: str) -> str | None:
+    """``url`` for somebody at a terminal; None: as it is.
+
+    A service waits for a manager that is being started; an operator wants to read that there is none.
+    """
+    if not transport_url.is_brokerless(url) or "delivery_timeout=" in url:
+        return None
+    return f"{url}{'&' if '?' in url else '?'}delivery_timeout={broker.TIMEOUT_SECONDS}"
 
 
 def _is_encrypted(conf: cfg.ConfigOpts) -> bool:

@@ -56,8 +56,8 @@ Directory for the sockets of processes on this machine.
 It is created for this user alone, and one that others may enter is refused.
 Every process of the cell on this machine must use the same one. Default: the directory
 ``sockets`` under ``state_path`` where there is such an option, otherwise
-``cells-zmq`` under the user's run-time directory. A socket's path has room for
-100 characters.
+``cells-zmq`` under the user's run-time directory. Its path may have 89 bytes, because
+that of a socket may have 107.
 """,
     ),
     cfg.StrOpt(

@@ -13,7 +13,7 @@ from typing import Any
 
 import oslo_messaging
 
-from cells import exceptions
+from cells import exceptions, transport_url
 from cells.drivers import versions
 from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
 from cells.drivers.rpc_server import CastServer, get_server
@@ -81,6 +81,12 @@ class InterCellRPCAPI:
         except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
             # A library that can not read a URL says so with a piece of it, perhaps of the password.
             reason = "its URL can not be used" if isinstance(error, ValueError) else str(error).rstrip(".")
+            if transport_url.is_brokerless(cell.transport_url):
+                raise exceptions.NeighborUnreachable(
+                    f"Cell {cell.name} did not take a message: {reason}. Check that cells-manager runs there, and its "
+                    f'address with "cells neighbor show {cell.name}".',
+                    cell=cell.name,
+                ) from error
             raise exceptions.NeighborUnreachable(
                 f"The broker of cell {cell.name} did not take a message: {type(error).__name__}: {reason}. Check that "
                 f'it runs, and its URL and password with "cells neighbor show {cell.name} --show-secrets".',
