@@ -28,8 +28,9 @@ def to_manager(conf: cfg.ConfigOpts) -> Iterator[CellsAPI]:
     from kombu import exceptions as kombu_errors  # noqa: PLC0415
 
     from cells import rpcapi  # noqa: PLC0415
-    from cells.drivers.transport import open_transport  # noqa: PLC0415
+    from cells.drivers.transport import open_transport, register_options  # noqa: PLC0415
 
+    register_options(conf)
     modules = tuple(conf.cells.allowed_rpc_exception_modules)
     transport = open_transport(conf, _impatient(conf.transport_url), exception_modules=modules)
     try:

@@ -11,9 +11,9 @@ from oslo_config import cfg, generator
 
 from cells import conf as cells_conf
 from cells import exceptions
-from cells.conf import cells, default, upgrade_levels
+from cells.conf import cells, default, upgrade_levels, zmq
 
-GROUPS = [default, cells, upgrade_levels]
+GROUPS = [default, cells, upgrade_levels, zmq]
 OPTIONS = [(group.GROUP, option) for group in GROUPS for option in group.OPTIONS]
 NUMBERS = [(group, option) for group, option in OPTIONS if isinstance(option, cfg.IntOpt)]
 
@@ -30,7 +30,7 @@ def load(path: Path, group: str | None, *lines: str) -> cfg.ConfigOpts:
 
 def test_list_opts_has_every_group() -> None:
     listed = dict(cells_conf.list_opts())
-    assert list(listed) == [None, "cells", "upgrade_levels"]
+    assert list(listed) == [None, "cells", "upgrade_levels", "oslo_messaging_zmq"]
     assert [(group, option) for group, options in listed.items() for option in options] == OPTIONS
 
 
