@@ -25,6 +25,7 @@ STATE_FILE = "sandbox.json"
 LOCK_FILE = "sandbox.lock"
 #: What Linux takes as the path of a socket, less the byte that ends it.
 MAX_SOCKET_PATH_BYTES = 107
+MAX_FILE_NAME_BYTES = 255
 #: As long as the name of a socket in the directory of sockets may be, and the slash before it.
 SOCKET_NAME_BYTES = 32
 
@@ -88,6 +89,13 @@ class Layout:
                 f"The directory {text!r} has a '?' or a control character in its name, "
                 "which URLs of files can not hold: use another one with --directory."
             )
+        for name in names:
+            if len(os.fsencode(name)) > MAX_FILE_NAME_BYTES:
+                raise exceptions.SandboxError(
+                    f"The name of cell {name[:20]}... is longer than the {MAX_FILE_NAME_BYTES} bytes "
+                    "that the name of its directory may have.",
+                    cell=name,
+                )
         for name in {STATE_FILE, LOCK_FILE}.intersection(names):
             raise exceptions.SandboxError(f"A cell of a sandbox can not be called {name}.", cell=name)
 

@@ -171,9 +171,13 @@ class Sandbox:
         return had_managers
 
     def _end_managers(self) -> bool:
-        managers = processes.find(self.directory)
-        processes.end(managers)
-        return bool(managers)
+        had_managers = False
+        # Again: one may have been about to become a manager, if what started it was interrupted.
+        for _ in range(2):
+            managers = processes.find(self.directory)
+            processes.end(managers)
+            had_managers = had_managers or bool(managers)
+        return had_managers
 
     def _remove(self, found: State) -> None:
         """Remove what was made for the cells, at last the state, without which nothing could be removed."""

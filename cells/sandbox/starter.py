@@ -24,25 +24,23 @@ _PAUSE_SECONDS = 0.02
 def start(cells: Sequence[CellFiles], timeout_seconds: float = TIMEOUT_SECONDS) -> None:
     """Start the managers of these cells, detached from this process; return when all are ready.
 
-    :raises cells.exceptions.SandboxError: one is not; whatever was started is left to the caller
+    :raises cells.exceptions.SandboxError: one is not; those that were ready by then still run
     """
     # Each of them computes for as long as it starts: more at a time would only be slower.
     at_a_time = max(2, len(os.sched_getaffinity(0)))
     waiting = list(cells)
     starting: list[_Starting] = []
-    started: list[_Starting] = []
     try:
         while waiting or starting:
             while waiting and len(starting) < at_a_time:
-                started.append(_Starting.begin(waiting.pop(0), timeout_seconds))
-                starting.append(started[-1])
+                starting.append(_Starting.begin(waiting.pop(0), timeout_seconds))
             starting = [one for one in starting if not one.is_ready()]
             if starting:
                 time.sleep(_PAUSE_SECONDS)
     finally:
-        for one in started:
-            # They outlive us on purpose: the objects must not complain of that.
-            one.process.returncode = one.process.returncode or 0
+        for one in starting:
+            one.process.kill()
+            one.process.wait()
 
 
 @dataclass
@@ -58,6 +56,8 @@ class _Starting:
     @classmethod
     def begin(cls, files: CellFiles, timeout_seconds: float) -> _Starting:
         with files.log.open("ab") as log:
+            # Now: the position is one for us and for the process, and moves as that writes.
+            logged_bytes_before = log.tell()
             process = subprocess.Popen(  # noqa: S603  # this project's own daemon
                 processes.command_line(files),
                 stdin=subprocess.DEVNULL,
@@ -67,10 +67,12 @@ class _Starting:
                 start_new_session=True,
                 cwd=files.directory,
             )
-            return cls(files, process, log.tell(), time.monotonic() + timeout_seconds, timeout_seconds)
+            return cls(files, process, logged_bytes_before, time.monotonic() + timeout_seconds, timeout_seconds)
 
     def is_ready(self) -> bool:
         if READY in self._log():
+            # It outlives us on purpose: this object must not complain of that.
+            self.process.returncode = 0
             return True
         if self.process.poll() is not None:
             raise self._error(f"ended with status {self.process.returncode}")

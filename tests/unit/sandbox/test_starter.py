@@ -41,7 +41,9 @@ def test_only_a_few_start_at_a_time(layout: Layout, scripts: dict[str, str], mon
     scripts.update(a=":", b=":")
     with pytest.raises(exceptions.SandboxError, match="not ready"):
         starter.start(cells(layout, "a", "b", "c"), timeout_seconds=0.3)
-    assert running(layout) == {"a", "b"}
+    assert layout.cell("b").log.exists()
+    assert not layout.cell("c").log.exists()
+    assert running(layout) == set()
 
 
 def test_one_that_ends_is_named_with_the_last_that_it_said(layout: Layout, scripts: dict[str, str]) -> None:

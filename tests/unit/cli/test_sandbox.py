@@ -1,0 +1,206 @@
+"""``cells sandbox`` and ``cells --sandbox CELL``; the sandbox itself is tested beside it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cells import exceptions
+from cells.path import CellPath
+from cells.sandbox import databases, sandbox, state, transports
+from cells.sandbox.layout import Layout
+from cells.sandbox.sandbox import CellStatus, Up
+from cells.sandbox.state import State
+from cells.sandbox.tree import Tree, parse
+from tests.unit.cli.conftest import Cells, Manager
+
+TREE = parse("api(b)")
+B = {"name": "b", "path": "api!b", "state": "up", "is_self": False, "children": []}
+TOPOLOGY = {"name": "api", "path": "api", "state": "up", "is_self": True, "children": [B]}
+
+
+class Sandbox:
+    """Remembers what it was asked, and does nothing."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.directory = Path("/s")
+        self.answer: Any = None
+
+    def __call__(self, directory: str | None) -> Sandbox:
+        self.asked.append(directory)
+        return self
+
+    def up(self, tree: Tree | None, transport: str | None, tell: Any) -> Any:
+        self.asked.append((tree, transport))
+        tell("Something takes its time.")
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return self.answer() if callable(self.answer) else self.answer
+
+    def status(self) -> Any:
+        return self.answer
+
+    def down(self) -> Any:
+        return self.answer
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    stand_in = Sandbox()
+    monkeypatch.setattr(sandbox, "Sandbox", stand_in)
+    monkeypatch.setenv("CELLS_SANDBOX", "/s")
+    return stand_in
+
+
+def test_up_shows_the_tree_and_how_to_talk_to_it(cells: Cells, asked: Sandbox) -> None:
+    asked.answer = Up(TREE, TOPOLOGY, ("api", "b"))
+    result = cells.bare("sandbox", "up", "--tree", "api(b)", "--transport", "zmq")
+    assert (result.status, result.err) == (0, "")
+    assert asked.asked == [None, (TREE, "zmq")]
+    assert result.out == (
+        "Something takes its time.\nThe sandbox is up:\n    api *\n    └── b\nTalk to it:\n"
+        "    cells --sandbox api ping b\n    cells --sandbox b topology\n    cells --sandbox api broadcast ping\n"
+        "    cells sandbox status\nTake it down:\n    cells sandbox down\n"
+    )
+
+
+def test_up_says_what_was_up_already(cells: Cells, asked: Sandbox) -> None:
+    asked.answer = Up(TREE, TOPOLOGY, ())
+    assert "up already:" in cells.bare("sandbox", "up").out
+    asked.answer = Up(TREE, TOPOLOGY, ("b",))
+    assert "without b" in cells.bare("sandbox", "up").out
+    assert asked.asked == [None, (None, None)] * 2
+
+
+def test_another_directory_has_to_be_named_later_too(cells: Cells, asked: Sandbox) -> None:
+    asked.answer = Up(parse("o'brien"), {**TOPOLOGY, "children": []}, ())
+    asked.directory = Path("/two words")
+    lines = cells.bare("sandbox", "up", "--directory", "/two words").out.splitlines()
+    assert asked.asked[0] == "/two words"
+    assert "    export CELLS_SANDBOX='/two words'" in lines
+    assert """    cells --sandbox 'o'"'"'brien' broadcast ping""" in lines
+    assert not any("topology" in line for line in lines)
+
+
+def test_a_tree_that_is_none_is_a_wrong_command_line(cells: Cells, asked: Sandbox) -> None:
+    result = cells.bare("sandbox", "up", "--tree", "api(")
+    assert (result.status, result.out) == (2, "")
+    assert "at character 5" in result.err
+    assert asked.asked == []
+
+
+def test_what_does_not_come_up_is_one_line(cells: Cells, asked: Sandbox) -> None:
+    asked.answer = exceptions.SandboxError("The manager of cell b\nis broken.")
+    result = cells.bare("sandbox", "up")
+    assert (result.status, result.err) == (1, "cells: The manager of cell b is broken.\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_signals_interrupt_it_as_ctrl_c_does(cells: Cells, asked: Sandbox, number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    asked.answer = lambda: os.kill(os.getpid(), number)
+    assert cells.bare("sandbox", "up").status == 128 + number
+    assert signal.getsignal(number) is before
+    asked.answer = KeyboardInterrupt()
+    assert cells.bare("sandbox", "up").status == 130
+
+
+def test_under_nohup_the_end_of_the_terminal_stays_without_effect(
+    cells: Cells, asked: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        asked.answer = lambda: os.kill(os.getpid(), signal.SIGHUP) or Up(TREE, TOPOLOGY, ())
+        assert cells.bare("sandbox", "up").status == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_status(cells: Cells, asked: Sandbox) -> None:
+    asked.answer = [
+        CellStatus(CellPath(["api"]), 7, 71.5, Path("/s/api/manager.log")),
+        CellStatus(CellPath(["api", "b"]), None, None, Path("/s/b/manager.log")),
+    ]
+    assert cells.bare("sandbox", "status", "-f", "json").value == [
+        {
+            "cell": "api",
+            "path": "api",
+            "state": "running",
+            "pid": 7,
+            "memory_mb": 71.5,
+            "log": "/s/api/manager.log",
+        },
+        {"cell": "b", "path": "api!b", "state": "dead", "pid": None, "memory_mb": None, "log": "/s/b/manager.log"},
+    ]
+
+
+def test_no_sandbox_is_no_error(cells: Cells, asked: Sandbox) -> None:
+    result = cells.bare("sandbox", "status", "-f", "json")
+    assert (result.status, result.value) == (0, [])
+    assert result.err == "cells: There is no sandbox in /s; 'cells sandbox up' sets one up.\n"
+
+
+def test_down_says_whether_there_was_anything(cells: Cells, asked: Sandbox) -> None:
+    asked.answer = True
+    assert cells.bare("sandbox", "down").out == "The sandbox is taken down.\n"
+    asked.answer = False
+    result = cells.bare("sandbox", "down", "--directory", "x")
+    assert (result.status, result.out) == (0, "There is no sandbox in /s.\n")
+    assert asked.asked == [None, "x"]
+
+
+# cells --sandbox CELL
+
+
+@pytest.fixture
+def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    """Of a sandbox that is there, but does not run."""
+    layout = Layout(tmp_path / "sandbox")
+    layout.directory.mkdir()
+    written = State(TREE, transports.BROKERLESS)
+    state.write(layout, written)
+    databases.create(layout, TREE, transports.transport_of(layout, written))
+    monkeypatch.setenv("CELLS_SANDBOX", str(layout.directory))
+    return layout
+
+
+def test_the_configuration_is_that_of_the_cell(cells: Cells, layout: Layout) -> None:
+    result = cells.bare("--sandbox", "b", "neighbor", "list", "-f", "json")
+    assert [(row["name"], row["type"]) for row in result.value] == [("api", "parent")]
+
+
+def test_the_manager_is_that_of_the_cell(
+    cells: Cells, layout: Layout, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager.described = {"name": "b"}
+    assert cells.bare("--sandbox", "b", "status", "-f", "json").value == {"name": "b"}
+
+
+@pytest.mark.parametrize(("name", "told"), [("c", "there are: api, b"), ("", "there are: api, b")])
+def test_a_cell_that_is_not_there(cells: Cells, layout: Layout, name: str, told: str) -> None:
+    result = cells.bare("--sandbox", name, "neighbor", "list")
+    assert (result.status, result.out) == (1, "")
+    assert told in result.err
+
+
+def test_a_sandbox_that_is_not_there(cells: Cells, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELLS_SANDBOX", str(layout.directory / "elsewhere"))
+    result = cells.bare("--sandbox", "api", "neighbor", "list")
+    assert result.status == 1
+    assert "cells sandbox up" in result.err
+
+
+@pytest.mark.parametrize("option", ["--config-file", "--config-dir"])
+def test_one_configuration_is_enough(cells: Cells, layout: Layout, option: str) -> None:
+    result = cells.bare("--sandbox", "api", option, "x", "neighbor", "list")
+    assert (result.status, result.out) == (2, "")
+    assert "--sandbox" in result.err
+
+
+def test_the_option_stands_before_the_command(cells: Cells, layout: Layout) -> None:
+    assert cells.bare("neighbor", "list", "--sandbox", "api").status == 2

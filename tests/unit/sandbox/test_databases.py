@@ -1,0 +1,64 @@
+"""The files of all cells: configurations that can be read, and neighbours registered both ways."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from cells import conf as cells_conf
+from cells.db.api import Database
+from cells.sandbox import databases, transports
+from cells.sandbox.layout import Layout
+from cells.sandbox.state import State
+from cells.sandbox.tree import Tree, parse
+
+
+def create(layout: Layout, notation: str) -> Tree:
+    tree = parse(notation)
+    transport = transports.transport_of(layout, State(tree, transports.BROKERLESS))
+    databases.create(layout, tree, transport)
+    return tree
+
+
+def neighbors(layout: Layout, name: str) -> dict[str, str]:
+    database = Database(cells_conf.load([layout.cell(name).config]))
+    try:
+        return {
+            row.name: f"{'parent' if row.is_parent else 'child'} {row.transport_url}" for row in database.neighbors()
+        }
+    finally:
+        database.close()
+
+
+def test_neighbours_are_registered_both_ways(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "$here")
+    layout.directory.mkdir()
+    create(layout, "api(east(az1),west)")
+
+    def url(name: str) -> str:
+        return f"zmq+ipc://{tmp_path}/%24here/{name}/ipc"
+
+    assert {name: neighbors(layout, name) for name in ("api", "east", "az1", "west")} == {
+        "api": {"east": f"child {url('east')}", "west": f"child {url('west')}"},
+        "east": {"api": f"parent {url('api')}", "az1": f"child {url('az1')}"},
+        "az1": {"east": f"parent {url('east')}"},
+        "west": {"api": f"parent {url('api')}"},
+    }
+
+
+def test_configurations(layout: Layout) -> None:
+    create(layout, "api$x(b)")
+    for name in ("api$x", "b"):
+        conf = cells_conf.load([layout.cell(name).config])
+        assert (conf.cells.name, conf.host) == (name, name)
+        assert conf.database.connection == f"sqlite:///{layout.cell(name).database}"
+        assert conf.oslo_messaging_zmq.ipc_dir == str(layout.cell(name).sockets)
+        assert conf.cells.max_hop_count == 10
+        assert stat.S_IMODE(layout.cell(name).config.stat().st_mode) == 0o600
+        assert stat.S_IMODE(layout.cell(name).directory.stat().st_mode) == 0o700
+
+
+def test_in_a_deep_tree_messages_may_visit_more_cells(layout: Layout) -> None:
+    depth = 8
+    create(layout, "(".join(f"a{level}" for level in range(depth)) + ")" * (depth - 1))
+    assert cells_conf.load([layout.cell("a0").config]).cells.max_hop_count == 2 * depth

@@ -1,0 +1,65 @@
+"""What RabbitMQ is asked; a script stands for rabbitmqctl."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cells import exceptions
+from cells.sandbox import virtual_hosts
+
+
+@pytest.fixture
+def rabbitmqctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Writes what it was asked into the file ``asked``, and what it read into ``read``."""
+    program = tmp_path / "rabbitmqctl"
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\ncat > {tmp_path}/read\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(virtual_hosts.os, "geteuid", lambda: 0)
+    return program
+
+
+def test_virtual_hosts_are_created_with_all_rights(rabbitmqctl: Path) -> None:
+    virtual_hosts.create(["one", "two"], "somebody")
+    assert (rabbitmqctl.parent / "asked").read_text() == "-q import_definitions\n"
+    read = json.loads((rabbitmqctl.parent / "read").read_text())
+    assert read["vhosts"] == [{"name": "one"}, {"name": "two"}]
+    assert {right["vhost"]: right["user"] for right in read["permissions"]} == {"one": "somebody", "two": "somebody"}
+
+
+def test_virtual_hosts_are_deleted_by_one_command(rabbitmqctl: Path) -> None:
+    virtual_hosts.delete(["a"])
+    assert "<<97>>" in (rabbitmqctl.parent / "asked").read_text()
+    (rabbitmqctl.parent / "asked").unlink()
+    virtual_hosts.delete([])
+    assert not (rabbitmqctl.parent / "asked").exists()
+
+
+def test_a_refusal_is_told(rabbitmqctl: Path) -> None:
+    rabbitmqctl.write_text("#!/bin/sh\necho 'Only root may do so' >&2\necho more >&2\nexit 77\n")
+    with pytest.raises(exceptions.SandboxError) as caught:
+        virtual_hosts.create(["one"], "guest")
+    assert "Only root may do so" in caught.value.message
+    assert "as root" in caught.value.message
+
+
+def test_without_rabbitmqctl_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(virtual_hosts.shutil, "which", lambda name, path=None: None)
+    with pytest.raises(exceptions.SandboxError, match="no rabbitmqctl"):
+        virtual_hosts.delete(["one"])
+
+
+def test_a_broker_that_is_not_there_is_named_without_its_password() -> None:
+    with pytest.raises(exceptions.SandboxError) as caught:
+        virtual_hosts.check_reachable("rabbit://u:s3kr3t@127.0.0.1:1,u:s3kr3t@[::1]:1/")
+    assert "127.0.0.1:1: " in caught.value.message
+    assert "[::1]:1: " in caught.value.message
+    assert "s3kr3t" not in caught.value.message
+
+
+def test_who_logs_in() -> None:
+    assert virtual_hosts.user("rabbit://u%40x:p@h/") == "u@x"
+    assert virtual_hosts.user("rabbit://h/") == "guest"
