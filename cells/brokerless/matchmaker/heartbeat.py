@@ -164,15 +164,17 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
     def _look(self, keys: Collection[str]) -> str | None:
         """Ask the registry; return why it does not answer."""
         started_at = time.monotonic()
-        if self._failed_look is not None and started_at - self._failed_look[0] < RETRY_SECONDS:
+        failed = self._failed_look
+        if failed is not None and started_at - failed[0] < RETRY_SECONDS:
             # Who sends many messages must not wait for each that nobody answers.
-            return self._failed_look[1]
+            return failed[1]
         try:
             hosts = self.backend_hosts(keys)
         except Exception as error:  # of a back end of any kind
             self._availability.failed(error)
-            self._failed_look = (time.monotonic(), reason_of(error))
-            return self._failed_look[1]
+            reason = reason_of(error)
+            self._failed_look = (time.monotonic(), reason)
+            return reason
         self._failed_look = None
         self._known.store(hosts, started_at)
         self._noticed_that_it_works()

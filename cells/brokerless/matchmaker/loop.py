@@ -25,29 +25,31 @@ class HeartbeatLoop:
         self._work = work
         self._interval_seconds = interval_seconds
         self._lock = threading.Lock()
-        self._round: _Rounds | None = None
+        self._rounds: _Rounds | None = None
 
     @property
     def is_running(self) -> bool:
-        return self._round is not None
+        """Not in a process that was forked from one where it runs: threads stay behind."""
+        rounds = self._rounds
+        return rounds is not None and rounds.is_alive()
 
     def start(self) -> None:
         """Begin with a first round at once, on a thread.  May be called twice."""
         with self._lock:
-            if self._round is None:
-                self._round = _Rounds(self._work, self._interval_seconds)
-                self._round.start()
+            if not self.is_running:
+                self._rounds = _Rounds(self._work, self._interval_seconds)
+                self._rounds.start()
 
     def wake(self) -> None:
         """Begin the next round soon, unless the last one failed: then its pause is kept."""
-        rounds = self._round
+        rounds = self._rounds
         if rounds is not None:
             rounds.woken.set()
 
     def stop(self, timeout_seconds: float) -> None:
         """Begin no further round, and wait for the one under way.  May be called twice."""
         with self._lock:
-            rounds, self._round = self._round, None
+            rounds, self._rounds = self._rounds, None
         if rounds is not None:
             rounds.stopping.set()
             rounds.woken.set()

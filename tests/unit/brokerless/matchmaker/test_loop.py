@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
@@ -93,3 +94,15 @@ def test_the_work_may_stop_it() -> None:
     loop.start()
     assert done.wait(10)
     assert not loop.is_running
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # which is what this test is about
+def test_it_does_not_run_in_a_forked_process() -> None:
+    loop = HeartbeatLoop(Work(), LONG_SECONDS)
+    loop.start()
+    child = os.fork()
+    if child == 0:
+        os._exit(1 if loop.is_running else 0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert loop.is_running
+    loop.stop(10)
