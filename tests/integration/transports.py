@@ -10,15 +10,21 @@ import contextlib
 import itertools
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import kombu
 import pytest
+import zmq
 
-from cells.brokerless import ipc
+from cells.brokerless import frames, ipc, routing_keys
+from tests.integration.garbage import TYPES, Broken, without_envelope
 from tests.integration.rabbitmq import VirtualHostPool, amqp_url
+from tools.polling import poll
+
+#: [cells] rpc_driver_queue_base
+QUEUE_BASE = "cells.intercell"
 
 
 class CellTransport(NamedTuple):
@@ -40,6 +46,10 @@ class Transports(abc.ABC):
     def consumers(self, taken: CellTransport) -> int:
         """How many managers take targeted messages there."""
 
+    @abc.abstractmethod
+    def publish(self, taken: CellTransport, messages: Iterable[Broken]) -> None:
+        """Send these as they are, past all code that would refuse to, and wait until they are taken."""
+
 
 class RabbitMQTransports(Transports):
     """A virtual host for each cell."""
@@ -56,6 +66,21 @@ class RabbitMQTransports(Transports):
             declared = connection.default_channel.queue_declare("cells.intercell.targeted", passive=True)
             return int(declared.consumer_count)
 
+    def publish(self, taken: CellTransport, messages: Iterable[Broken]) -> None:
+        with kombu.Connection(amqp_url(taken.url)) as connection, connection.channel() as channel:
+            for broken in messages:
+                message = channel.prepare_message(
+                    broken.body, content_type=broken.content_type, content_encoding="utf-8", properties={}
+                )
+                # The default exchange reaches a queue by its name, whatever [DEFAULT] control_exchange is.
+                channel.basic_publish(message, exchange="", routing_key=f"{QUEUE_BASE}.{broken.topic_type}")
+
+            def waiting() -> int:
+                queues = [f"{QUEUE_BASE}.{topic_type}" for topic_type in TYPES]
+                return sum(channel.queue_declare(queue, passive=True).message_count for queue in queues)
+
+            poll(lambda: waiting() == 0, "all are taken", timeout_seconds=60)
+
 
 class ZmqTransports(Transports):
     """A directory of sockets for each cell, whose servers register in the cell's own database."""
@@ -69,7 +94,37 @@ class ZmqTransports(Transports):
         return CellTransport("zmq:///", f"zmq+ipc://{sockets}", {"oslo_messaging_zmq": {"ipc_dir": sockets}})
 
     def consumers(self, taken: CellTransport) -> int:
-        return sum(_listens(path) for path in ipc.live_sockets(Path(taken.neighbor_url.removeprefix("zmq+ipc://"))))
+        return len(self.sockets(taken))
+
+    def sockets(self, taken: CellTransport) -> list[Path]:
+        """Those on which somebody listens."""
+        return [path for path in ipc.live_sockets(_directory(taken)) if _listens(path)]
+
+    def publish(self, taken: CellTransport, messages: Iterable[Broken]) -> None:
+        (path,) = self.sockets(taken)
+        with connected(path) as socket:
+            for number, broken in enumerate(messages):
+                key = routing_keys.topic_key("openstack", f"{QUEUE_BASE}.{broken.topic_type}")
+                message_id = f"broken {number}".encode()
+                body = without_envelope(broken.body)
+                socket.send_multipart(frames.Request(frames.CAST, message_id, key, "", body).to_frames())
+                while frames.read_answer(socket.recv_multipart()).message_id != message_id:
+                    pass
+
+
+@contextlib.contextmanager
+def connected(path: Path) -> Iterator[zmq.Socket[bytes]]:
+    """A connection of a peer of our own making; who waits on it for more than 30 s gets an error."""
+    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.RCVTIMEO, 30_000)
+        socket.setsockopt(zmq.SNDTIMEO, 30_000)
+        socket.connect(f"ipc://{path}")
+        yield socket
+
+
+def _directory(taken: CellTransport) -> Path:
+    return Path(taken.neighbor_url.removeprefix("zmq+ipc://"))
 
 
 def _listens(path: Path) -> bool:
