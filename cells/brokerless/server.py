@@ -30,6 +30,8 @@ FULL = "its queue is full"
 #: A safety net: the reader looks for messages at least this often.
 LOOK_SECONDS = 1.0
 GARBAGE_LOG_SECONDS = 10.0
+#: So many messages are read from one socket before another one is looked at.
+MESSAGES_PER_TURN = 100
 #: A listener that keeps the reader for so long waits for something.
 STUCK_SECONDS = 0.2
 
@@ -119,9 +121,8 @@ class Server:
         woken = {socket.wake_fd for socket in self._sockets}
         while self._is_reader():
             # Before the first wait too: who was replaced may have taken the sign that there is more to read.
-            for socket in self._sockets:
-                while self._read_one(socket):
-                    pass
+            while sum(map(self._read_some, self._sockets)):  # not any(): each is asked
+                pass
             for descriptor, _ in poller.poll(LOOK_SECONDS * 1000):
                 if descriptor in woken:
                     with contextlib.suppress(BlockingIOError):
@@ -129,6 +130,10 @@ class Server:
 
     def _is_reader(self) -> bool:
         return not self._stopped.is_set() and self._reader is threading.current_thread()
+
+    def _read_some(self, socket: RouterSocket) -> bool:
+        """Handle what has come, and not more than a few: the other socket waits. False if that was all."""
+        return all(self._read_one(socket) for _ in range(MESSAGES_PER_TURN))
 
     def _read_one(self, socket: RouterSocket) -> bool:
         """Handle one message; False if there is none, or it is not this thread's turn any more."""
