@@ -1,0 +1,277 @@
+"""The reader of a process: who gets what, and what no client can do to the others."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from cells.brokerless import frames, server
+from cells.brokerless.frames import Request
+from cells.brokerless.inbox import PolledInbox
+from cells.brokerless.router_socket import RouterSocket
+from cells.brokerless.server import ALL_POOLS, FULL, NOBODY, Delivery, Server
+from tests.unit.brokerless.serving import WAIT_SECONDS, RawClient, ServingProcess, ended, on_thread, taken
+from tools.polling import poll
+
+KEY = "openstack~cells"
+ACCEPTED = (frames.ACCEPTED, b"")
+REFUSED_BY_ALL = (frames.REFUSED, NOBODY.encode())
+REFUSED_AS_FULL = (frames.REFUSED, FULL.encode())
+
+
+def test_call_is_answered_by_who_serves_it(process: ServingProcess, raw_client: RawClient) -> None:
+    process.echo(KEY)
+    assert raw_client.ask(KEY, b"1") == (frames.REPLY, b"1")
+
+
+def test_cast_is_accepted_when_it_waits_in_a_queue(process: ServingProcess, raw_client: RawClient) -> None:
+    inbox = process.queue(KEY)
+    assert raw_client.ask(KEY, b"1", kind=frames.CAST) == ACCEPTED
+    assert taken(inbox) == b"1"
+
+
+@pytest.mark.parametrize("kind", [frames.CALL, frames.CAST])
+def test_what_nobody_serves_is_refused(process: ServingProcess, raw_client: RawClient, kind: bytes) -> None:
+    inbox = process.queue(KEY)
+    assert raw_client.ask(f"{KEY}.other", kind=kind) == REFUSED_BY_ALL
+    assert raw_client.ask(KEY, kind=kind, pool="other") == REFUSED_BY_ALL
+    process.server.remove(KEY, inbox)
+    assert raw_client.ask(KEY, kind=kind) == REFUSED_BY_ALL
+    assert raw_client.ask(f"fanout~{KEY}", kind=kind) == REFUSED_BY_ALL
+
+
+def test_full_queue_refuses_and_then_takes_again(process: ServingProcess, raw_client: RawClient) -> None:
+    inbox = process.queue(KEY, max_messages=2)
+    answers = [raw_client.ask(KEY, b"%d" % number, kind=frames.CAST) for number in range(3)]
+    assert answers == [ACCEPTED, ACCEPTED, REFUSED_AS_FULL]
+    assert raw_client.ask(KEY) == REFUSED_AS_FULL
+    assert taken(inbox) == b"0"
+    assert raw_client.ask(KEY, b"3", kind=frames.CAST) == ACCEPTED
+    assert [taken(inbox), taken(inbox)] == [b"1", b"3"]
+
+
+def test_closed_queue_refuses(process: ServingProcess, raw_client: RawClient) -> None:
+    process.queue(KEY).close()
+    assert raw_client.ask(KEY, kind=frames.CAST) == REFUSED_AS_FULL
+
+
+def test_listeners_of_a_key_take_turns_and_stand_in_for_each_other(
+    process: ServingProcess, raw_client: RawClient
+) -> None:
+    inboxes = [process.queue(KEY, max_messages=3) for _ in range(3)]
+    answers = [raw_client.ask(KEY, kind=frames.CAST) for _ in range(10)]
+    assert answers == [ACCEPTED] * 9 + [REFUSED_AS_FULL]
+    assert [len(inbox) for inbox in inboxes] == [3, 3, 3]
+    taken(inboxes[1])
+    assert raw_client.ask(KEY, kind=frames.CAST) == ACCEPTED
+    assert len(inboxes[1]) == 3
+
+
+def test_pools_are_apart_and_can_be_meant_together(process: ServingProcess, raw_client: RawClient) -> None:
+    inboxes = {pool: [process.queue(KEY, pool), process.queue(KEY, pool)] for pool in ("", "audit")}
+    assert raw_client.ask(KEY, b"1", kind=frames.CAST, pool="audit") == ACCEPTED
+    assert [sum(map(len, inboxes[pool])) for pool in ("", "audit")] == [0, 1]
+    assert raw_client.ask(KEY, b"2", kind=frames.CAST, pool=ALL_POOLS) == ACCEPTED
+    assert [sum(map(len, inboxes[pool])) for pool in ("", "audit")] == [1, 2]
+
+
+def test_fanout_reaches_each_that_has_room(process: ServingProcess, raw_client: RawClient) -> None:
+    inboxes = [process.queue(KEY, max_messages=room) for room in (1, 2, 3)]
+    answers = [raw_client.ask(f"fanout~{KEY}", kind=frames.CAST) for _ in range(4)]
+    assert answers == [ACCEPTED] * 3 + [REFUSED_AS_FULL]
+    assert [len(inbox) for inbox in inboxes] == [1, 2, 3]
+
+
+def test_first_and_last_listener_of_a_key_are_told() -> None:
+    served = Server([])
+    one, two = (PolledInbox[Delivery](1, 1) for _ in range(2))
+    assert [served.add(KEY, one), served.add(KEY, two), served.add(KEY, one, "audit")] == [True, False, True]
+    assert [served.remove(KEY, one), served.remove(KEY, one), served.remove(KEY, two)] == [False, False, True]
+    assert [served.remove(KEY, two), served.remove("unknown", two)] == [False, False]
+    assert served.remove(KEY, one, "audit")
+    assert served._routes == {}
+
+
+def test_order_of_one_client_is_kept(process: ServingProcess, raw_client: RawClient) -> None:
+    inbox = process.queue(KEY)
+    for number in range(500):
+        raw_client.request(KEY, b"%d" % number, kind=frames.CAST)
+    assert [taken(inbox) for _ in range(500)] == [b"%d" % number for number in range(500)]
+
+
+def garbage(chance: random.Random) -> list[bytes]:
+    parts: list[bytes] = chance.choice(
+        [
+            [chance.randbytes(chance.randint(0, 20)) for _ in range(chance.randint(1, 9))],
+            [b"cells2", frames.CALL, b"1", KEY.encode(), b"", b"{}"],
+            [frames.PROTOCOL, b"call"],
+            [frames.PROTOCOL, chance.randbytes(4), b"1", KEY.encode(), b"", b"{}"],
+            [frames.PROTOCOL, frames.CALL, b"", KEY.encode(), b"", b"{}"],
+            [frames.PROTOCOL, frames.CALL, b"1" * 65, KEY.encode(), b"", b"{}"],
+            [frames.PROTOCOL, frames.CALL, b"1", b"k" * 2000, b"", b"{}"],
+            [frames.PROTOCOL, frames.CALL, b"1", b"\xff\xfe", b"", b"{}"],
+            [frames.PROTOCOL, frames.CALL, b"1", KEY.encode(), b"\xc3", b"{}"],
+            [frames.PROTOCOL, frames.REPLY, b"1", b"null"],
+            [b"cells" + b"x" * 3000],
+            [b""] * 50,
+        ]
+    )
+    return parts
+
+
+def test_garbage_changes_nothing(
+    process: ServingProcess,
+    connect: Callable[[str], RawClient],
+    raw_client: RawClient,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    process.echo(KEY)
+    before = str(process.server._routes)
+    careless, chance = connect(process.endpoint), random.Random(7)
+    for number in range(10_000):
+        careless.send(garbage(chance))
+        if number % 1000 == 0:
+            assert raw_client.ask(KEY, b"%d" % number) == (frames.REPLY, b"%d" % number)
+    # The one that sent it is served as well, after all of it was read.
+    assert careless.ask(KEY, b"1") == (frames.REPLY, b"1")
+    assert process.server._garbage == 10_000
+    assert str(process.server._routes) == before
+    assert 1 <= len(caplog.records) < 20
+
+
+def test_keys_that_nobody_serves_leave_nothing_behind(process: ServingProcess, raw_client: RawClient) -> None:
+    process.echo(KEY)
+    for number in range(50):
+        raw_client.request(f"{KEY}.{number}", pool=str(number))
+    assert raw_client.ask(KEY, b"1") == (frames.REPLY, b"1")
+    assert list(process.server._routes) == [KEY]
+
+
+def test_client_that_reads_no_answers_keeps_nobody_waiting(
+    process: ServingProcess, connect: Callable[[str], RawClient], raw_client: RawClient
+) -> None:
+    body = b"x" * 50_000
+    process.handle(KEY, lambda delivery: delivery.answer(frames.REPLY, body))
+    deaf = connect(process.endpoint)
+    for _ in range(500):
+        deaf.request(KEY)
+    for _ in range(10):
+        assert raw_client.ask(KEY) == (frames.REPLY, body)
+
+
+@pytest.mark.parametrize("kind", [frames.CALL, frames.CAST])
+def test_client_that_is_gone_keeps_nobody_waiting(
+    process: ServingProcess, connect: Callable[[str], RawClient], raw_client: RawClient, kind: bytes
+) -> None:
+    inbox = process.queue(KEY)
+    client = connect(process.endpoint)
+    message_id = client.request(KEY, b"1", kind=kind)
+    poll(lambda: len(inbox), "it came", pause_seconds=0.001)
+    client.socket.close()
+    delivery = inbox.take(WAIT_SECONDS)
+    assert delivery is not None
+    assert delivery.request == Request(kind, message_id, KEY, "", b"1")
+    poll(lambda: not delivery.answer(frames.REPLY), "the client is gone", pause_seconds=0.001)
+    assert raw_client.ask(KEY, kind=frames.CAST) == ACCEPTED
+
+
+def test_listener_that_waits_does_not_keep_others_from_being_served(
+    process: ServingProcess, raw_client: RawClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "STUCK_SECONDS", 0.01)
+    released, handled = threading.Event(), []
+
+    def wait(delivery: Delivery) -> None:
+        assert released.wait(WAIT_SECONDS)
+        handled.append(delivery.request.body)
+
+    process.handle("slow", wait)
+    process.echo(KEY)
+    slow = [raw_client.request("slow", b"%d" % number, kind=frames.CAST) for number in range(3)]
+    assert raw_client.request(KEY, b"1")
+    answers = {answer.message_id: answer for answer in (raw_client.answer() for _ in range(4))}
+    # The casts were accepted while their listener waits.
+    assert [answers[message_id].kind for message_id in slow] == [frames.ACCEPTED] * 3
+    assert handled == []
+    released.set()
+    poll(lambda: len(handled) == 3, "they are handled", pause_seconds=0.001)
+    assert handled == [b"0", b"1", b"2"]
+    assert raw_client.ask(KEY, b"2") == (frames.REPLY, b"2")
+
+
+class Flooded:
+    """A socket on which more garbage has come whenever one looks."""
+
+    def __init__(self) -> None:
+        self.ready_fd = self.wake_fd = os.eventfd(1, os.EFD_NONBLOCK)
+
+    def receive(self) -> list[bytes]:
+        return [b"peer", b"garbage"]
+
+    def close(self) -> None:
+        os.close(self.wake_fd)
+
+
+def test_flood_on_one_socket_does_not_starve_another(
+    process: ServingProcess, raw_client: RawClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    flooded: object = Flooded()
+    sockets = process.server._sockets
+    assert isinstance(flooded, Flooded)
+    sockets.insert(0, flooded)  # type: ignore[arg-type]
+    process.echo(KEY)
+    for number in range(20):
+        assert raw_client.ask(KEY, b"%d" % number) == (frames.REPLY, b"%d" % number)
+    assert "can not be understood" in caplog.text
+    assert ended(on_thread(process.close))
+
+
+def test_answers_from_many_threads_lose_no_request(
+    process: ServingProcess, raw_client: RawClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No second look: a sign that somebody else took would stop everything.
+    monkeypatch.setattr(server, "LOOK_SECONDS", 600)
+    inbox, done = process.queue(KEY), threading.Event()
+    strangers: list[RouterSocket] = process.server._sockets
+
+    def answer() -> None:
+        while (delivery := inbox.take(WAIT_SECONDS)) is not None:
+            inbox.done(len(delivery.request.body))
+            delivery.answer(frames.REPLY, delivery.request.body)
+
+    def answer_nobody() -> None:
+        while not done.wait(0.0001):
+            strangers[0].send(b"nobody", [b"1"])
+
+    threads = [on_thread(answer), on_thread(answer), on_thread(answer_nobody)]
+    for number in range(500):
+        assert raw_client.ask(KEY, b"%d" % number) == (frames.REPLY, b"%d" % number)
+    done.set()
+    inbox.close()
+    assert all(ended(thread) for thread in threads)
+
+
+def test_closes_while_clients_go_on_asking(
+    process: ServingProcess, connect: Callable[[str], RawClient], raw_client: RawClient
+) -> None:
+    process.echo(KEY)
+    assert raw_client.ask(KEY)[0] == frames.REPLY
+    for _ in range(100):
+        raw_client.request(KEY)
+    assert ended(on_thread(process.close))
+    assert not process.server._reader.is_alive()
+    assert not process.server._watch.is_alive()
+    process.server.close()
+
+
+def test_what_was_answered_before_the_end_arrives(process: ServingProcess, raw_client: RawClient) -> None:
+    process.echo(KEY)
+    body = b"x" * 90_000
+    ids = [raw_client.request(KEY, body) for _ in range(20)]
+    poll(lambda: process.server._turn >= 20, "all were read", pause_seconds=0.001)
+    process.close()
+    assert [raw_client.answer().message_id for _ in range(20)] == ids
