@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 MODULE = '''"""Endpoints that take their time."""
-import pathlib
+import os
 import time
 
 from cells.endpoints import endpoint
@@ -17,8 +17,9 @@ from cells.endpoints import endpoint
 
 @endpoint
 def snooze(call, seconds, mark):
-    """Leave ``mark`` as a file, wait, answer."""
-    pathlib.Path(mark).touch()
+    """Write into the file ``mark`` who was asked, wait, answer."""
+    with open(mark, "a") as file:
+        file.write(f"{os.getpid()}\\n")
     time.sleep(seconds)
     return "awake"
 '''

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from cells import exceptions
 from cells.context import get_admin_context
 from cells.rpcapi import CellsAPI
 from tests.integration import snooze
@@ -146,6 +147,40 @@ def test_two_managers_of_a_cell_share_the_load(
         poll(lambda: transports.consumers(transport) == 1, "it is known to be gone", timeout_seconds=20)
         assert {answer["host"] for answer in calls(from_above, "east", 20)} == {"east"}
         assert {answer["path"] for answer in calls(from_here, "az1", 20)} == {"api!east!az1"}
+    finally:
+        second.stop()
+
+
+def test_one_of_two_managers_is_killed_with_calls_under_way(tree: Tree, tmp_path: Path, connect_to: ConnectTo) -> None:
+    east, from_above = tree["east"], connect_to(tree["api"])
+    second = make_manager(
+        tmp_path, "east", tree.transports["east"], host="east-2", connection=east.connection, options=OPTIONS
+    )
+
+    def ask(mark: Path) -> str:
+        kwargs = {"seconds": 2, "mark": str(mark)}
+        try:
+            return str(from_above.call(get_admin_context(), "east", "snooze", kwargs, timeout=TIMEOUT_SECONDS))
+        except exceptions.CallTimeout:
+            return "timeout"
+
+    marks = [tmp_path / f"mark-{number}" for number in range(12)]
+    try:
+        second.start(tree.env).wait_ready()
+        with ThreadPoolExecutor(len(marks)) as pool:
+            started = time.monotonic()
+            waiting = {mark: pool.submit(ask, mark) for mark in marks}
+            poll(lambda: all(mark.exists() for mark in marks), "all calls have arrived")
+            killed = str(second.running.pid)
+            second.kill9()
+            answers = {mark: one.result(TIMEOUT_SECONDS + SLACK_SECONDS) for mark, one in waiting.items()}
+            assert time.monotonic() - started < TIMEOUT_SECONDS + SLACK_SECONDS
+        asked = {mark: mark.read_text().split() for mark in marks}
+        assert all(len(pids) == 1 for pids in asked.values()), "a call was delivered twice"
+        assert {pid for (pid,) in asked.values()} == {killed, str(east.running.pid)}
+        assert answers == {mark: "timeout" if asked[mark] == [killed] else "awake" for mark in marks}
+        again = [tmp_path / f"again-{number}" for number in range(4)]
+        assert [ask(mark) for mark in again] == ["awake"] * 4
     finally:
         second.stop()
 
