@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import sys
 import tempfile
 from pathlib import Path
 
-from bench import footprint, machine, speed
+from bench import brokerless, crowd, footprint, machine, speed
 from bench.chain import Chain
 from bench.footprint import NEIGHBORS, Footprint
 from bench.plain import PlainCall
@@ -51,11 +52,13 @@ def measure(url: str, rounds: int, calls: int) -> list[Row]:
         urls = hosts.create(6)
         with tempfile.TemporaryDirectory(prefix="cells-bench-") as directory:
             costs = footprint.measure(Path(directory), urls[0], urls[1], starts=rounds)
-            with PlainCall(urls[2]) as plain, Chain(Path(directory), urls[3:]) as chain:
+            with PlainCall(urls[2]) as plain, Chain(Path(directory) / "rabbit", urls[3:]) as chain:
                 speeds = speed.measure(plain, chain, rounds, calls)
+            brokerless_speeds = brokerless.measure(Path(directory) / "zmq", urls[2], rounds, calls)
+            many = crowd.measure(Path(directory) / "crowd", rounds * 4)
     finally:
         hosts.delete()
-    return [*speed_rows(speeds), *footprint_rows(costs)]
+    return [*speed_rows(speeds), *footprint_rows(costs), *brokerless_rows(brokerless_speeds), *crowd_rows(many)]
 
 
 def speed_rows(speeds: Speed) -> list[Row]:
@@ -67,6 +70,46 @@ def speed_rows(speeds: Speed) -> list[Row]:
         _latency_row("broadcast, chain of three cells", speeds, "broadcast", Aim("<=", 4.2, "x")),
         _rate_row("plain calls, 16 threads (the unit)", speeds.rates["plain"], None),
         _rate_row("one-hop calls, 16 threads", speeds.rates["one_hop"], Aim(">=", 0.38, "x")),
+    ]
+
+
+def brokerless_rows(speeds: Speed) -> list[Row]:
+    """The lines about calls without a broker."""
+    return [
+        _latency_row("plain call without a broker (the unit)", speeds, "plain", None),
+        _latency_row("plain call over RabbitMQ", speeds, "rabbit", Aim(">=", 3.0, "x")),
+        _latency_row("call over one hop without a broker", speeds, "one_hop", Aim("<=", 2.5, "x")),
+        _latency_row("call over two hops without a broker", speeds, "two_hops", None),
+        _latency_row("broadcast, chain of three cells, without a broker", speeds, "broadcast", None),
+        _rate_row("plain calls without a broker, 16 threads (the unit)", speeds.rates["plain"], None),
+        _rate_row("plain calls over RabbitMQ, 16 threads", speeds.rates["rabbit"], None),
+        _rate_row("one-hop calls without a broker, 16 threads", speeds.rates["one_hop"], None),
+        Row(
+            "the same, in calls/s",
+            len(speeds.rates["one_hop"].per_second),
+            "",
+            statistics.median(speeds.rates["one_hop"].per_second),
+            "/s",
+            Aim(">=", 2000, "/s"),
+        ),
+    ]
+
+
+def crowd_rows(many: crowd.Crowd) -> list[Row]:
+    """The lines about a sandbox of many managers."""
+    detail = f"resident {many.resident_mb:.0f} MB, {many.proportional_mb / many.cells:.1f} MB each"
+    broadcast = f"slowest {max(many.broadcast_seconds):.2f} s"
+    return [
+        Row(f"sandbox of {many.cells} managers, until it is up", 1, "", many.up_seconds, " s"),
+        Row("its memory", 1, detail, many.proportional_mb, " MB", Aim("<=", 5000, " MB")),
+        Row(
+            "broadcast to all of it, warm",
+            len(many.broadcast_seconds),
+            broadcast,
+            many.broadcast_p50,
+            " s",
+            Aim("<", 1, " s"),
+        ),
     ]
 
 

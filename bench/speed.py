@@ -70,7 +70,17 @@ def measure(plain: PlainCall, chain: Chain, rounds: int, calls: int) -> Speed:
         "two_hops": chain.two_hops,
         "broadcast": chain.broadcast,
     }
-    loads: dict[str, Callable[[], None]] = {"plain": plain, "one_hop": chain.one_hop}
+    return measure_kinds(kinds, {"plain": plain, "one_hop": chain.one_hop}, rounds, calls)
+
+
+def measure_kinds(
+    kinds: Mapping[str, Callable[[], None]], loads: Mapping[str, Callable[[], None]], rounds: int, calls: int
+) -> Speed:
+    """Measure calls of several kinds, of which ``plain`` is the unit.
+
+    :param kinds: what is called once at a time
+    :param loads: what is called from many threads
+    """
     speed = Speed({kind: Latency() for kind in kinds}, {kind: Rate() for kind in loads})
     for call in kinds.values():
         durations(call, max(calls // 2, 20))

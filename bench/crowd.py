@@ -1,0 +1,69 @@
+"""A sandbox of many managers: the time until it is up, its memory, and a broadcast to all of it."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.timing import durations
+from cells import conf
+from cells.cli import connection
+from cells.context import get_admin_context
+from cells.sandbox import processes, tree
+from cells.sandbox.sandbox import Sandbox
+
+#: 50 cells on three levels.
+TREE = "api(east(a[1-24]),west(b[1-23]))"
+WARM_UP = 5
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """The figures of one sandbox."""
+
+    cells: int
+    up_seconds: float
+    resident_mb: float  #: the sum of all managers; pages that they share count for each
+    proportional_mb: float  #: the same with each shared page counted once
+    broadcast_seconds: list[float]
+
+    @property
+    def broadcast_p50(self) -> float:
+        """Half of the broadcasts took no longer, in seconds."""
+        return statistics.median(self.broadcast_seconds)
+
+
+def measure(directory: Path, broadcasts: int) -> Crowd:
+    """Set it up in ``directory``, which must be a short path, and take it down."""
+    wanted = tree.parse(TREE)
+    sandbox = Sandbox(str(directory))
+    started = time.monotonic()
+    try:
+        sandbox.up(wanted)
+        up_seconds = time.monotonic() - started
+        taken = _broadcasts(sandbox, len(wanted.names()), broadcasts)
+        pids = [manager.pid for manager in processes.find(sandbox.directory)]
+        resident_mb = sum(processes.memory_mb(pid) or 0.0 for pid in pids)
+        return Crowd(len(pids), up_seconds, resident_mb, sum(map(_proportional_mb, pids)), taken)
+    finally:
+        sandbox.down()
+
+
+def _broadcasts(sandbox: Sandbox, cells: int, count: int) -> list[float]:
+    with connection.to_manager(conf.load([sandbox.layout.cell("api").config])) as api:
+
+        def broadcast() -> None:
+            answers = api.broadcast_call(get_admin_context(), "ping")
+            failed = [answer.error for answer in answers if answer.error is not None]
+            if failed or len(answers) != cells:
+                raise RuntimeError(f"A broadcast came back with {len(answers)} answers and {failed}.")
+
+        durations(broadcast, WARM_UP)
+        return durations(broadcast, count)
+
+
+def _proportional_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
