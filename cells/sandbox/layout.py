@@ -26,8 +26,8 @@ LOCK_FILE = "sandbox.lock"
 #: What Linux takes as the path of a socket, less the byte that ends it.
 MAX_SOCKET_PATH_BYTES = 107
 MAX_FILE_NAME_BYTES = 255
-#: As long as the name of a socket in the directory of sockets may be, and the slash before it.
-SOCKET_NAME_BYTES = 32
+#: The name of a socket in the directory of sockets and the slash before it have room in as many.
+SOCKET_NAME_BYTES = 20
 
 
 def find_directory(named: str | None = None) -> Path:
