@@ -83,7 +83,8 @@ class Sandbox:
             try:
                 return self._set_up(self._state(found, wanted, transport), tell)
             except BaseException:
-                tell("It does not come up; what there is of it is taken down.")
+                if processes.find(self.directory):
+                    tell("It does not come up; what there is of it is taken down.")
                 self._take_down(state.read(self.layout))
                 raise
 
