@@ -18,6 +18,7 @@ import pytest
 from oslo_config import cfg
 
 from cells import conf as cells_conf
+from cells.brokerless.keys import KeyStore
 from cells.db import migration
 from tests.contract.brokerless import BrokerlessContract
 from tests.contract.notifications import PoolContract
@@ -99,6 +100,23 @@ def addresses(directory: Path) -> Place:
     return place(server, client_url, directory, set_options)
 
 
+def encrypted_addresses(directory: Path) -> Place:
+    """``zmq://127.0.0.1:port,127.0.0.1:port/?peer=east``: each side knows the other's key."""
+    ports = free_ports(PORTS)
+    numbers = itertools.count()
+    own, peer = KeyStore(directory / "east"), KeyStore(directory / "api")
+    own_key, peer_key = own.create(), peer.create()
+    own.add("api", peer_key)
+    peer.add("east", own_key)
+
+    def server(conf: cfg.ConfigOpts) -> str:
+        set_options(conf, keys_dir=str(directory / "east"))
+        return f"zmq://127.0.0.1:{ports[next(numbers) % len(ports)]}/"
+
+    client_url = "zmq://" + ",".join(f"127.0.0.1:{port}" for port in ports) + "/?peer=east"
+    return place(server, client_url, directory, lambda conf: set_options(conf, keys_dir=str(directory / "api")))
+
+
 def place(
     server: Callable[[cfg.ConfigOpts], str], client_url: str, directory: Path, configure: Callable[..., None]
 ) -> Place:
@@ -153,3 +171,11 @@ class TestAddresses(TransportContract, BrokerlessContract):
     @pytest.fixture
     def bus(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
         yield from opened(addresses(directory), monkeypatch)
+
+
+class TestEncryptedAddresses(RPCContract, RPCServerContract):
+    """The same with keys."""
+
+    @pytest.fixture
+    def bus(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
+        yield from opened(encrypted_addresses(directory), monkeypatch)
