@@ -101,8 +101,7 @@ class Connection:
                     return self._socket.recv_multipart() if self._socket.poll(int(left * 1000) + 1) else None
                 return self._socket.recv_multipart()
             except zmq.Again:
-                # What came just now, before the end, can still be read.
-                if not int(self._socket.getsockopt(zmq.EVENTS)):
+                if not self.is_open():
                     raise ConnectionLost from None
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Sequence
 
 import zmq
@@ -17,6 +18,8 @@ import zmq
 ANSWERS_PER_PEER = 100
 #: What is sent in the moment of closing may take this long to leave.
 LINGER_MS = 1000
+#: A peer that sees its connection end drops what it has received and not yet read, so it gets that long to read it.
+READ_SECONDS = 0.05
 #: A machine that vanished is noticed by its silence.
 TCP_HEARTBEAT_MS = 5000
 TCP_HEARTBEAT_TIMEOUT_MS = 15000
@@ -27,6 +30,7 @@ class RouterSocket:
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], max_message_bytes: int) -> None:
         self._lock = threading.Lock()
+        self._answered_at = float("-inf")
         #: written to when a sender has seen that there is something to read
         self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         try:
@@ -66,6 +70,7 @@ class RouterSocket:
             except zmq.ZMQError:  # EHOSTUNREACH: it is gone; EAGAIN: it has let too many answers wait
                 return False
             else:
+                self._answered_at = time.monotonic()
                 return True
             finally:
                 # Sending looks at what has come, too, even if it fails, and takes the sign of it that the reader
@@ -74,7 +79,8 @@ class RouterSocket:
                     os.eventfd_write(self.wake_fd, 1)
 
     def close(self) -> None:
-        """Close the socket; the reader must have ended."""
+        """Close the socket, when its last answer can have been read; the reader must have ended."""
+        time.sleep(max(0.0, self._answered_at + READ_SECONDS - time.monotonic()))
         with self._lock:
             if not self.socket.closed:
                 self.socket.close()
