@@ -1,7 +1,8 @@
 """The transport zmq keeps the contract of a transport, whatever names the peers; no server is needed.
 
 Servers of one process share its socket.  Here most places give each server a socket of its own, as if it were
-another process; tests/integration runs real ones.
+another process; tests/integration runs real ones.  The whole contract runs over one of the places; the others
+run those parts of it that depend on how a peer is found.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from cells import conf as cells_conf
 from cells.brokerless.keys import KeyStore
 from cells.db import migration
 from tests.contract.brokerless import BrokerlessContract
-from tests.contract.notifications import PoolContract
+from tests.contract.notifications import NotificationContract, PoolContract
 from tests.contract.rpc import RPCContract
 from tests.contract.rpc_failures import CallMonitorContract
 from tests.contract.rpc_servers import RPCServerContract
@@ -146,7 +147,7 @@ class TestRegistry(TransportContract, PoolContract, BrokerlessContract):
         yield from opened(registry(directory, migrated, apart=True), monkeypatch)
 
 
-class TestRegistryOfOneProcess(RPCContract, RPCServerContract, PoolContract, CallMonitorContract):
+class TestRegistryOfOneProcess(RPCContract, PoolContract, CallMonitorContract):
     """All servers on one socket."""
 
     @pytest.fixture
@@ -162,7 +163,7 @@ class TestDirectory(RPCContract, RPCServerContract, BrokerlessContract):
         yield from opened(sockets(directory), monkeypatch)
 
 
-class TestAddresses(TransportContract, BrokerlessContract):
+class TestAddresses(RPCContract, RPCServerContract, NotificationContract, BrokerlessContract):
     """Each server at an address of its own; at most of the addresses that clients know there is nobody.
 
     Pools of listeners at several addresses are for a registry: who asks by address does not know who is in which.
@@ -173,7 +174,7 @@ class TestAddresses(TransportContract, BrokerlessContract):
         yield from opened(addresses(directory), monkeypatch)
 
 
-class TestEncryptedAddresses(RPCContract, RPCServerContract):
+class TestEncryptedAddresses(RPCContract):
     """The same with keys."""
 
     @pytest.fixture
