@@ -1,0 +1,180 @@
+"""Who could take a message, in which order, and who rests."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from cells import exceptions
+from cells.brokerless import peers as module
+from cells.brokerless.addresses import Address
+from cells.brokerless.matchmaker import MatchMakerBase, MatchMakerLocalhost, MatchMakerStub
+from cells.brokerless.peers import DirectoryPeers, FixedPeers, Peers, RegisteredPeers
+from cells.brokerless.server import ALL_POOLS
+
+KEY = "openstack~cells"
+ENDPOINTS = ["tcp://10.0.0.1:1", "tcp://10.0.0.2:2", "tcp://10.0.0.3:3"]
+A, B, C = (Address((endpoint,)) for endpoint in ENDPOINTS)
+
+
+class Registry(MatchMakerBase):
+    """Says what the test has put in, and remembers what it was told."""
+
+    def __init__(self, *hosts: str | None) -> None:
+        super().__init__()
+        self.hosts = hosts
+        self.told: list[tuple[str, str, str]] = []
+
+    def queues(self, key: str) -> list[tuple[str, str | None]]:
+        return [(key, host) for host in self.hosts]
+
+    def ack_alive(self, key: str, host: str) -> None:
+        self.told.append(("alive", key, host))
+
+    def expire(self, topic: str, host: str) -> None:
+        self.told.append(("dead", topic, host))
+
+
+def firsts(peers: Peers, count: int, key: str = KEY) -> list[Address]:
+    return [peers.find(key)[0] for _ in range(count)]
+
+
+def test_peers_take_turns() -> None:
+    peers = FixedPeers(ENDPOINTS)
+    assert firsts(peers, 6) == [A, B, C, A, B, C]
+    assert sorted(map(str, peers.find(KEY))) == ENDPOINTS
+
+
+def test_each_key_has_turns_of_its_own() -> None:
+    peers = FixedPeers(ENDPOINTS[:2])
+    found = [(key, peers.find(key)[0]) for _ in range(10) for key in ("one", "two")]
+    assert Counter(found) == {(key, address): 5 for key in ("one", "two") for address in (A, B)}
+
+
+def test_looking_for_pools_is_nobodys_turn() -> None:
+    peers = FixedPeers(ENDPOINTS)
+    for _ in range(3):
+        assert peers.pools(KEY) == [""]
+    assert firsts(peers, 3) == [A, B, C]
+
+
+def test_one_that_does_not_answer_comes_last_until_it_does() -> None:
+    peers = FixedPeers(ENDPOINTS)
+    peers.unreachable(KEY, B)
+    assert [peers.find(KEY)[-1] for _ in range(6)] == [B] * 6
+    peers.delivered(KEY, B)
+    assert B in firsts(peers, 3)
+
+
+def test_all_rest_and_all_are_tried() -> None:
+    peers = FixedPeers(ENDPOINTS)
+    for address in (A, B, C):
+        peers.unreachable(KEY, address)
+    assert set(peers.find(KEY)) == {A, B, C}
+
+
+def test_rest_ends_and_grows_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    peers = FixedPeers(ENDPOINTS)
+    rests = []
+    for _ in range(8):
+        peers.unreachable(KEY, A)
+        began = now[0]
+        while A not in firsts(peers, 3):
+            now[0] += 0.5
+        rests.append(now[0] - began)
+    assert rests == [1, 2, 4, 8, 16, 30, 30, 30]
+    peers.delivered(KEY, A)
+    peers.unreachable(KEY, A)
+    now[0] += module.FIRST_REST_SECONDS
+    assert A in firsts(peers, 3)
+
+
+def test_the_dead_are_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    peers = FixedPeers(ENDPOINTS)
+    for number in range(1000):
+        peers.unreachable(KEY, Address((f"ipc:///run/{number}.sock",)))
+        now[0] += 1.0
+    assert len(peers._resting) < 3 * module.LONGEST_REST_SECONDS
+
+
+def test_refusal_is_no_reason_to_rest() -> None:
+    peers = FixedPeers(ENDPOINTS)
+    peers.refused(KEY, A)
+    assert firsts(peers, 3) == [A, B, C]
+
+
+@pytest.mark.parametrize("key", ["notify~openstack~n%2Einfo", KEY])
+def test_process_is_asked_for_one_listener_of_each_pool(sockets: Path, key: str) -> None:
+    (sockets / "a.sock").touch()
+    pools = [ALL_POOLS] if key != KEY else [""]
+    for peers in (FixedPeers(ENDPOINTS), DirectoryPeers(sockets)):
+        assert peers.pools(key) == pools
+        assert {address.pool for address in peers.find(key)} == set(pools)
+        assert peers.find(key, pool="audit") == []
+
+
+def test_directory_shows_who_is_there_now(sockets: Path) -> None:
+    peers = DirectoryPeers(sockets)
+    assert peers.find(KEY) == []
+    for name in ("a.sock", "b.sock"):
+        (sockets / name).touch()
+    assert set(peers.find(KEY)) == {Address((f"ipc://{sockets}/{name}.sock",)) for name in "ab"}
+    (sockets / "a.sock").unlink()
+    assert peers.find(KEY) == [Address((f"ipc://{sockets}/b.sock",))]
+
+
+def test_directory_that_changes_twice_at_one_time_is_looked_at_again(sockets: Path) -> None:
+    peers = DirectoryPeers(sockets)
+    for number in range(3):
+        (sockets / f"{number}.sock").touch()
+        changed_at = time.time_ns() if number == 0 else changed_at
+        os.utime(sockets, ns=(changed_at, changed_at))
+        assert len(peers.find(KEY)) == number + 1
+
+
+def test_directory_at_rest_is_not_listed_for_each_message(sockets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (sockets / "a.sock").touch()
+    os.utime(sockets, (1, 1))
+    peers = DirectoryPeers(sockets)
+    found = peers.find(KEY)
+    monkeypatch.setattr(os, "listdir", None)
+    assert peers.find(KEY) == found
+
+
+def test_directory_that_is_not_there_is_said_by_name(sockets: Path) -> None:
+    with pytest.raises(exceptions.MatchMakerException, match=rf"{sockets}/none.*is the service there running"):
+        DirectoryPeers(sockets / "none").find(KEY)
+
+
+def test_registered_ones_are_found_with_their_pools() -> None:
+    registry = Registry(f"{ENDPOINTS[0]}@audit", f"{ENDPOINTS[0]}@", f"ipc:///a%40b/c.sock,{ENDPOINTS[1]}")
+    peers = RegisteredPeers(registry, FixedPeers([]))
+    both = Address(("ipc:///a@b/c.sock", ENDPOINTS[1]))
+    assert set(peers.find(KEY)) == {A, Address(A.endpoints, "audit"), both}
+    assert peers.pools(KEY) == ["", "audit"]
+    assert peers.find(KEY, pool="audit") == [Address(A.endpoints, "audit")]
+
+
+@pytest.mark.parametrize("registry", [MatchMakerStub(), MatchMakerLocalhost(), Registry("node-1")])
+def test_registry_that_knows_no_addresses_means_everybody(registry: MatchMakerBase) -> None:
+    peers = RegisteredPeers(registry, FixedPeers(ENDPOINTS))
+    assert firsts(peers, 1) == [A]
+    assert set(peers.find(KEY)) == {A, B, C}
+
+
+def test_registry_hears_of_the_living_and_of_the_dead() -> None:
+    registry = Registry(ENDPOINTS[0], ENDPOINTS[1])
+    peers = RegisteredPeers(registry, FixedPeers([]))
+    peers.delivered(KEY, A)
+    peers.refused(KEY, A)
+    peers.unreachable(f"fanout~{KEY}", B)
+    assert registry.told == [("alive", KEY, str(A)), ("dead", KEY, str(B))]
+    assert [peers.find(KEY)[-1] for _ in range(4)] == [B] * 4

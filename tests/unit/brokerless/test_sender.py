@@ -1,0 +1,364 @@
+"""Delivery: to one or to all, at most once, and in bounded time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from pathlib import Path
+
+import oslo_messaging
+import pytest
+
+from cells import exceptions
+from cells.brokerless import connections as connections_module
+from cells.brokerless import frames
+from cells.brokerless.addresses import Address
+from cells.brokerless.connections import Connections
+from cells.brokerless.exchange import DeliveryUnknown, Outgoing, ServerLost
+from cells.brokerless.peers import Peers
+from cells.brokerless.sender import Sender
+from cells.brokerless.server import Delivery
+from tests.unit.brokerless.serving import WAIT_SECONDS, ServingProcess, ended, on_thread, taken
+from tools.polling import poll
+
+KEY = "openstack~cells"
+FANOUT = f"fanout~{KEY}"
+Start = Callable[[], ServingProcess]
+
+
+class KnownPeers(Peers):
+    """Those that the test names, in its order, and what was said of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known: list[Address] = []
+        self.said: list[tuple[str, Address]] = []
+        self.problem: Exception | None = None
+
+    def find(self, key: str, pool: str | None = None) -> list[Address]:
+        if self.problem is not None:
+            raise self.problem
+        return [address for address in self.known if pool in (None, address.pool)]
+
+    def _known(self, key: str) -> list[Address]:
+        return self.known
+
+    def delivered(self, key: str, address: Address) -> None:
+        self.said.append(("delivered", address))
+
+    def unreachable(self, key: str, address: Address) -> None:
+        self.said.append(("unreachable", address))
+
+    def refused(self, key: str, address: Address) -> None:
+        self.said.append(("refused", address))
+
+
+@pytest.fixture
+def peers() -> KnownPeers:
+    return KnownPeers()
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connections]:
+    monkeypatch.setattr(connections_module, "LOOK_SECONDS", 0.02)
+    made = Connections(lambda *_: None, 2, 1.0)
+    yield made
+    assert ended(on_thread(made.close))
+
+
+@pytest.fixture
+def sender(peers: KnownPeers, connections: Connections) -> Sender:
+    return Sender(peers, connections, delivery_timeout_seconds=WAIT_SECONDS, max_message_bytes=1000)
+
+
+@pytest.fixture
+def hasty(peers: KnownPeers, connections: Connections) -> Sender:
+    """A sender that gives up soon."""
+    return Sender(peers, connections, delivery_timeout_seconds=0.05, max_message_bytes=1000)
+
+
+@pytest.fixture
+def dead(sockets: Path) -> Address:
+    """A process that was killed: its socket is there."""
+    process = ServingProcess(sockets)
+    process.close()
+    Path(process.endpoint.removeprefix("ipc://")).touch()
+    return process.address
+
+
+def call(key: str = KEY, retry: int | None = 0, monitor_seconds: float | None = None) -> Outgoing:
+    return Outgoing(frames.CALL, key, b"{}", retry, monitor_seconds=monitor_seconds)
+
+
+def cast(key: str = KEY, retry: int | None = 0, body: bytes = b"{}", pool: str | None = None) -> Outgoing:
+    return Outgoing(frames.CAST, key, body, retry, pool=pool)
+
+
+def test_call_brings_the_answer(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
+    process.echo(KEY)
+    peers.known = [process.address]
+    answer = sender.call(call(), 10)
+    assert (answer.kind, answer.body) == (frames.REPLY, b"{}")
+    assert sender.call(call(), None).body == b"{}"
+    assert peers.said == [("delivered", process.address)] * 2
+
+
+def test_cast_goes_to_the_first_that_takes_it(
+    sender: Sender, peers: KnownPeers, start_process: Start, dead: Address
+) -> None:
+    other, full, free, last = (start_process() for _ in range(4))
+    full.queue(KEY, max_messages=1).put(Delivery.__new__(Delivery, *[None] * 3), 1)  # type: ignore[arg-type]
+    queue, rest = free.queue(KEY), last.queue(KEY)
+    gone = Address(("ipc:///nowhere/a.sock",))
+    peers.known = [dead, gone, other.address, full.address, free.address, last.address]
+    sender.cast(cast())
+    assert taken(queue) == b"{}"
+    assert len(rest) == 0
+    # That one is full says nothing about it.
+    assert peers.said == [
+        ("unreachable", dead),
+        ("unreachable", gone),
+        ("refused", other.address),
+        ("delivered", free.address),
+    ]
+
+
+@pytest.mark.parametrize("send", [Sender.cast, lambda sender, message: sender.call(message, 10)])
+def test_nobody_takes_it_is_an_error_that_says_who_was_asked(
+    sender: Sender, peers: KnownPeers, process: ServingProcess, dead: Address, send: Callable[[Sender, Outgoing], None]
+) -> None:
+    peers.known = [dead, process.address]
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure) as raised:
+        send(sender, cast("a%2Eb~c"))
+    text = str(raised.value)
+    assert "a.b~c" in text
+    assert f"{dead}: Connection refused" in text
+    assert f"{process.address}: nobody serves it there" in text
+    assert not isinstance(raised.value, DeliveryUnknown)
+
+
+def test_nobody_is_known(sender: Sender) -> None:
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="no server of that name is known"):
+        sender.cast(cast())
+
+
+def test_full_queue_is_an_error_without_retries_and_waited_for_with_them(
+    sender: Sender, peers: KnownPeers, process: ServingProcess
+) -> None:
+    queue = process.queue(KEY, max_messages=1)
+    peers.known = [process.address]
+    sender.cast(cast())
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="its queue is full"):
+        sender.cast(cast())
+    with futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(sender.cast, cast(retry=None, body=b"2"))
+        assert taken(queue) == b"{}"
+        waiting.result(WAIT_SECONDS)
+    assert taken(queue) == b"2"
+    assert len(queue) == 0
+
+
+@pytest.mark.parametrize(("retry", "attempts"), [(0, 1), (1, 2), (2, 3)])
+def test_so_many_attempts(
+    sender: Sender, peers: KnownPeers, monkeypatch: pytest.MonkeyPatch, retry: int, attempts: int
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(peers, "find", lambda key, _pool: asked.append(key) or [])
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure):
+        sender.cast(cast(retry=retry))
+    assert len(asked) == attempts
+
+
+@pytest.mark.parametrize("retry", [None, -1, 1000])
+def test_retries_end_with_the_time(hasty: Sender, peers: KnownPeers, retry: int | None) -> None:
+    peers.problem = exceptions.MatchMakerException("the registry is away")
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="the registry is away"):
+        hasty.cast(cast(retry=retry))
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure):
+        hasty.call(call(retry=retry), 10)
+
+
+def test_call_whose_own_time_is_over_first_is_a_timeout(sender: Sender) -> None:
+    with pytest.raises(oslo_messaging.MessagingTimeout, match="No server took the call in time"):
+        sender.call(call(retry=None), 0.05)
+
+
+def test_server_that_comes_later_is_found(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
+    process.echo(KEY)
+    with futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(sender.call, call(retry=None), 10)
+        peers.known = [process.address]
+        assert waiting.result(WAIT_SECONDS).kind == frames.REPLY
+
+
+def test_too_long_message_is_refused_here(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
+    queue = process.queue(KEY)
+    peers.known = [process.address]
+    sender.cast(cast(body=b"x" * 1000))
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match=r"1001 bytes.*max_message_bytes, 1000"):
+        sender.cast(cast(body=b"x" * 1001, retry=None))
+    assert len(queue) == 1
+
+
+@pytest.mark.parametrize("kind", [frames.CALL, frames.CAST])
+@pytest.mark.parametrize("key", [KEY, FANOUT])
+def test_what_was_taken_goes_to_nobody_else(
+    sender: Sender, peers: KnownPeers, start_process: Start, kind: bytes, key: str
+) -> None:
+    first, second = start_process(), start_process()
+    got, queue = [], second.queue(KEY)
+    # Like a process that is killed after it has taken the message: no answer, and the connection ends.
+    first.server._deliver = lambda delivery: (got.append(delivery), ([], None))[1]  # type: ignore[method-assign]
+    first.server._confirm = lambda: None  # type: ignore[method-assign]
+    if key == FANOUT:
+        peers.known = [first.address]
+        later = [first.address, second.address]
+    else:
+        peers.known = later = [first.address, second.address]
+    message = Outgoing(kind, key, b"{}", None)
+    with futures.ThreadPoolExecutor(1) as pool:
+        if kind == frames.CAST or key == FANOUT:
+            sending, error = pool.submit(sender.cast, message), DeliveryUnknown
+        else:
+            sending, error = pool.submit(sender.call, message, 10), ServerLost
+        poll(lambda: got, "the first one has it", pause_seconds=0.001)
+        peers.known = later
+        first.close()
+        with pytest.raises(error):
+            sending.result(WAIT_SECONDS)
+    assert (len(got), len(queue)) == (1, 0)
+    assert peers.said == [("unreachable", first.address)]
+
+
+def test_silence_about_a_cast_is_not_known_to_be_either(hasty: Sender, peers: KnownPeers, start_process: Start) -> None:
+    silent, other = start_process(), start_process()
+    queue = other.queue(KEY)
+    silent.server._deliver = lambda _: ([], None)  # type: ignore[method-assign]
+    silent.server._confirm = lambda: None  # type: ignore[method-assign]
+    peers.known = [silent.address, other.address]
+    for key in (KEY, FANOUT):
+        peers.known = [silent.address] if key == FANOUT else peers.known
+        with pytest.raises(DeliveryUnknown, match="is not known") as raised:
+            hasty.cast(cast(key, retry=None))
+        assert isinstance(raised.value, oslo_messaging.MessageDeliveryFailure)
+    assert len(queue) == 0
+
+
+def test_slow_method_says_nothing_of_its_process(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
+    process.queue(KEY)
+    peers.known = [process.address]
+    with pytest.raises(oslo_messaging.MessagingTimeout):
+        sender.call(call(), 0.01)
+    with pytest.raises(oslo_messaging.MessagingTimeout, match="No sign of life"):
+        sender.call(call(monitor_seconds=0.01), 10)
+    assert peers.said == []
+
+
+def test_fanout_reaches_who_can_be_reached(
+    sender: Sender, peers: KnownPeers, start_process: Start, dead: Address
+) -> None:
+    refusing, first, second = (start_process() for _ in range(3))
+    queues = [first.queue(KEY), second.queue(KEY)]
+    peers.known = [dead, refusing.address, first.address, second.address]
+    sender.cast(cast(FANOUT))
+    assert [taken(queue) for queue in queues] == [b"{}", b"{}"]
+    assert peers.said == [
+        ("unreachable", dead),
+        ("refused", refusing.address),
+        ("delivered", first.address),
+        ("delivered", second.address),
+    ]
+
+
+def test_fanout_that_nobody_serves_is_no_error(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
+    sender.cast(cast(FANOUT))
+    peers.known = [process.address]
+    sender.cast(cast(FANOUT))
+    assert peers.said == [("refused", process.address)]
+
+
+def test_fanout_that_none_of_its_servers_takes_is_an_error(
+    sender: Sender, peers: KnownPeers, process: ServingProcess, dead: Address
+) -> None:
+    process.queue(KEY, max_messages=1)
+    peers.known = [dead, process.address]
+    sender.cast(cast(FANOUT))
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="its queue is full"):
+        sender.cast(cast(FANOUT))
+    peers.known = [dead]
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="Connection refused"):
+        sender.cast(cast(FANOUT))
+
+
+def test_message_for_one_pool_goes_there(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
+    plain, audit = process.queue(KEY), process.queue(KEY, "audit")
+    peers.known = [process.address, process.in_pool("audit")]
+    sender.cast(cast(pool="audit"))
+    sender.cast(cast(pool="audit"))
+    assert (len(plain), len(audit)) == (0, 2)
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure):
+        sender.cast(cast(pool="other"))
+
+
+def test_more_calls_than_connections_wait_for_each_other(
+    sender: Sender, peers: KnownPeers, process: ServingProcess
+) -> None:
+    queue = process.queue(KEY)
+    peers.known = [process.address]
+    with futures.ThreadPoolExecutor(6) as pool:
+        waiting = [pool.submit(sender.call, call(), 10) for _ in range(6)]
+        for _ in range(6):
+            assert len(queue) <= 2
+            delivery = queue.take(WAIT_SECONDS)
+            assert delivery is not None
+            queue.done(2)
+            delivery.answer(frames.REPLY, b"1")
+        assert [one.result(WAIT_SECONDS).body for one in waiting] == [b"1"] * 6
+
+
+def test_no_free_connection_is_no_reason_to_think_a_peer_dead(
+    hasty: Sender, peers: KnownPeers, connections: Connections, process: ServingProcess
+) -> None:
+    process.queue(KEY)
+    peers.known = [process.address]
+    soon = time.monotonic() + WAIT_SECONDS
+    with (
+        connections.borrow(process.endpoint, soon),
+        connections.borrow(process.endpoint, soon),
+        pytest.raises(oslo_messaging.MessageDeliveryFailure, match="all 2 connections are in use"),
+    ):
+        hasty.cast(cast())
+    assert peers.said == []
+
+
+def test_closed_one_sends_nothing(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
+    process.echo(KEY)
+    peers.known = [process.address]
+    sender.call(call(), 10)
+    peers.said.clear()
+    sender.close()
+    sender.close()
+    for key in (KEY, FANOUT):
+        with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="was closed"):
+            sender.cast(cast(key, retry=None))
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="was closed"):
+        sender.call(call(retry=None), 10)
+    assert peers.said == []
+
+
+def test_closing_ends_retries_and_not_the_calls_that_were_taken(
+    sender: Sender, peers: KnownPeers, process: ServingProcess
+) -> None:
+    queue = process.queue(KEY)
+    peers.known = [process.address]
+    with futures.ThreadPoolExecutor(2) as pool:
+        taken_call = pool.submit(sender.call, call(), 10)
+        delivery = queue.take(WAIT_SECONDS)
+        assert delivery is not None
+        trying = pool.submit(sender.cast, cast("other", retry=None))
+        assert ended(on_thread(sender.close))
+        with pytest.raises(oslo_messaging.MessageDeliveryFailure):
+            trying.result(WAIT_SECONDS)
+        delivery.answer(frames.REPLY, b"1")
+        assert taken_call.result(WAIT_SECONDS).body == b"1"
