@@ -49,7 +49,7 @@ def send(connection: Connection, message: Outgoing, pool: str) -> Request:
     :param pool: the pool of whom the connection leads to
     :raises cells.brokerless.connections.PeerUnreachable: it has surely not arrived
     """
-    request = Request(message.kind, uuid.uuid4().bytes, message.key, pool, message.body)
+    request = Request(message.kind, uuid.uuid4().hex.encode(), message.key, pool, message.body)
     connection.send(request.to_frames())
     return request
 
@@ -68,7 +68,7 @@ def wait(connection: Connection, request: Request, deadline: float, monitor_seco
         answer = _next_answer(connection, silence)
         if answer is None:
             reason = "No sign of life from the server" if silence < deadline else "No answer"
-            raise oslo_messaging.MessagingTimeout(f"{reason} in time, message {request.message_id.hex()}.")
+            raise oslo_messaging.MessagingTimeout(f"{reason} in time, message {request.message_id.decode()}.")
         if answer.message_id == request.message_id and answer.kind != frames.WORKING:
             return answer
 

@@ -1,9 +1,13 @@
-"""The messages on a socket, as ZeroMQ frames.
+"""The messages on a socket: each is a header and a body, two ZeroMQ frames.
 
 =========  ===============================================================
-request    ``cells1 | call or cast | id | key | pool | body``
-answer     ``cells1 | kind | id | body``
+request    ``cells1, call or cast, id, key, pool`` and a body
+answer     ``cells1, kind, id`` and a body
 =========  ===============================================================
+
+The fields of a header are separated by NUL, and hold none: keys are percent-quoted anyway, pools
+for this.  More frames would be more to read: to receive one costs as much as to take a
+header apart.
 
 The body of a request is JSON: ``{"context", "message", "monitor_seconds"}``.  A
 request that names a pool is for that pool's listeners alone.  Kinds of answers: ``accepted`` (a cast
@@ -17,6 +21,7 @@ another word.
 from __future__ import annotations
 
 import json
+import urllib.parse
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -36,8 +41,7 @@ WORKING = b"working"
 #: Made once: json.dumps would make an encoder for each message.
 _encode = json.JSONEncoder(default=jsonutils.to_primitive).encode
 
-_MAX_ID_BYTES = 64
-_MAX_KEY_BYTES = 1024
+_MAX_HEADER_BYTES = 2048
 
 
 class MalformedFrames(Exception):
@@ -54,7 +58,8 @@ class Request(NamedTuple):
     body: bytes
 
     def to_frames(self) -> list[bytes]:
-        return [PROTOCOL, self.kind, self.message_id, self.key.encode(), self.pool.encode(), self.body]
+        pool = urllib.parse.quote(self.pool, safe="*") if self.pool else ""
+        return [header(self.kind, self.message_id, self.key.encode(), pool.encode()), self.body]
 
 
 class Answer(NamedTuple):
@@ -65,27 +70,43 @@ class Answer(NamedTuple):
     body: bytes
 
     def to_frames(self) -> list[bytes]:
-        return [PROTOCOL, self.kind, self.message_id, self.body]
+        return [header(self.kind, self.message_id), self.body]
+
+
+def header(*fields: bytes) -> bytes:
+    """The first frame of a message, of its fields after the protocol's name."""
+    return b"\0".join((PROTOCOL, *fields))
 
 
 def read_request(frames: Sequence[bytes]) -> Request:
     """:raises MalformedFrames: these are no request"""
-    if len(frames) != 6 or frames[0] != PROTOCOL:
-        raise MalformedFrames(_what_it_is(frames))
-    _, kind, message_id, key, pool, body = frames
-    if kind not in (CALL, CAST) or not 0 < len(message_id) <= _MAX_ID_BYTES or len(key) + len(pool) > _MAX_KEY_BYTES:
+    _, kind, message_id, key, pool = _fields(frames, 5)
+    if kind not in (CALL, CAST) or not message_id:
         raise MalformedFrames("a request with a wrong header")
     try:
-        return Request(kind, message_id, key.decode(), pool.decode(), body)
+        return Request(kind, message_id, key.decode(), urllib.parse.unquote(pool.decode()), frames[1])
     except UnicodeDecodeError:
         raise MalformedFrames("a request whose key is no text") from None
 
 
 def read_answer(frames: Sequence[bytes]) -> Answer:
     """:raises MalformedFrames: these are no answer"""
-    if len(frames) != 4 or frames[0] != PROTOCOL:
-        raise MalformedFrames(_what_it_is(frames))
-    return Answer(frames[1], frames[2], frames[3])
+    _, kind, message_id = _fields(frames, 3)
+    return Answer(kind, message_id, frames[1])
+
+
+def _fields(frames: Sequence[bytes], count: int) -> list[bytes]:
+    if len(frames) != 2 or len(frames[0]) > _MAX_HEADER_BYTES:
+        raise MalformedFrames(f"{len(frames)} frames, the first of {len(frames[0]) if frames else 0} bytes")
+    fields = frames[0].split(b"\0")
+    if fields[0] != PROTOCOL:
+        is_other = fields[0].startswith(b"cells")
+        raise MalformedFrames(
+            f"a message of {'another version of this' if is_other else 'no known'} protocol ({fields[0][:16]!r})"
+        )
+    if len(fields) != count:
+        raise MalformedFrames(f"a header of {len(fields)} fields")
+    return fields
 
 
 def encode(value: Any) -> bytes:
@@ -106,9 +127,3 @@ def decode(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise MalformedFrames(f"a body that is no JSON ({type(error).__name__})") from None
-
-
-def _what_it_is(frames: Sequence[bytes]) -> str:
-    if frames and frames[0].startswith(b"cells"):
-        return f"a message of another version of this protocol ({frames[0][:16]!r})"
-    return f"{len(frames)} frames that are no message"

@@ -27,7 +27,7 @@ class Incoming(base.RpcIncomingMessage):  # type: ignore[misc]  # oslo.messaging
         body = frames.decode(delivery.request.body)
         if not isinstance(body, dict) or not all(isinstance(body.get(key), dict) for key in ("context", "message")):
             raise frames.MalformedFrames("a body without a context or a message")
-        super().__init__(body["context"], body["message"], delivery.request.message_id.hex())
+        super().__init__(body["context"], body["message"], delivery.request.message_id.decode(errors="replace"))
         self.client_timeout = body.get("monitor_seconds")
         self._delivery = delivery
         self._inbox: Inbox[Delivery] | None = inbox

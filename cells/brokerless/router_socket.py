@@ -55,10 +55,16 @@ class RouterSocket:
     def receive(self) -> list[bytes] | None:
         """The next message, its sender first; None if there is none."""
         with self._lock:
+            # Asked first, because an error that says "nothing" costs as much as a message.
+            if not self._has_input():
+                return None
             try:
                 return self.socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return None
+
+    def _has_input(self) -> bool:
+        return bool(int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
 
     def send(self, peer: bytes, frames: Sequence[bytes]) -> bool:
         """Answer ``peer``; False if it is gone, or does not read."""
@@ -75,7 +81,7 @@ class RouterSocket:
             finally:
                 # Sending looks at what has come, too, even if it fails, and takes the sign of it that the reader
                 # waits for.
-                if int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                if self._has_input():
                     os.eventfd_write(self.wake_fd, 1)
 
     def close(self) -> None:

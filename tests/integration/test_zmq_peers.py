@@ -56,16 +56,18 @@ def nonsense(chance: random.Random) -> list[bytes]:
         [
             [],
             [frames.PROTOCOL],
-            [b"cells9", frames.CAST, b"id"],
-            [frames.PROTOCOL, frames.CALL, b"id", b"\xff\xfe"],
-            [frames.PROTOCOL, b"dance", b"id", b"openstack~cells", b"", b"{}"],
-            [frames.PROTOCOL, frames.CALL, b"", b"openstack~cells", b"", b"{}"],
-            [frames.PROTOCOL, frames.CALL, b"id", b"openstack~cells", b"", b"{"],
-            [frames.PROTOCOL, frames.CALL, b"id", b"openstack~cells", b"", b"[" * 100_000],
-            [frames.PROTOCOL, frames.CAST, b"id", b"k" * 5000, b"", b"{}"],
+            [frames.header()],
+            [b"cells9\0cast\0id"],
+            [frames.header(frames.CALL, b"id", b"\xff\xfe", b"")],
+            [frames.header(b"dance", b"id", b"openstack~cells", b""), b"{}"],
+            [frames.header(frames.CALL, b"", b"openstack~cells", b""), b"{}"],
+            [frames.header(frames.CALL, b"id", b"openstack~cells", b"")],
+            [frames.header(frames.CALL, b"id", b"openstack~cells", b""), b"[" * 100_000],
+            [frames.header(frames.CAST, b"id", b"k" * 5000, b"")],
         ]
     )
-    return [*start, *(chance.randbytes(chance.randrange(2000)) for _ in range(chance.randrange(1, 4)))]
+    rest = [chance.randbytes(chance.randrange(2000)) for _ in range(chance.randrange(3))]
+    return [*start, *rest] or [b""]
 
 
 def check_answered(peer: zmq.Socket[bytes], number: int) -> None:

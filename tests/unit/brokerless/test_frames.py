@@ -14,22 +14,25 @@ from cells.brokerless.frames import Answer, MalformedFrames, Request
 REQUEST = Request(frames.CALL, b"1" * 16, "openstack~cells.node", "audit", b"{}")
 
 
-def changed(position: int, frame: bytes) -> list[bytes]:
-    made = REQUEST.to_frames()
-    made[position] = frame
-    return made
+def with_fields(*fields: bytes) -> list[bytes]:
+    return [b"\0".join(fields), b"{}"]
 
 
 def test_request_as_it_is_sent() -> None:
-    expected = [b"cells1", b"call", b"1" * 16, b"openstack~cells.node", b"audit", b"{}"]
+    expected = [b"cells1\0call\0" + b"1" * 16 + b"\0openstack~cells.node\0audit", b"{}"]
     assert REQUEST.to_frames() == expected
     assert frames.read_request(expected) == REQUEST
 
 
 def test_answer_as_it_is_sent() -> None:
     answer = Answer(frames.REPLY, b"1" * 16, b"null")
-    assert answer.to_frames() == [b"cells1", b"reply", b"1" * 16, b"null"]
+    assert answer.to_frames() == [b"cells1\0reply\0" + b"1" * 16, b"null"]
     assert frames.read_answer(answer.to_frames()) == answer
+
+
+@pytest.mark.parametrize("pool", ["", "*", "audit", "a\0b", "Größe 1%"])
+def test_pool_may_have_any_name(pool: str) -> None:
+    assert frames.read_request(REQUEST._replace(pool=pool).to_frames()).pool == pool
 
 
 @pytest.mark.parametrize(
@@ -40,16 +43,15 @@ def test_answer_as_it_is_sent() -> None:
         [b"cells1"],
         REQUEST.to_frames()[:-1],
         [*REQUEST.to_frames(), b""],
-        changed(0, b"cells"),
-        changed(1, b"CALL"),
-        changed(1, frames.REPLY),
-        changed(2, b""),
-        changed(2, b"1" * 65),
-        changed(3, b"k" * 1025),
-        changed(3, b"k" * 1020),
-        changed(4, b"p" * 1025),
-        changed(3, b"\xff"),
-        changed(4, b"\xc3"),
+        with_fields(b"cells", b"call", b"1", b"key", b""),
+        with_fields(b"cells1", b"CALL", b"1", b"key", b""),
+        with_fields(b"cells1", b"reply", b"1", b"key", b""),
+        with_fields(b"cells1", b"call", b"", b"key", b""),
+        with_fields(b"cells1", b"call", b"1", b"key"),
+        with_fields(b"cells1", b"call", b"1", b"key", b"", b""),
+        with_fields(b"cells1", b"call", b"1", b"k" * 2048, b""),
+        with_fields(b"cells1", b"call", b"1", b"\xff", b""),
+        with_fields(b"cells1", b"call", b"1", b"key", b"\xc3"),
     ],
 )
 def test_anything_else_is_no_request(received: list[bytes]) -> None:
@@ -57,7 +59,7 @@ def test_anything_else_is_no_request(received: list[bytes]) -> None:
         frames.read_request(received)
 
 
-@pytest.mark.parametrize("received", [[], [b"cells1"], [b"cells1", b"reply", b"1"], [b"x", b"reply", b"1", b""]])
+@pytest.mark.parametrize("received", [[], [b"cells1"], [b"cells1\0reply\x001"], [b"x\0reply\x001", b""]])
 def test_anything_else_is_no_answer(received: list[bytes]) -> None:
     with pytest.raises(MalformedFrames):
         frames.read_answer(received)
@@ -65,20 +67,23 @@ def test_anything_else_is_no_answer(received: list[bytes]) -> None:
 
 def test_another_version_is_called_so_and_not_in_full() -> None:
     with pytest.raises(MalformedFrames, match=r"another version.*cells2") as raised:
-        frames.read_request([b"cells2" + b"x" * 10_000, b"call"])
+        frames.read_request([b"cells2" + b"x" * 1000 + b"\0call", b"{}"])
     assert len(str(raised.value)) < 200
 
 
 def test_garbage_raises_nothing_else() -> None:
     chance = random.Random(1)  # the same garbage each time
     for _ in range(10_000):
-        garbage = [chance.choice([b"cells1", b"call", b"", chance.randbytes(9)]) for _ in range(chance.randint(0, 8))]
+        garbage = [
+            chance.choice([b"cells1", b"cells1\0call\x001\0k\0", b"", chance.randbytes(9)])
+            for _ in range(chance.randint(0, 8))
+        ]
         for read in (frames.read_request, frames.read_answer):
             try:
                 read(garbage)
             except MalformedFrames:
                 continue
-            assert garbage[0] == frames.PROTOCOL
+            assert garbage[0].startswith(frames.PROTOCOL)
 
 
 @pytest.mark.parametrize("value", [None, 0, "Größe \U0001f600", [1, {"a": [None, True, 1.5]}], {}, "\ud800"])
