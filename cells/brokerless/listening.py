@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ class Listening:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._authenticator: Authenticator | None = None
         self._sockets: list[RouterSocket] = []
+        self._path: Path | None = None
         bound: list[str] = []
         try:
             if places.directory is not None:
@@ -50,6 +52,7 @@ class Listening:
             self.server = Server(self._sockets)
             self.server.start()
         except BaseException:
+            self._remove_path()
             for socket in self._sockets:
                 socket.close()
             self._end_context()
@@ -58,7 +61,7 @@ class Listening:
     def _bind_ipc(self, directory: Path) -> str:
         ipc.private_directory(directory)
         ipc.remove_stale(directory)
-        path = ipc.new_socket_path(directory)
+        self._path = path = ipc.new_socket_path(directory)
         socket = self._new_socket()
         try:
             socket.socket.bind(f"{addresses.IPC}{path}")
@@ -94,8 +97,15 @@ class Listening:
 
     def close(self) -> None:
         """Stop listening."""
+        self._remove_path()
         self.server.close()
         self._end_context()
+
+    def _remove_path(self) -> None:
+        """Have nobody else look for us here: libzmq leaves the file."""
+        if self._path is not None:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
 
     def _end_context(self) -> None:
         if self._authenticator is not None:
