@@ -132,10 +132,9 @@ def test_directory_shows_who_is_there_now(sockets: Path) -> None:
 
 
 def test_directory_that_changes_twice_at_one_time_is_looked_at_again(sockets: Path) -> None:
-    peers = DirectoryPeers(sockets)
+    peers, changed_at = DirectoryPeers(sockets), time.time_ns()
     for number in range(3):
         (sockets / f"{number}.sock").touch()
-        changed_at = time.time_ns() if number == 0 else changed_at
         os.utime(sockets, ns=(changed_at, changed_at))
         assert len(peers.find(KEY)) == number + 1
 

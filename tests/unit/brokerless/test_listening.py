@@ -1,0 +1,115 @@
+"""Where a process listens, and that a failed attempt leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cells import exceptions
+from cells.brokerless import frames
+from cells.brokerless.keys import KeyStore
+from cells.brokerless.listening import Listening, Places
+from tests.integration.rabbitmq import free_ports
+from tests.unit.brokerless.serving import RawClient, ended, on_thread
+
+LIMIT = 1000
+REFUSED = (frames.REFUSED, b"nobody serves it there")
+
+
+def endpoint() -> str:
+    (port,) = free_ports(1)
+    return f"tcp://127.0.0.1:{port}"
+
+
+def test_socket_in_a_directory_is_for_this_user_alone(sockets: Path, connect: Callable[[str], RawClient]) -> None:
+    listening = Listening(Places("", LIMIT, directory=sockets))
+    (path,) = sockets.iterdir()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert str(listening.address) == f"ipc://{path}"
+    assert connect(f"ipc://{path}").ask("key") == REFUSED
+    assert ended(on_thread(listening.close))
+    assert list(sockets.iterdir()) == []
+
+
+def test_directory_and_port_are_one_address(sockets: Path, connect: Callable[[str], RawClient]) -> None:
+    port = endpoint()
+    listening = Listening(Places("", LIMIT, directory=sockets, endpoint=port))
+    assert len(listening.address.endpoints) == 2
+    assert listening.address.endpoints[1] == port
+    for one in listening.address.endpoints:
+        assert connect(one).ask("key") == REFUSED
+    listening.close()
+
+
+def test_of_several_addresses_its_own_is_taken(connect: Callable[[str], RawClient]) -> None:
+    # 192.0.2.1 is nobody's: it is for documentation.
+    free = endpoint()
+    listening = Listening(Places("", LIMIT, candidates=("tcp://192.0.2.1:5570", free)))
+    assert listening.address.endpoints == (free,)
+    second = endpoint()
+    other = Listening(Places("", LIMIT, candidates=(free, second)))
+    assert other.address.endpoints == (second,)
+    assert connect(free).ask("key") == REFUSED
+    other.close()
+    listening.close()
+
+
+def test_host_may_be_named(connect: Callable[[str], RawClient]) -> None:
+    (port,) = free_ports(1)
+    listening = Listening(Places("", LIMIT, candidates=(f"tcp://localhost:{port}",)))
+    assert connect(f"tcp://localhost:{port}").ask("key") == REFUSED
+    listening.close()
+
+
+def test_address_that_can_not_be_had_is_named_and_nothing_stays_open(sockets: Path) -> None:
+    taken = endpoint()
+    first = Listening(Places("", LIMIT, candidates=(taken,)))
+    before = sorted(os.listdir("/proc/self/fd"))
+    for places in (
+        Places("", LIMIT, candidates=("tcp://192.0.2.1:5570", taken)),
+        Places("", LIMIT, directory=sockets, endpoint=taken),
+    ):
+        with pytest.raises(exceptions.ConfigurationError, match=f"{taken}: .*no other process may have it"):
+            Listening(places)
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert list(sockets.iterdir()) == []
+    first.close()
+
+
+def test_directory_that_can_not_be_used_is_named(sockets: Path) -> None:
+    sockets.chmod(0o755)
+    with pytest.raises(exceptions.ConfigurationError, match=f"chmod 700 {sockets}"):
+        Listening(Places("", LIMIT, directory=sockets))
+    with pytest.raises(exceptions.ConfigurationError, match="too long"):
+        Listening(Places("", LIMIT, directory=sockets / ("x" * 100)))
+
+
+def test_secured_port_needs_a_key_and_is_free_after_the_failure(sockets: Path) -> None:
+    places = Places("", LIMIT, endpoint=endpoint(), keys_dir=sockets / "keys")
+    with pytest.raises(exceptions.ConfigurationError, match="cells key create"):
+        Listening(places)
+    KeyStore(sockets / "keys").create()
+    for _ in range(2):
+        listening = Listening(places)
+        assert ended(on_thread(listening.close))
+
+
+def test_secured_port_says_nothing_to_a_plain_client(sockets: Path, connect: Callable[[str], RawClient]) -> None:
+    KeyStore(sockets / "keys").create()
+    secured = endpoint()
+    listening = Listening(Places("", LIMIT, directory=sockets / "ipc", endpoint=secured, keys_dir=sockets / "keys"))
+    stranger = connect(secured)
+    stranger.request("key")
+    assert connect(listening.address.endpoints[0]).ask("key") == REFUSED
+    assert not stranger.socket.poll(50)
+    listening.close()
+
+
+def test_same_place_can_be_had_again_and_again() -> None:
+    places = Places("", LIMIT, endpoint=endpoint())
+    for _ in range(5):
+        Listening(places).close()

@@ -1,0 +1,76 @@
+"""What a transport URL says, and what it can not say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import oslo_messaging
+import pytest
+from oslo_config import cfg
+
+from cells import conf as cells_conf
+from cells import exceptions
+from cells.brokerless import location
+
+
+@pytest.fixture(scope="module")
+def conf() -> cfg.ConfigOpts:
+    return cells_conf.load([])
+
+
+def parse(conf: cfg.ConfigOpts, text: str) -> oslo_messaging.TransportURL:
+    return oslo_messaging.TransportURL.parse(conf, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoints"),
+    [
+        ("zmq://", []),
+        ("zmq:///", []),
+        ("zmq://10.0.0.5:5570/", ["tcp://10.0.0.5:5570"]),
+        ("zmq://10.0.0.5:5570,node-1:5571/?peer=east", ["tcp://10.0.0.5:5570", "tcp://node-1:5571"]),
+        ("zmq://[fd00::5]:5570", ["tcp://[fd00::5]:5570"]),
+        ("zmq+ipc:///run/cells", []),
+    ],
+)
+def test_endpoints(conf: cfg.ConfigOpts, text: str, endpoints: list[str]) -> None:
+    assert location.endpoints(parse(conf, text)) == endpoints
+
+
+@pytest.mark.parametrize(
+    ("text", "directory"),
+    [
+        ("zmq+ipc:///run/cells/east", "/run/cells/east"),
+        ("zmq+ipc:///%2Frun%2Fcells%2Feast", "/run/cells/east"),
+        ("zmq+ipc:///run%2Fcells%2Feast", "/run/cells/east"),
+        ("zmq+ipc:///run/cells%40east?peer=x", "/run/cells@east"),
+        ("zmq:///", None),
+        ("zmq://10.0.0.5:5570/", None),
+    ],
+)
+def test_directory(conf: cfg.ConfigOpts, text: str, directory: str | None) -> None:
+    assert location.directory(parse(conf, text)) == (Path(directory) if directory else None)
+
+
+@pytest.mark.parametrize("text", ["zmq+ipc://", "zmq+ipc:///", "zmq+ipc://host:1/run", "zmq+ipc://user:s3cret@/run"])
+def test_what_is_no_directory(conf: cfg.ConfigOpts, text: str) -> None:
+    with pytest.raises(exceptions.ConfigurationError, match="names a directory and no host") as raised:
+        location.directory(parse(conf, text))
+    assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("zmq://10.0.0.5/", "needs its port"),
+        ("zmq://10.0.0.5:5570,10.0.0.6/", "needs its port"),
+        ("zmq://user:s3cret@10.0.0.5:5570/", "no user and no password"),
+        ("zmq://:s3cret@10.0.0.5:5570/", "no user and no password"),
+        ("zmq:///run/cells", "has no path"),
+        ("zmq://10.0.0.5:5570/vhost", "has no path"),
+    ],
+)
+def test_what_is_no_endpoint(conf: cfg.ConfigOpts, text: str, problem: str) -> None:
+    with pytest.raises(exceptions.ConfigurationError, match=problem) as raised:
+        location.endpoints(parse(conf, text))
+    assert "s3cret" not in str(raised.value)
