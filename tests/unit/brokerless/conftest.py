@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import zmq
 
+from cells.brokerless import router_socket
 from tests.unit.brokerless.serving import RawClient, ServingProcess
 
 
@@ -42,10 +43,12 @@ def connect(context: zmq.Context[zmq.Socket[bytes]]) -> Iterator[Callable[[str],
 
 
 @pytest.fixture
-def start_process(sockets: Path) -> Iterator[Callable[[], ServingProcess]]:
+def start_process(sockets: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], ServingProcess]]:
     """Starts serving processes, and ends them at the end of the test."""
     with contextlib.ExitStack() as started:
         yield lambda: started.enter_context(contextlib.closing(ServingProcess(sockets)))
+        # At the end of a test nobody reads answers any more.
+        monkeypatch.setattr(router_socket, "READ_SECONDS", 0.0)
 
 
 @pytest.fixture
