@@ -24,6 +24,7 @@ from cells.brokerless.listening import Listening, Places
 from cells.brokerless.matchmaker import registry
 from cells.brokerless.matchmaker.base import MatchMakerBase
 from cells.brokerless.peers import DirectoryPeers, FixedPeers, Peers, RegisteredPeers
+from cells.brokerless.router_socket import FRAME_BYTES
 from cells.brokerless.sender import Sender
 from cells.brokerless.server import Delivery
 from cells.brokerless.shared import Shared
@@ -185,7 +186,7 @@ class Parts:
 
     def _prepare(self, socket: zmq.Socket[bytes], endpoint: str) -> None:
         """Set on a socket what its other side is to know of us.  Called before each connection."""
-        socket.setsockopt(zmq.MAXMSGSIZE, self._options.max_message_bytes)
+        socket.setsockopt(zmq.MAXMSGSIZE, self._options.max_message_bytes + FRAME_BYTES)
         if not endpoint.startswith(addresses.TCP) or self._options.tcp_security != "curve":
             return
         try:

@@ -16,6 +16,8 @@ import zmq
 
 #: Answers that may wait for a peer that does not read them; further ones are dropped.
 ANSWERS_PER_PEER = 100
+#: A frame may be so much longer than the body of a message: it is a header, or encrypted.
+FRAME_BYTES = 4096
 #: What is sent in the moment of closing may take this long to leave.
 LINGER_MS = 1000
 #: A peer that sees its connection end drops what it has received and not yet read, so it gets that long to read it.
@@ -41,7 +43,7 @@ class RouterSocket:
             raise
         self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.socket.setsockopt(zmq.SNDHWM, ANSWERS_PER_PEER)
-        self.socket.setsockopt(zmq.MAXMSGSIZE, max_message_bytes)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, max_message_bytes + FRAME_BYTES)
         self.socket.setsockopt(zmq.LINGER, LINGER_MS)
         self.socket.setsockopt(zmq.HEARTBEAT_IVL, TCP_HEARTBEAT_MS)
         self.socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, TCP_HEARTBEAT_TIMEOUT_MS)

@@ -63,10 +63,11 @@ def test_peer_that_reads_nothing_gets_so_many_answers_and_no_more(listening: Rou
 def test_too_long_message_ends_the_connection_of_its_sender_alone(
     listening: RouterSocket, client: RawClient, sockets: Path, connect: Callable[[str], RawClient]
 ) -> None:
-    client.send([b"x" * 1001])
+    client.send([b"x" * (1001 + router_socket.FRAME_BYTES)])
     other = connect(f"ipc://{sockets}/a.sock")
-    other.send([b"x" * 1000])
-    assert received(listening)[1:] == [b"x" * 1000]
+    longest = b"x" * (1000 + router_socket.FRAME_BYTES)
+    other.send([longest])
+    assert received(listening)[1:] == [longest]
     assert listening.receive() is None
 
 
