@@ -11,7 +11,7 @@ import pytest
 from oslo_messaging._drivers import common as rpc_common
 
 from cells.brokerless import frames
-from cells.brokerless.inbox import DirectInbox, PolledInbox
+from cells.brokerless.inbox import DirectInbox
 from cells.brokerless.listener import DirectListener, Incoming, PolledListener
 from cells.brokerless.server import Delivery
 from tests.unit.brokerless.serving import WAIT_SECONDS, RawClient, ServingProcess, ended, on_thread
@@ -58,10 +58,7 @@ def failure(client: RawClient) -> Any:
 
 
 def caught(error: Exception) -> tuple[type, Exception, Any]:
-    try:
-        raise error
-    except Exception as raised:
-        return type(raised), raised, raised.__traceback__
+    return type(error), error, error.__traceback__
 
 
 def test_message_as_it_was_sent(incoming: Incoming) -> None:

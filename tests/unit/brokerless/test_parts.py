@@ -1,0 +1,209 @@
+"""What transports of one process share, and that all of it is given back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import oslo_messaging
+import pytest
+from oslo_config import cfg
+
+from cells import conf as cells_conf
+from cells import exceptions
+from cells.brokerless import parts as module
+from cells.brokerless.inbox import PolledInbox
+from cells.brokerless.matchmaker import MatchMakerBase
+from cells.brokerless.parts import Parts
+from cells.brokerless.server import Delivery
+from tests.integration.rabbitmq import free_ports
+from tests.unit.brokerless.serving import WAIT_SECONDS, RawClient, ended, on_thread
+from tools.polling import poll
+
+KEY = "openstack~cells"
+MakeParts = Callable[..., Parts]
+
+
+class Registry(MatchMakerBase):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+        self.is_unregistering = threading.Event()
+        self.may_unregister = threading.Event()
+        self.may_unregister.set()
+
+    def register(self, key: str, host: str) -> None:
+        self.told.append(f"+{key} {host}")
+
+    def unregister(self, key: str, host: str) -> None:
+        self.is_unregistering.set()
+        assert self.may_unregister.wait(WAIT_SECONDS)
+        self.told.append(f"-{key} {host}")
+
+    def start_heartbeat(self) -> None:
+        self.told.append("start")
+
+    def stop_heartbeat(self) -> None:
+        self.told.append("stop")
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """The one that is loaded, whatever the options name."""
+    registry = Registry()
+    monkeypatch.setattr(module.registry, "load", lambda _conf: registry)
+    return registry
+
+
+@pytest.fixture
+def conf(sockets: Path) -> cfg.ConfigOpts:
+    conf = cells_conf.load([])
+    for name, value in {"ipc_dir": str(sockets), "matchmaker": "stub", "delivery_timeout": 0.2}.items():
+        conf.set_override(name, value, group="oslo_messaging_zmq")
+    return conf
+
+
+@pytest.fixture
+def make_parts(conf: cfg.ConfigOpts, registry: Registry) -> Iterator[MakeParts]:
+    made: list[Parts] = []
+
+    def make(url: str = "zmq:///", **options: Any) -> Parts:
+        for name, value in options.items():
+            conf.set_override(name, value, group="oslo_messaging_zmq")
+        made.append(Parts(conf, oslo_messaging.TransportURL.parse(conf, url)))
+        return made[-1]
+
+    yield make
+    for one in made:
+        assert ended(on_thread(one.close))
+    assert module._LISTENING._entries == {}
+    assert module._MATCHMAKERS._entries == {}
+
+
+def inbox() -> PolledInbox[Delivery]:
+    return PolledInbox(10, 10_000)
+
+
+def test_making_and_closing_them_opens_nothing(make_parts: MakeParts, sockets: Path, registry: Registry) -> None:
+    for url in ("zmq:///", f"zmq+ipc://{sockets}/none", "zmq://192.0.2.1:5570/"):
+        parts = make_parts(url)
+        parts.close()
+        parts.close()
+    assert list(sockets.iterdir()) == []
+    assert registry.told == []
+
+
+def test_server_is_registered_under_its_keys_and_taken_out(
+    make_parts: MakeParts, sockets: Path, registry: Registry
+) -> None:
+    stop = make_parts().serve([KEY, f"{KEY}.one"], inbox(), "audit")
+    (path,) = sockets.iterdir()
+    host = f"ipc://{path}@audit"
+    assert registry.told == ["start", f"+{KEY} {host}", f"+{KEY}.one {host}"]
+    stop()
+    stop()
+    assert registry.told[3:] == [f"-{KEY} {host}", f"-{KEY}.one {host}"]
+
+
+def test_transports_of_a_process_have_one_socket_and_one_registry(
+    make_parts: MakeParts, sockets: Path, registry: Registry
+) -> None:
+    first, second = make_parts(), make_parts()
+    stops = [parts.serve([KEY], inbox(), "") for parts in (first, second)]
+    assert first.listening() is second.listening()
+    assert len(list(sockets.iterdir())) == 1
+    # The first listener of a key, and the last one, are news to others.
+    stops[0]()
+    first.close()
+    assert [entry[0] for entry in registry.told if entry[0] in "+-"] == ["+"]
+    assert "stop" not in registry.told
+    stops[1]()
+    assert registry.told[-1][0] == "-"
+    second.close()
+    assert registry.told[-1] == "stop"
+    assert list(sockets.iterdir()) == []
+
+
+def test_server_that_comes_while_the_last_one_goes_stays_registered(make_parts: MakeParts, registry: Registry) -> None:
+    first, second = make_parts(), make_parts()
+    stop = first.serve([KEY], inbox(), "")
+    registry.may_unregister.clear()
+    stopping = on_thread(stop)
+    assert registry.is_unregistering.wait(WAIT_SECONDS)
+    starting = on_thread(lambda: second.serve([KEY], inbox(), ""))
+    assert not ended(starting, 0.02)
+    registry.may_unregister.set()
+    assert ended(stopping)
+    assert ended(starting)
+    assert [entry[0] for entry in registry.told if entry[0] in "+-"] == ["+", "-", "+"]
+
+
+def test_two_transports_share_one_port_until_the_last_is_closed(
+    make_parts: MakeParts, connect: Callable[[str], RawClient]
+) -> None:
+    (port,) = free_ports(1)
+    url = f"zmq://127.0.0.1:{port}/"
+    first, second = (make_parts(url, tcp_security="none") for _ in range(2))
+    inboxes = [inbox(), inbox()]
+    first.serve([KEY], inboxes[0], "")
+    second.serve([KEY], inboxes[1], "")
+    client = connect(f"tcp://127.0.0.1:{port}")
+    for _ in range(2):
+        client.request(KEY)
+    poll(lambda: [len(one) for one in inboxes] == [1, 1], "each gets one", pause_seconds=0.001)
+    first.close()
+    client.request(KEY)
+    poll(lambda: sum(map(len, inboxes)) == 3, "it goes on", pause_seconds=0.001)
+    second.close()
+    third = make_parts(url)
+    assert third.listening().address.endpoints == (f"tcp://127.0.0.1:{port}",)
+
+
+def test_what_was_taken_is_given_back_whatever_the_options_say_by_then(
+    make_parts: MakeParts, conf: cfg.ConfigOpts, registry: Registry
+) -> None:
+    parts = make_parts()
+    parts.serve([KEY], inbox(), "")
+    conf.set_override("matchmaker_connection", "sqlite:///other", group="oslo_messaging_zmq")
+    conf.set_override("max_message_bytes", 4096, group="oslo_messaging_zmq")
+    parts.close()
+    assert registry.told[-1] == "stop"
+
+
+def test_registrations_go_before_the_socket(make_parts: MakeParts, sockets: Path, registry: Registry) -> None:
+    parts, present = make_parts(), []
+    parts.serve([KEY], inbox(), "")
+    registry.stop_heartbeat = lambda: present.extend(sockets.iterdir())  # type: ignore[method-assign]
+    parts.close()
+    assert len(present) == 1
+    assert list(sockets.iterdir()) == []
+
+
+def test_closed_ones_open_nothing(make_parts: MakeParts, sockets: Path) -> None:
+    parts = make_parts()
+    sender = parts.sender()
+    assert parts.sender() is sender
+    parts.close()
+    for use in (parts.sender, parts.backlog, parts.listening, parts.matchmaker):
+        with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="This transport was closed"):
+            use()
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure):
+        parts.serve([KEY], inbox(), "")
+    assert list(sockets.iterdir()) == []
+
+
+@pytest.mark.parametrize("bind", ["*:5570", "nonsense"])
+def test_wrong_bind_is_an_error_of_whoever_serves(make_parts: MakeParts, bind: str) -> None:
+    with pytest.raises(exceptions.ConfigurationError, match="bind"):
+        make_parts(bind=bind).listening()
+
+
+def test_realms_of_one_process_are_apart(make_parts: MakeParts, sockets: Path) -> None:
+    one = make_parts(matchmaker_connection="sqlite:///one").listening()
+    two = make_parts(matchmaker_connection="sqlite:///two").listening()
+    assert one is not two
+    assert len(list(sockets.iterdir())) == 2
