@@ -13,7 +13,6 @@ from cells.db import migration
 from cells.drivers.memory import MemoryDriver
 from cells.drivers.rpc import CellsRPCDriver
 from tests.contract.suite import Bus, DriverContract, opened
-from tests.integration.rabbitmq import free_ports
 
 
 class TestMemoryDriver(DriverContract):
@@ -46,15 +45,3 @@ class TestRPCDriverOverSockets(DriverContract):
                     conf=conf,
                 )
             )
-
-
-class TestRPCDriverOverTCP(DriverContract):
-    """Over zmq as cells of different machines use it, without keys."""
-
-    @pytest.fixture
-    def bus(self) -> Iterator[Bus]:
-        port, nobody = free_ports(2)
-        query = "/?tcp_security=none"
-        yield from opened(
-            Bus(CellsRPCDriver, "rpc", f"zmq://127.0.0.1:{port}{query}", f"zmq://127.0.0.1:{nobody}{query}")
-        )

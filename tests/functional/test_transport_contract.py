@@ -1,142 +1,23 @@
-"""The transport zmq keeps the contract of a transport, whatever names the peers; no server is needed.
+"""The transport zmq keeps the contract of a transport; no server is needed.
 
-Servers of one process share its socket.  Here most places give each server a socket of its own, as if it were
-another process; tests/integration runs real ones.  The whole contract runs over one of the places; the others
-run those parts of it that depend on how a peer is found.
+The whole of it runs over one of the ways to name a peer; tests/integration runs over the others those parts
+that depend on how a peer is found.
 """
 
 from __future__ import annotations
 
-import itertools
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import oslo_messaging
 import pytest
-from oslo_config import cfg
 
-from cells import conf as cells_conf
-from cells.brokerless.keys import KeyStore
-from cells.db import migration
 from tests.contract.brokerless import BrokerlessContract
-from tests.contract.notifications import NotificationContract, PoolContract
-from tests.contract.rpc import RPCContract
-from tests.contract.rpc_failures import CallMonitorContract
-from tests.contract.rpc_servers import RPCServerContract
+from tests.contract.notifications import PoolContract
 from tests.contract.transport import TransportContract
-from tests.contract.transport_bus import Place, TransportBus, opened
-from tests.integration.rabbitmq import free_ports
+from tests.contract.transport_bus import TransportBus, opened
+from tests.contract.zmq_places import directory, migrated, registry
 
-GROUP = "oslo_messaging_zmq"
-OPTIONS: dict[str, Any] = {"matchmaker_heartbeat_freq": 1, "matchmaker_heartbeat_ttl": 3, "delivery_timeout": 5.0}
-PORTS = 8
-
-
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with its tables, to be copied."""
-    database = tmp_path_factory.mktemp("database") / "cells.sqlite"
-    conf = cells_conf.load([])
-    conf.set_override("connection", f"sqlite:///{database}", group="database")
-    migration.sync(conf)
-    return database
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    """A short one: the path of a socket has room for 100 characters."""
-    with tempfile.TemporaryDirectory(prefix="cells-") as path:
-        yield Path(path)
-
-
-def registry(directory: Path, migrated: Path, *, apart: bool) -> Place:
-    """``zmq:///``: servers register in a database.
-
-    :param apart: whether each has a socket of its own
-    """
-    database = directory / "cells.sqlite"
-    shutil.copy(migrated, database)
-    numbers = itertools.count()
-
-    def configure(conf: cfg.ConfigOpts) -> None:
-        set_options(conf, ipc_dir=str(directory / "sockets"))
-        conf.set_override("connection", f"sqlite:///{database}", group="database")
-
-    def server(conf: cfg.ConfigOpts) -> str:
-        if apart:
-            # What it registers is the whole path, so the clients find it from theirs.
-            set_options(conf, ipc_dir=str(directory / f"sockets-{next(numbers)}"))
-        return "zmq:///"
-
-    return place(server, "zmq:///", directory, configure)
-
-
-def sockets(directory: Path) -> Place:
-    """``zmq+ipc:///directory``: whoever has a socket there is asked."""
-    numbers = itertools.count()
-
-    def server(conf: cfg.ConfigOpts) -> str:
-        # Servers with one registry share a socket: this one knows nobody else.
-        set_options(
-            conf, ipc_dir=str(directory / "ipc"), matchmaker="localhost", matchmaker_connection=f"{next(numbers)}"
-        )
-        return "zmq:///"
-
-    return place(server, f"zmq+ipc://{directory}/ipc", directory, set_options)
-
-
-def addresses(directory: Path) -> Place:
-    """``zmq://127.0.0.1:port,127.0.0.1:port/``: whoever is at an address is asked."""
-    ports = free_ports(PORTS)
-    query = "/?tcp_security=none"
-    numbers = itertools.count()
-
-    def server(conf: cfg.ConfigOpts) -> str:
-        return f"zmq://127.0.0.1:{ports[next(numbers) % len(ports)]}{query}"
-
-    client_url = "zmq://" + ",".join(f"127.0.0.1:{port}" for port in ports) + query
-    return place(server, client_url, directory, set_options)
-
-
-def encrypted_addresses(directory: Path) -> Place:
-    """``zmq://127.0.0.1:port,127.0.0.1:port/?peer=east``: each side knows the other's key."""
-    ports = free_ports(PORTS)
-    numbers = itertools.count()
-    own, peer = KeyStore(directory / "east"), KeyStore(directory / "api")
-    own_key, peer_key = own.create(), peer.create()
-    own.add("api", peer_key)
-    peer.add("east", own_key)
-
-    def server(conf: cfg.ConfigOpts) -> str:
-        set_options(conf, keys_dir=str(directory / "east"))
-        return f"zmq://127.0.0.1:{ports[next(numbers) % len(ports)]}/"
-
-    client_url = "zmq://" + ",".join(f"127.0.0.1:{port}" for port in ports) + "/?peer=east"
-    return place(server, client_url, directory, lambda conf: set_options(conf, keys_dir=str(directory / "api")))
-
-
-def place(
-    server: Callable[[cfg.ConfigOpts], str], client_url: str, directory: Path, configure: Callable[..., None]
-) -> Place:
-    (port,) = free_ports(1)
-    return Place(
-        server=server,
-        client_url=client_url,
-        unreachable_url=f"zmq://127.0.0.1:{port}/?tcp_security=none",
-        no_answer=oslo_messaging.MessageDeliveryFailure,
-        not_taken=oslo_messaging.MessageDeliveryFailure,
-        unreachable=oslo_messaging.MessageDeliveryFailure,
-        closed=oslo_messaging.MessageDeliveryFailure,
-        configure=configure,
-    )
-
-
-def set_options(conf: cfg.ConfigOpts, **options: Any) -> None:
-    for name, value in {**OPTIONS, **options}.items():
-        conf.set_override(name, value, group=GROUP)
+__all__ = ["directory", "migrated"]
 
 
 class TestRegistry(TransportContract, PoolContract, BrokerlessContract):
@@ -145,38 +26,3 @@ class TestRegistry(TransportContract, PoolContract, BrokerlessContract):
     @pytest.fixture
     def bus(self, directory: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
         yield from opened(registry(directory, migrated, apart=True), monkeypatch)
-
-
-class TestRegistryOfOneProcess(RPCContract, PoolContract, CallMonitorContract):
-    """All servers on one socket."""
-
-    @pytest.fixture
-    def bus(self, directory: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
-        yield from opened(registry(directory, migrated, apart=False), monkeypatch)
-
-
-class TestDirectory(RPCContract, RPCServerContract, BrokerlessContract):
-    """Each server on a socket of its own in a directory."""
-
-    @pytest.fixture
-    def bus(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
-        yield from opened(sockets(directory), monkeypatch)
-
-
-class TestAddresses(RPCContract, RPCServerContract, NotificationContract, BrokerlessContract):
-    """Each server at an address of its own; at most of the addresses that clients know there is nobody.
-
-    Pools of listeners at several addresses are for a registry: who asks by address does not know who is in which.
-    """
-
-    @pytest.fixture
-    def bus(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
-        yield from opened(addresses(directory), monkeypatch)
-
-
-class TestEncryptedAddresses(RPCContract):
-    """The same with keys."""
-
-    @pytest.fixture
-    def bus(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
-        yield from opened(encrypted_addresses(directory), monkeypatch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import tempfile
 import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,11 +30,22 @@ def fresh_tables(server_url: str) -> Iterator[SQLRegistry]:
             registry.stop_all()
 
 
+@contextlib.contextmanager
+def fresh_file(_server_url: str) -> Iterator[SQLRegistry]:
+    with tempfile.TemporaryDirectory() as directory:
+        registry = SQLRegistry(f"sqlite:///{directory}/cells.sqlite")
+        try:
+            yield registry
+        finally:
+            registry.stop_all()
+
+
 REGISTRIES = [
     pytest.param((fresh_tables, servers.POSTGRESQL_URL), id="postgresql", marks=pytest.mark.postgresql),
     pytest.param((fresh_tables, servers.MYSQL_URL), id="mariadb", marks=pytest.mark.mariadb),
     pytest.param((fresh_redis, REDIS_URL), id="redis", marks=pytest.mark.redis),
 ]
+A_FILE = pytest.param((fresh_file, ""), id="sqlite")
 Opened = tuple[Callable[[str], contextlib.AbstractContextManager[Registry]], str]
 
 
@@ -51,8 +63,9 @@ def registry(server: Registry) -> Iterator[Registry]:
     server.stop_all()
 
 
+@pytest.mark.parametrize("server", [A_FILE, *REGISTRIES], indirect=True, scope="module")
 class TestContract(Contract):
-    pass
+    """On each of them, and on a file, which is never away."""
 
 
 def behind(forwarder: Forwarder, url: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 from cells import exceptions
 from cells.brokerless import backlog as module
 from cells.brokerless.backlog import Backlog
-from cells.brokerless.exchange import DeliveryUnknown, Outgoing
+from cells.brokerless.exchange import DeliveryUnknown, Outgoing, ServerLost
 from cells.brokerless.sender import Sender
 from tests.unit.brokerless.serving import ended, on_thread
 from tools.polling import poll
@@ -138,10 +138,19 @@ def test_bounded(backlog: Backlog, listeners: Listeners) -> None:
 def test_what_may_have_arrived_is_not_sent_again(
     backlog: Backlog, listeners: Listeners, caplog: pytest.LogCaptureFixture
 ) -> None:
-    listeners.problem = DeliveryUnknown("the process is gone")
+    listeners.problem = DeliveryUnknown("no answer")
     backlog.send(KEY, b"1")
-    assert "may be lost: the process is gone" in caplog.text
+    assert "may be lost: no answer" in caplog.text
     assert not backlog._waiting
+
+
+def test_sent_again_when_its_listener_is_gone(backlog: Backlog, listeners: Listeners) -> None:
+    lost = DeliveryUnknown("the process is gone")
+    lost.__cause__ = ServerLost("it ended")
+    listeners.problem = lost
+    backlog.send(KEY, b"1")
+    listeners.listening, listeners.problem = {""}, None
+    assert arrived(listeners, 1) == [("", b"1")]
 
 
 def test_kept_while_the_registry_is_away(backlog: Backlog, listeners: Listeners) -> None:

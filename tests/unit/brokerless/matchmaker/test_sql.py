@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +13,8 @@ from cells import conf as cells_conf
 from cells import exceptions
 from cells.brokerless.matchmaker.sql import MatchMakerSQL
 from tests.unit.brokerless.matchmaker.sql_registry import SQLRegistry
-from tests.unit.brokerless.matchmaker.suite import TOPIC, Contract, configuration
+from tests.unit.brokerless.matchmaker.suite import TOPIC, configuration
 from tools.polling import poll
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file with the tables, made once."""
-    path = tmp_path_factory.mktemp("registry") / "cells.sqlite"
-    SQLRegistry(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture
-def registry(empty_database: Path, tmp_path: Path) -> Iterator[SQLRegistry]:
-    path = shutil.copy(empty_database, tmp_path)
-    registry = SQLRegistry(f"sqlite:///{path}")
-    yield registry
-    registry.stop_all()
-
-
-class TestContract(Contract):
-    pass
 
 
 def of_service(**options: Any) -> cfg.ConfigOpts:
@@ -92,9 +71,10 @@ def test_a_connection_that_can_not_be_read() -> None:
     assert "s3kr3t" not in str(caught.value)
 
 
-def test_a_file_that_becomes_unusable(empty_database: Path, tmp_path: Path) -> None:
-    path = Path(shutil.copy(empty_database, tmp_path))
+def test_a_file_that_becomes_unusable(tmp_path: Path) -> None:
+    path = tmp_path / "cells.sqlite"
     connection = f"sqlite:///{path}"
+    SQLRegistry(connection)
     server = MatchMakerSQL(configuration(matchmaker_connection=connection))
     client = MatchMakerSQL(configuration(matchmaker_connection=connection))
     server.register(TOPIC, "host")

@@ -1,0 +1,69 @@
+"""The transport zmq keeps the contract of a transport, whatever names the peers; no server is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cells.drivers.rpc import CellsRPCDriver
+from tests.contract.brokerless import BrokerlessContract
+from tests.contract.notifications import NotificationContract, PoolContract
+from tests.contract.rpc import RPCContract
+from tests.contract.rpc_failures import CallMonitorContract
+from tests.contract.rpc_servers import RPCServerContract
+from tests.contract.suite import Bus, DriverContract
+from tests.contract.suite import opened as opened_driver
+from tests.contract.transport_bus import TransportBus, opened
+from tests.contract.zmq_places import addresses, directory, encrypted_addresses, migrated, registry, sockets
+from tests.integration.rabbitmq import free_ports
+
+__all__ = ["directory", "migrated"]
+
+
+class TestRegistryOfOneProcess(RPCContract, PoolContract, CallMonitorContract):
+    """All servers on one socket."""
+
+    @pytest.fixture
+    def bus(self, directory: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
+        yield from opened(registry(directory, migrated, apart=False), monkeypatch)
+
+
+class TestDirectory(RPCContract, RPCServerContract, BrokerlessContract):
+    """Each server on a socket of its own in a directory."""
+
+    @pytest.fixture
+    def bus(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
+        yield from opened(sockets(directory), monkeypatch)
+
+
+class TestAddresses(RPCContract, RPCServerContract, NotificationContract, BrokerlessContract):
+    """Each server at an address of its own; at most of the addresses that clients know there is nobody.
+
+    Pools of listeners at several addresses are for a registry: who asks by address does not know who is in which.
+    """
+
+    @pytest.fixture
+    def bus(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
+        yield from opened(addresses(directory), monkeypatch)
+
+
+class TestEncryptedAddresses(RPCContract):
+    """The same with keys."""
+
+    @pytest.fixture
+    def bus(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
+        yield from opened(encrypted_addresses(directory), monkeypatch)
+
+
+class TestRPCDriverOverTCP(DriverContract):
+    """The driver of cells, as cells of different machines use it, without keys."""
+
+    @pytest.fixture
+    def bus(self) -> Iterator[Bus]:
+        port, nobody = free_ports(2)
+        query = "/?tcp_security=none"
+        yield from opened_driver(
+            Bus(CellsRPCDriver, "rpc", f"zmq://127.0.0.1:{port}{query}", f"zmq://127.0.0.1:{nobody}{query}")
+        )
