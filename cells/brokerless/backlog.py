@@ -129,7 +129,12 @@ class Backlog:
             try:
                 self._sender.cast(Outgoing(frames.CAST, waiting.key, waiting.body, retry=0, pool=pool))
             except DeliveryUnknown as error:
-                LOG.warning("A notification may be lost: %s", error)
+                if error.is_server_lost:
+                    # As with a broker whose consumer dies: rather twice than never.
+                    LOG.debug("A notification is sent again: %s", error)
+                    left.append(waiting._replace(pool=pool))
+                else:
+                    LOG.warning("A notification may be lost: %s", error)
             except oslo_messaging.MessageDeliveryFailure as error:
                 LOG.debug("A notification waits: %s", error)
                 left.append(waiting._replace(pool=pool))

@@ -20,6 +20,7 @@ from cells.brokerless.exchange import Outgoing
 from cells.brokerless.inbox import DirectInbox, PolledInbox
 from cells.brokerless.listener import DirectListener, PolledListener
 from cells.brokerless.parts import Parts
+from cells.brokerless.sender import Sender
 from cells.brokerless.server import Delivery
 from cells.conf import zmq as options
 
@@ -71,7 +72,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         body = frames.encode({"context": ctxt, "message": message, "monitor_seconds": call_monitor_timeout})
         kind = frames.CALL if wait_for_reply else frames.CAST
         outgoing = Outgoing(kind, self._key(target), body, retry, monitor_seconds=call_monitor_timeout)
-        sender = self._parts.sender()
+        sender = self._sender()
         if not wait_for_reply:
             sender.cast(outgoing)
             return None
@@ -136,6 +137,12 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
     def cleanup(self) -> None:
         """Close everything.  May be called twice."""
         self._parts.close()
+
+    def _sender(self) -> Sender:
+        try:
+            return self._parts.sender()
+        except exceptions.ConfigurationError as error:
+            raise oslo_messaging.MessageDeliveryFailure(error.message) from error
 
     def _key(self, target: oslo_messaging.Target) -> str:
         exchange = self._exchange(target)

@@ -21,6 +21,11 @@ class ServerLost(oslo_messaging.MessagingTimeout):  # type: ignore[misc]  # oslo
 class DeliveryUnknown(oslo_messaging.MessageDeliveryFailure):  # type: ignore[misc]  # oslo.messaging has no types
     """Raised when a cast may have arrived, or not: sending it again could deliver it twice."""
 
+    @property
+    def is_server_lost(self) -> bool:
+        """Whether the process that may have it is gone, in contrast to being silent."""
+        return isinstance(self.__cause__, ServerLost)
+
 
 class Refused(Exception):
     """Raised when a process says that it has not taken a message, and why."""

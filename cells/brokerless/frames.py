@@ -41,7 +41,8 @@ WORKING = b"working"
 #: Made once: json.dumps would make an encoder for each message.
 _encode = json.JSONEncoder(default=jsonutils.to_primitive).encode
 
-_MAX_HEADER_BYTES = 2048
+#: Keys and pools together have to fit.
+MAX_HEADER_BYTES = 2048
 
 
 class MalformedFrames(Exception):
@@ -96,7 +97,7 @@ def read_answer(frames: Sequence[bytes]) -> Answer:
 
 
 def _fields(frames: Sequence[bytes], count: int) -> list[bytes]:
-    if len(frames) != 2 or len(frames[0]) > _MAX_HEADER_BYTES:
+    if len(frames) != 2 or len(frames[0]) > MAX_HEADER_BYTES:
         raise MalformedFrames(f"{len(frames)} frames, the first of {len(frames[0]) if frames else 0} bytes")
     fields = frames[0].split(b"\0")
     if fields[0] != PROTOCOL:

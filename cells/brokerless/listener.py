@@ -84,14 +84,15 @@ def _serialize(failure: Any, max_bytes: int) -> bytes:
 
 
 def read(delivery: Delivery, inbox: Inbox[Delivery], max_message_bytes: int) -> Incoming | None:
-    """The message in a delivery; None if there is none in it, which its sender is told."""
+    """The message in a delivery; None if there is none in it, which the caller of one is told."""
     try:
         return Incoming(delivery, inbox, max_message_bytes)
     except frames.MalformedFrames as error:
         inbox.done(len(delivery.request.body))
         LOG.warning("A message that can not be understood is dropped: %s", error)
-        failure = rpc_common.serialize_remote_exception((ValueError, ValueError(str(error)), None))
-        delivery.answer(frames.FAILURE, failure.encode())
+        if delivery.request.kind == frames.CALL:
+            failure = rpc_common.serialize_remote_exception((ValueError, ValueError(str(error)), None))
+            delivery.answer(frames.FAILURE, failure.encode())
         return None
 
 

@@ -25,6 +25,8 @@ from cells.brokerless.peers import Peers
 
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.5
+#: The rest of a header is its kind and its id; a pool may be three times as long when it is quoted.
+MAX_NAME_CHARACTERS = (frames.MAX_HEADER_BYTES - 100) // 3
 
 T = TypeVar("T")
 
@@ -82,6 +84,10 @@ class Sender:
             raise oslo_messaging.MessageDeliveryFailure(
                 f"A message of {len(message.body)} bytes for {_name(message.key)} is longer than "
                 f"[oslo_messaging_zmq] max_message_bytes, {self._max_message_bytes}."
+            )
+        if len(message.key) + len(message.pool or "") > MAX_NAME_CHARACTERS:
+            raise oslo_messaging.MessageDeliveryFailure(
+                f"The names of exchange, topic and server are too long: {_name(message.key)[:100]}..."
             )
         attempts_left = message.retry if message.retry is not None and message.retry >= 0 else None
         pause_seconds = FIRST_PAUSE_SECONDS
