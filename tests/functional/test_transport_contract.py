@@ -1,7 +1,7 @@
 """The transport zmq keeps the contract of a transport; no server is needed.
 
-The whole of it runs over one of the ways to name a peer; tests/integration runs over the others those parts
-that depend on how a peer is found.
+Calls and casts, and what becomes of errors, over one of the ways to name a peer; tests/integration runs the rest of the
+contract, and the other ways.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from tests.contract.brokerless import BrokerlessContract
-from tests.contract.notifications import PoolContract
-from tests.contract.transport import TransportContract
+from tests.contract.rpc import RPCContract
+from tests.contract.rpc_failures import RPCFailureContract
 from tests.contract.transport_bus import TransportBus, opened
 from tests.contract.zmq_places import directory, migrated, registry
 
 __all__ = ["directory", "migrated"]
 
 
-class TestRegistry(TransportContract, PoolContract, BrokerlessContract):
+class TestRegistry(RPCContract, RPCFailureContract, BrokerlessContract):
     """Each server on a socket of its own."""
 
     @pytest.fixture

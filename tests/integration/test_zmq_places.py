@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cells import conf as cells_conf
+from cells.db import migration
 from cells.drivers.rpc import CellsRPCDriver
 from tests.contract.brokerless import BrokerlessContract
 from tests.contract.notifications import NotificationContract, PoolContract
@@ -20,6 +23,14 @@ from tests.contract.zmq_places import addresses, directory, encrypted_addresses,
 from tests.integration.rabbitmq import free_ports
 
 __all__ = ["directory", "migrated"]
+
+
+class TestRegistry(RPCServerContract, NotificationContract, PoolContract):
+    """Each server on a socket of its own; the functional tests have the rest of the contract."""
+
+    @pytest.fixture
+    def bus(self, directory: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
+        yield from opened(registry(directory, migrated, apart=True), monkeypatch)
 
 
 class TestRegistryOfOneProcess(RPCContract, PoolContract, CallMonitorContract):
@@ -55,6 +66,29 @@ class TestEncryptedAddresses(RPCContract):
     @pytest.fixture
     def bus(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
         yield from opened(encrypted_addresses(directory), monkeypatch)
+
+
+class TestRPCDriverOverSockets(DriverContract):
+    """Over zmq as the cells of one machine use it: the cell by its registry, its neighbours by its directory."""
+
+    @pytest.fixture
+    def bus(self) -> Iterator[Bus]:
+        # A short path: that of a socket has room for 100 characters.
+        with tempfile.TemporaryDirectory(prefix="cells-") as directory:
+            conf = cells_conf.load([])
+            conf.set_override("connection", f"sqlite:///{directory}/cells.sqlite", group="database")
+            conf.set_override("ipc_dir", f"{directory}/sockets", group="oslo_messaging_zmq")
+            migration.sync(conf)
+            yield from opened_driver(
+                Bus(
+                    CellsRPCDriver,
+                    "rpc",
+                    f"zmq+ipc://{directory}/sockets",
+                    f"zmq+ipc://{directory}/nowhere",
+                    own_url="zmq:///",
+                    conf=conf,
+                )
+            )
 
 
 class TestRPCDriverOverTCP(DriverContract):

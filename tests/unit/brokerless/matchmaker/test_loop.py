@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from cells.brokerless.matchmaker import loop as module
 from cells.brokerless.matchmaker.loop import HeartbeatLoop
 from tools.polling import poll
 
@@ -58,7 +59,10 @@ def test_it_goes_on_at_its_interval() -> None:
 
 
 @pytest.mark.parametrize("result", [False, ValueError("of the work")])
-def test_a_round_that_fails_is_tried_again_soon(result: bool | Exception, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_round_that_fails_is_tried_again_soon(
+    result: bool | Exception, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.05)
     work = Work(result)
     loop = HeartbeatLoop(work, LONG_SECONDS)
     loop.start()
