@@ -119,10 +119,13 @@ class Server:
             poller.register(socket.ready_fd, select.POLLIN)
             poller.register(socket.wake_fd, select.POLLIN)
         woken = {socket.wake_fd for socket in self._sockets}
-        while self._is_reader():
+        while True:
             # Before the first wait too: who was replaced may have taken the sign that there is more to read.
             while sum(map(self._read_some, self._sockets)):  # not any(): each is asked
                 pass
+            if not self._is_reader():
+                # Who was replaced takes no sign from who reads now, nor from who has these descriptors after the end.
+                return
             for descriptor, _ in poller.poll(LOOK_SECONDS * 1000):
                 if descriptor in woken:
                     with contextlib.suppress(BlockingIOError):
@@ -175,6 +178,8 @@ class Server:
             busy_since = self._busy_since
             if busy_since is not None and time.monotonic() - busy_since > STUCK_SECONDS:
                 with self._reading:
+                    if self._busy_since != busy_since:
+                        continue
                     self._busy_since = None
                     self._reader = self._new_reader()
                 self._confirm()

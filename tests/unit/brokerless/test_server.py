@@ -204,6 +204,28 @@ def test_listener_that_waits_does_not_keep_others_from_being_served(
     assert raw_client.ask(KEY, b"2") == (frames.REPLY, b"2")
 
 
+def test_who_was_replaced_touches_nothing_after_the_end(
+    process: ServingProcess, raw_client: RawClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "STUCK_SECONDS", 0.01)
+    released, readers = threading.Event(), []
+
+    def wait(_: Delivery) -> None:
+        readers.append(threading.current_thread())
+        assert released.wait(WAIT_SECONDS)
+
+    process.handle("slow", wait)
+    process.echo(KEY)
+    raw_client.request("slow", kind=frames.CAST)
+    assert raw_client.ask(KEY, b"1") == (frames.REPLY, b"1")
+    process.close()
+    used: list[int] = []
+    monkeypatch.setattr(os, "eventfd_read", used.append)
+    released.set()
+    assert ended(readers[0])
+    assert used == []
+
+
 class Flooded:
     """A socket on which more garbage has come whenever one looks."""
 
