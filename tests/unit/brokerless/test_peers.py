@@ -165,8 +165,10 @@ def test_registered_ones_are_found_with_their_pools() -> None:
 @pytest.mark.parametrize("registry", [MatchMakerStub(), MatchMakerLocalhost(), Registry("node-1")])
 def test_registry_that_knows_no_addresses_means_everybody(registry: MatchMakerBase) -> None:
     peers = RegisteredPeers(registry, FixedPeers(ENDPOINTS))
-    assert firsts(peers, 1) == [A]
+    assert firsts(peers, 6) == [A, B, C, A, B, C]
     assert set(peers.find(KEY)) == {A, B, C}
+    two = RegisteredPeers(registry, FixedPeers(ENDPOINTS[:2]))
+    assert firsts(two, 4) == [A, B, A, B]
 
 
 def test_registry_hears_of_the_living_and_of_the_dead() -> None:
