@@ -90,12 +90,12 @@ class Connection:
     def receive(self, deadline: float) -> list[bytes] | None:
         """The next message; None if the deadline, a time of ``time.monotonic``, passes first.
 
+        What has come already is read even after it.
+
         :raises ConnectionLost: none will ever come
         """
         while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return None
+            left = max(0.0, deadline - time.monotonic())
             try:
                 if left < LOOK_SECONDS:
                     return self._socket.recv_multipart() if self._socket.poll(int(left * 1000) + 1) else None

@@ -64,6 +64,14 @@ def test_connection_is_used_again(connections: Connections, endpoint: str, prepa
     assert prepared == [endpoint]
 
 
+def test_answer_that_has_come_is_read_after_the_deadline_too(connections: Connections, endpoint: str) -> None:
+    with connections.borrow(endpoint, soon()) as connection:
+        connection.send(REQUEST)
+        assert connection._socket.poll(WAIT_SECONDS * 1000)
+        assert connection.receive(soon(-1)) is not None
+        assert connection.receive(soon(-1)) is None
+
+
 def test_two_users_at_a_time_have_two(connections: Connections, endpoint: str, prepared: list[str]) -> None:
     with connections.borrow(endpoint, soon()) as one, connections.borrow(endpoint, soon()) as two:
         assert one is not two
