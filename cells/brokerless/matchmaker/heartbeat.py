@@ -29,6 +29,8 @@ LOG = logging.getLogger(__name__)
 Entry = tuple[str, str]
 #: How long stop_heartbeat waits for the thread, and then for whoever else writes.
 STOP_SECONDS = 5.0
+#: Who has given none for so many intervals has missed a heartbeat.
+MISSED_HEARTBEATS = 1.5
 #: A registration is taken out of the back end when it is dead for so many times the ttl.
 PURGE_AFTER_TTLS = 10
 
@@ -290,10 +292,11 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         with self._lock:
             own_hosts = {host for _, host in self._own}
         for host, (entries, age_seconds) in self._known.found_dead().items():
-            if host not in own_hosts:
+            # Not one that has its heartbeats: it may be that only this process can not reach it.
+            if host not in own_hosts and age_seconds > MISSED_HEARTBEATS * self._freq_seconds:
                 self.backend_expire(entries, age_seconds)
         # Only for those that would soon be dead to all: the rest do it themselves, one write per interval.
-        late_seconds = max(self._ttl_seconds - self._freq_seconds, 1.5 * self._freq_seconds)
+        late_seconds = max(self._ttl_seconds - self._freq_seconds, MISSED_HEARTBEATS * self._freq_seconds)
         late = self._known.late_but_living(late_seconds)
         if late:
             self.backend_touch(late)

@@ -144,6 +144,8 @@ class Contract:
         for host in ("host-1", "host-2"):
             server.register(TOPIC, host)
         server.register(DIRECT, "host-1")
+        for key in (TOPIC, DIRECT):
+            registry.age(key, "host-1", 30)
         assert hosts(client) == {"host-1", "host-2"}
         assert hosts(client, DIRECT) == {"host-1"}
         client.expire(TOPIC, "host-1")
@@ -155,6 +157,19 @@ class Contract:
         assert hosts(other) == {"host-2"}
         server.send_heartbeats()
         poll(lambda: hosts(client) == {"host-1", "host-2"}, "it has given a new sign of life")
+
+    def test_who_lives_is_not_taken_out_by_one_that_can_not_reach_it(self, registry: Registry) -> None:
+        server, other = registry.make(), registry.make()
+        client = registry.make(matchmaker_heartbeat_freq=20)
+        for host in ("host", "gone"):
+            server.register(TOPIC, host)
+        registry.age(TOPIC, "gone", 40)
+        assert hosts(client) == {"host", "gone"}
+        for host in ("host", "gone"):
+            client.expire(TOPIC, host)
+        assert hosts(client) == set()
+        client._tell_of_others()
+        assert hosts(other) == {"host"}
 
     def test_who_has_come_back_is_not_taken_out(self, registry: Registry) -> None:
         server, client = registry.make(), registry.make()
