@@ -116,11 +116,11 @@ class DirectListener(base.Listener):  # type: ignore[misc]  # oslo.messaging has
         super().start(on_incoming_callback)
 
         def handle(delivery: Delivery) -> None:
-            incoming = read(delivery, self._inbox, self._max_message_bytes)
             try:
+                incoming = read(delivery, self._inbox, self._max_message_bytes)
                 if incoming is not None:
                     on_incoming_callback([incoming])
-            except Exception:  # a server's bug must not end the thread that reads for all
+            except BaseException:  # sys.exit too: nothing in a server must end the thread that reads for all
                 LOG.exception("A server could not take a message.")
 
         self._inbox.start(handle)

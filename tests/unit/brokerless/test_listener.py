@@ -238,11 +238,16 @@ def test_direct_listener_hands_over_what_came_before_it_started(
     assert len(inbox) == 0
 
 
+@pytest.mark.parametrize("error", [RuntimeError("cannot schedule new futures after shutdown"), SystemExit(1)])
 def test_server_that_fails_to_take_a_message_ends_nothing(
-    process: ServingProcess, raw_client: RawClient, inbox: DirectInbox[Delivery], caplog: pytest.LogCaptureFixture
+    process: ServingProcess,
+    raw_client: RawClient,
+    inbox: DirectInbox[Delivery],
+    caplog: pytest.LogCaptureFixture,
+    error: BaseException,
 ) -> None:
     def fail(_: list[Incoming]) -> None:
-        raise RuntimeError("cannot schedule new futures after shutdown")
+        raise error
 
     listener = direct(process, inbox)
     listener.start(fail)
