@@ -65,6 +65,8 @@ class Server:
         self._reading = threading.Lock()
         #: since when the reader is at its present message, None while it has none
         self._busy_since: float | None = None
+        #: who has the present message; one of several may not have been asked to handle it yet
+        self._takers: Sequence[Inbox[Delivery]] = ()
         #: a cast that was accepted, whose sender does not know it yet
         self._unconfirmed: Delivery | None = None
         self._reader = self._new_reader()
@@ -113,6 +115,8 @@ class Server:
 
     def _read(self) -> None:
         """Read and handle, until stopped or replaced."""
+        for inbox in self._takers:  # those that the one before did not get to
+            inbox.run()
         poller = select.poll()
         poller.register(self._stop_fd, select.POLLIN)
         for socket in self._sockets:
@@ -146,7 +150,7 @@ class Server:
                 return False
             received = socket.receive()
             if received is None:
-                self._busy_since = None
+                self._busy_since, self._takers = None, ()
                 return False
             self._busy_since = time.monotonic()
             try:
@@ -156,6 +160,7 @@ class Server:
                 return True
             delivery = Delivery(request, received[0], socket)
             inboxes, refusal = self._deliver(delivery)
+            self._takers = inboxes
             self._unconfirmed = delivery if request.kind == frames.CAST and refusal is None else None
         if refusal is not None:
             delivery.answer(frames.REFUSED, refusal.encode())
@@ -180,7 +185,7 @@ class Server:
                 with self._reading:
                     if self._busy_since != busy_since:
                         continue
-                    self._busy_since = None
+                    self._busy_since = time.monotonic()
                     self._reader = self._new_reader()
                 self._confirm()
                 self._reader.start()

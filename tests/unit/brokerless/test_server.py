@@ -204,6 +204,20 @@ def test_listener_that_waits_does_not_keep_others_from_being_served(
     assert raw_client.ask(KEY, b"2") == (frames.REPLY, b"2")
 
 
+def test_copies_of_a_fanout_do_not_wait_for_each_other(
+    process: ServingProcess, raw_client: RawClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "STUCK_SECONDS", 0.01)
+    released, handled = threading.Event(), threading.Event()
+    slow = [process.handle(KEY, lambda _: released.wait(WAIT_SECONDS)) for _ in range(2)]
+    process.handle(KEY, lambda _: handled.set())
+    raw_client.request(f"fanout~{KEY}", kind=frames.CAST)
+    assert handled.wait(WAIT_SECONDS)
+    released.set()
+    for inbox in slow:
+        inbox.wait_until_empty()
+
+
 def test_who_was_replaced_touches_nothing_after_the_end(
     process: ServingProcess, raw_client: RawClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
