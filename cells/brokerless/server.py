@@ -32,6 +32,8 @@ LOOK_SECONDS = 1.0
 GARBAGE_LOG_SECONDS = 10.0
 #: So many messages are read from one socket before another one is looked at.
 MESSAGES_PER_TURN = 100
+#: How long closing waits for a listener that keeps the reader.
+STOP_SECONDS = 5.0
 #: A listener that keeps the reader for so long waits for something.
 STUCK_SECONDS = 0.2
 
@@ -103,26 +105,28 @@ class Server:
             return bool(before) and not left
 
     def close(self) -> None:
-        """Stop reading and close the sockets, once the answers that are under way have left."""
+        """Stop reading and close the sockets, once the answers that are under way have left.  Bounded."""
         if not self._stopped.is_set():
             self._stopped.set()
             os.eventfd_write(self._stop_fd, 1)
             self._watch.join()
-            self._reader.join()
+            if self._reader is not threading.current_thread():
+                # One that waits in a listener for longer touches no socket when it comes back.
+                self._reader.join(STOP_SECONDS)
             for socket in self._sockets:
                 socket.close()
             os.close(self._stop_fd)
 
     def _read(self) -> None:
         """Read and handle, until stopped or replaced."""
-        for inbox in self._takers:  # those that the one before did not get to
-            inbox.run()
         poller = select.poll()
         poller.register(self._stop_fd, select.POLLIN)
         for socket in self._sockets:
             poller.register(socket.ready_fd, select.POLLIN)
             poller.register(socket.wake_fd, select.POLLIN)
         woken = {socket.wake_fd for socket in self._sockets}
+        for inbox in self._takers:  # those that the one before did not get to
+            inbox.run()
         while True:
             # Before the first wait too: who was replaced may have taken the sign that there is more to read.
             while sum(map(self._read_some, self._sockets)):  # not any(): each is asked

@@ -240,6 +240,41 @@ def test_who_was_replaced_touches_nothing_after_the_end(
     assert used == []
 
 
+def test_closing_does_not_wait_for_ever_for_a_listener(
+    process: ServingProcess, raw_client: RawClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "STUCK_SECONDS", 600)
+    monkeypatch.setattr(server, "STOP_SECONDS", 0.01)
+    waiting, released, readers = threading.Event(), threading.Event(), []
+
+    def wait(_: Delivery) -> None:
+        readers.append(threading.current_thread())
+        waiting.set()
+        assert released.wait(WAIT_SECONDS)
+
+    process.handle(KEY, wait)
+    raw_client.request(KEY, kind=frames.CAST)
+    assert waiting.wait(WAIT_SECONDS)
+    closing = on_thread(process.close)
+    assert ended(closing)
+    released.set()
+    assert ended(readers[0])
+
+
+def test_listener_may_close_the_server_that_called_it(process: ServingProcess, raw_client: RawClient) -> None:
+    readers = []
+
+    def close(_: Delivery) -> None:
+        process.close()
+        readers.append(threading.current_thread())
+
+    process.handle(KEY, close)
+    raw_client.request(KEY, kind=frames.CAST)
+    poll(lambda: readers, "it is closed", pause_seconds=0.001)
+    assert ended(readers[0])
+    assert all(socket.socket.closed for socket in process.server._sockets)
+
+
 class Flooded:
     """A socket on which more garbage has come whenever one looks."""
 
