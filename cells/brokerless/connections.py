@@ -47,6 +47,7 @@ class Connection:
         self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str, prepare: Prepare, timeout: float
     ) -> None:
         """:raises PeerUnreachable: nobody listens, or who listens does not want us"""
+        deadline = time.monotonic() + timeout
         _knock(endpoint, timeout)
         try:
             self._socket = context.socket(zmq.DEALER)
@@ -65,7 +66,8 @@ class Connection:
             self._socket.setsockopt(zmq.RCVTIMEO, int(LOOK_SECONDS * 1000))
             prepare(self._socket, endpoint)
             self._socket.connect(endpoint)
-            is_connected = bool(self._socket.poll(int(timeout * 1000), zmq.POLLOUT))
+            left = max(0.01, deadline - time.monotonic())
+            is_connected = bool(self._socket.poll(int(left * 1000), zmq.POLLOUT))
         except zmq.ZMQError as error:
             self.close()
             raise PeerUnreachable(str(error)) from None

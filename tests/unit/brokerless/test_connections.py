@@ -158,6 +158,23 @@ def test_who_speaks_something_else_is_no_peer(sockets: Path) -> None:
         assert ended(on_thread(connections.close))
 
 
+def test_knocking_and_connecting_share_the_time(sockets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, connections = [1000.0], Connections(lambda *_: None, 1, 60.0)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def knock_slowly(_: str, timeout_seconds: float) -> None:
+        now[0] += timeout_seconds
+
+    monkeypatch.setattr(module, "_knock", knock_slowly)
+
+    def connect() -> None:
+        with pytest.raises(PeerUnreachable), connections.borrow(f"ipc://{sockets}/none.sock", 2000.0):
+            pass
+
+    assert ended(on_thread(connect))
+    assert ended(on_thread(connections.close))
+
+
 def test_too_many_open_files_are_a_reason_of_our_own(
     connections: Connections, endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
