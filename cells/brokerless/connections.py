@@ -36,6 +36,10 @@ class NotTried(PeerUnreachable):
     """Raised when the reason is on this side, and nothing is known of the other."""
 
 
+class AllInUse(NotTried):
+    """Raised when as many connections are in use as there may be."""
+
+
 class ConnectionLost(Exception):
     """Raised when a connection ended before the answer came."""
 
@@ -126,15 +130,18 @@ class Connections:
         self._is_closed = False
 
     @contextlib.contextmanager
-    def borrow(self, endpoint: str, deadline: float) -> Iterator[Connection]:
+    def borrow(self, endpoint: str, deadline: float, place_by: float | None = None) -> Iterator[Connection]:
         """A connection for the block.  It is kept for the next user if the block ends without an error.
 
-        :raises PeerUnreachable: there is none, and no free place for one before the deadline
+        :param place_by: until when to wait for a free place, if not until the deadline
+        :raises AllInUse: there is no free place by then
+        :raises PeerUnreachable: there is no connection before the deadline
         """
         places = self._places_at(endpoint)
-        if not places.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        place_by = deadline if place_by is None else place_by
+        if not places.acquire(timeout=max(0.0, place_by - time.monotonic())):
             self._leave()
-            raise NotTried(f"all {self._max_per_endpoint} connections are in use")
+            raise AllInUse(f"all {self._max_per_endpoint} connections are in use")
         try:
             connection = self._take(endpoint, deadline)
             try:

@@ -7,6 +7,7 @@ there was no connection, or it refused.  So nothing is delivered twice.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 import time
 import urllib.parse
@@ -18,7 +19,7 @@ import oslo_messaging
 from cells import exceptions
 from cells.brokerless import exchange, frames, routing_keys
 from cells.brokerless.addresses import Address
-from cells.brokerless.connections import Connection, Connections, NotTried, PeerUnreachable
+from cells.brokerless.connections import AllInUse, Connection, Connections, NotTried, PeerUnreachable
 from cells.brokerless.exchange import DeliveryUnknown, Outgoing, Refused
 from cells.brokerless.frames import Answer
 from cells.brokerless.peers import Peers
@@ -105,13 +106,19 @@ class Sender:
 
     def _to_one(self, message: Outgoing, found: list[Address], taken_by: float, deadline: float) -> Answer:
         reasons = []
-        for address in found:
+        busy: list[Address] = []
+        # Only what nobody else takes waits for a free connection.
+        attempts = itertools.chain(((address, False) for address in found), ((address, True) for address in busy))
+        for address, may_wait in attempts:
             try:
-                with self._connected(address, taken_by) as connection:
+                with self._connected(address, taken_by, taken_by if may_wait else 0.0) as connection:
                     request = exchange.send(connection, message, address.pool)
                     answer = exchange.wait(connection, request, deadline, message.monitor_seconds)
                 exchange.check(answer)
             except (PeerUnreachable, Refused) as error:
+                if isinstance(error, AllInUse) and not may_wait:
+                    busy.append(address)
+                    continue
                 reasons.append(f"{address.process}: {error}")
                 self._note(message, address, error)
             except oslo_messaging.MessagingTimeout as error:
@@ -156,11 +163,11 @@ class Sender:
         raise PeerUnreachable("; ".join(reasons))
 
     @contextlib.contextmanager
-    def _connected(self, address: Address, deadline: float) -> Iterator[Connection]:
+    def _connected(self, address: Address, deadline: float, place_by: float | None = None) -> Iterator[Connection]:
         endpoint = address.nearest()
         if endpoint is None:
             raise PeerUnreachable("it runs on another machine and has no [oslo_messaging_zmq] bind, or is gone")
-        with self._connections.borrow(endpoint, deadline) as connection:
+        with self._connections.borrow(endpoint, deadline, place_by) as connection:
             yield connection
 
     def _note(self, message: Outgoing, address: Address, error: Exception) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -330,6 +331,28 @@ def test_no_free_connection_is_no_reason_to_think_a_peer_dead(
     ):
         hasty.cast(cast())
     assert peers.said == []
+
+
+def test_no_free_connection_to_one_peer_is_a_reason_to_ask_another(
+    sender: Sender, peers: KnownPeers, connections: Connections, start_process: Start, dead: Address
+) -> None:
+    full, other = start_process(), start_process()
+    full.queue(KEY)
+    queue = other.queue(KEY)
+    peers.known = [full.address, other.address]
+    soon = time.monotonic() + WAIT_SECONDS
+    with connections.borrow(full.endpoint, soon), contextlib.ExitStack() as borrowed:
+        borrowed.enter_context(connections.borrow(full.endpoint, soon))
+        assert ended(on_thread(lambda: sender.cast(cast())), WAIT_SECONDS / 2)
+        assert len(queue) == 1
+        # With nobody else to ask, a connection is waited for.
+        peers.known = [full.address, dead]
+        waiting = on_thread(lambda: sender.cast(cast()))
+        poll(lambda: ("unreachable", dead) in peers.said, "the other one was asked", pause_seconds=0.001)
+        assert waiting.is_alive()
+        borrowed.close()
+        assert ended(waiting)
+    assert peers.said[-1] == ("delivered", full.address)
 
 
 def test_closed_one_sends_nothing(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
