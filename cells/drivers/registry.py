@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
-from stevedore import driver as stevedore_driver
-from stevedore import exception as stevedore_exception
-
-from cells import exceptions
 from cells.drivers.base import BaseCellsDriver, DriverSettings
+from cells.plugins import Kind
 
-NAMESPACE = "cells.drivers"
+DRIVERS: Kind[BaseCellsDriver] = Kind(
+    namespace="cells.drivers",
+    noun="driver",
+    base=BaseCellsDriver,  # type: ignore[type-abstract]  # what is made is a class of its own
+    advice='correct the name with "cells neighbor set NAME --driver ..."',
+)
 
 
 class Drivers:
@@ -27,28 +28,8 @@ class Drivers:
         with self._lock:
             driver = self._drivers.get(name)
             if driver is None:
-                driver = self._drivers[name] = self._load(name)
+                driver = self._drivers[name] = DRIVERS.make(name, self._settings)
             return driver
-
-    def _load(self, name: str) -> BaseCellsDriver:
-        try:
-            loaded: Any = stevedore_driver.DriverManager(NAMESPACE, name, on_load_failure_callback=_refuse)
-        except stevedore_exception.NoMatches as error:
-            raise exceptions.PluginError(
-                f"There is no driver {name!r}: install the package that brings it, or correct the name with "
-                '"cells neighbor set NAME --driver ...".'
-            ) from error
-        try:
-            built = loaded.driver(self._settings)
-        except exceptions.CellsError:
-            raise
-        except Exception as error:  # of a constructor of any kind
-            raise exceptions.PluginError(
-                f"The driver {name!r} can not be made: {type(error).__name__}: {error}."
-            ) from error
-        if not isinstance(built, BaseCellsDriver):
-            raise exceptions.PluginError(f"The driver {name!r} is no BaseCellsDriver but {type(built).__name__}.")
-        return built
 
     def close(self) -> None:
         """Close what the drivers have open toward neighbours."""
@@ -56,9 +37,3 @@ class Drivers:
             drivers = list(self._drivers.values())
         for driver in drivers:
             driver.close()
-
-
-def _refuse(_manager: object, entry_point: object, error: BaseException) -> None:
-    raise exceptions.PluginError(
-        f"The driver {getattr(entry_point, 'name', entry_point)!r} can not be loaded: {error}."
-    ) from error

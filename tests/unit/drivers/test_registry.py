@@ -11,7 +11,7 @@ from cells import conf as cells_conf
 from cells import exceptions
 from cells.drivers.base import DriverSettings
 from cells.drivers.memory import MemoryDriver
-from cells.drivers.registry import NAMESPACE, Drivers
+from cells.drivers.registry import DRIVERS, Drivers
 from cells.drivers.rpc import CellsRPCDriver
 
 
@@ -28,7 +28,7 @@ def plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: strange-drivers\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text(
-        f"[{NAMESPACE}]\nbroken = strange_drivers:missing\nlist = strange_drivers:make\n"
+        f"[{DRIVERS.namespace}]\nbroken = strange_drivers:missing\nlist = strange_drivers:make\n"
         "fragile = strange_drivers:fail\n"
     )
     (tmp_path / "strange_drivers.py").write_text(

@@ -51,7 +51,7 @@ class Other:
     ],
 )
 def test_one_that_does_not_load(monkeypatch: pytest.MonkeyPatch, value: str, text: str) -> None:
-    entry_point = importlib.metadata.EntryPoint("mine", value, registry.NAMESPACE)
+    entry_point = importlib.metadata.EntryPoint("mine", value, registry.MATCHMAKERS.namespace)
 
     def entry_points(*_: Any, **__: Any) -> list[importlib.metadata.EntryPoint]:
         return [entry_point]
