@@ -53,8 +53,10 @@ class Backlog:
         :raises oslo_messaging.MessageDeliveryFailure: too many are kept already
         """
         with self._lock:
-            has_older = any(waiting.key == key for waiting in self._waiting)
-        left = [_Waiting(key, body, None)] if has_older else self._deliver(_Waiting(key, body, None))
+            stuck = {waiting.pool for waiting in self._waiting if waiting.key == key}
+        # A pool that is gone keeps nobody else waiting, however much is kept for it.
+        newest = _Waiting(key, body, None)
+        left = [newest] if None in stuck else self._deliver(newest, stuck)
         if left:
             self._keep(left)
 

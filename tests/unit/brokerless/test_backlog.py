@@ -104,6 +104,22 @@ def test_pool_gets_each_once_and_in_order_when_it_comes(backlog: Backlog, listen
     assert arrived(listeners, 6)[3:] == [("audit", b"0"), ("audit", b"1"), ("audit", b"2")]
 
 
+def test_pool_that_is_gone_keeps_no_other_waiting(
+    backlog: Backlog, listeners: Listeners, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 600)
+    listeners.known, listeners.listening = {"", "audit"}, {""}
+    for number in range(5):
+        backlog.send(KEY, b"%d" % number)
+    assert [pool for pool, _ in listeners.received] == [""] * 5
+    listeners.known = {""}
+    backlog.send(KEY, b"5")
+    assert listeners.received[5:] == [("", b"5")]
+    listeners.known = listeners.listening = {"", "audit"}
+    backlog._try_all()
+    assert listeners.received[6:] == [("audit", b"%d" % number) for number in range(5)]
+
+
 def test_pool_that_comes_during_a_look_gets_nothing_before_what_is_older(
     backlog: Backlog, listeners: Listeners, monkeypatch: pytest.MonkeyPatch
 ) -> None:
