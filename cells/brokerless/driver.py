@@ -6,8 +6,8 @@ a message of RPC or a notification means here, in terms of the other modules of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import oslo_messaging
 from oslo_config import cfg
@@ -20,9 +20,10 @@ from cells.brokerless.exchange import Outgoing
 from cells.brokerless.inbox import DirectInbox, PolledInbox
 from cells.brokerless.listener import DirectListener, PolledListener
 from cells.brokerless.parts import Parts
-from cells.brokerless.sender import Sender
 from cells.brokerless.server import Delivery
 from cells.conf import zmq as options
+
+T = TypeVar("T")
 
 
 class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no types
@@ -72,7 +73,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         body = frames.encode({"context": ctxt, "message": message, "monitor_seconds": call_monitor_timeout})
         kind = frames.CALL if wait_for_reply else frames.CAST
         outgoing = Outgoing(kind, self._key(target), body, retry, monitor_seconds=call_monitor_timeout)
-        sender = self._sender()
+        sender = self._opened(self._parts.sender)
         if not wait_for_reply:
             sender.cast(outgoing)
             return None
@@ -97,10 +98,12 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
     ) -> None:
         """Deliver a notification, or keep it until somebody listens.
 
-        :raises oslo_messaging.MessageDeliveryFailure: too many are kept already
+        :raises oslo_messaging.MessageDeliveryFailure: too many are kept already, or an option is wrong
         """
         body = frames.encode({"context": ctxt, "message": message})
-        self._parts.backlog().send(routing_keys.notification_key(self._exchange(target), target.topic), body)
+        self._opened(self._parts.backlog).send(
+            routing_keys.notification_key(self._exchange(target), target.topic), body
+        )
 
     def listen(
         self,
@@ -138,9 +141,9 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         """Close everything.  May be called twice."""
         self._parts.close()
 
-    def _sender(self) -> Sender:
+    def _opened(self, make: Callable[[], T]) -> T:
         try:
-            return self._parts.sender()
+            return make()
         except exceptions.ConfigurationError as error:
             raise oslo_messaging.MessageDeliveryFailure(error.message) from error
 

@@ -188,6 +188,13 @@ def test_closed_one_raises_what_callers_catch(make_driver: MakeDriver, client: Z
             use()
 
 
+def test_wrong_option_is_an_error_that_senders_catch(make_driver: MakeDriver) -> None:
+    client = make_driver("zmq:///", matchmaker="unheard-of")
+    for use in (lambda: call(client), lambda: client.send_notification(TARGET, {}, {}, 2.0, 0)):
+        with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="There is no MatchMaker 'unheard-of'"):
+            use()
+
+
 def test_closing_while_calls_wait(make_driver: MakeDriver, sockets: Path) -> None:
     waiting: list[Incoming] = []
     server = make_driver("zmq:///")
