@@ -76,9 +76,14 @@ def read(layout: Layout) -> State | None:
 def write(layout: Layout, state: State) -> None:
     """Keep ``state``, readable by this user alone: it may hold a password."""
     fresh = layout.state.with_suffix(".new")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(state.to_json())
-    fresh.replace(layout.state)
+    try:
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(state.to_json())
+        fresh.replace(layout.state)
+    except BaseException:
+        # Alone in the directory it would be a file of somebody else's to every later command.
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def check_is_ours(layout: Layout) -> None:

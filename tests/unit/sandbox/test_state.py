@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -85,6 +86,17 @@ def test_one_at_a_time(tmp_path: Path) -> None:
         layout.lock.unlink()
     with state.locked(layout):
         assert layout.lock.exists()
+
+
+def test_a_state_that_can_not_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: State) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(State, "to_json", fail)
+    layout = Layout(tmp_path)
+    with pytest.raises(OSError, match="No space left"):
+        state.write(layout, State(parse("api"), "zmq:///"))
+    state.check_is_ours(layout)
 
 
 def test_a_directory_that_is_gone_can_not_be_locked(tmp_path: Path) -> None:
