@@ -5,6 +5,7 @@ The composition root of this package: the one place that reads the options.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable, Sequence
@@ -125,11 +126,16 @@ class Parts:
                     matchmaker.register(key, host)
 
         def stop() -> None:
+            with self._lock, contextlib.suppress(ValueError):
+                self._releases.remove(stop)
             with _REGISTERING:
                 for key in keys:
                     if listening.server.remove(key, inbox, pool) and matchmaker is not None:
                         matchmaker.unregister(key, host)
 
+        with self._lock:
+            # Others of this process may go on listening there after close.
+            self._releases.insert(0, stop)
         return stop
 
     def close(self) -> None:

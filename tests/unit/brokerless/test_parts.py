@@ -13,6 +13,7 @@ from oslo_config import cfg
 
 from cells import conf as cells_conf
 from cells import exceptions
+from cells.brokerless import frames
 from cells.brokerless import parts as module
 from cells.brokerless.inbox import PolledInbox
 from cells.brokerless.matchmaker import MatchMakerBase
@@ -126,6 +127,30 @@ def test_transports_of_a_process_have_one_socket_and_one_registry(
     second.close()
     assert registry.told[-1] == "stop"
     assert list(sockets.iterdir()) == []
+
+
+def test_closed_one_serves_nothing_where_others_go_on(
+    make_parts: MakeParts, connect: Callable[[str], RawClient], registry: Registry
+) -> None:
+    first, second = make_parts(), make_parts()
+    stop = first.serve([KEY], inbox(), "")
+    second.serve([f"{KEY}.other"], inbox(), "")
+    first.close()
+    (endpoint,) = second.listening().address.endpoints
+    assert registry.told[-1] == f"-{KEY} {endpoint}"
+    client = connect(endpoint)
+    assert client.ask(KEY, kind=frames.CAST)[0] == frames.REFUSED
+    assert client.ask(f"{KEY}.other", kind=frames.CAST)[0] == frames.ACCEPTED
+    stop()
+    assert registry.told[-1] == f"-{KEY} {endpoint}"
+
+
+def test_what_was_stopped_is_not_remembered(make_parts: MakeParts) -> None:
+    parts = make_parts()
+    parts.serve([KEY], inbox(), "")()
+    before = len(parts._releases)
+    parts.serve([KEY], inbox(), "")()
+    assert len(parts._releases) == before
 
 
 def test_server_that_comes_while_the_last_one_goes_stays_registered(make_parts: MakeParts, registry: Registry) -> None:
