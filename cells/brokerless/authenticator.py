@@ -84,8 +84,8 @@ class Authenticator:
         with self._lock:
             if self._thread is None or self._control is None:
                 return
-            with contextlib.suppress(zmq.ZMQError):  # the context is gone, and so the thread ends by itself
-                self._control.send(b"")
+            with contextlib.suppress(zmq.ZMQError):  # the context or the thread is gone, and nobody has to be told
+                self._control.send(b"", zmq.NOBLOCK)
             self._thread.join()
             self._control.close()
             self._thread = self._control = None

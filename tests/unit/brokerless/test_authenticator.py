@@ -11,6 +11,7 @@ from zmq.utils import z85
 
 from cells.brokerless.authenticator import Authenticator
 from cells.brokerless.keys import KeyStore
+from tests.unit.brokerless.serving import ended, on_thread
 
 Ask = zmq.Socket[bytes]
 
@@ -79,3 +80,23 @@ def test_request_that_is_none_is_refused_and_survived(
 def test_address_as_people_write_it(ask: Ask, address: bytes, shown: str, caplog: pytest.LogCaptureFixture) -> None:
     assert status(ask, request(zmq.curve_keypair()[0], address=address)) == b"400"
     assert shown in caplog.text
+
+
+def test_stopping_does_not_wait_for_one_that_has_ended(
+    store: KeyStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: list[bytes]) -> list[bytes]:
+        raise zmq.ZMQError(zmq.EFSM)
+
+    with zmq.Context() as context, context.socket(zmq.REQ) as ask:
+        ask.linger = 0
+        authenticator = Authenticator(context, store)
+        monkeypatch.setattr(authenticator, "_answer", fail)
+        authenticator.start()
+        thread = authenticator._thread
+        assert thread is not None
+        ask.connect("inproc://zeromq.zap.01")
+        ask.send(b"1.0")
+        assert ended(thread)
+        assert "the authenticator has ended" in caplog.text
+        assert ended(on_thread(authenticator.stop))
