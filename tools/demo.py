@@ -26,6 +26,8 @@ from tools.manager_process import ProcessError, program
 
 TREE = "api(east(az1,az2),west)"
 COMMAND_TIMEOUT_SECONDS = 180.0
+#: Ctrl-C, the end of the terminal, and what a supervisor sends.
+SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 
 
 class Demo:
@@ -53,12 +55,15 @@ class Demo:
 
     def stop(self) -> None:
         """Take all of it down; may be called whatever there is."""
-        say("Take everything down again:")
+        # Nobody may be there any more who reads it, "tools/demo | head" say.
+        with contextlib.suppress(OSError):
+            say("Take everything down again:")
         self._type("sandbox", "down")
 
     def _type(self, *arguments: str) -> None:
         shown = shlex.join(mask(word) if "://" in word else word for word in arguments)
-        print(f"$ cells {shown}", flush=True)
+        with contextlib.suppress(OSError):
+            print(f"$ cells {shown}", flush=True)
         process = subprocess.Popen([program("cells"), *arguments], env=self._environment, stdin=subprocess.DEVNULL)
         try:
             status = process.wait(COMMAND_TIMEOUT_SECONDS)
@@ -87,6 +92,9 @@ def run(transport: str | None) -> None:
         try:
             demo.run()
         finally:
+            # Who is impatient has asked for the end already; the command inherits it.
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
             demo.stop()
     print(f"\nDone in {time.monotonic() - started:.0f} s.")
 
@@ -100,7 +108,8 @@ def main() -> int:
         "--transport", metavar="URL", help="rabbit://guest:guest@127.0.0.1:5672/ uses RabbitMQ (default: no broker)"
     )
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in SIGNALS:
+        signal.signal(number, signal.default_int_handler)
     try:
         run(arguments.transport)
     except (ProcessError, subprocess.TimeoutExpired, OSError) as error:

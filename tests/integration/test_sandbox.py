@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from cells import exceptions
-from cells.sandbox import virtual_hosts
+from cells.sandbox import processes, virtual_hosts
 from tests.integration import rabbitmq as rabbitmq_server
 from tests.integration.rabbitmq import VirtualHostPool
 from tools.manager_process import Finished, program
@@ -63,15 +63,22 @@ class Commands:
 
 
 @pytest.fixture
-def cells() -> Iterator[Commands]:
+def short_path() -> Iterator[Path]:
     # Not pytest's own directory: the paths of sockets have to be short.
-    parent = Path(tempfile.mkdtemp(prefix="cells-"))
-    commands = Commands(parent / "sandbox")
+    path = Path(tempfile.mkdtemp(prefix="cells-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def cells(short_path: Path) -> Iterator[Commands]:
+    commands = Commands(short_path / "sandbox")
     try:
         yield commands
     finally:
         commands("sandbox", "down")
-        shutil.rmtree(parent, ignore_errors=True)
 
 
 def is_alive(pid: int) -> bool:
@@ -187,6 +194,53 @@ def test_the_demonstration_needs_no_server_and_leaves_nothing(tmp_path: Path) ->
     assert "The sandbox is taken down." in done.stdout
     assert [Path(path) for path in re.findall(r"in (/\S+/sandbox)\.", done.stdout) if Path(path).exists()] == []
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM], ids=lambda number: number.name)
+def test_the_demonstration_that_is_interrupted_leaves_nothing(short_path: Path, number: signal.Signals) -> None:
+    demo, directory = begin_demonstration(short_path)
+    try:
+        poll(lambda: processes.find(directory), "a manager runs")
+        # At each of its processes, as a terminal does it, and again by somebody impatient.
+        os.killpg(demo.pid, number)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(demo.pid, number)
+        _, stderr = demo.communicate(timeout=100)
+    finally:
+        demo.kill()
+    assert demo.returncode == 130
+    assert "everything is removed" in stderr
+    assert processes.find(directory) == []
+    assert list(short_path.iterdir()) == []
+
+
+def test_the_demonstration_that_nobody_reads_any_more_leaves_nothing(short_path: Path) -> None:
+    demo, directory = begin_demonstration(short_path)
+    try:
+        poll(lambda: processes.find(directory), "a manager runs")
+        for stream in (demo.stdout, demo.stderr):
+            assert stream is not None
+            stream.close()
+        demo.wait(timeout=150)
+    finally:
+        demo.kill()
+    assert processes.find(directory) == []
+    assert list(short_path.iterdir()) == []
+
+
+def begin_demonstration(directory: Path) -> tuple[subprocess.Popen[str], Path]:
+    """Start it with its temporary directory in ``directory``; return when its sandbox is about to be set up."""
+    demo = subprocess.Popen(
+        [sys.executable, "tools/demo.py"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(directory)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    poll(lambda: list(directory.iterdir()), "the demonstration has begun")
+    return demo, next(directory.iterdir()) / "sandbox"
 
 
 @pytest.mark.rabbitmq
