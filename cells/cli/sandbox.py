@@ -155,7 +155,7 @@ def _tree(text: str) -> notation.Tree:
     try:
         return notation.parse(text)
     except exceptions.SandboxError as error:
-        raise argparse.ArgumentTypeError(error.message) from None
+        raise argparse.ArgumentTypeError(error.message.rstrip(".")) from None
 
 
 @contextlib.contextmanager

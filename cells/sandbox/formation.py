@@ -43,7 +43,10 @@ def wait(conf: cfg.ConfigOpts, tree: Tree, timeout_seconds: float) -> dict[str, 
             except (exceptions.CellsError, oslo_messaging.MessagingException, kombu_errors.OperationalError) as error:
                 problem = f"{type(error).__name__}: {error}"
             time.sleep(_PAUSE_SECONDS)
-    raise exceptions.SandboxError(f"The cells did not find together within {timeout_seconds:g} s: {problem}.")
+    raise exceptions.SandboxError(
+        f"The cells did not find together within {timeout_seconds:g} s: {problem.rstrip('.')}. "
+        "Begin anew with 'cells sandbox down' and 'up'."
+    )
 
 
 def _known(manager: CellsAPI, ctxt: Any) -> dict[str, Any]:

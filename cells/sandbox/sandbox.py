@@ -77,6 +77,9 @@ class Sandbox:
             if found is not None and running:
                 self._check_is_same(found, wanted, transport)
                 return self._start(found, [name for name in found.tree.names() if name not in running], tell)
+            if running:
+                tell(f"Managers whose files in {self.directory} are gone are ended.")
+                self._end_managers()
             if found is not None:
                 tell(f"What is left of a sandbox in {self.directory} is removed: none of its managers runs any more.")
                 self._remove(found)

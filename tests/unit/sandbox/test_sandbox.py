@@ -181,6 +181,18 @@ def test_managers_are_ended_even_if_their_files_are_gone(sandbox: Sandbox, tmp_p
     assert processes.find(sandbox.directory) == []
 
 
+def test_up_ends_managers_whose_files_are_gone(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.up(TREE)
+    before = {manager.pid for manager in processes.find(sandbox.directory)}
+    sandbox.directory.rename(tmp_path / "moved")
+    told: list[str] = []
+    assert sandbox.up(TREE, tell=told.append).started == ("api", "b")
+    assert told[0] == f"Managers whose files in {sandbox.directory} are gone are ended."
+    after = {manager.pid for manager in processes.find(sandbox.directory)}
+    assert len(after) == 2
+    assert not before & after
+
+
 def test_while_one_is_set_up_others_wait(sandbox: Sandbox) -> None:
     sandbox.up(TREE)
     with state.locked(sandbox.layout):
