@@ -37,6 +37,7 @@ from cells.neighbors import Changes, NeighborTable
 from cells.pending import PendingCalls
 from cells.router import Limits, Router
 from cells.topology import Topology
+from cells.transport_url import is_brokerless
 
 LOG = logging.getLogger(__name__)
 
@@ -180,13 +181,20 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         if problem is None:
             return True
         self.counters.count("start_failed", type(problem).__name__)
-        LOG.error(
-            "This cell's own broker refuses its manager, the next try is in %d s: %s: %s. "
-            "Check [DEFAULT] transport_url.",
-            RETRY_SECONDS,
-            type(problem).__name__,
-            problem,
-        )
+        if self._transport is not None and is_brokerless(self._conf.transport_url):
+            LOG.error(
+                "The manager can not serve its cell, the next try is in %d s: %s.",
+                RETRY_SECONDS,
+                str(problem).rstrip("."),
+            )
+        else:
+            LOG.error(
+                "This cell's own broker refuses its manager, the next try is in %d s: %s: %s. "
+                "Check [DEFAULT] transport_url.",
+                RETRY_SECONDS,
+                type(problem).__name__,
+                str(problem).rstrip("."),
+            )
         self._receiver.stop_servers()
         return False
 

@@ -37,6 +37,11 @@ ZMQ_PARAMETERS = frozenset(
         "tcp_security",
     }
 )
+#: those that are numbers; their bounds are those of the options
+_ZMQ_NUMBERS = frozenset({"connect_timeout", "delivery_timeout", "max_connections", "max_message_bytes"})
+_ZMQ_SECURITY = ("curve", "none")
+#: every address of a host to the one who listens, and none to the one who connects
+_WILDCARDS = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104  # refused here
 NOTATION = "rabbit://user:password@host:5672/virtual_host"
 ZMQ_NOTATION = "zmq://host1:5570,host2:5570/?peer=NAME, or zmq+ipc:///directory for a cell on this machine"
 _ENCODING_HINT = "special characters of a user name or password are written as %nn there: @ is %40, # is %23, : is %3A"
@@ -146,6 +151,8 @@ def check_neighbor(url: TransportURL) -> None:
         )
     elif any(host.port is None for host in url.hosts):
         raise _invalid("Each host of a zmq:// URL needs its port", ZMQ_NOTATION)
+    elif any(host.hostname in _WILDCARDS for host in url.hosts):
+        raise _invalid("A host of the zmq:// URL is a wildcard, to which nobody can connect", ZMQ_NOTATION)
     elif url.virtual_host:
         raise _invalid("A zmq:// URL with hosts has no path: there is no broker that has virtual hosts", ZMQ_NOTATION)
     _check_parameters(url.query)
@@ -238,6 +245,19 @@ def _check_parameters(query: str) -> None:
             )
         if not value:
             raise _invalid(f"The parameter {key} of the zmq URL has no value", ZMQ_NOTATION)
+        if key in _ZMQ_NUMBERS and not _is_positive(value):
+            raise _invalid(f"The parameter {key} of the zmq URL must be a number above 0", ZMQ_NOTATION)
+        if key == "tcp_security" and value not in _ZMQ_SECURITY:
+            raise _invalid(
+                f"The parameter {key} of the zmq URL must be one of {', '.join(_ZMQ_SECURITY)}", ZMQ_NOTATION
+            )
+
+
+def _is_positive(text: str) -> bool:
+    try:
+        return 0 < float(text) < float("inf")
+    except ValueError:
+        return False
 
 
 def _change_addresses(hosts: tuple[BrokerHost, ...], parts: Parts) -> tuple[BrokerHost, ...]:

@@ -117,7 +117,7 @@ class DirectoryPeers(Peers):
             status = self._directory.stat()
         except OSError as error:
             raise exceptions.MatchMakerException(
-                f"There is no directory of sockets {self._directory} ({error.strerror}): is the service there running?"
+                f"There is no directory of sockets {self._directory} ({error.strerror}): the service does not run there"
             ) from None
         # In a place like /tmp somebody else could have made it, to get our messages.
         if os.geteuid() not in (0, status.st_uid):

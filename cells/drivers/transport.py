@@ -41,6 +41,9 @@ def open_transport(conf: cfg.ConfigOpts, url: str | None = None, exception_modul
     except exceptions.InvalidNeighbor as error:
         raise exceptions.ConfigurationError(f"The {where} can not be used: {error.message}") from error
     except (oslo_messaging.InvalidTransportURL, oslo_messaging.DriverLoadFailure, cfg.Error, ValueError) as error:
+        if transport_url.is_brokerless(url or conf.transport_url):
+            # Its driver is of this project, and repeats no secret.
+            raise exceptions.ConfigurationError(f"The {where} can not be used: {error}") from None
         # The text of oslo.messaging's error may hold the URL with its password.
         raise exceptions.ConfigurationError(
             f"The {where} can not be used ({type(error).__name__}): it must look like "

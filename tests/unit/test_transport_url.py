@@ -287,6 +287,12 @@ def test_neighbour_without_a_broker(url: str) -> None:
         pytest.param("zmq://h1:5570/?matchmaker=sql", "'matchmaker'", id="option-that-is-not-of-a-neighbour"),
         pytest.param("zmq://h1:5570/?peer", "peer of the zmq URL has no value", id="no-value"),
         pytest.param("zmq://h1:5570/?peer=", "peer of the zmq URL has no value", id="empty-value"),
+        pytest.param("zmq://h1:5570/?connect_timeout=never", "connect_timeout .* number above 0", id="no-number"),
+        pytest.param("zmq://h1:5570/?delivery_timeout=nan", "delivery_timeout .* number above 0", id="nan"),
+        pytest.param("zmq://h1:5570/?max_connections=0", "max_connections .* number above 0", id="zero"),
+        pytest.param("zmq://h1:5570/?tcp_security=tls", "tcp_security .* one of curve, none", id="no-such-security"),
+        pytest.param("zmq://h1:5570,*:5570/", "wildcard", id="wildcard"),
+        pytest.param("zmq://[::]:5570/", "wildcard", id="wildcard-of-ipv6"),
     ],
 )
 def test_neighbour_that_no_such_url_leads_to(url: str, told: str) -> None:

@@ -149,7 +149,7 @@ def test_directory_at_rest_is_not_listed_for_each_message(sockets: Path, monkeyp
 
 
 def test_directory_that_is_not_there_is_said_by_name(sockets: Path) -> None:
-    with pytest.raises(exceptions.MatchMakerException, match=rf"{sockets}/none.*is the service there running"):
+    with pytest.raises(exceptions.MatchMakerException, match=rf"{sockets}/none.*the service does not run there"):
         DirectoryPeers(sockets / "none").find(KEY)
 
 

@@ -30,6 +30,9 @@ def test_opens_without_io(url: str | None) -> None:
         ("pigeon://user:s3kr3t@h/v", "driver must be installed"),
         ("rabbit://user:s3kr3t@h:no/v", "port is not a number"),
         ("rabbit://user:s3kr3t@h/v?heartbeat_timeout_threshold=x", "must look like"),
+        ("zmq://h:5570/?connect_timeout=never", "float: .never"),
+        ("zmq://h:5570/?tcp_security=tls", "tls"),
+        ("zmq:///?matchmaker_connection=redis://:s3kr3t@h/&max_connections=0", "greater than or equal to 1"),
     ],
 )
 def test_refuses_what_can_not_be_used(url: str, text: str) -> None:
