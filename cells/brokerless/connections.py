@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 import zmq
 
 from cells.brokerless import addresses
-from cells.brokerless.router_socket import TCP_HEARTBEAT_MS, TCP_HEARTBEAT_TIMEOUT_MS
+from cells.brokerless.router_socket import notice_silence
 
 #: How often a thread that waits for an answer looks whether the other side is still there.
 LOOK_SECONDS = 0.25
@@ -65,8 +65,7 @@ class Connection:
             # A connection that is lost is not of use any more, because the answer went with it.
             self._socket.setsockopt(zmq.RECONNECT_IVL, -1)
             self._socket.setsockopt(zmq.IPV6, 1)
-            self._socket.setsockopt(zmq.HEARTBEAT_IVL, TCP_HEARTBEAT_MS)
-            self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, TCP_HEARTBEAT_TIMEOUT_MS)
+            notice_silence(self._socket)
             self._socket.setsockopt(zmq.RCVTIMEO, int(LOOK_SECONDS * 1000))
             prepare(self._socket, endpoint)
             self._socket.connect(endpoint)

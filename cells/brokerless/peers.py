@@ -120,9 +120,9 @@ class DirectoryPeers(Peers):
                 f"There is no directory of sockets {self._directory} ({error.strerror}): the service does not run there"
             ) from None
         # In a place like /tmp somebody else could have made it, to get our messages.
-        if os.geteuid() not in (0, status.st_uid):
+        if os.geteuid() not in (0, status.st_uid) or status.st_mode & 0o022:
             raise exceptions.MatchMakerException(
-                f"The directory of sockets {self._directory} belongs to another user: run as the service's user."
+                f"The directory of sockets {self._directory} belongs to another user, or others may write to it."
             )
         changed_at = status.st_mtime_ns
         seen_at, endpoints = self._seen

@@ -22,9 +22,23 @@ FRAME_BYTES = 4096
 LINGER_MS = 1000
 #: A peer that sees its connection end drops what it has received and not yet read, so it gets that long to read it.
 READ_SECONDS = 0.05
-#: A machine that vanished is noticed by its silence.
-TCP_HEARTBEAT_MS = 5000
-TCP_HEARTBEAT_TIMEOUT_MS = 15000
+#: A machine that vanished is noticed by the system, which repeats what nobody confirms for so long.
+TCP_SILENCE_MS = 15000
+TCP_KEEPALIVE_SECONDS = 5
+#: One that is there and hangs is noticed by its silence. A large message on a slow link is silence too.
+HEARTBEAT_MS = 5000
+HEARTBEAT_TIMEOUT_MS = 60000
+
+
+def notice_silence(socket: zmq.Socket[bytes]) -> None:
+    """Have ``socket`` end its connections to machines and processes that are not there any more."""
+    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
+    socket.setsockopt(zmq.TCP_MAXRT, TCP_SILENCE_MS)
+    socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, TCP_KEEPALIVE_SECONDS)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, TCP_KEEPALIVE_SECONDS)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, TCP_SILENCE_MS // 1000 // TCP_KEEPALIVE_SECONDS)
 
 
 class RouterSocket:
@@ -45,8 +59,7 @@ class RouterSocket:
         self.socket.setsockopt(zmq.SNDHWM, ANSWERS_PER_PEER)
         self.socket.setsockopt(zmq.MAXMSGSIZE, max_message_bytes + FRAME_BYTES)
         self.socket.setsockopt(zmq.LINGER, LINGER_MS)
-        self.socket.setsockopt(zmq.HEARTBEAT_IVL, TCP_HEARTBEAT_MS)
-        self.socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, TCP_HEARTBEAT_TIMEOUT_MS)
+        notice_silence(self.socket)
         self.socket.setsockopt(zmq.IPV6, 1)
 
     @property

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from cells.brokerless import frames, routing_keys
 from cells.brokerless.frames import Answer, Request
+from cells.brokerless.garbage import Garbage
 from cells.brokerless.inbox import Inbox
 from cells.brokerless.router_socket import RouterSocket
 
@@ -29,7 +30,6 @@ NOBODY = "nobody serves it there"
 FULL = "its queue is full"
 #: A safety net: the reader looks for messages at least this often.
 LOOK_SECONDS = 1.0
-GARBAGE_LOG_SECONDS = 10.0
 #: So many messages are read from one socket before another one is looked at.
 MESSAGES_PER_TURN = 100
 #: How long closing waits for a listener that keeps the reader.
@@ -59,8 +59,7 @@ class Server:
         #: key -> pool -> the inboxes that share its messages
         self._routes: dict[str, dict[str, tuple[Inbox[Delivery], ...]]] = {}
         self._turn = 0
-        self._garbage = 0
-        self._garbage_logged_at = -GARBAGE_LOG_SECONDS
+        self._garbage = Garbage()
         self._stopped = threading.Event()
         self._stop_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         #: held to read a message and to queue it
@@ -160,7 +159,7 @@ class Server:
             try:
                 request = frames.read_request(received[1:])
             except frames.MalformedFrames as error:
-                self._count_garbage(error)
+                self._garbage.count(error)
                 return True
             delivery = Delivery(request, received[0], socket)
             inboxes, refusal = self._deliver(delivery)
@@ -209,15 +208,6 @@ class Server:
         takers = [_put_into_one(group, self._turn, delivery, size_bytes) for group in groups]
         inboxes = [taker for taker in takers if taker is not None]
         return inboxes, None if inboxes else FULL
-
-    def _count_garbage(self, error: Exception) -> None:
-        self._garbage += 1
-        now = time.monotonic()
-        if now - self._garbage_logged_at >= GARBAGE_LOG_SECONDS:
-            self._garbage_logged_at = now
-            LOG.warning(
-                "Messages that can not be understood are dropped, %d so far; the last: %s", self._garbage, error
-            )
 
 
 def _put_into_one(

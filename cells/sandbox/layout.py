@@ -18,13 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cells import exceptions
+from cells.brokerless import ipc
 
 ENVIRONMENT_VARIABLE = "CELLS_SANDBOX"
 DEFAULT_DIRECTORY = "~/.cells/sandbox"
 STATE_FILE = "sandbox.json"
 LOCK_FILE = "sandbox.lock"
-#: What Linux takes as the path of a socket, less the byte that ends it.
-MAX_SOCKET_PATH_BYTES = 107
 MAX_FILE_NAME_BYTES = 255
 #: The name of a socket in the directory of sockets and the slash before it have room in as many.
 SOCKET_NAME_BYTES = 20
@@ -105,11 +104,11 @@ class Layout:
         :raises cells.exceptions.SandboxError: there is not
         """
         longest = max((self.cell(name).sockets for name in names), key=lambda path: len(os.fsencode(path)))
-        too_many = len(os.fsencode(longest)) + SOCKET_NAME_BYTES - MAX_SOCKET_PATH_BYTES
+        too_many = len(os.fsencode(longest)) + SOCKET_NAME_BYTES - ipc.MAX_PATH_BYTES
         if too_many > 0:
             raise exceptions.SandboxError(
                 f"The path of the sockets of cell {longest.parent.name}, {longest}, is {too_many} bytes too long, "
-                f"a path of a socket has {MAX_SOCKET_PATH_BYTES} in all: use a shorter --directory "
+                f"a path of a socket has {ipc.MAX_PATH_BYTES} in all: use a shorter --directory "
                 f"(or {ENVIRONMENT_VARIABLE}), or shorter names of cells.",
                 cell=longest.parent.name,
             )

@@ -179,3 +179,12 @@ def test_registry_hears_of_the_living_and_of_the_dead() -> None:
     peers.unreachable(f"fanout~{KEY}", B)
     assert registry.told == [("alive", KEY, str(A)), ("dead", KEY, str(B))]
     assert [peers.find(KEY)[-1] for _ in range(4)] == [B] * 4
+
+
+def test_directory_that_others_may_write_to_is_not_trusted(sockets: Path) -> None:
+    (sockets / "1.sock").touch()
+    peers = DirectoryPeers(sockets)
+    assert len(peers.find(KEY)) == 1
+    sockets.chmod(0o777)
+    with pytest.raises(exceptions.MatchMakerException, match="others may write to it"):
+        peers.find(KEY)

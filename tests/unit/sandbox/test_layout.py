@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cells import exceptions
-from cells.sandbox.layout import MAX_SOCKET_PATH_BYTES, SOCKET_NAME_BYTES, Layout, find_directory
+from cells.brokerless.ipc import MAX_PATH_BYTES
+from cells.sandbox.layout import SOCKET_NAME_BYTES, Layout, find_directory
 
 
 def test_what_is_named_goes_before_the_environment_and_that_before_the_default(
@@ -41,7 +42,7 @@ def test_every_cell_has_files_of_its_own() -> None:
 
 
 def test_the_paths_of_sockets_have_room_up_to_the_last_byte() -> None:
-    room = MAX_SOCKET_PATH_BYTES - SOCKET_NAME_BYTES - len("/az1/ipc")
+    room = MAX_PATH_BYTES - SOCKET_NAME_BYTES - len("/az1/ipc")
     Layout(Path("/" + "x" * (room - 1))).check_sockets(["a", "az1"])
     with pytest.raises(exceptions.SandboxError) as caught:
         Layout(Path("/" + "x" * room)).check_sockets(["a", "az1"])

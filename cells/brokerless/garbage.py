@@ -1,0 +1,34 @@
+"""Counts what can not be understood, and says so seldom: whoever sends nonsense must not fill a disk with it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+LOG = logging.getLogger(__name__)
+
+LOG_SECONDS = 10.0
+
+
+class Garbage:
+    """The nonsense that one reader has dropped.  Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+        self._logged_at = -LOG_SECONDS
+
+    def count(self, error: Exception) -> None:
+        """One more; ``error`` says what is wrong with it."""
+        now = time.monotonic()
+        with self._lock:
+            self._count += 1
+            count, is_due = self._count, now - self._logged_at >= LOG_SECONDS
+            if is_due:
+                self._logged_at = now
+        if is_due:
+            LOG.warning("Messages that can not be understood are dropped, %d so far; the last: %s", count, error)
+
+    def __len__(self) -> int:
+        return self._count

@@ -1,0 +1,25 @@
+"""Nonsense is counted, and said seldom."""
+
+from __future__ import annotations
+
+import pytest
+
+from cells.brokerless import garbage
+from cells.brokerless.garbage import Garbage
+
+
+def test_a_flood_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    dropped = Garbage()
+    for number in range(1000):
+        dropped.count(ValueError(f"no JSON {number}"))
+    assert len(dropped) == 1000
+    assert caplog.messages == ["Messages that can not be understood are dropped, 1 so far; the last: no JSON 0"]
+
+
+def test_it_is_said_again_when_it_goes_on(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    dropped = Garbage()
+    dropped.count(ValueError("one"))
+    dropped.count(ValueError("two"))
+    monkeypatch.setattr(garbage, "LOG_SECONDS", 0.0)
+    dropped.count(ValueError("three"))
+    assert caplog.messages[1:] == ["Messages that can not be understood are dropped, 3 so far; the last: three"]
