@@ -9,6 +9,7 @@ import pytest
 from cells.context import get_admin_context
 from tests.integration.clients import ConnectTo
 from tests.integration.processes import Tree
+from tests.integration.servers import MYSQL_URL, POSTGRESQL_URL, fresh_database
 from tests.integration.transports import Transports
 from tools.polling import poll
 
@@ -18,20 +19,20 @@ SHAPE = {"api": {"east": {"az1": {}}, "west": {"az2": {}}}}
 
 
 @pytest.fixture(scope="module")
-def tree(
-    tmp_path_factory: pytest.TempPathFactory, transports: Transports, postgresql_url: str, mariadb_url: str
-) -> Iterator[Tree]:
-    tree = Tree(
-        tmp_path_factory.mktemp("tree"),
-        SHAPE,
-        transports.take,
-        connections={"east": postgresql_url, "az1": mariadb_url},
-        cell_options={"az1": {"cells": {"capabilities": "hypervisor=kvm;xenserver,os=linux"}}},
-    )
-    try:
-        yield tree.start()
-    finally:
-        tree.stop()
+def tree(tmp_path_factory: pytest.TempPathFactory, transports: Transports) -> Iterator[Tree]:
+    # Databases of its own: there is a tree for each transport.
+    with fresh_database(POSTGRESQL_URL) as postgresql_url, fresh_database(MYSQL_URL) as mariadb_url:
+        tree = Tree(
+            tmp_path_factory.mktemp("tree"),
+            SHAPE,
+            transports.take,
+            connections={"east": postgresql_url, "az1": mariadb_url},
+            cell_options={"az1": {"cells": {"capabilities": "hypervisor=kvm;xenserver,os=linux"}}},
+        )
+        try:
+            yield tree.start()
+        finally:
+            tree.stop()
 
 
 @pytest.mark.parametrize(
