@@ -116,10 +116,10 @@ class Router:
         # Outside the except block: there the log would add the error to its line once more.
         self._counters.count("rejected", type(error).__name__)
         LOG.warning("A message from another cell is refused: %s", error.message)
-        stub = salvage(text, limits.max_hop_count)
-        if stub is not None:
-            stub = stub.arrived_at(self._cell_name)
-            self._reply(stub, [Response(str(stub.route), error=error).to_json()])
+        salvaged = salvage(text, limits.max_hop_count)
+        if salvaged is not None:
+            salvaged = salvaged.arrived_at(self._cell_name)
+            self._reply(salvaged, [Response(str(salvaged.route), error=error).to_json()])
         return None
 
     def _patience(self, message: Message) -> Patience:

@@ -32,6 +32,11 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """For ``-n auto``: one more than there are cores, because many tests wait for something."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say loudly how much was not tested."""
     skipped = terminalreporter.stats.get("skipped", [])

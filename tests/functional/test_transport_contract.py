@@ -1,7 +1,6 @@
 """The transport zmq keeps the contract of a transport; no server is needed.
 
-Calls and casts, and what becomes of errors, over one of the ways to name a peer; tests/integration runs the rest of the
-contract, and the other ways.
+Calls and casts, over one of the ways to name a peer; tests/integration runs the rest of the contract, and the other ways.
 """
 
 from __future__ import annotations
@@ -13,14 +12,13 @@ import pytest
 
 from tests.contract.brokerless import BrokerlessContract
 from tests.contract.rpc import RPCContract
-from tests.contract.rpc_failures import RPCFailureContract
 from tests.contract.transport_bus import TransportBus, opened
 from tests.contract.zmq_places import directory, migrated, registry
 
 __all__ = ["directory", "migrated"]
 
 
-class TestRegistry(RPCContract, RPCFailureContract, BrokerlessContract):
+class TestRegistry(RPCContract, BrokerlessContract):
     """Each server on a socket of its own."""
 
     @pytest.fixture

@@ -14,7 +14,7 @@ from cells.drivers.rpc import CellsRPCDriver
 from tests.contract.brokerless import BrokerlessContract
 from tests.contract.notifications import NotificationContract, PoolContract
 from tests.contract.rpc import RPCContract
-from tests.contract.rpc_failures import CallMonitorContract
+from tests.contract.rpc_failures import CallMonitorContract, RPCFailureContract
 from tests.contract.rpc_servers import RPCServerContract
 from tests.contract.suite import Bus, DriverContract
 from tests.contract.suite import opened as opened_driver
@@ -25,7 +25,7 @@ from tests.integration.rabbitmq import free_ports
 __all__ = ["directory", "migrated"]
 
 
-class TestRegistry(RPCServerContract, NotificationContract, PoolContract):
+class TestRegistry(RPCFailureContract, RPCServerContract, NotificationContract, PoolContract):
     """Each server on a socket of its own; the functional tests have the rest of the contract."""
 
     @pytest.fixture
