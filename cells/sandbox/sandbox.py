@@ -107,7 +107,14 @@ class Sandbox:
 
         :raises cells.exceptions.SandboxError: something could not be removed, or the directory is not ours
         """
-        state.check_is_ours(self.layout)
+        try:
+            state.check_is_ours(self.layout)
+        except exceptions.SandboxError as error:
+            if not self._end_managers():
+                raise
+            raise exceptions.SandboxError(
+                f"{error.message} The managers that ran on files there are ended; remove what you do not need yourself."
+            ) from error
         if not self.directory.exists():
             return self._end_managers()
         with state.locked(self.layout):

@@ -1,6 +1,6 @@
 """The transport zmq keeps the contract of a transport; no server is needed.
 
-Calls and casts, over one of the ways to name a peer; tests/integration runs the rest of the contract, and the other ways.
+Calls and casts, over one of the ways to name a peer; tests/integration has the rest of it, and the other ways.
 """
 
 from __future__ import annotations

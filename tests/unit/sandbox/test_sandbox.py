@@ -193,6 +193,17 @@ def test_up_ends_managers_whose_files_are_gone(sandbox: Sandbox, tmp_path: Path)
     assert not before & after
 
 
+def test_down_ends_managers_though_it_does_not_know_the_directory_any_more(sandbox: Sandbox) -> None:
+    sandbox.up(TREE)
+    sandbox.layout.state.unlink()
+    with pytest.raises(exceptions.SandboxError, match=r"nothing in it is touched.* managers .* are ended"):
+        sandbox.down()
+    assert processes.find(sandbox.directory) == []
+    assert sandbox.directory.exists()
+    with pytest.raises(exceptions.SandboxError, match=r"nothing in it is touched\. Name another one"):
+        sandbox.down()
+
+
 def test_while_one_is_set_up_others_wait(sandbox: Sandbox) -> None:
     sandbox.up(TREE)
     with state.locked(sandbox.layout):
