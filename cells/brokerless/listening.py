@@ -25,8 +25,7 @@ class Places:
     realm: str  #: what keeps the servers of two cells in one process apart
     max_message_bytes: int
     directory: Path | None = None  #: for a socket of a random name
-    endpoint: str | None = None  #: the one TCP endpoint that must work
-    candidates: tuple[str, ...] = ()  #: TCP endpoints of which one is ours
+    candidates: tuple[str, ...] = ()  #: TCP endpoints of which one is ours, and must work
     keys_dir: Path | None = None  #: None: TCP without protection
 
 
@@ -44,8 +43,6 @@ class Listening:
         try:
             if places.directory is not None:
                 bound.append(self._bind_ipc(places.directory))
-            if places.endpoint is not None:
-                bound.append(self._bind_first_of([places.endpoint]))
             if places.candidates:
                 bound.append(self._bind_first_of(places.candidates))
             self.address = Address(tuple(bound))

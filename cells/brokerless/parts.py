@@ -171,13 +171,13 @@ class Parts:
             return Places("", limit, candidates=tuple(self._endpoints), keys_dir=keys_dir)
         if self._directory is not None:
             return Places("", limit, directory=self._directory)
-        endpoint = addresses.read_bind(self._options.bind) if self._options.bind else None
+        bind = (addresses.read_bind(self._options.bind),) if self._options.bind else ()
         return Places(
             self._realm(),
             limit,
             directory=self._ipc_directory(),
-            endpoint=endpoint,
-            keys_dir=keys_dir if endpoint else None,
+            candidates=bind,
+            keys_dir=keys_dir if bind else None,
         )
 
     def _ipc_directory(self) -> Path:

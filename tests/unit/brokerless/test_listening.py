@@ -37,7 +37,7 @@ def test_socket_in_a_directory_is_for_this_user_alone(sockets: Path, connect: Ca
 
 def test_directory_and_port_are_one_address(sockets: Path, connect: Callable[[str], RawClient]) -> None:
     port = endpoint()
-    listening = Listening(Places("", LIMIT, directory=sockets, endpoint=port))
+    listening = Listening(Places("", LIMIT, directory=sockets, candidates=(port,)))
     assert len(listening.address.endpoints) == 2
     assert listening.address.endpoints[1] == port
     for one in listening.address.endpoints:
@@ -71,7 +71,7 @@ def test_address_that_can_not_be_had_is_named_and_nothing_stays_open(sockets: Pa
     before = sorted(os.listdir("/proc/self/fd"))
     for places in (
         Places("", LIMIT, candidates=("tcp://192.0.2.1:5570", taken)),
-        Places("", LIMIT, directory=sockets, endpoint=taken),
+        Places("", LIMIT, directory=sockets, candidates=(taken,)),
     ):
         with pytest.raises(exceptions.ConfigurationError, match=f"{taken}: .*no other process may have it"):
             Listening(places)
@@ -89,7 +89,7 @@ def test_directory_that_can_not_be_used_is_named(sockets: Path) -> None:
 
 
 def test_secured_port_needs_a_key_and_is_free_after_the_failure(sockets: Path) -> None:
-    places = Places("", LIMIT, endpoint=endpoint(), keys_dir=sockets / "keys")
+    places = Places("", LIMIT, candidates=(endpoint(),), keys_dir=sockets / "keys")
     with pytest.raises(exceptions.ConfigurationError, match="cells key create"):
         Listening(places)
     KeyStore(sockets / "keys").create()
@@ -101,7 +101,9 @@ def test_secured_port_needs_a_key_and_is_free_after_the_failure(sockets: Path) -
 def test_secured_port_says_nothing_to_a_plain_client(sockets: Path, connect: Callable[[str], RawClient]) -> None:
     KeyStore(sockets / "keys").create()
     secured = endpoint()
-    listening = Listening(Places("", LIMIT, directory=sockets / "ipc", endpoint=secured, keys_dir=sockets / "keys"))
+    listening = Listening(
+        Places("", LIMIT, directory=sockets / "ipc", candidates=(secured,), keys_dir=sockets / "keys")
+    )
     stranger = connect(secured)
     stranger.request("key")
     assert connect(listening.address.endpoints[0]).ask("key") == REFUSED
@@ -110,6 +112,6 @@ def test_secured_port_says_nothing_to_a_plain_client(sockets: Path, connect: Cal
 
 
 def test_same_place_can_be_had_again_and_again() -> None:
-    places = Places("", LIMIT, endpoint=endpoint())
+    places = Places("", LIMIT, candidates=(endpoint(),))
     for _ in range(5):
         Listening(places).close()
