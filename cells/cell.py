@@ -16,11 +16,13 @@ from cells import announcements, exceptions
 from cells.announcements import Capabilities, Capacities, Reports
 from cells.context import get_admin_context
 from cells.counters import Counters
+from cells.endpoints import CellPicker
 from cells.messages import Response, TargetedMessage
 from cells.neighbors import Direction, NeighborTable
 from cells.path import CellPath
 from cells.pending import PendingCalls
 from cells.router import Router
+from cells.services.local import LocalServices
 from cells.topology import Topology
 
 LOG = logging.getLogger(__name__)
@@ -40,6 +42,8 @@ class Cell:
         router: Router,
         pending: PendingCalls,
         counters: Counters,
+        services: LocalServices,
+        picker: CellPicker,
         max_hop_count: int,
     ) -> None:
         """``identity`` is what does not change while the manager runs: name, host, version, release."""
@@ -51,6 +55,8 @@ class Cell:
         self._router = router
         self._pending = pending
         self._counters = counters
+        self._services = services
+        self._picker = picker
         self._max_hop_count = max_hop_count
         self._told_paths = topology.own_paths()
         # What is told last has to be what was found out last.
@@ -60,6 +66,14 @@ class Cell:
     def name(self) -> str:
         name: str = self._identity["name"]
         return name
+
+    @property
+    def services(self) -> LocalServices:
+        return self._services
+
+    @property
+    def picker(self) -> CellPicker:
+        return self._picker
 
     def describe(self) -> dict[str, Any]:
         """What ping answers."""

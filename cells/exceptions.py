@@ -9,10 +9,12 @@
     │   ├── CellNotFound
     │   ├── AmbiguousCell
     │   ├── RoutingInconsistency
-    │   └── MaxHopCountReached
-    ├── DeliveryError             the next cell's broker did not take it
+    │   ├── MaxHopCountReached
+    │   └── NoCellsAvailable      no cell fulfils what was required
+    ├── DeliveryError             a broker, or what is behind it, did not take it
     │   ├── NeighborUnreachable
-    │   └── NeighborBusy
+    │   ├── NeighborBusy
+    │   └── ServiceUnreachable    the broker of the target cell did not
     ├── MessageError              the message itself is wrong
     │   ├── MalformedMessage
     │   ├── MessageTooLarge
@@ -21,7 +23,13 @@
     │   └── InvalidArguments
     ├── CallTimeout               an answer did not come in time
     │   ├── CellTimeout
-    │   └── ManagerTimeout
+    │   ├── ManagerTimeout
+    │   └── ServiceTimeout        a service of the target cell did not answer
+    ├── ServiceNotAllowed         the target cell lets no other cell call that
+    ├── RPCException              of the library for services
+    │   ├── DuplicateMessageError
+    │   ├── InvalidRPCConnectionReuse
+    │   └── UnsupportedRpcEnvelopeVersion
     ├── ManagerBusy               too many calls wait in this manager
     ├── ManagerStopping           the manager goes down before the answer came
     ├── RemoteError               an error of a class that may not be rebuilt
@@ -101,8 +109,18 @@ class MaxHopCountReached(RoutingError):
     hop_count: int | None = None
 
 
+class NoCellsAvailable(RoutingError):
+    """Raised when none of the cells that could be picked fulfils the requirements."""
+
+    #: cell -> why it was rejected
+    reasons: dict[str, str] | None = None
+
+
 class DeliveryError(CellsError):
-    """Base of the errors of a neighbour that could not be handed a message."""
+    """Base of the errors of a message that nobody has taken."""
+
+    #: whether it was being sent when that went wrong, so that a broker may have taken it after all
+    may_arrive: bool | None = None
 
 
 class NeighborUnreachable(DeliveryError):
@@ -111,6 +129,10 @@ class NeighborUnreachable(DeliveryError):
 
 class NeighborBusy(DeliveryError):
     """Raised when too many messages wait for this neighbour already."""
+
+
+class ServiceUnreachable(DeliveryError):
+    """Raised when the broker of the target cell did not take a message for one of its services."""
 
 
 class MessageError(CellsError):
@@ -156,6 +178,30 @@ class CellTimeout(CallTimeout):
 
 class ManagerTimeout(CallTimeout):
     """Raised when the manager of one's own cell did not answer: is cells-manager running?"""
+
+
+class ServiceTimeout(CallTimeout):
+    """Raised when a service of the target cell did not answer its manager, or stopped saying that it still works."""
+
+
+class ServiceNotAllowed(CellsError):
+    """Raised when [cells] allowed_services of the target cell does not name what another cell wants to call."""
+
+
+class RPCException(CellsError):
+    """Base of the errors of :mod:`cells.rpc` that are no errors of cells."""
+
+
+class DuplicateMessageError(RPCException):
+    """Raised when a message comes a second time, by another way than the first."""
+
+
+class InvalidRPCConnectionReuse(RPCException):
+    """Raised when a connection is used that was closed."""
+
+
+class UnsupportedRpcEnvelopeVersion(RPCException):
+    """Raised when a message is wrapped in an envelope of a later major version than is known here."""
 
 
 class ManagerBusy(CellsError):

@@ -13,6 +13,8 @@ from cells import exceptions
 
 SEPARATOR = "!"
 MAX_NAME_LENGTH = 255
+#: Cells of the longest path, twice what [cells] max_hop_count can be.
+MAX_LENGTH = 2000
 
 #: Where the name of a neighbour is expected: whichever it is.  No cell can have this name.
 ANY_NEIGHBOR = SEPARATOR
@@ -56,6 +58,10 @@ class CellPath:
         """
         if not isinstance(text, str):
             raise exceptions.MalformedMessage(f"A path of cells must be a text like 'api!east', not {text!r:.80}.")
+        if text.count(SEPARATOR) >= MAX_LENGTH:
+            raise exceptions.MalformedMessage(
+                f"{text[:40]!r}... is no path of cells: it is longer than one of {MAX_LENGTH}."
+            )
         names = text.split(SEPARATOR)
         try:
             return cls(check_name(name) for name in names)

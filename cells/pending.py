@@ -3,6 +3,9 @@
 A call waits as an entry in a table, not as a thread: an entry is completed by
 the last answer or by its deadline, whichever comes first, exactly once.  What
 comes later, twice, or from nobody who was asked finds nothing to complete.
+
+A call may be monitored: an answer that is empty then says that the cell still works on
+it, and the call is given up when there was silence for too long.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from cells import exceptions
 from cells.counters import Counters
@@ -30,17 +35,51 @@ Substitute = Callable[[str, bool], str]
 NEVER = float("inf")
 
 
+@dataclass(frozen=True)
+class Monitor:
+    """A call that has to show that it is still worked on."""
+
+    #: without a sign for so long it is over
+    silence_seconds: float
+    #: called at each sign; must not block
+    on_still_working: Callable[[], object] | None = None
+
+
 class _Entry:
     """One waiting call: the parts (neighbours, or this cell) still missing, and the answers so far."""
 
-    __slots__ = ("answers", "complete", "is_own", "missing", "substitute")
+    __slots__ = ("answers", "complete", "deadline", "is_own", "missing", "monitor", "silent_at", "substitute")
 
-    def __init__(self, parts: Collection[str], complete: Complete, substitute: Substitute, *, is_own: bool) -> None:
+    def __init__(  # noqa: PLR0913  # what a call waits for, and for whom
+        self,
+        parts: Collection[str],
+        complete: Complete,
+        substitute: Substitute,
+        *,
+        is_own: bool,
+        deadline: float,
+        monitor: Monitor | None,
+        now: float,
+    ) -> None:
         self.missing = set(parts)
         self.answers: list[str] = []
         self.complete = complete
         self.substitute = substitute
         self.is_own = is_own
+        self.deadline = deadline
+        self.monitor = monitor
+        self.silent_at = NEVER
+        self.heard_at(now)
+
+    def heard_at(self, now: float) -> None:
+        """It is worked on."""
+        if self.monitor is not None:
+            self.silent_at = now + self.monitor.silence_seconds
+
+    @property
+    def ends_at(self) -> float:
+        """When it is given up, as far as is known now."""
+        return min(self.deadline, self.silent_at)
 
 
 class PendingCalls:
@@ -101,12 +140,14 @@ class PendingCalls:
         substitute: Substitute,
         *,
         is_own: bool = False,
+        monitor: Monitor | None = None,
     ) -> None:
         """Wait for one answer from each of ``parts``; then, or at the deadline, call ``complete`` once.
 
         :param parts: who has to answer; without any it is complete at once
         :param substitute: gives the answer for a part that is missing at the deadline
         :param is_own: the manager asks on its own account: a shutdown does not wait for it
+        :param monitor: give up earlier, when there was silence for too long
         :raises cells.exceptions.ManagerBusy: too many calls wait already
         """
         if not parts:
@@ -123,16 +164,22 @@ class PendingCalls:
                 )
             if message_id in self._entries:
                 raise exceptions.MalformedMessage(f"A message with the uuid {message_id} is waited for already.")
-            self._entries[message_id] = _Entry(parts, complete, substitute, is_own=is_own)
+            now = self._clock()
+            entry = self._entries[message_id] = _Entry(
+                parts, complete, substitute, is_own=is_own, deadline=now + timeout_seconds, monitor=monitor, now=now
+            )
             self._own_calls += is_own
-            deadline = self._clock() + timeout_seconds
-            heapq.heappush(self._deadlines, (deadline, next(self._sequence), message_id, self._entries[message_id]))
-            if deadline < self._next_look:
-                self._changed.notify_all()
+            self._watch(message_id, entry)
+
+    def _watch(self, message_id: str, entry: _Entry) -> None:
+        heapq.heappush(self._deadlines, (entry.ends_at, next(self._sequence), message_id, entry))
+        if entry.ends_at < self._next_look:
+            self._changed.notify_all()
 
     def add(self, message_id: str, part: str, answers: Sequence[str]) -> bool:
         """Take the answers of one part.
 
+        :param answers: empty: it still works on them, if the call wants to hear that
         :returns: False if nobody waits for them: too late, sent twice, or never asked
         """
         with self._changed:
@@ -142,12 +189,18 @@ class PendingCalls:
             part = ANY_NEIGHBOR if ANY_NEIGHBOR in entry.missing else part
             if part not in entry.missing:
                 return False
-            entry.missing.discard(part)
-            entry.answers.extend(answers)
-            if entry.missing:
-                return True
-            self._remove(message_id)
-        self._complete(entry)
+            if not answers and entry.monitor is not None:
+                entry.heard_at(self._clock())
+                tell = entry.monitor.on_still_working
+            else:
+                entry.missing.discard(part)
+                entry.answers.extend(answers)
+                if entry.missing:
+                    return True
+                self._remove(message_id)
+                tell = partial(self._complete, entry)
+        if tell is not None:
+            tell()
         return True
 
     def _remove(self, message_id: str) -> None:
@@ -186,5 +239,9 @@ class PendingCalls:
                     self._changed.wait(min(self._next_look - now, threading.TIMEOUT_MAX))
                     continue
                 _, _, message_id, entry = heapq.heappop(self._deadlines)
+                if entry.ends_at > now:
+                    if self._entries.get(message_id) is entry:
+                        self._watch(message_id, entry)
+                    continue
             # The id may have come again since, with a deadline of its own.
             self._expire(message_id, entry)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cells import exceptions
-from cells.neighbors import NeighborTable
+from cells.neighbors import Direction, NeighborTable
 from cells.path import CellPath, check_name
 
 #: name of a child -> its own children
@@ -24,7 +24,7 @@ class Topology:
     """Names and paths of cells, as far as this cell has learned them."""
 
     def __init__(self, cell_name: str, table: NeighborTable) -> None:
-        self._name = cell_name
+        self.cell_name = cell_name
         self._table = table
 
     def own_paths(self) -> list[CellPath]:
@@ -33,7 +33,7 @@ class Topology:
         A parent that has not told us its own path counts as the top until it does.
         """
         parents = sorted(self._table.snapshot().parents)
-        return [self._path_of_parent(name).child(self._name) for name in parents] or [CellPath([self._name])]
+        return [self._path_of_parent(name).child(self.cell_name) for name in parents] or [CellPath([self.cell_name])]
 
     @property
     def own_path(self) -> CellPath:
@@ -47,7 +47,7 @@ class Topology:
             return CellPath([name])
         # A neighbour that calls itself differently than we do is reached by our name for it, and
         # one that says it is below us (parents in a circle) has no place above us to tell of.
-        is_above = path.last == name and self._name not in path and len(path) <= MAX_DEPTH
+        is_above = path.last == name and self.cell_name not in path and len(path) <= MAX_DEPTH
         return path if is_above else CellPath([name])
 
     def subtree(self) -> Subtree:
@@ -57,6 +57,13 @@ class Topology:
     def _subtree_of_child(self, name: str) -> Subtree:
         heard = self._table.heard(name)
         return _clean(heard.description.get("subtree") if heard else None)
+
+    def cells_toward(self, direction: Direction) -> list[CellPath]:
+        """The full paths of this cell and all that are known above or below it."""
+        own_paths = self.own_paths()
+        if direction is Direction.UP:
+            return sorted({path[:depth] for path in own_paths for depth in range(1, len(path) + 1)})
+        return [own_paths[0], *(own_paths[0].joined(below) for below in _walk(self.subtree()))]
 
     def walk_to(self, text: str) -> CellPath:
         """The way from this cell to the one that ``text`` names.
@@ -74,7 +81,7 @@ class Topology:
         best = max(own_paths, key=target.common_length)
         if not target.common_length(best):
             raise exceptions.CellNotFound(
-                f"No cell {target} is known in {self._name}: a full path starts at the top of the tree, which from "
+                f"No cell {target} is known in {self.cell_name}: a full path starts at the top of the tree, which from "
                 f"here is {' or '.join(sorted({path.first for path in own_paths}))}.",
                 cell=str(target),
             )
@@ -84,8 +91,8 @@ class Topology:
         walks = {own.walk_to(found) for own in self.own_paths() for found in self._paths_of(own, name)}
         if not walks:
             raise exceptions.CellNotFound(
-                f'No cell {name!r} is known in {self._name}: check the name with "cells topology", or give its full '
-                f"path from the top, like {self.own_path.child(name)}.",
+                f'No cell {name!r} is known in {self.cell_name}: check the name with "cells topology", or give its '
+                f"full path from the top, like {self.own_path.child(name)}.",
                 cell=name,
             )
         if len(walks) > 1:

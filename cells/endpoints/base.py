@@ -20,12 +20,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from concurrent import futures
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, overload
 
 from cells import exceptions
 from cells.context import RequestContext
 from cells.path import CellPath
+from cells.scheduler.requirements import CellRequirements
+from cells.services.answers import Answer
+from cells.services.local import LocalServices
+from cells.services.request import ServiceRequest
 
 #: Types of message that may call an endpoint unless it says otherwise.
 REQUESTS = ("targeted", "broadcast")
@@ -41,6 +46,14 @@ class LocalCell(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Name, path, host, versions and subtree of this cell; no I/O."""
+
+    @property
+    def services(self) -> LocalServices:
+        """The services of this cell, for those of other cells."""
+
+    @property
+    def picker(self) -> CellPicker:
+        """Finds a cell that fulfils requirements."""
 
     def resolve(self, response_to: str, sender: str, responses: Sequence[str]) -> bool:
         """Hand answers to the call that waits for them."""
@@ -58,6 +71,33 @@ class LocalCell(Protocol):
         """Keep what a child announced."""
 
 
+class CellPicker(Protocol):
+    """Picks one of the cells below, or this one, as far as endpoints may use it."""
+
+    def call(  # noqa: PLR0913  # what is asked, for whom, and for how long
+        self,
+        requirements: CellRequirements,
+        request: ServiceRequest,
+        context: Mapping[str, Any],
+        timeout_seconds: float,
+        *,
+        is_foreign: bool,
+        still_working: Callable[[], object] | None,
+    ) -> futures.Future[Answer]:
+        """Call a service there."""
+
+    def cast(
+        self,
+        requirements: CellRequirements,
+        request: ServiceRequest,
+        context: Mapping[str, Any],
+        timeout_seconds: float,
+        *,
+        is_foreign: bool,
+    ) -> futures.Future[Answer]:
+        """Cast to a service there; done when its broker has it."""
+
+
 @dataclass(frozen=True)
 class Call:
     """One call of an endpoint: what it is handed as its first argument."""
@@ -70,11 +110,19 @@ class Call:
     route: CellPath
     response_to: str | None
     context_values: Mapping[str, Any]
+    #: tells who waits for the answer that it will still come; returns at once.  A call that is not monitored
+    #: must not use it: nobody there understands it.
+    still_working: Callable[[], object] = lambda: None
 
     @functools.cached_property
     def context(self) -> RequestContext:
         """Who asks."""
         return RequestContext.from_dict(self.context_values)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether another cell asks."""
+        return len(self.route) > 1
 
     @property
     def sender(self) -> str:
@@ -126,7 +174,8 @@ def endpoint(
     """Let other cells call ``function``.
 
     Its first argument is a :class:`Call`, the others come by keyword from the
-    message and are JSON values; so must be what it returns.  What it raises
+    message and are JSON values; so must be what it returns, or a
+    :class:`concurrent.futures.Future` of it, which holds no thread.  What it raises
     goes to the caller.  It runs on a thread of its own and may block, for as long as
     its caller is willing to wait.
 

@@ -1,6 +1,6 @@
 """Messages between cells: data, their JSON, and the decision where they go next."""
 
-from cells.messages.base import Hop, Message, Plan, SealedMessage
+from cells.messages.base import Hop, Message, Plan, SealedMessage, new_id
 from cells.messages.broadcast import BroadcastMessage
 from cells.messages.codec import MESSAGE_TYPES, parse, salvage
 from cells.messages.response import Response, ResponseMessage
@@ -16,6 +16,7 @@ __all__ = [
     "ResponseMessage",
     "SealedMessage",
     "TargetedMessage",
+    "new_id",
     "parse",
     "salvage",
 ]

@@ -87,6 +87,13 @@ class Message:
     id: str = field(default_factory=new_id)
     hop_count: int = 1
     max_hop_count: int = DEFAULT_MAX_HOP_COUNT
+    #: what errors of this cell and its log add to the name of the method; not sent
+    about: str = ""
+
+    @property
+    def title(self) -> str:
+        """The method, as errors and the log name it."""
+        return f"{self.method} ({self.about})" if self.about else self.method
 
     @property
     def here(self) -> str:

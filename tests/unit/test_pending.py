@@ -11,7 +11,7 @@ import pytest
 
 from cells import exceptions
 from cells.counters import Counters
-from cells.pending import PendingCalls
+from cells.pending import Monitor, PendingCalls
 
 PATIENCE = 10.0
 
@@ -36,7 +36,7 @@ class Calls:
         self.completed: dict[str, list[list[str]]] = {}
         self._finished: queue.SimpleQueue[str] = queue.SimpleQueue()
 
-    def expect(self, message_id: str, *parts: str, timeout: float = 60.0) -> None:
+    def expect(self, message_id: str, *parts: str, timeout: float = 60.0, monitor: Monitor | None = None) -> None:
         def complete(answers: Sequence[str]) -> None:
             self.completed.setdefault(message_id, []).append(list(answers))
             self._finished.put(message_id)
@@ -47,6 +47,7 @@ class Calls:
             timeout,
             complete,
             lambda part, is_stopping: f"{'stopped' if is_stopping else 'no'} {part}",
+            monitor=monitor,
         )
 
     def pass_deadline(self, seconds: float) -> None:
@@ -295,3 +296,78 @@ def test_answers_that_race_the_deadline_complete_once(calls: Calls) -> None:
     assert {message_id: calls.completed[message_id] for message_id in ids} == {
         message_id: [["1"] if was_taken else ["no east"]] for message_id, was_taken in zip(ids, taken, strict=True)
     }
+
+
+def test_silence_ends_a_call_long_before_its_deadline(calls: Calls) -> None:
+    calls.expect("m", "east", timeout=600.0, monitor=Monitor(3.0))
+    calls.expect("other", "east", timeout=600.0)
+    calls.pass_deadline(3.1)
+    calls.wait_for("m")
+    assert calls.completed == {"m": [["no east"]]}
+    assert calls.counters.as_dict() == {"timed_out": 1}
+    assert len(calls.table) == 1
+
+
+def test_a_sign_keeps_it_waiting_and_is_passed_on(calls: Calls) -> None:
+    signs: list[float] = []
+    calls.expect("m", "east", timeout=600.0, monitor=Monitor(3.0, lambda: signs.append(calls.clock.now)))
+    for _ in range(5):
+        calls.clock.now += 2.9
+        assert calls.table.add("m", "east", [])
+    assert signs == pytest.approx([2.9, 5.8, 8.7, 11.6, 14.5])
+    calls.expect("probe", "east", timeout=1.0)
+    calls.pass_deadline(1.1)
+    calls.wait_for("probe")
+    assert "m" not in calls.completed
+    assert calls.table.add("m", "east", ["1"])
+    assert calls.completed["m"] == [["1"]]
+
+
+def test_signs_do_not_move_the_deadline(calls: Calls) -> None:
+    calls.expect("m", "east", timeout=5.0, monitor=Monitor(3.0))
+    calls.clock.now += 2.9
+    calls.table.add("m", "east", [])
+    calls.pass_deadline(2.2)
+    calls.wait_for("m")
+    assert calls.completed == {"m": [["no east"]]}
+
+
+def test_a_sign_of_who_was_not_asked_or_after_the_end_is_none(calls: Calls) -> None:
+    signs: list[None] = []
+    calls.expect("m", "east", monitor=Monitor(3.0, lambda: signs.append(None)))
+    assert not calls.table.add("m", "west", [])
+    calls.table.add("m", "east", ["1"])
+    assert not calls.table.add("m", "east", [])
+    assert signs == []
+
+
+def test_an_empty_answer_to_a_call_that_nobody_monitors_is_its_answer(calls: Calls) -> None:
+    calls.expect("m", "east")
+    assert calls.table.add("m", "east", [])
+    assert calls.completed == {"m": [[]]}
+
+
+def test_signs_leave_nothing_behind(calls: Calls) -> None:
+    calls.expect("m", "east", timeout=1e6, monitor=Monitor(1.0))
+    calls.table.start()
+    for _ in range(1000):
+        calls.clock.now += 0.5
+        calls.table.add("m", "east", [])
+    assert calls.deadlines < 10
+    calls.table.add("m", "east", ["1"])
+    assert len(calls.table) == 0
+
+
+def test_answers_that_race_the_silence_complete_once(calls: Calls) -> None:
+    ids = [f"m{number}" for number in range(200)]
+    for message_id in ids:
+        calls.expect(message_id, "east", timeout=600.0, monitor=Monitor(1.0))
+    with futures.ThreadPoolExecutor(4) as pool:
+        adding = [
+            pool.submit(calls.table.add, message_id, "east", answers) for message_id in ids for answers in ([], ["1"])
+        ]
+        calls.pass_deadline(2.0)
+        futures.wait(adding, PATIENCE)
+    calls.wait_for(*ids)
+    assert [len(calls.completed[message_id]) for message_id in ids] == [1] * len(ids)
+    assert len(calls.table) == 0

@@ -10,6 +10,7 @@ from typing import Any
 
 from oslo_config import cfg
 
+from cells import scheduler
 from cells.announcements import Reports
 from cells.cell import Cell
 from cells.counters import Counters
@@ -19,13 +20,17 @@ from cells.drivers.memory import MemoryDriver
 from cells.drivers.outbox import Limits as OutboxLimits
 from cells.drivers.outbox import Outboxes
 from cells.drivers.registry import Drivers
-from cells.endpoints import Call, Endpoints, EndpointThreads
+from cells.endpoints import Call, Endpoints
 from cells.messages import MESSAGE_TYPES
 from cells.neighbors import NeighborTable
 from cells.path import CellPath
 from cells.pending import PendingCalls
+from cells.picker import Picker
 from cells.router import Limits, Router
+from cells.services.allowed import AllowedServices
+from cells.services.local import LocalServices
 from cells.topology import Topology
+from cells.worker_threads import WorkerThreads
 
 PATIENCE = 10.0
 
@@ -61,18 +66,36 @@ class CellInMemory:
             cell_name=name,
             table=self.table,
             endpoints=self.endpoints,
-            threads=EndpointThreads(4, 100),
+            threads=WorkerThreads(4, 100, "cells-endpoint"),
             pending=self.pending,
             outboxes=self._outboxes,
             counters=self.counters,
             limits=Limits(),
         )
+        topology, reports = Topology(name, self.table), Reports(300.0)
+        services = LocalServices(
+            cell_name=name, transport=None, allowed=AllowedServices([], "openstack"), max_threads=4, max_waiting=100
+        )
+        picker = Picker(
+            cell_name=name,
+            table=self.table,
+            topology=topology,
+            own_capabilities=dict(capabilities or {}),
+            reports=reports,
+            router=router,
+            services=services,
+            scheduler=scheduler.load([], [], {}),
+            counters=self.counters,
+            max_hop_count=10,
+        )
         self.cell = Cell(
             identity={"name": name, "host": "h1", "version": "1.0"},
             capabilities=dict(capabilities or {}),
-            reports=Reports(300.0),
+            reports=reports,
+            services=services,
+            picker=picker,
             table=self.table,
-            topology=Topology(name, self.table),
+            topology=topology,
             router=router,
             pending=self.pending,
             counters=self.counters,

@@ -1,4 +1,4 @@
-"""The threads on which endpoints run that may block.
+"""Threads for work that may block: a bounded pool with a bounded queue.
 
 They are apart from the threads that read messages: an endpoint that waits, or a
 pool of them, never keeps a message from being passed on or an answer from being heard.
@@ -13,20 +13,22 @@ from concurrent import futures
 from cells import exceptions
 
 
-class EndpointThreads:
-    """A bounded pool with a bounded queue."""
+class WorkerThreads:
+    """Runs work in the order in which it came.  Thread-safe."""
 
-    def __init__(self, max_threads: int, max_waiting: int) -> None:
+    def __init__(self, max_threads: int, max_waiting: int, name: str) -> None:
+        """:param name: of the threads"""
         self._max_calls = max_threads + max_waiting
         self._calls = 0
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
-        self._pool = futures.ThreadPoolExecutor(max_threads, "cells-endpoint")
+        self._pool = futures.ThreadPoolExecutor(max_threads, name)
 
     def run(self, work: Callable[[], None]) -> None:
         """Run ``work``, which must not raise, as soon as a thread is free.
 
-        :raises cells.exceptions.ManagerBusy: too many calls wait already, or the manager is stopping
+        :raises cells.exceptions.ManagerBusy: too many calls wait already
+        :raises cells.exceptions.ManagerStopping: the manager is stopping
         """
         with self._lock:
             if self._calls >= self._max_calls:
@@ -52,6 +54,11 @@ class EndpointThreads:
             self._calls -= 1
             if not self._calls:
                 self._idle.notify_all()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs or waits."""
+        return not self._calls
 
     def stop(self, timeout_seconds: float) -> bool:
         """Take no more work and let what runs finish; False if that took too long.  May be called twice."""
