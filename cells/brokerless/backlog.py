@@ -47,9 +47,10 @@ class Backlog:
         self._give_up_at = float("inf")
         self._thread: threading.Thread | None = None
 
-    def send(self, key: str, body: bytes) -> None:
+    def send(self, key: str, body: bytes, *, is_for_anybody: bool = True) -> None:
         """Deliver to one listener of each pool, or keep it.
 
+        :param is_for_anybody: False: it is for the pools that there are now; without any it is dropped
         :raises oslo_messaging.MessageDeliveryFailure: too many are kept already
         """
         with self._lock:
@@ -57,7 +58,9 @@ class Backlog:
         # A pool that is gone keeps nobody else waiting, however much is kept for it.
         newest = _Waiting(key, body, None)
         left = [newest] if None in stuck else self._deliver(newest, stuck)
-        if left:
+        if left == [newest] and not is_for_anybody:
+            LOG.debug("Nobody listens for a notification, and it is not kept.")
+        elif left:
             self._keep(left)
 
     def _keep(self, left: list[_Waiting]) -> None:

@@ -70,7 +70,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         :raises oslo_messaging.MessageDeliveryFailure: no server has taken it
         :raises oslo_messaging.MessagingTimeout: the answer of a call did not come in time
         """
-        body = frames.encode({"context": ctxt, "message": message, "monitor_seconds": call_monitor_timeout})
+        body = frames.encode({"context": _values(ctxt), "message": message, "monitor_seconds": call_monitor_timeout})
         kind = frames.CALL if wait_for_reply else frames.CAST
         outgoing = Outgoing(kind, self._key(target), body, retry, monitor_seconds=call_monitor_timeout)
         sender = self._opened(self._parts.sender)
@@ -100,10 +100,29 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
 
         :raises oslo_messaging.MessageDeliveryFailure: too many are kept already, or an option is wrong
         """
-        body = frames.encode({"context": ctxt, "message": message})
-        self._opened(self._parts.backlog).send(
-            routing_keys.notification_key(self._exchange(target), target.topic), body
-        )
+        self._notify(target, ctxt, message, is_for_anybody=True)
+
+    def send_to_listeners(
+        self, target: oslo_messaging.Target, ctxt: Mapping[str, Any], message: Mapping[str, Any]
+    ) -> None:
+        """Deliver a notification to the pools that listen now; without any it is dropped.
+
+        :raises oslo_messaging.MessageDeliveryFailure: too many are kept for pools that do not answer, or an option
+            is wrong
+        """
+        self._notify(target, ctxt, message, is_for_anybody=False)
+
+    def _notify(
+        self,
+        target: oslo_messaging.Target,
+        ctxt: Mapping[str, Any],
+        message: Mapping[str, Any],
+        *,
+        is_for_anybody: bool,
+    ) -> None:
+        body = frames.encode({"context": _values(ctxt), "message": message})
+        key = routing_keys.notification_key(self._exchange(target), target.topic)
+        self._opened(self._parts.backlog).send(key, body, is_for_anybody=is_for_anybody)
 
     def listen(
         self,
@@ -157,3 +176,8 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
 
     def _exchange(self, target: oslo_messaging.Target) -> str:
         return target.exchange or self._default_exchange or ""
+
+
+def _values(ctxt: Any) -> Any:
+    """A context that no serializer has seen, as oslo.messaging's own drivers send it."""
+    return ctxt if isinstance(ctxt, Mapping) else ctxt.to_dict()

@@ -1,17 +1,22 @@
 """A driver for trees of cells in one process: tests, examples, first steps.
 
-Cells are addressed by ``memory://BUS/CELL``.  Everything but the broker is
-real: each message is JSON text, each type has a thread of its own, a neighbour
-that is not started can not be reached.
+A cell has the address that its own ``[DEFAULT] transport_url`` says, whatever that
+is: ``memory://BUS/CELL`` if nothing else uses it, and if services of that cell do,
+the URL of their transport.  It is compared as text.  Everything but the broker is real:
+each message is JSON text, each type has a thread of its own, a neighbour that is
+not started can not be reached.  :mod:`cells.testing` puts a :class:`Wire` between two cells.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent import futures
+from typing import Protocol
 
 from cells import exceptions
 from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
@@ -37,12 +42,27 @@ class _Server:
             pool.shutdown()
 
 
+class Wire(Protocol):
+    """What is between a cell and a neighbour, as far as it is not just there."""
+
+    def carry(self, cell: Target, deliver: Callable[[], None]) -> None:
+        """Take one message.  Called on the thread that sends to that neighbour, in the order of the messages.
+
+        Must not block.  The sender counts the message as sent when this returns.
+
+        :param deliver: hands the message to the neighbour: at any time, from any thread, any number of times.  Does
+            not block; raises NeighborUnreachable if the neighbour has stopped
+        :raises cells.exceptions.DeliveryError: the message was not taken
+        """
+
+
 class _Exchange:
     """Who listens under which URL in this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._servers: dict[str, list[_Server]] = defaultdict(list)
+        self._wires: dict[tuple[str, str], Wire] = {}
         self._turns = itertools.count()
 
     def join(self, url: str, server: _Server) -> None:
@@ -61,8 +81,23 @@ class _Exchange:
             servers = list(self._servers.get(url, ()))
         return servers if fanout or not servers else [servers[next(self._turns) % len(servers)]]
 
+    def lay(self, sender_url: str, receiver_url: str, wire: Wire | None) -> None:
+        with self._lock:
+            if wire is None:
+                self._wires.pop((sender_url, receiver_url), None)
+            else:
+                self._wires[sender_url, receiver_url] = wire
+
+    def wire(self, sender_url: str, receiver_url: str) -> Wire | None:
+        return self._wires.get((sender_url, receiver_url))
+
 
 _EXCHANGE = _Exchange()
+
+
+def lay_wire(sender_url: str, receiver_url: str, wire: Wire | None) -> None:
+    """From now on ``wire`` carries what one cell sends to another; None: nothing is between them any more."""
+    _EXCHANGE.lay(sender_url, receiver_url, wire)
 
 
 class MemoryDriver(BaseCellsDriver):
@@ -83,17 +118,12 @@ class MemoryDriver(BaseCellsDriver):
             server.stop()
 
     def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
-        text = message.to_json()
-        receivers = _EXCHANGE.receivers(cell.transport_url, fanout=message.fanout)
-        if not receivers:
-            raise exceptions.NeighborUnreachable(
-                f"No manager of cell {cell.name} runs in this process under its URL.", cell=cell.name
-            )
-        for server in receivers:
-            try:
-                server.take(message.message_type, text)
-            except RuntimeError as error:
-                raise exceptions.NeighborUnreachable(f"Cell {cell.name} is shutting down.", cell=cell.name) from error
+        wire = _EXCHANGE.wire(self._url, cell.transport_url)
+        deliver = functools.partial(_deliver, cell, message.message_type, message.to_json(), fanout=message.fanout)
+        if wire is None:
+            deliver()
+        else:
+            wire.carry(cell, deliver)
 
     def close_link(self, cell: Target) -> None:
         """Nothing is open toward a neighbour."""
@@ -104,3 +134,16 @@ class MemoryDriver(BaseCellsDriver):
     @property
     def _url(self) -> str:
         return self._settings.transport_url or ""
+
+
+def _deliver(cell: Target, message_type: str, text: str, *, fanout: bool) -> None:
+    receivers = _EXCHANGE.receivers(cell.transport_url, fanout=fanout)
+    if not receivers:
+        raise exceptions.NeighborUnreachable(
+            f"No manager of cell {cell.name} runs in this process under its URL.", cell=cell.name
+        )
+    for server in receivers:
+        try:
+            server.take(message_type, text)
+        except RuntimeError as error:
+            raise exceptions.NeighborUnreachable(f"Cell {cell.name} is shutting down.", cell=cell.name) from error

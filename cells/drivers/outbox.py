@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from cells import exceptions
 from cells.counters import Counters
@@ -24,6 +25,8 @@ LOG = logging.getLogger(__name__)
 
 #: Takes the reason why a message was not delivered.  Must not block.
 OnFailure = Callable[[exceptions.CellsError], None]
+#: Called when the broker has taken a message.  Must not block.
+OnSent = Callable[[], object]
 OnDelivery = Callable[[str, bool], None]
 
 #: A link on which nothing was sent for this long is closed.
@@ -49,7 +52,7 @@ class _Outbox:
         self.is_closing = False
         self.used_at = time.monotonic()
         self._outboxes = outboxes
-        self._waiting: collections.deque[tuple[float, Outgoing, OnFailure]] = collections.deque()
+        self._waiting: collections.deque[tuple[float, Outgoing, OnFailure, OnSent | None]] = collections.deque()
         self._changed = threading.Condition()
         #: what is being sent, until it is sent or given up
         self._current: OnFailure | None = None
@@ -61,7 +64,7 @@ class _Outbox:
         self.thread = threading.Thread(target=self._run, name=f"cells-send-{cell.name}", daemon=True)
         self.thread.start()
 
-    def put(self, message: Outgoing, on_failure: OnFailure, queue_size: int) -> bool:
+    def put(self, message: Outgoing, on_failure: OnFailure, on_sent: OnSent | None) -> bool:
         """Queue a message; False if the outbox is closing and another one has to be made.
 
         :raises cells.exceptions.DeliveryError: the queue is full, or the broker hangs
@@ -72,6 +75,7 @@ class _Outbox:
             if self._stall is not None:
                 # A new one each time: one that is raised again and again keeps every message that it refused.
                 raise exceptions.NeighborUnreachable(self._stall.message, cell=self.cell.name)
+            queue_size = self._outboxes.limits.queue_size
             if len(self._waiting) >= queue_size:
                 raise exceptions.NeighborBusy(
                     f"{queue_size} messages wait for cell {self.cell.name} already ([cells] send_queue_size): "
@@ -79,7 +83,7 @@ class _Outbox:
                     cell=self.cell.name,
                 )
             self.used_at = time.monotonic()
-            self._waiting.append((self.used_at, message, on_failure))
+            self._waiting.append((self.used_at, message, on_failure, on_sent))
             self._changed.notify()
             return True
 
@@ -120,7 +124,7 @@ class _Outbox:
                         continue
                     self.is_closing = True
                     break
-                queued_at, message, on_failure = self._waiting.popleft()
+                queued_at, message, on_failure, on_sent = self._waiting.popleft()
                 self._current, self._busy_since = on_failure, time.monotonic()
             # What waited while an attempt failed shares its fate: a dead broker costs
             # everybody one attempt, not one each in turn.
@@ -129,8 +133,10 @@ class _Outbox:
                 is_given_up, self._current = self._current is None, None
             if error is not None and not is_given_up:
                 self._outboxes.give_up(error, on_failure)
+            elif on_sent is not None and not is_given_up:
+                _report(on_sent)
             # Until the next one comes this thread must not keep a large message alive.
-            del message, on_failure
+            del message, on_failure, on_sent
         self._outboxes.retire(self)
 
     def check_stall(self, limit_seconds: float) -> None:
@@ -141,19 +147,20 @@ class _Outbox:
         with self._changed:
             if self._busy_since is None or time.monotonic() - self._busy_since < limit_seconds:
                 return
-            given_up = [on_failure for _, _, on_failure in self._waiting]
-            if self._current is not None:
-                given_up.insert(0, self._current)
+            given_up = [on_failure for _, _, on_failure, _ in self._waiting]
             self._waiting.clear()
-            self._current = None
+            current, self._current = self._current, None
             is_new = self._stall is None
-            error = self._stall = exceptions.NeighborUnreachable(
+            text = (
                 f"The broker of cell {self.cell.name} has not taken a message for {limit_seconds:g} seconds "
-                "([cells] send_timeout): check that it runs and is not overloaded.",
-                cell=self.cell.name,
+                "([cells] send_timeout): check that it runs and is not overloaded."
             )
+            error = self._stall = exceptions.NeighborUnreachable(text, cell=self.cell.name)
         if is_new:
             self._outboxes.delivered(self.cell.name, error, was_failing=self._failure is not None)
+        if current is not None:
+            hung = exceptions.NeighborUnreachable(text, cell=self.cell.name, may_arrive=True)
+            self._outboxes.give_up(hung, current)
         for on_failure in given_up:
             self._outboxes.give_up(error, on_failure)
 
@@ -173,6 +180,10 @@ class _Outbox:
         if error is not None:
             # It is kept, and the frames of its traceback would keep the message.
             error.__traceback__ = error.__cause__ = error.__context__ = None
+        if error is None and message.fanout and was_failing:
+            # Without a broker a fan-out is sent even if there is nobody: it does not show that the cell is back.
+            self._outboxes.sent()
+            return None
         self._failed_at = 0.0 if error is None else time.monotonic()
         self._failure = error
         self._outboxes.delivered(self.cell.name, error, was_failing=was_failing)
@@ -197,15 +208,15 @@ class Outboxes:
         self._is_stopped = threading.Event()
         self._watch: threading.Thread | None = None
 
-    def send(self, cell: Target, message: Outgoing, on_failure: OnFailure) -> None:
+    def send(self, cell: Target, message: Outgoing, on_failure: OnFailure, on_sent: OnSent | None = None) -> None:
         """Queue ``message`` for ``cell``.  Does not block and does not raise.
 
         :param on_failure: called once, from any thread, if it can not be delivered
+        :param on_sent: called once, from any thread, if it is
         """
         while True:
-            outbox = self._outbox(cell)
             try:
-                if outbox.put(message, on_failure, self.limits.queue_size):
+                if self._outbox(cell).put(message, on_failure, on_sent):
                     return
             except exceptions.DeliveryError as error:
                 self.give_up(error, on_failure)
@@ -213,6 +224,11 @@ class Outboxes:
 
     def _outbox(self, cell: Target) -> _Outbox:
         with self._lock:
+            if self._is_stopped.is_set():
+                # A late answer, say: it must not open a link that nobody closes any more.
+                raise exceptions.NeighborUnreachable(
+                    "The manager has stopped and sends nothing any more.", cell=cell.name
+                )
             outbox = self._outboxes.get(cell.name)
             if outbox is not None and not outbox.is_closing and outbox.leads_to(cell):
                 return outbox
@@ -281,26 +297,27 @@ class Outboxes:
         """Called after each attempt to send, and when one has hung for too long."""
         self._on_delivery(name, error is None)
         if error is None:
-            self._counters.count("sent")
+            self.sent()
             if was_failing:
                 LOG.info("Cell %s takes messages again.", name)
             return
         # One line when it starts to fail; then one per message at a level for those who look.
         LOG.log(logging.DEBUG if was_failing else logging.WARNING, "%s", error.message)
 
+    def sent(self) -> None:
+        """Count a message that was delivered."""
+        self._counters.count("sent")
+
     def give_up(self, error: exceptions.CellsError, on_failure: OnFailure) -> None:
         """Count a message that was not delivered, and tell whoever sent it."""
         self._counters.count("undelivered", type(error).__name__)
-        try:
-            on_failure(error)
-        except Exception:  # a callback's bug must not end the thread that sends
-            LOG.exception("A failed delivery could not be reported.")
+        _report(partial(on_failure, error))
 
     def stop(self, timeout_seconds: float) -> None:
         """Send what waits, close all links; give up after ``timeout_seconds``.  May be called twice."""
         deadline = time.monotonic() + timeout_seconds
-        self._is_stopped.set()
         with self._lock:
+            self._is_stopped.set()
             outboxes = [*self._outboxes.values(), *self._retiring]
         for outbox in outboxes:
             outbox.close()
@@ -309,3 +326,10 @@ class Outboxes:
 
     def __len__(self) -> int:
         return len(self._outboxes)
+
+
+def _report(tell: Callable[[], object]) -> None:
+    try:
+        tell()
+    except Exception:  # a callback's bug must not end the thread that sends
+        LOG.exception("What became of a message could not be reported.")

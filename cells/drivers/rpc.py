@@ -17,7 +17,7 @@ from cells import exceptions, transport_url
 from cells.drivers import versions
 from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
 from cells.drivers.rpc_server import CastServer, get_server
-from cells.drivers.transport import open_transport
+from cells.drivers.transport import may_arrive, open_transport
 
 LOG = logging.getLogger(__name__)
 
@@ -81,16 +81,19 @@ class InterCellRPCAPI:
         except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
             # A library that can not read a URL says so with a piece of it, perhaps of the password.
             reason = "its URL can not be used" if isinstance(error, ValueError) else str(error).rstrip(".")
+            is_unknown = may_arrive(error) or None
             if transport_url.is_brokerless(cell.transport_url):
                 raise exceptions.NeighborUnreachable(
                     f"Cell {cell.name} did not take a message: {reason}. Check that cells-manager runs there, and its "
                     f'address with "cells neighbor show {cell.name}".',
                     cell=cell.name,
+                    may_arrive=is_unknown,
                 ) from error
             raise exceptions.NeighborUnreachable(
                 f"The broker of cell {cell.name} did not take a message: {type(error).__name__}: {reason}. Check that "
                 f'it runs, and its URL and password with "cells neighbor show {cell.name} --show-secrets".',
                 cell=cell.name,
+                may_arrive=is_unknown,
             ) from error
 
     def _link(self, cell: Target) -> _Link:
@@ -154,7 +157,7 @@ class CellsRPCDriver(BaseCellsDriver):
             target = oslo_messaging.Target(
                 topic=f"{self._settings.queue_base}.{message_type}", server=self._settings.host
             )
-            server = get_server(self._transport, target, dispatcher, CastServer)
+            server = get_server(self._transport, target, [dispatcher], CastServer)
             self._servers.append(server)
             server.start()
 

@@ -10,8 +10,9 @@ in which thousands of calls wait holds no thread for any of them.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from concurrent import futures
-from typing import Any
+from typing import Any, TypeVar
 
 import oslo_messaging
 from oslo_messaging.rpc import dispatcher as rpc_dispatcher
@@ -20,6 +21,25 @@ from oslo_messaging.rpc import server as rpc_server
 from cells import exceptions
 
 LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class LongAnswer(futures.Future[T]):
+    """The future of an answer that can tell its client that it will still come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._on_still_working: Callable[[], object] | None = None
+
+    def still_working(self) -> None:
+        """Have a client that monitors its call wait on."""
+        if self._on_still_working is not None and not self.done():
+            self._on_still_working()
+
+    def call_when_still_working(self, callback: Callable[[], object]) -> None:
+        """Call ``callback``, which must not block, at each sign."""
+        self._on_still_working = callback
 
 
 class DirectRPCServer(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
@@ -39,6 +59,8 @@ class DirectRPCServer(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messa
         except Exception as raised:
             error = _expected(raised)
         if isinstance(result, futures.Future):
+            if isinstance(result, LongAnswer):
+                result.call_when_still_working(lambda: self._soon(message, _beat, message))
             result.add_done_callback(lambda done: self._reply_soon(message, done))
             return
         done: futures.Future[Any] = futures.Future()
@@ -49,13 +71,16 @@ class DirectRPCServer(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messa
         self._reply_soon(message, done)
 
     def _reply_soon(self, message: Any, done: futures.Future[Any]) -> None:
+        self._soon(message, _reply, message, done)
+
+    def _soon(self, message: Any, send: Callable[..., None], *arguments: Any) -> None:
         if getattr(message, "replies_at_once", False):
-            _reply(message, done)
+            send(*arguments)
             return
         # The reply waits for the broker to confirm it.  The thread here reads
         # messages, or belongs to somebody else: the pool of the server has to wait.
         try:
-            self._work_executor.submit(_reply, message, done)
+            self._work_executor.submit(send, *arguments)
         except RuntimeError:
             LOG.warning("A reply came after the server had stopped and is dropped.")
 
@@ -73,6 +98,13 @@ class CastServer(DirectRPCServer):
             problem = error
         if problem is not None:
             LOG.warning("A message from another cell is refused: %s: %s", type(problem).__name__, problem)
+
+
+def _beat(message: Any) -> None:
+    try:
+        message.heartbeat()
+    except Exception as problem:  # the client is gone, or the broker is
+        LOG.debug("A client could not be told that its call still runs: %s: %s", type(problem).__name__, problem)
 
 
 def _reply(message: Any, done: futures.Future[Any]) -> None:
@@ -102,14 +134,14 @@ def _expected(error: Exception) -> BaseException:
 def get_server(
     transport: Any,
     target: oslo_messaging.Target,
-    endpoint: object,
+    endpoints: Sequence[object],
     server_class: type[DirectRPCServer] = DirectRPCServer,
 ) -> Any:
-    """An RPC server for one endpoint object whose methods never block; not started."""
+    """An RPC server for endpoint objects whose methods never block; not started."""
     return oslo_messaging.get_rpc_server(
         transport,
         target,
-        [endpoint],
+        list(endpoints),
         server_cls=server_class,
         access_policy=rpc_dispatcher.DefaultRPCAccessPolicy,
     )

@@ -7,11 +7,24 @@ import urllib.parse
 from collections.abc import Collection
 from typing import Any
 
+import amqp  # type: ignore[import-untyped]  # it has none
+import kombu.exceptions
 import oslo_messaging
 from oslo_config import cfg
 from oslo_utils import importutils
 
 from cells import exceptions, transport_url
+
+#: Not every driver makes an error of oslo.messaging of what goes wrong between a client and its broker.
+BROKER_ERRORS = (kombu.exceptions.KombuError, amqp.AMQPError, OSError)
+#: After an error of these classes nobody knows whether the broker, or the server, has the message.
+LOST_IN_PUBLISH = (
+    oslo_messaging.MessagingTimeout,
+    TimeoutError,
+    ConnectionResetError,
+    BrokenPipeError,
+    amqp.ConnectionForced,
+)
 
 
 def register_options(conf: cfg.ConfigOpts) -> None:
@@ -37,7 +50,7 @@ def open_transport(conf: cfg.ConfigOpts, url: str | None = None, exception_modul
     try:
         read = _read(conf, url)
         transport_url.check_usable(read)
-        return oslo_messaging.get_rpc_transport(conf, url=read, allowed_remote_exmods=list(exception_modules))
+        return oslo_messaging.get_rpc_transport(conf, url=read, allowed_remote_exmods=exception_modules)
     except exceptions.InvalidNeighbor as error:
         raise exceptions.ConfigurationError(f"The {where} can not be used: {error.message}") from error
     except (oslo_messaging.InvalidTransportURL, oslo_messaging.DriverLoadFailure, cfg.Error, ValueError) as error:
@@ -60,3 +73,18 @@ def _read(conf: cfg.ConfigOpts, url: str | None) -> oslo_messaging.TransportURL:
     hosts = [oslo_messaging.TransportHost(**dataclasses.asdict(host)) for host in read.hosts]
     query = dict(urllib.parse.parse_qsl(read.query))
     return oslo_messaging.TransportURL(conf, read.transport, read.virtual_host, hosts, query)
+
+
+def may_arrive(error: BaseException) -> bool:
+    """Whether a message may have been taken although sending it has failed.
+
+    A driver tries again, and says only why it did not get through in the end: that the first
+    attempt was cut off while it waited for the broker's confirmation is an error further down.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        # An OSError without a number is how the client of RabbitMQ says that the broker has hung up.
+        if isinstance(seen, LOST_IN_PUBLISH) or (type(seen) is OSError and seen.errno is None):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

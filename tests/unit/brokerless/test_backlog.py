@@ -226,3 +226,22 @@ def test_closing_takes_bounded_time(
     assert ended(on_thread(backlog.close))
     assert len(tried) < 3
     assert "are lost" in caplog.text
+
+
+def test_what_is_for_those_who_listen_now_is_not_kept_for_others(backlog: Backlog, listeners: Listeners) -> None:
+    listeners.known = set()
+    backlog.send(KEY, b"1", is_for_anybody=False)
+    assert (list(backlog._waiting), backlog._thread) == ([], None)
+    listeners.listening = listeners.known = {"", "audit"}
+    backlog.send(KEY, b"2", is_for_anybody=False)
+    assert listeners.received == [("", b"2"), ("audit", b"2")]
+
+
+def test_what_is_for_those_who_listen_waits_for_a_pool_that_does_not_answer(
+    backlog: Backlog, listeners: Listeners
+) -> None:
+    listeners.known, listeners.listening = {"audit", "billing"}, {"audit"}
+    backlog.send(KEY, b"1", is_for_anybody=False)
+    assert listeners.received == [("audit", b"1")]
+    listeners.listening = {"audit", "billing"}
+    assert arrived(listeners, 2) == [("audit", b"1"), ("billing", b"1")]

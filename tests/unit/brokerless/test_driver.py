@@ -173,6 +173,21 @@ def test_notifications_wait_for_a_listener_of_their_priority(
     listener.stop()
 
 
+def test_notification_for_those_who_listen_now(make_driver: MakeDriver, client: ZmqDriver) -> None:
+    received: list[Any] = []
+    client.send_to_listeners(Target(topic="n.info"), {}, {"event": 1})
+    listener = make_driver("zmq:///").listen_for_notifications([(Target(topic="n"), "info")], None, 1, None)
+    listener.start(lambda messages: received.extend(one.message for one in messages))
+
+    def is_heard() -> bool:
+        client.send_to_listeners(Target(topic="n.info"), {}, {"event": 2})
+        return bool(received)
+
+    poll(is_heard, "one comes", pause_seconds=0.005)
+    assert {"event": 1} not in received
+    listener.stop()
+
+
 def test_closed_one_raises_what_callers_catch(make_driver: MakeDriver, client: ZmqDriver) -> None:
     make_driver("zmq:///").listen(TARGET, 1, None).start(echo)
     call(client)
@@ -182,6 +197,7 @@ def test_closed_one_raises_what_callers_catch(make_driver: MakeDriver, client: Z
         lambda: call(client),
         lambda: client.send(TARGET, {}, {}),
         lambda: client.send_notification(TARGET, {}, {}, 2.0, 0),
+        lambda: client.send_to_listeners(TARGET, {}, {}),
         lambda: client.listen(TARGET, 1, None),
     ):
         with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="was closed"):

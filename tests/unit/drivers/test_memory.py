@@ -8,8 +8,8 @@ import pytest
 
 from cells import exceptions
 from cells.db.rows import NeighborRow
-from cells.drivers.base import DriverSettings
-from cells.drivers.memory import MemoryDriver
+from cells.drivers.base import DriverSettings, Target
+from cells.drivers.memory import MemoryDriver, Wire, lay_wire
 from cells.messages import SealedMessage
 from tools.polling import poll
 
@@ -75,3 +75,85 @@ def test_cell_that_has_stopped_can_not_be_reached(sender: MemoryDriver) -> None:
     driver.stop_servers()
     with pytest.raises(exceptions.NeighborUnreachable):
         sender.send_message_to_cell(east("one"), MESSAGE)
+
+
+class Twice:
+    """A wire on which each message arrives twice, when the test says so."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[Callable[[], None]] = []
+
+    def carry(self, cell: Target, deliver: Callable[[], None]) -> None:
+        self.deliveries.append(deliver)
+
+    def deliver(self) -> None:
+        for deliver in self.deliveries:
+            deliver()
+            deliver()
+
+
+class Broken:
+    """A wire that takes nothing."""
+
+    def carry(self, cell: Target, deliver: Callable[[], None]) -> None:
+        raise exceptions.NeighborUnreachable("It is cut.", cell=cell.name)
+
+
+@pytest.fixture
+def lay() -> Iterator[Callable[[str, Wire], None]]:
+    """Puts a wire between api and east of a bus, until the end of the test."""
+    buses: list[str] = []
+
+    def lay_one(bus: str, wire: Wire) -> None:
+        buses.append(bus)
+        lay_wire(f"memory://{bus}/api", f"memory://{bus}/east", wire)
+
+    yield lay_one
+    for bus in buses:
+        lay_wire(f"memory://{bus}/api", f"memory://{bus}/east", None)
+
+
+def api(bus: str) -> MemoryDriver:
+    return MemoryDriver(DriverSettings(None, "host", f"memory://{bus}/api", ("targeted",)))  # type: ignore[arg-type]
+
+
+def test_wire_says_when_and_how_often_a_message_arrives(
+    start: Callable[..., list[str]], lay: Callable[[str, Wire], None]
+) -> None:
+    received, wire = start("memory://one/east"), Twice()
+    lay("one", wire)
+    api("one").send_message_to_cell(east("one"), MESSAGE)
+    assert len(wire.deliveries) == 1
+    assert received == []
+    wire.deliver()
+    poll(lambda: received == ["text", "text"], "it arrives twice")
+
+
+def test_wire_carries_what_one_cell_sends_to_one_other(
+    start: Callable[..., list[str]], sender: MemoryDriver, lay: Callable[[str, Wire], None]
+) -> None:
+    one, two = start("memory://one/east"), start("memory://two/east")
+    lay("one", Broken())
+    with pytest.raises(exceptions.NeighborUnreachable, match="cut"):
+        api("one").send_message_to_cell(east("one"), MESSAGE)
+    sender.send_message_to_cell(east("one"), MESSAGE)
+    api("one").send_message_to_cell(east("two"), MESSAGE)
+    poll(lambda: (one, two) == (["text"], ["text"]), "both arrive")
+
+
+def test_nothing_is_between_two_cells_when_the_wire_is_gone(
+    start: Callable[..., list[str]], lay: Callable[[str, Wire], None]
+) -> None:
+    received = start("memory://one/east")
+    lay("one", Broken())
+    lay_wire("memory://one/api", "memory://one/east", None)
+    lay_wire("memory://one/api", "memory://one/east", None)
+    api("one").send_message_to_cell(east("one"), MESSAGE)
+    poll(lambda: received == ["text"], "it arrives")
+
+
+def test_cell_may_have_any_url(start: Callable[..., list[str]], sender: MemoryDriver) -> None:
+    received = start("zmq+ipc:///run/cells/east")
+    row = NeighborRow("east", "zmq+ipc:///run/cells/east", is_parent=False, driver="memory")
+    sender.send_message_to_cell(row, MESSAGE)
+    poll(lambda: received == ["text"], "it arrives")

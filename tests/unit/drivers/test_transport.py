@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
+import amqp  # type: ignore[import-untyped]  # it has none
+import kombu.exceptions
+import oslo_messaging
 import pytest
 
 from cells import conf, exceptions
-from cells.drivers.transport import open_transport
+from cells.drivers.transport import may_arrive, open_transport
 
 
 @pytest.mark.parametrize(
@@ -39,3 +44,46 @@ def test_refuses_what_can_not_be_used(url: str, text: str) -> None:
     with pytest.raises(exceptions.ConfigurationError, match=text) as caught:
         open_transport(conf.load([]), url)
     assert "s3k" not in caught.value.message
+
+
+def raised_after(*attempts: Exception) -> Exception:
+    """What oslo.messaging raises when its attempts have failed, the last one first."""
+    chain: list[Exception] = [oslo_messaging.MessageDeliveryFailure("away"), kombu.exceptions.OperationalError("away")]
+    chain += attempts
+    for error, earlier in itertools.pairwise(chain):
+        error.__context__ = earlier
+    return chain[0]
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        TimeoutError("timed out"),
+        ConnectionResetError(104, "Connection reset by peer"),
+        BrokenPipeError(32, "Broken pipe"),
+        OSError("Server unexpectedly closed connection"),
+        amqp.ConnectionForced("broker is shutting down"),
+        oslo_messaging.MessagingTimeout("no confirmation"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_was_cut_off_may_arrive_whatever_the_next_attempts_met(lost: Exception) -> None:
+    refused = ConnectionRefusedError(111, "Connection refused")
+    assert may_arrive(lost)
+    assert may_arrive(raised_after(lost))
+    assert may_arrive(raised_after(refused, lost))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionRefusedError(111, "Connection refused"),
+        OSError(113, "No route to host"),
+        amqp.AccessRefused("login refused"),
+        oslo_messaging.MessageUndeliverable(None, "openstack", "inventory", None),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_was_never_sent_does_not_arrive(error: Exception) -> None:
+    assert not may_arrive(error)
+    assert not may_arrive(raised_after(error))
