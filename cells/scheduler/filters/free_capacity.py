@@ -1,0 +1,18 @@
+"""free_capacity: no cell that says it has too little room for the requested size."""
+
+from __future__ import annotations
+
+from cells.scheduler.base import CellFilter
+from cells.scheduler.candidates import Candidate
+from cells.scheduler.requirements import CellRequirements
+
+
+class FreeCapacity(CellFilter):
+    """Rejects a cell that reports too little; one that reports nothing passes: perhaps it has room."""
+
+    def reject(self, candidate: Candidate, requirements: CellRequirements) -> str | None:
+        for name, wanted in requirements.size.items():
+            room = candidate.free_room(name)
+            if room is not None and room < wanted:
+                return f"it has {room:g} {name} free, not {wanted:g}"
+        return None

@@ -1,0 +1,195 @@
+"""What a cell must be like to be picked: said by a service, and passed on from cell to cell."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from oslo_utils.versionutils import VersionPredicate
+
+from cells import exceptions
+from cells.path import CellPath, check_name
+
+T = TypeVar("T")
+
+#: Texts that start with one of these are conditions on a version.
+OPERATORS = "<>=!"
+
+
+@dataclass(frozen=True)
+class CellRequirements:
+    """The requirements of one call; made by :func:`any_cell`, which checks them."""
+
+    #: name of a capability -> values of which the cell must have one; each plain, or conditions on a version
+    requires: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: name of a capacity -> how much of it has to be free
+    size: Mapping[str, float] = field(default_factory=dict)
+    #: the cell to go to: a full path, or a name alone
+    target: CellPath | None = None
+    #: full paths of cells that must not be picked
+    different_from: tuple[CellPath, ...] = ()
+    #: for filters and weighers of other packages; JSON values
+    hints: Mapping[str, Any] = field(default_factory=dict)
+    #: names of the cells that have passed the requirements on, the one where they came from first; set by managers
+    walked: tuple[str, ...] = ()
+
+    def passed_on_by(self, cell_name: str) -> CellRequirements:
+        """The requirements as a child of ``cell_name`` gets them."""
+        return replace(self, walked=(*self.walked, cell_name))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values, as they travel."""
+        values: dict[str, Any] = {
+            "requires": {name: list(values) for name, values in self.requires.items()},
+            "size": dict(self.size),
+            "target": None if self.target is None else str(self.target),
+            "different_from": [str(path) for path in self.different_from],
+            "hints": dict(self.hints),
+            "walked": list(self.walked),
+        }
+        return {key: value for key, value in values.items() if value}
+
+    @classmethod
+    def from_dict(cls, data: object) -> CellRequirements:
+        """Read what :meth:`to_dict` gave.
+
+        An unknown key is an error: to ignore it would be to pick a cell that is not as required.
+
+        :raises cells.exceptions.MalformedMessage: it is no object
+        :raises cells.exceptions.InvalidArguments: a requirement is unknown or can not be read
+        """
+        if not isinstance(data, dict):
+            raise exceptions.MalformedMessage(f"The requirements of a cell must be an object, not {_type(data)}.")
+        walked = _names(data.get("walked"))
+        known = {"requires", "size", "target", "different_from", "hints"}
+        unknown = sorted(str(key) for key in data.keys() - known - {"walked"})
+        if unknown:
+            raise exceptions.InvalidArguments(
+                f"This release of cells does not know what it means to require {', '.join(unknown)!r:.200} of a cell."
+            )
+        return replace(any_cell(**{key: data[key] for key in known & data.keys()}), walked=walked)
+
+
+def any_cell(
+    requires: Mapping[str, str | Iterable[str]] | None = None,
+    size: Mapping[str, float] | None = None,
+    target: str | None = None,
+    different_from: Iterable[str] | None = None,
+    hints: Mapping[str, Any] | None = None,
+) -> CellRequirements:
+    """Any cell at or below one's own that is as required, the best of them first.
+
+    :param requires: name of a capability -> the value that the cell must have, or a list of which it must have
+        one.  A value that starts with an operator holds conditions on a version, all of which one announced
+        value must fulfil: ``{"hypervisor": "kvm", "hypervisor_version": ">=2.0,<3"}``
+    :param size: name of a capacity -> how much of it the cell must have free: ``{"ram_mb": 2048}``; a dot leads
+        into an object: ``{"ram_free.total_mb": 2048}``
+    :param target: this cell alone, a full path from the top or a name
+    :param different_from: full paths of cells not to pick: ``["api!east!az1"]``
+    :param hints: for filters and weighers of other packages
+    :raises cells.exceptions.InvalidArguments: a requirement can not be read
+    """
+    return CellRequirements(
+        requires={_name(name): _values(name, value) for name, value in _mapping(requires, "requires").items()},
+        size={_name(name): _amount(name, value) for name, value in _mapping(size, "size").items()},
+        target=None if target is None else _path(target, "target"),
+        different_from=tuple(_path(path, "different_from") for path in _list(different_from, "different_from")),
+        hints=_hints(hints),
+    )
+
+
+def is_version_range(value: str) -> bool:
+    """Whether a required value holds conditions on a version."""
+    return value.startswith(tuple(OPERATORS))
+
+
+def _mapping(value: object, key: str) -> Mapping[Any, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise exceptions.InvalidArguments(f"{key!r} of the required cell must be an object, not {_type(value)}.")
+    return value
+
+
+def _list(value: object, key: str) -> list[Any]:
+    if value is None:
+        return []
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        raise exceptions.InvalidArguments(f"{key!r} of the required cell must be a list, not {_type(value)}.")
+    return list(value)
+
+
+def _name(name: object) -> str:
+    if not isinstance(name, str) or not name:
+        raise exceptions.InvalidArguments(
+            f"The names of required capabilities and sizes must be texts, not {name!r:.40}."
+        )
+    return name
+
+
+def _values(name: str, value: object) -> tuple[str, ...]:
+    values = [value] if isinstance(value, str) else _list(value, name)
+    if not values or not all(isinstance(item, str) and item.strip() for item in values):
+        raise exceptions.InvalidArguments(
+            f"The required {name} must be a text or a list of texts, as cells announce them, not {value!r:.80}."
+        )
+    stripped = tuple(item.strip() for item in values)
+    for item in stripped:
+        if is_version_range(item):
+            _check_range(name, item)
+    return stripped
+
+
+def _check_range(name: str, text: str) -> None:
+    try:
+        VersionPredicate(text)
+    except ValueError as error:
+        raise exceptions.InvalidArguments(
+            f"The required {name} must be conditions on a version like '>=2.0,<3' "
+            f"(with <, <=, ==, !=, >= or >), not {text!r:.80}."
+        ) from error
+
+
+def _amount(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_amount(value):
+        raise exceptions.InvalidArguments(f"The required size of {name} must be a number from 0, not {value!r:.40}.")
+    return value
+
+
+def _is_amount(value: float) -> bool:
+    try:
+        return math.isfinite(value) and value >= 0
+    except OverflowError:  # an integer beyond every float
+        return False
+
+
+def _path(text: object, key: str) -> CellPath:
+    try:
+        return CellPath.parse(text)
+    except exceptions.MalformedMessage as error:
+        raise exceptions.InvalidArguments(f"{key!r} of the required cell: {error.message}") from error
+
+
+def _hints(value: object) -> Mapping[str, Any]:
+    hints = dict(_mapping(value, "hints"))
+    try:
+        json.dumps(hints, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise exceptions.InvalidArguments(f"'hints' can not be written as JSON: {error}") from error
+    if not all(isinstance(name, str) for name in hints):
+        raise exceptions.InvalidArguments("The names of 'hints' must be texts.")
+    return hints
+
+
+def _names(value: object) -> tuple[str, ...]:
+    try:
+        return tuple(check_name(name) for name in _list(value, "walked"))
+    except exceptions.InvalidNeighbor as error:
+        raise exceptions.InvalidArguments(f"'walked' of the required cell: {error.message}") from error
+
+
+def _type(value: object) -> str:
+    return type(value).__name__

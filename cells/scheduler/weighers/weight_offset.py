@@ -1,0 +1,18 @@
+"""weight_offset: the operator's own preference, from the row of each child."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from cells.scheduler.base import CellWeigher
+from cells.scheduler.candidates import Candidate
+from cells.scheduler.requirements import CellRequirements
+
+
+class WeightOffset(CellWeigher):
+    """Adds ``weight_offset`` of the row as it is; the cell that picks has 0."""
+
+    is_normalized: ClassVar[bool] = False
+
+    def weigh(self, candidate: Candidate, requirements: CellRequirements) -> float:  # noqa: ARG002  # the contract's
+        return candidate.weight_offset

@@ -1,0 +1,63 @@
+"""A cell announces what is required, as a value or as a version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cells.scheduler import any_cell
+from cells.scheduler.filters.capabilities import RequiredCapabilities
+from tests.unit.scheduler.candidates import ANY, child, own, passes
+
+FILTER = RequiredCapabilities("capabilities")
+EAST = child(
+    "api!east",
+    capabilities={"hypervisor": ["kvm", "xen"], "version": ["1.9", "2.5", "3.0.1"], "odd": ["2.x", "unknown"], "n": []},
+)
+
+
+@pytest.mark.parametrize(
+    ("requires", "is_met"),
+    [
+        ({"hypervisor": "kvm"}, True),
+        ({"hypervisor": "vmware"}, False),
+        ({"hypervisor": ["vmware", "xen"]}, True),
+        ({"hypervisor": "kv"}, False),
+        ({"hypervisor": "kvm", "version": "2.5"}, True),
+        ({"hypervisor": "kvm", "version": "2.6"}, False),
+        ({"version": ">=2.0,<3"}, True),
+        ({"version": ">=2.0,<2.5"}, False),  # met by none alone: 2.5 and 1.9 together do not count
+        ({"version": "<1.9"}, False),
+        ({"version": "<=1.9"}, True),
+        ({"version": ">3"}, True),
+        ({"version": ">=3.0.2"}, False),
+        ({"version": "==2.5.0"}, True),
+        ({"version": "2.5.0"}, False),  # a plain value is compared as a text
+        ({"version": "!=1.9"}, True),
+        ({"version": ["4.0", ">2, <2.6"]}, True),
+        ({"version": [">4", "<1"]}, False),
+        ({"odd": ">=0"}, False),
+        ({"odd": "2.x"}, True),
+        ({"n": "1"}, False),
+        ({"missing": "1"}, False),
+    ],
+)
+def test_what_is_required(requires: dict[str, Any], is_met: bool) -> None:
+    assert passes(FILTER, EAST, any_cell(requires)) is is_met
+
+
+def test_nothing_is_required() -> None:
+    assert passes(FILTER, own("api"), ANY)
+
+
+def test_it_is_said_what_is_missing() -> None:
+    assert FILTER.reject(own("api"), any_cell({"hypervisor": ["kvm", "xen"]})) == (
+        "it announces no hypervisor, not kvm or xen"
+    )
+    assert FILTER.reject(EAST, any_cell({"hypervisor": "lxc"})) == "it announces hypervisor kvm and xen, not lxc"
+
+
+def test_values_that_are_no_texts_are_compared_as_such() -> None:
+    odd: Any = {"version": [2, None]}
+    assert passes(FILTER, child("api!east", capabilities=odd), any_cell({"version": ">=2"}))
