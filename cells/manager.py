@@ -7,28 +7,23 @@ returns a future and holds no thread while it waits.
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent import futures
-from typing import Any, TypeVar
+from typing import Any
 
 import oslo_messaging
 
-from cells import exceptions, topology_report, transport_url
+from cells import topology_report, transport_url
 from cells.cell import Cell
 from cells.counters import Counters
-from cells.messages import BroadcastMessage, Response, TargetedMessage
+from cells.messages import Response
 from cells.neighbors import Direction, NeighborTable
-from cells.path import CellPath
+from cells.outgoing import OutgoingMessages, want
 from cells.pending import PendingCalls
+from cells.promises import then
 from cells.router import Router
+from cells.services.budget import want_timeout
 from cells.topology import Topology
-
-LOG = logging.getLogger(__name__)
-
-T = TypeVar("T")
-Source = TypeVar("Source")
 
 
 class CellsManager:
@@ -44,23 +39,23 @@ class CellsManager:
         *,
         cell: Cell,
         router: Router,
+        outgoing: OutgoingMessages,
         topology: Topology,
         table: NeighborTable,
         pending: PendingCalls,
         counters: Counters,
         exception_modules: Sequence[str],
         call_timeout_seconds: float,
-        max_hop_count: int,
     ) -> None:
         self._cell = cell
         self._router = router
+        self._outgoing = outgoing
         self._topology = topology
         self._table = table
         self._pending = pending
         self._counters = counters
         self._exception_modules = tuple(exception_modules)
         self._call_timeout_seconds = call_timeout_seconds
-        self._max_hop_count = max_hop_count
 
     def call(
         self,
@@ -76,14 +71,16 @@ class CellsManager:
         :returns: a future of what the endpoint returned, or of the error that it raised
         :raises cells.exceptions.RoutingError: no way to that cell is known
         """
-        with self._noting_refusals("call"):
-            message = self._targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=True)
-        return _then(self._router.send(message, self._timeout(timeout)), self._value)
+        with self._outgoing.noting_refusals("call"):
+            message = self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=True)
+        return then(self._router.send(message, self._timeout(timeout)), self._value)
 
     def cast(self, ctxt: dict[str, Any], cell_name: str, method_name: str, method_kwargs: dict[str, Any]) -> None:
         """Call ``method_name`` in another cell, without an answer."""
-        with self._noting_refusals("cast"):
-            self._router.cast(self._targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=False))
+        with self._outgoing.noting_refusals("cast"):
+            self._router.cast(
+                self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=False)
+            )
 
     def locate(self, ctxt: dict[str, Any], cell_name: str) -> str:  # noqa: ARG002  # oslo's signature
         """The way from this cell to ``cell_name``.
@@ -106,11 +103,11 @@ class CellsManager:
         :returns: a future of JSON texts of Response, one per cell that answered, failed,
             or kept silent
         """
-        with self._noting_refusals("broadcast"):
-            message = self._broadcast(
+        with self._outgoing.noting_refusals("broadcast"):
+            message = self._outgoing.broadcast(
                 ctxt, method_name, method_kwargs, direction, needs_response=True, run_locally=run_locally
             )
-        return _then(self._router.send(message, self._timeout(timeout)), list)
+        return then(self._router.send(message, self._timeout(timeout)), list)
 
     def broadcast_cast(
         self,
@@ -121,8 +118,8 @@ class CellsManager:
         run_locally: bool = True,
     ) -> None:
         """Call ``method_name`` in all cells above or below, without answers."""
-        with self._noting_refusals("broadcast"):
-            message = self._broadcast(
+        with self._outgoing.noting_refusals("broadcast"):
+            message = self._outgoing.broadcast(
                 ctxt, method_name, method_kwargs, direction, needs_response=False, run_locally=run_locally
             )
             self._router.cast(message)
@@ -146,11 +143,13 @@ class CellsManager:
 
     def topology(self, ctxt: dict[str, Any], timeout: float | None = None) -> futures.Future[dict[str, Any]]:
         """The tree from the top down to all cells below this one, each asked now."""
-        message = self._broadcast(ctxt, "ping", {}, Direction.DOWN.value, needs_response=True, run_locally=True)
+        message = self._outgoing.broadcast(
+            ctxt, "ping", {}, Direction.DOWN.value, needs_response=True, run_locally=True
+        )
         answers = self._router.send(message, self._timeout(timeout))
         own_path = self._topology.own_path
         parent_state = self._table.state(own_path[-2]).value if len(own_path) > 1 else ""
-        return _then(answers, lambda texts: topology_report.draw(own_path, parent_state, self._responses(texts)))
+        return then(answers, lambda texts: topology_report.draw(own_path, parent_state, self._responses(texts)))
 
     def capabilities(self, ctxt: dict[str, Any]) -> dict[str, list[str]]:  # noqa: ARG002  # oslo's signature
         """What this cell and all cells below can do."""
@@ -162,7 +161,7 @@ class CellsManager:
 
     def report_capacities(self, ctxt: dict[str, Any], capacities: dict[str, Any], reporter: str = "") -> None:  # noqa: ARG002
         """Take the numbers of a service of this cell; they count until mute_child_interval has passed."""
-        self._cell.report_capacities(reporter, _want(capacities, dict, "capacities"))
+        self._cell.report_capacities(reporter, want(capacities, dict, "capacities"))
 
     def status(self, ctxt: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002  # oslo's signature
         """Who this manager is, and what it has counted."""
@@ -173,72 +172,8 @@ class CellsManager:
             "counters": self._counters.as_dict(),
         }
 
-    @contextlib.contextmanager
-    def _noting_refusals(self, what: str) -> Iterator[None]:
-        """Count and log what can not even be sent: of a cast nobody would hear it otherwise."""
-        try:
-            yield
-        except exceptions.CellsError as error:
-            self._counters.count("refused", type(error).__name__)
-            LOG.info("A %s of a service of this cell is refused: %s", what, error.message)
-            raise
-
-    def _targeted(
-        self,
-        ctxt: dict[str, Any],
-        cell_name: str,
-        method_name: str,
-        method_kwargs: dict[str, Any],
-        *,
-        needs_response: bool,
-    ) -> TargetedMessage:
-        target = self._topology.walk_to(cell_name)
-        # A walk that starts upward may turn downward on its way, never the other way round.
-        goes_up = len(target) > 1 and target[1] in self._table.snapshot().parents
-        return TargetedMessage(
-            target=target,
-            direction=Direction.UP if goes_up else Direction.DOWN,
-            **self._request(ctxt, method_name, method_kwargs, needs_response=needs_response),
-        )
-
-    def _broadcast(  # noqa: PLR0913  # one argument per key of the message
-        self,
-        ctxt: dict[str, Any],
-        method_name: str,
-        method_kwargs: dict[str, Any],
-        direction: str,
-        *,
-        needs_response: bool,
-        run_locally: bool,
-    ) -> BroadcastMessage:
-        try:
-            toward = Direction(direction)
-        except ValueError as error:
-            raise exceptions.InvalidArguments(f"The direction must be up or down, not {direction!r:.40}.") from error
-        return BroadcastMessage(
-            direction=toward,
-            run_locally=run_locally,
-            **self._request(ctxt, method_name, method_kwargs, needs_response=needs_response),
-        )
-
-    def _request(
-        self, ctxt: dict[str, Any], method_name: str, method_kwargs: dict[str, Any], *, needs_response: bool
-    ) -> dict[str, Any]:
-        return {
-            "method": _want(method_name, str, "method_name"),
-            "kwargs": _want(method_kwargs, dict, "method_kwargs"),
-            "context": ctxt if isinstance(ctxt, Mapping) else {},
-            "route": CellPath([self._cell.name]),
-            "needs_response": needs_response,
-            "max_hop_count": self._max_hop_count,
-        }
-
     def _timeout(self, timeout: float | None) -> float:
-        if timeout is None:
-            return self._call_timeout_seconds
-        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout < MAX_TIMEOUT_SECONDS:
-            raise exceptions.InvalidArguments(f"The timeout must be a number of seconds over 0, not {timeout!r:.40}.")
-        return float(timeout)
+        return self._call_timeout_seconds if timeout is None else want_timeout(timeout)
 
     def _value(self, texts: Sequence[str]) -> Any:
         response = Response.read_one(texts, self._exception_modules)
@@ -248,27 +183,3 @@ class CellsManager:
 
     def _responses(self, texts: Sequence[str]) -> list[Response]:
         return [Response.read(text, self._exception_modules) for text in texts]
-
-
-#: Longer waits than this are taken for a mistake.
-MAX_TIMEOUT_SECONDS = 7 * 86400.0
-
-
-def _want(value: Any, kind: type[T], name: str) -> T:
-    if not isinstance(value, kind):
-        raise exceptions.InvalidArguments(f"{name} must be of type {kind.__name__}, not {type(value).__name__}.")
-    return value
-
-
-def _then(source: futures.Future[Source], convert: Callable[[Source], T]) -> futures.Future[T]:
-    """A future of what ``convert`` makes of the result of ``source``."""
-    converted: futures.Future[T] = futures.Future()
-
-    def finish(done: futures.Future[Source]) -> None:
-        try:
-            converted.set_result(convert(done.result()))
-        except Exception as error:  # also what the far endpoint raised
-            converted.set_exception(error)
-
-    source.add_done_callback(finish)
-    return converted

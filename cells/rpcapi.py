@@ -41,21 +41,23 @@ class CellsAPI:
     Every method raises ManagerTimeout if the manager of this cell does not answer.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # options by keyword
         self,
         transport: Any,
         topic: str = "cells",
         version_cap: str | None = None,
         timeout: float = 60.0,
         exception_modules: tuple[str, ...] = ("cells.exceptions",),
+        exchange: str | None = None,
     ) -> None:
         """:param transport: from :func:`cells.drivers.transport.open_transport`
         :param version_cap: [upgrade_levels] cells
         :param timeout: seconds to wait for answers where a call names no other time
         :param exception_modules: modules whose exceptions are rebuilt
+        :param exchange: [cells] exchange
         :raises cells.exceptions.ConfigurationError: the version cap is none that this client can keep to
         """
-        target = oslo_messaging.Target(topic=topic, version=VERSION)
+        target = oslo_messaging.Target(topic=topic, version=VERSION, exchange=exchange)
         self._client = oslo_messaging.get_rpc_client(transport, target, version_cap=version_cap, retry=1)
         _check_cap(self._client, version_cap)
         self._timeout = timeout

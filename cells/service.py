@@ -17,7 +17,7 @@ from oslo_service import loopingcall, systemd
 from oslo_service import opts as oslo_service_opts
 from oslo_service import service as oslo_service
 
-from cells import announcements, exceptions, path
+from cells import announcements, exceptions, path, scheduler
 from cells.announcements import Reports
 from cells.cell import Cell
 from cells.counters import Counters
@@ -28,16 +28,23 @@ from cells.drivers.base import DriverSettings
 from cells.drivers.registry import Drivers
 from cells.drivers.rpc_server import get_server
 from cells.drivers.transport import open_transport, register_options
-from cells.endpoints import Endpoints, EndpointThreads
+from cells.endpoints import Endpoints
 from cells.introduction import Introduction
 from cells.manager import CellsManager
 from cells.messages import MESSAGE_TYPES
 from cells.neighbor_source import FileSource, NeighborLoader, NeighborSource
 from cells.neighbors import Changes, NeighborTable
+from cells.outgoing import OutgoingMessages
 from cells.pending import PendingCalls
+from cells.picker import Picker
 from cells.router import Limits, Router
+from cells.service_calls import ServiceCalls
+from cells.services import raw_failures
+from cells.services.allowed import AllowedServices
+from cells.services.local import LocalServices
 from cells.topology import Topology
 from cells.transport_url import is_brokerless
+from cells.worker_threads import WorkerThreads
 
 LOG = logging.getLogger(__name__)
 
@@ -81,7 +88,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             ),
         )
         self.pending = PendingCalls(conf.cells.max_pending_calls, self.counters)
-        self.threads = EndpointThreads(conf.cells.endpoint_threads, conf.cells.max_pending_calls)
+        self.threads = WorkerThreads(conf.cells.endpoint_threads, conf.cells.max_pending_calls, "cells-endpoint")
         self.router = Router(
             cell_name=self.name,
             table=self.table,
@@ -96,6 +103,25 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
                 max_message_bytes=conf.cells.max_message_bytes,
             ),
         )
+        self.services = self._local_services(conf, serves_local_cell=serves_local_cell)
+        own_capabilities = announcements.parse_capabilities(conf.cells.capabilities)
+        reports = Reports(conf.cells.mute_child_interval)
+        picker = Picker(
+            cell_name=self.name,
+            table=self.table,
+            topology=self.topology,
+            own_capabilities=own_capabilities,
+            reports=reports,
+            router=self.router,
+            services=self.services,
+            scheduler=scheduler.load(
+                conf.cells_scheduler.filters,
+                conf.cells_scheduler.weighers,
+                conf.cells_scheduler.weight_multipliers,
+            ),
+            counters=self.counters,
+            max_hop_count=conf.cells.max_hop_count,
+        )
         self.cell = Cell(
             identity={
                 "name": self.name,
@@ -104,27 +130,43 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
                 "version": versions.CURRENT,
                 "release": metadata.version("cells-intercell"),
             },
-            capabilities=announcements.parse_capabilities(conf.cells.capabilities),
-            reports=Reports(conf.cells.mute_child_interval),
+            capabilities=own_capabilities,
+            reports=reports,
             table=self.table,
             topology=self.topology,
             router=self.router,
             pending=self.pending,
             counters=self.counters,
+            services=self.services,
+            picker=picker,
             max_hop_count=conf.cells.max_hop_count,
         )
         self.router.bind(self.cell)
         self.introduction = Introduction(self.cell, self.outboxes, 2.0 * conf.cells.send_timeout)
+        outgoing = OutgoingMessages(
+            topology=self.topology,
+            table=self.table,
+            counters=self.counters,
+            max_hop_count=conf.cells.max_hop_count,
+        )
         self.manager = CellsManager(
             cell=self.cell,
             router=self.router,
+            outgoing=outgoing,
             topology=self.topology,
             table=self.table,
             pending=self.pending,
             counters=self.counters,
             exception_modules=conf.cells.allowed_rpc_exception_modules,
             call_timeout_seconds=conf.cells.call_timeout,
-            max_hop_count=conf.cells.max_hop_count,
+        )
+        self.service_calls = ServiceCalls(
+            host=conf.host,
+            router=self.router,
+            outgoing=outgoing,
+            topology=self.topology,
+            picker=picker,
+            max_multicalls=conf.cells.max_pending_calls,
         )
         self._source = _source(conf)
         self.loader = NeighborLoader(self.name, self._source, self.table, self.counters, self._on_changes)
@@ -135,6 +177,19 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         self._transport: Any = open_transport(conf) if serves_local_cell else None
         self._server: Any = None
         self._loops: list[Any] = []
+
+    def _local_services(self, conf: cfg.ConfigOpts, *, serves_local_cell: bool) -> LocalServices:
+        return LocalServices(
+            cell_name=self.name,
+            transport=open_transport(conf, exception_modules=raw_failures.KEEP) if serves_local_cell else None,
+            allowed=AllowedServices(
+                conf.cells.allowed_services,
+                conf.control_exchange,
+                (conf.cells.topic, conf.cells.rpc_driver_queue_base),
+            ),
+            max_threads=conf.cells.service_threads,
+            max_waiting=conf.cells.max_pending_calls,
+        )
 
     def start(self) -> None:
         """Consume; return when everything does.  Waits until this cell's own broker is there."""
@@ -173,8 +228,10 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         try:
             self._receiver.start_servers(self.router.receive)
             if self._transport is not None:
-                target = oslo_messaging.Target(topic=self._conf.cells.topic, server=self._conf.host)
-                self._server = get_server(self._transport, target, self.manager)
+                target = oslo_messaging.Target(
+                    topic=self._conf.cells.topic, server=self._conf.host, exchange=self._conf.cells.exchange
+                )
+                self._server = get_server(self._transport, target, [self.manager, self.service_calls])
                 self._server.start()
         except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
             problem = error
@@ -235,6 +292,8 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
                 self._receiver.stop_servers()
         if not self.threads.stop(max(0.0, deadline - time.monotonic())):
             LOG.warning("Endpoints that still run are given up.")
+        if not self.services.stop(max(0.0, deadline - time.monotonic())):
+            LOG.warning("Calls of services of this cell that still run are given up.")
         if is_serving:
             self._close_own_broker()
         self.outboxes.stop(min(self._conf.cells.send_timeout, LAST_SENDS_SECONDS))

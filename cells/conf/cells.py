@@ -28,6 +28,15 @@ All services of this cell that call the manager must use the same value.
 """,
     ),
     cfg.StrOpt(
+        "exchange",
+        help="""
+Exchange of the topic on which the manager serves the services of its own cell.
+
+By default [DEFAULT] control_exchange. Set it where services have a
+control_exchange other than that of their manager.
+""",
+    ),
+    cfg.StrOpt(
         "rpc_driver_queue_base",
         default="cells.intercell",
         regex=TOPIC,
@@ -175,6 +184,34 @@ Length of the longest message that this cell sends or accepts, in bytes of JSON.
 Number of endpoints that may run at the same time in this manager.
 
 Further calls wait for a free thread. Relayed messages and answers need none.
+""",
+    ),
+    cfg.ListOpt(
+        "allowed_services",
+        default=[],
+        help="""
+Services of this cell that services of other cells may call.
+
+A list of ``TOPIC``, ``TOPIC:METHOD`` or ``EXCHANGE/TOPIC:METHOD``, with the
+wildcards ``*`` and ``?``. Without EXCHANGE it is [DEFAULT] control_exchange. The
+method of an endpoint with a namespace is ``NAMESPACE.METHOD``; only ``*`` alone,
+or no METHOD, allows methods of all namespaces. By default none can be called: other cells act with what
+rights the context that they send claims. What is for the server ``b`` of a
+topic ``a`` has the address of a topic ``a.b``: allow a topic only if whatever
+is below it may be reached as well. Example:
+``inventory,compute:get_*,nova/scheduler:admin.reset``.
+""",
+    ),
+    cfg.IntOpt(
+        "service_threads",
+        default=256,
+        min=1,
+        max=10000,
+        help="""
+Number of calls of other cells that each service of this cell can work on at a time.
+
+Further calls of that topic wait for a free thread, until their time is over.
+Casts, relayed messages and answers need none of them.
 """,
     ),
     cfg.IntOpt(

@@ -12,9 +12,9 @@ from oslo_db import options as db_options
 from oslo_log import log
 
 from cells import exceptions
-from cells.conf import cells, default, upgrade_levels, zmq
+from cells.conf import cells, default, scheduler, upgrade_levels, zmq
 
-_GROUPS = (default, cells, upgrade_levels, zmq)
+_GROUPS = (default, cells, scheduler, upgrade_levels, zmq)
 #: Libraries that say at a level for operators what only developers want to know.
 LOG_LEVELS = ("alembic=WARN", "amqp=ERROR", "oslo_service.backend=WARN", "stevedore=ERROR")
 DEFAULT_CONNECTION = "sqlite:///$state_path/cells.sqlite"

@@ -11,9 +11,9 @@ from oslo_config import cfg, generator
 
 from cells import conf as cells_conf
 from cells import exceptions
-from cells.conf import cells, default, upgrade_levels, zmq
+from cells.conf import cells, default, scheduler, upgrade_levels, zmq
 
-GROUPS = [default, cells, upgrade_levels, zmq]
+GROUPS = [default, cells, scheduler, upgrade_levels, zmq]
 OPTIONS = [(group.GROUP, option) for group in GROUPS for option in group.OPTIONS]
 NUMBERS = [(group, option) for group, option in OPTIONS if isinstance(option, cfg.IntOpt)]
 
@@ -30,7 +30,7 @@ def load(path: Path, group: str | None, *lines: str) -> cfg.ConfigOpts:
 
 def test_list_opts_has_every_group() -> None:
     listed = dict(cells_conf.list_opts())
-    assert list(listed) == [None, "cells", "upgrade_levels", "oslo_messaging_zmq"]
+    assert list(listed) == [None, "cells", "cells_scheduler", "upgrade_levels", "oslo_messaging_zmq"]
     assert [(group, option) for group, options in listed.items() for option in options] == OPTIONS
 
 
@@ -110,6 +110,19 @@ def test_lists_and_places(tmp_path: Path) -> None:
     assert (conf.host, conf.database.connection) == ("h1", f"sqlite:///{tmp_path}/cells.sqlite")
 
 
+def test_scheduler(tmp_path: Path) -> None:
+    conf = load(tmp_path, "cells_scheduler", "filters = capabilities", "weight_multipliers = mute_child:-5, mine: 2.5")
+    assert conf.cells_scheduler.filters == ["capabilities"]
+    assert conf.cells_scheduler.weighers == ["weight_offset", "mute_child", "free_capacity"]
+    assert conf.cells_scheduler.weight_multipliers == {"mute_child": -5.0, "mine": 2.5}
+
+
+@pytest.mark.parametrize("value", ["mute_child:many", "mute_child", "a:1,b"])
+def test_weight_multipliers_that_can_not_be_read_name_the_option(value: str, tmp_path: Path) -> None:
+    with pytest.raises(exceptions.ConfigurationError, match=r"\[cells_scheduler\] weight_multipliers can not be used"):
+        load(tmp_path, "cells_scheduler", f"weight_multipliers = {value}")
+
+
 def test_a_later_file_wins(tmp_path: Path) -> None:
     for name, topic in (("a", "one"), ("b", "two")):
         (tmp_path / name).write_text(f"[cells]\nname = api\ntopic = {topic}\n")
@@ -168,11 +181,12 @@ def test_the_generator_writes_every_option(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.GROUP or "DEFAULT")
 def test_every_default_can_be_written_and_read_again(group: Any, tmp_path: Path) -> None:
-    lines = [
-        f"{option.name} = {','.join(option.default) if isinstance(option.default, list) else option.default}"
-        for option in group.OPTIONS
-        if option.default is not None
-    ]
+    def written(default: object) -> str:
+        if isinstance(default, dict):
+            return ",".join(f"{key}:{value}" for key, value in default.items())
+        return ",".join(default) if isinstance(default, list) else str(default)
+
+    lines = [f"{option.name} = {written(option.default)}" for option in group.OPTIONS if option.default is not None]
     conf = load(tmp_path, group.GROUP, *lines)
     for option in group.OPTIONS:
         assert conf[group.GROUP][option.dest] == option.default if group.GROUP else conf[option.dest] == option.default

@@ -1,0 +1,234 @@
+"""LocalServices: what a manager calls in its own cell for services of other cells.
+
+The called service is any server of oslo.messaging.  A call holds one of a bounded
+number of threads of its service while it waits; casts have threads of their own, so that calls
+that take long keep no cast waiting, and neither keeps a message from being passed on.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent import futures
+from typing import Any
+
+import oslo_messaging
+
+from cells import exceptions
+from cells.drivers.transport import BROKER_ERRORS, may_arrive
+from cells.services import events, fanout, raw_failures
+from cells.services.allowed import AllowedServices
+from cells.services.answers import FAILURE, RESULT, Answer
+from cells.services.beats import Beats
+from cells.services.request import RESERVED, ServiceRequest
+from cells.services.threads import ServiceThreads
+from cells.worker_threads import WorkerThreads
+
+LOG = logging.getLogger(__name__)
+
+#: A broker takes a message in milliseconds.
+CAST_THREADS = 8
+REACH_SOMEBODY = oslo_messaging.TransportOptions(at_least_once=True)
+#: A connection that the broker closed while it was idle is opened again; one that is down holds no thread for ever.
+RETRY = 1
+#: What goes wrong between this manager and its broker; anything else a service has raised.
+TRANSPORT_ERRORS = (oslo_messaging.MessagingException, oslo_messaging.MessageUndeliverable, *BROKER_ERRORS)
+
+
+class LocalServices:
+    """The services of this cell.  Thread-safe; a constructor does no I/O."""
+
+    def __init__(
+        self,
+        *,
+        cell_name: str,
+        transport: Any,
+        allowed: AllowedServices,
+        max_threads: int,
+        max_waiting: int,
+    ) -> None:
+        """:param transport: of this cell's broker, opened with :data:`raw_failures.KEEP`; None: there is none"""
+        self._cell_name = cell_name
+        self._transport = transport
+        self._allowed = allowed
+        self._calls = ServiceThreads(max_threads, max_waiting)
+        self._casts = WorkerThreads(CAST_THREADS, max_waiting, "cells-service-cast")
+        self._beats = Beats()
+        self._client: Any = None
+        if transport is not None:
+            raw_failures.install()
+            self._client = oslo_messaging.get_rpc_client(transport, oslo_messaging.Target(), retry=RETRY)
+
+    def call(
+        self,
+        request: ServiceRequest,
+        context: Mapping[str, Any],
+        timeout_seconds: float,
+        *,
+        is_foreign: bool,
+        still_working: Callable[[], object] | None = None,
+    ) -> futures.Future[Answer]:
+        """Call a method of a service.  Does not block.
+
+        :param is_foreign: another cell asks, so it has to be allowed
+        :param still_working: called from time to time while the method runs, if the request asks for that
+        :returns: a future of ``{"result": value}``, or of ``{"failure": text}`` if the service raised
+        :raises cells.exceptions.CellsError: also in the future: why it was not called, or gave no answer
+        """
+        self._check(request, is_foreign=is_foreign)
+        if request.fanout:
+            raise exceptions.InvalidArguments(f"A call of {request} can not be a fan-out: it has one answer.")
+        deadline = time.monotonic() + timeout_seconds
+        answer: futures.Future[Answer] = futures.Future()
+        if still_working is not None and request.monitor_seconds is not None:
+            stop = self._beats.start(still_working, request.monitor_seconds)
+            answer.add_done_callback(lambda _: stop())
+        try:
+            self._calls.run(
+                request.topic, lambda: _settle(answer, lambda: self._call(request, context, deadline, timeout_seconds))
+            )
+        except exceptions.CellsError as error:
+            answer.set_exception(error)
+        return answer
+
+    def cast(self, request: ServiceRequest, context: Mapping[str, Any], *, is_foreign: bool) -> futures.Future[None]:
+        """Cast a method of a service, or of all its servers.  Does not block.
+
+        :returns: a future that is done when the broker of this cell has it
+        :raises cells.exceptions.CellsError: also in the future: why it was not sent
+        """
+        return self._send(request, context, self._cast, is_foreign=is_foreign)
+
+    def publish(self, request: ServiceRequest, context: Mapping[str, Any], *, is_foreign: bool) -> futures.Future[None]:
+        """Give an event to each consumer pool of a topic.  As :meth:`cast`."""
+        return self._send(request, context, self._publish, is_foreign=is_foreign)
+
+    def stop(self, timeout_seconds: float) -> bool:
+        """Take no more, let what runs finish, close; False if that took too long.  May be called twice."""
+        deadline = time.monotonic() + timeout_seconds
+        are_done = [pool.stop(max(0.0, deadline - time.monotonic())) for pool in (self._calls, self._casts)]
+        if self._transport is not None:
+            self._transport.cleanup()
+        return all(are_done)
+
+    def _check(self, request: ServiceRequest, *, is_foreign: bool) -> None:
+        if is_foreign:
+            self._allowed.check(request, self._cell_name)
+        if self._client is None:
+            raise exceptions.ServiceUnreachable(
+                f"{request} can not be reached: this manager of cell {self._cell_name} has no broker for its services.",
+                cell=self._cell_name,
+            )
+
+    def _send(
+        self,
+        request: ServiceRequest,
+        context: Mapping[str, Any],
+        send: Callable[[ServiceRequest, Mapping[str, Any]], None],
+        *,
+        is_foreign: bool,
+    ) -> futures.Future[None]:
+        self._check(request, is_foreign=is_foreign)
+        sent: futures.Future[None] = futures.Future()
+        try:
+            self._casts.run(lambda: _settle(sent, lambda: send(request, context)))
+        except exceptions.CellsError as error:
+            sent.set_exception(error)
+        return sent
+
+    def _call(
+        self, request: ServiceRequest, context: Mapping[str, Any], deadline: float, timeout_seconds: float
+    ) -> Answer:
+        left_seconds = deadline - time.monotonic()
+        if left_seconds <= 0:
+            raise self._timeout(request, f"was not called: its {timeout_seconds:.3g} seconds were over before its turn")
+        prepared = self._prepared(
+            request,
+            timeout=left_seconds,
+            call_monitor_timeout=request.monitor_seconds,
+            # That nobody serves the topic is known at once, and holds no thread until the time is over.
+            transport_options=REACH_SOMEBODY,
+        )
+        try:
+            return {RESULT: prepared.call(dict(context), request.method, **request.args)}
+        except oslo_messaging.MessagingTimeout as error:
+            waited_seconds = left_seconds - (deadline - time.monotonic())
+            is_early = deadline > time.monotonic() + 0.05
+            did = "gave no sign of life any more after" if is_early else "did not answer within"
+            exchange = f", with control_exchange = {request.exchange}" if request.exchange else ""
+            raise self._timeout(
+                request, f"{did} {waited_seconds:.3g} seconds: check that a server of it runs there{exchange}"
+            ) from error
+        except oslo_messaging.RPCDispatcherError as error:
+            return {FAILURE: raw_failures.text_of(error)}
+        except TRANSPORT_ERRORS as error:
+            raise self._unreachable(request, error) from error
+        except Exception as error:  # what a service raises is the caller's
+            return {FAILURE: raw_failures.text_of(error)}
+
+    def _cast(self, request: ServiceRequest, context: Mapping[str, Any]) -> None:
+        try:
+            if request.fanout:
+                target = oslo_messaging.Target(topic=request.topic, exchange=request.exchange)
+                fanout.cast_to_all(self._transport, target, context, request.message, retry=RETRY)
+            else:
+                options = REACH_SOMEBODY if request.at_least_once else None
+                prepared = self._prepared(request, transport_options=options)
+                prepared.cast(dict(context), request.method, **request.args)
+        except TRANSPORT_ERRORS as error:
+            raise self._unreachable(request, error) from error
+
+    def _publish(self, request: ServiceRequest, context: Mapping[str, Any]) -> None:
+        target = oslo_messaging.Target(topic=request.topic, exchange=request.exchange)
+        try:
+            events.publish(
+                self._transport,
+                target,
+                context,
+                request.message,
+                publisher=self._cell_name,
+                retry=RETRY,
+            )
+        except TRANSPORT_ERRORS as error:
+            raise self._unreachable(request, error) from error
+
+    def _prepared(self, request: ServiceRequest, **options: Any) -> Any:
+        reserved = request.args.keys() & RESERVED
+        if reserved:
+            raise exceptions.InvalidArguments(
+                f"{request} can have no argument {', '.join(sorted(reserved))}: oslo.messaging's own has that name.",
+                method=request.method,
+            )
+        try:
+            return self._client.prepare(
+                topic=request.topic,
+                exchange=request.exchange,
+                namespace=request.namespace,
+                version=request.version,
+                server=request.server,
+                **options,
+            )
+        except (oslo_messaging.MessagingException, AttributeError) as error:  # it is no version number
+            raise exceptions.InvalidArguments(f"{request}: {error}") from error
+
+    def _timeout(self, request: ServiceRequest, what: str) -> exceptions.ServiceTimeout:
+        return exceptions.ServiceTimeout(f"{request} of cell {self._cell_name} {what}.", cell=self._cell_name)
+
+    def _unreachable(self, request: ServiceRequest, error: Exception) -> exceptions.ServiceUnreachable:
+        if isinstance(error, oslo_messaging.MessageUndeliverable):
+            reason = "no server of it runs there, or ever has"
+        else:
+            reason = f"{type(error).__name__}: {str(error).rstrip('.')}"
+        return exceptions.ServiceUnreachable(
+            f"A message for {request} of cell {self._cell_name} was not taken: {reason}.",
+            cell=self._cell_name,
+            may_arrive=may_arrive(error) or None,
+        )
+
+
+def _settle(done: futures.Future[Any], work: Callable[[], Any]) -> None:
+    try:
+        done.set_result(work())
+    except Exception as error:  # it is whoever asked that has to hear it
+        done.set_exception(error)

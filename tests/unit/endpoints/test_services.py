@@ -1,0 +1,174 @@
+"""What a stranger may ask of services: everything is read, nothing is believed."""
+
+from __future__ import annotations
+
+from concurrent import futures
+from typing import Any
+
+import pytest
+
+from cells import exceptions
+from cells.endpoints import Call, Endpoints
+from cells.path import CellPath
+from cells.scheduler.requirements import CellRequirements
+from cells.services.budget import LONGEST_SECONDS, shrink
+from cells.services.request import ServiceRequest
+
+REQUEST = ServiceRequest(topic="inventory", method="count", args={"kind": "disk"}, monitor_seconds=3.0)
+CONTEXT = {"user_id": "ada"}
+METHODS = ["service_call", "service_cast", "service_event", "service_call_any", "service_cast_any"]
+TIMED = ["service_call", "service_call_any", "service_cast_any"]
+
+
+class Desk:
+    """Stands for the services of a cell, and its picker."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+        self.answer: futures.Future[Any] = futures.Future()
+
+    def __getattr__(self, name: str) -> Any:
+        def ask(*arguments: Any, **options: Any) -> futures.Future[Any]:
+            self.asked.append((name, arguments, options))
+            return self.answer
+
+        return ask
+
+
+class Cell:
+    name = "east"
+
+    def __init__(self) -> None:
+        self.services, self.picker = Desk(), Desk()
+
+
+@pytest.fixture
+def cell() -> Cell:
+    return Cell()
+
+
+def call(  # the rest by keyword
+    cell: Cell,
+    method: str,
+    route: str = "api!east",
+    still_working: Any = None,
+    *,
+    message_type: str = "targeted",
+    **arguments: Any,
+) -> Any:
+    return Endpoints.load().invoke(
+        Call(
+            cell=cell,  # type: ignore[arg-type]  # stands for one
+            method=method,
+            arguments=arguments,
+            message_type=message_type,
+            route=CellPath.parse(route),
+            response_to=None,
+            context_values=CONTEXT,
+            still_working=still_working or (lambda: None),
+        )
+    )
+
+
+def arguments_of(method: str, **changes: Any) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"request": REQUEST.to_dict()}
+    if method in TIMED:
+        arguments["time_left"] = 10.0
+    if method.endswith("_any"):
+        arguments["requirements"] = CellRequirements().to_dict()
+    return {**arguments, **changes}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_none_of_them_holds_the_thread_that_reads(method: str, cell: Cell) -> None:
+    assert not Endpoints.load().may_block(method)
+    desk = cell.picker if method.endswith("_any") else cell.services
+    assert call(cell, method, **arguments_of(method)) is desk.answer
+
+
+@pytest.mark.parametrize(
+    ("method", "may_be_broadcast"),
+    [
+        ("service_call", False),
+        ("service_call_any", False),
+        ("service_cast", True),
+        ("service_cast_any", True),
+        ("service_event", True),
+    ],
+)
+def test_what_may_be_monitored_is_asked_of_one_cell(cell: Cell, method: str, may_be_broadcast: bool) -> None:
+    if may_be_broadcast:
+        call(cell, method, message_type="broadcast", **arguments_of(method))
+    else:
+        with pytest.raises(exceptions.UnknownMethod, match="for broadcast messages"):
+            call(cell, method, message_type="broadcast", **arguments_of(method))
+
+
+def test_a_call_of_another_cell(cell: Cell) -> None:
+    def sign() -> None:
+        """Nobody calls it here."""
+
+    call(cell, "service_call", "api!east!az1", sign, **arguments_of("service_call"))
+    ((name, arguments, options),) = cell.services.asked
+    assert (name, arguments) == ("call", (REQUEST, CONTEXT, shrink(10.0, 2)))
+    assert options == {"is_foreign": True, "still_working": sign}
+
+
+@pytest.mark.parametrize(("method", "name"), [("service_cast", "cast"), ("service_event", "publish")])
+def test_casts_and_events(cell: Cell, method: str, name: str) -> None:
+    call(cell, method, **arguments_of(method))
+    assert cell.services.asked == [(name, (REQUEST, CONTEXT), {"is_foreign": True})]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_only_this_cell_itself_is_no_stranger(cell: Cell, method: str) -> None:
+    call(cell, method, "east", **arguments_of(method))
+    call(cell, method, "east!api!east", **arguments_of(method))
+    asked = (cell.picker if method.endswith("_any") else cell.services).asked
+    assert [options["is_foreign"] for _, _, options in asked] == [False, True]
+
+
+@pytest.mark.parametrize("method", ["service_call_any", "service_cast_any"])
+def test_what_any_cell_may_do_is_for_the_picker(cell: Cell, method: str) -> None:
+    call(cell, method, **arguments_of(method))
+    ((name, arguments, _),) = cell.picker.asked
+    assert method == f"service_{name}_any"
+    assert arguments == (CellRequirements(), REQUEST, CONTEXT, shrink(10.0))
+    assert cell.services.asked == []
+
+
+@pytest.mark.parametrize("method", TIMED)
+@pytest.mark.parametrize(
+    "time_left",
+    [0, -1, -0.0, True, None, "1", [], {}, float("nan"), float("inf"), 1e308, LONGEST_SECONDS * 2, 10**400],
+    ids=lambda value: str(value)[:9],
+)
+def test_a_time_that_nobody_has_is_refused(cell: Cell, method: str, time_left: Any) -> None:
+    with pytest.raises(exceptions.InvalidArguments, match="time_left") as caught:
+        call(cell, method, **arguments_of(method, time_left=time_left))
+    assert len(str(caught.value)) < 250
+    assert cell.services.asked == cell.picker.asked == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "request_", [None, 7, "text", [], {}, {"target": {"topic": "a"}, "message": {"method": 7}}], ids=str
+)
+def test_what_is_no_request_is_refused(cell: Cell, method: str, request_: Any) -> None:
+    with pytest.raises(exceptions.MessageError):
+        call(cell, method, **arguments_of(method, request=request_))
+    assert cell.services.asked == cell.picker.asked == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_arguments_that_are_missing_or_unknown_are_refused(cell: Cell, method: str) -> None:
+    for arguments in ({}, arguments_of(method, later=1)):
+        with pytest.raises(exceptions.InvalidArguments):
+            call(cell, method, **arguments)
+
+
+@pytest.mark.parametrize("requirements", [None, 7, "text", [], {"requires": 7}, {"requires": {"a": {}}}], ids=str)
+def test_what_are_no_requirements_is_refused(cell: Cell, requirements: Any) -> None:
+    with pytest.raises(exceptions.CellsError):
+        call(cell, "service_call_any", **arguments_of("service_call_any", requirements=requirements))
+    assert cell.picker.asked == []

@@ -1,0 +1,35 @@
+"""Answers: what is one, and the one that an error becomes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cells import exceptions, failure
+from cells.services import answers
+
+
+@pytest.mark.parametrize("answer", [{"result": None}, {"failure": "{}"}, {"error": "{}"}, {"result": 1, "later": 2}])
+def test_an_answer_is_an_answer(answer: Any) -> None:
+    assert answers.check(answer) is answer
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"value": 1}, [], "result", 7, ["result"]])
+def test_anything_else_is_refused(answer: Any) -> None:
+    with pytest.raises(exceptions.MalformedMessage, match="'result' or 'failure'"):
+        answers.check(answer)
+
+
+def test_an_error_becomes_an_answer_that_keeps_its_class_and_details() -> None:
+    answer = answers.of_error(exceptions.ServiceNotAllowed("no", cell="east"))
+    read = failure.from_json(answers.check(answer)["error"], ["cells.exceptions"])
+    assert isinstance(read, exceptions.ServiceNotAllowed)
+    assert (read.message, read.cell) == ("no", "east")
+
+
+def test_where_in_a_manager_it_went_wrong_is_not_told() -> None:
+    with pytest.raises(exceptions.CellsError) as caught:
+        answers.check(None)
+    assert caught.value.__traceback__ is not None
+    assert "answers.py" not in str(answers.of_error(caught.value))
