@@ -1,0 +1,54 @@
+"""The library for authors of services: call services of other cells as those of one's own.
+
+The module docstring of :mod:`cells.rpc.client` shows it; the rest of the interface is the
+one of oslo.messaging's ``RPCClient``.
+"""
+
+from cells.rpc.answers import Answers
+from cells.rpc.api import broadcast, call, cast, cleanup, create_connection, fanout_cast, init, multicall
+from cells.rpc.client import RPCClient, get_rpc_client
+from cells.rpc.connection import Connection
+from cells.rpc.context import CommonRpcContext, current_context
+from cells.rpc.exceptions import (
+    DuplicateMessageError,
+    InvalidRPCConnectionReuse,
+    MessageDeliveryFailure,
+    RemoteError,
+    RPCException,
+    Timeout,
+    UnsupportedRpcEnvelopeVersion,
+)
+from cells.rpc.expected import ClientException, client_exceptions
+from cells.rpc.numbered_answers import NumberedAnswers
+from cells.scheduler import any_cell
+from cells.services.envelope import deserialize_msg, serialize_msg
+
+__all__ = [
+    "Answers",
+    "ClientException",
+    "CommonRpcContext",
+    "Connection",
+    "DuplicateMessageError",
+    "InvalidRPCConnectionReuse",
+    "MessageDeliveryFailure",
+    "NumberedAnswers",
+    "RPCClient",
+    "RPCException",
+    "RemoteError",
+    "Timeout",
+    "UnsupportedRpcEnvelopeVersion",
+    "any_cell",
+    "broadcast",
+    "call",
+    "cast",
+    "cleanup",
+    "client_exceptions",
+    "create_connection",
+    "current_context",
+    "deserialize_msg",
+    "fanout_cast",
+    "get_rpc_client",
+    "init",
+    "multicall",
+    "serialize_msg",
+]

@@ -1,0 +1,118 @@
+"""The errors that a service gets from a call of another cell.
+
+::
+
+    RPCException                    also a cells.exceptions.CellsError
+    ├── RemoteError                 also an oslo_messaging.RemoteError
+    ├── Timeout                     also an oslo_messaging.MessagingTimeout
+    ├── MessageDeliveryFailure      also an oslo_messaging.MessageDeliveryFailure
+    ├── DuplicateMessageError
+    ├── InvalidRPCConnectionReuse
+    └── UnsupportedRpcEnvelopeVersion
+
+What catches the errors of oslo.messaging catches these too, so code that called a
+service of its own cell need not change.  All others are classes of
+:mod:`cells.exceptions`: ``CellNotFound``, ``ServiceNotAllowed``, ``NoCellsAvailable`` and so on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import oslo_messaging
+from oslo_messaging._drivers import common as rpc_common
+
+from cells import exceptions, failure
+from cells.exceptions import (
+    DuplicateMessageError,
+    InvalidRPCConnectionReuse,
+    RPCException,
+    UnsupportedRpcEnvelopeVersion,
+)
+from cells.services.answers import ERROR, FAILURE, Answer
+
+__all__ = [
+    "DuplicateMessageError",
+    "InvalidRPCConnectionReuse",
+    "MessageDeliveryFailure",
+    "RPCException",
+    "RemoteError",
+    "Timeout",
+    "UnsupportedRpcEnvelopeVersion",
+]
+
+
+class RemoteError(RPCException, oslo_messaging.RemoteError):  # type: ignore[misc]  # oslo.messaging has no types
+    """Raised for an error of a service whose class the caller's transport does not rebuild.
+
+    :ivar exc_type: the name of its class
+    :ivar value: its text
+    :ivar traceback: the lines of its traceback
+    """
+
+    exc_type: str | None
+    value: str | None
+    traceback: Any
+
+    def __init__(self, exc_type: str | None = None, value: str | None = None, traceback: Any = None) -> None:
+        oslo_messaging.RemoteError.__init__(self, exc_type, value, traceback)
+        # As a CellsError has them; its own constructor would hand the text to oslo.messaging's as a type.
+        self.message = f"{exc_type}: {value}"
+        self.kwargs: dict[str, Any] = {}
+        # What it is made of again if it travels on.
+        self.args = (exc_type, value, traceback)
+
+    def __str__(self) -> str:
+        return f"Remote error: {self.exc_type} {self.value}\n{self.traceback}."
+
+
+class Timeout(RPCException, oslo_messaging.MessagingTimeout):  # type: ignore[misc]  # oslo.messaging has no types
+    """Raised when the answer did not come in time, or nobody said any more that it would."""
+
+
+class MessageDeliveryFailure(  # oslo.messaging's name
+    RPCException,
+    oslo_messaging.MessageDeliveryFailure,  # type: ignore[misc]  # oslo.messaging has no types
+):
+    """Raised when a broker on the way did not take the message, after all retries."""
+
+
+def of_answer(answer: Answer, transport: Any) -> Exception | None:
+    """The error that an answer stands for, as a service shall get it; None: it is a result.
+
+    :param transport: the RPC transport of the service, whose ``allowed_remote_exmods`` say what is rebuilt
+    """
+    if FAILURE in answer:
+        return _rebuilt(answer[FAILURE], transport)
+    if ERROR in answer:
+        return translated(failure.from_json(answer[ERROR], ("cells.exceptions",)))
+    return None
+
+
+def translated(error: Exception) -> Exception:
+    """An error of cells as the class that users of oslo.messaging expect, if there is one."""
+    translation: Exception | None = None
+    if isinstance(error, exceptions.CallTimeout):
+        translation = Timeout(error.message, **_cell(error))
+    elif isinstance(error, exceptions.DeliveryError):
+        translation = MessageDeliveryFailure(error.message, **_cell(error))
+    elif isinstance(error, exceptions.RemoteError):
+        translation = RemoteError(error.exc_type, error.value, "".join(error.traceback or []))
+    if translation is None:
+        return error
+    translation.__cause__ = error
+    return translation
+
+
+def _cell(error: exceptions.CellsError) -> dict[str, Any]:
+    return {} if error.cell is None else {"cell": error.cell}
+
+
+def _rebuilt(text: str, transport: Any) -> Exception:
+    try:
+        error: Exception = rpc_common.deserialize_remote_exception(text, transport._driver._allowed_remote_exmods)
+    except Exception as problem:  # whatever oslo.messaging stumbles over in what another cell has sent
+        return exceptions.MalformedMessage(f"The error that a service raised can not be read: {problem}")
+    if isinstance(error, oslo_messaging.RemoteError) and not isinstance(error, RPCException):
+        return RemoteError(error.exc_type, error.value, error.traceback)
+    return error

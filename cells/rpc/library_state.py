@@ -1,0 +1,106 @@
+"""LibraryState: what the functions of :mod:`cells.rpc.api` share in a process: one transport, and its client."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+import oslo_messaging
+from oslo_config import cfg
+
+from cells import exceptions
+from cells.drivers.transport import open_transport
+from cells.rpc.client import RPCClient, get_rpc_client
+from cells.rpc.connection import STOP_SECONDS, Connection
+
+Open = Callable[[Any, Collection[str]], Any]
+
+
+def _open(conf: Any, exception_modules: Collection[str]) -> Any:
+    return open_transport(conf, exception_modules=exception_modules)
+
+
+class LibraryState:
+    """Opened when it is first used, between ``init`` and ``cleanup``.  Thread-safe."""
+
+    def __init__(self, open_one: Open = _open) -> None:
+        self._open = open_one
+        self._lock = threading.Lock()
+        self._conf: Any = None
+        self._exception_modules: tuple[str, ...] = ()
+        self._client: RPCClient | None = None
+        self._connections: list[Connection] = []
+
+    def init(self, conf: Any, exception_modules: Collection[str]) -> None:
+        """Note with what transports are opened.  No I/O.
+
+        :raises cells.exceptions.ConfigurationError: that was noted before
+        :raises cells.exceptions.InvalidArguments: they are of a wrong type
+        """
+        if not isinstance(conf, cfg.ConfigOpts):
+            raise exceptions.InvalidArguments(
+                f"cells.rpc.init() takes a configuration of oslo.config, not {type(conf).__name__}."
+            )
+        if isinstance(exception_modules, str):
+            raise exceptions.InvalidArguments("allowed_remote_exmods takes a list of modules, not one text.")
+        with self._lock:
+            if self._conf is not None:
+                raise exceptions.ConfigurationError(
+                    "cells.rpc is in use already: call cells.rpc.cleanup() before another cells.rpc.init(conf)."
+                )
+            self._conf, self._exception_modules = conf, tuple(exception_modules)
+
+    def client(self) -> RPCClient:
+        """The client that all functions share.
+
+        :raises cells.exceptions.ConfigurationError: before ``init``, or the transport URL can not be used
+        """
+        with self._lock:
+            return self._shared_client()
+
+    def connect(self, *, is_new: bool) -> Connection:
+        """A connection with a transport of its own, or with the one that all share."""
+        with self._lock:
+            if is_new:
+                own = self._new_transport()
+
+                def close_own(closed: Connection) -> None:
+                    own.cleanup()
+                    self._forget(closed)
+
+                connection = Connection(own, close_own)
+            else:
+                connection = Connection(self._shared_client().transport, self._forget)
+            self._connections.append(connection)
+        return connection
+
+    def cleanup(self) -> None:
+        """Close all connections, then the transport.  May be called twice."""
+        with self._lock:
+            connections, self._connections = self._connections, []
+            client, self._client = self._client, None
+            self._conf = None
+        deadline = time.monotonic() + STOP_SECONDS
+        for connection in connections:
+            connection.close(max(0.0, deadline - time.monotonic()))
+        if client is not None:
+            client.transport.cleanup()
+
+    def _shared_client(self) -> RPCClient:
+        if self._client is None:
+            self._client = get_rpc_client(self._new_transport(), oslo_messaging.Target())
+        return self._client
+
+    def _new_transport(self) -> Any:
+        if self._conf is None:
+            raise exceptions.ConfigurationError(
+                "cells.rpc does not know its configuration yet: call cells.rpc.init(conf) first."
+            )
+        return self._open(self._conf, self._exception_modules)
+
+    def _forget(self, connection: Connection) -> None:
+        with self._lock:
+            if connection in self._connections:
+                self._connections.remove(connection)

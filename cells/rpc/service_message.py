@@ -1,0 +1,87 @@
+"""ServiceMessage: what the functions of :mod:`cells.rpc.api` send, written as a dictionary."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cells import exceptions
+from cells.services.request import MAX_NAME_BYTES, RESERVED
+
+KEYS = ("method", "args", "namespace", "version")
+
+
+@dataclass(frozen=True)
+class ServiceMessage:
+    """``{"method": ..., "args": {...}}``, with ``namespace`` and ``version`` if the method has them."""
+
+    method: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+    namespace: str | None = None
+    version: str | None = None
+
+    @classmethod
+    def read(cls, msg: object) -> ServiceMessage:
+        """Read one; ``msg`` stays as it is.
+
+        :raises cells.exceptions.InvalidArguments: it is none
+        """
+        if not isinstance(msg, Mapping):
+            raise exceptions.InvalidArguments(
+                f'A message must be a dict like {{"method": "count", "args": {{...}}}}, not {type(msg).__name__}.'
+            )
+        unknown = sorted(str(key) for key in msg if key not in KEYS)
+        if unknown:
+            raise exceptions.InvalidArguments(
+                f"A message has the keys {', '.join(KEYS)}, and not {', '.join(unknown):.200}."
+            )
+        namespace = msg.get("namespace")
+        return cls(
+            check_name("The method of a message", msg.get("method")),
+            _args(msg.get("args", {})),
+            None if namespace is None else check_name("The namespace of a message", namespace),
+            _version(msg.get("version")),
+        )
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What a client's prepare() is told of it."""
+        named = {"namespace": self.namespace, "version": self.version}
+        return {key: value for key, value in named.items() if value is not None}
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a server of oslo.messaging reads it."""
+        return {"method": self.method, "args": dict(self.args), **self.options}
+
+
+def check_name(what: str, name: object) -> str:
+    """A name that can be that of a queue and stand in a line of a log.
+
+    :raises cells.exceptions.InvalidArguments: it can not
+    """
+    if not isinstance(name, str) or not name or not name.isprintable() or len(name.encode()) > MAX_NAME_BYTES:
+        raise exceptions.InvalidArguments(
+            f"{what} must be a text of 1 to {MAX_NAME_BYTES} printable characters, not {name!a:.60}."
+        )
+    return name
+
+
+def _args(args: object) -> Mapping[str, Any]:
+    if not isinstance(args, Mapping) or not all(isinstance(name, str) for name in args):
+        raise exceptions.InvalidArguments(
+            f"The args of a message must be a dict with the names of arguments as keys, not {args!r:.80}."
+        )
+    reserved = args.keys() & RESERVED
+    if reserved:
+        raise exceptions.InvalidArguments(
+            f"A message can have no argument {', '.join(sorted(reserved))}: oslo.messaging's own has that name."
+        )
+    return args
+
+
+def _version(version: object) -> str | None:
+    if version is None or (isinstance(version, str) and re.fullmatch(r"[0-9]+(\.[0-9]+){1,2}", version)):
+        return version
+    raise exceptions.InvalidArguments(f"The version of a message must be a text like '1.2', not {version!r:.40}.")

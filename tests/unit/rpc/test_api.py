@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import oslo_messaging
+import pytest
+
+import cells.rpc
+from cells import exceptions
+from tests.unit.rpc.own_cell import configured
+
+COUNT = {"method": "count"}
+
+
+@pytest.fixture
+def own_cell() -> Iterator[None]:
+    with configured() as conf:
+        cells.rpc.init(conf)
+        yield
+        cells.rpc.cleanup()
+
+
+FUNCTIONS: dict[str, Any] = {
+    "call": cells.rpc.call,
+    "cast": cells.rpc.cast,
+    "fanout_cast": cells.rpc.fanout_cast,
+    "multicall": cells.rpc.multicall,
+    "broadcast": cells.rpc.broadcast,
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=list(FUNCTIONS))
+@pytest.mark.parametrize(
+    ("context", "topic", "msg", "reason"),
+    [
+        (None, "inventory", COUNT, "context"),
+        ({}, "", COUNT, "A topic"),
+        ({}, "inventory", "count", "A message"),
+        ({}, "inventory", {"methods": "count"}, "not methods"),
+    ],
+)
+def test_what_is_wrong_is_said_at_once(
+    own_cell: None, function: Any, context: Any, topic: str, msg: Any, reason: str
+) -> None:
+    with pytest.raises(exceptions.InvalidArguments, match=reason):
+        function(context, topic, msg)
+
+
+@pytest.mark.parametrize("name", ["cast", "fanout_cast", "multicall"])
+def test_one_cell_or_many(own_cell: None, name: str) -> None:
+    with pytest.raises(exceptions.InvalidArguments, match="not both"):
+        FUNCTIONS[name]({}, "inventory", COUNT, cell="east", cells="down")
+    with pytest.raises(exceptions.InvalidArguments, match="'down', 'up' or a list"):
+        FUNCTIONS[name]({}, "inventory", COUNT, cells="east")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=list(FUNCTIONS))
+def test_before_init(function: Any) -> None:
+    with pytest.raises(exceptions.ConfigurationError, match=r"cells\.rpc\.init"):
+        function({}, "inventory", COUNT)
+
+
+class Counter:
+    def count(self, context: Any, kind: str) -> str:
+        return kind
+
+    def wait(self, context: Any) -> None:
+        raise oslo_messaging.MessagingTimeout("of another call")
+
+
+def test_own_cell_needs_no_manager(own_cell: None) -> None:
+    connection = cells.rpc.create_connection(new=False)
+    connection.create_consumer("inventory", Counter())
+    connection.consume_in_thread()
+    disk = {"method": "count", "args": {"kind": "disk"}}
+    assert cells.rpc.call({}, "inventory", disk, 5) == "disk"
+    assert list(cells.rpc.multicall({}, "inventory", disk, 5)) == [(0, "disk")]
+    with pytest.raises(cells.rpc.RemoteError) as caught:
+        cells.rpc.call({}, "inventory", {"method": "wait"}, 5)
+    assert caught.value.exc_type == "MessagingTimeout"
+
+
+def test_fanout_to_nobody_is_no_error(own_cell: None) -> None:
+    cells.rpc.fanout_cast({}, "inventory", COUNT)
+
+
+def test_errors_of_the_own_cell_are_those_of_others(own_cell: None) -> None:
+    with pytest.raises(cells.rpc.RPCException) as caught:
+        cells.rpc.call({}, "inventory", COUNT, 0.2)
+    assert isinstance(caught.value, (oslo_messaging.MessagingTimeout, oslo_messaging.MessageDeliveryFailure))
+    ((n, error),) = cells.rpc.multicall({}, "inventory", COUNT, 0.2)
+    assert n == 0
+    assert isinstance(error, cells.rpc.RPCException)
+
+
+def test_manager_that_is_not_there(own_cell: None) -> None:
+    with pytest.raises(cells.rpc.RPCException, match="this cell"):
+        cells.rpc.call({}, "inventory", COUNT, 0.2, cell="east")

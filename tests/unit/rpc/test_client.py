@@ -1,0 +1,160 @@
+"""RPCClient: what oslo.messaging's client has, ours has, under the same names and in the same order."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import oslo_messaging
+import pytest
+from oslo_messaging.rpc import client as oslo_client
+
+from cells import conf as cells_conf
+from cells import exceptions
+from cells.drivers.transport import open_transport
+from cells.rpc import RPCClient, get_rpc_client
+from cells.rpc.call_context import ATTRIBUTES, CallContext
+
+OURS = ["cell", "cells", "need"]
+
+
+def keywords(function: Any) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+@pytest.fixture(scope="module")
+def transport() -> Iterator[Any]:
+    opened = open_transport(cells_conf.load([]), "zmq+ipc:///nowhere/1")
+    yield opened
+    opened.cleanup()
+
+
+@pytest.fixture
+def make(transport: Any) -> Any:
+    def make(**options: Any) -> RPCClient:
+        return RPCClient(transport, oslo_messaging.Target(topic="inventory", version="1.2"), **options)
+
+    return make
+
+
+def test_a_client_is_made_as_oslo_messagings() -> None:
+    """A new keyword of theirs has to be one of ours."""
+    assert keywords(RPCClient) == keywords(oslo_messaging.RPCClient)
+    assert keywords(get_rpc_client) == keywords(oslo_messaging.get_rpc_client)
+
+
+@pytest.mark.parametrize("cls", [RPCClient, CallContext])
+def test_it_is_prepared_as_oslo_messagings(cls: Any) -> None:
+    assert keywords(cls.prepare) == [*keywords(oslo_messaging.RPCClient.prepare), *OURS]
+    for name in OURS:
+        assert inspect.signature(cls.prepare).parameters[name].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+@pytest.mark.parametrize("method", ["call", "cast", "can_send_version"])
+def test_it_is_used_as_oslo_messagings(method: str) -> None:
+    theirs = keywords(getattr(oslo_messaging.RPCClient, method))
+    assert keywords(getattr(RPCClient, method)) == theirs
+    assert keywords(getattr(CallContext, method)) == keywords(getattr(oslo_client._CallContext, method))
+
+
+def test_what_is_public_there_is_public_here() -> None:
+    def public(cls: type) -> set[str]:
+        return {name for name in dir(cls) if not name.startswith("_")}
+
+    assert public(oslo_messaging.RPCClient) <= public(RPCClient)
+    assert public(RPCClient) == {"broadcast", "call", "can_send_version", "cast", "multicall", "prepare"}
+    assert public(CallContext) == public(RPCClient)
+
+
+def test_attributes_are_those_of_oslo_messagings(make: Any) -> None:
+    client = make()
+    theirs = vars(oslo_messaging.get_rpc_client(client.transport, client.target))
+    assert {name for name in theirs if not name.startswith("_")} == ATTRIBUTES
+    prepared = client.prepare(timeout=3, retry=2, cell="east")
+    assert (prepared.timeout, prepared.retry, prepared.target.topic) == (3, 2, client.target.topic)
+    for made in (client, prepared):
+        with pytest.raises(AttributeError, match="no attribute 'colour'"):
+            _ = made.colour
+
+
+def test_the_factory_makes_a_client_of_the_class_that_is_asked_for(transport: Any) -> None:
+    class Own(RPCClient):
+        pass
+
+    target = oslo_messaging.Target(topic="inventory")
+    assert type(get_rpc_client(transport, target)) is RPCClient
+    made = get_rpc_client(transport, target, Own, timeout=3)
+    assert type(made) is Own
+    assert made.prepare()._timeout_seconds == 3.0
+
+
+def test_its_parts(make: Any, transport: Any) -> None:
+    client = make()
+    assert (client.transport, client.conf) == (transport, transport.conf)
+    assert (client.target.topic, client.target.version) == ("inventory", "1.2")
+
+
+@pytest.mark.parametrize("cap", [None, "1.0", "1.2", "1.5", "2.0"])
+@pytest.mark.parametrize("version", [None, "1.0", "1.3", "2.0"])
+def test_versions_are_compared_as_there(make: Any, transport: Any, cap: Any, version: Any) -> None:
+    theirs = oslo_messaging.get_rpc_client(
+        transport, oslo_messaging.Target(topic="inventory", version="1.2"), version_cap=cap
+    )
+    client = make(version_cap=cap)
+    for ours in (client, client.prepare(cell="east")):
+        assert ours.can_send_version() is theirs.can_send_version()
+        if version is not None:
+            assert ours.can_send_version(version) is theirs.can_send_version(version)
+            assert ours.can_send_version(version=version) is theirs.can_send_version(version=version)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"cell": "east", "cells": "down"},
+        {"cell": 7},
+        {"cell": ["east"]},
+        {"cell": b"east"},
+        {"cells": "sideways"},
+        {"cells": ""},
+        {"cells": 7},
+        {"cells": ["east", None]},
+        {"cells": "down", "need": 0},
+        {"cells": "down", "need": -1},
+        {"cells": "down", "need": True},
+        {"cells": "down", "need": 1.0},
+    ],
+    ids=str,
+)
+def test_where_nobody_can_call_is_refused_before_a_call(make: Any, where: Any) -> None:
+    with pytest.raises(exceptions.InvalidArguments, match=r"cell|need"):
+        make().prepare(**where)
+
+
+def test_a_client_that_is_prepared_leaves_the_one_it_is_made_from_as_it_was(make: Any) -> None:
+    client = make()
+    east = client.prepare(cell="east", version="1.1")
+    names = ["a", "b"]
+    many = client.prepare(cells=names, need=1)
+    names.append("c")
+    assert many._where.cells == ("a", "b")
+    assert (east.target.version, client.target.version) == ("1.1", "1.2")
+    assert client.prepare()._where.cell is None
+
+
+def test_what_is_not_named_stays_and_none_is_a_name(make: Any) -> None:
+    east = make().prepare(cell="east", topic="other", timeout=3)
+    again = east.prepare(server="host-1")
+    assert (again._where.cell, again.target.topic, again.target.server) == ("east", "other", "host-1")
+    assert again._timeout_seconds == 3.0
+    assert again.prepare(cell=None)._where.cell is None
+    assert again.prepare(cell=None, cells="down")._where.cells == "down"
+    with pytest.raises(exceptions.InvalidArguments, match="not both"):
+        again.prepare(cells="down")
+
+
+@pytest.mark.parametrize("version", ["new", "1"])
+def test_what_is_no_version_is_refused_as_there(make: Any, version: str) -> None:
+    with pytest.raises(oslo_messaging.MessagingException, match=r"[Vv]ersion"):
+        make().prepare(cell="east", version=version)

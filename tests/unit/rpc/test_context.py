@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import copy
+import pickle
+import threading
+from typing import Any
+
+import pytest
+from oslo_context import context as oslo_context
+
+from cells import exceptions
+from cells.context import RequestContext
+from cells.rpc.context import CommonRpcContext, ContextSerializer, context_values, current_context, own_current
+
+VALUES = {"user_id": "ada", "roles": ["member"], "deep": {"list": [1]}, "self": "a key like any other"}
+
+
+def test_keys_are_attributes_and_none_gets_lost() -> None:
+    context = CommonRpcContext.from_dict(VALUES)
+    assert (context.user_id, context.deep) == ("ada", {"list": [1]})
+    assert context.to_dict() == VALUES
+    with pytest.raises(AttributeError, match="'project_id'"):
+        _ = context.project_id
+    assert not hasattr(context, "project_id")
+
+
+def test_copies_share_nothing() -> None:
+    context = CommonRpcContext.from_dict(VALUES).deepcopy()
+    for other in (context.deepcopy(), context.elevated(), CommonRpcContext.from_dict(context.to_dict())):
+        other.values["deep"]["list"].append(2)
+    assert context.deep == {"list": [1]}
+    assert context == CommonRpcContext.from_dict(VALUES)
+    assert context != CommonRpcContext(user_id="bob")
+    assert context != VALUES
+
+
+@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda context: pickle.loads(pickle.dumps(context))])
+def test_library_copies_it_too(clone: Any) -> None:
+    context = CommonRpcContext.from_dict(VALUES)
+    assert clone(context) == context
+
+
+def test_repr_gives_no_values_away() -> None:
+    context = CommonRpcContext(auth_token="secret", user_id="ada")
+    assert "secret" not in repr(context)
+    assert "auth_token, user_id" in repr(context)
+    assert repr(CommonRpcContext()) == "<CommonRpcContext with nothing>"
+
+
+@pytest.mark.parametrize(
+    ("roles", "expected"),
+    [(["member"], ["member", "admin"]), (["admin"], ["admin"]), ([], ["admin"]), (None, ["admin"])],
+)
+def test_elevated_is_an_administrator_and_its_original_is_not(roles: list[str] | None, expected: list[str]) -> None:
+    context = CommonRpcContext(roles=roles, is_admin=False, key="kept")
+    elevated = context.elevated()
+    assert elevated.to_dict() == {"roles": expected, "is_admin": True, "key": "kept"}
+    assert context.to_dict() == {"roles": roles, "is_admin": False, "key": "kept"}
+
+
+def test_elevated_of_nothing_and_read_deleted() -> None:
+    assert CommonRpcContext().elevated().to_dict() == {"roles": ["admin"], "is_admin": True}
+    context = CommonRpcContext(read_deleted="no")
+    assert context.elevated().read_deleted == "no"
+    assert context.elevated(read_deleted="only").read_deleted == "only"
+    assert context.read_deleted == "no"
+
+
+def test_subclass_stays_one() -> None:
+    class Ours(CommonRpcContext):
+        pass
+
+    assert isinstance(Ours(user_id="ada").elevated().deepcopy(), Ours)
+
+
+def test_current_context_is_one_of_the_thread() -> None:
+    outer, inner = CommonRpcContext(user_id="outer"), CommonRpcContext(user_id="inner")
+    with own_current():
+        outer.update_store()
+        seen: list[Any] = []
+        thread = threading.Thread(target=lambda: seen.append(current_context()))
+        thread.start()
+        thread.join()
+        assert seen == [None]
+        with own_current():
+            inner.update_store()
+            assert current_context() is inner
+            assert inner.elevated() is not current_context()
+            elevated = inner.elevated(overwrite=True)
+            assert current_context() is elevated
+        assert current_context() is outer
+    assert current_context() is None
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        CommonRpcContext(user="ada"),
+        oslo_context.RequestContext(user_id="ada", overwrite=False),
+        RequestContext(user_id="ada"),
+        {"user": "ada"},
+    ],
+    ids=["common", "oslo", "cells", "dict"],
+)
+def test_every_kind_of_context_travels(context: Any) -> None:
+    values = context_values(context)
+    assert values["user"] == "ada"
+    with own_current():
+        received = ContextSerializer().deserialize_context(values)
+        assert current_context() is received
+    assert received.to_dict() == values
+
+
+@pytest.mark.parametrize("context", [None, "ada", [("user", "ada")], {1: "ada"}])
+def test_what_is_no_context(context: Any) -> None:
+    with pytest.raises(exceptions.InvalidArguments, match="context must be"):
+        context_values(context)

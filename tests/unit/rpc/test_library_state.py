@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from collections.abc import Collection
+from concurrent import futures
+from typing import Any
+
+import pytest
+
+from cells import exceptions
+from cells.drivers.transport import open_transport
+from cells.rpc.exceptions import InvalidRPCConnectionReuse
+from cells.rpc.library_state import LibraryState
+from tests.unit.rpc.own_cell import configured
+
+
+class Opened:
+    """Opens transports, and counts how often each is closed."""
+
+    def __init__(self) -> None:
+        self.modules: list[Collection[str]] = []
+        self.closed: list[int] = []
+
+    def __call__(self, conf: Any, exception_modules: Collection[str]) -> Any:
+        transport, number = open_transport(conf, exception_modules=exception_modules), len(self.modules)
+        self.modules.append(exception_modules)
+        cleanup = transport.cleanup
+
+        def close() -> None:
+            self.closed.append(number)
+            cleanup()
+
+        transport.cleanup = close
+        return transport
+
+
+def test_one_transport_for_all_and_one_for_each_new_connection() -> None:
+    opened = Opened()
+    state = LibraryState(opened)
+    with configured() as conf:
+        state.init(conf, ["ours"])
+        assert opened.modules == []
+        with futures.ThreadPoolExecutor(8) as pool:
+            assert len({client.transport for client in pool.map(lambda _: state.client(), range(32))}) == 1
+        sharing, own, other = state.connect(is_new=False), state.connect(is_new=True), state.connect(is_new=True)
+        assert opened.modules == [("ours",)] * 3
+        sharing.close()
+        assert opened.closed == []
+        own.close()
+        assert opened.closed == [1]
+        state.cleanup()
+        assert opened.closed == [1, 2, 0]
+        state.cleanup()
+        assert opened.closed == [1, 2, 0]
+        with pytest.raises(InvalidRPCConnectionReuse):
+            other.consume_in_thread()
+
+
+def test_use_before_init_or_after_cleanup_says_what_to_do() -> None:
+    state = LibraryState()
+    state.cleanup()
+    for use in (state.client, lambda: state.connect(is_new=True), lambda: state.connect(is_new=False)):
+        with pytest.raises(exceptions.ConfigurationError, match=r"call cells\.rpc\.init\(conf\) first"):
+            use()
+
+
+def test_init_twice() -> None:
+    state = LibraryState()
+    with configured() as conf:
+        state.init(conf, ())
+        with pytest.raises(exceptions.ConfigurationError, match=r"cells\.rpc\.cleanup\(\)"):
+            state.init(conf, ())
+        state.cleanup()
+        state.init(conf, ())
+
+
+def test_modules_are_a_list() -> None:
+    with configured() as conf, pytest.raises(exceptions.InvalidArguments, match="list of modules"):
+        LibraryState().init(conf, "ours")
+
+
+@pytest.mark.parametrize("conf", [None, {}, "cells.conf"])
+def test_a_configuration_is_one_of_oslo_config(conf: Any) -> None:
+    with pytest.raises(exceptions.InvalidArguments, match=r"oslo\.config"):
+        LibraryState().init(conf, ())
+
+
+def test_transport_url_that_can_not_be_used() -> None:
+    state = LibraryState()
+    with configured() as conf:
+        conf.set_override("transport_url", "rabbit://user:secret@[")
+        state.init(conf, ())
+        with pytest.raises(exceptions.ConfigurationError, match="transport_url") as caught:
+            state.client()
+        assert "secret" not in str(caught.value)

@@ -1,0 +1,98 @@
+"""ManagerClient: what the own manager, or its broker, does not do is an error that says what to check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import kombu.exceptions
+import oslo_messaging
+import pytest
+
+from cells import conf as cells_conf
+from cells import exceptions
+from cells.drivers.transport import open_transport
+from cells.rpc import MessageDeliveryFailure, Timeout
+from cells.rpc.manager_client import ManagerClient
+
+
+class Client:
+    """Stands for oslo.messaging's client."""
+
+    def __init__(self, transport: Any) -> None:
+        self.transport = transport
+        self.prepared: list[dict[str, Any]] = []
+        self.answer: Any = {"result": 1}
+
+    def prepare(self, **options: Any) -> Client:
+        self.prepared.append(options)
+        return self
+
+    def call(self, ctxt: Any, method: str, **arguments: Any) -> Any:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    cast = call
+
+
+@pytest.fixture(scope="module")
+def transport() -> Iterator[Any]:
+    opened = open_transport(cells_conf.load([]), "zmq+ipc:///nowhere/1")
+    yield opened
+    opened.cleanup()
+
+
+@pytest.fixture
+def manager(transport: Any) -> ManagerClient:
+    manager = ManagerClient(transport)
+    manager._client = Client(transport)
+    return manager
+
+
+def test_it_speaks_to_the_topic_of_the_manager(transport: Any) -> None:
+    transport.conf.set_override("topic", "other-cells", group="cells")
+    transport.conf.set_override("exchange", "other", group="cells")
+    try:
+        target = ManagerClient(transport)._client.target
+    finally:
+        transport.conf.clear_override("topic", group="cells")
+        transport.conf.clear_override("exchange", group="cells")
+    assert (target.topic, target.exchange, target.namespace) == ("other-cells", "other", "services")
+
+
+def test_what_it_asks_and_for_how_long(manager: ManagerClient) -> None:
+    assert manager.ask({}, "call", {}, timeout_seconds=5.0, monitor_seconds=4.0, retry=2, server="h") == {"result": 1}
+    assert manager._client.prepared == [{"timeout": 5.0, "call_monitor_timeout": 4.0, "retry": 2, "server": "h"}]
+
+
+@pytest.mark.parametrize(
+    ("problem", "kind", "text"),
+    [
+        (oslo_messaging.MessagingTimeout("late"), Timeout, "is cells-manager running"),
+        (oslo_messaging.MessageDeliveryFailure("away"), MessageDeliveryFailure, "away"),
+        (kombu.exceptions.OperationalError("away"), MessageDeliveryFailure, "away"),
+        (oslo_messaging.RemoteError("NoSuchMethod", "no"), exceptions.ConfigurationError, "release that knows cells"),
+    ],
+)
+def test_what_goes_wrong_is_an_error_of_the_library(manager: ManagerClient, problem: Any, kind: Any, text: str) -> None:
+    manager._client.answer = problem
+    with pytest.raises(kind, match=text) as caught:
+        manager.ask({}, "call", {}, timeout_seconds=5.0)
+    assert caught.value.__cause__ is problem
+
+
+@pytest.mark.parametrize("answer", [None, 7, {}, []])
+def test_what_is_no_answer_is_an_error(manager: ManagerClient, answer: Any) -> None:
+    manager._client.answer = answer
+    with pytest.raises(exceptions.MalformedMessage):
+        manager.ask({}, "call", {}, timeout_seconds=5.0)
+
+
+@pytest.mark.parametrize(
+    "problem", [oslo_messaging.MessageDeliveryFailure("away"), kombu.exceptions.OperationalError("away")]
+)
+def test_what_is_told_may_get_lost_and_waits_for_nothing(manager: ManagerClient, problem: Exception) -> None:
+    manager._client.answer = problem
+    manager.tell({}, "multicall_stop", "host-1", {})
+    assert manager._client.prepared == [{"server": "host-1", "retry": 0}]

@@ -1,0 +1,74 @@
+"""A broker of the own cell that is away costs a caller the time that it has, and no more."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import oslo_messaging
+import pytest
+
+import cells.rpc
+from cells import conf as cells_conf
+from cells.drivers.transport import open_transport
+from cells.rpc.own_broker import reach, retries_within
+
+SLACK_SECONDS = 1.5
+
+
+@pytest.mark.parametrize(
+    ("seconds", "retry", "retries"),
+    [
+        (0.3, None, 1),
+        (3.0, None, 1),
+        (60.0, None, 7),
+        (60.0, -1, 7),
+        (60.0, 2, 2),
+        (4.0, 100, 2),
+        (60.0, 0, 0),
+        (0.3, 0, 0),
+    ],
+)
+def test_retries_that_have_room_in_the_time(seconds: float, retry: int | None, retries: int) -> None:
+    assert retries_within(seconds, retry) == retries
+
+
+def test_driver_that_ends_in_time_by_itself_is_left_alone() -> None:
+    transport = open_transport(cells_conf.load([]), "zmq+ipc:///nowhere")
+    try:
+        assert [reach(transport, 60.0, retry) for retry in (None, -1, 3)] == [None, -1, 3]
+    finally:
+        transport.cleanup()
+
+
+@pytest.fixture
+def client() -> Iterator[cells.rpc.RPCClient]:
+    """Of a cell whose broker nobody listens for."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        transport = open_transport(cells_conf.load([]), f"rabbit://guest:guest@127.0.0.1:{nobody.getsockname()[1]}/")
+        try:
+            yield cells.rpc.get_rpc_client(transport, oslo_messaging.Target(topic="inventory"), timeout=1)
+        finally:
+            # Whoever has given up holds nothing that this would wait for.
+            transport.cleanup()
+
+
+@pytest.mark.parametrize("retry", [None, 0])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(lambda client: client.prepare(cell="east").call({}, "count"), id="call"),
+        pytest.param(lambda client: client.prepare(cell="east").cast({}, "count"), id="cast"),
+        pytest.param(lambda client: client.prepare(cells="down").multicall({}, "count"), id="multicall"),
+        pytest.param(lambda client: client.prepare(cells="down").cast({}, "count"), id="broadcast"),
+    ],
+)
+def test_broker_that_is_away(client: cells.rpc.RPCClient, retry: int | None, ask: Callable[[Any], object]) -> None:
+    started = time.monotonic()
+    with pytest.raises(cells.rpc.MessageDeliveryFailure) as caught:
+        ask(client.prepare(retry=retry))
+    assert time.monotonic() - started < (1 if retry is None else 0) + SLACK_SECONDS
+    assert "broker" in str(caught.value)

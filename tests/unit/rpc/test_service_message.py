@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from cells import exceptions
+from cells.rpc.service_message import ServiceMessage, check_name
+
+
+@pytest.mark.parametrize(
+    "msg",
+    [
+        {"method": "count", "args": {}},
+        {"method": "count", "args": {"kind": ["disk", None]}},
+        {"method": "count", "args": {}, "namespace": "admin", "version": "1.10"},
+    ],
+)
+def test_message_is_read_and_stays_as_it_is(msg: dict[str, Any]) -> None:
+    before = {**msg, "args": dict(msg["args"])}
+    assert ServiceMessage.read(MappingProxyType(msg)).to_dict() == before
+    assert msg == before
+
+
+def test_what_may_be_left_out() -> None:
+    assert ServiceMessage.read({"method": "count"}) == ServiceMessage("count", {}, None, None)
+    assert ServiceMessage.read({"method": "count", "namespace": None, "version": None}).options == {}
+    assert ServiceMessage.read({"method": "count", "version": "2.0"}).options == {"version": "2.0"}
+
+
+@pytest.mark.parametrize(
+    ("msg", "reason"),
+    [
+        ("count", "must be a dict like"),
+        (None, "not NoneType"),
+        ({}, "method of a message"),
+        ({"method": ""}, "method of a message"),
+        ({"method": 3}, "method of a message"),
+        ({"method": "two\nlines"}, "printable"),
+        ({"method": "x" * 256}, "1 to 255"),
+        ({"method": "count", "arg": {}, 3: 4}, "not 3, arg"),
+        ({"method": "count", "args": ["disk"]}, "must be a dict"),
+        ({"method": "count", "args": None}, "must be a dict"),
+        ({"method": "count", "args": {1: 2}}, "names of arguments"),
+        ({"method": "count", "args": {"ctxt": 1, "method": 2}}, "no argument ctxt, method"),
+        ({"method": "count", "namespace": ""}, "namespace of a message"),
+        ({"method": "count", "version": 1.2}, "like '1.2'"),
+        ({"method": "count", "version": "one"}, "like '1.2'"),
+        ({"method": "count", "version": "1"}, "like '1.2'"),
+    ],
+)
+def test_wrong_message_says_what_is_wrong(msg: Any, reason: str) -> None:
+    with pytest.raises(exceptions.InvalidArguments, match=reason):
+        ServiceMessage.read(msg)
+
+
+def test_name_is_measured_in_bytes() -> None:
+    assert check_name("A topic", "größe") == "größe"
+    with pytest.raises(exceptions.InvalidArguments, match="A topic"):
+        check_name("A topic", "ö" * 128)
