@@ -1,0 +1,138 @@
+"""TreeCell: one cell of a tree, and a service's place in it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent import futures
+from typing import Any
+
+import oslo_messaging
+from oslo_config import cfg
+from oslo_messaging.rpc import dispatcher as rpc_dispatcher
+from oslo_messaging.rpc import server as rpc_server
+
+from cells.drivers.transport import open_transport
+from cells.path import CellPath
+from cells.rpc import RPCClient
+from cells.service import CellsService
+
+#: How long methods of services that still run are waited for at the end.
+PATIENCE_SECONDS = 10.0
+
+
+class _Server(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
+    """Stops at once: the idle threads of oslo.messaging's own pool look once a second whether they should."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._executor_cls = futures.ThreadPoolExecutor
+
+
+class TreeCell:
+    """What ``tree["az1"]`` gives.  Made by :class:`cells.testing.CellTree`.
+
+    ``path`` is its :class:`cells.path.CellPath`, ``conf`` the configuration of its
+    first manager, and ``managers`` are the managers themselves.
+    """
+
+    def __init__(
+        self, path: CellPath, conf: cfg.ConfigOpts, managers: Sequence[CellsService], exception_modules: Sequence[str]
+    ) -> None:
+        self.path = path
+        self.conf = conf
+        self.managers = list(managers)
+        self._exception_modules = exception_modules
+        self._transport: Any = None
+        #: (topic, server)
+        self._servers: list[tuple[str, Any]] = []
+
+    @property
+    def transport_url(self) -> str:
+        """Of this cell's transport, for what opens one of its own."""
+        url: str = self.conf.transport_url
+        return url
+
+    @property
+    def transport(self) -> Any:
+        """The transport of oslo.messaging that the services of this cell share in a test, opened when first asked for.
+
+        It is there for whatever :meth:`serve` and :meth:`client` do not do: notifications, say,
+        or :class:`cells.rpcapi.CellsAPI`.
+        """
+        if self._transport is None:
+            modules = ["cells.exceptions", *self._exception_modules]
+            self._transport = open_transport(self.conf, exception_modules=modules)
+        return self._transport
+
+    def serve(self, topic: str, *endpoints: object, server: str = "server-1", serializer: Any = None) -> Any:
+        """Start an ordinary RPC server of oslo.messaging in this cell; the tree stops it.
+
+        :param topic: under which clients call it
+        :param endpoints: its endpoints, objects with methods; a ``target`` of theirs says namespace and version
+        :param server: its name, for clients that want this one of several servers
+        :param serializer: as that of ``oslo_messaging.get_rpc_server``
+        :returns: the server, for a test that stops it before: ``server.stop(); server.wait()``
+        """
+        started = oslo_messaging.get_rpc_server(
+            self.transport,
+            oslo_messaging.Target(topic=topic, server=server),
+            list(endpoints),
+            serializer=serializer,
+            server_cls=_Server,
+            access_policy=rpc_dispatcher.DefaultRPCAccessPolicy,
+        )
+        started.start()
+        self._servers.append((topic, started))
+        return started
+
+    def client(
+        self, topic: str, *, namespace: str | None = None, version: str | None = None, **options: Any
+    ) -> RPCClient:
+        """A client as a service of this cell has it: it calls ``topic`` here, or where ``prepare(cell=...)`` says.
+
+        :param namespace: of the methods
+        :param version: of the methods
+        :param options: of :class:`cells.rpc.RPCClient`, ``timeout=2`` say
+        """
+        target = oslo_messaging.Target(topic=topic, namespace=namespace, version=version)
+        return RPCClient(self.transport, target, **options)
+
+    def start(self) -> None:
+        """Start its managers."""
+        for manager in self.managers:
+            manager.start()
+
+    def stop(self) -> None:
+        """Stop its managers, for good: for other cells it is dead.  Its services live on.  May be called twice."""
+        for manager in self.managers:
+            manager.stop()
+
+    def stop_services(self) -> None:
+        """Stop the servers that :meth:`serve` has started.  May be called twice.
+
+        :raises TimeoutError: a method of an endpoint still runs; the message says in which
+        """
+        servers, self._servers = self._servers, []
+        waiting = []
+        for topic, server in servers:
+            server.stop()
+            # The wait for methods that run has no bound of its own.
+            thread = threading.Thread(target=server.wait, name=f"cells-testing-{topic}", daemon=True)
+            thread.start()
+            waiting.append((topic, thread))
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        for topic, thread in waiting:
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                raise TimeoutError(
+                    f"A method of the service {topic} in cell {self.path} has not ended within "
+                    f"{PATIENCE_SECONDS:.0f} s of the end of the tree."
+                )
+
+    def close(self) -> None:
+        """Close its transport, after everything that uses it was stopped.  May be called twice."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.cleanup()

@@ -1,0 +1,262 @@
+"""CellTree: a whole tree of cells in this process, for the tests of services.
+
+Each cell has a manager (or several), an SQLite database with the real schema, in
+which its neighbours are registered, and a transport of its own for its services:
+``zmq+ipc``, which needs no broker.  Messages are real JSON at every hop.  Of a
+deployment only two things are replaced: the brokers, and that each cell has processes of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent import futures
+from typing import Any
+
+from oslo_service import backend
+
+from cells import conf as cells_conf
+from cells import exceptions
+from cells.db.rows import NeighborRow
+from cells.drivers import memory
+from cells.endpoints import Endpoints
+from cells.path import CellPath
+from cells.service import CellsService
+from cells.testing.cell import TreeCell
+from cells.testing.files import CellFiles, Options
+from cells.testing.link import Link
+from cells.testing.way import Way
+
+#: name of a cell -> the cells below it
+Shape = Mapping[str, Any]
+
+#: Longer than a start ever takes.
+PATIENCE_SECONDS = 10.0
+_PAUSE_SECONDS = 0.002
+#: What managers say to each other at start ends with the answer to a question about an
+#: announcement that was asked for: so many messages, each the cause of the next.
+_ROUNDS = 4
+
+
+class CellTree:
+    """Starts a tree of cells when it is entered, stops it when it is left.
+
+    ``tree["az1"]`` and ``tree["api!east!az1"]`` are the same :class:`cells.testing.TreeCell`.
+    A cell of that tree allows every call from other cells that ``options`` do not forbid.
+    """
+
+    #: what the cells are made of
+    cell_class: type[TreeCell] = TreeCell
+
+    def __init__(  # noqa: PLR0913  # what may differ between trees, by keyword
+        self,
+        shape: Shape,
+        *,
+        endpoints: Sequence[Callable[..., Any]] = (),
+        options: Options | None = None,
+        cell_options: Mapping[str, Options] | None = None,
+        managers: Mapping[str, int] | None = None,
+        exception_modules: Sequence[str] = (),
+        services: bool = True,
+    ) -> None:
+        """Write the files and build the managers.
+
+        :param shape: the cells and those below them, ``{"api": {"east": {"az1": {}}, "west": {}}}``
+        :param endpoints: further functions with :func:`cells.endpoints.endpoint` in every cell
+        :param options: of every cell, ``{"cells": {"call_timeout": 1}}``
+        :param cell_options: of one cell, by its name or path; they come before ``options``
+        :param managers: how many a cell has, by its name or path, if not one
+        :param exception_modules: whose exceptions clients in these cells raise again beside those of
+            ``cells.exceptions``, as ``allowed_remote_exmods`` of ``oslo_messaging.get_rpc_transport``
+        :param services: whether managers serve the services of their cells.  A tree in which
+            nobody does, because its test speaks to ``managers`` alone, starts a little faster without
+        :raises cells.exceptions.ConfigurationError: an option has a value that can not be
+        :raises cells.exceptions.CellNotFound: options or managers are for a cell that is not in the tree
+        """
+        _check_concurrency()
+        self.shape = shape
+        self.cells: dict[CellPath, TreeCell] = {}
+        self._services = services
+        self._is_quiet = False
+        self._exception_modules = exception_modules
+        self._paths = list(_walk(shape))
+        self._ways: dict[tuple[CellPath, CellPath], Way] = {}
+        manager_counts = self._by_path(managers or {})
+        own_options = self._by_path(cell_options or {})
+        self._files = CellFiles(self._paths)
+        with self._cleaning_up_if_it_fails():
+            for path in self._paths:
+                count = manager_counts.get(path, 1)
+                self.cells[path] = self._build(path, count, endpoints, options or {}, own_options.get(path, {}))
+            for parent, child in self._links():
+                for ends in ((parent, child), (child, parent)):
+                    self._ways[ends] = Way()
+                    self._lay(ends, self._ways[ends])
+
+    def __enter__(self) -> CellTree:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    def __getitem__(self, name: str) -> TreeCell:
+        """One cell.
+
+        :raises cells.exceptions.CellNotFound: there is none of that name
+        :raises cells.exceptions.AmbiguousCell: there are several, so the path has to be given
+        """
+        return self.cells[self._path(name)]
+
+    def start(self) -> None:
+        """Start all; return when each cell knows its place and who is below it.  If it fails, all are stopped."""
+        with self._cleaning_up_if_it_fails():
+            for cell in self.cells.values():
+                cell.start()
+            self.wait_until_known()
+
+    def stop(self) -> None:
+        """Stop all, and remove every file.  May be called twice.
+
+        :raises TimeoutError: a method of a service still runs; all the rest is stopped
+        """
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._files.remove)
+            for cell in self.cells.values():
+                stack.callback(cell.close)
+            for cell in self.cells.values():
+                stack.callback(cell.stop)
+            for cell in self.cells.values():
+                stack.callback(cell.stop_services)
+            for ends, way in self._ways.items():
+                self._lay(ends, None)
+                stack.callback(way.close)
+
+    def link(self, one: str, other: str) -> Link:
+        """The connection between two neighbours, to have something go wrong on it.
+
+        :raises cells.exceptions.NeighborNotFound: the two are in the tree, but not next to each other
+        """
+        ends = self._path(one), self._path(other)
+        if ends not in self._ways:
+            raise exceptions.NeighborNotFound(
+                f"{ends[0]} and {ends[1]} are no neighbors in this tree, so there is no link between them.",
+                cell=str(ends[1]),
+            )
+        if not self._is_quiet:
+            self._wait_until_quiet()
+            self._is_quiet = True
+        return Link({ends[0]: self._ways[ends[1], ends[0]], ends[1]: self._ways[ends]})
+
+    def wait_until_known(self) -> None:
+        """Wait until all managers of all cells know the tree as it is drawn."""
+        for path, cell in self.cells.items():
+            below = self._below(path)
+            for manager in cell.managers:
+                _wait_until_placed(manager, path, below)
+
+    def _wait_until_quiet(self) -> None:
+        """Wait until what managers tell each other at start has been said: no fault is meant for that.
+
+        Messages between two cells arrive in their order: when a ping is answered, what was sent before it has
+        been read.  What that caused has been read when the next one is answered.
+        """
+        for _ in range(_ROUNDS):
+            pings = []
+            for one, other in self._ways:
+                manager = self.cells[one].managers[0].manager
+                # Whom the test has stopped says nothing.
+                with contextlib.suppress(exceptions.CellsError):
+                    pings.append(manager.call({}, str(other), "ping", {}, PATIENCE_SECONDS))
+            futures.wait(pings)
+
+    def _build(
+        self, path: CellPath, count: int, endpoints: Sequence[Callable[..., Any]], *options: Options
+    ) -> TreeCell:
+        self._files.write_database(path, self._neighbors(path))
+        confs = [cells_conf.load([self._files.write_config(path, number, *options)]) for number in range(1, count + 1)]
+        managers = []
+        for conf in confs:
+            found = Endpoints.load()
+            for function in endpoints:
+                found.add(function)
+            managers.append(CellsService(conf, found, serves_local_cell=self._services))
+        return self.cell_class(path, confs[0], managers, self._exception_modules)
+
+    def _neighbors(self, path: CellPath) -> list[NeighborRow]:
+        """The rows in a cell's database."""
+        ends = [(parent, True) for parent, child in self._links() if child == path]
+        ends += [(child, False) for parent, child in self._links() if parent == path]
+        return [
+            NeighborRow(end.last, self._files.transport_url(end), is_parent=is_parent, driver="memory")
+            for end, is_parent in ends
+        ]
+
+    def _lay(self, ends: tuple[CellPath, CellPath], way: Way | None) -> None:
+        sender, receiver = ends
+        memory.lay_wire(self._files.transport_url(sender), self._files.transport_url(receiver), way)
+
+    def _links(self) -> list[tuple[CellPath, CellPath]]:
+        """Parent and child of every two neighbours."""
+        return [(path[:-1], path) for path in self._paths if len(path) > 1]
+
+    def _below(self, path: CellPath) -> Shape:
+        below = self.shape
+        for name in path:
+            below = below[name]
+        return below
+
+    def _path(self, name: str) -> CellPath:
+        found = [path for path in self._paths if name in (path.last, str(path))]
+        if not found:
+            raise exceptions.CellNotFound(
+                f"There is no cell {name} in this tree, but {', '.join(map(str, self._paths))}.", cell=name
+            )
+        if len(found) > 1:
+            raise exceptions.AmbiguousCell(
+                f"{name} may be {' or '.join(map(str, found))}: give the path.",
+                cell=name,
+                candidates=[str(path) for path in found],
+            )
+        return found[0]
+
+    def _by_path(self, values: Mapping[str, Any]) -> dict[CellPath, Any]:
+        return {self._path(name): value for name, value in values.items()}
+
+    @contextlib.contextmanager
+    def _cleaning_up_if_it_fails(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.stop()
+            raise
+
+
+def _check_concurrency() -> None:
+    backend.get_backend()
+    if backend.get_backend_type() is not backend.BackendType.THREADING:
+        raise exceptions.ConfigurationError(
+            "oslo.service runs on eventlet in this process, and a tree of cells is made of threads: import "
+            "cells.testing before oslo_messaging."
+        )
+
+
+def _wait_until_placed(manager: CellsService, path: CellPath, below: Shape) -> None:
+    seen = manager.topology
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while seen.own_path != path or seen.subtree() != below:
+        if time.monotonic() > deadline:
+            raise TimeoutError(
+                f"Not within {PATIENCE_SECONDS:.0f} s: {path} knows its place and the cells below it. "
+                f"It takes itself for {seen.own_path} with {seen.subtree()} below."
+            )
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _walk(shape: Shape, above: Iterable[str] = ()) -> Iterator[CellPath]:
+    """The paths of all cells, parents first."""
+    for name, below in shape.items():
+        path = CellPath([*above, name])
+        yield path
+        yield from _walk(below, path)

@@ -1,0 +1,164 @@
+"""What a caller sees of each fault that a test can put on a link between two cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from cells import exceptions
+from tests.functional.cell_tree import CellTree, wait_for
+from tests.functional.notes import Notes
+
+SHAPE = {"api": {"east": {"az1": {}}, "west": {}}}
+#: Longer than a test takes; nothing waits for it.
+LONG_SECONDS = 600.0
+AZ1 = ("api!east!az1", "news")
+
+
+@pytest.fixture
+def notes() -> Notes:
+    return Notes()
+
+
+@pytest.fixture
+def tree(notes: Notes) -> Iterator[CellTree]:
+    with CellTree(SHAPE, endpoints=[notes.endpoint()]) as tree:
+        yield tree
+
+
+def call(tree: CellTree, target: str = "az1", timeout: float | None = None) -> None:
+    tree["api"].call(target, "note", kwargs={"text": "news"}, timeout=timeout)
+
+
+def test_dropped_request_is_a_timeout_and_the_method_did_not_run(tree: CellTree, notes: Notes) -> None:
+    tree.link("east", "az1").toward("az1").drop(1)
+    with pytest.raises(exceptions.CallTimeout):
+        call(tree, timeout=0.2)
+    assert notes.taken == []
+    call(tree)
+    assert notes.taken == [AZ1]
+
+
+def test_dropped_answer_is_a_timeout_although_the_method_ran(tree: CellTree, notes: Notes) -> None:
+    tree.link("api", "east").toward("api").drop(1)
+    with pytest.raises(exceptions.CallTimeout):
+        call(tree, timeout=0.2)
+    assert notes.taken == [AZ1]
+    call(tree)
+
+
+def test_dropped_cast_is_lost_in_silence(tree: CellTree, notes: Notes) -> None:
+    tree.link("api", "east").toward("east").drop(1)
+    for text in ("one", "two"):
+        tree["api"].cast("az1", "note", text=text)
+    notes.wait_for(("api!east!az1", "two"))
+
+
+@pytest.mark.parametrize("end", ["api", "east"])
+def test_first_message_that_is_dropped_is_the_one_of_the_test(cell_tree: Callable[..., CellTree], end: str) -> None:
+    # And not one of those that managers send to get to know each other.
+    for _ in range(3):
+        tree = cell_tree(SHAPE)
+        with tree.link("api", "east").toward(end).drop(1), pytest.raises(exceptions.CallTimeout):
+            tree["api"].call("east", timeout=0.1)
+        assert tree["api"].call("east") == "api!east"
+
+
+def test_delayed_call_takes_longer_and_keeps_nobody_waiting(tree: CellTree) -> None:
+    link = tree.link("api", "east").delay(LONG_SECONDS)
+    held = [tree["api"].start_call(target) for target in ("east", "az1")]
+    assert tree["api"].call("west") == "api!west"
+    assert tree["east"].call("az1") == "api!east!az1"
+    assert not any(one.done() for one in held)
+    link.restore()
+    assert [one.result(10) for one in held] == ["api!east", "api!east!az1"]
+
+
+def test_delay_is_as_long_as_it_is_said(tree: CellTree, notes: Notes) -> None:
+    tree.link("api", "east").toward("east").delay(0.3)
+    with pytest.raises(exceptions.CallTimeout):
+        call(tree, timeout=0.1)
+    assert notes.taken == []
+    notes.wait_for(AZ1)
+    call(tree)
+
+
+def test_casts_that_are_delayed_keep_their_order(tree: CellTree, notes: Notes) -> None:
+    link = tree.link("api", "east").delay(0.1)
+    for number in range(20):
+        if number == 10:
+            link.delay(0)
+        tree["api"].cast("east", "note", text=str(number))
+    expected = [("api!east", str(number)) for number in range(20)]
+    wait_for(lambda: len(notes.taken) >= len(expected), "all are noted")
+    assert notes.taken == expected
+
+
+def test_request_that_comes_twice_runs_once_and_has_one_answer(tree: CellTree, notes: Notes) -> None:
+    tree.link("api", "east").toward("east").duplicate(1)
+    call(tree)
+    wait_for(lambda: tree["az1"].counters().get("dropped.duplicate"), "the second request is dropped")
+    call(tree)
+    assert notes.taken == [AZ1] * 2
+
+
+def test_answer_that_comes_twice_is_given_once(tree: CellTree, notes: Notes) -> None:
+    tree.link("api", "east").toward("api").duplicate(1)
+    call(tree)
+    wait_for(lambda: tree["api"].counters().get("dropped.response"), "the second answer is dropped")
+    assert notes.taken == [AZ1]
+
+
+@pytest.mark.parametrize("ends", [("api", "east"), ("east", "az1")])
+def test_call_over_a_link_that_is_cut_is_an_error_at_once(tree: CellTree, notes: Notes, ends: tuple[str, str]) -> None:
+    with tree.link(*ends).toward(ends[1]).cut():
+        with pytest.raises(exceptions.NeighborUnreachable) as caught:
+            call(tree, timeout=LONG_SECONDS)
+        assert caught.value.cell == ends[1]
+        assert tree["api"].call("west") == "api!west"
+    assert notes.taken == []
+    call(tree)
+    assert notes.taken == [AZ1]
+
+
+def test_answer_over_a_link_that_is_cut_is_lost(tree: CellTree, notes: Notes) -> None:
+    with tree.link("api", "east").toward("api").cut(), pytest.raises(exceptions.CallTimeout):
+        call(tree, timeout=0.2)
+    assert notes.taken == [AZ1]
+
+
+def test_cut_loses_what_is_held(tree: CellTree, notes: Notes) -> None:
+    link = tree.link("api", "west").delay(LONG_SECONDS)
+    tree["api"].cast("west", "note", text="lost")
+    # A call that comes after it shows that it has left its cell.
+    with pytest.raises(exceptions.CallTimeout):
+        tree["api"].call("west", timeout=0.2)
+    link.cut().restore()
+    tree["api"].cast("west", "note", text="found")
+    notes.wait_for(("api!west", "found"))
+
+
+def test_broadcast_names_the_cells_behind_a_link_that_is_cut(tree: CellTree) -> None:
+    tree.link("api", "east").cut()
+    answers = tree["api"].broadcast()
+    assert {path for path, answer in answers.items() if answer.error is None} == {"api", "api!west"}
+    assert isinstance(answers["api!east"].error, exceptions.NeighborUnreachable)
+
+
+def test_tree_ends_with_faults_and_what_they_hold(cell_tree: Callable[..., CellTree]) -> None:
+    tree = CellTree(SHAPE, options={"DEFAULT": {"graceful_shutdown_timeout": 1}})
+    with tree:
+        tree.link("api", "east").delay(LONG_SECONDS)
+        held = tree["api"].start_call("east", timeout=0.1)
+        with pytest.raises(exceptions.CallTimeout):
+            held.result(10)
+        tree.link("api", "west").cut()
+    tree.stop()
+
+
+def test_link_is_between_neighbors(tree: CellTree) -> None:
+    with pytest.raises(exceptions.NeighborNotFound, match="api and api!east!az1 are no neighbors"):
+        tree.link("api", "az1")
+    with pytest.raises(exceptions.CellNotFound, match="no cell north in this tree"):
+        tree.link("api", "north")

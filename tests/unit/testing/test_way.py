@@ -1,0 +1,181 @@
+"""Faults of one direction, message by message."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from cells import exceptions
+from cells.db.rows import NeighborRow
+from cells.testing.way import Way
+from tools.polling import poll
+
+EAST = NeighborRow("east", "memory://bus/east", is_parent=False, driver="memory")
+#: Longer than a test takes; nothing waits for it.
+LONG_SECONDS = 600.0
+#: Long enough to tell that something was delayed.
+SHORT_SECONDS = 0.05
+
+
+class Traffic:
+    """Sends numbers over a way."""
+
+    def __init__(self) -> None:
+        self.way = Way()
+        self.arrived: list[int] = []
+
+    def send(self, *numbers: int) -> None:
+        for number in numbers:
+            self.way.carry(EAST, functools.partial(self.arrived.append, number))
+
+    def wait_for(self, *numbers: int) -> None:
+        poll(lambda: len(self.arrived) >= len(numbers), "all arrive", pause_seconds=0.002)
+        assert self.arrived == list(numbers)
+
+
+@pytest.fixture
+def traffic() -> Iterator[Traffic]:
+    traffic = Traffic()
+    yield traffic
+    traffic.way.close()
+
+
+def delay_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "cells-testing-delay"]
+
+
+def test_everything_arrives_at_once(traffic: Traffic) -> None:
+    traffic.send(1, 2, 3)
+    assert traffic.arrived == [1, 2, 3]
+
+
+def test_so_many_are_dropped(traffic: Traffic) -> None:
+    traffic.way.drop(2)
+    traffic.send(1, 2, 3, 4)
+    assert traffic.arrived == [3, 4]
+
+
+def test_all_are_dropped_until_it_is_restored(traffic: Traffic) -> None:
+    traffic.way.drop(None)
+    traffic.send(1, 2, 3)
+    traffic.way.restore()
+    traffic.send(4)
+    assert traffic.arrived == [4]
+
+
+def test_so_many_come_twice(traffic: Traffic) -> None:
+    traffic.way.duplicate(1)
+    traffic.send(1, 2)
+    traffic.way.duplicate(None)
+    traffic.send(3, 4)
+    assert traffic.arrived == [1, 1, 2, 3, 3, 4, 4]
+
+
+def test_cut_way_takes_nothing_and_names_the_cell(traffic: Traffic) -> None:
+    traffic.way.cut()
+    with pytest.raises(exceptions.NeighborUnreachable, match="east is cut") as caught:
+        traffic.send(1)
+    assert caught.value.cell == "east"
+    traffic.way.restore()
+    traffic.send(2)
+    assert traffic.arrived == [2]
+
+
+def test_delayed_messages_arrive_later_and_in_order(traffic: Traffic) -> None:
+    traffic.way.delay(SHORT_SECONDS)
+    traffic.send(1, 2, 3)
+    assert traffic.arrived == []
+    traffic.wait_for(1, 2, 3)
+
+
+def test_nothing_overtakes_what_is_held(traffic: Traffic) -> None:
+    traffic.way.delay(SHORT_SECONDS)
+    traffic.send(1)
+    traffic.way.delay(0)
+    traffic.send(2)
+    assert traffic.arrived == []
+    traffic.wait_for(1, 2)
+    traffic.send(3)
+    traffic.wait_for(1, 2, 3)
+
+
+def test_restoring_lets_go_of_what_is_held(traffic: Traffic) -> None:
+    traffic.way.delay(LONG_SECONDS)
+    traffic.send(1, 2)
+    traffic.way.restore()
+    traffic.send(3)
+    traffic.wait_for(1, 2, 3)
+
+
+@pytest.mark.parametrize("end", [Way.cut, Way.close], ids=["cut", "close"])
+def test_what_is_held_is_lost_with_the_way(traffic: Traffic, end: Callable[[Way], None]) -> None:
+    before = delay_threads()
+    traffic.way.delay(LONG_SECONDS)
+    traffic.send(1)
+    assert len(delay_threads()) == len(before) + 1
+    end(traffic.way)
+    poll(lambda: delay_threads() == before, "its thread ends", pause_seconds=0.002)
+    assert traffic.arrived == []
+
+
+def test_thread_ends_when_nothing_is_held(traffic: Traffic) -> None:
+    before = delay_threads()
+    traffic.way.delay(SHORT_SECONDS)
+    traffic.send(1)
+    traffic.wait_for(1)
+    poll(lambda: delay_threads() == before, "its thread ends", pause_seconds=0.002)
+    traffic.send(2)
+    traffic.wait_for(1, 2)
+
+
+def test_receiver_that_stops_meanwhile_harms_nobody_behind_it(traffic: Traffic) -> None:
+    def refuse() -> None:
+        raise exceptions.NeighborUnreachable("It has stopped.", cell="east")
+
+    traffic.way.delay(SHORT_SECONDS)
+    traffic.way.carry(EAST, refuse)
+    traffic.send(1)
+    traffic.wait_for(1)
+
+
+def test_receiver_that_has_stopped_is_the_error_of_the_sender(traffic: Traffic) -> None:
+    def refuse() -> None:
+        raise exceptions.NeighborUnreachable("It has stopped.", cell="east")
+
+    with pytest.raises(exceptions.NeighborUnreachable, match="has stopped"):
+        traffic.way.carry(EAST, refuse)
+
+
+def test_faults_add_up(traffic: Traffic) -> None:
+    traffic.way.drop(1)
+    traffic.way.duplicate(1)
+    traffic.way.delay(SHORT_SECONDS)
+    traffic.send(1, 2, 3)
+    traffic.wait_for(2, 2, 3)
+
+
+def test_close_may_be_called_twice_and_ends_all_faults(traffic: Traffic) -> None:
+    traffic.way.cut()
+    traffic.way.drop(None)
+    traffic.way.close()
+    traffic.way.close()
+    traffic.send(1)
+    assert traffic.arrived == [1]
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, True, "1"])
+def test_count_that_can_not_be(traffic: Traffic, count: object) -> None:
+    for fault in (traffic.way.drop, traffic.way.duplicate):
+        with pytest.raises(ValueError, match="count must be"):
+            fault(count)  # type: ignore[arg-type]
+    traffic.send(1)
+    assert traffic.arrived == [1]
+
+
+@pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan")])
+def test_delay_that_can_not_be(traffic: Traffic, seconds: float) -> None:
+    with pytest.raises(ValueError, match="delay must be"):
+        traffic.way.delay(seconds)
