@@ -9,9 +9,16 @@ from typing import Any, NoReturn
 _NOTATION = "write name=text, or name:=JSON for anything but a text"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """METHOD and its arguments."""
-    parser.add_argument("method", metavar="METHOD", help="name of an endpoint of that cell, for example ping")
+def add_cell(parser: argparse.ArgumentParser) -> None:
+    """CELL."""
+    parser.add_argument("cell", metavar="CELL", help="a name, if it is unique, or a path from the top: api!east!az1")
+
+
+def add_arguments(
+    parser: argparse.ArgumentParser, what: str = "name of an endpoint of that cell, for example ping"
+) -> None:
+    """METHOD and its arguments; ``what`` says what METHOD is."""
+    parser.add_argument("method", metavar="METHOD", help=what)
     parser.add_argument(
         "arguments",
         metavar="NAME=TEXT|NAME:=JSON",

@@ -19,6 +19,7 @@ from cells.cli import connection
 
 if TYPE_CHECKING:
     from cells.db.api import Database
+    from cells.rpc import RPCClient
     from cells.rpcapi import CellsAPI
 
     _Display = display.DisplayCommandBase[Any]
@@ -76,6 +77,10 @@ class CellCommand(command.Command):
     def manager(self) -> contextlib.AbstractContextManager[CellsAPI]:
         """The manager of this cell."""
         return connection.to_manager(self.conf)
+
+    def service(self, **target: str | None) -> contextlib.AbstractContextManager[RPCClient]:
+        """A service, in whichever cell; ``target`` is oslo.messaging's."""
+        return connection.to_service(self.conf, **target)
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Called by the application; returns the exit status."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import urllib.parse
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
 
@@ -13,12 +13,51 @@ from cells import exceptions, transport_url
 from cells.cli import broker
 
 if TYPE_CHECKING:
+    from cells.rpc import RPCClient
     from cells.rpcapi import CellsAPI
 
 
 @contextlib.contextmanager
 def to_manager(conf: cfg.ConfigOpts) -> Iterator[CellsAPI]:
-    """A client of the manager, whose connections are closed after the block.
+    """A client of the manager, whose connections are closed after the block.  Raises as :func:`to_service`."""
+    from cells import rpcapi  # noqa: PLC0415  # as below
+
+    with _open(conf) as transport:
+        yield rpcapi.CellsAPI(
+            transport,
+            conf.cells.topic,
+            conf.upgrade_levels.cells,
+            timeout=float(conf.cells.call_timeout),
+            exception_modules=tuple(conf.cells.allowed_rpc_exception_modules),
+            exchange=conf.cells.exchange,
+        )
+
+
+@contextlib.contextmanager
+def to_service(conf: cfg.ConfigOpts, **target: str | None) -> Iterator[RPCClient]:
+    """A client of a service, which reaches other cells through the manager; closed after the block.
+
+    :param target: of oslo.messaging
+    :raises cells.exceptions.ConfigurationError: ``transport_url`` can not be used
+    :raises cells.exceptions.ManagerTimeout: the broker or the manager does not answer
+    """
+    import oslo_messaging  # noqa: PLC0415  # as below
+
+    from cells import rpc  # noqa: PLC0415
+
+    with _open(conf) as transport:
+        yield rpc.get_rpc_client(
+            # Somebody at a terminal wants to read what is wrong, not to wait until it is better.
+            transport,
+            oslo_messaging.Target(**target),
+            timeout=float(conf.cells.call_timeout),
+            retry=0,
+        )
+
+
+@contextlib.contextmanager
+def _open(conf: cfg.ConfigOpts) -> Iterator[Any]:
+    """A transport to the broker of this cell.
 
     :raises cells.exceptions.ConfigurationError: ``transport_url`` can not be used
     :raises cells.exceptions.ManagerTimeout: the broker or the manager does not answer
@@ -27,7 +66,6 @@ def to_manager(conf: cfg.ConfigOpts) -> Iterator[CellsAPI]:
     import oslo_messaging  # noqa: PLC0415
     from kombu import exceptions as kombu_errors  # noqa: PLC0415
 
-    from cells import rpcapi  # noqa: PLC0415
     from cells.drivers.transport import open_transport, register_options  # noqa: PLC0415
 
     register_options(conf)
@@ -35,13 +73,9 @@ def to_manager(conf: cfg.ConfigOpts) -> Iterator[CellsAPI]:
     transport = open_transport(conf, _impatient(conf.transport_url), exception_modules=modules)
     try:
         broker.check(conf.transport_url, conf.cells.topic, is_encrypted=_is_encrypted(conf))
-        yield rpcapi.CellsAPI(
-            transport,
-            conf.cells.topic,
-            conf.upgrade_levels.cells,
-            timeout=float(conf.cells.call_timeout),
-            exception_modules=modules,
-        )
+        yield transport
+    except exceptions.CellsError:
+        raise
     except (oslo_messaging.MessageDeliveryFailure, kombu_errors.OperationalError) as error:
         if transport_url.is_brokerless(conf.transport_url):
             # Nothing is between a command and its manager.

@@ -68,6 +68,8 @@ def _write_configuration(files: CellFiles, tree: Tree, transport: SandboxTranspo
             "call_timeout": CALL_TIMEOUT_SECONDS,
             # From the lowest cell over the top to another lowest one.
             "max_hop_count": max(MIN_HOP_COUNT, 2 * tree.depth()),
+            # All cells, and all who can reach them, belong to one user of this machine.
+            "allowed_services": "*/*",
         },
     }
     for section, options in transport.options(files.name).items():

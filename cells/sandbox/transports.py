@@ -70,7 +70,14 @@ class Brokerless(SandboxTransport):
         return f"zmq+ipc://{urllib.parse.quote(str(self._layout.cell(name).sockets))}"
 
     def options(self, name: str) -> Options:
-        return {"oslo_messaging_zmq": {"ipc_dir": self._layout.cell(name).sockets}}
+        files = self._layout.cell(name)
+        # A manager knows where its database is; the services of the cell read it here.
+        return {
+            "oslo_messaging_zmq": {
+                "ipc_dir": files.sockets,
+                "matchmaker_connection": f"sqlite:///{files.database}",
+            }
+        }
 
 
 class Rabbit(SandboxTransport):

@@ -53,6 +53,9 @@ def test_configurations(layout: Layout) -> None:
         assert (conf.cells.name, conf.host) == (name, name)
         assert conf.database.connection == f"sqlite:///{layout.cell(name).database}"
         assert conf.oslo_messaging_zmq.ipc_dir == str(layout.cell(name).sockets)
+        # Services of the cell read the same file.
+        assert conf.oslo_messaging_zmq.matchmaker_connection == conf.database.connection
+        assert conf.cells.allowed_services == ["*/*"]
         assert conf.cells.max_hop_count == 10
         assert stat.S_IMODE(layout.cell(name).config.stat().st_mode) == 0o600
         assert stat.S_IMODE(layout.cell(name).directory.stat().st_mode) == 0o700

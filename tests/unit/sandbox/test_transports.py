@@ -19,7 +19,10 @@ def test_without_a_broker_each_cell_has_a_directory_of_sockets() -> None:
     layout = Layout(Path("/s p/a%2F"))
     transport = transports.transport_of(layout, State(parse("api(b)"), transports.BROKERLESS))
     assert transport.own_url("b") == "zmq:///"
-    assert transport.options("b") == {"oslo_messaging_zmq": {"ipc_dir": layout.cell("b").sockets}}
+    files = layout.cell("b")
+    assert transport.options("b") == {
+        "oslo_messaging_zmq": {"ipc_dir": files.sockets, "matchmaker_connection": f"sqlite:///{files.database}"}
+    }
     url = transport_url.parse(transport.neighbor_url("b"))
     assert (url.transport, url.virtual_host) == ("zmq+ipc", "s p/a%2F/b/ipc")
     transport.create()
