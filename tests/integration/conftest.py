@@ -3,6 +3,7 @@
 from tests.integration.clients import connect_to
 from tests.integration.rabbitmq import own_broker, rabbitmq
 from tests.integration.servers import mariadb_url, postgresql_url
+from tests.integration.service_process import deployed
 from tests.integration.transports import transports
 
-__all__ = ["connect_to", "mariadb_url", "own_broker", "postgresql_url", "rabbitmq", "transports"]
+__all__ = ["connect_to", "deployed", "mariadb_url", "own_broker", "postgresql_url", "rabbitmq", "transports"]

@@ -11,6 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from cells import conf as cells_conf
+from cells.db import migration
+from cells.db.api import Database
+from cells.db.rows import NeighborRow
 from tests.integration.transports import CellTransport
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
@@ -70,9 +74,9 @@ class Tree:
 
     def start(self) -> Tree:
         """Create the databases, register the neighbours, start the managers and wait until they know each other."""
-        with ThreadPoolExecutor(WORKERS) as pool:
-            list(pool.map(ManagerProcess.sync_database, self))
-            list(pool.map(self._register_children, self.paths))
+        # In this process: a command for each table and row would take longer than all the rest.
+        for name, path in self.paths.items():
+            self._prepare_database(name, path)
         for manager in self:
             manager.start(self.env)
         for manager in self:
@@ -80,10 +84,16 @@ class Tree:
         self.wait_formed()
         return self
 
-    def _register_children(self, name: str) -> None:
-        for child, path in self.paths.items():
-            if path.split("!")[-2:-1] == [name]:
-                self[name].link_child(self[child])
+    def _prepare_database(self, name: str, path: str) -> None:
+        """What "cells db sync" and "cells neighbor create" do."""
+        conf = cells_conf.load([self[name].config_file])
+        migration.sync(conf)
+        database = Database(conf)
+        for other, other_path in self.paths.items():
+            is_parent = other_path == path.rpartition("!")[0]
+            if is_parent or other_path.rpartition("!")[0] == path:
+                database.create(NeighborRow(other, self[other].neighbor_url, is_parent=is_parent))
+        database.close()
 
     def wait_formed(self, timeout_seconds: float = 30.0) -> None:
         """Wait until every cell knows its path, and the top knows every cell and has heard from it."""

@@ -21,6 +21,7 @@ from cells import exceptions
 from cells.sandbox import processes, virtual_hosts
 from tests.integration import rabbitmq as rabbitmq_server
 from tests.integration.rabbitmq import VirtualHostPool
+from tests.integration.service_process import INVENTORY, ServiceProcess, run_example, shown_by_the_guide
 from tools.manager_process import Finished, program
 from tools.polling import poll
 
@@ -101,6 +102,8 @@ def test_the_life_of_a_sandbox_without_a_broker(cells: Commands) -> None:
     assert ping(cells, "api", "az1") == "api!east!az1"
     assert ping(cells, "az1", "api!west") == "api!west"
 
+    check_guide_to_services(cells)
+
     # Twice is once.
     assert "up already" in cells.succeed("sandbox", "up")
     assert cells.status().keys() == rows.keys()
@@ -124,6 +127,21 @@ def test_the_life_of_a_sandbox_without_a_broker(cells: Commands) -> None:
     gone = cells("sandbox", "status", "-f", "json")
     assert gone.json() == []
     assert "no sandbox" in gone.stderr
+
+
+def check_guide_to_services(cells: Commands) -> None:
+    """ "Call a service in another cell", word for word: it has this very tree."""
+    server = ServiceProcess(INVENTORY / "server.py", cells.directory / "az1" / "cells.conf", "az1")
+    try:
+        server.wait_ready()
+        printed = run_example("client.py", cells.directory / "api" / "cells.conf").splitlines()
+        shown = shown_by_the_guide()
+        # The cells answer one call of them all in any order.
+        assert (printed[:5], sorted(printed[5:])) == (shown[:5], sorted(shown[5:]))
+        words = ["service", "call", "az1", "inventory", "count", "kind=disk", "--version", "1.2", "-f", "json"]
+        assert cells.succeed("--sandbox", "api", *words) == "3\n"
+    finally:
+        server.kill9()
 
 
 def test_after_all_was_killed_the_same_tree_is_set_up_anew(cells: Commands) -> None:

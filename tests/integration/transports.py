@@ -101,15 +101,21 @@ class ZmqTransports(Transports):
         return [path for path in ipc.live_sockets(_directory(taken)) if _listens(path)]
 
     def publish(self, taken: CellTransport, messages: Iterable[Broken]) -> None:
-        (path,) = self.sockets(taken)
-        with connected(path) as socket:
-            for number, broken in enumerate(messages):
-                key = routing_keys.topic_key("openstack", f"{QUEUE_BASE}.{broken.topic_type}")
-                message_id = f"broken {number}".encode()
-                body = without_envelope(broken.body)
-                socket.send_multipart(frames.Request(frames.CAST, message_id, key, "", body).to_frames())
-                while frames.read_answer(socket.recv_multipart()).message_id != message_id:
-                    pass
+        messages = list(messages)
+        # Services of the cell may have sockets there, too: they refuse what is not for them.
+        for path in self.sockets(taken):
+            _send_all(path, messages)
+
+
+def _send_all(path: Path, messages: Iterable[Broken]) -> None:
+    with connected(path) as socket:
+        for number, broken in enumerate(messages):
+            key = routing_keys.topic_key("openstack", f"{QUEUE_BASE}.{broken.topic_type}")
+            message_id = f"broken {number}".encode()
+            body = without_envelope(broken.body)
+            socket.send_multipart(frames.Request(frames.CAST, message_id, key, "", body).to_frames())
+            while frames.read_answer(socket.recv_multipart()).message_id != message_id:
+                pass
 
 
 @contextlib.contextmanager
