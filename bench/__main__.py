@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import brokerless, crowd, footprint, machine, speed
+from bench import brokerless, busy, crowd, footprint, machine, speed
 from bench.chain import Chain
 from bench.footprint import NEIGHBORS, Footprint
 from bench.plain import PlainCall
@@ -54,11 +54,18 @@ def measure(url: str, rounds: int, calls: int) -> list[Row]:
             costs = footprint.measure(Path(directory), urls[0], urls[1], starts=rounds)
             with PlainCall(urls[2]) as plain, Chain(Path(directory) / "rabbit", urls[3:]) as chain:
                 speeds = speed.measure(plain, chain, rounds, calls)
+                crowded = busy.measure(chain, rounds)
             brokerless_speeds = brokerless.measure(Path(directory) / "zmq", urls[2], rounds, calls)
             many = crowd.measure(Path(directory) / "crowd", rounds * 4)
     finally:
         hosts.delete()
-    return [*speed_rows(speeds), *footprint_rows(costs), *brokerless_rows(brokerless_speeds), *crowd_rows(many)]
+    return [
+        *speed_rows(speeds),
+        *busy_rows(crowded),
+        *footprint_rows(costs),
+        *brokerless_rows(brokerless_speeds),
+        *crowd_rows(many),
+    ]
 
 
 def speed_rows(speeds: Speed) -> list[Row]:
@@ -66,10 +73,12 @@ def speed_rows(speeds: Speed) -> list[Row]:
     return [
         _latency_row("plain oslo.messaging call (the unit)", speeds, "plain", None),
         _latency_row("call over one hop", speeds, "one_hop", Aim("<=", 2.7, "x")),
+        _latency_row("call of a service over one hop", speeds, "service", Aim("<=", 3.8, "x")),
         _latency_row("call over two hops", speeds, "two_hops", Aim("<=", 4.0, "x")),
         _latency_row("broadcast, chain of three cells", speeds, "broadcast", Aim("<=", 4.2, "x")),
         _rate_row("plain calls, 16 threads (the unit)", speeds.rates["plain"], None),
         _rate_row("one-hop calls, 16 threads", speeds.rates["one_hop"], Aim(">=", 0.38, "x")),
+        _rate_row("one-hop calls of a service, 16 threads", speeds.rates["service"], None),
     ]
 
 
@@ -79,6 +88,7 @@ def brokerless_rows(speeds: Speed) -> list[Row]:
         _latency_row("plain call without a broker (the unit)", speeds, "plain", None),
         _latency_row("plain call over RabbitMQ", speeds, "rabbit", Aim(">=", 3.0, "x")),
         _latency_row("call over one hop without a broker", speeds, "one_hop", Aim("<=", 2.5, "x")),
+        _latency_row("call of a service over one hop without a broker", speeds, "service", None),
         _latency_row("call over two hops without a broker", speeds, "two_hops", None),
         _latency_row("broadcast, chain of three cells, without a broker", speeds, "broadcast", None),
         _rate_row("plain calls without a broker, 16 threads (the unit)", speeds.rates["plain"], None),
@@ -93,6 +103,13 @@ def brokerless_rows(speeds: Speed) -> list[Row]:
             Aim(">=", 2000, "/s"),
         ),
     ]
+
+
+def busy_rows(found: busy.Busy) -> list[Row]:
+    """The line about a manager whose services are slow."""
+    detail = f"p50 {found.idle_seconds * 1000:.1f} ms alone, {found.busy_seconds * 1000:.1f} ms beside them"
+    what = f"ping beside {busy.CALLS} calls of a service that take {busy.SECONDS:g} s"
+    return [Row(what, len(found.ratios), detail, statistics.median(found.ratios), "x", Aim("<=", 2.0, "x"))]
 
 
 def crowd_rows(many: crowd.Crowd) -> list[Row]:

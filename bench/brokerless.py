@@ -21,6 +21,7 @@ def measure(directory: Path, rabbit_url: str, rounds: int, calls: int) -> Speed:
             "plain": plain,
             "rabbit": rabbit,
             "one_hop": chain.one_hop,
+            "service": chain.service,
             "two_hops": chain.two_hops,
             "broadcast": chain.broadcast,
         }

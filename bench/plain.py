@@ -1,9 +1,11 @@
-"""A plain oslo.messaging call between two processes over RabbitMQ."""
+"""A plain oslo.messaging call between two processes, over RabbitMQ or without a broker."""
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from types import TracebackType
 
 import oslo_messaging
@@ -19,16 +21,11 @@ class PlainCall:
         self._url = url
 
     def __enter__(self) -> PlainCall:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.plain_server", self._url],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        if self._process.stdout.readline() != "ready\n":
-            raise RuntimeError("The server of the plain calls does not start.")
-        self._transport = connect(self._url)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(serving(self._url))
+            self._transport = connect(self._url)
+            stack.callback(self._transport.cleanup)
+            self._close = stack.pop_all().close
         target = oslo_messaging.Target(topic=TOPIC, version="1.0")
         self._client = oslo_messaging.get_rpc_client(self._transport, target, timeout=30)
         return self
@@ -36,9 +33,23 @@ class PlainCall:
     def __exit__(
         self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._transport.cleanup()
-        self._process.communicate()
+        self._close()
 
     def __call__(self) -> None:
         """Make one call."""
         self._client.call({}, "ping")
+
+
+@contextlib.contextmanager
+def serving(url: str) -> Iterator[None]:
+    """A server on this transport, in a process of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.plain_server", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        if process.stdout.readline() != "ready\n":
+            raise RuntimeError("The server of the plain calls does not start.")
+        yield
+    finally:
+        process.communicate()

@@ -1,4 +1,4 @@
-"""The process that answers the plain oslo.messaging calls: the unit of the benchmark.
+"""A plain oslo.messaging server in a process of its own: the unit of the benchmark, and what it calls in other cells.
 
 ``python -m bench.plain_server URL`` prints a line when it serves, and ends when its
 standard input does.
@@ -7,6 +7,7 @@ standard input does.
 from __future__ import annotations
 
 import sys
+import time
 
 import oslo_messaging
 
@@ -14,6 +15,8 @@ from tools.transports import connect
 
 TOPIC = "bench"
 SERVER = "plain"
+#: How many calls it can work on at a time.
+THREADS = 256
 
 
 class Plain:
@@ -25,11 +28,17 @@ class Plain:
         """A small answer."""
         return {"name": SERVER, "path": SERVER, "host": SERVER, "context": len(ctxt), "children": []}
 
+    def rest(self, ctxt: dict[str, object], seconds: float) -> None:  # noqa: ARG002  # oslo's signature
+        """Take so long, without computing anything."""
+        time.sleep(seconds)
+
 
 def main() -> None:
     """Serve until standard input ends."""
     target = oslo_messaging.Target(topic=TOPIC, server=SERVER)
-    server = oslo_messaging.get_rpc_server(connect(sys.argv[1]), target, [Plain()])
+    transport = connect(sys.argv[1])
+    server = oslo_messaging.get_rpc_server(transport, target, [Plain()])
+    transport.conf.set_override("executor_thread_pool_size", THREADS)
     server.start()
     print("ready", flush=True)
     sys.stdin.read()

@@ -67,10 +67,11 @@ def measure(plain: PlainCall, chain: Chain, rounds: int, calls: int) -> Speed:
     kinds: dict[str, Callable[[], None]] = {
         "plain": plain,
         "one_hop": chain.one_hop,
+        "service": chain.service,
         "two_hops": chain.two_hops,
         "broadcast": chain.broadcast,
     }
-    return measure_kinds(kinds, {"plain": plain, "one_hop": chain.one_hop}, rounds, calls)
+    return measure_kinds(kinds, {"plain": plain, "one_hop": chain.one_hop, "service": chain.service}, rounds, calls)
 
 
 def measure_kinds(
