@@ -11,6 +11,8 @@ import cells.brokerless.matchmaker
 import cells.conf
 import cells.endpoints
 import cells.messages
+import cells.rpc
+import cells.scheduler
 from cells import exceptions
 from cells.brokerless.matchmaker import HeartbeatMatchMakerBase, MatchMakerBase
 from cells.drivers.base import BaseCellsDriver, DriverSettings
@@ -46,6 +48,7 @@ def test_messages() -> None:
         "ResponseMessage",
         "SealedMessage",
         "TargetedMessage",
+        "new_id",
         "parse",
         "salvage",
     ]
@@ -61,16 +64,46 @@ def test_responses_are_heard_before_requests_are_taken() -> None:
 
 
 def test_endpoints() -> None:
-    assert cells.endpoints.__all__ == ["Call", "EndpointThreads", "Endpoints", "LocalCell", "endpoint"]
+    assert cells.endpoints.__all__ == ["Call", "CellPicker", "Endpoints", "LocalCell", "endpoint"]
     assert keywords(cells.endpoints.endpoint) == ["function", "name", "accepts", "blocks"]
     assert methods(LocalCell) == [
         "answer_announcement",
         "describe",
         "name",
+        "picker",
         "record_capabilities",
         "record_capacities",
         "resolve",
         "send_capacities",
+        "services",
+    ]
+
+
+def test_scheduler() -> None:
+    assert cells.scheduler.__all__ == [
+        "Candidate",
+        "CellFilter",
+        "CellRequirements",
+        "CellWeigher",
+        "Ranking",
+        "Scheduler",
+        "any_cell",
+        "load",
+    ]
+    assert keywords(cells.scheduler.any_cell) == ["requires", "size", "target", "different_from", "hints"]
+    assert keywords(cells.scheduler.CellFilter.reject) == ["self", "candidate", "requirements"]
+    assert keywords(cells.scheduler.CellWeigher.weigh) == ["self", "candidate", "requirements"]
+    assert keywords(cells.scheduler.Candidate) == [
+        "name",
+        "path",
+        "is_self",
+        "capabilities",
+        "capacities",
+        "state",
+        "weight_offset",
+        "weight_scale",
+        "subtree",
+        "other_paths",
     ]
 
 
@@ -78,7 +111,11 @@ def test_conf() -> None:
     assert cells.conf.__all__ == ["list_opts", "load", "load_command_line", "register", "set_defaults"]
 
 
-@pytest.mark.parametrize("module", [cells.messages, cells.endpoints, cells.conf], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module",
+    [cells.messages, cells.endpoints, cells.conf, cells.rpc, cells.scheduler],
+    ids=lambda module: module.__name__,
+)
 def test_public_names_exist_once_and_are_sorted(module: object) -> None:
     names = module.__all__  # type: ignore[attr-defined]
     assert all(hasattr(module, name) for name in names)
@@ -93,6 +130,7 @@ def test_options_by_group() -> None:
         "DEFAULT": ["host", "state_path"],
         "cells": [
             "allowed_rpc_exception_modules",
+            "allowed_services",
             "announce_interval",
             "call_timeout",
             "capabilities",
@@ -100,6 +138,7 @@ def test_options_by_group() -> None:
             "db_check_interval",
             "driver",
             "endpoint_threads",
+            "exchange",
             "max_hop_count",
             "max_message_bytes",
             "max_open_links",
@@ -109,8 +148,10 @@ def test_options_by_group() -> None:
             "rpc_driver_queue_base",
             "send_queue_size",
             "send_timeout",
+            "service_threads",
             "topic",
         ],
+        "cells_scheduler": ["filters", "weighers", "weight_multipliers"],
         "oslo_messaging_zmq": [
             "bind",
             "connect_timeout",

@@ -1,0 +1,94 @@
+"""The guide "Call a service in another cell" shows what the example does, and names what there is."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import inspect
+import re
+import textwrap
+from pathlib import Path
+
+import oslo_messaging
+import pytest
+
+import cells.rpc
+from cells import exceptions
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "doc" / "source" / "examples" / "inventory"
+GUIDE = (ROOT / "doc" / "source" / "user" / "services.rst").read_text()
+#: Keywords of client.prepare() and of the client that oslo.messaging does not have.
+OWN = {"cell", "cells", "need"}
+
+
+def five_lines() -> str:
+    found = re.search(r"    # begin\n(.*?)    # end\n", (EXAMPLE / "five_lines.py").read_text(), flags=re.DOTALL)
+    assert found is not None
+    return textwrap.dedent(found[1])
+
+
+def test_five_lines_are_five() -> None:
+    assert len(five_lines().splitlines()) == 5
+
+
+def test_readme_shows_the_five_lines_of_the_example() -> None:
+    assert five_lines() in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLE.glob("*.py")))
+def test_guide_includes_each_file_of_the_example(name: str) -> None:
+    assert f".. literalinclude:: ../examples/inventory/{name}\n" in GUIDE
+
+
+def test_server_of_the_example_knows_nothing_of_cells() -> None:
+    tree = ast.parse((EXAMPLE / "server.py").read_text())
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert "oslo_messaging" in imported
+    assert [name for name in imported if name.split(".")[0] == "cells"] == []
+
+
+def test_guide_starts_the_scripts_of_the_example() -> None:
+    started = re.findall(r"^    \$ python (\S+) --config-file", GUIDE, flags=re.MULTILINE)
+    assert started == ["server.py", "client.py"]
+    assert [name for name in started if not (EXAMPLE / name).exists()] == []
+
+
+def test_commands_of_the_guide_are_commands_of_the_tool() -> None:
+    setup = configparser.ConfigParser(delimiters=("=",))
+    setup.read(ROOT / "setup.cfg")
+    known = set(re.findall(r"^(\w+)\s*=", setup["options.entry_points"]["cells.cli"], flags=re.MULTILINE))
+    used = re.findall(r"^    \$ cells (?:--sandbox \S+ )?([a-z]+ [a-z]+)", GUIDE, flags=re.MULTILINE)
+    assert "sandbox up" in used
+    assert {words.replace(" ", "_") for words in used} <= known
+
+
+@pytest.mark.parametrize(
+    "block", re.findall(r"^\.\. code-block:: python\n\n((?:   .*\n|\n)+)", GUIDE, flags=re.MULTILINE)
+)
+def test_code_of_the_guide_is_python(block: str) -> None:
+    ast.parse(textwrap.dedent(block))
+
+
+def errors_of_the_guide() -> list[str]:
+    section = GUIDE.partition("\nErrors\n======\n")[2].partition("\n====")[0]
+    first_columns = re.findall(r"^   \* - (.*)$", section, flags=re.MULTILINE)
+    return re.findall(r"``((?:[a-z_]+\.)*[A-Z]\w+)``", " ".join(first_columns))
+
+
+def test_guide_names_errors() -> None:
+    assert {"cells.rpc.Timeout", "cells.rpc.RemoteError", "ServiceNotAllowed"} <= set(errors_of_the_guide())
+
+
+@pytest.mark.parametrize("name", errors_of_the_guide())
+def test_error_of_the_guide_exists(name: str) -> None:
+    module, _, attribute = name.rpartition(".")
+    place = {"cells.rpc": cells.rpc, "oslo_messaging": oslo_messaging, "": exceptions}[module]
+    assert issubclass(getattr(place, attribute), Exception)
+
+
+def test_guide_explains_what_is_new_in_prepare() -> None:
+    ours = set(inspect.signature(cells.rpc.RPCClient.prepare).parameters)
+    assert ours - set(inspect.signature(oslo_messaging.RPCClient.prepare).parameters) == OWN
+    assert [name for name in OWN if f"``{name}``" not in GUIDE] == []
