@@ -7,13 +7,16 @@ GROUP = "upgrade_levels"
 OPTIONS = [
     cfg.StrOpt(
         "intercell",
+        default="auto",
         help="""
 Highest version of the inter-cell API to use towards other cells.
 
-A version (``1.0``) or the name of a release (``grizzly`` to ``stein`` mean
-``1.0``, what Nova's cells service speaks). Unset: the newest that this release
-knows. Set it to the oldest release that is still running in a neighbouring
-cell before you upgrade this one.
+``auto``: the highest that the neighbour has announced that it reads, and 1.0
+until it has; with it nothing has to be set for an upgrade. A version (``1.1``)
+or the name of a release (``cells-0.2``; ``grizzly`` to ``stein`` mean ``1.0``,
+what Nova's cells service speaks): no more than that. A neighbour may have a cap
+of its own in its row; the lowest of all counts. "cells upgrade matrix" shows
+what is spoken with whom, and why.
 """,
     ),
     cfg.StrOpt(

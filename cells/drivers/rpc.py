@@ -58,7 +58,7 @@ class InterCellRPCAPI:
     def __init__(self, settings: DriverSettings) -> None:
         """:raises cells.exceptions.ConfigurationError: the version cap is unknown"""
         self._settings = settings
-        self.version_cap = versions.resolve_cap(settings.version_cap)
+        self.version_cap = versions.resolve_cap(settings.version_cap) or versions.CURRENT
         self._lock = threading.Lock()
         self._links: dict[str, _Link] = {}
 

@@ -12,18 +12,19 @@ from cells.drivers import versions
 
 
 class CellsVersions(Directive):
-    """A definition list: each version with what it added and the names that stand for it."""
+    """A definition list: each version with what it added, what a lower cap means, and the names that stand for it."""
 
     def run(self) -> list[nodes.Node]:
-        items = [_item(version, text) for version, text in versions.HISTORY.items()]
+        items = [_item(number, version) for number, version in versions.HISTORY.items()]
         return [nodes.definition_list("", *items)]
 
 
-def _item(version: str, text: str) -> nodes.definition_list_item:
-    names = [name for name, of_version in versions.VERSION_ALIASES.items() if of_version == version]
-    lines = [text, *([f"Also called: {', '.join(names)}."] if names else [])]
+def _item(number: str, version: versions.Version) -> nodes.definition_list_item:
+    lines = [version.adds, f"Under a lower cap: {version.below}"] if number != versions.OLDEST else [version.adds]
+    if version.aliases:
+        lines.append(f"Also called: {', '.join(version.aliases)}.")
     paragraphs = [nodes.paragraph(text=line) for line in lines]
-    return nodes.definition_list_item("", nodes.term(text=version), nodes.definition("", *paragraphs))
+    return nodes.definition_list_item("", nodes.term(text=number), nodes.definition("", *paragraphs))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -7,13 +7,23 @@ from oslo_messaging import Target
 from oslo_utils import versionutils
 
 from cells import exceptions
-from cells.drivers.versions import CURRENT, HISTORY, VERSION_ALIASES, resolve_cap
+from cells.drivers.versions import (
+    AUTO,
+    CURRENT,
+    HISTORY,
+    VERSION_ALIASES,
+    lowest,
+    read_cap,
+    readable_by,
+    resolve_cap,
+    speaks,
+)
 
 
 def test_versions_rise_and_say_what_they_add() -> None:
     numbers = [versionutils.convert_version_to_tuple(version) for version in HISTORY]
     assert numbers == sorted(set(numbers))
-    assert all(text.strip() for text in HISTORY.values())
+    assert all(version.adds.strip() and version.below.strip() for version in HISTORY.values())
     assert next(iter(HISTORY)) == "1.0"
     assert list(HISTORY)[-1] == CURRENT
 
@@ -29,8 +39,39 @@ def test_a_current_manager_takes_messages_of_every_version() -> None:
         assert versionutils.is_compatible(version, Target(version=CURRENT).version)
 
 
-def test_without_a_cap_the_newest_is_spoken() -> None:
-    assert resolve_cap(None) == CURRENT
+@pytest.mark.parametrize("cap", [None, AUTO, " Auto "])
+def test_without_a_cap_each_neighbor_decides(cap: str | None) -> None:
+    assert resolve_cap(cap) is None
+
+
+def test_a_neighbors_cap_may_be_auto() -> None:
+    assert read_cap(" AUTO ") == AUTO
+    assert read_cap("cells-0.1") == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("announced", "spoken"),
+    [
+        *((version, version) for version in HISTORY),
+        ("1.99", CURRENT),
+        ("0.9", "1.0"),
+        ("2.0", "1.0"),
+        ("", "1.0"),
+        (None, "1.0"),
+        (1.1, "1.1"),
+        ("x.y", "1.0"),
+        ("1.-1", "1.0"),
+    ],
+)
+def test_what_is_spoken_with_a_cell_is_what_both_can_read(announced: object, spoken: str) -> None:
+    assert readable_by(announced) == spoken
+
+
+def test_a_version_has_what_came_with_it_and_before_it() -> None:
+    assert speaks("1.1", "1.1")
+    assert speaks("1.3", "1.1")
+    assert not speaks("1.0", "1.1")
+    assert lowest("1.3", "1.1", "1.2") == "1.1"
 
 
 @pytest.mark.parametrize("version", list(HISTORY))
