@@ -6,6 +6,7 @@ into the table at once, without a restart.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import threading
@@ -16,6 +17,7 @@ from typing import Protocol
 from cells import exceptions
 from cells.counters import Counters
 from cells.db.rows import NeighborRow
+from cells.drivers import versions
 from cells.neighbors import Changes, NeighborTable
 
 LOG = logging.getLogger(__name__)
@@ -79,6 +81,7 @@ class NeighborLoader:
         self._loading = threading.Lock()
         self._problem: str | None = None
         self._refused: set[str] = set()
+        self._unreadable_caps: dict[str, str] = {}
 
     def load(self, *, is_asked: bool = False) -> bool:
         """Load once.  Never raises.
@@ -128,4 +131,36 @@ class NeighborLoader:
                 self._cell_name,
             )
         self._refused = refused
-        return [row for row in rows if row.name not in refused]
+        return self._with_readable_caps([row for row in rows if row.name not in refused])
+
+    def _with_readable_caps(self, rows: list[NeighborRow]) -> list[NeighborRow]:
+        """``rows``, with the lowest cap, which every cell reads, in place of one that this release can not read.
+
+        Such a cap was written by hand or by a newer release.  It is no reason to lose the neighbour, nor to
+        speak more with it than its operator wants.
+        """
+        problems = {row.name: problem for row in rows if (problem := _problem_of_cap(row))}
+        for name, problem in problems.items():
+            if self._unreadable_caps.get(name) != problem:
+                self._counters.count("refused", "InvalidNeighbor")
+                LOG.error(
+                    "The version cap of neighbour %s can not be read, and %s is used instead: %s Set another one "
+                    'with "cells neighbor set %s --version-cap ...".',
+                    name,
+                    versions.OLDEST,
+                    problem,
+                    name,
+                )
+        self._unreadable_caps = problems
+        return [dataclasses.replace(row, version_cap=versions.OLDEST) if row.name in problems else row for row in rows]
+
+
+def _problem_of_cap(row: NeighborRow) -> str | None:
+    """What is wrong with the version cap of ``row``."""
+    if row.version_cap is None:
+        return None
+    try:
+        versions.read_cap(row.version_cap)
+    except exceptions.ConfigurationError as error:
+        return error.message
+    return None

@@ -10,9 +10,12 @@ from typing import Any
 
 from cells import exceptions, transport_url
 from cells.cli import base
+from cells.drivers import versions
 
 #: an option's value that says "ask me, or read it from stdin": it stays out of the shell's history
 FROM_STDIN = "-"
+#: the version cap that takes the cap away
+NO_CAP = "none"
 
 
 def add_columns(parser: argparse.ArgumentParser, *, is_type_required: bool) -> None:
@@ -27,6 +30,13 @@ def add_columns(parser: argparse.ArgumentParser, *, is_type_required: bool) -> N
     parser.add_argument("--api-url", metavar="URL", help="address of that cell's public API, for others to look up")
     parser.add_argument("--weight-offset", type=base.number, metavar="NUMBER", help="for schedulers (default: 0)")
     parser.add_argument("--weight-scale", type=base.number, metavar="NUMBER", help="for schedulers (default: 1)")
+    parser.add_argument(
+        "--version-cap",
+        metavar="VERSION",
+        help="highest version of the inter-cell API to speak with it: a version, the name of a release, "
+        f"{versions.AUTO} (what that cell says it reads), or '{NO_CAP}' to take the cap away; "
+        "[upgrade_levels] intercell holds for every neighbour, and the lower of the two counts (default: none)",
+    )
     add_show_secrets(parser)
     broker = parser.add_argument_group("broker", "That cell's broker: a URL, or its parts.")
     broker.add_argument(
@@ -58,7 +68,7 @@ def add_show_secrets(parser: argparse.ArgumentParser) -> None:
 def columns(parsed_args: argparse.Namespace) -> dict[str, Any]:
     """The columns that were named, without what :func:`parts` holds.
 
-    :raises cells.exceptions.InvalidNeighbor: the driver is not known, or no URL came from stdin
+    :raises cells.exceptions.InvalidNeighbor: the driver or the version cap is not known, or no URL came from stdin
     """
     named = {
         "is_parent": parsed_args.type and parsed_args.type == "parent",
@@ -71,6 +81,8 @@ def columns(parsed_args: argparse.Namespace) -> dict[str, Any]:
     named = {column: value for column, value in named.items() if value is not None}
     if "driver" in named:
         _check_driver(named["driver"])
+    if parsed_args.version_cap is not None:
+        named["version_cap"] = _read_version_cap(parsed_args.version_cap)
     return named
 
 
@@ -114,6 +126,22 @@ def _secret(value: str | None, what: str) -> str | None:
     if not text:
         raise exceptions.InvalidNeighbor(f"No {what} came from the standard input.")
     return text
+
+
+def _read_version_cap(text: str) -> str | None:
+    """The cap as it is kept: as it was typed, but for blanks and upper case, so that an alias stays one."""
+    cap = text.strip().lower()
+    if cap == NO_CAP:
+        return None
+    if not cap:
+        raise exceptions.InvalidNeighbor(
+            f"The version cap is empty: give '{versions.AUTO}', or '{NO_CAP}' to take the cap away."
+        )
+    try:
+        versions.read_cap(cap)
+    except exceptions.ConfigurationError as error:
+        raise exceptions.InvalidNeighbor(f"The version cap {error.message} '{NO_CAP}' takes the cap away.") from error
+    return cap
 
 
 def _check_driver(name: str) -> None:

@@ -1,6 +1,19 @@
 """Revisions of the schema: where a database is, and how to bring it to this release's.
 
 ``cells db`` calls it.
+
+The rule for who writes a revision is *expand, then contract*, because managers of
+the release before run on the database while and after it is brought forward:
+
+* A revision only adds what the release before does not look at and need not fill in:
+  tables, indexes that are not unique, columns that may be NULL or have a server default.
+* What nobody needs any more is taken away by a later revision, a contract step, in the
+  first release of which every older one that may still run has stopped using it.
+* Renaming, or changing a type, is both: add, write to both places, and take the old one
+  away a release later.
+
+A test reads the scripts and refuses a revision that does anything else and is not
+listed there as a contract step.
 """
 
 from __future__ import annotations

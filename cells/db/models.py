@@ -37,6 +37,7 @@ class Cell(Base):
     weight_scale: Mapped[float] = mapped_column(Double)
     is_parent: Mapped[bool] = mapped_column(Boolean)
     driver: Mapped[str] = mapped_column(String(255))
+    version_cap: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[datetime.datetime | None] = mapped_column(DateTime, default=timeutils.utcnow)
     updated_at: Mapped[datetime.datetime | None] = mapped_column(DateTime, onupdate=timeutils.utcnow)
     deleted_at: Mapped[datetime.datetime | None] = mapped_column(DateTime)

@@ -32,6 +32,9 @@ class NeighborRow:
     api_url: str | None = None
     weight_offset: float = 0.0
     weight_scale: float = 1.0
+    #: As the operator gave it, None if the cap of all neighbours is enough.  What it stands for
+    #: depends on the release, so whoever uses the row asks :mod:`cells.drivers.versions`.
+    version_cap: str | None = None
 
     def __post_init__(self) -> None:
         path.check_name(self.name)
@@ -53,6 +56,11 @@ class NeighborRow:
         for key, text in texts.items():
             if not isinstance(text, str) or not text or not text.isprintable() or len(text) > MAX_TEXT_LENGTH:
                 raise self._invalid(f"{key} must be a text of 1 to {MAX_TEXT_LENGTH} printable characters")
+        cap = self.version_cap
+        if cap is not None and not (isinstance(cap, str) and cap.isprintable() and len(cap) <= MAX_TEXT_LENGTH):
+            raise self._invalid(
+                f'version_cap must be a text, such as "1.1", of at most {MAX_TEXT_LENGTH} printable characters'
+            )
 
     def _check_weights(self) -> None:
         for key in ("weight_offset", "weight_scale"):

@@ -87,6 +87,7 @@ def test_deeply_nested_file_is_a_configuration_error(loading: Loading) -> None:
         ({"east": child(is_parent="no")}, "is_parent"),
         ({"east": child(transport_url="")}, "URL"),
         ({"east": child(colour="red")}, "colour"),
+        ({"east": child(version_cap=1.1)}, "version_cap"),
         ({"east": child(weight_scale=float("nan"))}, "weight_scale"),
         ({"a!b": child()}, "a!b"),
         ({"": child()}, "name"),
@@ -151,6 +152,37 @@ def test_neighbour_with_the_own_name_is_left_out(loading: Loading, caplog: pytes
     loading.load({"east": child()})
     loading.load(rows)
     assert loading.counters.as_dict() == {"refused.InvalidNeighbor": 2}
+
+
+def test_neighbour_whose_cap_can_not_be_read_stays_with_the_lowest(
+    loading: Loading, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = {"east": child(version_cap="9.9"), "west": child(version_cap="1.1"), "north": child()}
+    assert loading.load(rows)
+    assert loading.load(rows)
+    caps = {name: row.version_cap for name, row in loading.table.snapshot().all().items()}
+    assert caps == {"east": "1.0", "west": "1.1", "north": None}
+    assert loading.counters.as_dict() == {"refused.InvalidNeighbor": 1}
+    (problem,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert "east" in problem
+    assert "'9.9'" in problem
+    assert "cells neighbor set east --version-cap" in problem
+    assert len(loading.told) == 1
+
+    loading.load({**rows, "east": child(version_cap="")})
+    assert loading.counters.as_dict() == {"refused.InvalidNeighbor": 2}
+    loading.load({**rows, "east": child(version_cap="AUTO")})
+    assert loading.table.snapshot().all()["east"].version_cap == "AUTO"
+    assert loading.counters.as_dict() == {"refused.InvalidNeighbor": 2}
+    loading.load(rows)
+    assert loading.counters.as_dict() == {"refused.InvalidNeighbor": 3}
+
+
+@pytest.mark.parametrize("cap", ["1.0", "1.3", "auto", "stein", "cells-0.2", " Grizzly "])
+def test_cap_that_can_be_read_stays_as_it_is(loading: Loading, cap: str) -> None:
+    assert loading.load({"east": child(version_cap=cap)})
+    assert loading.table.snapshot().all()["east"].version_cap == cap
+    assert loading.counters.as_dict() == {}
 
 
 class SlowSource:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 from pathlib import Path
 
 import oslo_messaging
@@ -55,6 +57,8 @@ def test_create_from_a_url_and_show_it(cells: Cells) -> None:
         "2",
         "--api-url",
         "http://x",
+        "--version-cap",
+        "1.1",
     )
     expected = {
         "name": "east",
@@ -64,6 +68,7 @@ def test_create_from_a_url_and_show_it(cells: Cells) -> None:
         "api_url": "http://x",
         "weight_offset": -1.5,
         "weight_scale": 2.0,
+        "version_cap": "1.1",
     }
     assert cells.succeed("neighbor", "create", "east", "--type", "child", *words, "-f", "json").value == expected
     assert cells.succeed("neighbor", "show", "east", "-f", "json").value == expected
@@ -118,6 +123,9 @@ def test_secrets_may_come_from_stdin(cells: Cells, option: str) -> None:
         (("--weight-offset", "-2"), "weight_offset", -2.0),
         (("--weight-scale", "0"), "weight_scale", 0.0),
         (("--api-url", "http://y"), "api_url", "http://y"),
+        (("--version-cap", "1.0"), "version_cap", "1.0"),
+        (("--version-cap", "auto"), "version_cap", "auto"),
+        (("--version-cap", " Stein "), "version_cap", "stein"),
         (("--transport-url", "rabbit://h/"), "transport_url", "rabbit://h/"),
         (("--username", "w"), "transport_url", "rabbit://w:***@h1:5672,w:***@[::1]:5673/v"),
         (("--hostname", "h"), "transport_url", "rabbit://user:***@h/v"),
@@ -133,6 +141,42 @@ def test_set_changes_what_is_named_and_nothing_else(
     after = cells.succeed("neighbor", "set", "east", *words, "-f", "json").value
     assert after == {**before, column: value}
     assert cells.succeed("neighbor", "show", "east", "-f", "json").value == after
+
+
+@pytest.mark.usefixtures("east")
+def test_version_cap_is_taken_away(cells: Cells) -> None:
+    cells.succeed("neighbor", "set", "east", "--version-cap", "1.1")
+    assert cells.succeed("neighbor", "set", "east", "--version-cap", "None", "-f", "json").value["version_cap"] is None
+    assert cells.succeed("neighbor", "show", "east", "-f", "json").value["version_cap"] is None
+    words = ("--type", "child", "--transport-url", URL, "--version-cap", "none")
+    assert cells.succeed("neighbor", "create", "west", *words, "-f", "json").value["version_cap"] is None
+
+
+@pytest.mark.usefixtures("east")
+@pytest.mark.parametrize(
+    ("cap", "told"),
+    [
+        ("", "'auto', or 'none'"),
+        ("  ", "'auto', or 'none'"),
+        ("9.9", "'9.9' is neither auto, nor a version (1.0, 1.1, 1.2, 1.3), nor the name of a release (grizzly,"),
+        ("1.10", "'1.10' is neither"),
+        ("1", "'1' is neither"),
+        ("wallaby", "'none' takes the cap away"),
+    ],
+)
+def test_version_cap_that_can_not_be_read_is_refused(cells: Cells, cap: str, told: str) -> None:
+    before = cells.succeed("neighbor", "list", "-f", "json").value
+    for words in (("create", "x", "--type", "child", "--hostname", "h"), ("set", "east")):
+        assert told in cells.fail("neighbor", *words, "--version-cap", cap)
+    assert cells.succeed("neighbor", "list", "-f", "json").value == before
+
+
+@pytest.mark.usefixtures("east")
+def test_version_cap_of_a_newer_release_is_shown_and_replaced(cells: Cells) -> None:
+    with contextlib.closing(sqlite3.connect(cells.directory / "cells.sqlite")) as connection, connection:
+        connection.execute("UPDATE cells SET version_cap = '9.9'")
+    assert cells.succeed("neighbor", "show", "east", "-f", "json").value["version_cap"] == "9.9"
+    assert cells.succeed("neighbor", "set", "east", "--version-cap", "1.3", "-f", "json").value["version_cap"] == "1.3"
 
 
 @pytest.mark.usefixtures("east")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import multiprocessing
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from oslo_config import cfg
+from oslo_utils import timeutils
 
 from cells import conf as cells_conf
 from cells import exceptions
@@ -29,6 +31,28 @@ from cells.db.rows import NeighborRow
 
 EAST = NeighborRow("east", "rabbit://u:p%40ss@h:5672/v", is_parent=False)
 SYNCS_AT_ONCE = 2
+#: The table as the release knows it whose last revision is 0002: every column that it names in a statement.
+#: Its managers and commands go on running on the tables that this release has migrated.
+CELLS_OF_0002 = sqlalchemy.table(
+    "cells",
+    *(
+        sqlalchemy.column(name, type_)
+        for name, type_ in {
+            "id": sqlalchemy.Integer,
+            "name": sqlalchemy.String,
+            "api_url": sqlalchemy.String,
+            "transport_url": sqlalchemy.Text,
+            "weight_offset": sqlalchemy.Double,
+            "weight_scale": sqlalchemy.Double,
+            "is_parent": sqlalchemy.Boolean,
+            "driver": sqlalchemy.String,
+            "created_at": sqlalchemy.DateTime,
+            "updated_at": sqlalchemy.DateTime,
+            "deleted_at": sqlalchemy.DateTime,
+            "deleted": sqlalchemy.Integer,
+        }.items()
+    ),
+)
 
 
 @pytest.fixture
@@ -53,6 +77,12 @@ def sync_to(conf: cfg.ConfigOpts, revision: str) -> None:
     with connected(conf) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+
+
+def insert_as_0002(row: NeighborRow) -> sqlalchemy.Insert:
+    """What the release of revision 0002 does to register ``row``."""
+    values = {name: value for name, value in row.as_dict().items() if name in CELLS_OF_0002.columns}
+    return sqlalchemy.insert(CELLS_OF_0002).values(**values, created_at=timeutils.utcnow(), deleted=0)
 
 
 def sync_in_a_process(config_file: str) -> str:
@@ -104,7 +134,7 @@ class Schema:
         sync_to(conf, revision)
         assert migration.version(conf) == revision
         with connected(conf) as connection:
-            connection.execute(sqlalchemy.insert(models.Cell).values(**EAST.as_dict()))
+            connection.execute(insert_as_0002(EAST))
         with pytest.raises(exceptions.SchemaOutdated, match=rf'{revision} .* {schema.HEAD}: run "cells db sync"'):
             Database(conf).neighbors()
         assert migration.sync(conf) == schema.HEAD
@@ -112,6 +142,46 @@ class Schema:
         with connected(conf) as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
             assert compare_metadata(context, models.Base.metadata) == []
+
+    def test_the_previous_release_goes_on_working_on_the_migrated_tables(self, conf: cfg.ConfigOpts) -> None:
+        west = NeighborRow("west", EAST.transport_url, is_parent=True, version_cap="1.2")
+        migration.sync(conf)
+        database = Database(conf)
+        database.create(west)
+        of_west = CELLS_OF_0002.columns.name == "west"
+        with connected(conf) as connection:
+            connection.execute(insert_as_0002(EAST))
+            connection.execute(
+                sqlalchemy.update(CELLS_OF_0002).where(of_west).values(weight_scale=2.0, updated_at=timeutils.utcnow())
+            )
+            seen = connection.execute(sqlalchemy.select(CELLS_OF_0002).where(CELLS_OF_0002.columns.deleted == 0)).all()
+        assert {(row.name, row.weight_scale, row.driver) for row in seen} == {
+            ("east", 1.0, "rpc"),
+            ("west", 2.0, "rpc"),
+        }
+        # Neither did it need the new column, nor did it harm what is there.
+        assert database.neighbors() == [EAST, dataclasses.replace(west, weight_scale=2.0)]
+        with connected(conf) as connection:
+            deleted = {"deleted": CELLS_OF_0002.columns.id, "deleted_at": timeutils.utcnow()}
+            connection.execute(sqlalchemy.update(CELLS_OF_0002).where(of_west).values(**deleted))
+        assert database.neighbors() == [EAST]
+        database.close()
+
+    def test_a_sync_while_the_previous_release_is_connected(self, conf: cfg.ConfigOpts) -> None:
+        sync_to(conf, "0002")
+        previous = engine.facade(conf)
+        statement = sqlalchemy.select(CELLS_OF_0002.columns.name)
+        with previous.writer.get_engine().connect() as connection:
+            connection.execute(insert_as_0002(EAST))
+            connection.commit()
+            assert connection.scalars(statement).all() == ["east"]
+            connection.rollback()
+            assert migration.sync(conf) == schema.HEAD
+            assert connection.scalars(statement).all() == ["east"]
+            connection.execute(sqlalchemy.update(CELLS_OF_0002).values(weight_scale=3.0))
+            connection.commit()
+        previous.dispose_pool()
+        assert Database(conf).neighbors() == [dataclasses.replace(EAST, weight_scale=3.0)]
 
     def test_the_clock_of_the_server_counts_seconds_since_1970(self, conf: cfg.ConfigOpts) -> None:
         # The servers of the tests run on this machine.
@@ -150,6 +220,7 @@ class Registry:
             api_url="https://api/ö😀",
             weight_offset=-0.1,
             weight_scale=1e-300,
+            version_cap="cells-0.2",
         )
         database.create(row)
         assert database.get(row.name) == row
@@ -223,6 +294,13 @@ class Registry:
         changed = database.update("east", is_parent=True, transport_url="rabbit://other/")
         assert changed == NeighborRow("east", "rabbit://other/", is_parent=True)
         assert database.get("east") == changed
+
+    def test_a_version_cap_comes_and_goes(self, database: Database) -> None:
+        database.create(EAST)
+        assert database.update("east", version_cap="1.1").version_cap == "1.1"
+        assert database.get("east").version_cap == "1.1"
+        database.update("east", version_cap=None)
+        assert database.get("east") == EAST
 
     @pytest.mark.parametrize("changes", [{"weight_scale": float("inf")}, {"transport_url": "x"}, {"wieght": 1}])
     def test_a_bad_change_changes_nothing(self, database: Database, changes: dict[str, object]) -> None:

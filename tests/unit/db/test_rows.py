@@ -23,6 +23,7 @@ def test_defaults() -> None:
         "api_url": None,
         "weight_offset": 0.0,
         "weight_scale": 1.0,
+        "version_cap": None,
     }
     assert tuple(row.as_dict()) == COLUMNS
 
@@ -61,6 +62,9 @@ def test_equal_rows_are_equal_whatever_number_a_weight_was_written_as() -> None:
         pytest.param({"weight_scale": math.inf}, "weight_scale", id="infinite"),
         pytest.param({"weight_scale": 10**400}, "weight_scale", id="too-large"),
         pytest.param({"weight_scale": "1"}, "weight_scale", id="weight-as-text"),
+        pytest.param({"version_cap": 1.1}, 'such as "1.1"', id="cap-as-number"),
+        pytest.param({"version_cap": "1.1\n"}, "version_cap", id="line-feed-in-cap"),
+        pytest.param({"version_cap": "x" * 256}, "version_cap", id="long-cap"),
         pytest.param({"weight_scale": True}, "weight_scale", id="weight-as-bool"),
     ],
 )
@@ -69,6 +73,12 @@ def test_what_can_not_work_is_refused(changes: dict[str, Any], told: str) -> Non
     with pytest.raises(exceptions.InvalidNeighbor, match=told) as caught:
         NeighborRow(**values)
     assert "s3kr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize("cap", ["1.1", "auto", "Stein", "9.9", "", "x" * 255])
+def test_what_a_cap_stands_for_is_not_for_the_row_to_know(cap: str) -> None:
+    # One that a newer release has set must not cost the neighbour its row.
+    assert NeighborRow("east", URL, False, version_cap=cap).version_cap == cap
 
 
 def test_from_mapping_takes_a_row_with_or_without_its_name() -> None:

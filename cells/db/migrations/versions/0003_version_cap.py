@@ -1,0 +1,17 @@
+"""The cap of the inter-cell API toward one neighbour.
+
+Revision: 0003, after 0002
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the column.  NULL, which an older release leaves there, means no cap of its own."""
+    op.add_column("cells", sa.Column("version_cap", sa.String(255)))
