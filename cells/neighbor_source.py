@@ -51,10 +51,16 @@ class FileSource:
             raise exceptions.ConfigurationError(
                 f"{self._path} must hold a JSON object that maps names of cells to rows, not {type(data).__name__}."
             )
-        try:
-            return [NeighborRow.from_mapping(name, row) for name, row in data.items()]
-        except exceptions.InvalidNeighbor as error:
-            raise exceptions.ConfigurationError(f"{self._path}: {error.message}") from error
+        rows: list[NeighborRow] = []
+        problems: list[str] = []
+        for name, row in data.items():
+            try:
+                rows.append(NeighborRow.from_mapping(name, row))
+            except exceptions.InvalidNeighbor as error:
+                problems.append(error.message)
+        if problems:
+            raise exceptions.ConfigurationError(f"{self._path}: {' '.join(problems)}")
+        return rows
 
     def close(self) -> None:
         """Nothing is kept open."""

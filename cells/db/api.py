@@ -44,9 +44,22 @@ class Database:
         A row that can not be used (it was changed by hand) is left out and logged,
         so that it does not take the others with it.
         """
+        usable, problems = self.examine()
+        for problem in problems:
+            LOG.warning("The row of a neighbour is left out: %s Repair it with 'cells neighbor set'.", problem)
+        return usable
+
+    def examine(self) -> tuple[list[rows.NeighborRow], list[exceptions.InvalidNeighbor]]:
+        """All neighbours, sorted by name, and beside them what is wrong with each row that can not be used."""
+        usable: list[rows.NeighborRow] = []
+        problems: list[exceptions.InvalidNeighbor] = []
         with self._reading() as session:
-            cells = session.scalars(select(models.Cell).where(models.Cell.deleted == 0)).all()
-            return sorted(filter(None, map(_usable_row, cells)), key=lambda row: row.name)
+            for cell in session.scalars(select(models.Cell).where(models.Cell.deleted == 0)):
+                try:
+                    usable.append(_row(cell))
+                except exceptions.InvalidNeighbor as error:
+                    problems.append(error)
+        return sorted(usable, key=lambda row: row.name), problems
 
     def get(self, name: str) -> rows.NeighborRow:
         """One neighbour.
@@ -135,13 +148,3 @@ def _columns(cell: models.Cell) -> dict[str, Any]:
 
 def _row(cell: models.Cell) -> rows.NeighborRow:
     return rows.NeighborRow(**_columns(cell))
-
-
-def _usable_row(cell: models.Cell) -> rows.NeighborRow | None:
-    try:
-        return _row(cell)
-    except exceptions.InvalidNeighbor as error:
-        problem = error
-    # Outside the except block: there the log would add the error to its line once more.
-    LOG.warning("The row of a neighbour is left out: %s Repair it with 'cells neighbor set'.", problem)
-    return None

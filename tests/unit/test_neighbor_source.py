@@ -93,6 +93,7 @@ def test_deeply_nested_file_is_a_configuration_error(loading: Loading) -> None:
         ({"": child()}, "name"),
         ({"east": child(name="west")}, "west"),
         ({"good": child(), "east": child(driver="")}, "driver"),
+        ({"east": child(driver=""), "west": child(is_parent=1)}, "'east': driver.* 'west': is_parent"),
     ],
 )
 def test_wrong_row_is_a_configuration_error(loading: Loading, data: Any, problem: str) -> None:

@@ -59,7 +59,7 @@ def test_imports_go_one_way() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("module", ["cells.cmd.manager", "cells.cmd.cells"])
+@pytest.mark.parametrize("module", ["cells.cmd.manager", "cells.cmd.cells", "cells.cmd.status"])
 def test_command_runs_on_threads_and_warns_nobody_of_eventlet(module: str) -> None:
     script = (
         f"import {module}, oslo_messaging\n"

@@ -327,6 +327,8 @@ class Registry:
         assert database.neighbors() == [EAST]
         assert "west" in caplog.text
         assert "s3kr3t" not in caplog.text
+        usable, (problem,) = database.examine()
+        assert (usable, problem.cell) == ([EAST], "west")
         with pytest.raises(exceptions.InvalidNeighbor):
             database.get("west")
         database.update("west", transport_url=EAST.transport_url)

@@ -1,0 +1,325 @@
+"""``cells-status upgrade check``: what it finds, its exit status, and that it tells no password."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from cells import conf as cells_conf
+from cells.cmd import status
+from cells.db import migration, schema
+from cells.db.api import Database
+from cells.db.rows import NeighborRow
+from cells.drivers import versions
+
+URL = "rabbit://u:s3kr3t@h/v"
+SUCCESS, WARNING, FAILURE = 0, 1, 2
+NAMES = ["Database", "Version caps", "Drivers"]
+
+
+class Outcome(NamedTuple):
+    """What the command ended with, and the code and the details of each check."""
+
+    status: int
+    checks: dict[str, tuple[int, str]]
+
+    def details(self, name: str, code: int) -> str:
+        assert self.checks[name][0] == code, self.checks
+        return self.checks[name][1]
+
+
+class Deployment:
+    """The configuration and the database of a cell."""
+
+    def __init__(self, directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        self.directory = directory
+        self.config_file = directory / "cells.conf"
+        self.database_file = directory / "cells.sqlite"
+        self._capfd = capfd
+        self.configure()
+
+    def configure(self, **options: str) -> None:
+        """Write the configuration file; ``group__option`` names an option."""
+        values = {
+            "DEFAULT__transport_url": URL,
+            "cells__name": "api",
+            "database__connection": f"sqlite:///{self.database_file}",
+            **options,
+        }
+        lines = []
+        for key, value in values.items():
+            group, _, option = key.partition("__")
+            lines += [f"[{group}]", f"{option} = {value}"]
+        self.config_file.write_text("\n".join([*lines, ""]))
+
+    def sync(self, *rows: NeighborRow) -> None:
+        conf = cells_conf.load([self.config_file])
+        migration.sync(conf)
+        with contextlib.closing(Database(conf)) as database:
+            for row in rows:
+                database.create(row)
+
+    def execute(self, statement: str) -> None:
+        """Change the database by hand."""
+        with contextlib.closing(sqlite3.connect(self.database_file)) as connection, connection:
+            connection.execute(statement)
+
+    def run(self, *words: str) -> tuple[int, str, str]:
+        code = status.main(words)
+        out, err = self._capfd.readouterr()
+        for text in (out, err):
+            assert "s3kr3t" not in text
+            assert "Traceback" not in text
+        return code, out, err
+
+    def check(self) -> Outcome:
+        code, out, err = self.run("--config-file", str(self.config_file), "upgrade", "check", "--json")
+        assert err == ""
+        checks = {made["check"]: (made["result"], made["details"] or "") for made in json.loads(out)["checks"]}
+        assert list(checks) == NAMES
+        assert code == max(result for result, _ in checks.values())
+        return Outcome(code, checks)
+
+
+@pytest.fixture
+def deployment(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Deployment:
+    return Deployment(tmp_path, capfd)
+
+
+def child(name: str, **columns: Any) -> NeighborRow:
+    return NeighborRow(**{"name": name, "transport_url": URL, "is_parent": False, **columns})
+
+
+def plug_ins(directory: Path, monkeypatch: pytest.MonkeyPatch, entries: Sequence[str]) -> None:
+    """An installed package with these lines of entry points."""
+    metadata = directory / "strange_plug_ins-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: strange-plug-ins\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("\n".join(entries))
+    (directory / "strange_plug_ins.py").write_text("class Pigeon:\n    pass\n")
+    monkeypatch.syspath_prepend(directory)
+
+
+def test_all_is_well(deployment: Deployment) -> None:
+    deployment.sync(
+        child("east"),
+        child("west", version_cap="auto"),
+        child("north", version_cap=versions.CURRENT),
+        child("south", driver="memory", transport_url="memory://bus/south"),
+        child("zmq", transport_url="zmq+ipc:///run/cells/zmq"),
+    )
+    assert deployment.check() == (SUCCESS, dict.fromkeys(NAMES, (SUCCESS, "")))
+
+
+def test_table_for_people(deployment: Deployment) -> None:
+    deployment.sync(child("east", version_cap="1.1"), child("west", version_cap="stein"))
+    code, out, err = deployment.run("--config-file", str(deployment.config_file), "upgrade", "check")
+    assert (code, err) == (WARNING, "")
+    lines = [line.strip("| ") for line in out.splitlines()]
+    assert [line for line in lines if line.startswith("Check: ")] == [f"Check: {name}" for name in NAMES]
+    # Each problem begins a line of its own.
+    assert any(line.startswith("Details: Neighbour east: ") for line in lines)
+    assert any(line.startswith("Neighbour west: ") for line in lines)
+    assert max(map(len, lines)) <= 100
+
+
+def test_command_is_installed(deployment: Deployment) -> None:
+    deployment.sync()
+    program = [sys.executable, "-c", "import sys; from cells.cmd.status import main; sys.exit(main())"]
+    words = ["--config-file", str(deployment.config_file), "upgrade", "check"]
+    done = subprocess.run([*program, *words], capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stderr) == (SUCCESS, "")
+    assert "Upgrade Check Results" in done.stdout
+
+
+def test_database_without_tables(deployment: Deployment) -> None:
+    found = deployment.check()
+    assert 'run "cells db sync"' in found.details("Database", FAILURE)
+    for name in ("Version caps", "Drivers"):
+        assert "No neighbour was looked at" in found.details(name, WARNING)
+    # The check has not made the file, which would belong to another user than the manager's.
+    assert not deployment.database_file.exists()
+
+
+def test_older_database(deployment: Deployment) -> None:
+    deployment.sync()
+    deployment.execute(f"UPDATE alembic_version SET version_num = '{schema.REVISIONS[-2]}'")
+    deployment.execute("ALTER TABLE cells DROP COLUMN version_cap")
+    told = deployment.check().details("Database", FAILURE)
+    assert f'revision {schema.REVISIONS[-2]} and this release needs {schema.HEAD}: run "cells db sync"' in told
+
+
+def test_newer_database(deployment: Deployment) -> None:
+    deployment.sync(child("east"))
+    deployment.execute("UPDATE alembic_version SET version_num = '9999'")
+    found = deployment.check()
+    assert "9999" in found.details("Database", WARNING)
+    assert found.details("Drivers", SUCCESS) == ""
+
+
+def test_database_that_is_away(deployment: Deployment) -> None:
+    deployment.configure(database__connection="postgresql://u:s3kr3t@127.0.0.1:1/cells")
+    assert "u:***@127.0.0.1:1/cells can not be used" in deployment.check().details("Database", FAILURE)
+
+
+def test_database_that_is_none(deployment: Deployment) -> None:
+    deployment.configure(database__connection="u:s3kr3t@h/cells")
+    assert "[database] connection is no database URL" in deployment.check().details("Database", FAILURE)
+
+
+def test_each_row_that_can_not_be_read_is_named(deployment: Deployment) -> None:
+    deployment.sync(child("east"), child("north", version_cap="1.0"), child("west"))
+    deployment.execute("UPDATE cells SET transport_url = 'u:s3kr3t' WHERE name = 'east'")
+    deployment.execute("UPDATE cells SET driver = '' WHERE name = 'west'")
+    found = deployment.check()
+    east, west = found.details("Database", FAILURE).splitlines()
+    assert "'east': The transport URL" in east
+    assert "'west': driver" in west
+    assert "cells neighbor set" in east
+    # The others are looked at all the same.
+    assert "Neighbour north" in found.details("Version caps", WARNING)
+
+
+@pytest.mark.parametrize(("cap", "version"), [("1.0", "1.0"), ("grizzly", "1.0"), ("cells-0.1", "1.0"), ("1.2", "1.2")])
+def test_cap_below_what_this_release_speaks(deployment: Deployment, cap: str, version: str) -> None:
+    deployment.configure(upgrade_levels__intercell=cap)
+    deployment.sync(child("east", version_cap=cap), child("west"))
+    for_all, for_east = deployment.check().details("Version caps", WARNING).splitlines()
+    assert f"[upgrade_levels] intercell = {cap} holds every link at {version}" in for_all
+    assert f"Neighbour east: its version cap {cap} holds the link at {version}" in for_east
+    for line in (for_all, for_east):
+        assert f"this release speaks {versions.CURRENT}" in line
+        assert "can be raised once" in line
+        assert "'cells upgrade matrix'" in line
+
+
+def test_caps_that_can_not_be_read(deployment: Deployment) -> None:
+    deployment.configure(upgrade_levels__intercell="wallaby")
+    deployment.sync(child("east", version_cap="9.9"))
+    for_all, for_east = deployment.check().details("Version caps", FAILURE).splitlines()
+    assert "[upgrade_levels] intercell: 'wallaby' is neither" in for_all
+    assert "Neighbour east: its version cap '9.9' is neither" in for_east
+    assert "counts as 1.0" in for_east
+    assert "'cells neighbor set east --version-cap ...'" in for_east
+    # The manager runs with such a row.
+    deployment.configure()
+    assert "'9.9'" in deployment.check().details("Version caps", WARNING)
+
+
+def test_drivers_that_are_not_installed(deployment: Deployment) -> None:
+    deployment.configure(cells__driver="pigeon", DEFAULT__transport_url="rabit://u:s3kr3t@h/")
+    deployment.sync(child("east", driver="owl"), child("west", transport_url="kafca://u:s3kr3t@h/"), child("good"))
+    lines = deployment.check().details("Drivers", FAILURE).splitlines()
+    assert [line.partition(";")[0] for line in lines] == [
+        "[cells] driver: There is no driver 'pigeon'",
+        "[DEFAULT] transport_url: There is no transport 'rabit'",
+        "Neighbour east: There is no driver 'owl'",
+        "Neighbour west: There is no transport 'kafca'",
+    ]
+    assert lines[0].endswith("those installed are: memory, rpc.")
+
+
+def test_plug_ins_that_do_not_load(deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drivers = ["[cells.drivers]", "owl = strange_plug_ins:Owl", "pigeon = strange_plug_ins:Pigeon"]
+    plug_ins(tmp_path, monkeypatch, [*drivers, "[oslo.messaging.drivers]", "smoke = no_such_module:Smoke"])
+    deployment.sync(
+        child("east", driver="owl"), child("west", driver="pigeon"), child("north", transport_url="smoke://u:s3kr3t@h/")
+    )
+    east, north, west = deployment.check().details("Drivers", FAILURE).splitlines()
+    assert "Neighbour east: The driver 'owl' can not be loaded: AttributeError" in east
+    assert "Neighbour north: The transport 'smoke' can not be loaded: ModuleNotFoundError" in north
+    assert "Neighbour west: The driver 'pigeon' is no BaseCellsDriver but Pigeon" in west
+
+
+@pytest.mark.parametrize(
+    "url", ["u:s3kr3t@h", "rabbit://u:s3k/s3kr3t@h/", "rabbit://u:p@h:s3kr3t/", "zmq://u:s3kr3t@h/"]
+)
+def test_own_transport_url_that_can_not_be_read(deployment: Deployment, url: str) -> None:
+    deployment.configure(DEFAULT__transport_url=url)
+    deployment.sync()
+    assert "[DEFAULT] transport_url can not be used" in deployment.check().details("Drivers", FAILURE)
+
+
+@pytest.mark.parametrize("url", ["zmq:///", "rabbit://", "rabbit://u:s3kr3t@h1:5672,u:s3kr3t@[::1]:5673/v", "fake:///"])
+def test_own_transport_url_that_will_do(deployment: Deployment, url: str) -> None:
+    deployment.configure(DEFAULT__transport_url=url)
+    deployment.sync()
+    assert deployment.check().status == SUCCESS
+
+
+def test_rows_of_a_file(deployment: Deployment) -> None:
+    file = deployment.directory / "cells.json"
+    deployment.configure(cells__cells_config=str(file))
+    row = {"transport_url": URL, "is_parent": False}
+    file.write_text(json.dumps({"east": {**row, "version_cap": "1.1"}, "west": {**row, "driver": "owl"}}))
+    found = deployment.check()
+    # No database is needed, so none is asked for.
+    assert found.details("Database", SUCCESS) == ""
+    assert "Neighbour east" in found.details("Version caps", WARNING)
+    assert "Neighbour west: There is no driver 'owl'" in found.details("Drivers", FAILURE)
+
+    file.write_text(json.dumps({"east": {**row, "version_cap": "9.9"}}))
+    assert f"until you correct it: {file}." in deployment.check().details("Version caps", WARNING)
+    file.write_text(json.dumps({"east": {**row, "transport_url": "u:s3kr3t"}, "west": {**row, "driver": ""}}))
+    told = deployment.check().details("Database", FAILURE)
+    assert "'east'" in told
+    assert "'west'" in told
+    file.unlink()
+    assert str(file) in deployment.check().details("Database", FAILURE)
+
+
+def test_file_does_not_do_without_the_table_of_servers(deployment: Deployment) -> None:
+    file = deployment.directory / "cells.json"
+    file.write_text(json.dumps({"east": {"transport_url": URL, "is_parent": False, "version_cap": "1.1"}}))
+    deployment.configure(cells__cells_config=str(file), DEFAULT__transport_url="zmq:///")
+    found = deployment.check()
+    assert "cells db sync" in found.details("Database", FAILURE)
+    assert "Neighbour east" in found.details("Version caps", WARNING)
+    deployment.sync()
+    assert deployment.check().details("Database", SUCCESS) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--config-file", "/no/such/file", "upgrade", "check"), "/no/such/file"),
+        (("upgrade",), "check"),
+        (("downgrade",), "downgrade"),
+        ((), "{upgrade}"),
+    ],
+)
+def test_checks_that_can_not_be_made(deployment: Deployment, words: tuple[str, ...], told: str) -> None:
+    code, out, err = deployment.run(*words)
+    assert (code, out) == (status.STATUS_UNEXPECTED, "")
+    assert told in err
+
+
+def test_option_with_a_wrong_value(deployment: Deployment) -> None:
+    deployment.configure(cells__call_timeout="soon")
+    code, out, err = deployment.run("--config-file", str(deployment.config_file), "upgrade", "check")
+    assert (code, out) == (status.STATUS_UNEXPECTED, "")
+    assert err.startswith("cells-status: [cells] call_timeout can not be used: ")
+
+
+def test_what_nobody_has_thought_of_is_one_line(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    def examine(database: Database) -> None:
+        raise ZeroDivisionError("by zero")
+
+    deployment.sync()
+    monkeypatch.setattr(Database, "examine", examine)
+    code, out, err = deployment.run("--config-file", str(deployment.config_file), "upgrade", "check")
+    assert (code, out, err) == (255, "", "cells-status: unexpected ZeroDivisionError: by zero\n")
+
+
+def test_help_ends_well(deployment: Deployment) -> None:
+    code, out, err = deployment.run("--help")
+    assert (code, err) == (SUCCESS, "")
+    assert "--config-file" in out
