@@ -16,6 +16,7 @@ from cells import announcements, exceptions
 from cells.announcements import Capabilities, Capacities, Reports
 from cells.context import get_admin_context
 from cells.counters import Counters
+from cells.drivers import versions
 from cells.endpoints import CellPicker
 from cells.messages import Response, TargetedMessage
 from cells.neighbors import Direction, NeighborTable
@@ -80,12 +81,12 @@ class Cell:
         path = str(self._topology.own_path)
         return {**self._identity, "cell": path, "path": path, "subtree": self._topology.subtree()}
 
-    def resolve(self, response_to: str, sender: str, responses: Sequence[str]) -> bool:
-        found = self._pending.add(response_to, sender, responses)
+    def resolve(self, response_to: str, part: str, responses: Sequence[str], passed_on_to: Sequence[str]) -> bool:
+        found = self._pending.add(response_to, part, responses, passed_on_to)
         if not found:
             # It was fanned out and another manager waits, or it came late or twice.
             self._counters.count("dropped", "response")
-            LOG.debug("Nobody here waits for the answer to %s that came from %s.", response_to, sender)
+            LOG.debug("Nobody here waits for the answer to %s that came from %s.", response_to, part)
         return found
 
     def capabilities(self) -> Capabilities:
@@ -162,7 +163,7 @@ class Cell:
     def _learn(self, neighbor: str, answer: Response) -> None:
         if answer.error is None and isinstance(answer.value, dict):
             with _telling_change(self._topology.subtree, self.send_capabilities):
-                self._table.record(neighbor, description=answer.value)
+                self._table.record_description(neighbor, answer.value)
                 self.tell_if_moved()
         elif isinstance(answer.error, (exceptions.UnknownMethod, exceptions.RemoteError)):
             # It lives and does not know ping: a cell of Nova's own.
@@ -190,6 +191,8 @@ class Cell:
             target=here.child(neighbor),
             direction=direction,
             max_hop_count=self._max_hop_count,
+            # What tells neighbours of each other is read by every release: one of them may have gone back to an older.
+            form=versions.OLDEST,
             **options,
         )
 

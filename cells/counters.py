@@ -24,9 +24,9 @@ class Counters:
             registry=self.registry,
         )
 
-    def count(self, event: str, reason: str = "") -> None:
-        """Add one to ``event``; ``reason`` is a class name or another word of a small set."""
-        self._events.labels(event, reason).inc()
+    def count(self, event: str, reason: str = "", *, times: int = 1) -> None:
+        """Add one, or ``times``, to ``event``; ``reason`` is a class name or another word of a small set."""
+        self._events.labels(event, reason).inc(times)
 
     def as_dict(self) -> dict[str, int]:
         """All counts that are not zero: ``{"rejected.MalformedMessage": 3}``."""

@@ -10,7 +10,8 @@
     │   ├── AmbiguousCell
     │   ├── RoutingInconsistency
     │   ├── MaxHopCountReached
-    │   └── NoCellsAvailable      no cell fulfils what was required
+    │   ├── NoCellsAvailable      no cell fulfils what was required
+    │   └── RPCVersionCapError    a cap on the way forbids what it needs
     ├── DeliveryError             a broker, or what is behind it, did not take it
     │   ├── NeighborUnreachable
     │   ├── NeighborBusy
@@ -114,6 +115,10 @@ class NoCellsAvailable(RoutingError):
 
     #: cell -> why it was rejected
     reasons: dict[str, str] | None = None
+
+
+class RPCVersionCapError(RoutingError):
+    """Raised when a message needs a later version of the inter-cell API than may be spoken on its way."""
 
 
 class DeliveryError(CellsError):

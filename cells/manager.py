@@ -14,15 +14,16 @@ from typing import Any
 import oslo_messaging
 
 from cells import topology_report, transport_url
+from cells.budget import want_timeout
 from cells.cell import Cell
 from cells.counters import Counters
+from cells.link_versions import LinkVersions
 from cells.messages import Response
 from cells.neighbors import Direction, NeighborTable
 from cells.outgoing import OutgoingMessages, want
 from cells.pending import PendingCalls
 from cells.promises import then
 from cells.router import Router
-from cells.services.budget import want_timeout
 from cells.topology import Topology
 
 
@@ -42,6 +43,7 @@ class CellsManager:
         outgoing: OutgoingMessages,
         topology: Topology,
         table: NeighborTable,
+        link_versions: LinkVersions,
         pending: PendingCalls,
         counters: Counters,
         exception_modules: Sequence[str],
@@ -52,6 +54,7 @@ class CellsManager:
         self._outgoing = outgoing
         self._topology = topology
         self._table = table
+        self._link_versions = link_versions
         self._pending = pending
         self._counters = counters
         self._exception_modules = tuple(exception_modules)
@@ -107,7 +110,7 @@ class CellsManager:
             message = self._outgoing.broadcast(
                 ctxt, method_name, method_kwargs, direction, needs_response=True, run_locally=run_locally
             )
-        return then(self._router.send(message, self._timeout(timeout)), list)
+        return then(self._router.broadcast(message, self._timeout(timeout)), list)
 
     def broadcast_cast(
         self,
@@ -146,7 +149,7 @@ class CellsManager:
         message = self._outgoing.broadcast(
             ctxt, "ping", {}, Direction.DOWN.value, needs_response=True, run_locally=True
         )
-        answers = self._router.send(message, self._timeout(timeout))
+        answers = self._router.broadcast(message, self._timeout(timeout))
         own_path = self._topology.own_path
         parent_state = self._table.state(own_path[-2]).value if len(own_path) > 1 else ""
         return then(answers, lambda texts: topology_report.draw(own_path, parent_state, self._responses(texts)))

@@ -14,6 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cells.db.rows import NeighborRow
+from cells.drivers.versions import lowest, readable_by
+from cells.path import MAX_NAME_LENGTH
+
+#: Of one neighbour; more are a mistake, or an attack.
+MAX_MANAGERS = 100
 
 
 class Direction(str, enum.Enum):
@@ -69,6 +74,10 @@ class Heard:
     capacities: Mapping[str, Any] = field(default_factory=dict)
     #: the neighbour's answer to ping: path, version, subtree
     description: Mapping[str, Any] = field(default_factory=dict)
+    #: what each of its managers said that it reads, by host, and when
+    versions: dict[str, tuple[str, float]] = field(default_factory=dict)
+    #: the lowest of them; None: none has said it yet
+    version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +135,26 @@ class NeighborTable:
             for field_name, value in values.items():
                 setattr(heard, field_name, value)
             return True
+
+    def record_description(self, name: str, description: Mapping[str, Any]) -> bool:
+        """Note what a manager of ``name`` said of its cell and itself.
+
+        A cell may have several, of two releases while it is upgraded, and any of them may get the next message: what
+        counts is the lowest version of those heard from lately.
+        """
+        with self._lock:
+            heard = self._heard.get(name)
+            if heard is not None:
+                now = self._clock()
+                host = str(description.get("host"))[:MAX_NAME_LENGTH]
+                said = {**heard.versions, host: (readable_by(description.get("version")), now)}
+                if len(said) > MAX_MANAGERS:
+                    said = {host: said[host]}
+                heard.versions = {
+                    host: (version, at) for host, (version, at) in said.items() if now - at <= self._mute_after_seconds
+                }
+                heard.version = lowest(*(version for version, _ in heard.versions.values()))
+        return self.record(name, description=description)
 
     def record_delivery(self, name: str, *, is_reachable: bool) -> None:
         """Note whether the neighbour's broker took a message."""

@@ -4,6 +4,9 @@ A call waits as an entry in a table, not as a thread: an entry is completed by
 the last answer or by its deadline, whichever comes first, exactly once.  What
 comes later, twice, or from nobody who was asked finds nothing to complete.
 
+Who answers may become known only on the way: an answer then names the cells that the
+message was passed on to, and these are waited for too (:class:`Growing`).
+
 A call may be monitored: an answer that is empty then says that the cell still works on
 it, and the call is given up when there was silence for too long.
 """
@@ -33,6 +36,8 @@ Substitute = Callable[[str, bool], str]
 
 
 NEVER = float("inf")
+#: Cells that may answer one call: a bound for what a neighbour may claim.
+MAX_PARTS = 20_000
 
 
 @dataclass(frozen=True)
@@ -45,10 +50,29 @@ class Monitor:
     on_still_working: Callable[[], object] | None = None
 
 
+@dataclass(frozen=True)
+class Growing:
+    """A call whose answers come one by one from cells that are not all known when it starts."""
+
+    #: called with the answers of each part as they come, instead of all at the end; must not block
+    on_answers: Callable[[str, Sequence[str]], object] | None = None
+
+
 class _Entry:
     """One waiting call: the parts (neighbours, or this cell) still missing, and the answers so far."""
 
-    __slots__ = ("answers", "complete", "deadline", "is_own", "missing", "monitor", "silent_at", "substitute")
+    __slots__ = (
+        "answered",
+        "answers",
+        "complete",
+        "deadline",
+        "growing",
+        "is_own",
+        "missing",
+        "monitor",
+        "silent_at",
+        "substitute",
+    )
 
     def __init__(  # noqa: PLR0913  # what a call waits for, and for whom
         self,
@@ -59,9 +83,12 @@ class _Entry:
         is_own: bool,
         deadline: float,
         monitor: Monitor | None,
+        growing: Growing | None,
         now: float,
     ) -> None:
         self.missing = set(parts)
+        self.answered: set[str] = set()
+        self.growing = growing
         self.answers: list[str] = []
         self.complete = complete
         self.substitute = substitute
@@ -75,6 +102,27 @@ class _Entry:
         """It is worked on."""
         if self.monitor is not None:
             self.silent_at = now + self.monitor.silence_seconds
+
+    def takes(self, part: str, passed_on_to: Sequence[str]) -> bool:
+        """Whether the answers of ``part`` are new; if so, those that it names are waited for from now on."""
+        if self.growing is None:
+            is_missing = part in self.missing
+            self.missing.discard(part)
+            return is_missing
+        # A cell may answer before the one that has passed the message on to it says so.
+        if part in self.answered or len(self.answered) >= MAX_PARTS:
+            return False
+        self.answered.add(part)
+        self.missing.discard(part)
+        self.missing.update(deeper for deeper in passed_on_to[:MAX_PARTS] if deeper not in self.answered)
+        return True
+
+    def keep(self, part: str, answers: Sequence[str]) -> Callable[[], object] | None:
+        """Take answers to those that came; or who is to be called with them, without a lock."""
+        if self.growing is not None and self.growing.on_answers is not None:
+            return partial(self.growing.on_answers, part, answers)
+        self.answers.extend(answers)
+        return None
 
     @property
     def ends_at(self) -> float:
@@ -141,6 +189,7 @@ class PendingCalls:
         *,
         is_own: bool = False,
         monitor: Monitor | None = None,
+        growing: Growing | None = None,
     ) -> None:
         """Wait for one answer from each of ``parts``; then, or at the deadline, call ``complete`` once.
 
@@ -148,6 +197,7 @@ class PendingCalls:
         :param substitute: gives the answer for a part that is missing at the deadline
         :param is_own: the manager asks on its own account: a shutdown does not wait for it
         :param monitor: give up earlier, when there was silence for too long
+        :param growing: not all who answer are known yet
         :raises cells.exceptions.ManagerBusy: too many calls wait already
         """
         if not parts:
@@ -166,7 +216,14 @@ class PendingCalls:
                 raise exceptions.MalformedMessage(f"A message with the uuid {message_id} is waited for already.")
             now = self._clock()
             entry = self._entries[message_id] = _Entry(
-                parts, complete, substitute, is_own=is_own, deadline=now + timeout_seconds, monitor=monitor, now=now
+                parts,
+                complete,
+                substitute,
+                is_own=is_own,
+                deadline=now + timeout_seconds,
+                monitor=monitor,
+                growing=growing,
+                now=now,
             )
             self._own_calls += is_own
             self._watch(message_id, entry)
@@ -176,10 +233,11 @@ class PendingCalls:
         if entry.ends_at < self._next_look:
             self._changed.notify_all()
 
-    def add(self, message_id: str, part: str, answers: Sequence[str]) -> bool:
+    def add(self, message_id: str, part: str, answers: Sequence[str], passed_on_to: Sequence[str] = ()) -> bool:
         """Take the answers of one part.
 
         :param answers: empty: it still works on them, if the call wants to hear that
+        :param passed_on_to: parts that will answer, too
         :returns: False if nobody waits for them: too late, sent twice, or never asked
         """
         with self._changed:
@@ -187,18 +245,16 @@ class PendingCalls:
             if entry is None:
                 return False
             part = ANY_NEIGHBOR if ANY_NEIGHBOR in entry.missing else part
-            if part not in entry.missing:
-                return False
-            if not answers and entry.monitor is not None:
+            if not answers and entry.monitor is not None and part in entry.missing:
                 entry.heard_at(self._clock())
                 tell = entry.monitor.on_still_working
+            elif entry.takes(part, passed_on_to):
+                tell = entry.keep(part, answers)
+                if not entry.missing:
+                    self._remove(message_id)
+                    tell = partial(self._complete, entry, tell)
             else:
-                entry.missing.discard(part)
-                entry.answers.extend(answers)
-                if entry.missing:
-                    return True
-                self._remove(message_id)
-                tell = partial(self._complete, entry)
+                return False
         if tell is not None:
             tell()
         return True
@@ -221,9 +277,16 @@ class PendingCalls:
             self._counters.count("given_up" if is_stopping else "timed_out")
         self._complete(entry, is_stopping=is_stopping)
 
-    def _complete(self, entry: _Entry, *, is_stopping: bool = False) -> None:
+    def _complete(
+        self, entry: _Entry, tell_first: Callable[[], object] | None = None, *, is_stopping: bool = False
+    ) -> None:
         try:
-            entry.answers.extend(entry.substitute(part, is_stopping) for part in sorted(entry.missing))
+            if tell_first is not None:
+                tell_first()
+            for part in sorted(entry.missing):
+                tell = entry.keep(part, [entry.substitute(part, is_stopping)])
+                if tell is not None:
+                    tell()
             entry.complete(entry.answers)
         except Exception:  # a callback's bug must not end the thread that serves everybody
             LOG.exception("The answers to a call could not be passed on.")

@@ -8,29 +8,38 @@ in outboxes, answers are awaited in a table of pending calls.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent import futures
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from cells import exceptions
 from cells.counters import Counters
-from cells.drivers.outbox import OnSent, Outboxes
-from cells.duplicates import SeenMessages
-from cells.endpoints import Call, Endpoints, LocalCell
-from cells.messages import Hop, Message, Plan, Response, ResponseMessage, parse, salvage
+from cells.drivers import versions
+from cells.drivers.outbox import Outboxes
+from cells.drivers.waiting import OnSent
+from cells.execution import Execution, too_late
+from cells.link_versions import LinkVersions
+from cells.messages import (
+    HERE,
+    BroadcastMessage,
+    Hop,
+    Message,
+    Plan,
+    Response,
+    ResponseMessage,
+    TargetedMessage,
+    parse,
+    salvage,
+)
 from cells.neighbors import NeighborTable
-from cells.pending import Monitor, PendingCalls
-from cells.worker_threads import WorkerThreads
+from cells.pending import Growing, Monitor, PendingCalls
 
 LOG = logging.getLogger(__name__)
 
 #: Takes JSON texts of Response; an empty list of them says that the answer will still come.
-Answer = Callable[[Sequence[str]], object]
-
-#: The part of a pending call that this cell itself has to give; no neighbour has this name.
-HERE = ""
+Answer = Callable[..., object]
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,7 @@ class Patience:
     seconds: float
     is_own: bool = False
     monitor: Monitor | None = None
+    growing: Growing | None = None
 
 
 class Router:
@@ -58,41 +68,61 @@ class Router:
         self,
         *,
         cell_name: str,
+        host: str,
         table: NeighborTable,
-        endpoints: Endpoints,
-        threads: WorkerThreads,
+        link_versions: LinkVersions,
+        execution: Execution,
         pending: PendingCalls,
         outboxes: Outboxes,
         counters: Counters,
         limits: Limits,
     ) -> None:
+        """:param host: the server name of this manager, to which answers are addressed"""
         self._cell_name = cell_name
+        self._host = host
         self._table = table
-        self._endpoints = endpoints
-        self._threads = threads
+        self._versions = link_versions
+        self._execution = execution
         self._pending = pending
         self._outboxes = outboxes
         self._counters = counters
         self._limits = limits
-        self._seen = SeenMessages()
-        self._cell: LocalCell | None = None
-
-    def bind(self, cell: LocalCell) -> None:
-        """Say which cell endpoints see: it sends through this router, so it is made after it."""
-        self._cell = cell
 
     def send(
-        self, message: Message, timeout_seconds: float, *, is_own: bool = False, monitor: Monitor | None = None
+        self,
+        message: TargetedMessage,
+        timeout_seconds: float,
+        *,
+        is_own: bool = False,
+        monitor: Monitor | None = None,
     ) -> futures.Future[Sequence[str]]:
         """Send a call from this cell.  Never raises: an error on the way is an answer too.
 
         :param is_own: the manager asks on its own account: a shutdown does not wait for it
         :param monitor: give up earlier, when the target was silent for too long
-        :returns: a future of the answers, JSON texts of Response: one for a targeted
-            message, one per cell for a broadcast
+        :returns: a future of the answer, a list of one JSON text of Response
         """
+        return self._ask(message, Patience(timeout_seconds, is_own=is_own, monitor=monitor))
+
+    def broadcast(
+        self,
+        message: BroadcastMessage,
+        timeout_seconds: float,
+        on_answers: Callable[[Sequence[str]], object] | None = None,
+    ) -> futures.Future[Sequence[str]]:
+        """Send a call to all cells in a direction.  Never raises.
+
+        :param on_answers: called with the answers, one or more JSON texts of Response, as they come
+        :returns: a future that is done when all that are expected have answered, or their time is over: of a JSON
+            text of Response per cell, of none if ``on_answers`` takes them
+        """
+        take = None if on_answers is None else lambda _, texts: on_answers(texts)
+        return self._ask(replace(message, streams=True), Patience(timeout_seconds, growing=Growing(take)))
+
+    def _ask(self, message: Message, patience: Patience) -> futures.Future[Sequence[str]]:
         answers: futures.Future[Sequence[str]] = futures.Future()
-        self._advance(message, answers.set_result, Patience(timeout_seconds, is_own=is_own, monitor=monitor))
+        asked = replace(message, reply_server=self._host, deadline=time.monotonic() + patience.seconds)
+        self._advance(asked.noting("asked", time.time()), answers.set_result, patience)
         return answers
 
     def deliver(self, message: Message) -> futures.Future[Sequence[str]]:
@@ -111,44 +141,59 @@ class Router:
 
         :raises cells.exceptions.RoutingError: this cell does not know the way
         """
-        plan = message.plan(self._table.snapshot())
+        plan = message.plan(self._table.snapshot(), self._versions.toward)
         self._carry_out(message, plan, None, Patience(0.0))
 
-    def receive(self, text: str) -> None:
-        """Take a message that has come from a neighbour.  Never raises."""
+    def receive(self, came: object) -> None:
+        """Take a message that has come from a neighbour, as :func:`cells.messages.parse` does.  Never raises."""
         try:
-            message = self._read(text)
-            if message is not None:
-                self._counters.count("received")
-                answer = partial(self._reply, message) if message.needs_response else None
-                self._advance(message, answer, self._patience(message))
+            now = time.monotonic()
+            message = self._read(came, now)
+            if message is None:
+                return
+            self._counters.count("received")
+            if message.trace is not None:
+                message = message.noting("received", time.time())
+            answer = partial(self._reply, message) if message.needs_response else None
+            if message.is_late(now):
+                self._settle(message, answer, too_late(message, self._counters))
+            else:
+                self._advance(message, answer, self._patience(message, now))
         except Exception:  # a bug must cost one message, not the manager
             self._counters.count("rejected", "Bug")
             LOG.exception("A message could not be handled.")
 
-    def _read(self, text: str) -> Message | None:
+    def _read(self, came: object, now: float) -> Message | None:
         limits = self._limits
         try:
-            return parse(text, limits.max_message_bytes, limits.max_hop_count).arrived_at(self._cell_name)
+            return parse(came, limits.max_message_bytes, limits.max_hop_count, now).arrived_at(self._cell_name)
         except exceptions.MessageError as raised:
             error = raised
         # Outside the except block: there the log would add the error to its line once more.
         self._counters.count("rejected", type(error).__name__)
         LOG.warning("A message from another cell is refused: %s", error.message)
-        salvaged = salvage(text, limits.max_hop_count)
+        salvaged = salvage(came, limits.max_hop_count)
         if salvaged is not None:
             salvaged = salvaged.arrived_at(self._cell_name)
             self._reply(salvaged, [Response(str(salvaged.route), error=error).to_json()])
         return None
 
-    def _patience(self, message: Message) -> Patience:
-        """How long this cell waits for the cells behind it: less, the deeper it is.
+    def _patience(self, message: Message, now: float) -> Patience:
+        """How long this cell waits for the cells behind it: as long as the message says.
 
-        At version 1.0 a message does not say how long its source waits.  All that a
-        relay can do is to give up before the cell that it has the message from.
+        At version 1.0 it does not say how long its source waits.  All that a relay can
+        do then is to give up before the cell that it has the message from.
         """
+        growing = Growing(partial(self._pass_on_branch, message))
+        if message.deadline is not None:
+            return Patience(message.deadline - now, growing=growing)
         depth = min(message.hop_count - 1, message.max_hop_count)
-        return Patience(self._limits.call_timeout_seconds * (1 - depth / (message.max_hop_count + 1)))
+        seconds = self._limits.call_timeout_seconds * (1 - depth / (message.max_hop_count + 1))
+        return Patience(seconds, growing=growing)
+
+    def _pass_on_branch(self, message: Message, branch: str, answers: Sequence[str]) -> None:
+        """Send on to the source what a neighbour has gathered that can not do that by itself."""
+        self._reply(message, answers, branch=branch)
 
     def _advance(
         self, message: Message, answer: Answer | None, patience: Patience, on_sent: OnSent | None = None
@@ -159,7 +204,7 @@ class Router:
             there; None if nobody waits
         """
         try:
-            plan = message.plan(self._table.snapshot())
+            plan = message.plan(self._table.snapshot(), self._versions.toward)
             self._carry_out(message, plan, answer, patience, on_sent)
         except exceptions.CellsError as error:
             self._counters.count("failed", type(error).__name__)
@@ -168,26 +213,42 @@ class Router:
     def _carry_out(
         self, message: Message, plan: Plan, answer: Answer | None, patience: Patience, on_sent: OnSent | None = None
     ) -> None:
-        if plan.gathers and answer is not None:
-            parts = [hop.answered_by for hop in plan.hops] + ([HERE] if plan.run_here else [])
-            substitute = partial(self._silent, message, logging.DEBUG if patience.is_own else logging.INFO)
-            self._pending.expect(
-                message.id,
-                parts,
-                patience.seconds,
-                answer,
-                substitute,
-                is_own=patience.is_own,
-                monitor=patience.monitor,
-            )
+        if plan.awaited is not None and answer is not None:
+            self._await(message, plan, plan.awaited, answer, patience)
         for hop in plan.hops:
             self._hand_over(hop, self._answer_of(message, plan, answer, hop.answered_by), on_sent)
         if plan.run_here:
-            self._run_here(message, self._answer_of(message, plan, answer, HERE))
+            own_answer = self._answer_of(message, plan, answer, HERE)
+            self._execution.run(
+                message,
+                partial(self._settle, message, own_answer),
+                _nothing if own_answer is None else partial(own_answer, ()),
+            )
+
+    def _await(self, message: Message, plan: Plan, parts: Sequence[str], answer: Answer, patience: Patience) -> None:
+        self._pending.expect(
+            message.id,
+            parts,
+            patience.seconds,
+            # What is streamed has gone its way part by part when all is there.
+            _nothing if plan.streams else answer,
+            partial(self._silent, message, logging.DEBUG if patience.is_own else logging.INFO),
+            is_own=patience.is_own,
+            monitor=patience.monitor,
+            growing=patience.growing if plan.streams or message.is_at_source else None,
+        )
 
     def _answer_of(self, message: Message, plan: Plan, answer: Answer | None, part: str) -> Answer | None:
         """Where an answer goes that this cell gives itself: its own, or that a neighbour can not be reached."""
-        return partial(self._pending.add, message.id, part) if plan.gathers else answer
+        if answer is None:
+            return None
+        if part in (plan.awaited or ()):
+            return partial(self._pending.add, message.id, part)
+        if not plan.streams:
+            return answer
+        if part == HERE:
+            return partial(answer, passed_on_to=[hop.answered_by for hop in plan.hops])
+        return partial(answer, branch=part)
 
     def _hand_over(self, hop: Hop, answer: Answer | None, on_sent: OnSent | None = None) -> None:
         message, neighbor = hop.message, hop.neighbor
@@ -196,68 +257,12 @@ class Router:
             self._settle(message, answer, Response(str(message.route.child(neighbor.name)), error=error))
 
         try:
-            self._outboxes.send(neighbor, message.sealed(self._limits.max_message_bytes), fail, on_sent)
-        except exceptions.MessageError as error:
+            version = message.form or self._versions.toward(neighbor)
+            sealed = message.sealed(version, self._limits.max_message_bytes)
+            self._outboxes.send(neighbor, sealed, fail, on_sent)
+        except (exceptions.MessageError, exceptions.RPCVersionCapError) as error:
             self._counters.count("undelivered", type(error).__name__)
             fail(error)
-
-    def _run_here(self, message: Message, answer: Answer | None) -> None:
-        try:
-            if not self._is_new(message):
-                self._counters.count("dropped", "duplicate")
-                LOG.info("A %s message (%s) came by %s once more.", message.message_type, message.method, message.route)
-            elif self._endpoints.may_block(message.method):
-                self._threads.run(lambda: self._run(message, answer))
-            else:
-                self._run(message, answer)
-        except exceptions.CellsError as error:
-            self._counters.count("refused", type(error).__name__)
-            self._settle(message, answer, Response(str(message.route), error=error))
-
-    def _is_new(self, message: Message) -> bool:
-        """Whether it has not run here yet; an answer that nobody waits for does no harm."""
-        is_from_here = message.is_at_source or message.response_to is not None
-        return is_from_here or self._seen.is_new(message.id, message.route)
-
-    def _run(self, message: Message, answer: Answer | None) -> None:
-        """Invoke the endpoint that the message names, and give its answer, now or when it is there."""
-        assert self._cell is not None, "bind() comes before the first message"  # noqa: S101  # wiring, not input
-        call = Call(
-            cell=self._cell,
-            method=message.method,
-            arguments=message.kwargs,
-            message_type=message.message_type,
-            route=message.route,
-            response_to=message.response_to,
-            context_values=message.context,
-            still_working=_nothing if answer is None else partial(answer, ()),
-        )
-        response = self._response(message, partial(self._endpoints.invoke, call))
-        if isinstance(response.value, futures.Future):
-            response.value.add_done_callback(
-                lambda done: self._settle(message, answer, self._response(message, done.result))
-            )
-        else:
-            self._settle(message, answer, response)
-
-    def _response(self, message: Message, ask: Callable[[], Any]) -> Response:
-        """What ``ask`` returns or raises."""
-        path = str(message.route)
-        error: Exception
-        try:
-            return Response(path, ask())
-        except exceptions.CellsError as raised:
-            error = raised
-            self._counters.count("failed", type(error).__name__)
-        except Exception as raised:  # whatever an endpoint raises is the caller's
-            error = raised
-        except SystemExit as raised:  # it would end the thread that reads messages, and nobody would be told
-            error = RuntimeError(f"The endpoint wanted to end the process: SystemExit({raised.code!r:.80})")
-        if not isinstance(error, exceptions.CellsError):
-            self._counters.count("failed", "Exception")
-            LOG.warning("The endpoint %s failed: %s: %s", message.method, type(error).__name__, error)
-            LOG.debug("Where it failed:", exc_info=error)
-        return Response(path, error=error)
 
     def _settle(self, message: Message, answer: Answer | None, response: Response) -> None:
         """Give ``response`` to who waits for it; what went wrong here goes to the log, too."""
@@ -282,14 +287,17 @@ class Router:
                 text = Response(response.cell, error=error).to_json()
             answer([text])
 
-    def _reply(self, message: Message, answers: Sequence[str]) -> None:
-        """Send ``answers`` back to where ``message`` came from."""
-        response = ResponseMessage.answering(message, answers)
+    def _reply(
+        self, message: Message, answers: Sequence[str], *, branch: str = "", passed_on_to: Sequence[str] = ()
+    ) -> None:
+        """Send ``answers`` back to where ``message`` came from; for the rest see ResponseMessage.answering."""
+        answering = partial(ResponseMessage.answering, message, branch=branch, passed_on_to=passed_on_to)
+        response = answering(answers)
         limit = self._limits.max_message_bytes
         # Within the message the texts are escaped once more, which makes them longer.
         if sum(map(len, answers)) > limit // 4:
             try:
-                response.sealed(limit)
+                response.sealed(versions.OLDEST, limit)
             except exceptions.MessageTooLarge as error:
                 self._counters.count("failed", "MessageTooLarge")
                 error = exceptions.MessageTooLarge(
@@ -298,8 +306,8 @@ class Router:
                     **error.kwargs,
                 )
                 LOG.info("%s", error.message)
-                response = ResponseMessage.answering(message, [Response(str(message.route), error=error).to_json()])
-        self._advance(response, None, Patience(0.0))
+                response = answering([Response(str(message.route), error=error).to_json()])
+        self._advance(response.noting("answered", time.time()), None, Patience(0.0))
 
     def _silent(self, message: Message, level: int, part: str, is_stopping: bool) -> str:
         """The answer that stands for a neighbour that gave none in time."""
@@ -321,5 +329,5 @@ class Router:
         return Response(str(path), error=error).to_json()
 
 
-def _nothing() -> None:
+def _nothing(_: object = None) -> None:
     """Nobody waits."""

@@ -29,7 +29,9 @@ from cells.drivers.registry import Drivers
 from cells.drivers.rpc_server import get_server
 from cells.drivers.transport import open_transport, register_options
 from cells.endpoints import Endpoints
+from cells.execution import Execution
 from cells.introduction import Introduction
+from cells.link_versions import LinkVersions
 from cells.manager import CellsManager
 from cells.messages import MESSAGE_TYPES
 from cells.neighbor_source import FileSource, NeighborLoader, NeighborSource
@@ -84,16 +86,20 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             outbox.Limits(
                 send_timeout_seconds=conf.cells.send_timeout,
                 queue_size=conf.cells.send_queue_size,
+                queue_bytes=conf.cells.send_queue_bytes,
                 open_links=conf.cells.max_open_links,
             ),
         )
         self.pending = PendingCalls(conf.cells.max_pending_calls, self.counters)
         self.threads = WorkerThreads(conf.cells.endpoint_threads, conf.cells.max_pending_calls, "cells-endpoint")
+        self.link_versions = LinkVersions(self.table, versions.resolve_cap(conf.upgrade_levels.intercell))
+        execution = Execution(Endpoints.load() if endpoints is None else endpoints, self.threads, self.counters)
         self.router = Router(
             cell_name=self.name,
+            host=conf.host,
             table=self.table,
-            endpoints=Endpoints.load() if endpoints is None else endpoints,
-            threads=self.threads,
+            link_versions=self.link_versions,
+            execution=execution,
             pending=self.pending,
             outboxes=self.outboxes,
             counters=self.counters,
@@ -141,7 +147,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             picker=picker,
             max_hop_count=conf.cells.max_hop_count,
         )
-        self.router.bind(self.cell)
+        execution.bind(self.cell)
         self.introduction = Introduction(self.cell, self.outboxes, 2.0 * conf.cells.send_timeout)
         outgoing = OutgoingMessages(
             topology=self.topology,
@@ -155,6 +161,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             outgoing=outgoing,
             topology=self.topology,
             table=self.table,
+            link_versions=self.link_versions,
             pending=self.pending,
             counters=self.counters,
             exception_modules=conf.cells.allowed_rpc_exception_modules,

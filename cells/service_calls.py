@@ -16,6 +16,7 @@ from typing import Any
 import oslo_messaging
 
 from cells import exceptions
+from cells.budget import shrink, want_timeout
 from cells.drivers.rpc_server import LongAnswer
 from cells.endpoints import CellPicker
 from cells.messages import Response
@@ -29,7 +30,6 @@ from cells.router import Router
 from cells.scheduler.requirements import CellRequirements
 from cells.services import answers
 from cells.services.answers import Answer
-from cells.services.budget import shrink, want_timeout
 from cells.services.request import ServiceRequest
 from cells.topology import Topology
 

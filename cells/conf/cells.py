@@ -157,6 +157,16 @@ When it is reached, callers get an error at once instead of waiting.
 """,
     ),
     cfg.IntOpt(
+        "send_queue_bytes",
+        default=256 * 1024 * 1024,
+        min=1024,
+        help="""
+Bytes of messages that may wait to be sent to one neighbour.
+
+As ``send_queue_size``, for few messages that are large.
+""",
+    ),
+    cfg.IntOpt(
         "max_open_links",
         default=64,
         min=1,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from oslo_config import cfg
 
-#: Takes the JSON text of a message that has come.  Never raises, and never blocks.
-OnMessage = Callable[[str], None]
+#: Takes a message that has come: the JSON text of one that travelled alone, or an object of a cast of
+#: many.  Never raises, and never blocks.
+OnMessage = Callable[[object], None]
+
+#: For the log, with the names of a manager and its cell: the neighbour is well, and nobody else waits.
+GONE = "The manager %s of cell %s, which asked, is gone: an answer to it is dropped."
 
 
 class Target(Protocol):
@@ -35,7 +39,29 @@ class Outgoing(Protocol):
     @property
     def fanout(self) -> bool: ...
 
-    def to_json(self) -> str: ...
+    @property
+    def server(self) -> str:
+        """The one manager of the neighbour that it is for; empty if there is none."""
+
+    @property
+    def version(self) -> str:
+        """The version of the inter-cell API that it is written in."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    @property
+    def may_share_a_cast(self) -> bool:
+        """Whether it may be sent together with others of the same type, fan-out, server and version."""
+
+    def is_late(self, now: float) -> bool:
+        """Whether nobody waits any more for what it would do, at ``now`` of the monotonic clock."""
+
+    def to_json(self) -> str:
+        """The text of a message that travels alone."""
+
+    def to_item(self) -> dict[str, Any]:
+        """The object of a message that may share a cast."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +115,17 @@ class BaseCellsDriver(abc.ABC):
 
         :raises cells.exceptions.DeliveryError: the broker did not take it
         """
+
+    def send_messages_to_cell(self, cell: Target, messages: Sequence[Outgoing]) -> None:
+        """Hand several messages of one type, fan-out, server and version to the neighbour's broker.
+
+        As :meth:`send_message_to_cell`, for messages that may share a cast, one or more of
+        them.  A driver that does not say otherwise sends them one by one; if it raises, the broker may have some.
+
+        :raises cells.exceptions.DeliveryError: the broker did not take them
+        """
+        for message in messages:
+            self.send_message_to_cell(cell, message)
 
     @abc.abstractmethod
     def close_link(self, cell: Target) -> None:

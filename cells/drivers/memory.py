@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from typing import Protocol
 
 from cells import exceptions
-from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
+from cells.drivers.base import GONE, BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
 
 LOG = logging.getLogger(__name__)
 
@@ -27,15 +28,20 @@ LOG = logging.getLogger(__name__)
 class _Server:
     """The threads of one manager."""
 
-    def __init__(self, message_types: tuple[str, ...], on_message: OnMessage) -> None:
+    def __init__(self, name: str, message_types: tuple[str, ...], on_message: OnMessage) -> None:
+        self.name = name
         self._on_message = on_message
         self._pools = {
             message_type: futures.ThreadPoolExecutor(1, f"cells-memory-{message_type}")
             for message_type in message_types
         }
 
-    def take(self, message_type: str, text: str) -> None:
-        self._pools[message_type].submit(self._on_message, text)
+    def take(self, message_type: str, messages: Sequence[object]) -> None:
+        self._pools[message_type].submit(self._take, messages)
+
+    def _take(self, messages: Sequence[object]) -> None:
+        for message in messages:
+            self._on_message(message)
 
     def stop(self) -> None:
         for pool in self._pools.values():
@@ -75,10 +81,10 @@ class _Exchange:
             if not self._servers[url]:
                 del self._servers[url]
 
-    def receivers(self, url: str, *, fanout: bool) -> list[_Server]:
-        """All managers of the cell, or the one whose turn it is."""
+    def receivers(self, url: str, *, fanout: bool, name: str) -> list[_Server]:
+        """All managers of the cell, the one of that name, or the one whose turn it is."""
         with self._lock:
-            servers = list(self._servers.get(url, ()))
+            servers = [server for server in self._servers.get(url, ()) if name in ("", server.name)]
         return servers if fanout or not servers else [servers[next(self._turns) % len(servers)]]
 
     def lay(self, sender_url: str, receiver_url: str, wire: Wire | None) -> None:
@@ -108,7 +114,7 @@ class MemoryDriver(BaseCellsDriver):
         self._server: _Server | None = None
 
     def start_servers(self, on_message: OnMessage) -> None:
-        self._server = _Server(self._settings.message_types, on_message)
+        self._server = _Server(self._settings.host, self._settings.message_types, on_message)
         _EXCHANGE.join(self._url, self._server)
 
     def stop_servers(self) -> None:
@@ -118,8 +124,19 @@ class MemoryDriver(BaseCellsDriver):
             server.stop()
 
     def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
+        self._send(cell, message, [message.to_json()])
+
+    def send_messages_to_cell(self, cell: Target, messages: Sequence[Outgoing]) -> None:
+        if _EXCHANGE.wire(self._url, cell.transport_url) is None:
+            self._send(cell, messages[0], [_copy(message) for message in messages])
+            return
+        # A wire carries one message at a time, so that a fault can hit each.
+        for message in messages:
+            self._send(cell, message, [_copy(message)])
+
+    def _send(self, cell: Target, message: Outgoing, came: Sequence[object]) -> None:
         wire = _EXCHANGE.wire(self._url, cell.transport_url)
-        deliver = functools.partial(_deliver, cell, message.message_type, message.to_json(), fanout=message.fanout)
+        deliver = functools.partial(_deliver, cell, message.message_type, came, message.fanout, message.server)
         if wire is None:
             deliver()
         else:
@@ -136,14 +153,22 @@ class MemoryDriver(BaseCellsDriver):
         return self._settings.transport_url or ""
 
 
-def _deliver(cell: Target, message_type: str, text: str, *, fanout: bool) -> None:
-    receivers = _EXCHANGE.receivers(cell.transport_url, fanout=fanout)
+def _copy(message: Outgoing) -> object:
+    """What is left of a message after its way as JSON."""
+    return json.loads(json.dumps(message.to_item()))
+
+
+def _deliver(cell: Target, message_type: str, came: Sequence[object], fanout: bool, name: str) -> None:  # of partial
+    receivers = _EXCHANGE.receivers(cell.transport_url, fanout=fanout, name=name)
+    if not receivers and name and _EXCHANGE.receivers(cell.transport_url, fanout=True, name=""):
+        LOG.info(GONE, name, cell.name)
+        return
     if not receivers:
         raise exceptions.NeighborUnreachable(
             f"No manager of cell {cell.name} runs in this process under its URL.", cell=cell.name
         )
     for server in receivers:
         try:
-            server.take(message_type, text)
+            server.take(message_type, came)
         except RuntimeError as error:
             raise exceptions.NeighborUnreachable(f"Cell {cell.name} is shutting down.", cell=cell.name) from error

@@ -8,11 +8,10 @@ something lately.
 
 from __future__ import annotations
 
-import collections
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,13 +19,10 @@ from cells import exceptions
 from cells.counters import Counters
 from cells.drivers.base import Outgoing, Target
 from cells.drivers.registry import Drivers
+from cells.drivers.waiting import OnFailure, OnSent, Waiting, WaitingMessages
 
 LOG = logging.getLogger(__name__)
 
-#: Takes the reason why a message was not delivered.  Must not block.
-OnFailure = Callable[[exceptions.CellsError], None]
-#: Called when the broker has taken a message.  Must not block.
-OnSent = Callable[[], object]
 OnDelivery = Callable[[str, bool], None]
 
 #: A link on which nothing was sent for this long is closed.
@@ -39,6 +35,7 @@ class Limits:
 
     send_timeout_seconds: float = 10.0
     queue_size: int = 10000
+    queue_bytes: int = 256 * 1024 * 1024
     open_links: int = 64
     idle_seconds: float = IDLE_SECONDS
 
@@ -52,10 +49,10 @@ class _Outbox:
         self.is_closing = False
         self.used_at = time.monotonic()
         self._outboxes = outboxes
-        self._waiting: collections.deque[tuple[float, Outgoing, OnFailure, OnSent | None]] = collections.deque()
+        self._waiting = WaitingMessages(outboxes.limits.queue_size, outboxes.limits.queue_bytes)
         self._changed = threading.Condition()
         #: what is being sent, until it is sent or given up
-        self._current: OnFailure | None = None
+        self._current: list[Waiting] = []
         #: since when the thread is at its present work, None while it has none
         self._busy_since: float | None = self.used_at
         self._stall: exceptions.CellsError | None = None
@@ -75,15 +72,15 @@ class _Outbox:
             if self._stall is not None:
                 # A new one each time: one that is raised again and again keeps every message that it refused.
                 raise exceptions.NeighborUnreachable(self._stall.message, cell=self.cell.name)
-            queue_size = self._outboxes.limits.queue_size
-            if len(self._waiting) >= queue_size:
-                raise exceptions.NeighborBusy(
-                    f"{queue_size} messages wait for cell {self.cell.name} already ([cells] send_queue_size): "
-                    "its broker is slower than what is sent to it; try again later.",
-                    cell=self.cell.name,
-                )
             self.used_at = time.monotonic()
-            self._waiting.append((self.used_at, message, on_failure, on_sent))
+            try:
+                self._waiting.put(Waiting(self.used_at, message, on_failure, on_sent))
+            except OverflowError as error:
+                raise exceptions.NeighborBusy(
+                    f"{error} for cell {self.cell.name} already: its broker is slower than what is sent to it; "
+                    "try again later.",
+                    cell=self.cell.name,
+                ) from None
             self._changed.notify()
             return True
 
@@ -124,20 +121,41 @@ class _Outbox:
                         continue
                     self.is_closing = True
                     break
-                queued_at, message, on_failure, on_sent = self._waiting.popleft()
-                self._current, self._busy_since = on_failure, time.monotonic()
+                self._current, self._busy_since = self._waiting.take(), time.monotonic()
+            self._send_current()
+        self._outboxes.retire(self)
+
+    def _send_current(self) -> None:
+        now = time.monotonic()
+        current = self._current
+        refusals = [self._refusal(waiting, now) for waiting in current]
+        fresh = [waiting.message for waiting, refusal in zip(current, refusals, strict=True) if refusal is None]
+        error = self._send(fresh) if fresh else None
+        with self._changed:
+            is_given_up, self._current = not self._current, []
+        if is_given_up:
+            return
+        for waiting, refusal in zip(current, refusals, strict=True):
+            problem = refusal or error
+            if problem is not None:
+                self._outboxes.give_up(problem, waiting.on_failure)
+            elif waiting.on_sent is not None:
+                _report(waiting.on_sent)
+
+    def _refusal(self, waiting: Waiting, now: float) -> exceptions.CellsError | None:
+        """Why a message is not even tried, or None."""
+        if waiting.queued_at <= self._failed_at:
             # What waited while an attempt failed shares its fate: a dead broker costs
             # everybody one attempt, not one each in turn.
-            error = self._failure if queued_at <= self._failed_at else self._send(message)
-            with self._changed:
-                is_given_up, self._current = self._current is None, None
-            if error is not None and not is_given_up:
-                self._outboxes.give_up(error, on_failure)
-            elif on_sent is not None and not is_given_up:
-                _report(on_sent)
-            # Until the next one comes this thread must not keep a large message alive.
-            del message, on_failure, on_sent
-        self._outboxes.retire(self)
+            return self._failure
+        return self._too_late(waiting, now) if waiting.message.is_late(now) else None
+
+    def _too_late(self, waiting: Waiting, now: float) -> exceptions.CellsError:
+        return exceptions.CellTimeout(
+            f"A message waited {now - waiting.queued_at:.3g} seconds for the broker of cell {self.cell.name}, until "
+            "nobody waited for its answer any more: it was not sent.",
+            cell=self.cell.name,
+        )
 
     def check_stall(self, limit_seconds: float) -> None:
         """Give up what waits if the thread has hung in one attempt for longer than the limit.
@@ -147,9 +165,8 @@ class _Outbox:
         with self._changed:
             if self._busy_since is None or time.monotonic() - self._busy_since < limit_seconds:
                 return
-            given_up = [on_failure for _, _, on_failure, _ in self._waiting]
-            self._waiting.clear()
-            current, self._current = self._current, None
+            given_up = self._waiting.clear()
+            current, self._current = self._current, []
             is_new = self._stall is None
             text = (
                 f"The broker of cell {self.cell.name} has not taken a message for {limit_seconds:g} seconds "
@@ -158,17 +175,22 @@ class _Outbox:
             error = self._stall = exceptions.NeighborUnreachable(text, cell=self.cell.name)
         if is_new:
             self._outboxes.delivered(self.cell.name, error, was_failing=self._failure is not None)
-        if current is not None:
+        for waiting in current:
             hung = exceptions.NeighborUnreachable(text, cell=self.cell.name, may_arrive=True)
-            self._outboxes.give_up(hung, current)
-        for on_failure in given_up:
-            self._outboxes.give_up(error, on_failure)
+            self._outboxes.give_up(hung, waiting.on_failure)
+        for waiting in given_up:
+            self._outboxes.give_up(error, waiting.on_failure)
 
-    def _send(self, message: Outgoing) -> exceptions.CellsError | None:
+    def _send(self, messages: Sequence[Outgoing]) -> exceptions.CellsError | None:
+        """Send some that share a cast, or one that travels alone."""
         was_failing = self._failure is not None
         error: exceptions.CellsError | None = None
         try:
-            self._outboxes.drivers.get(self.cell.driver).send_message_to_cell(self.cell, message)
+            driver = self._outboxes.drivers.get(self.cell.driver)
+            if messages[0].may_share_a_cast:
+                driver.send_messages_to_cell(self.cell, messages)
+            else:
+                driver.send_message_to_cell(self.cell, messages[0])
         except exceptions.CellsError as raised:
             error = raised
         except Exception as raised:  # a driver of somebody else's must not end this thread
@@ -180,13 +202,13 @@ class _Outbox:
         if error is not None:
             # It is kept, and the frames of its traceback would keep the message.
             error.__traceback__ = error.__cause__ = error.__context__ = None
-        if error is None and message.fanout and was_failing:
+        if error is None and messages[0].fanout and was_failing:
             # Without a broker a fan-out is sent even if there is nobody: it does not show that the cell is back.
-            self._outboxes.sent()
+            self._outboxes.sent(len(messages))
             return None
         self._failed_at = 0.0 if error is None else time.monotonic()
         self._failure = error
-        self._outboxes.delivered(self.cell.name, error, was_failing=was_failing)
+        self._outboxes.delivered(self.cell.name, error, was_failing=was_failing, count=len(messages))
         return error
 
 
@@ -293,20 +315,20 @@ class Outboxes:
             self._retiring.discard(outbox)
         self._places.release()
 
-    def delivered(self, name: str, error: exceptions.CellsError | None, *, was_failing: bool) -> None:
+    def delivered(self, name: str, error: exceptions.CellsError | None, *, was_failing: bool, count: int = 1) -> None:
         """Called after each attempt to send, and when one has hung for too long."""
         self._on_delivery(name, error is None)
         if error is None:
-            self.sent()
+            self.sent(count)
             if was_failing:
                 LOG.info("Cell %s takes messages again.", name)
             return
         # One line when it starts to fail; then one per message at a level for those who look.
         LOG.log(logging.DEBUG if was_failing else logging.WARNING, "%s", error.message)
 
-    def sent(self) -> None:
-        """Count a message that was delivered."""
-        self._counters.count("sent")
+    def sent(self, count: int) -> None:
+        """Count messages that were delivered."""
+        self._counters.count("sent", times=count)
 
     def give_up(self, error: exceptions.CellsError, on_failure: OnFailure) -> None:
         """Count a message that was not delivered, and tell whoever sent it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from typing import Any
 
@@ -15,7 +16,7 @@ import oslo_messaging
 
 from cells import exceptions, transport_url
 from cells.drivers import versions
-from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
+from cells.drivers.base import GONE, BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
 from cells.drivers.rpc_server import CastServer, get_server
 from cells.drivers.transport import may_arrive, open_transport
 
@@ -38,14 +39,35 @@ class InterCellRPCDispatcher:
         """
         self._on_message(message)
 
+    def process_messages(self, ctxt: dict[str, Any], messages: list[dict[str, Any]]) -> None:  # noqa: ARG002
+        """Take many messages, each for itself: a broken one harms no other.
+
+        :param messages: objects with the keys of a message's head, and ``payload``, a JSON text
+        """
+        for message in messages if isinstance(messages, list) else [messages]:
+            self._on_message(message)
+
 
 class _Link:
     """The open transport to one URL and the clients on it."""
 
-    def __init__(self, transport: Any, clients: dict[tuple[str, bool], Any]) -> None:
+    def __init__(self, transport: Any, clients: dict[str, Any]) -> None:
+        """:param clients: by type of message"""
         self.transport = transport
-        self.clients = clients
         self.users: set[str] = set()
+        self._clients = clients
+        self._prepared: dict[tuple[str, bool, str], Any] = {}
+
+    def client(self, message: Outgoing) -> Any:
+        """The client that casts messages like this one."""
+        key = (message.message_type, message.fanout, message.version)
+        prepared = self._prepared.get(key)
+        if prepared is None:
+            # A fan-out is an error for nobody who is not there.
+            options = {"fanout": True, "transport_options": None} if message.fanout else {}
+            prepared = self._clients[message.message_type].prepare(version=message.version, **options)
+            self._prepared[key] = prepared
+        return prepared.prepare(server=message.server) if message.server else prepared
 
 
 class InterCellRPCAPI:
@@ -67,12 +89,31 @@ class InterCellRPCAPI:
 
         :raises cells.exceptions.NeighborUnreachable: the broker did not take it
         """
+        self._cast(cell, message, "process_message", lambda: {"message": message.to_json()})
+
+    def send_messages_to_cell(self, cell: Target, messages: Sequence[Outgoing]) -> None:
+        """Cast ``process_messages`` on the neighbour's broker.
+
+        :raises cells.exceptions.NeighborUnreachable: the broker did not take them
+        """
+        self._cast(
+            cell,
+            messages[0],
+            "process_messages",
+            lambda: {"messages": [message.to_item() for message in messages]},
+        )
+
+    def _cast(self, cell: Target, message: Outgoing, method: str, arguments: Callable[[], dict[str, Any]]) -> None:
+        """:param message: the one that is sent, or the first of many that share all that is looked at here"""
         try:
-            client = self._link(cell).clients[message.message_type, message.fanout]
-            client.cast({}, "process_message", message=message.to_json())
+            client = self._link(cell).client(message)
+            client.cast({}, method, **arguments())
         except exceptions.CellsError as error:
             raise exceptions.NeighborUnreachable(f"Cell {cell.name}: {error.message}", cell=cell.name) from error
         except oslo_messaging.MessageUndeliverable as error:
+            if message.server:
+                LOG.info(GONE, message.server, cell.name)
+                return
             raise exceptions.NeighborUnreachable(
                 f"Nobody has ever consumed on the broker of cell {cell.name}: start cells-manager there, or correct "
                 f'its URL with "cells neighbor set {cell.name} --transport-url ...".',
@@ -118,8 +159,7 @@ class InterCellRPCAPI:
                 # A queue that nobody ever made is an error, not a silent loss.
                 transport_options=oslo_messaging.TransportOptions(at_least_once=True),
             )
-            clients[message_type, False] = client
-            clients[message_type, True] = client.prepare(fanout=True, transport_options=None)
+            clients[message_type] = client
         return _Link(transport, clients)
 
     def close_link(self, cell: Target) -> None:
@@ -173,6 +213,9 @@ class CellsRPCDriver(BaseCellsDriver):
 
     def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
         self._api.send_message_to_cell(cell, message)
+
+    def send_messages_to_cell(self, cell: Target, messages: Sequence[Outgoing]) -> None:
+        self._api.send_messages_to_cell(cell, messages)
 
     def close_link(self, cell: Target) -> None:
         self._api.close_link(cell)

@@ -63,7 +63,7 @@ HISTORY: dict[str, Version] = {
     ),
 }
 
-OLDEST, CURRENT = list(HISTORY)[0], list(HISTORY)[-1]
+OLDEST, CURRENT = next(iter(HISTORY)), list(HISTORY)[-1]
 VERSION_ALIASES: dict[str, str] = {alias: number for number, version in HISTORY.items() for alias in version.aliases}
 _RANKS = {number: rank for rank, number in enumerate(HISTORY)}
 

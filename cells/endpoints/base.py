@@ -19,6 +19,7 @@ on whose machine the package is installed offers it::
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass
@@ -55,8 +56,12 @@ class LocalCell(Protocol):
     def picker(self) -> CellPicker:
         """Finds a cell that fulfils requirements."""
 
-    def resolve(self, response_to: str, sender: str, responses: Sequence[str]) -> bool:
-        """Hand answers to the call that waits for them."""
+    def resolve(self, response_to: str, part: str, responses: Sequence[str], passed_on_to: Sequence[str]) -> bool:
+        """Hand answers to the call that waits for them.
+
+        :param part: the way from this cell to the one that answers, without this one: ``east!az1``
+        :param passed_on_to: the ways to those that will answer, too
+        """
 
     def answer_announcement(self, parent: str) -> None:
         """Tell the parents what this cell and those below can do, and ask the one that spoke who it is."""
@@ -110,6 +115,10 @@ class Call:
     route: CellPath
     response_to: str | None
     context_values: Mapping[str, Any]
+    #: until when somebody waits for the answer, in seconds of the monotonic clock; None: nobody, or nobody knows
+    deadline: float | None = None
+    #: of W3C's Trace Context: what this call is a part of; empty: nobody said
+    traceparent: str = ""
     #: tells who waits for the answer that it will still come; returns at once.  A call that is not monitored
     #: must not use it: nobody there understands it.
     still_working: Callable[[], object] = lambda: None
@@ -118,6 +127,11 @@ class Call:
     def context(self) -> RequestContext:
         """Who asks."""
         return RequestContext.from_dict(self.context_values)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long somebody still waits for the answer; None: nobody, or nobody knows."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
     @property
     def is_foreign(self) -> bool:

@@ -6,10 +6,10 @@ from concurrent import futures
 from typing import Any
 
 from cells import exceptions
+from cells.budget import LONGEST_SECONDS, shrink
 from cells.endpoints.base import Call, endpoint
 from cells.scheduler.requirements import CellRequirements
 from cells.services.answers import Answer
-from cells.services.budget import LONGEST_SECONDS, shrink
 from cells.services.request import ServiceRequest
 
 #: The type of message that may ask for a method that is monitored.  Who gathers the answers to a broadcast would take

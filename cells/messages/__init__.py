@@ -1,12 +1,14 @@
 """Messages between cells: data, their JSON, and the decision where they go next."""
 
-from cells.messages.base import Hop, Message, Plan, SealedMessage, new_id
+from cells.messages.base import HERE, Hop, Message, Plan, new_id
 from cells.messages.broadcast import BroadcastMessage
 from cells.messages.codec import MESSAGE_TYPES, parse, salvage
 from cells.messages.response import Response, ResponseMessage
+from cells.messages.sealed import SealedMessage
 from cells.messages.targeted import TargetedMessage
 
 __all__ = [
+    "HERE",
     "MESSAGE_TYPES",
     "BroadcastMessage",
     "Hop",

@@ -7,16 +7,28 @@ new message.  The names of the wire are Nova's and appear in to_dict/read alone.
 
 from __future__ import annotations
 
-import json
+import functools
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cells import exceptions
 from cells.db.rows import NeighborRow
+from cells.drivers import versions
+from cells.messages.fields import (
+    MAX_TRACE,
+    check_size,
+    load,
+    want,
+    want_deadline,
+    want_direction,
+    want_name,
+    want_trace,
+)
+from cells.messages.sealed import SealedMessage, to_text
 from cells.neighbors import Direction, Neighbors
-from cells.path import MAX_NAME_LENGTH, CellPath
+from cells.path import CellPath
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -24,11 +36,8 @@ if TYPE_CHECKING:
 DEFAULT_MAX_HOP_COUNT = 10
 #: Nobody counts further.
 MAX_HOPS = 1_000_000
-T = TypeVar("T")
-
-
-#: Made once: json.dumps would make an encoder for each message.
-to_text = json.JSONEncoder(allow_nan=False).encode
+#: The version that is spoken with a neighbour, a key of :data:`cells.drivers.versions.HISTORY`.
+Toward = Callable[[NeighborRow], str]
 
 
 def new_id() -> str:
@@ -52,20 +61,14 @@ class Plan:
 
     run_here: bool = False
     hops: tuple[Hop, ...] = ()
-    #: whether this cell collects the answers, or each goes to the source by itself
-    gathers: bool = False
+    #: for whose answers this cell waits, names of neighbours, or HERE for its own; None: it collects none
+    awaited: tuple[str, ...] | None = None
+    #: whether what it waits for is sent on as it comes, and not as one list when all is there
+    streams: bool = False
 
 
-@dataclass(frozen=True)
-class SealedMessage:
-    """A message as the text that travels: what a driver is handed."""
-
-    message_type: str
-    fanout: bool
-    text: str
-
-    def to_json(self) -> str:
-        return self.text
+#: The part of the answers that a cell gives itself; no neighbour has this name.
+HERE = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +90,18 @@ class Message:
     id: str = field(default_factory=new_id)
     hop_count: int = 1
     max_hop_count: int = DEFAULT_MAX_HOP_COUNT
+    #: context and arguments as the text that came, which only the target reads: see :meth:`opened`
+    payload: str | None = None
+    #: until when somebody waits, in seconds of the monotonic clock here; what travels is the time left
+    deadline: float | None = None
+    #: the manager of the source that waits
+    reply_server: str = ""
+    #: of W3C's Trace Context, as it came
+    traceparent: str = ""
+    #: what cells have noted about it on its way; None: nobody wants to know
+    trace: tuple[Mapping[str, Any], ...] | None = None
+    #: the version in whose form it leaves this cell, whatever else is spoken there; empty: that one
+    form: str = ""
     #: what errors of this cell and its log add to the name of the method; not sent
     about: str = ""
 
@@ -115,10 +130,14 @@ class Message:
         raise NotImplementedError
 
     def missing(self, part: str) -> CellPath:
-        """The cell whose answer is missing when the neighbour ``part`` gave none, or this cell if that is empty."""
-        return self.route.child(part) if part else self.route
+        """The cell whose answer is missing: ``part`` of this one's answers, as in :attr:`Plan.awaited`, or deeper."""
+        return self.route.joined(CellPath.parse(part)) if part else self.route
 
-    def plan(self, neighbors: Neighbors) -> Plan:
+    def is_late(self, now: float) -> bool:
+        """Whether nobody waits any more for what it would do."""
+        return self.deadline is not None and now >= self.deadline
+
+    def plan(self, neighbors: Neighbors, toward: Toward) -> Plan:
         """Decide what to do with the message here.  Pure.
 
         :raises cells.exceptions.RoutingError: it can not reach its target
@@ -129,115 +148,129 @@ class Message:
         """The message once ``cell`` has received it."""
         return replace(self, route=self.route.child(cell), hop_count=self.hop_count + 1)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The keys of the wire, with JSON values."""
-        return {
+    def noting(self, event: str, at: float) -> Self:
+        """The message with one more event of this cell, if somebody wants to know.
+
+        :param at: seconds since 1970, by the clock of this cell
+        """
+        if self.trace is None or len(self.trace) >= MAX_TRACE:
+            return self
+        return replace(self, trace=(*self.trace, {"cell": self.here, "event": event, "at": round(at, 6)}))
+
+    def opened(self) -> Self:
+        """The message with its context and arguments read.
+
+        :raises cells.exceptions.MalformedMessage: they can not be
+        """
+        if self.payload is None:
+            return self
+        data = load(self.payload)
+        return replace(
+            self, payload=None, kwargs=want(data, "method_kwargs", dict), context=want(data, "ctxt", dict, {})
+        )
+
+    def head(self, version: str) -> dict[str, Any]:
+        """The keys that every cell on the way reads, but for the time that is left."""
+        keys: dict[str, Any] = {
             "message_type": self.message_type,
-            "ctxt": self.context,
             "method_name": self.method,
-            "method_kwargs": self.kwargs,
             "direction": self.direction.value,
             "need_response": self.needs_response,
-            "fanout": self.fanout,
+            "fanout": self.fanout and not self.server(version),
             "uuid": self.id,
             "routing_path": str(self.route),
             "hop_count": self.hop_count,
             "max_hop_count": self.max_hop_count,
         }
+        if versions.speaks(version, versions.REPLY_SERVER):
+            if self.reply_server:
+                keys["reply_server"] = self.reply_server
+            if self.traceparent:
+                keys["traceparent"] = self.traceparent
+            if self.trace is not None:
+                keys["trace"] = self.trace
+        return keys
 
-    def to_json(self) -> str:
-        """The text that travels.
+    def server(self, version: str) -> str:  # noqa: ARG002  # what it may depend on
+        """The one manager of the next cell that it is for; empty if there is none."""
+        return ""
+
+    @functools.cached_property
+    def payload_text(self) -> str:
+        """Context and arguments as the JSON text of an object.
 
         :raises cells.exceptions.InvalidArguments: an argument has no JSON form
         """
+        if self.payload is not None:
+            return self.payload
         try:
-            return to_text(self.to_dict())
+            return to_text({"ctxt": self.context, "method_kwargs": self.kwargs})
         except (TypeError, ValueError, RecursionError) as error:
             raise exceptions.InvalidArguments(
                 f"The arguments of {self.method} can not be written as JSON: {error}", method=self.method
             ) from error
 
-    def sealed(self, limit_bytes: int) -> SealedMessage:
-        """The message ready to be sent.
+    def sealed(self, version: str, limit_bytes: int) -> SealedMessage:
+        """The message in the form of ``version``, ready to be sent.
 
         :raises cells.exceptions.MessageTooLarge: it is longer than ``limit_bytes``
         :raises cells.exceptions.InvalidArguments: an argument has no JSON form
+        :raises cells.exceptions.MalformedMessage: what came as text and would travel in it can not be read
+        :raises cells.exceptions.RPCVersionCapError: it needs more than ``version``
         """
-        text = self.to_json()
-        # json.dumps escapes everything that is not ASCII: a character is a byte.
-        check_size(len(text), limit_bytes, self.method)
-        return SealedMessage(self.message_type, self.fanout, text)
+        # A text of another cell is not put among the keys of a message unread: it may hold keys of its own.
+        message = self if versions.speaks(version, versions.BATCHES) else self.opened()
+        sealed = SealedMessage(
+            message_type=self.message_type,
+            fanout=self.fanout and not self.server(version),
+            version=version,
+            head=message.head(version),
+            payload=message.payload_text,
+            server=self.server(version),
+            deadline=self.deadline,
+        )
+        check_size(sealed.size_bytes, limit_bytes, self.method)
+        return sealed
+
+    def to_dict(self, version: str = versions.OLDEST) -> dict[str, Any]:
+        """All keys of a message that travels alone, with JSON values, but for the time that is left."""
+        message = self.opened()
+        return {**message.head(version), "ctxt": message.context, "method_kwargs": message.kwargs}
 
     @classmethod
-    def read(cls, data: Mapping[str, Any], default_max_hop_count: int) -> Self:
+    def read(cls, data: Mapping[str, Any], default_max_hop_count: int, now: float) -> Self:
         """Build the message from the keys of the wire; unknown keys are ignored.
 
+        :param now: seconds of the monotonic clock
         :raises cells.exceptions.MalformedMessage: a key is missing or has a wrong type
         """
-        return cls(**cls._fields(data, default_max_hop_count))
+        return cls(**cls._fields(data, default_max_hop_count, now))
 
     @classmethod
-    def _fields(cls, data: Mapping[str, Any], default_max_hop_count: int) -> dict[str, Any]:
+    def _fields(cls, data: Mapping[str, Any], default_max_hop_count: int, now: float) -> dict[str, Any]:
         max_hop_count = want(data, "max_hop_count", int, default_max_hop_count)
         hop_count = want(data, "hop_count", int, 0)
         if not 1 <= max_hop_count <= MAX_HOPS or not 0 <= hop_count <= MAX_HOPS:
             raise exceptions.MalformedMessage(f"'hop_count' must be from 0, and 'max_hop_count' from 1, to {MAX_HOPS}.")
-        return {
+        fields = {
             "method": want_name(data, "method_name"),
             "route": CellPath.parse(want(data, "routing_path", str)),
             "direction": want_direction(data),
-            "kwargs": want(data, "method_kwargs", dict),
-            "context": want(data, "ctxt", dict),
             "needs_response": want(data, "need_response", bool, default=False),
             "fanout": want(data, "fanout", bool, default=False),
             "id": want_name(data, "uuid") if data.get("uuid") is not None else new_id(),
             "hop_count": hop_count,
             "max_hop_count": max_hop_count,
+            "deadline": want_deadline(data, now),
         }
-
-
-_REQUIRED: Any = object()
-
-
-def want(data: Mapping[str, Any], key: str, kind: type[T], default: Any = _REQUIRED) -> T:
-    """The value of ``key``, checked to be a ``kind``; a null counts as left out if it may be."""
-    value = data.get(key)
-    if value is None and default is not _REQUIRED:
-        return default  # type: ignore[no-any-return]  # the caller's own default, of its own type
-    if key not in data:
-        raise exceptions.MalformedMessage(f"The message has no {key!r}.")
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise exceptions.MalformedMessage(
-            f"{key!r} of the message must be of type {kind.__name__}, not {type(value).__name__}."
-        )
-    return value
-
-
-def want_name(data: Mapping[str, Any], key: str) -> str:
-    """The value of ``key``, checked to be a text that can stand in a line of a log."""
-    name = want(data, key, str)
-    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        raise exceptions.MalformedMessage(
-            f"{key!r} of the message must be 1 to {MAX_NAME_LENGTH} printable characters, not {name!a:.60}."
-        )
-    return name
-
-
-def want_direction(data: Mapping[str, Any]) -> Direction:
-    """The value of ``direction``, checked."""
-    try:
-        return Direction(want(data, "direction", str))
-    except ValueError as error:
-        raise exceptions.MalformedMessage(
-            f"'direction' must be 'up' or 'down', not {data['direction']!r:.40}."
-        ) from error
-
-
-def check_size(size_bytes: int, limit_bytes: int, what: str) -> None:
-    """:raises cells.exceptions.MessageTooLarge: ``size_bytes`` is over the limit"""
-    if size_bytes > limit_bytes:
-        raise exceptions.MessageTooLarge(
-            f"A message ({what}) of {size_bytes} bytes is longer than [cells] max_message_bytes = {limit_bytes}.",
-            size_bytes=size_bytes,
-            limit_bytes=limit_bytes,
-        )
+        if "payload" in data and "method_kwargs" not in data:
+            fields["payload"] = want(data, "payload", str)
+        else:
+            fields["kwargs"] = want(data, "method_kwargs", dict)
+            fields["context"] = want(data, "ctxt", dict)
+        for key in ("reply_server", "traceparent"):
+            if data.get(key) is not None:
+                fields[key] = want_name(data, key)
+        if data.get("trace") is not None:
+            fields["trace"] = want_trace(data)
+        return fields

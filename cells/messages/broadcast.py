@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
-from cells.messages.base import Hop, Message, Plan
+from cells.db.rows import NeighborRow
+from cells.drivers import versions
+from cells.messages.base import HERE, Hop, Message, Plan, Toward
+from cells.messages.fields import want
 from cells.neighbors import Neighbors
 from cells.path import CellPath
 
@@ -18,17 +22,46 @@ class BroadcastMessage(Message):
 
     #: whether the source runs it too; not sent: every other cell that gets it runs it
     run_locally: bool = True
+    #: whether each cell answers to the source by itself, and not to the neighbour that sent it
+    streams: bool = False
 
     @property
     def return_path(self) -> CellPath:
-        """One hop: the neighbour that sent it gathers the answers of this whole branch."""
-        return self.route[-2:].reversed()
+        """To the source; or one hop, where the neighbour that sent it gathers the answers of this whole branch."""
+        return self.route.reversed() if self.streams else self.route[-2:].reversed()
 
-    def plan(self, neighbors: Neighbors) -> Plan:
+    def plan(self, neighbors: Neighbors, toward: Toward) -> Plan:
         # At the hop limit a broadcast goes no further, and what it has reached answers.
         passed_on_to = neighbors.toward(self.direction).values() if self.hop_count < self.max_hop_count else ()
-        return Plan(
-            run_here=self.run_locally or not self.is_at_source,
-            hops=tuple(Hop(neighbor, self, answered_by=neighbor.name) for neighbor in passed_on_to),
-            gathers=self.needs_response,
-        )
+        run_here = self.run_locally or not self.is_at_source
+        hops = tuple(self._hop(neighbor, toward(neighbor)) for neighbor in passed_on_to)
+        awaited: tuple[str, ...] | None = None
+        if self.needs_response:
+            # A cell on the way waits only for a neighbour that gathers the answers of its branch.
+            gathering = [hop for hop in hops if self._gathers_here or not _streams(hop.message)]
+            awaited = tuple(hop.answered_by for hop in gathering)
+            if run_here and self._gathers_here:
+                awaited += (HERE,)
+        return Plan(run_here=run_here, hops=hops, awaited=awaited, streams=not self._gathers_here)
+
+    @property
+    def _gathers_here(self) -> bool:
+        return self.is_at_source or not self.streams
+
+    def _hop(self, neighbor: NeighborRow, version: str) -> Hop:
+        can_stream = versions.speaks(version, versions.STREAMED_ANSWERS)
+        message = self if can_stream or not self.streams else replace(self, streams=False)
+        return Hop(neighbor, message, answered_by=neighbor.name)
+
+    def head(self, version: str) -> dict[str, Any]:
+        keys = super().head(version)
+        return {**keys, "stream": True} if self.streams else keys
+
+    @classmethod
+    def _fields(cls, data: Mapping[str, Any], default_max_hop_count: int, now: float) -> dict[str, Any]:
+        fields = super()._fields(data, default_max_hop_count, now)
+        return {**fields, "streams": want(data, "stream", bool, default=False)}
+
+
+def _streams(message: Message) -> bool:
+    return isinstance(message, BroadcastMessage) and message.streams

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cells import exceptions
-from cells.messages.base import Message, check_size, want, want_direction, want_name
+from cells.messages.base import Message
 from cells.messages.broadcast import BroadcastMessage
+from cells.messages.fields import check_size, load, want, want_direction, want_name
 from cells.messages.response import ResponseMessage
 from cells.messages.targeted import TargetedMessage
 from cells.path import MAX_NAME_LENGTH, CellPath
@@ -22,34 +23,44 @@ MESSAGE_CLASSES: dict[str, type[Message]] = {
 MESSAGE_TYPES = tuple(MESSAGE_CLASSES)
 
 
-def parse(text: object, limit_bytes: int, default_max_hop_count: int) -> Message:
-    """Return the message that ``text`` holds.
+def parse(came: object, limit_bytes: int, default_max_hop_count: int, now: float = 0.0) -> Message:
+    """Return the message that has come.
 
-    :raises cells.exceptions.MessageError: it holds none; says what is wrong with it
+    :param came: the JSON text of a message that travelled alone; of one in a cast of many an object with
+        the keys of its head, and the text of its context and arguments
+    :param now: seconds of the monotonic clock
+    :raises cells.exceptions.MessageError: it is no message; says what is wrong with it
     """
-    if not isinstance(text, str):
-        raise exceptions.MalformedMessage(f"A message must be a JSON text, not {type(text).__name__}.")
-    check_size(len(text), limit_bytes, "received")
-    data = _load(text)
+    data = _object(came, limit_bytes)
     message_type = want(data, "message_type", str)
     message_class = MESSAGE_CLASSES.get(message_type)
     if message_class is None:
         raise exceptions.UnknownMessageType(
             f"The message type {message_type!r:.40} is none of {', '.join(MESSAGE_TYPES)}."
         )
-    return message_class.read(data, default_max_hop_count)
+    return message_class.read(data, default_max_hop_count, now)
 
 
-def salvage(text: object, default_max_hop_count: int) -> Message | None:
+def _object(came: object, limit_bytes: int) -> Mapping[str, Any]:
+    if isinstance(came, str):
+        check_size(len(came), limit_bytes, "received")
+        return load(came)
+    if isinstance(came, Mapping):
+        check_size(len(want(came, "payload", str)), limit_bytes, "received")
+        return came
+    raise exceptions.MalformedMessage(f"A message must be a JSON text or an object, not {type(came).__name__}.")
+
+
+def salvage(came: object, default_max_hop_count: int) -> Message | None:
     """Enough of a message that :func:`parse` refused to answer it, or None.
 
     Only a call gets an answer, and only if it says who it is and where it came from.
     A response that was refused for its size can still bring that news to who waits.
     """
     try:
-        data = _load(text, _lenient) if isinstance(text, str) else {}
+        data = _lenient_object(came)
         if data.get("message_type") == ResponseMessage.message_type:
-            return ResponseMessage.read(data, default_max_hop_count)
+            return ResponseMessage.read(data, default_max_hop_count, now=0.0)
         if not want(data, "need_response", bool):
             return None
         route = CellPath.parse(want(data, "routing_path", str))
@@ -58,6 +69,7 @@ def salvage(text: object, default_max_hop_count: int) -> Message | None:
             "route": route,
             "direction": want_direction(data),
             "context": want(data, "ctxt", dict, {}),
+            "reply_server": want(data, "reply_server", str, "") and want_name(data, "reply_server"),
             "needs_response": True,
             "id": want_name(data, "uuid"),
             "max_hop_count": max(default_max_hop_count, len(route) + 1),
@@ -69,11 +81,10 @@ def salvage(text: object, default_max_hop_count: int) -> Message | None:
     return TargetedMessage(**fields, target=route)
 
 
-def _number(digits: str) -> float:
-    value = float(digits)
-    if not math.isfinite(value):
-        raise ValueError(f"{digits:.20} is no number that can be sent")
-    return value
+def _lenient_object(came: object) -> Mapping[str, Any]:
+    if isinstance(came, Mapping):
+        return came
+    return load(came, _lenient) if isinstance(came, str) else {}
 
 
 def _number_or_null(digits: str) -> float | None:
@@ -81,17 +92,5 @@ def _number_or_null(digits: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-# Made once: json.loads would make a decoder for each message.
-_strict = json.JSONDecoder(parse_float=_number, parse_constant=_number)
 #: reads numbers that JSON does not have as null
 _lenient = json.JSONDecoder(parse_float=_number_or_null, parse_constant=_number_or_null)
-
-
-def _load(text: str, decoder: json.JSONDecoder = _strict) -> Mapping[str, Any]:
-    try:
-        data = decoder.decode(text)
-    except (ValueError, RecursionError) as error:
-        raise exceptions.MalformedMessage(f"The message is no JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise exceptions.MalformedMessage(f"A message must be a JSON object, not {type(data).__name__}.")
-    return data

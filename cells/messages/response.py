@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cells import exceptions, failure
-from cells.messages.base import Message, to_text, want_name
+from cells.drivers import versions
+from cells.messages.base import Message
+from cells.messages.fields import want_name
+from cells.messages.sealed import to_text
 from cells.messages.targeted import TargetedMessage
 from cells.neighbors import Direction
 
@@ -28,13 +31,16 @@ class Response:
     cell: str  #: the way from the source to the answering cell
     value: Any = None
     error: Exception | None = None
+    #: what cells noted about the call and this answer on their way, if somebody wanted to know
+    trace: Sequence[Mapping[str, Any]] = ()
 
     def to_json(self) -> str:
         """:raises cells.exceptions.InvalidArguments: the value has no JSON form"""
         has_failed = self.error is not None
         value = failure.to_json(self.error) if self.error is not None else self.value
         try:
-            return to_text({"cell_name": self.cell, "value": value, "failure": has_failed})
+            data = {"cell_name": self.cell, "value": value, "failure": has_failed}
+            return to_text({**data, "trace": self.trace} if self.trace else data)
         except (TypeError, ValueError, RecursionError) as error:
             raise exceptions.InvalidArguments(f"The answer can not be written as JSON: {error}") from error
 
@@ -47,9 +53,10 @@ class Response:
             raise exceptions.MalformedMessage(f"An answer can not be read: {error}") from error
         if not isinstance(data, dict) or not isinstance(data.get("cell_name"), str):
             raise exceptions.MalformedMessage("An answer must be an object with 'cell_name', 'value' and 'failure'.")
+        trace = data["trace"] if isinstance(data.get("trace"), list) else []
         if data.get("failure"):
-            return cls(data["cell_name"], error=failure.from_json(data.get("value"), allowed_modules))
-        return cls(data["cell_name"], value=data.get("value"))
+            return cls(data["cell_name"], error=failure.from_json(data.get("value"), allowed_modules), trace=trace)
+        return cls(data["cell_name"], value=data.get("value"), trace=trace)
 
     @classmethod
     def read(cls, text: str, allowed_modules: Sequence[str]) -> Response:
@@ -81,39 +88,75 @@ class ResponseMessage(TargetedMessage):
         return self.answers
 
     @classmethod
-    def answering(cls, message: Message, responses: Sequence[str]) -> ResponseMessage:
+    def answering(
+        cls, message: Message, responses: Sequence[str], *, branch: str = "", passed_on_to: Sequence[str] = ()
+    ) -> ResponseMessage:
         """The answer to ``message`` from the cell where it is now.
 
         Of a response it is the response itself, with other content.
 
         :param responses: JSON texts of :class:`Response`
+        :param branch: the neighbour whose branch has answered, if this cell streams what that one gathered
+        :param passed_on_to: the neighbours that answer to the source by themselves, or through this cell
         """
         # Receivers read nothing from orig_message but Nova's insists on a JSON text.
         original = json.dumps({"uuid": message.id, "method_name": message.method})
+        kwargs: dict[str, Any] = {"orig_message": original, "responses": list(responses)}
+        if branch:
+            kwargs["branch"] = branch
+        if passed_on_to:
+            kwargs["passed_on_to"] = list(passed_on_to)
         if isinstance(message, ResponseMessage):
-            return replace(message, kwargs={"orig_message": original, "responses": list(responses)})
+            return replace(message, kwargs=kwargs, payload=None)
         target = message.return_path
         return cls(
             method=METHOD,
-            kwargs={"orig_message": original, "responses": list(responses)},
+            kwargs=kwargs,
             context=message.context,
             route=target[:1],
             target=target,
             direction=message.direction.opposite,
             max_hop_count=message.max_hop_count,
+            reply_server=message.reply_server,
+            traceparent=message.traceparent,
+            trace=message.trace,
             answers=message.id,
         )
 
     def forwarded_by(self, direction: Direction) -> Self:
-        # Only one manager of the source cell waits, and nobody else knows which.
+        # Only one manager of the source cell waits. Who that is may not be known, or not be told on the last link.
         is_last_hop = len(self.route) + 1 == len(self.target)
         return replace(self, direction=direction, fanout=is_last_hop)
 
-    def to_dict(self) -> dict[str, Any]:
-        return {**super().to_dict(), "response_uuid": self.answers}
+    def server(self, version: str) -> str:
+        return self.reply_server if self.fanout and versions.speaks(version, versions.REPLY_SERVER) else ""
+
+    def opened(self) -> Self:
+        message = super().opened()
+        if message.trace is None or message.route != message.target:
+            return message
+        # At its end what was noted on both ways becomes part of the answer.
+        responses = message.kwargs.get("responses")
+        if not isinstance(responses, list):
+            return message
+        noted = [_with_trace(text, message.trace) for text in responses]
+        return replace(message, trace=None, kwargs={**message.kwargs, "responses": noted})
+
+    def head(self, version: str) -> dict[str, Any]:
+        # An answer has an older form, the one without a trace.
+        message = self if versions.speaks(version, versions.TRACE) else replace(self, trace=None)
+        return {**super(ResponseMessage, message).head(version), "response_uuid": self.answers}
 
     @classmethod
-    def _fields(cls, data: Mapping[str, Any], default_max_hop_count: int) -> dict[str, Any]:
-        fields = super()._fields(data, default_max_hop_count)
-        # An answer to an answer would travel for ever.
-        return {**fields, "needs_response": False, "answers": want_name(data, "response_uuid")}
+    def _fields(cls, data: Mapping[str, Any], default_max_hop_count: int, now: float) -> dict[str, Any]:
+        fields = super()._fields(data, default_max_hop_count, now)
+        # An answer to an answer would travel for ever; and what it costs to pass one on is spent by now.
+        return {**fields, "needs_response": False, "deadline": None, "answers": want_name(data, "response_uuid")}
+
+
+def _with_trace(text: object, trace: Sequence[Mapping[str, Any]]) -> object:
+    try:
+        data = json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        data = None
+    return to_text({**data, "trace": trace}) if isinstance(data, dict) else text

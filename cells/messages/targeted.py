@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cells import exceptions
-from cells.messages.base import Hop, Message, Plan, want
+from cells.drivers import versions
+from cells.messages.base import HERE, Hop, Message, Plan, Toward
+from cells.messages.fields import want
 from cells.neighbors import Direction, Neighbors
 from cells.path import ANY_NEIGHBOR, CellPath
 
@@ -31,10 +33,12 @@ class TargetedMessage(Message):
     def missing(self, part: str) -> CellPath:  # noqa: ARG002  # whoever was silent, the target was asked
         return self.target
 
-    def plan(self, neighbors: Neighbors) -> Plan:
+    def plan(self, neighbors: Neighbors, toward: Toward) -> Plan:  # noqa: ARG002  # it takes one form on each link
+        waits = self.is_at_source and self.needs_response
         if self.route == self.target:
-            return Plan(run_here=True, gathers=self.is_at_source and self.needs_response)
-        return Plan(hops=(self._next_hop(neighbors),), gathers=self.is_at_source and self.needs_response)
+            return Plan(run_here=True, awaited=(HERE,) if waits else None)
+        hop = self._next_hop(neighbors)
+        return Plan(hops=(hop,), awaited=(hop.answered_by,) if waits else None)
 
     def _next_hop(self, neighbors: Neighbors) -> Hop:
         if not self.route.is_prefix_of(self.target):
@@ -72,10 +76,17 @@ class TargetedMessage(Message):
         """The message as it leaves this cell."""
         return self if direction is self.direction else replace(self, direction=direction)
 
-    def to_dict(self) -> dict[str, Any]:
-        return {**super().to_dict(), "target_cell": str(self.target)}
+    def head(self, version: str) -> dict[str, Any]:
+        if self.trace is not None and not versions.speaks(version, versions.TRACE):
+            raise exceptions.RPCVersionCapError(
+                f"A trace to {self.target} needs version {versions.TRACE} of the inter-cell API on every link, and "
+                f"{self.here} speaks {version} to the next cell: raise the cap, or upgrade that cell; "
+                '"cells upgrade matrix" shows which.',
+                cell=self.here,
+            )
+        return {**super().head(version), "target_cell": str(self.target)}
 
     @classmethod
-    def _fields(cls, data: Mapping[str, Any], default_max_hop_count: int) -> dict[str, Any]:
+    def _fields(cls, data: Mapping[str, Any], default_max_hop_count: int, now: float) -> dict[str, Any]:
         target = CellPath.parse(want(data, "target_cell", str))
-        return {**super()._fields(data, default_max_hop_count), "target": target}
+        return {**super()._fields(data, default_max_hop_count, now), "target": target}

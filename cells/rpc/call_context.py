@@ -11,12 +11,12 @@ from typing import Any
 import oslo_messaging
 
 from cells import exceptions, failure
+from cells.budget import shrink, want_timeout
 from cells.rpc.answers import Answers
 from cells.rpc.exceptions import MessageDeliveryFailure, Timeout, of_answer
 from cells.rpc.manager_client import ManagerClient
 from cells.scheduler.requirements import CellRequirements
 from cells.services.answers import ERROR, RESULT, Answer
-from cells.services.budget import shrink, want_timeout
 from cells.services.request import ServiceRequest
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from cells import exceptions
+from cells.budget import LONGEST_SECONDS
 from cells.services import envelope
-from cells.services.budget import LONGEST_SECONDS
 
 T = TypeVar("T")
 

@@ -18,7 +18,8 @@ from cells import conf as cells_conf
 from cells import exceptions
 from cells.db.rows import NeighborRow
 from cells.drivers.base import BaseCellsDriver, DriverSettings
-from cells.messages import MESSAGE_TYPES, SealedMessage
+from cells.messages import MESSAGE_TYPES
+from tests.text_message import TextMessage
 from tools.polling import poll
 
 SEND_TIMEOUT_SECONDS = 2
@@ -100,8 +101,8 @@ class Bus:
         self._opened.close()
 
 
-def message(text: str, message_type: str = "targeted", *, fanout: bool = False) -> SealedMessage:
-    return SealedMessage(message_type, fanout, text)
+def message(text: str, message_type: str = "targeted", *, fanout: bool = False) -> TextMessage:
+    return TextMessage(message_type, fanout, text)
 
 
 class DriverContract:

@@ -14,8 +14,8 @@ from typing import Any
 from cells.db.rows import NeighborRow
 from cells.drivers.base import DriverSettings
 from cells.drivers.memory import MemoryDriver
-from cells.messages import SealedMessage
 from tests.functional.cell_tree import CellTree, wait_for
+from tests.text_message import TextMessage
 
 Json = dict[str, Any]
 MESSAGE_TYPES = ("targeted", "broadcast", "response")
@@ -119,7 +119,7 @@ class NovaNeighbor:
 
     def send(self, message: Json) -> None:
         """Send to the neighbour; routing_path and hop_count are the sender's business."""
-        sealed = SealedMessage(message["message_type"], bool(message.get("fanout")), json.dumps(message))
+        sealed = TextMessage(message["message_type"], bool(message.get("fanout")), json.dumps(message))
         row = NeighborRow(self.cell.path.last, self.cell.transport_url, is_parent=not self.is_parent, driver="memory")
         self._driver.send_message_to_cell(row, sealed)
 

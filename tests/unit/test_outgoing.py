@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from cells import exceptions
+from cells.budget import LONGEST_SECONDS, want_timeout
 from cells.counters import Counters
 from cells.db.rows import NeighborRow
 from cells.neighbors import Direction, NeighborTable
 from cells.outgoing import OutgoingMessages, want
-from cells.services.budget import LONGEST_SECONDS, want_timeout
 from cells.topology import Topology
 
 

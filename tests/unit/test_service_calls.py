@@ -12,6 +12,7 @@ import pytest
 
 import cells.rpc.manager_client
 from cells import exceptions, failure, service_calls
+from cells.budget import shrink
 from cells.counters import Counters
 from cells.db.rows import NeighborRow
 from cells.drivers.rpc_server import LongAnswer
@@ -20,7 +21,6 @@ from cells.neighbors import NeighborTable
 from cells.outgoing import OutgoingMessages
 from cells.pending import Monitor
 from cells.service_calls import ServiceCalls
-from cells.services.budget import shrink
 from cells.services.request import ServiceRequest
 from cells.topology import Topology
 

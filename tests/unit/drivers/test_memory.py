@@ -10,11 +10,11 @@ from cells import exceptions
 from cells.db.rows import NeighborRow
 from cells.drivers.base import DriverSettings, Target
 from cells.drivers.memory import MemoryDriver, Wire, lay_wire
-from cells.messages import SealedMessage
+from tests.text_message import TextMessage
 from tools.polling import poll
 
-MESSAGE = SealedMessage("targeted", False, "text")
-FANOUT = SealedMessage("targeted", True, "text")
+MESSAGE = TextMessage("targeted", False, "text")
+FANOUT = TextMessage("targeted", True, "text")
 
 
 def east(bus: str) -> NeighborRow:
@@ -59,7 +59,7 @@ def test_managers_of_a_cell_take_turns(start: Callable[..., list[str]], sender: 
 
 @pytest.mark.parametrize("message", [MESSAGE, FANOUT])
 def test_cell_that_is_not_started_can_not_be_reached(
-    start: Callable[..., list[str]], sender: MemoryDriver, message: SealedMessage
+    start: Callable[..., list[str]], sender: MemoryDriver, message: TextMessage
 ) -> None:
     start("memory://one/west")
     start(None)

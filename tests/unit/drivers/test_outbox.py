@@ -16,7 +16,7 @@ from cells.db.rows import NeighborRow
 from cells.drivers.base import BaseCellsDriver, OnMessage, Outgoing, Target
 from cells.drivers.outbox import Limits, Outboxes
 from cells.drivers.registry import Drivers
-from cells.messages import SealedMessage
+from tests.text_message import TextMessage
 from tools.polling import poll
 
 
@@ -24,8 +24,8 @@ def wait_for(condition: Callable[[], Any], what: str) -> Any:
     return poll(condition, what, timeout_seconds=10, pause_seconds=0.002)
 
 
-def message(text: str) -> SealedMessage:
-    return SealedMessage("targeted", False, text)
+def message(text: str) -> TextMessage:
+    return TextMessage("targeted", False, text)
 
 
 def neighbor(name: str, place: str = "here") -> NeighborRow:

@@ -14,9 +14,10 @@ from cells import exceptions
 from cells.db.rows import NeighborRow
 from cells.drivers import rpc
 from cells.drivers.base import DriverSettings
-from cells.messages import MESSAGE_TYPES, SealedMessage
+from cells.messages import MESSAGE_TYPES
+from tests.text_message import TextMessage
 
-MESSAGE = SealedMessage("targeted", False, json.dumps({"text": "hello"}))
+MESSAGE = TextMessage("targeted", False, json.dumps({"text": "hello"}))
 
 
 def neighbor(name: str, url: str = "fake://user:secret@host/a") -> NeighborRow:
@@ -64,7 +65,7 @@ def api(opened: Opened) -> Iterator[rpc.InterCellRPCAPI]:
 def test_nothing_is_opened_before_the_first_message(api: rpc.InterCellRPCAPI, opened: Opened) -> None:
     assert opened.urls == []
     api.send_message_to_cell(neighbor("east"), MESSAGE)
-    api.send_message_to_cell(neighbor("east"), SealedMessage("response", True, "{}"))
+    api.send_message_to_cell(neighbor("east"), TextMessage("response", True, "{}"))
     assert opened.urls == ["fake://user:secret@host/a"]
 
 

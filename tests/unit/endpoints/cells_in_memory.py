@@ -21,6 +21,8 @@ from cells.drivers.outbox import Limits as OutboxLimits
 from cells.drivers.outbox import Outboxes
 from cells.drivers.registry import Drivers
 from cells.endpoints import Call, Endpoints
+from cells.execution import Execution
+from cells.link_versions import LinkVersions
 from cells.messages import MESSAGE_TYPES
 from cells.neighbors import NeighborTable
 from cells.path import CellPath
@@ -62,11 +64,13 @@ class CellInMemory:
         self._outboxes = Outboxes(
             Drivers(self._settings(name)), self.counters, lambda _name, _is_reachable: None, OutboxLimits()
         )
+        execution = Execution(self.endpoints, WorkerThreads(4, 100, "cells-endpoint"), self.counters)
         router = Router(
             cell_name=name,
+            host="h1",
             table=self.table,
-            endpoints=self.endpoints,
-            threads=WorkerThreads(4, 100, "cells-endpoint"),
+            link_versions=LinkVersions(self.table, None),
+            execution=execution,
             pending=self.pending,
             outboxes=self._outboxes,
             counters=self.counters,
@@ -101,7 +105,7 @@ class CellInMemory:
             counters=self.counters,
             max_hop_count=10,
         )
-        router.bind(self.cell)
+        execution.bind(self.cell)
 
     def __enter__(self) -> CellInMemory:
         return self

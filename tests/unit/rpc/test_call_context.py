@@ -11,12 +11,12 @@ import pytest
 
 from cells import conf as cells_conf
 from cells import exceptions
+from cells.budget import shrink
 from cells.drivers.transport import open_transport
 from cells.rpc import MessageDeliveryFailure, RPCClient, Timeout, any_cell
 from cells.rpc import call_context as module
 from cells.rpc.manager_client import ManagerClient
 from cells.services import answers
-from cells.services.budget import shrink
 from cells.services.request import ServiceRequest
 
 UNREACHABLE = answers.of_error(exceptions.NeighborUnreachable("away", cell="east"))

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from cells.budget import LONGEST_SECONDS
 from cells.services import beats as module
 from cells.services.beats import BEATS, Beats
-from cells.services.budget import LONGEST_SECONDS
 from tools.polling import poll
 
 PATIENCE = 10.0

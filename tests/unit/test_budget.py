@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cells.services.budget import LONGEST_SECONDS, MOST_SECONDS, SHARE, shrink
+from cells.budget import LONGEST_SECONDS, MOST_SECONDS, SHARE, shrink
 
 
 def test_a_hop_keeps_a_share_of_a_short_time() -> None:

@@ -1,0 +1,97 @@
+"""The messages that wait for one neighbour, and those of them that travel together.
+
+Messages share a cast because they wait, and never wait in order to share one.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cells import exceptions
+from cells.drivers.base import Outgoing
+
+#: Takes the reason why a message was not delivered.  Must not block.
+OnFailure = Callable[[exceptions.CellsError], None]
+#: Called when the broker has taken a message.  Must not block.
+OnSent = Callable[[], object]
+
+#: Bounds of one cast of many messages.  More would save little, and make a message wait for the last of them.
+MAX_MESSAGES = 128
+MAX_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One message, and who is to be told what became of it."""
+
+    queued_at: float
+    message: Outgoing
+    on_failure: OnFailure
+    on_sent: OnSent | None
+
+
+class WaitingMessages:
+    """A bounded queue.  Not thread-safe: the outbox that has it locks."""
+
+    def __init__(self, max_messages: int, max_bytes: int) -> None:
+        self._max_messages = max_messages
+        self._max_bytes = max_bytes
+        self._count = 0
+        self._bytes = 0
+        #: a queue for each kind that may share a cast, and one for all that travel alone
+        self._queues: dict[object, collections.deque[Waiting]] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def put(self, waiting: Waiting) -> None:
+        """Add a message.
+
+        :raises OverflowError: so many wait already; the text says how many
+        """
+        size_bytes = waiting.message.size_bytes
+        if self._count >= self._max_messages:
+            raise OverflowError(f"{self._count} messages wait ([cells] send_queue_size)")
+        if self._count and self._bytes + size_bytes > self._max_bytes:
+            raise OverflowError(f"{self._bytes} bytes of messages wait ([cells] send_queue_bytes)")
+        self._count += 1
+        self._bytes += size_bytes
+        kind = _kind(waiting.message)
+        queue = self._queues.get(kind)
+        if queue is None:
+            queue = self._queues[kind] = collections.deque()
+        queue.append(waiting)
+
+    def take(self) -> list[Waiting]:
+        """The message that has waited longest, and those after it that may share a cast with it."""
+        kind = min(self._queues, key=lambda candidate: self._queues[candidate][0].queued_at)
+        queue = self._queues[kind]
+        taken = [queue.popleft()]
+        total_bytes = taken[0].message.size_bytes
+        if kind is not None:
+            while queue and len(taken) < MAX_MESSAGES:
+                total_bytes += queue[0].message.size_bytes
+                if total_bytes > MAX_BYTES:
+                    break
+                taken.append(queue.popleft())
+        if not queue:
+            del self._queues[kind]
+        self._count -= len(taken)
+        self._bytes -= sum(waiting.message.size_bytes for waiting in taken)
+        return taken
+
+    def clear(self) -> list[Waiting]:
+        """Take all."""
+        everything = [waiting for queue in self._queues.values() for waiting in queue]
+        self._queues.clear()
+        self._count = self._bytes = 0
+        return everything
+
+
+def _kind(message: Outgoing) -> object:
+    """Equal for messages that may share a cast, None for those that travel alone."""
+    if not message.may_share_a_cast:
+        return None
+    return (message.message_type, message.fanout, message.server, message.version)

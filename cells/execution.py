@@ -1,0 +1,126 @@
+"""Runs here what has arrived: the endpoint that a message names, once, in time, on the right thread."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent import futures
+from functools import partial
+from typing import Any
+
+from cells import exceptions
+from cells.counters import Counters
+from cells.duplicates import SeenMessages
+from cells.endpoints import Call, Endpoints, LocalCell
+from cells.messages import Message, Response
+from cells.worker_threads import WorkerThreads
+
+LOG = logging.getLogger(__name__)
+
+OnResponse = Callable[[Response], object]
+
+
+class Execution:
+    """Invokes endpoints.  Thread-safe."""
+
+    def __init__(self, endpoints: Endpoints, threads: WorkerThreads, counters: Counters) -> None:
+        self._endpoints = endpoints
+        self._threads = threads
+        self._counters = counters
+        self._seen = SeenMessages()
+        self._cell: LocalCell | None = None
+
+    def bind(self, cell: LocalCell) -> None:
+        """Say which cell endpoints see: it sends messages, so it is made after what receives them."""
+        self._cell = cell
+
+    def run(self, message: Message, on_response: OnResponse, still_working: Callable[[], object]) -> None:
+        """Run the endpoint.  Never raises, and does not wait for it.
+
+        :param on_response: called with what it returned or raised; not at all if the same message has run before
+        :param still_working: what the endpoint calls to say that its answer will still come
+        """
+        try:
+            if not self._is_new(message):
+                self._counters.count("dropped", "duplicate")
+                LOG.info("A %s message (%s) came by %s once more.", message.message_type, message.method, message.route)
+            elif self._endpoints.may_block(message.method):
+                self._threads.run(lambda: self._run(message, on_response, still_working))
+            else:
+                self._run(message, on_response, still_working)
+        except exceptions.CellsError as error:
+            self._counters.count("refused", type(error).__name__)
+            on_response(Response(str(message.route), error=error))
+
+    def _is_new(self, message: Message) -> bool:
+        """Whether it has not run here yet; an answer that nobody waits for does no harm."""
+        is_from_here = message.is_at_source or message.response_to is not None
+        return is_from_here or self._seen.is_new(message.id, message.route)
+
+    def _run(self, message: Message, on_response: OnResponse, still_working: Callable[[], object]) -> None:
+        assert self._cell is not None, "bind() comes before the first message"  # noqa: S101  # wiring, not input
+        # It may have waited for a thread.
+        if message.is_late(time.monotonic()):
+            on_response(too_late(message, self._counters))
+            return
+        try:
+            opened = message.opened()
+        except exceptions.MessageError as error:
+            self._counters.count("rejected", type(error).__name__)
+            on_response(Response(str(message.route), error=error))
+            return
+        call = Call(
+            cell=self._cell,
+            method=opened.method,
+            arguments=opened.kwargs,
+            message_type=opened.message_type,
+            route=opened.route,
+            response_to=opened.response_to,
+            context_values=opened.context,
+            deadline=opened.deadline,
+            traceparent=opened.traceparent,
+            still_working=still_working,
+        )
+        response = self._response(message, partial(self._endpoints.invoke, call))
+        if isinstance(response.value, futures.Future):
+            response.value.add_done_callback(lambda done: on_response(self._response(message, done.result)))
+        else:
+            on_response(response)
+
+    def _response(self, message: Message, ask: Callable[[], Any]) -> Response:
+        """What ``ask`` returns or raises."""
+        path = str(message.route)
+        error: Exception
+        try:
+            return Response(path, ask())
+        except exceptions.CellsError as raised:
+            error = raised
+            self._counters.count("failed", type(error).__name__)
+        except Exception as raised:  # whatever an endpoint raises is the caller's
+            error = raised
+        except SystemExit as raised:  # it would end the thread that reads messages, and nobody would be told
+            error = RuntimeError(f"The endpoint wanted to end the process: SystemExit({raised.code!r:.80})")
+        if not isinstance(error, exceptions.CellsError):
+            self._counters.count("failed", "Exception")
+            LOG.warning("The endpoint %s failed: %s: %s", message.method, type(error).__name__, error)
+            LOG.debug("Where it failed:", exc_info=error)
+        return Response(path, error=error)
+
+
+def too_late(message: Message, counters: Counters) -> Response:
+    """The answer to what came, or got its turn, when nobody waited for it any more; it is counted and logged."""
+    counters.count("dropped", "late")
+    LOG.info(
+        "A %s message (%s) of %s is not run: it came too late for who waits for its answer.",
+        message.message_type,
+        message.method,
+        message.route.first,
+    )
+    return Response(
+        str(message.route),
+        error=exceptions.CellTimeout(
+            f"Cell {message.route} did not run {message.title}: it got there when its time was over.",
+            cell=str(message.route),
+        ),
+    )

@@ -1,0 +1,106 @@
+"""The keys of the wire, read one by one: each is there and of the right type, or the message is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from cells import exceptions
+from cells.budget import LONGEST_SECONDS
+from cells.neighbors import Direction
+from cells.path import MAX_NAME_LENGTH
+
+T = TypeVar("T")
+
+#: Events that a message may gather on its way.
+MAX_TRACE = 200
+_REQUIRED: Any = object()
+
+
+def want(data: Mapping[str, Any], key: str, kind: type[T], default: Any = _REQUIRED) -> T:
+    """The value of ``key``, checked to be a ``kind``; a null counts as left out if it may be."""
+    value = data.get(key)
+    if value is None and default is not _REQUIRED:
+        return default  # type: ignore[no-any-return]  # the caller's own default, of its own type
+    if key not in data:
+        raise exceptions.MalformedMessage(f"The message has no {key!r}.")
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise exceptions.MalformedMessage(
+            f"{key!r} of the message must be of type {kind.__name__}, not {type(value).__name__}."
+        )
+    return value
+
+
+def want_deadline(data: Mapping[str, Any], now: float) -> float | None:
+    """Until when somebody waits, by the clock of ``now``; None if the message does not say."""
+    seconds = data.get("time_left")
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not math.isfinite(seconds):
+        raise exceptions.MalformedMessage(f"'time_left' must be a number of seconds, not {seconds!r:.40}.")
+    return now + min(seconds, LONGEST_SECONDS)
+
+
+def want_trace(data: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """What cells on the way have noted."""
+    events = want(data, "trace", list)
+    if len(events) > MAX_TRACE or not all(isinstance(event, dict) for event in events):
+        raise exceptions.MalformedMessage(f"'trace' must be a list of at most {MAX_TRACE} objects.")
+    return tuple(events)
+
+
+def want_name(data: Mapping[str, Any], key: str) -> str:
+    """The value of ``key``, checked to be a text that can stand in a line of a log."""
+    name = want(data, key, str)
+    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise exceptions.MalformedMessage(
+            f"{key!r} of the message must be 1 to {MAX_NAME_LENGTH} printable characters, not {name!a:.60}."
+        )
+    return name
+
+
+def want_direction(data: Mapping[str, Any]) -> Direction:
+    """The value of ``direction``, checked."""
+    try:
+        return Direction(want(data, "direction", str))
+    except ValueError as error:
+        raise exceptions.MalformedMessage(
+            f"'direction' must be 'up' or 'down', not {data['direction']!r:.40}."
+        ) from error
+
+
+def check_size(size_bytes: int, limit_bytes: int, what: str) -> None:
+    """:raises cells.exceptions.MessageTooLarge: ``size_bytes`` is over the limit"""
+    if size_bytes > limit_bytes:
+        raise exceptions.MessageTooLarge(
+            f"A message ({what}) of {size_bytes} bytes is longer than [cells] max_message_bytes = {limit_bytes}.",
+            size_bytes=size_bytes,
+            limit_bytes=limit_bytes,
+        )
+
+
+def _number(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"{digits:.20} is no number that can be sent")
+    return value
+
+
+# Made once: json.loads would make a decoder for each message.
+_strict = json.JSONDecoder(parse_float=_number, parse_constant=_number)
+
+
+def load(text: str, decoder: json.JSONDecoder = _strict) -> Mapping[str, Any]:
+    """The JSON object that ``text`` holds.
+
+    :raises cells.exceptions.MalformedMessage: it holds none
+    """
+    try:
+        data = decoder.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise exceptions.MalformedMessage(f"The message is no JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise exceptions.MalformedMessage(f"A message must be a JSON object, not {type(data).__name__}.")
+    return data

@@ -1,0 +1,38 @@
+"""A message of any text, for drivers: they do not look into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TextMessage:
+    """What a driver is handed, as :class:`cells.drivers.base.Outgoing` says."""
+
+    message_type: str
+    fanout: bool
+    text: str
+    version: str = "1.0"
+    server: str = ""
+    #: what it is as one of many in a cast; None: it travels alone
+    item: dict[str, Any] | None = None
+    deadline: float | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.text)
+
+    @property
+    def may_share_a_cast(self) -> bool:
+        return self.item is not None
+
+    def is_late(self, now: float) -> bool:
+        return self.deadline is not None and now >= self.deadline
+
+    def to_json(self) -> str:
+        return self.text
+
+    def to_item(self) -> dict[str, Any]:
+        assert self.item is not None
+        return self.item
