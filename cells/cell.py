@@ -7,6 +7,7 @@ periodic tasks use it too.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from cells.context import get_admin_context
 from cells.counters import Counters
 from cells.drivers import versions
 from cells.endpoints import CellPicker
+from cells.link_versions import LinkVersions
 from cells.messages import Response, TargetedMessage
 from cells.neighbors import Direction, NeighborTable
 from cells.path import CellPath
@@ -39,6 +41,7 @@ class Cell:
         capabilities: Capabilities,
         reports: Reports,
         table: NeighborTable,
+        link_versions: LinkVersions,
         topology: Topology,
         router: Router,
         pending: PendingCalls,
@@ -52,6 +55,7 @@ class Cell:
         self._own_capabilities = capabilities
         self._reports = reports
         self._table = table
+        self._link_versions = link_versions
         self._topology = topology
         self._router = router
         self._pending = pending
@@ -80,6 +84,20 @@ class Cell:
         """What ping answers."""
         path = str(self._topology.own_path)
         return {**self._identity, "cell": path, "path": path, "subtree": self._topology.subtree()}
+
+    def links(self) -> dict[str, Any]:
+        """What this cell reads, and what it speaks with each neighbour, and why."""
+        neighbors = self._table.snapshot()
+        links = [
+            {
+                "neighbor": row.name,
+                "is_parent": row.is_parent,
+                "state": self._table.state(row.name).value,
+                **dataclasses.asdict(self._link_versions.explain(row)),
+            }
+            for _, row in sorted(neighbors.all().items())
+        ]
+        return {"cell": str(self._topology.own_path), "reads": self._identity["version"], "links": links}
 
     def resolve(self, response_to: str, part: str, responses: Sequence[str], passed_on_to: Sequence[str]) -> bool:
         found = self._pending.add(response_to, part, responses, passed_on_to)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent import futures
+from dataclasses import replace
 from typing import Any
 
 import oslo_messaging
@@ -17,8 +18,8 @@ from cells import topology_report, transport_url
 from cells.budget import want_timeout
 from cells.cell import Cell
 from cells.counters import Counters
-from cells.link_versions import LinkVersions
 from cells.messages import Response
+from cells.multicalls import Multicalls
 from cells.neighbors import Direction, NeighborTable
 from cells.outgoing import OutgoingMessages, want
 from cells.pending import PendingCalls
@@ -28,37 +29,41 @@ from cells.topology import Topology
 
 
 class CellsManager:
-    """The RPC endpoint for services of the local cell, version 1.0.
+    """The RPC endpoint for services of the local cell, version 1.1.
 
     ``ctxt`` is everywhere the request context as a dict; ``kwargs`` are JSON values.
+    1.1 added ``trace`` and the broadcasts whose answers are asked for as they come.
     """
 
-    target = oslo_messaging.Target(version="1.0")
+    target = oslo_messaging.Target(version="1.1")
 
     def __init__(  # noqa: PLR0913  # the parts that the composition root wires together, by keyword
         self,
         *,
+        host: str,
         cell: Cell,
         router: Router,
         outgoing: OutgoingMessages,
         topology: Topology,
         table: NeighborTable,
-        link_versions: LinkVersions,
         pending: PendingCalls,
         counters: Counters,
         exception_modules: Sequence[str],
         call_timeout_seconds: float,
+        max_broadcasts: int,
     ) -> None:
+        """:param host: the RPC server name of this manager, where the rest of a broadcast's answers are asked for"""
+        self._host = host
         self._cell = cell
         self._router = router
         self._outgoing = outgoing
         self._topology = topology
         self._table = table
-        self._link_versions = link_versions
         self._pending = pending
         self._counters = counters
         self._exception_modules = tuple(exception_modules)
         self._call_timeout_seconds = call_timeout_seconds
+        self._broadcasts = Multicalls(max_broadcasts)
 
     def call(
         self,
@@ -112,6 +117,46 @@ class CellsManager:
             )
         return then(self._router.broadcast(message, self._timeout(timeout)), list)
 
+    def broadcast_start(  # noqa: PLR0913  # one argument per key of the message
+        self,
+        ctxt: dict[str, Any],
+        method_name: str,
+        method_kwargs: dict[str, Any],
+        direction: str,
+        timeout: float | None = None,
+        run_locally: bool = True,
+    ) -> dict[str, str]:
+        """Call ``method_name`` in all cells above or below, whose answers are asked for as they come.
+
+        :returns: ``{"id", "server"}``: where to ask for what
+        """
+        seconds = self._timeout(timeout)
+        with self._outgoing.noting_refusals("broadcast"):
+            message = self._outgoing.broadcast(
+                ctxt, method_name, method_kwargs, direction, needs_response=True, run_locally=run_locally
+            )
+            broadcast_id, answers = self._broadcasts.start((), seconds, is_open=True)
+
+        def finish(done: futures.Future[Sequence[str]]) -> None:
+            # What could not even be sent is told here.
+            answers.add("", list(done.result()))
+            answers.finish()
+
+        sent = self._router.broadcast(message, seconds, on_answers=lambda texts: answers.add("", list(texts)))
+        sent.add_done_callback(finish)
+        return {"id": broadcast_id, "server": self._host}
+
+    def broadcast_next(self, ctxt: dict[str, Any], broadcast_id: str) -> futures.Future[dict[str, Any]]:  # noqa: ARG002
+        """A future of the new answers: ``{"responses": [JSON text of Response, ...], "is_complete"}``.
+
+        :raises cells.exceptions.InvalidArguments: there is no such broadcast (any more)
+        """
+        return then(self._broadcasts.next(want(broadcast_id, str, "broadcast_id")), _responses_of)
+
+    def broadcast_stop(self, ctxt: dict[str, Any], broadcast_id: str) -> None:  # noqa: ARG002  # oslo's signature
+        """Nobody will ask for the answers any more."""
+        self._broadcasts.stop(broadcast_id)
+
     def broadcast_cast(
         self,
         ctxt: dict[str, Any],
@@ -154,6 +199,26 @@ class CellsManager:
         parent_state = self._table.state(own_path[-2]).value if len(own_path) > 1 else ""
         return then(answers, lambda texts: topology_report.draw(own_path, parent_state, self._responses(texts)))
 
+    def trace(
+        self, ctxt: dict[str, Any], cell_name: str, timeout: float | None = None
+    ) -> futures.Future[dict[str, Any]]:
+        """Ping another cell, and note what happens on the way there and back.
+
+        :returns: a future of ``{"events": [{"cell", "event", "at"}, ...], "error": text or None}``; ``at`` is in
+            seconds since 1970, by the clock of that cell
+        :raises cells.exceptions.RPCVersionCapError: a link from this cell can not carry it
+        """
+        with self._outgoing.noting_refusals("trace"):
+            message = self._outgoing.targeted(ctxt, cell_name, "ping", {}, needs_response=True)
+        return then(self._router.send(replace(message, trace=()), self._timeout(timeout)), self._events)
+
+    def _events(self, texts: Sequence[str]) -> dict[str, Any]:
+        response = Response.read_one(texts, self._exception_modules)
+        if response.error is not None and not response.trace:
+            raise response.error
+        error = None if response.error is None else str(response.error)
+        return {"events": list(response.trace), "error": error}
+
     def capabilities(self, ctxt: dict[str, Any]) -> dict[str, list[str]]:  # noqa: ARG002  # oslo's signature
         """What this cell and all cells below can do."""
         return self._cell.capabilities()
@@ -186,3 +251,8 @@ class CellsManager:
 
     def _responses(self, texts: Sequence[str]) -> list[Response]:
         return [Response.read(text, self._exception_modules) for text in texts]
+
+
+def _responses_of(batch: dict[str, Any]) -> dict[str, Any]:
+    texts = [text for _, came in batch["answers"] for text in came]
+    return {"responses": texts, "is_complete": batch["is_complete"]}

@@ -12,10 +12,10 @@ import time
 import uuid
 from collections.abc import Callable, Collection
 from concurrent import futures
+from functools import partial
 from typing import Any
 
 from cells import exceptions
-from cells.services.answers import Answer
 
 #: What nobody asks for is forgotten so long after the last answer was due.
 FORGET_SECONDS = 60.0
@@ -24,25 +24,37 @@ FORGET_SECONDS = 60.0
 class Multicall:
     """The answers to one call to many cells.  Thread-safe."""
 
-    def __init__(self, cells: Collection[str], ends_at: float) -> None:
+    def __init__(self, cells: Collection[str], ends_at: float, *, is_open: bool = False) -> None:
+        """:param is_open: not all who answer are known: it ends when it is said to"""
         self.ends_at = ends_at
         self._lock = threading.Lock()
         self._missing = set(cells)
-        self._new: list[tuple[str, Answer]] = []
+        self._is_open = is_open
+        self._new: list[tuple[str, Any]] = []
         self._waiting: futures.Future[dict[str, Any]] | None = None
 
-    def add(self, cell: str, answer: Answer) -> None:
+    def add(self, cell: str, answer: Any) -> None:
         """One cell has answered."""
         with self._lock:
             self._missing.discard(cell)
             self._new.append((cell, answer))
-            waiting, self._waiting = self._waiting, None
-            batch = self._take() if waiting is not None else None
-        if waiting is not None and batch is not None:
-            waiting.set_result(batch)
+            tell = self._tell()
+        tell()
+
+    def finish(self) -> None:
+        """There is no answer to come any more."""
+        with self._lock:
+            self._is_open = False
+            tell = self._tell()
+        tell()
+
+    def _tell(self) -> Callable[[], object]:
+        """Called under the lock: what is to be called without it, so that who waits gets what is new."""
+        waiting, self._waiting = self._waiting, None
+        return _nothing if waiting is None else partial(waiting.set_result, self._take())
 
     def next(self) -> futures.Future[dict[str, Any]]:
-        """A future of ``{"answers": [(cell, answer), ...], "is_complete": bool}``; it has at least one new answer.
+        """A future of ``{"answers": [(cell, answer), ...], "is_complete": bool}``: with new answers, or the end.
 
         Who asks again before the last future is done gets that one.
         """
@@ -50,7 +62,7 @@ class Multicall:
             if self._waiting is not None:
                 return self._waiting
             batch: futures.Future[dict[str, Any]] = futures.Future()
-            if self._new or not self._missing:
+            if self._new or self._is_complete:
                 batch.set_result(self._take())
             else:
                 self._waiting = batch
@@ -58,7 +70,11 @@ class Multicall:
 
     def _take(self) -> dict[str, Any]:
         answers, self._new = self._new, []
-        return {"answers": answers, "is_complete": not self._missing}
+        return {"answers": answers, "is_complete": self._is_complete}
+
+    @property
+    def _is_complete(self) -> bool:
+        return not self._missing and not self._is_open
 
 
 class Multicalls:
@@ -70,13 +86,14 @@ class Multicalls:
         self._lock = threading.Lock()
         self._multicalls: dict[str, Multicall] = {}
 
-    def start(self, cells: Collection[str], timeout_seconds: float) -> tuple[str, Multicall]:
+    def start(self, cells: Collection[str], timeout_seconds: float, *, is_open: bool = False) -> tuple[str, Multicall]:
         """A new one, and the id to ask for it.
 
+        :param is_open: as for :class:`Multicall`
         :raises cells.exceptions.ManagerBusy: too many are open
         """
         now = self._clock()
-        multicall = Multicall(cells, now + timeout_seconds)
+        multicall = Multicall(cells, now + timeout_seconds, is_open=is_open)
         with self._lock:
             for key in [key for key, old in self._multicalls.items() if old.ends_at + FORGET_SECONDS < now]:
                 del self._multicalls[key]
@@ -86,7 +103,7 @@ class Multicalls:
                     "([cells] max_pending_calls): try again later."
                 )
             multicall_id = str(uuid.uuid4())
-            if cells:
+            if cells or is_open:
                 self._multicalls[multicall_id] = multicall
         return multicall_id, multicall
 
@@ -109,3 +126,7 @@ class Multicalls:
         """Nobody will ask for it any more."""
         with self._lock:
             self._multicalls.pop(multicall_id, None)
+
+
+def _nothing() -> None:
+    """Nobody waits."""

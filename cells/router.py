@@ -153,7 +153,7 @@ class Router:
                 return
             self._counters.count("received")
             if message.trace is not None:
-                message = message.noting("received", time.time())
+                message = message.noting("received" if message.response_to is None else "answer received", time.time())
             answer = partial(self._reply, message) if message.needs_response else None
             if message.is_late(now):
                 self._settle(message, answer, too_late(message, self._counters))

@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,7 @@ import oslo_messaging
 
 from cells import exceptions, failure
 from cells.context import RequestContext
+from cells.drivers.transport import BROKER_ERRORS
 from cells.messages import Response
 
 Context = RequestContext | Mapping[str, Any]
@@ -24,6 +27,8 @@ Arguments = Mapping[str, Any] | None
 #: The manager gives up first and says why; the client waits a little longer.
 GRACE_SECONDS = 5.0
 VERSION = "1.0"
+#: What the manager must know for traces, and for broadcasts whose answers are asked for as they come.
+STREAMS_VERSION = "1.1"
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,66 @@ class CellsAPI:
         responses = [Response.read(text, self._exception_modules) for text in texts]
         return [CellAnswer(response.cell, response.value, response.error) for response in responses]
 
+    def broadcast_stream(  # noqa: PLR0913  # options by keyword
+        self,
+        ctxt: Context,
+        method: str,
+        kwargs: Arguments = None,
+        *,
+        direction: str = "down",
+        timeout: float | None = None,
+        run_locally: bool = True,
+    ) -> Iterator[CellAnswer]:
+        """As :meth:`broadcast_call`, but yield each answer as soon as it is there.
+
+        What is not wanted any more is let go by closing the iterator.
+
+        :raises cells.exceptions.RPCVersionCapError: [upgrade_levels] cells is below 1.1
+        """
+        timeout = timeout or self._timeout
+        started = self._call(
+            ctxt,
+            "broadcast_start",
+            None,
+            version=STREAMS_VERSION,
+            method_name=method,
+            method_kwargs=dict(kwargs or {}),
+            direction=direction,
+            timeout=timeout,
+            run_locally=run_locally,
+        )
+        return self._answers(ctxt, started, time.monotonic() + timeout)
+
+    def _answers(self, ctxt: Context, started: Mapping[str, str], deadline: float) -> Iterator[CellAnswer]:
+        where = {"version": STREAMS_VERSION, "server": started["server"]}
+        is_complete = False
+        try:
+            while not is_complete:
+                left = max(deadline - time.monotonic(), 0.0)
+                batch = self._call(ctxt, "broadcast_next", left, broadcast_id=started["id"], **where)
+                is_complete = batch["is_complete"]
+                for text in batch["responses"]:
+                    response = Response.read(text, self._exception_modules)
+                    yield CellAnswer(response.cell, response.value, response.error)
+        finally:
+            if not is_complete:
+                with contextlib.suppress(oslo_messaging.MessagingException, *BROKER_ERRORS):
+                    client = self._client.prepare(**where, retry=0)
+                    client.cast(_values(ctxt), "broadcast_stop", broadcast_id=started["id"])
+
+    def trace(self, ctxt: Context, cell: str, *, timeout: float | None = None) -> dict[str, Any]:
+        """Ping another cell, and see what happens on the way there and back.
+
+        :returns: ``{"events": [{"cell", "event", "at"}, ...], "error": text or None}``; ``at`` is in seconds since
+            1970, by the clock of that cell
+        :raises cells.exceptions.RPCVersionCapError: a link on the way speaks a version below 1.1
+        """
+        timeout = timeout or self._timeout
+        found: dict[str, Any] = self._call(
+            ctxt, "trace", timeout, version=STREAMS_VERSION, cell_name=cell, timeout=timeout
+        )
+        return found
+
     def broadcast_cast(
         self,
         ctxt: Context,
@@ -180,10 +245,25 @@ class CellsAPI:
         found: dict[str, Any] = self._call(ctxt, "status", None)
         return found
 
-    def _call(self, ctxt: Context, operation: str, wait: float | None, **arguments: Any) -> Any:
+    def _call(  # what is asked, of whom, and for how long
+        self,
+        ctxt: Context,
+        operation: str,
+        wait: float | None,
+        *,
+        version: str = VERSION,
+        server: str | None = None,
+        **arguments: Any,
+    ) -> Any:
         wait = (self._timeout if wait is None else wait) + GRACE_SECONDS
         try:
-            return self._client.prepare(timeout=wait).call(_values(ctxt), operation, **arguments)
+            client = self._client.prepare(timeout=wait, version=version, server=server)
+            return client.call(_values(ctxt), operation, **arguments)
+        except oslo_messaging.RPCVersionCapError as error:
+            raise exceptions.RPCVersionCapError(
+                f"{operation} needs version {version} of the manager's API, and [upgrade_levels] cells = "
+                f"{self._client.version_cap} forbids it: raise it once all managers of this cell are upgraded."
+            ) from error
         except oslo_messaging.MessagingTimeout as error:
             raise exceptions.ManagerTimeout(
                 f"The manager of this cell did not answer within {wait:g} seconds: is cells-manager running, and is "

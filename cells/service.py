@@ -139,6 +139,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             capabilities=own_capabilities,
             reports=reports,
             table=self.table,
+            link_versions=self.link_versions,
             topology=self.topology,
             router=self.router,
             pending=self.pending,
@@ -156,16 +157,17 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             max_hop_count=conf.cells.max_hop_count,
         )
         self.manager = CellsManager(
+            host=conf.host,
             cell=self.cell,
             router=self.router,
             outgoing=outgoing,
             topology=self.topology,
             table=self.table,
-            link_versions=self.link_versions,
             pending=self.pending,
             counters=self.counters,
             exception_modules=conf.cells.allowed_rpc_exception_modules,
             call_timeout_seconds=conf.cells.call_timeout,
+            max_broadcasts=conf.cells.max_pending_calls,
         )
         self.service_calls = ServiceCalls(
             host=conf.host,

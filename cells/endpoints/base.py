@@ -48,6 +48,9 @@ class LocalCell(Protocol):
     def describe(self) -> dict[str, Any]:
         """Name, path, host, versions and subtree of this cell; no I/O."""
 
+    def links(self) -> dict[str, Any]:
+        """Which version of the inter-cell API this cell speaks with each neighbour, and why; no I/O."""
+
     @property
     def services(self) -> LocalServices:
         """The services of this cell, for those of other cells."""

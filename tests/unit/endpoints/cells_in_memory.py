@@ -64,12 +64,13 @@ class CellInMemory:
         self._outboxes = Outboxes(
             Drivers(self._settings(name)), self.counters, lambda _name, _is_reachable: None, OutboxLimits()
         )
+        link_versions = LinkVersions(self.table, None)
         execution = Execution(self.endpoints, WorkerThreads(4, 100, "cells-endpoint"), self.counters)
         router = Router(
             cell_name=name,
             host="h1",
             table=self.table,
-            link_versions=LinkVersions(self.table, None),
+            link_versions=link_versions,
             execution=execution,
             pending=self.pending,
             outboxes=self._outboxes,
@@ -99,6 +100,7 @@ class CellInMemory:
             services=services,
             picker=picker,
             table=self.table,
+            link_versions=link_versions,
             topology=topology,
             router=router,
             pending=self.pending,
