@@ -24,9 +24,15 @@ class Counters:
             registry=self.registry,
         )
 
+        #: what labels() looks up under a lock, and this is called for each message
+        self._known: dict[tuple[str, str], prometheus_client.Counter] = {}
+
     def count(self, event: str, reason: str = "", *, times: int = 1) -> None:
         """Add one, or ``times``, to ``event``; ``reason`` is a class name or another word of a small set."""
-        self._events.labels(event, reason).inc(times)
+        counter = self._known.get((event, reason))
+        if counter is None:
+            counter = self._known[event, reason] = self._events.labels(event, reason)
+        counter.inc(times)
 
     def as_dict(self) -> dict[str, int]:
         """All counts that are not zero: ``{"rejected.MalformedMessage": 3}``."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent import futures
-from dataclasses import replace
 from typing import Any
 
 import oslo_messaging
@@ -210,7 +209,7 @@ class CellsManager:
         """
         with self._outgoing.noting_refusals("trace"):
             message = self._outgoing.targeted(ctxt, cell_name, "ping", {}, needs_response=True)
-        return then(self._router.send(replace(message, trace=()), self._timeout(timeout)), self._events)
+        return then(self._router.send(message.but(trace=()), self._timeout(timeout)), self._events)
 
     def _events(self, texts: Sequence[str]) -> dict[str, Any]:
         response = Response.read_one(texts, self._exception_modules)

@@ -6,6 +6,7 @@ is used for the way a message has walked, ``az1!east!api``, source first.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from typing import overload
 
@@ -15,6 +16,9 @@ SEPARATOR = "!"
 MAX_NAME_LENGTH = 255
 #: Cells of the longest path, twice what [cells] max_hop_count can be.
 MAX_LENGTH = 2000
+
+#: Characters of the longest path that is remembered once it is read.
+MAX_REMEMBERED_LENGTH = 1024
 
 #: Where the name of a neighbour is expected: whichever it is.  No cell can have this name.
 ANY_NEIGHBOR = SEPARATOR
@@ -40,6 +44,23 @@ def check_name(name: object) -> str:
     return name
 
 
+@functools.lru_cache(maxsize=4096)
+def step(route: object, here: str, target: object) -> tuple[str, str, bool] | None:
+    """The next step of a message that ``here`` has just received, on its way to ``target``.
+
+    :param route: the way that it has walked, without ``here``
+    :returns: the way with ``here``, the name of the next cell, and whether that is the last one; None if
+        one of the two is no path, or the way does not lead there, or leads no further than here
+    """
+    try:
+        walked, whole = CellPath.parse(route).child(here), CellPath.parse(target)
+    except exceptions.MessageError:
+        return None
+    if len(walked) >= len(whole) or not walked.is_prefix_of(whole):
+        return None
+    return str(walked), whole[len(walked)], len(walked) + 1 == len(whole)
+
+
 class CellPath:
     """A path of one or more cell names.  Immutable, hashable, ordered by its names."""
 
@@ -62,11 +83,7 @@ class CellPath:
             raise exceptions.MalformedMessage(
                 f"{text[:40]!r}... is no path of cells: it is longer than one of {MAX_LENGTH}."
             )
-        names = text.split(SEPARATOR)
-        try:
-            return cls(check_name(name) for name in names)
-        except exceptions.InvalidNeighbor as error:
-            raise exceptions.MalformedMessage(f"{text!r:.80} is no path of cells: {error.message}") from error
+        return _path(text) if len(text) <= MAX_REMEMBERED_LENGTH else _read(text)
 
     def __str__(self) -> str:
         return SEPARATOR.join(self._names)
@@ -145,3 +162,14 @@ class CellPath:
                 f"{other} does not start at the top of this tree, which is {self.first}.", cell=str(other)
             )
         return CellPath((*self._names[shared - 1 :][::-1], *other._names[shared:]))
+
+
+def _read(text: str) -> CellPath:
+    try:
+        return CellPath(check_name(name) for name in text.split(SEPARATOR))
+    except exceptions.InvalidNeighbor as error:
+        raise exceptions.MalformedMessage(f"{text!r:.80} is no path of cells: {error.message}") from error
+
+
+#: The same messages walk the same ways again and again.
+_path = functools.lru_cache(maxsize=4096)(_read)

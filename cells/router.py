@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent import futures
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from cells import exceptions
@@ -27,9 +27,11 @@ from cells.messages import (
     Hop,
     Message,
     Plan,
+    Relay,
     Response,
     ResponseMessage,
     TargetedMessage,
+    Transit,
     parse,
     salvage,
 )
@@ -82,6 +84,7 @@ class Router:
         self._host = host
         self._table = table
         self._versions = link_versions
+        self._relay = Relay(cell_name, link_versions.toward, limits.max_message_bytes)
         self._execution = execution
         self._pending = pending
         self._outboxes = outboxes
@@ -117,11 +120,11 @@ class Router:
             text of Response per cell, of none if ``on_answers`` takes them
         """
         take = None if on_answers is None else lambda _, texts: on_answers(texts)
-        return self._ask(replace(message, streams=True), Patience(timeout_seconds, growing=Growing(take)))
+        return self._ask(message.but(streams=True), Patience(timeout_seconds, growing=Growing(take)))
 
     def _ask(self, message: Message, patience: Patience) -> futures.Future[Sequence[str]]:
         answers: futures.Future[Sequence[str]] = futures.Future()
-        asked = replace(message, reply_server=self._host, deadline=time.monotonic() + patience.seconds)
+        asked = message.but(reply_server=self._host, deadline=time.monotonic() + patience.seconds)
         self._advance(asked.noting("asked", time.time()), answers.set_result, patience)
         return answers
 
@@ -148,6 +151,8 @@ class Router:
         """Take a message that has come from a neighbour, as :func:`cells.messages.parse` does.  Never raises."""
         try:
             now = time.monotonic()
+            if self._pass_on(came, now):
+                return
             message = self._read(came, now)
             if message is None:
                 return
@@ -162,6 +167,21 @@ class Router:
         except Exception:  # a bug must cost one message, not the manager
             self._counters.count("rejected", "Bug")
             LOG.exception("A message could not be handled.")
+
+    def _pass_on(self, came: object, now: float) -> bool:
+        """Send on what is only on its way through this cell, if there is nothing else to it."""
+        transit = self._relay.transit(came, self._table.snapshot(), now)
+        if transit is None:
+            return False
+        self._counters.count("received")
+        self._outboxes.send(transit.neighbor, transit.message, partial(self._not_passed_on, came, now, transit))
+        return True
+
+    def _not_passed_on(self, came: object, now: float, transit: Transit, error: exceptions.CellsError) -> None:
+        message = self._read(came, now)
+        if message is not None:
+            answer = partial(self._reply, message) if message.needs_response else None
+            self._settle(message, answer, Response(str(message.route.child(transit.neighbor.name)), error=error))
 
     def _read(self, came: object, now: float) -> Message | None:
         limits = self._limits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from stevedore import extension
@@ -15,13 +15,29 @@ from cells.endpoints.base import Call, EndpointMark, mark_of
 NAMESPACE = "cells.endpoints"
 
 
+#: Sets of names of arguments that are known to fit one endpoint; callers use few.
+MAX_KNOWN = 64
+
+
 class _Endpoint:
-    __slots__ = ("function", "mark", "signature")
+    __slots__ = ("_fitting", "function", "mark", "signature")
 
     def __init__(self, function: Callable[..., Any], mark: EndpointMark) -> None:
         self.function = function
         self.mark = mark
         self.signature = inspect.signature(function)
+        self._fitting: set[frozenset[str]] = set()
+
+    def check(self, arguments: Mapping[str, Any]) -> None:
+        """See that arguments of these names can be given.
+
+        :raises TypeError: they can not
+        """
+        names = frozenset(arguments)
+        if names not in self._fitting:
+            self.signature.bind(None, **arguments)
+            if len(self._fitting) < MAX_KNOWN:
+                self._fitting.add(names)
 
 
 class Endpoints:
@@ -93,14 +109,14 @@ class Endpoints:
                 method=call.method,
             )
         try:
-            bound = found.signature.bind(call, **call.arguments)
+            found.check(call.arguments)
         except TypeError as error:
             raise exceptions.InvalidArguments(
                 f"The arguments do not fit {call.method}{_shown(found.signature)}: {error}.",
                 cell=call.cell.name,
                 method=call.method,
             ) from error
-        return found.function(*bound.args, **bound.kwargs)
+        return found.function(call, **call.arguments)
 
 
 def _functions(plugin: Any) -> list[Callable[..., Any]]:

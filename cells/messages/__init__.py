@@ -6,6 +6,7 @@ from cells.messages.codec import MESSAGE_TYPES, parse, salvage
 from cells.messages.response import Response, ResponseMessage
 from cells.messages.sealed import SealedMessage
 from cells.messages.targeted import TargetedMessage
+from cells.messages.transit import Relay, Transit
 
 __all__ = [
     "HERE",
@@ -14,10 +15,12 @@ __all__ = [
     "Hop",
     "Message",
     "Plan",
+    "Relay",
     "Response",
     "ResponseMessage",
     "SealedMessage",
     "TargetedMessage",
+    "Transit",
     "new_id",
     "parse",
     "salvage",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cells import exceptions
@@ -129,6 +129,14 @@ class Message:
         """The way that an answer has to walk from here."""
         raise NotImplementedError
 
+    def but(self, **changes: Any) -> Self:
+        """The message with some fields changed: as :func:`dataclasses.replace`, at a quarter of its price."""
+        changed = object.__new__(type(self))
+        changed.__dict__.update(self.__dict__, **changes)
+        if not changes.keys().isdisjoint(("payload", "kwargs", "context")):
+            changed.__dict__.pop("payload_text", None)
+        return changed
+
     def missing(self, part: str) -> CellPath:
         """The cell whose answer is missing: ``part`` of this one's answers, as in :attr:`Plan.awaited`, or deeper."""
         return self.route.joined(CellPath.parse(part)) if part else self.route
@@ -146,7 +154,7 @@ class Message:
 
     def arrived_at(self, cell: str) -> Self:
         """The message once ``cell`` has received it."""
-        return replace(self, route=self.route.child(cell), hop_count=self.hop_count + 1)
+        return self.but(route=self.route.child(cell), hop_count=self.hop_count + 1)
 
     def noting(self, event: str, at: float) -> Self:
         """The message with one more event of this cell, if somebody wants to know.
@@ -155,7 +163,7 @@ class Message:
         """
         if self.trace is None or len(self.trace) >= MAX_TRACE:
             return self
-        return replace(self, trace=(*self.trace, {"cell": self.here, "event": event, "at": round(at, 6)}))
+        return self.but(trace=(*self.trace, {"cell": self.here, "event": event, "at": round(at, 6)}))
 
     def opened(self) -> Self:
         """The message with its context and arguments read.
@@ -165,9 +173,7 @@ class Message:
         if self.payload is None:
             return self
         data = load(self.payload)
-        return replace(
-            self, payload=None, kwargs=want(data, "method_kwargs", dict), context=want(data, "ctxt", dict, {})
-        )
+        return self.but(payload=None, kwargs=want(data, "method_kwargs", dict), context=want(data, "ctxt", dict, {}))
 
     def head(self, version: str) -> dict[str, Any]:
         """The keys that every cell on the way reads, but for the time that is left."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from cells.db.rows import NeighborRow
@@ -50,7 +50,7 @@ class BroadcastMessage(Message):
 
     def _hop(self, neighbor: NeighborRow, version: str) -> Hop:
         can_stream = versions.speaks(version, versions.STREAMED_ANSWERS)
-        message = self if can_stream or not self.streams else replace(self, streams=False)
+        message = self if can_stream or not self.streams else self.but(streams=False)
         return Hop(neighbor, message, answered_by=neighbor.name)
 
     def head(self, version: str) -> dict[str, Any]:

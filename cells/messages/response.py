@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cells import exceptions, failure
@@ -107,7 +107,7 @@ class ResponseMessage(TargetedMessage):
         if passed_on_to:
             kwargs["passed_on_to"] = list(passed_on_to)
         if isinstance(message, ResponseMessage):
-            return replace(message, kwargs=kwargs, payload=None)
+            return message.but(kwargs=kwargs, payload=None)
         target = message.return_path
         return cls(
             method=METHOD,
@@ -126,7 +126,7 @@ class ResponseMessage(TargetedMessage):
     def forwarded_by(self, direction: Direction) -> Self:
         # Only one manager of the source cell waits. Who that is may not be known, or not be told on the last link.
         is_last_hop = len(self.route) + 1 == len(self.target)
-        return replace(self, direction=direction, fanout=is_last_hop)
+        return self.but(direction=direction, fanout=is_last_hop)
 
     def server(self, version: str) -> str:
         return self.reply_server if self.fanout and versions.speaks(version, versions.REPLY_SERVER) else ""
@@ -140,11 +140,11 @@ class ResponseMessage(TargetedMessage):
         if not isinstance(responses, list):
             return message
         noted = [_with_trace(text, message.trace) for text in responses]
-        return replace(message, trace=None, kwargs={**message.kwargs, "responses": noted})
+        return message.but(trace=None, kwargs={**message.kwargs, "responses": noted})
 
     def head(self, version: str) -> dict[str, Any]:
         # An answer has an older form, the one without a trace.
-        message = self if versions.speaks(version, versions.TRACE) else replace(self, trace=None)
+        message = self if versions.speaks(version, versions.TRACE) else self.but(trace=None)
         return {**super(ResponseMessage, message).head(version), "response_uuid": self.answers}
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cells import exceptions
@@ -74,7 +74,7 @@ class TargetedMessage(Message):
 
     def forwarded_by(self, direction: Direction) -> Self:
         """The message as it leaves this cell."""
-        return self if direction is self.direction else replace(self, direction=direction)
+        return self if direction is self.direction else self.but(direction=direction)
 
     def head(self, version: str) -> dict[str, Any]:
         if self.trace is not None and not versions.speaks(version, versions.TRACE):
