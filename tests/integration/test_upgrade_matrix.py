@@ -1,0 +1,101 @@
+"""``cells upgrade matrix`` and ``cells trace`` in a tree of real managers, capped in every way that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration.processes import Tree
+from tests.integration.rabbitmq import VirtualHostPool
+from tools.polling import poll
+
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(180)]
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory, rabbitmq: VirtualHostPool) -> Iterator[Tree]:
+    """East is capped for all its neighbours; api, by default "auto", will be for west alone."""
+    tree = Tree(
+        tmp_path_factory.mktemp("matrix"),
+        {"api": {"east": {"az1": {}}, "west": {}}},
+        rabbitmq.take,
+        cell_options={"east": {"upgrade_levels": {"intercell": "1.2"}}},
+    )
+    try:
+        yield tree.start()
+    finally:
+        tree.stop()
+
+
+def matrix(tree: Tree) -> dict[tuple[str, str], dict[str, Any]]:
+    """The rows by cell and neighbour."""
+    rows = tree["api"].cells("upgrade", "matrix", "-f", "json", "--timeout", "10").json()
+    return {(row["cell"], row["neighbor"]): row for row in rows}
+
+
+def spoken(tree: Tree) -> dict[tuple[str, str], str]:
+    return {link: row["spoken"] for link, row in matrix(tree).items()}
+
+
+ALL_LINKS = {
+    ("api", "east"): "1.3",
+    ("api", "west"): "1.3",
+    ("api!east", "api"): "1.2",
+    ("api!east", "az1"): "1.2",
+    ("api!east!az1", "east"): "1.3",
+    ("api!west", "api"): "1.3",
+}
+
+
+def test_each_link_is_shown_with_what_caps_it(tree: Tree) -> None:
+    poll(lambda: spoken(tree) == ALL_LINKS, "all cells have announced what they read")
+
+    rows = matrix(tree)
+    assert {row["reads"] for row in rows.values()} == {"1.3"}
+    assert {row["announced"] for row in rows.values()} == {"1.3"}
+    by_default = rows["api", "east"]
+    assert (by_default["type"], by_default["state"]) == ("child", "up")
+    assert (by_default["global_cap"], by_default["neighbor_cap"]) == ("auto", None)
+    assert (by_default["can_be_raised"], by_default["reason"]) == (False, "")
+    for neighbor in ("api", "az1"):
+        for_all = rows["api!east", neighbor]
+        assert (for_all["global_cap"], for_all["can_be_raised"]) == ("1.2", True)
+        assert for_all["reason"] == f"[upgrade_levels] intercell = 1.2; {neighbor} reads 1.3"
+
+    tree["api"].succeed("neighbor", "set", "west", "--version-cap", "1.0")
+    tree["api"].hup()
+    poll(lambda: spoken(tree) == {**ALL_LINKS, ("api", "west"): "1.0"}, "the cap of west alone holds")
+    of_one = matrix(tree)["api", "west"]
+    assert (of_one["neighbor_cap"], of_one["can_be_raised"]) == ("1.0", True)
+    assert of_one["reason"] == "the cap of neighbour west, 1.0; west reads 1.3"
+    refused = tree["api"].cells("trace", "west")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "upgrade matrix" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+    tree["api"].succeed("neighbor", "set", "west", "--version-cap", "auto")
+    tree["api"].hup()
+    poll(lambda: spoken(tree) == ALL_LINKS, "the cap of west is raised")
+
+
+def test_a_trace_shows_the_way_there_and_back(tree: Tree) -> None:
+    events = tree["api"].cells("trace", "az1", "-f", "json").json()
+    assert [event["cell"] for event in events] == ["api", "east", "az1", "az1", "east", "api"]
+    assert events[0]["seconds"] == 0
+    # The clocks of all cells of this test are the same one.
+    seconds = [event["seconds"] for event in events]
+    assert seconds == sorted(seconds)
+
+
+def test_a_silent_cell_is_a_row_and_the_others_are_shown(tree: Tree) -> None:
+    poll(lambda: spoken(tree) == ALL_LINKS, "all cells have announced what they read")
+    tree["az1"].kill()
+
+    shown = tree["api"].cells("upgrade", "matrix", "-f", "value", "-c", "cell", "-c", "reads", "--timeout", "2")
+
+    assert shown.returncode == 1
+    assert shown.stdout.splitlines() == [*["api 1.3"] * 2, *["api!east 1.3"] * 2, "api!east!az1 1.3", "api!west 1.3"]
+    assert shown.stderr.startswith("cells: api!east!az1 does not tell what it speaks: CellTimeout: ")
+    assert len(shown.stderr.splitlines()) == 1

@@ -1,0 +1,157 @@
+"""``cells upgrade matrix``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+
+from cells import exceptions
+from cells.rpcapi import CellAnswer
+from tests.unit.cli.conftest import Cells, Manager
+
+
+def link(neighbor: str, **values: Any) -> dict[str, Any]:
+    return {
+        "neighbor": neighbor,
+        "is_parent": False,
+        "state": "up",
+        "spoken": "1.3",
+        "announced": "1.3",
+        "global_cap": "auto",
+        "neighbor_cap": None,
+        "can_be_raised": False,
+        "reason": "",
+        **values,
+    }
+
+
+def tells(cell: str, *links: dict[str, Any], reads: str = "1.3") -> CellAnswer:
+    return CellAnswer(cell, {"cell": cell, "reads": reads, "links": list(links)})
+
+
+CAPPED = {"spoken": "1.1", "neighbor_cap": "1.1", "can_be_raised": True, "reason": "the cap of neighbour az1, 1.1"}
+
+
+@pytest.fixture(autouse=True)
+def east(manager: Manager) -> None:
+    """The cell that is asked is below another one."""
+    manager.described = {"path": "api!east"}
+
+
+def rows(cells: Cells, *words: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = cells.succeed("upgrade", "matrix", "-f", "json", *words).value
+    return found
+
+
+def test_a_row_for_each_cell_and_neighbour_parents_first(cells: Cells, manager: Manager) -> None:
+    manager.answers = [
+        [
+            tells("east!az1", link("east", is_parent=True)),
+            tells("east", link("az1", **CAPPED), link("api", is_parent=True)),
+        ]
+    ]
+    found = rows(cells, "--timeout", "4")
+    assert [(row["cell"], row["neighbor"], row["type"]) for row in found] == [
+        ("api!east", "api", "parent"),
+        ("api!east", "az1", "child"),
+        ("api!east!az1", "east", "parent"),
+    ]
+    assert found[1] == {
+        "cell": "api!east",
+        "reads": "1.3",
+        "neighbor": "az1",
+        "type": "child",
+        "state": "up",
+        "announced": "1.3",
+        "spoken": "1.1",
+        "global_cap": "auto",
+        "neighbor_cap": "1.1",
+        "can_be_raised": True,
+        "reason": "the cap of neighbour az1, 1.1",
+    }
+    assert manager.asked == [("broadcast_call", "links", {}, "down", 4.0)]
+
+
+def test_a_table_for_people_and_csv_for_programs(cells: Cells, manager: Manager) -> None:
+    manager.answers = [[tells("east", link("az1", **CAPPED), link("az2"))]] * 2
+    lines = cells.succeed("upgrade", "matrix").out.splitlines()
+    words = [[word.strip() for word in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
+    assert [dict(zip(words[0], row, strict=True))["can_be_raised"] for row in words[1:]] == ["yes", "no"]
+    assert dict(zip(words[0], words[2], strict=True))["neighbor_cap"] == ""
+    assert "None" not in "".join(lines)
+    assert lines[-1].startswith("+")  # nothing stands below the table
+    read = list(csv.DictReader(io.StringIO(cells.succeed("upgrade", "matrix", "-f", "csv").out)))
+    assert [(row["neighbor"], row["can_be_raised"], row["neighbor_cap"]) for row in read] == [
+        ("az1", "True", "1.1"),
+        ("az2", "False", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "reads", "reason"),
+    [
+        (exceptions.UnknownMethod("no links here", method="links"), "1.1", "a release before this command"),
+        (exceptions.RemoteError("no attribute", exc_type="AttributeError", value="links"), "1.0", "Nova's"),
+    ],
+)
+def test_an_old_cell_has_a_row_and_is_no_failure(
+    cells: Cells, manager: Manager, error: Exception, reads: str, reason: str
+) -> None:
+    manager.answers = [[CellAnswer("east!az1", error=error), tells("east", link("az1", announced="1.1"))]]
+    old = rows(cells)[-1]
+    assert (old["cell"], old["reads"], old["neighbor"], old["can_be_raised"]) == ("api!east!az1", reads, None, None)
+    assert reason in old["reason"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        exceptions.CellTimeout("az1 is\nsilent"),
+        exceptions.NeighborUnreachable("az1 is\nsilent"),
+        exceptions.RemoteError("az1 is\nsilent", exc_type="KeyError"),
+    ],
+)
+def test_a_silent_cell_has_a_row_and_the_status_is_1(cells: Cells, manager: Manager, error: Exception) -> None:
+    manager.answers = [[CellAnswer("east!az1", error=error), tells("east", link("az1", announced="1.1"))]]
+    result = cells("upgrade", "matrix", "-f", "json")
+    why = f"{type(error).__name__}: az1 is silent"
+    assert (result.status, result.err) == (1, f"cells: api!east!az1 does not tell what it speaks: {why}\n")
+    assert [(row["cell"], row["reads"], row["reason"]) for row in result.value] == [
+        ("api!east", "1.3", ""),
+        ("api!east!az1", "1.1", why),
+    ]
+
+
+def test_a_cell_that_was_reached_by_two_ways_has_its_rows_once(cells: Cells, manager: Manager) -> None:
+    twice = CellAnswer("east!az2!az1", error=exceptions.DuplicateMessageError("it has come by another way"))
+    manager.answers = [[tells("east", link("az1")), tells("east!az1"), twice]]
+    assert [row["cell"] for row in rows(cells)] == ["api!east", "api!east!az1"]
+
+
+def test_a_cell_without_neighbours(cells: Cells, manager: Manager) -> None:
+    manager.answers = [[tells("east")]]
+    assert [(row["cell"], row["reads"], row["reason"]) for row in rows(cells)] == [
+        ("api!east", "1.3", "it has no neighbours")
+    ]
+
+
+@pytest.mark.parametrize("value", [None, "links", {"links": "none"}, {"links": [3]}, {}])
+def test_what_a_later_release_may_answer_is_no_bug(cells: Cells, manager: Manager, value: Any) -> None:
+    manager.answers = [[CellAnswer("east", value)]]
+    assert [row["cell"] for row in rows(cells)] == ["api!east"]
+
+
+def test_an_answer_that_can_not_be_read(cells: Cells, manager: Manager) -> None:
+    manager.answers = [[tells("east"), CellAnswer("", error=exceptions.MalformedMessage("What is this?"))]]
+    result = cells("upgrade", "matrix", "-f", "json")
+    assert (result.status, [row["cell"] for row in result.value]) == (1, ["api!east", "api!east!?"])
+    assert "What is this?" in result.err
+
+
+def test_a_wrong_command_line(cells: Cells, manager: Manager) -> None:
+    assert "'soon'" in cells.fail("upgrade", "matrix", "--timeout", "soon", status=2)
+    assert "upgrade matrix" in cells.fail("upgrade", "matrices", status=2)
+    assert manager.asked == []
