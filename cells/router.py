@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent import futures
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from cells import exceptions
@@ -236,7 +236,10 @@ class Router:
         if plan.awaited is not None and answer is not None:
             self._await(message, plan, plan.awaited, answer, patience)
         for hop in plan.hops:
-            self._hand_over(hop, self._answer_of(message, plan, answer, hop.answered_by), on_sent)
+            # An answer that is awaited here ends here, and not where that goes which this cell makes of it.
+            ends_here = hop.answered_by in (plan.awaited or ())
+            sent = replace(hop, message=hop.message.but(reply_server=self._host)) if ends_here else hop
+            self._hand_over(sent, self._answer_of(message, plan, answer, hop.answered_by), on_sent)
         if plan.run_here:
             own_answer = self._answer_of(message, plan, answer, HERE)
             self._execution.run(

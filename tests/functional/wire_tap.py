@@ -1,0 +1,168 @@
+"""A tree of cells of several releases, in which a test sees every message that crosses a link.
+
+A cell of an older release is ours with what it has learnt since taken away: it announces its own version, speaks
+no higher one, overlooks keys that came later, and does not know ``process_messages``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cells import conf as cells_conf
+from cells.db.rows import NeighborRow
+from cells.drivers import versions
+from cells.endpoints import Endpoints
+from cells.path import CellPath
+from cells.service import CellsService
+from tests.functional.cell_tree import CellTree, Shape, TreeCell, wait_for
+
+#: The keys of a message's head by the version that brought them.
+NEW_KEYS = {
+    "1.0": frozenset[str](),
+    "1.1": frozenset({"time_left", "reply_server", "traceparent", "trace"}),
+    "1.2": frozenset({"stream"}),
+    "1.3": frozenset[str](),
+}
+VERSIONS = tuple(NEW_KEYS)
+_PAYLOAD = frozenset({"payload", "ctxt", "method_kwargs"})
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One message as a manager got it from a neighbour."""
+
+    cell: str
+    host: str
+    #: whether it was one of process_messages, and not the text of process_message
+    is_item: bool
+    #: all keys as they came
+    keys: Mapping[str, Any]
+
+    @property
+    def head(self) -> Mapping[str, Any]:
+        """The keys that every cell on the way reads."""
+        return {key: value for key, value in self.keys.items() if key not in _PAYLOAD}
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        keys = json.loads(self.keys["payload"]) if "payload" in self.keys else self.keys
+        arguments: dict[str, Any] = keys["method_kwargs"]
+        return arguments
+
+    @property
+    def features(self) -> set[str]:
+        """The versions, but for the oldest, of which it has something."""
+        found = {version for version, keys in NEW_KEYS.items() if keys & self.keys.keys()}
+        return found | ({"1.3"} if self.is_item or "payload" in self.keys else set())
+
+
+class VersionTree(CellTree):
+    """CellTree with releases and caps.
+
+    :param releases: the newest version that a cell reads, by its name, if not that of this release
+    :param caps: of the row that a cell has of a neighbour, by both names
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        *,
+        releases: Mapping[str, str] | None = None,
+        caps: Mapping[tuple[str, str], str] | None = None,
+        **options: Any,
+    ) -> None:
+        self._releases = dict(releases or {})
+        self._caps = dict(caps or {})
+        self._functions: Sequence[Callable[..., Any]] = ()
+        self._arrivals: list[Arrival] = []
+        self._lock = threading.Lock()
+        #: what reached a cell that has no method to take it
+        self.unreadable: list[Arrival] = []
+        super().__init__(shape, **options)
+
+    def forget_arrivals(self) -> None:
+        """Look at nothing that has come so far."""
+        with self._lock:
+            self._arrivals.clear()
+            self.unreadable.clear()
+
+    def arrivals(self, **keys: Any) -> list[Arrival]:
+        """Those that had these keys, in the order in which they came."""
+        with self._lock:
+            return [arrival for arrival in self._arrivals if keys.items() <= arrival.keys.items()]
+
+    def answers(self, request: Arrival, cell: str) -> list[Arrival]:
+        """What came to a cell as an answer to a request."""
+        return [one for one in self.arrivals(response_uuid=request.keys["uuid"]) if one.cell == cell]
+
+    def spoken(self, cell: str, neighbor: str) -> str:
+        """The version that a cell speaks with a neighbour."""
+        service = self[cell].service
+        return service.link_versions.toward(service.table.snapshot().all()[neighbor])
+
+    def wait_until_spoken(self, cell: str, neighbor: str, version: str) -> None:
+        wait_for(lambda: self.spoken(cell, neighbor) == version, f"{cell} speaks {version} with {neighbor}")
+
+    def restart(self, name: str, release: str) -> None:
+        """Stop a cell, and start it as one of another release."""
+        cell = self[name]
+        cell.managers[0].stop()
+        self._releases[name] = release
+        for neighbor in cell.service.table.snapshot().all():
+            cell.database.update(neighbor, version_cap=self._cap(name, neighbor))
+        endpoints = Endpoints.load()
+        for function in self._functions:
+            endpoints.add(function)
+        conf = cells_conf.load(cell.conf.config_file)
+        cell.managers[0] = CellsService(conf, endpoints, serves_local_cell=False)
+        self._make(cell.managers[0], name)
+        cell.managers[0].start()
+
+    def _build(self, path: CellPath, count: int, endpoints: Sequence[Callable[..., Any]], *options: Any) -> TreeCell:
+        self._functions = endpoints
+        cell = super()._build(path, count, endpoints, *options)
+        for manager in cell.managers:
+            self._make(manager, path.last)
+        assert isinstance(cell, TreeCell)
+        return cell
+
+    def _neighbors(self, path: CellPath) -> list[NeighborRow]:
+        return [
+            dataclasses.replace(row, version_cap=self._cap(path.last, row.name)) for row in super()._neighbors(path)
+        ]
+
+    def _cap(self, cell: str, neighbor: str) -> str | None:
+        """That of the row, and no more than the cell speaks."""
+        cap, release = self._caps.get((cell, neighbor)), self._releases.get(cell)
+        if release is None or cap is None or cap == versions.AUTO:
+            return release or cap
+        return versions.lowest(release, cap)
+
+    def _make(self, manager: CellsService, cell: str) -> None:
+        """Let it be of its cell's release, and note what it gets."""
+        release = self._releases.get(cell, versions.CURRENT)
+        newer = VERSIONS[VERSIONS.index(release) + 1 :]
+        unknown = frozenset[str]().union(*(NEW_KEYS[version] for version in newer))
+        describe, receive = manager.cell.describe, manager.router.receive
+        host = str(describe()["host"])
+
+        def take(came: object) -> None:
+            keys = json.loads(came) if isinstance(came, str) else came
+            assert isinstance(keys, dict)
+            arrival = Arrival(cell, host, is_item=not isinstance(came, str), keys=keys)
+            with self._lock:
+                self._arrivals.append(arrival)
+                if arrival.is_item and "1.3" in newer:
+                    self.unreadable.append(arrival)
+                    return
+            known = {key: value for key, value in keys.items() if key not in unknown}
+            receive(json.dumps(known) if isinstance(came, str) else known)
+
+        if newer:
+            manager.cell.describe = lambda: {**describe(), "version": release}  # type: ignore[method-assign]
+        manager.router.receive = take  # type: ignore[method-assign]
