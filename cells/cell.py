@@ -184,8 +184,8 @@ class Cell:
                 self._table.record_description(neighbor, answer.value)
                 self.tell_if_moved()
         elif isinstance(answer.error, (exceptions.UnknownMethod, exceptions.RemoteError)):
-            # It lives and does not know ping: a cell of Nova's own.
-            self._table.record(neighbor)
+            # It lives and does not know ping: a cell of Nova's own, whatever it was before.
+            self._table.record(neighbor, versions={}, version=versions.OLDEST)
 
     def _tell_parents(self, method: str, arguments: dict[str, Any]) -> None:
         for name in self._table.snapshot().parents:

@@ -114,7 +114,8 @@ class _Entry:
             return False
         self.answered.add(part)
         self.missing.discard(part)
-        self.missing.update(deeper for deeper in passed_on_to[:MAX_PARTS] if deeper not in self.answered)
+        room = MAX_PARTS - len(self.missing)
+        self.missing.update(deeper for deeper in passed_on_to[:room] if deeper not in self.answered)
         return True
 
     def keep(self, part: str, answers: Sequence[str]) -> Callable[[], object] | None:
