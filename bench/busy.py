@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.chain import Chain
+from bench.report import Aim, Row
+from bench.run import Run, directory
 from bench.timing import durations
 
 CALLS = 200
@@ -23,6 +25,15 @@ class Busy:
     idle_seconds: float
     busy_seconds: float
     ratios: list[float]
+
+
+def rows(run: Run) -> list[Row]:
+    """The line about a manager whose services are slow."""
+    with run.virtual_hosts(2) as urls, directory() as made, Chain(made, urls) as chain:
+        found = measure(chain, run.rounds)
+    detail = f"p50 {found.idle_seconds * 1000:.1f} ms alone, {found.busy_seconds * 1000:.1f} ms beside them"
+    what = f"ping beside {CALLS} calls of a service that take {SECONDS:g} s"
+    return [Row(what, len(found.ratios), detail, statistics.median(found.ratios), "x", Aim("<=", 2.0, "x"))]
 
 
 def measure(chain: Chain, rounds: int) -> Busy:

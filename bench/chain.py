@@ -1,36 +1,62 @@
-"""Three cells in a chain, as real managers, a service in the second one, and clients in the topmost."""
+"""Cells in a chain, as real managers, a service in the second one, and clients in the topmost."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import oslo_messaging
 
+from bench import installed
 from bench.plain import serving
 from bench.plain_server import TOPIC
 from cells import rpc
 from cells.context import get_admin_context
+from cells.path import CellPath
 from cells.rpcapi import CellsAPI
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 from tools.transports import connect
 
-NAMES = ("api", "child", "grandchild")
+NAMES = ("api", "child", "grandchild", "fourth", "fifth", "sixth", "seventh")
 OPTIONS = {"cells": {"allowed_services": TOPIC}}
 
 
 class Chain:
-    """``api`` above ``child`` above ``grandchild``, while the ``with`` block runs."""
+    """``api`` above ``child`` above ``grandchild``, and so on, while the ``with`` block runs.
 
-    def __init__(self, directory: Path, urls: Sequence[str]) -> None:
-        self.managers = [
-            ManagerProcess(directory, name, url, options=OPTIONS) for name, url in zip(NAMES, urls, strict=True)
+    :param urls: transport URLs, one for each cell
+    :param options: of every manager, ``{"upgrade_levels": {"intercell": "1.0"}}``
+    :param managers: how many each cell has
+    """
+
+    def __init__(
+        self,
+        place: Path,
+        urls: Sequence[str],
+        *,
+        options: Mapping[str, Mapping[str, object]] | None = None,
+        managers: int = 1,
+    ) -> None:
+        self._cells = [
+            [
+                ManagerProcess(place, name, url, host=f"{name}-{number}", options={**OPTIONS, **(options or {})})
+                for number in range(managers)
+            ]
+            for name, url in zip(NAMES, urls, strict=False)
         ]
+        self._names = NAMES[: len(urls)]
+        self._environment = installed.install(place / "endpoints")
         self._stack = contextlib.ExitStack()
+
+    @property
+    def _managers(self) -> list[ManagerProcess]:
+        return [manager for cell in self._cells for manager in cell]
 
     def __enter__(self) -> Chain:
         with contextlib.ExitStack() as stack:
@@ -40,25 +66,27 @@ class Chain:
         return self
 
     def _start(self, stack: contextlib.ExitStack) -> None:
-        with ThreadPoolExecutor(len(self.managers)) as pool:
-            list(pool.map(ManagerProcess.sync_database, self.managers))
-        for parent, child in zip(self.managers, self.managers[1:], strict=False):
+        firsts = [cell[0] for cell in self._cells]
+        with ThreadPoolExecutor(len(firsts)) as pool:
+            list(pool.map(ManagerProcess.sync_database, firsts))
+        for parent, child in itertools.pairwise(firsts):
             parent.link_child(child)
-        for manager in self.managers:
-            manager.start()
-        for manager in self.managers:
+        for manager in self._managers:
+            manager.start(self._environment)
+        for manager in self._managers:
             manager.wait_ready()
-        transport = connect(self.managers[0].transport_url)
+        transport = connect(firsts[0].transport_url)
         stack.callback(transport.cleanup)
-        self._api = CellsAPI(transport, timeout=30)
-        stack.enter_context(serving(self.managers[1].transport_url))
-        client = rpc.get_rpc_client(transport, oslo_messaging.Target(topic=TOPIC, version="1.0"), timeout=30)
-        self._service = client.prepare(cell="api!child")
-        self._context = get_admin_context()
-        poll(self._is_formed, "the three cells know each other", timeout_seconds=90, pause_seconds=0.5)
+        self.api = CellsAPI(transport, timeout=30)
+        self.context = get_admin_context()
+        if len(firsts) > 1:
+            stack.enter_context(serving(firsts[1].transport_url))
+            client = rpc.get_rpc_client(transport, oslo_messaging.Target(topic=TOPIC, version="1.0"), timeout=30)
+            self._service = client.prepare(cell=self.path(1))
+        poll(self._is_formed, f"{len(firsts)} cells know each other", timeout_seconds=90, pause_seconds=0.5)
 
     def _is_formed(self) -> bool:
-        return len(self._api.broadcast_call(self._context, "ping")) == len(NAMES)
+        return len(self.api.broadcast_call(self.context, "ping")) == len(self._cells)
 
     def __exit__(
         self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -66,14 +94,22 @@ class Chain:
         self._stack.close()
 
     def _stop(self) -> None:
-        for manager in self.managers:
+        for manager in self._managers:
             manager.begin_stop()
-        for manager in self.managers:
+        for manager in self._managers:
             manager.stop()
+
+    def path(self, hops: int) -> str:
+        """The cell so many hops below the topmost one."""
+        return str(CellPath(self._names[: hops + 1]))
+
+    def call(self, hops: int, method: str = "ping", **kwargs: Any) -> Any:
+        """Call a method so many hops below."""
+        return self.api.call(self.context, self.path(hops), method, kwargs)
 
     def one_hop(self) -> None:
         """Call a method of the child."""
-        self._api.call(self._context, "child", "ping")
+        self.call(1)
 
     def service(self) -> None:
         """Call a method of a service of the child."""
@@ -85,11 +121,11 @@ class Chain:
 
     def two_hops(self) -> None:
         """Call a method of the grandchild."""
-        self._api.call(self._context, "api!child!grandchild", "ping")
+        self.call(2)
 
     def broadcast(self) -> None:
-        """Call a method of all three cells and wait for all answers."""
-        answers = self._api.broadcast_call(self._context, "ping")
+        """Call a method of all cells and wait for all answers."""
+        answers = self.api.broadcast_call(self.context, "ping")
         errors = [answer.error for answer in answers if answer.error is not None]
-        if errors or len(answers) != len(NAMES):
+        if errors or len(answers) != len(self._cells):
             raise RuntimeError(f"A broadcast came back with {len(answers)} answers and {errors}.")

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.report import Aim, Row
+from bench.run import Run, directory
 from bench.timing import durations
 from cells import conf
 from cells.cli import connection
@@ -35,10 +37,23 @@ class Crowd:
         return statistics.median(self.broadcast_seconds)
 
 
-def measure(directory: Path, broadcasts: int) -> Crowd:
-    """Set it up in ``directory``, which must be a short path, and take it down."""
+def rows(run: Run) -> list[Row]:
+    """The lines about a sandbox of many managers."""
+    with directory() as made:
+        many = measure(made / "crowd", run.rounds * 4)
+    detail = f"resident {many.resident_mb:.0f} MB, {many.proportional_mb / many.cells:.1f} MB each"
+    broadcasts, slowest = len(many.broadcast_seconds), f"slowest {max(many.broadcast_seconds):.2f} s"
+    return [
+        Row(f"sandbox of {many.cells} managers, until it is up", 1, "", many.up_seconds, " s"),
+        Row("its memory", 1, detail, many.proportional_mb, " MB", Aim("<=", 5000, " MB")),
+        Row("broadcast to all of it, warm", broadcasts, slowest, many.broadcast_p50, " s", Aim("<", 1, " s")),
+    ]
+
+
+def measure(place: Path, broadcasts: int) -> Crowd:
+    """Set it up in ``place``, which must be a short path, and take it down."""
     wanted = tree.parse(TREE)
-    sandbox = Sandbox(str(directory))
+    sandbox = Sandbox(str(place))
     started = time.monotonic()
     try:
         sandbox.up(wanted)

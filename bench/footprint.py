@@ -8,8 +8,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.report import Aim, Row
+from bench.run import Run, directory
 from cells import conf
-from cells.db import api, rows
+from cells.db import api
+from cells.db.rows import NeighborRow
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 
@@ -31,12 +34,30 @@ class Footprint:
     neighbors_connections: int
 
 
-def measure(directory: Path, url: str, neighbor_url: str, starts: int) -> Footprint:
+def rows(run: Run) -> list[Row]:
+    """The lines about a manager that is idle."""
+    with run.virtual_hosts(2) as urls, directory() as made:
+        costs = measure(made, *urls, starts=run.rounds)
+    growth = costs.neighbors_rss_mb - costs.idle_rss_mb
+    memory = f"{costs.idle_rss_mb:.1f} MB, then {costs.neighbors_rss_mb:.1f} MB"
+    connections = costs.neighbors_connections - costs.idle_connections
+    links = f"{costs.idle_connections}, then {costs.neighbors_connections}"
+    usual, slowest = statistics.median(costs.start_seconds), max(costs.start_seconds)
+    starts, start = len(costs.start_seconds), f"slowest {slowest:.2f} s"
+    return [
+        Row("memory of an idle manager", 1, "resident", costs.idle_rss_mb, " MB", Aim("<=", 100, " MB")),
+        Row("from exec to ready", starts, start, usual, " s", Aim("<=", 2, " s")),
+        Row(f"memory that {NEIGHBORS} neighbours add", 1, memory, growth, " MB", Aim("<", 20, " MB")),
+        Row(f"connections that {NEIGHBORS} neighbours add", 1, links, connections, "", Aim("<=", 0, "")),
+    ]
+
+
+def measure(place: Path, url: str, neighbor_url: str, starts: int) -> Footprint:
     """Start a manager ``starts`` times, then give the last one 1,000 neighbours.
 
     :param neighbor_url: a broker where nobody consumes
     """
-    manager = ManagerProcess(directory, "lonely", url)
+    manager = ManagerProcess(place, "lonely", url)
     manager.sync_database()
     try:
         start_seconds = [_start(manager) for _ in range(starts)]
@@ -53,11 +74,6 @@ def measure(directory: Path, url: str, neighbor_url: str, starts: int) -> Footpr
         manager.stop()
 
 
-def summary(values: list[float]) -> tuple[float, float]:
-    """The median and the largest."""
-    return statistics.median(values), max(values)
-
-
 def _start(manager: ManagerProcess) -> float:
     manager.stop()
     started = time.monotonic()
@@ -71,7 +87,7 @@ def _register(config_file: Path, neighbor_url: str) -> None:
     for number in range(NEIGHBORS):
         # Links are kept per URL: an option that changes nothing gives each neighbour one of its own.
         url = f"{neighbor_url}?rabbit_interval_max={number + 30}"
-        database.create(rows.NeighborRow(name=f"child{number}", transport_url=url, is_parent=False))
+        database.create(NeighborRow(name=f"child{number}", transport_url=url, is_parent=False))
 
 
 def _is_introduced(manager: ManagerProcess) -> bool:

@@ -23,11 +23,11 @@ class PlainCall:
     def __enter__(self) -> PlainCall:
         with contextlib.ExitStack() as stack:
             stack.enter_context(serving(self._url))
-            self._transport = connect(self._url)
-            stack.callback(self._transport.cleanup)
+            transport = connect(self._url)
+            stack.callback(transport.cleanup)
             self._close = stack.pop_all().close
         target = oslo_messaging.Target(topic=TOPIC, version="1.0")
-        self._client = oslo_messaging.get_rpc_client(self._transport, target, timeout=30)
+        self.client = oslo_messaging.get_rpc_client(transport, target, timeout=30)
         return self
 
     def __exit__(
@@ -37,7 +37,7 @@ class PlainCall:
 
     def __call__(self) -> None:
         """Make one call."""
-        self._client.call({}, "ping")
+        self.client.call({}, "ping")
 
 
 @contextlib.contextmanager

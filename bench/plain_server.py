@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import defaultdict
 
 import oslo_messaging
 
+from bench.endpoints import summary
 from tools.transports import connect
 
 TOPIC = "bench"
@@ -20,9 +22,12 @@ THREADS = 256
 
 
 class Plain:
-    """Answers as much as the ping of a cell does."""
+    """Answers as much as the endpoints of a cell do."""
 
     target = oslo_messaging.Target(version="1.0")
+
+    def __init__(self) -> None:
+        self._arrivals: dict[str, list[tuple[int, float]]] = defaultdict(list)
 
     def ping(self, ctxt: dict[str, object]) -> dict[str, object]:
         """A small answer."""
@@ -31,6 +36,18 @@ class Plain:
     def rest(self, ctxt: dict[str, object], seconds: float) -> None:  # noqa: ARG002  # oslo's signature
         """Take so long, without computing anything."""
         time.sleep(seconds)
+
+    def length(self, ctxt: dict[str, object], text: str) -> int:  # noqa: ARG002
+        """Take an argument of any size."""
+        return len(text)
+
+    def arrive(self, ctxt: dict[str, object], series: str, number: int, filler: str = "") -> None:  # noqa: ARG002
+        """Count a cast."""
+        self._arrivals[series].append((number, time.monotonic()))
+
+    def arrived(self, ctxt: dict[str, object], series: str) -> dict[str, object]:  # noqa: ARG002
+        """How many casts of a series have come, and when."""
+        return summary(self._arrivals[series])
 
 
 def main() -> None:

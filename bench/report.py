@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,3 +78,10 @@ def table(rows: Sequence[Row]) -> str:
     ]
     shown.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(shown)
+
+
+def csv_text(rows: Sequence[Row]) -> str:
+    """The table for the documentation, which reads it from a file."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([HEADINGS, *(row.cells() for row in rows)])
+    return text.getvalue()

@@ -10,8 +10,6 @@ import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from bench.chain import Chain
-from bench.plain import PlainCall
 from bench.timing import durations, percentile, rate
 
 THREADS = 16
@@ -60,18 +58,6 @@ class Speed:
 
     latencies: Mapping[str, Latency]
     rates: Mapping[str, Rate]
-
-
-def measure(plain: PlainCall, chain: Chain, rounds: int, calls: int) -> Speed:
-    """Measure ``rounds`` times ``calls`` calls of each kind."""
-    kinds: dict[str, Callable[[], None]] = {
-        "plain": plain,
-        "one_hop": chain.one_hop,
-        "service": chain.service,
-        "two_hops": chain.two_hops,
-        "broadcast": chain.broadcast,
-    }
-    return measure_kinds(kinds, {"plain": plain, "one_hop": chain.one_hop, "service": chain.service}, rounds, calls)
 
 
 def measure_kinds(

@@ -1,0 +1,141 @@
+"""What things cost as the tree grows: deeper, wider, with larger messages, with more managers in a cell.
+
+Depth, size and managers are measured with real managers on a RabbitMQ node of the
+benchmark's own, because they need more connections than one should take from
+somebody else's; width in one process on the memory driver.  Its figures are plots in
+the documentation: :mod:`bench.plots` draws them.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import statistics
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from bench import broadcast, plots
+from bench.chain import NAMES, Chain
+from bench.plain import PlainCall
+from bench.plots import Figure
+from bench.report import Row
+from bench.run import Run, directory
+from bench.speed import THREADS
+from bench.timing import durations, rate
+from cells.context import get_admin_context
+from cells.rpcapi import CellsAPI
+from cells.testing import CellTree
+
+DEPTHS = (1, 2, 3, 4, 5, 6)
+WIDTHS = (1, 2, 5, 10, 25, 50, 100)
+SIZES_BYTES = (100, 1_000, 10_000, 100_000, 1_000_000)
+MANAGERS = (1, 2, 3, 4)
+#: Calls of 1 MB take long enough that fewer are enough.
+FEWER = 5
+TIMEOUT_SECONDS = 30.0
+Key = TypeVar("Key")
+
+
+def rows(run: Run) -> list[Row]:
+    """A line for each point of each plot; the plots themselves go to where the run says."""
+    figures = list(_measured(run))
+    if run.figures is not None:
+        _keep(figures, run.figures)
+    return [
+        Row(f"{figure.name}: {line}, {figure.x_label} {x:g}", run.calls, "", y, f" {figure.unit}")
+        for figure in figures
+        for line, values in figure.lines.items()
+        for x, y in zip(figure.x, values, strict=True)
+    ]
+
+
+def _measured(run: Run) -> Iterator[Figure]:
+    yield _width(run)
+    with run.many_connections(len(NAMES) + 1) as (plain_url, *urls):
+        yield _depth(run, urls)
+        yield _size(run, plain_url, urls[:2])
+        yield _managers(run, urls[:2])
+
+
+def _depth(run: Run, urls: list[str]) -> Figure:
+    """Calls to the cell so many hops below the top of a chain, in turns."""
+    with directory() as made, Chain(made, urls) as chain:
+        calls = {hops: functools.partial(chain.call, hops) for hops in DEPTHS}
+        taken = _medians(calls, run)
+    return Figure("depth", "hops", "ms", DEPTHS, {"call": [1000 * taken[hops] for hops in DEPTHS]})
+
+
+def _size(run: Run, plain_url: str, urls: list[str]) -> Figure:
+    """Calls over one hop with an argument of so many bytes, against plain ones with the same."""
+    with (
+        directory() as made,
+        PlainCall(plain_url) as plain,
+        Chain(made, urls) as chain,
+    ):
+        texts = {size: "x" * size for size in SIZES_BYTES}
+        hops = {size: functools.partial(chain.call, 1, "length", text=text) for size, text in texts.items()}
+        plains = {size: functools.partial(plain.client.call, {}, "length", text=text) for size, text in texts.items()}
+        over_a_hop, without = _medians(hops, run), _medians(plains, run)
+    lines = {
+        "call over one hop": [1000 * over_a_hop[size] for size in SIZES_BYTES],
+        "plain call": [1000 * without[size] for size in SIZES_BYTES],
+    }
+    return Figure("size", "bytes", "ms", SIZES_BYTES, lines, is_logarithmic=True)
+
+
+def _managers(run: Run, urls: list[str]) -> Figure:
+    """Calls over one hop from many threads, if each of the two cells has so many managers."""
+    found = []
+    for managers in MANAGERS:
+        with (
+            directory() as made,
+            Chain(made, urls, managers=managers) as chain,
+        ):
+            rate(chain.one_hop, THREADS, 10)
+            found.append(statistics.median(rate(chain.one_hop, THREADS, run.calls) for _ in range(run.rounds)))
+    return Figure("managers", "managers in each cell", "calls/s", MANAGERS, {f"{THREADS} threads": found})
+
+
+def _width(run: Run) -> Figure:
+    """A broadcast to so many children, and a call of one of them."""
+    broadcasts, calls = [], []
+    for width in WIDTHS:
+        names = [f"child{number}" for number in range(width)]
+        with CellTree({"top": {name: {} for name in names}}, endpoints=broadcast.METHODS) as tree:
+            api = CellsAPI(tree["top"].transport, timeout=TIMEOUT_SECONDS)
+            taken = _medians(
+                {
+                    "broadcast": functools.partial(_broadcast, api, width + 1),
+                    "call": functools.partial(api.call, get_admin_context(), "top!" + names[-1], "ping"),
+                },
+                run,
+            )
+        broadcasts.append(1000 * taken["broadcast"])
+        calls.append(1000 * taken["call"])
+    return Figure("width", "children", "ms", WIDTHS, {"broadcast to all": broadcasts, "call of one": calls})
+
+
+def _broadcast(api: CellsAPI, cells: int) -> None:
+    answers = api.broadcast_call(get_admin_context(), "ping")
+    failed = [answer.error for answer in answers if answer.error is not None]
+    if failed or len(answers) != cells:
+        raise RuntimeError(f"A broadcast came back with {len(answers)} answers and {failed}.")
+
+
+def _medians(calls: dict[Key, Callable[[], object]], run: Run) -> dict[Key, float]:
+    """The median of seconds that calls of each kind take, measured in turns."""
+    each = max(run.calls // FEWER, 3)
+    taken: dict[Key, list[float]] = {key: [] for key in calls}
+    for call in calls.values():
+        durations(call, 3)
+    for _ in range(run.rounds):
+        for key, call in calls.items():
+            taken[key] += durations(call, each)
+    return {key: statistics.median(seconds) for key, seconds in taken.items()}
+
+
+def _keep(figures: list[Figure], place: Path) -> None:
+    (place / "growth.json").write_text(json.dumps([figure.as_dict() for figure in figures], indent=2) + "\n")
+    for figure in figures:
+        plots.draw(figure, place / f"growth-{figure.name}.svg")

@@ -1,0 +1,23 @@
+"""The parts of the benchmark by name; each is a file of its own and runs alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from bench import broadcast, brokerless, busy, calls, casts, crowd, footprint, growth, relay
+from bench.report import Row
+from bench.run import Run
+
+#: In the order in which they run.
+PARTS: Mapping[str, Callable[[Run], list[Row]]] = {
+    "calls": calls.rows,
+    "capped": calls.capped_rows,
+    "casts": casts.rows,
+    "relay": relay.rows,
+    "broadcast": broadcast.rows,
+    "busy": busy.rows,
+    "footprint": footprint.rows,
+    "brokerless": brokerless.rows,
+    "crowd": crowd.rows,
+    "growth": growth.rows,
+}

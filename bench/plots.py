@@ -1,0 +1,87 @@
+"""The plots of the documentation, drawn from figures: ``python -m bench.plots growth.json`` draws them anew.
+
+The same figures make the same file, byte for byte.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.run import LeftOut
+
+#: Of the lines in one plot, in order: told apart without red and green, on white.
+COLORS = ("#1b6ca8", "#c4581b")
+MARKERS = ("o", "s")
+INK, GRID = "#333333", "#dddddd"
+SIZE_INCHES = (5.6, 3.2)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What is in one plot.
+
+    :param x_label: what grows
+    :param unit: of what is measured
+    :param lines: what is measured -> its values, one for each of ``x``
+    """
+
+    name: str
+    x_label: str
+    unit: str
+    x: Sequence[float]
+    lines: Mapping[str, Sequence[float]]
+    is_logarithmic: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figure for programs."""
+        return dataclasses.asdict(self)
+
+
+def draw(figure: Figure, into: Path) -> None:
+    """Write it as SVG.
+
+    :raises LeftOut: there is no matplotlib
+    """
+    try:
+        import matplotlib  # noqa: PLC0415  # of all the benchmark, the plots alone need it
+        from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
+    except ImportError as error:
+        raise LeftOut('plots need matplotlib: pip install -e ".[bench]"') from error
+    # Text stays text, which is small; ids do not depend on the time.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cells", "font.size": 10}):
+        canvas = Canvas(figsize=SIZE_INCHES, layout="constrained")
+        axes = canvas.add_subplot()
+        for (label, values), color, marker in zip(figure.lines.items(), COLORS, MARKERS, strict=False):
+            axes.plot(figure.x, values, color=color, marker=marker, markersize=5, linewidth=1.8, label=label)
+        if figure.is_logarithmic:
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+        else:
+            axes.set_xlim(left=0)
+            axes.set_ylim(bottom=0)
+        axes.set_xlabel(figure.x_label, color=INK)
+        axes.set_ylabel(figure.unit, color=INK)
+        axes.grid(color=GRID, linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        if len(figure.lines) > 1:
+            axes.legend(frameon=False)
+        canvas.savefig(into, format="svg", metadata={"Date": None})
+
+
+def main() -> None:
+    """Draw all figures of a file beside it."""
+    file = Path(sys.argv[1])
+    for values in json.loads(file.read_text()):
+        figure = Figure(**values)
+        draw(figure, file.with_name(f"{file.stem}-{figure.name}.svg"))
+
+
+if __name__ == "__main__":
+    main()

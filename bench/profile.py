@@ -1,0 +1,103 @@
+"""Where a manager's time goes, as py-spy sees it from outside.
+
+The stacks are of threads that hold the interpreter's lock, the one thing that a
+process has only one of.  What is counted is which library a stack is in, at its
+innermost, and which thread it belongs to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.manager_process import ProcessError
+
+SAMPLES_PER_SECOND = 250
+LONGEST_SECONDS = 600
+STOP_TIMEOUT_SECONDS = 60.0
+#: How many functions are named.
+FUNCTIONS = 15
+#: What a frame holds -> how it is called; the first that fits counts.
+KINDS = {
+    "json/": "json",
+    "oslo_serialization/": "json",
+    "<string>": "dataclasses",
+    "dataclasses.py": "dataclasses",
+    "oslo_messaging/": "oslo.messaging",
+    "kombu/": "kombu, amqp",
+    "amqp/": "kombu, amqp",
+    "vine/": "kombu, amqp",
+    "threading.py": "threads and locks",
+    "queue.py": "threads and locks",
+    "prometheus_client/": "counters",
+    "logging/": "logging",
+    "oslo_log/": "logging",
+    "site-packages/cells/": "cells",
+    "site-packages/": "other libraries",
+    "/python3": "standard library",
+    "/cells/": "cells",
+}
+
+
+@contextlib.contextmanager
+def recorded(pid: int, into: Path) -> Iterator[None]:
+    """Write the stacks of a process, one a line with how often it was seen, while the block runs.
+
+    :raises ProcessError: there is no py-spy, or it may not look into the process
+    """
+    command = [_py_spy(), "record", "--pid", str(pid), "--format", "raw", "--gil", "--threads", "--nonblocking"]
+    command += ["--rate", str(SAMPLES_PER_SECOND), "--duration", str(LONGEST_SECONDS), "--full-filenames"]
+    process = subprocess.Popen(
+        [*command, "--output", str(into)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=STOP_TIMEOUT_SECONDS)
+    if not into.exists():
+        raise ProcessError(f"py-spy wrote nothing: {errors}")
+
+
+def _py_spy() -> str:
+    beside = Path(sys.executable).with_name("py-spy")
+    found = str(beside) if beside.exists() else shutil.which("py-spy")
+    if not found:
+        raise ProcessError('There is no py-spy: "pip install py-spy", or leave --profile out.')
+    return found
+
+
+def table(title: str, stacks: Path) -> str:
+    """The shares of threads, of libraries and of functions, as Markdown."""
+    threads: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
+    functions: Counter[str] = Counter()
+    for line in stacks.read_text().splitlines():
+        stack, _, count = line.rpartition(" ")
+        frames = stack.split(";")
+        threads[frames[0].partition(": ")[2] or frames[0]] += int(count)
+        kinds[_kind(frames[-1])] += int(count)
+        functions[_function(frames[-1])] += int(count)
+    tables = [_shares("thread", threads), _shares("library", kinds), _shares("function", functions)]
+    return "\n\n".join([f"\nWhere the time goes in the {title} ({stacks})", *tables])
+
+
+def _kind(frame: str) -> str:
+    return next((kind for part, kind in KINDS.items() if part in frame), "other")
+
+
+def _function(frame: str) -> str:
+    name, _, place = frame.partition(" (")
+    return f"{name}, {'/'.join(place.rpartition(':')[0].split('/')[-2:])}"
+
+
+def _shares(what: str, counts: Counter[str]) -> str:
+    total = sum(counts.values()) or 1
+    lines = [f"| {name} | {100 * count / total:.0f} % |" for name, count in counts.most_common(FUNCTIONS)]
+    return "\n".join([f"| {what} | share |", "|---|---|", *lines])

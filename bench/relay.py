@@ -1,0 +1,159 @@
+"""A relay against RabbitMQ's shovel: messages wait in its queue, and have to reach the next cell's endpoint.
+
+Both sides have the same broker, a node of the benchmark's own, and the same messages
+of 1 KiB.  For the shovel each is one message of AMQP; for the relay they wait as a
+neighbour sends them that is under load: many in a cast.  The relay is started when all
+of them wait.  Both clocks run from the moment when the first message is taken from the
+queue; the shovel's stops when all wait in the other queue, the relay's when the
+endpoint has been called for all of them, each once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from bench import installed, profile, sender, shovel
+from bench.arrivals import last_arrival
+from bench.broker_queue import opened
+from bench.processor_time import seconds
+from bench.report import Aim, Row
+from bench.run import Run, directory, own_node
+from cells.context import get_admin_context
+from cells.drivers import versions
+from cells.rpcapi import CellsAPI
+from tools.broker_node import BrokerNode
+from tools.manager_process import ManagerProcess
+from tools.transports import connect
+
+#: How many messages are in a cast; the last is what the outbox of this release makes when so many wait.
+BATCHES = (1, 16, 64, 128)
+#: One message in a cast is so much slower that fewer are enough.
+FEWER = 10
+VERSION = {"upgrade_levels": {"intercell": versions.CURRENT}}
+#: The cells that the messages walk; the first one is only what has sent them.
+WAY = ("api", "relay", "next")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run of the relay."""
+
+    per_second: float
+    #: microseconds of processor time for each message, by process
+    microseconds: Mapping[str, float]
+
+
+class Relay:
+    """Two cells as real managers, of which the upper one is started for each measurement."""
+
+    def __init__(self, node: BrokerNode, place: Path) -> None:
+        self._node = node
+        self._place = place
+        self._environment = installed.install(place / "endpoints")
+        self._relay, self._next = (ManagerProcess(place, name, node.url(name), options=VERSION) for name in WAY[1:])
+
+    def __enter__(self) -> Relay:
+        try:
+            for manager in (self._relay, self._next):
+                manager.sync_database()
+            self._relay.link_child(self._next)
+            # Whoever consumed from a queue once has made it.
+            for manager in (self._relay, self._next):
+                manager.start(self._environment)
+            for manager in (self._relay, self._next):
+                manager.wait_ready()
+            self._transport = connect(self._next.transport_url)
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._transport.cleanup()
+        self._stop()
+
+    def _stop(self) -> None:
+        self._relay.stop()
+        self._next.stop()
+
+    def measure(self, series: str, count: int, batch: int, profiles: Path | None = None) -> Measured:
+        """Have ``count`` messages relayed that wait in casts of ``batch``."""
+        self._relay.stop()
+        url = self._relay.transport_url
+        with opened(url, sender.QUEUE) as queue, sender.sending_to(WAY[1], url, self._place) as above:
+            queue.purge()
+            waiting = above.send(sender.casts(WAY, series, count), batch)
+            queue.wait_for(waiting)
+            before = seconds(self._pids(is_running=False))
+            self._relay.start(self._environment)
+            started_at = queue.wait_until_taken_from(waiting)
+            before["relay"] = seconds({"relay": self._relay.running.pid})["relay"]
+            with self._profiled(profiles):
+                ended_at = last_arrival(self._arrived, series, count)
+        after = seconds(self._pids(is_running=True))
+        used = {name: 1e6 * (after[name] - before[name]) / count for name in after}
+        return Measured(count / (ended_at - started_at), used)
+
+    @contextlib.contextmanager
+    def _profiled(self, profiles: Path | None) -> Iterator[None]:
+        if profiles is None:
+            yield
+            return
+        with contextlib.ExitStack() as stack:
+            for manager in (self._relay, self._next):
+                stack.enter_context(profile.recorded(manager.running.pid, profiles / f"{manager.name}.txt"))
+            yield
+
+    def _pids(self, *, is_running: bool) -> dict[str, int]:
+        pids = {"broker": self._node.pid, "next cell": self._next.running.pid}
+        return {"relay": self._relay.running.pid, **pids} if is_running else pids
+
+    def _arrived(self, series: str) -> dict[str, object]:
+        api = CellsAPI(self._transport, timeout=60)
+        answer: dict[str, object] = api.call(get_admin_context(), WAY[-1], "arrived", {"series": series})
+        return answer
+
+
+def rows(run: Run) -> list[Row]:
+    """The lines about relaying."""
+    shovels: list[float] = []
+    measured: dict[int, list[Measured]] = defaultdict(list)
+    texts = [message.to_json() for message in sender.casts(WAY, "000", run.messages, versions.OLDEST)]
+    hosts = [*WAY[1:], shovel.SOURCE, shovel.TARGET]
+    with own_node(hosts, [shovel.PLUGIN]) as node, directory() as made, Relay(node, made) as relay:
+        relay.measure("warm", 1280, BATCHES[-1])
+        for number in range(run.rounds):
+            shovels.append(shovel.rate(node, texts))
+            for batch in BATCHES:
+                count = run.messages if batch > 1 else run.messages // FEWER
+                measured[batch].append(relay.measure(f"{number}.{batch}", count, batch))
+        if run.profiles is not None:
+            relay.measure("profiled", run.messages, BATCHES[-1], run.profiles)
+            for name in WAY[1:]:
+                print(profile.table(f"cell {name}", run.profiles / f"{name}.txt"))
+    return [_shovel_row(shovels), *(_relay_row(batch, measured[batch], shovels) for batch in BATCHES)]
+
+
+def _shovel_row(rates: list[float]) -> Row:
+    return Row("RabbitMQ's shovel (the unit)", len(rates), f"{statistics.median(rates):.0f} messages/s", 1.0, "x")
+
+
+def _relay_row(batch: int, measured: list[Measured], shovels: list[float]) -> Row:
+    ratios = [one.per_second / unit for one, unit in zip(measured, shovels, strict=True)]
+    rate = statistics.median(one.per_second for one in measured)
+    used = ", ".join(
+        f"{name} {statistics.median(one.microseconds[name] for one in measured):.0f}"
+        for name in measured[0].microseconds
+    )
+    what = f"relay, {batch} messages in a cast" if batch > 1 else "relay, one message in a cast"
+    detail = f"{rate:.0f} messages/s; processor: {used} us each"
+    aim = Aim(">=", 1.5, "x") if batch == BATCHES[-1] else None
+    return Row(what, len(measured), detail, statistics.median(ratios), "x", aim)

@@ -1,0 +1,81 @@
+"""What a neighbour leaves in a cell's intercell queue: made by the code that neighbours send with."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cells import conf
+from cells.context import get_admin_context
+from cells.db.rows import NeighborRow
+from cells.drivers import versions
+from cells.drivers.base import DriverSettings
+from cells.drivers.rpc import InterCellRPCAPI
+from cells.messages import MESSAGE_TYPES
+from cells.messages.sealed import SealedMessage
+from cells.messages.targeted import TargetedMessage
+from cells.neighbors import Direction
+from cells.path import CellPath
+
+#: Of a message as it travels alone: head, context and arguments.
+SIZE_BYTES = 1024
+LIMIT_BYTES = 1024 * 1024
+#: All numbers have the same number of digits, so that all messages are of one size.
+FIRST_NUMBER = 100_000
+QUEUE = "cells.intercell.targeted"
+_CONTEXT = get_admin_context().to_dict()
+
+
+def casts(way: Sequence[str], series: str, count: int, version: str = versions.CURRENT) -> list[SealedMessage]:
+    """Casts of ``arrive``, each of :data:`SIZE_BYTES`, as the first cell of ``way`` sends them to the last one."""
+    filler = SIZE_BYTES - len(_cast(way, series, FIRST_NUMBER, 0, versions.OLDEST).to_json())
+    if filler < 0:
+        raise ValueError(f"An empty message is {-filler} bytes longer than {SIZE_BYTES} bytes.")
+    return [_cast(way, series, FIRST_NUMBER + number, filler, version) for number in range(count)]
+
+
+def _cast(way: Sequence[str], series: str, number: int, filler: int, version: str) -> SealedMessage:
+    return TargetedMessage(
+        method="arrive",
+        kwargs={"series": series, "number": number, "filler": "x" * filler},
+        context=_CONTEXT,
+        route=CellPath(way[:1]),
+        target=CellPath(way),
+        direction=Direction.DOWN,
+    ).sealed(version, LIMIT_BYTES)
+
+
+class Sender:
+    """The cell above another one, as far as that one sees it."""
+
+    def __init__(self, api: InterCellRPCAPI, neighbor: NeighborRow) -> None:
+        self._api = api
+        self._neighbor = neighbor
+
+    def send(self, messages: Sequence[SealedMessage], batch: int) -> int:
+        """Send them, so many in a cast; returns how many casts that made."""
+        starts = range(0, len(messages), batch)
+        for start in starts:
+            together = messages[start : start + batch]
+            if len(together) == 1:
+                self._api.send_message_to_cell(self._neighbor, together[0])
+            else:
+                self._api.send_messages_to_cell(self._neighbor, together)
+        return len(starts)
+
+
+@contextlib.contextmanager
+def sending_to(name: str, transport_url: str, place: Path) -> Iterator[Sender]:
+    """What sends to the cell ``name``, over its broker."""
+    config_file = place / "sender.conf"
+    config_file.write_text(
+        f"[DEFAULT]\ntransport_url = {transport_url}\nstate_path = {place}\n[cells]\nname = sender\n"
+    )
+    options = conf.load([config_file])
+    settings = DriverSettings(conf=options, host="sender", transport_url=transport_url, message_types=MESSAGE_TYPES)
+    api = InterCellRPCAPI(settings)
+    try:
+        yield Sender(api, NeighborRow(name, transport_url, is_parent=False))
+    finally:
+        api.close()
