@@ -53,7 +53,7 @@ class Response:
             raise exceptions.MalformedMessage(f"An answer can not be read: {error}") from error
         if not isinstance(data, dict) or not isinstance(data.get("cell_name"), str):
             raise exceptions.MalformedMessage("An answer must be an object with 'cell_name', 'value' and 'failure'.")
-        trace = data["trace"] if isinstance(data.get("trace"), list) else []
+        trace = tuple(data["trace"]) if isinstance(data.get("trace"), list) else ()
         if data.get("failure"):
             return cls(data["cell_name"], error=failure.from_json(data.get("value"), allowed_modules), trace=trace)
         return cls(data["cell_name"], value=data.get("value"), trace=trace)
@@ -157,6 +157,7 @@ class ResponseMessage(TargetedMessage):
 def _with_trace(text: object, trace: Sequence[Mapping[str, Any]]) -> object:
     try:
         data = json.loads(text) if isinstance(text, str) else None
-    except ValueError:
-        data = None
-    return to_text({**data, "trace": trace}) if isinstance(data, dict) else text
+        return to_text({**data, "trace": trace}) if isinstance(data, dict) else text
+    except (ValueError, RecursionError):
+        # Who waits for it will hear what is wrong with it.
+        return text
