@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cells.drivers.versions import CURRENT
 from tests.functional.cell_tree import CONTEXT, CellTree, wait_for
 from tests.functional.nova_neighbor import NovaNeighbor
 
@@ -93,7 +94,7 @@ def test_neighbors_are_shown_with_what_they_said(cell_tree: Callable[..., CellTr
     parent, child = tree["east"].neighbors()["api"], tree["east"].neighbors()["az1"]
     assert (parent["is_parent"], child["is_parent"]) == (True, False)
     assert parent["state"] == child["state"] == "up"
-    assert (parent["version"], child["version"], child["driver"]) == ("1.0", "1.0", "memory")
+    assert (parent["version"], child["version"], child["driver"]) == (CURRENT, CURRENT, "memory")
     assert 0 <= child["last_seen_seconds"] < 60
 
 

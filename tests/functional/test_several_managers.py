@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from cells.drivers.versions import CURRENT
 from cells.endpoints import Call, endpoint
 from tests.functional.cell_tree import CONTEXT, CellTree, wait_for
 from tests.functional.notes import Notes
@@ -19,14 +20,51 @@ def host(call: Call) -> str:
     return str(call.cell.describe()["host"])
 
 
-def test_calls_are_shared_and_each_answer_reaches_who_waits(cell_tree: Callable[..., CellTree]) -> None:
-    tree = cell_tree(SHAPE, managers=TWO, endpoints=[host])
+def wait_until_spoken(tree: CellTree, version: str) -> None:
+    """Wait until all managers of api and east speak a version with each other, and have said all that they had to."""
+    managers = [*tree["api"].managers, *tree["east"].managers]
+
+    def is_spoken() -> bool:
+        links = [link for manager in managers for link in manager.cell.links()["links"]]
+        return {link["spoken"] for link in links} == {version} and not any(len(manager.pending) for manager in managers)
+
+    wait_for(is_spoken, f"all speak {version}")
+    for number in range(2):
+        # Behind its answer comes nothing that was fanned out before it.
+        tree["api"].call("east", manager=number)
+
+
+def share_calls(tree: CellTree) -> None:
+    """Make 40 calls through the two managers of a cell."""
     api = tree["api"]
     calls = [api.start_call("east", "host", manager=number % 2) for number in range(40)]
     assert {call.result(10) for call in calls} == {"east-1", "east-2"}
     assert [len(manager.pending) for manager in api.managers] == [0, 0]
-    # Each answer was fanned out: the manager that did not wait has dropped it.
-    wait_for(lambda: api.counters().get("dropped.response", 0) >= 40, "the other manager drops each answer")
+
+
+def dropped(tree: CellTree) -> int:
+    """How many answers the managers of a cell have got that were for the other one."""
+    return tree["api"].counters().get("dropped.response", 0)
+
+
+def test_answers_go_to_the_manager_that_asked_and_to_no_other(cell_tree: Callable[..., CellTree]) -> None:
+    tree = cell_tree(SHAPE, managers=TWO, endpoints=[host])
+    wait_until_spoken(tree, CURRENT)
+    before = dropped(tree)
+    share_calls(tree)
+    for number in range(2):
+        tree["api"].call("east", manager=number)
+    assert dropped(tree) == before
+
+
+def test_under_a_cap_of_1_0_answers_are_fanned_out_and_the_other_manager_drops_them(
+    cell_tree: Callable[..., CellTree],
+) -> None:
+    tree = cell_tree(SHAPE, managers=TWO, endpoints=[host], options={"upgrade_levels": {"intercell": "1.0"}})
+    wait_until_spoken(tree, "1.0")
+    before = dropped(tree)
+    share_calls(tree)
+    wait_for(lambda: dropped(tree) >= before + 40, "the other manager drops each answer")
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -177,7 +177,7 @@ def test_what_a_child_is_sent(kind: str) -> None:
     assert (message.route, message.target) == (CellPath(["east"]), CellPath(["east", "az1"]))
     assert (message.direction, message.needs_response, message.context) == (Direction.DOWN, True, CONTEXT)
     assert message.max_hop_count == 10
-    kwargs = json.loads(message.to_json())["method_kwargs"]
+    kwargs = json.loads(message.sealed("1.0", 10_000).to_json())["method_kwargs"]
     assert CellRequirements.from_dict(kwargs["requirements"]) == required.passed_on_by("east")
     assert ServiceRequest.from_dict(kwargs["request"]) == REQUEST
     assert kwargs.keys() == {"requirements", "request", "time_left"}

@@ -39,15 +39,18 @@ def keywords(function: object) -> list[str]:
 
 def test_messages() -> None:
     assert cells.messages.__all__ == [
+        "HERE",
         "MESSAGE_TYPES",
         "BroadcastMessage",
         "Hop",
         "Message",
         "Plan",
+        "Relay",
         "Response",
         "ResponseMessage",
         "SealedMessage",
         "TargetedMessage",
+        "Transit",
         "new_id",
         "parse",
         "salvage",
@@ -69,6 +72,7 @@ def test_endpoints() -> None:
     assert methods(LocalCell) == [
         "answer_announcement",
         "describe",
+        "links",
         "name",
         "picker",
         "record_capabilities",
@@ -146,6 +150,7 @@ def test_options_by_group() -> None:
             "mute_child_interval",
             "name",
             "rpc_driver_queue_base",
+            "send_queue_bytes",
             "send_queue_size",
             "send_timeout",
             "service_threads",
@@ -177,6 +182,7 @@ def test_options_by_group() -> None:
 OPERATIONS = [
     "broadcast_call",
     "broadcast_cast",
+    "broadcast_stream",
     "call",
     "capabilities",
     "capacities",
@@ -186,7 +192,10 @@ OPERATIONS = [
     "report_capacities",
     "status",
     "topology",
+    "trace",
 ]
+#: What of the manager's its client calls in turn for one operation.
+STREAM = ["broadcast_next", "broadcast_start", "broadcast_stop"]
 
 
 def test_client_of_the_manager() -> None:
@@ -194,28 +203,27 @@ def test_client_of_the_manager() -> None:
     assert keywords(CellsAPI)[:4] == ["transport", "topic", "version_cap", "timeout"]
     assert keywords(CellsAPI.call) == ["self", "ctxt", "cell", "method", "kwargs", "timeout"]
     assert keywords(CellsAPI.cast) == ["self", "ctxt", "cell", "method", "kwargs"]
-    assert keywords(CellsAPI.broadcast_call) == [
-        "self",
-        "ctxt",
-        "method",
-        "kwargs",
-        "direction",
-        "timeout",
-        "run_locally",
-    ]
+    for broadcast in (CellsAPI.broadcast_call, CellsAPI.broadcast_stream):
+        assert keywords(broadcast) == ["self", "ctxt", "method", "kwargs", "direction", "timeout", "run_locally"]
     assert keywords(CellsAPI.broadcast_cast) == ["self", "ctxt", "method", "kwargs", "direction", "run_locally"]
     assert keywords(CellsAPI.report_capacities) == ["self", "ctxt", "capacities", "reporter"]
+    assert keywords(CellsAPI.trace) == ["self", "ctxt", "cell", "timeout"]
     assert keywords(CellAnswer) == ["cell", "value", "error"]
 
 
 def test_manager_offers_what_its_client_calls() -> None:
-    assert methods(CellsManager) == sorted([*OPERATIONS, "target"])
-    assert CellsManager.target.version == cells.rpcapi.VERSION
+    offered = [name for name in OPERATIONS if name != "broadcast_stream"]
+    assert methods(CellsManager) == sorted([*offered, *STREAM, "target"])
+    # The client asks for no more than what it needs, so that it can speak to a manager of an older release.
+    assert (cells.rpcapi.VERSION, cells.rpcapi.STREAMS_VERSION) == ("1.0", "1.1")
+    assert CellsManager.target.version == cells.rpcapi.STREAMS_VERSION
 
 
 def test_drivers() -> None:
-    assert methods(BaseCellsDriver) == ["close", "close_link", "send_message_to_cell", "start_servers", "stop_servers"]
-    assert BaseCellsDriver.__abstractmethods__ == {*methods(BaseCellsDriver), "__init__"}
+    needed = ["close", "close_link", "send_message_to_cell", "start_servers", "stop_servers"]
+    # A driver of somebody else's that knows no batches sends their messages one by one.
+    assert methods(BaseCellsDriver) == sorted([*needed, "send_messages_to_cell"])
+    assert BaseCellsDriver.__abstractmethods__ == {*needed, "__init__"}
     assert keywords(DriverSettings)[:4] == ["conf", "host", "transport_url", "message_types"]
 
 

@@ -92,8 +92,9 @@ def test_defaults(tmp_path: Path) -> None:
     assert (conf.cells.topic, conf.cells.rpc_driver_queue_base) == ("cells", "cells.intercell")
     assert (conf.cells.driver, conf.cells.call_timeout, conf.cells.max_hop_count) == ("rpc", 60, 10)
     assert (conf.cells.db_check_interval, conf.cells.mute_child_interval) == (60, 300)
+    assert (conf.cells.send_queue_size, conf.cells.send_queue_bytes) == (10_000, 256 * 1024 * 1024)
     assert (conf.cells.capabilities, conf.cells.cells_config) == ([], None)
-    assert (conf.upgrade_levels.intercell, conf.upgrade_levels.cells) == (None, None)
+    assert (conf.upgrade_levels.intercell, conf.upgrade_levels.cells) == ("auto", None)
     assert conf.host
     assert conf.database.connection == "sqlite:////var/lib/cells/cells.sqlite"
 

@@ -12,7 +12,7 @@ from oslo_config import cfg
 from cells import conf as cells_conf
 from cells import exceptions
 from cells.db.rows import NeighborRow
-from cells.drivers import rpc
+from cells.drivers import rpc, versions
 from cells.drivers.base import DriverSettings
 from cells.messages import MESSAGE_TYPES
 from tests.text_message import TextMessage
@@ -119,7 +119,10 @@ def test_send_is_bounded_by_options_of_the_url(url: str, expected: str) -> None:
     assert rpc._with_link_options(url, 7) == expected
 
 
-@pytest.mark.parametrize(("cap", "version"), [(None, "1.0"), ("1.0", "1.0"), ("stein", "1.0")])
+@pytest.mark.parametrize(
+    ("cap", "version"),
+    [(None, versions.CURRENT), ("auto", versions.CURRENT), ("1.0", "1.0"), ("1.2", "1.2"), ("stein", "1.0")],
+)
 def test_version_cap_may_be_a_release(cap: str | None, version: str) -> None:
     assert rpc.InterCellRPCAPI(settings(version_cap=cap)).version_cap == version
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cells import exceptions
+from cells.pending import Growing
 from tests.unit.endpoints.cells_in_memory import CellInMemory
 
 
@@ -18,9 +19,37 @@ def answer(cell: CellInMemory, route: str = "az1!east", response_to: str | None 
 def test_hands_answers_to_the_call_that_waits() -> None:
     got: list[Sequence[str]] = []
     with CellInMemory("east") as cell:
-        cell.pending.expect("m", ["az1"], 60.0, got.append, str)
-        answer(cell, "far!az1!east", responses=["one", "two"], orig_message="{}")
+        cell.pending.expect("m", ["az1"], 60.0, got.append, lambda part, _: f"no {part}")
+        answer(cell, "az1!east", responses=["one", "two"], orig_message="{}")
         assert got == [["one", "two"]]
+        assert cell.counters.as_dict() == {}
+
+
+def test_the_part_is_the_whole_way_to_who_answers() -> None:
+    got: list[Sequence[str]] = []
+    with CellInMemory("east") as cell:
+        cell.pending.expect("m", ["az1!far"], 60.0, got.append, lambda part, _: f"no {part}")
+        answer(cell, "far!az1!east", responses=["one"])
+        assert got == [["one"]]
+
+
+def test_a_relay_answers_for_a_neighbour_of_its_own_that_can_not_by_itself() -> None:
+    got: list[Sequence[str]] = []
+    with CellInMemory("east") as cell:
+        cell.pending.expect("m", ["az1!far"], 60.0, got.append, lambda part, _: f"no {part}")
+        answer(cell, "az1!east", responses=["one", "two"], branch="far")
+        assert got == [["one", "two"]]
+
+
+def test_those_that_the_broadcast_was_passed_on_to_are_waited_for_too() -> None:
+    got: list[Sequence[str]] = []
+    with CellInMemory("east") as cell:
+        cell.pending.expect("m", ["az1"], 60.0, got.append, lambda part, _: f"no {part}", growing=Growing())
+        answer(cell, responses=["one"], passed_on_to=["near", "far"])
+        answer(cell, "near!az1!east", responses=["two"])
+        assert got == []
+        answer(cell, responses=["three"], branch="far")
+        assert got == [["one", "two", "three"]]
         assert cell.counters.as_dict() == {}
 
 
@@ -28,7 +57,7 @@ def test_hands_answers_to_the_call_that_waits() -> None:
 def test_an_answer_that_nobody_waits_for_is_dropped_and_counted(route: str, response_to: str) -> None:
     got: list[Sequence[str]] = []
     with CellInMemory("east") as cell:
-        cell.pending.expect("m", ["az1"], 60.0, got.append, str)
+        cell.pending.expect("m", ["az1"], 60.0, got.append, lambda part, _: f"no {part}")
         answer(cell, route, response_to, responses=["one"])
         assert got == []
         assert cell.counters.as_dict() == {"dropped.response": 1}
@@ -45,9 +74,25 @@ def test_orig_message_may_be_left_out_or_anything() -> None:
 def test_answers_of_a_wrong_form_are_refused(wrong: Any) -> None:
     got: list[Sequence[str]] = []
     with CellInMemory("east") as cell:
-        cell.pending.expect("m", ["az1"], 60.0, got.append, str)
-        with pytest.raises(exceptions.InvalidArguments, match="list of JSON texts"):
+        cell.pending.expect("m", ["az1"], 60.0, got.append, lambda part, _: f"no {part}")
+        with pytest.raises(exceptions.InvalidArguments, match="'responses' must be a list of texts"):
             answer(cell, responses=wrong)
+        assert got == []
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [
+        *(("passed_on_to", wrong) for wrong in (5, "text", {"a": 1}, [5], [None])),
+        *(("branch", wrong) for wrong in (5, None, ["a"], {})),
+    ],
+)
+def test_who_else_answers_must_be_named_rightly(key: str, wrong: Any) -> None:
+    got: list[Sequence[str]] = []
+    with CellInMemory("east") as cell:
+        cell.pending.expect("m", ["az1"], 60.0, got.append, lambda part, _: f"no {part}", growing=Growing())
+        with pytest.raises(exceptions.InvalidArguments, match=key):
+            answer(cell, responses=["one"], **{key: wrong})
         assert got == []
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cells import messages
-from cells.messages import Message
+from cells.drivers import versions
+from cells.messages import Message, SealedMessage
 
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.json"))
@@ -25,9 +26,14 @@ def parse(data: object) -> Message:
     return messages.parse(json.dumps(data), LIMIT_BYTES, 10)
 
 
-def over_the_wire(message: Message) -> Message:
+def over_the_wire(message: Message, version: str = versions.OLDEST, now: float = 0.0) -> Message:
     """What arrives when ``message`` is sent."""
-    return messages.parse(message.sealed(LIMIT_BYTES).to_json(), LIMIT_BYTES, 10)
+    return messages.parse(as_it_comes(message.sealed(version, LIMIT_BYTES)), LIMIT_BYTES, 10, now)
+
+
+def as_it_comes(sealed: SealedMessage) -> Any:
+    """What a receiver is handed of a sealed message, alone or as one of many."""
+    return json.loads(json.dumps(sealed.to_item())) if sealed.may_share_a_cast else sealed.to_json()
 
 
 def shape(value: object) -> object:
@@ -39,6 +45,7 @@ def shape(value: object) -> object:
     return type(value).__name__
 
 
-def sent(message: Message) -> Any:
+def sent(message: Message, version: str = versions.OLDEST) -> Any:
     """The JSON value of what travels."""
-    return json.loads(message.sealed(LIMIT_BYTES).to_json())
+    came = as_it_comes(message.sealed(version, LIMIT_BYTES))
+    return json.loads(came) if isinstance(came, str) else came

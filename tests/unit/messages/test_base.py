@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import pytest
 
 from cells import exceptions
+from cells.drivers import versions
 from cells.messages import BroadcastMessage, Message, ResponseMessage, TargetedMessage
+from cells.messages import sealed as sealed_module
 from cells.neighbors import Direction
 from cells.path import CellPath
 from tests.unit.messages import captures
 
 PATH = CellPath.parse("api!east")
+VERSIONS = list(versions.HISTORY)
 
 
 def targeted(**changed: Any) -> TargetedMessage:
@@ -59,19 +63,31 @@ def test_starts_at_its_source_with_an_identity() -> None:
     assert (one.needs_response, one.fanout, one.response_to) == (False, False, None)
 
 
-def test_writing_changes_nothing() -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+def test_writing_changes_nothing(version: str) -> None:
     kwargs: dict[str, Any] = {"deep": {"list": [1]}}
-    message = targeted(kwargs=kwargs)
-    assert message.to_json() == message.to_json()
+    message = targeted(kwargs=kwargs, trace=None)
+    before = message.to_dict(version)
+    assert captures.sent(message, version) == captures.sent(message, version)
+    assert message.to_dict(version) == before
     assert message.kwargs is kwargs
     assert kwargs == {"deep": {"list": [1]}}
 
 
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("message", ALL, ids=lambda message: message.message_type)
-def test_sealed_is_what_a_driver_needs(message: Message) -> None:
-    sealed = message.sealed(10_000)
+def test_sealed_is_what_a_driver_needs(message: Message, version: str) -> None:
+    sealed = message.sealed(version, 10_000)
     assert (sealed.message_type, sealed.fanout) == (message.message_type, message.fanout)
-    assert sealed.to_json() == message.to_json()
+    assert (sealed.version, sealed.server) == (version, "")
+    assert sealed.may_share_a_cast is (version == "1.3")
+    assert opened(captures.sent(message, version)) == message.to_dict(version)
+
+
+def opened(data: dict[str, Any]) -> dict[str, Any]:
+    """A message as if it had travelled alone."""
+    payload = data.pop("payload", "{}")
+    return {**data, **json.loads(payload)}
 
 
 def circle() -> dict[str, Any]:
@@ -95,24 +111,29 @@ def nested() -> list[Any]:
 @pytest.mark.parametrize("field", ["kwargs", "context"])
 def test_what_has_no_json_form_is_refused(field: str, value: object) -> None:
     message = targeted(**{field: {"value": value}})
-    with pytest.raises(exceptions.InvalidArguments, match="ping can not be written as JSON") as caught:
-        message.to_json()
-    assert caught.value.method == "ping"
-    with pytest.raises(exceptions.InvalidArguments):
-        message.sealed(captures.LIMIT_BYTES)
+    for version in VERSIONS:
+        with pytest.raises(exceptions.InvalidArguments, match="ping can not be written as JSON") as caught:
+            message.sealed(version, captures.LIMIT_BYTES)
+        assert caught.value.method == "ping"
 
 
-def test_too_long_a_message_is_refused() -> None:
-    size = len(targeted(id="x").to_json())
-    assert targeted(id="x").sealed(size)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_too_long_a_message_is_refused(version: str) -> None:
+    message = targeted(id="x", kwargs={"text": "x" * 1000})
+    size = message.sealed(version, captures.LIMIT_BYTES).size_bytes
+    assert message.sealed(version, size)
     with pytest.raises(exceptions.MessageTooLarge, match="max_message_bytes") as caught:
-        targeted(id="x").sealed(size - 1)
+        message.sealed(version, size - 1)
     assert (caught.value.size_bytes, caught.value.limit_bytes) == (size, size - 1)
 
 
-def test_the_bound_counts_bytes_not_characters() -> None:
-    message = targeted(kwargs={"text": "é" * 100})
-    text = message.sealed(10_000).to_json()
-    assert len(text) == len(text.encode())
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_bound_counts_bytes_not_characters(version: str) -> None:
+    message = targeted(kwargs={"text": "é" * 1000})
+    sealed = message.sealed(version, 10_000)
+    text = json.dumps(opened(captures.sent(message, version)))
+    assert len(text) == len(text.encode()) > 6000
+    # It is told without writing the head, for which so much is always counted.
+    assert len(text) - sealed_module.HEAD_BYTES < sealed.size_bytes < len(text) + sealed_module.HEAD_BYTES
     with pytest.raises(exceptions.MessageTooLarge):
-        message.sealed(len(text) - 1)
+        message.sealed(version, len(text) - sealed_module.HEAD_BYTES)

@@ -16,7 +16,7 @@ from cells.neighbors import Direction, Neighbors
 from cells.path import CellPath
 from tests.unit.endpoints.cells_in_memory import CellInMemory
 from tests.unit.messages import captures
-from tests.unit.messages.trees import row
+from tests.unit.messages.trees import oldest, row
 
 NAMES = captures.NAMES
 
@@ -53,13 +53,13 @@ def test_every_capture_says_what_it_says(name: str) -> None:
 def test_a_relayed_request_is_the_request_one_hop_later() -> None:
     for name in ("targeted_request", "broadcast_request"):
         message = captures.parse(captures.capture(name)).arrived_at("child1")
-        (hop,) = message.plan(Neighbors.of([row("api", is_parent=True), row("grandchild1")])).hops
+        (hop,) = message.plan(Neighbors.of([row("api", is_parent=True), row("grandchild1")]), oldest).hops
         assert captures.sent(hop.message) == captures.capture(f"{name}_relayed")
 
 
 def test_the_last_hop_of_a_response_is_fanned_out() -> None:
     message = captures.parse(captures.capture("response_relayed")).arrived_at("child1")
-    (hop,) = message.plan(Neighbors.of([row("api", is_parent=True), row("grandchild1")])).hops
+    (hop,) = message.plan(Neighbors.of([row("api", is_parent=True), row("grandchild1")]), oldest).hops
     assert captures.sent(hop.message) == captures.capture("response_fanout_last_hop")
 
 
@@ -80,7 +80,7 @@ def first_hop(message: Message) -> Message:
         row("api", is_parent=message.direction is Direction.UP),
         row("child1", is_parent=message.here != "api"),
     ]
-    (hop,) = message.plan(Neighbors.of([found for found in neighbors if found.name != message.here])).hops
+    (hop,) = message.plan(Neighbors.of([found for found in neighbors if found.name != message.here]), oldest).hops
     return hop.message
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from cells import exceptions
-from cells.messages import Plan, TargetedMessage
+from cells.messages import HERE, Plan, TargetedMessage
 from cells.neighbors import Direction, Neighbors
-from cells.path import CellPath
-from tests.unit.messages.trees import Tree, row
+from cells.path import ANY_NEIGHBOR, CellPath
+from tests.unit.messages.trees import Tree, oldest, row
 
 UP, DOWN = Direction.UP, Direction.DOWN
 TREE = Tree(["api", "api!east", "api!east!az1", "api!east!az2", "api!west", "api!west!az3"])
@@ -28,15 +28,15 @@ def at(path: str) -> Neighbors:
 
 @pytest.mark.parametrize("direction", list(Direction))
 def test_to_the_own_cell_runs_here(direction: Direction) -> None:
-    assert message("api", direction=direction).plan(at("api")) == Plan(run_here=True)
+    assert message("api", direction=direction).plan(at("api"), oldest) == Plan(run_here=True)
 
 
 def test_at_its_target_it_runs() -> None:
-    assert message("api!east!az1", "api!east!az1").plan(at("api!east!az1")) == Plan(run_here=True)
+    assert message("api!east!az1", "api!east!az1").plan(at("api!east!az1"), oldest) == Plan(run_here=True)
 
 
 def test_at_its_target_it_runs_even_at_the_hop_limit() -> None:
-    plan = message("api!east", "api!east", hop_count=10, max_hop_count=10).plan(at("api!east"))
+    plan = message("api!east", "api!east", hop_count=10, max_hop_count=10).plan(at("api!east"), oldest)
     assert plan.run_here
 
 
@@ -55,7 +55,7 @@ def test_at_its_target_it_runs_even_at_the_hop_limit() -> None:
 )
 def test_next_hop(target: str, walked: str, direction: Direction, here: str, hop: str, leaves_as: Direction) -> None:
     came = message(target, walked, direction)
-    plan = came.plan(at(here))
+    plan = came.plan(at(here), oldest)
     (step,) = plan.hops
     assert not plan.run_here
     assert step.neighbor.name == hop
@@ -64,21 +64,21 @@ def test_next_hop(target: str, walked: str, direction: Direction, here: str, hop
 
 def test_a_message_that_goes_down_never_turns_up_again() -> None:
     with pytest.raises(exceptions.CellNotFound, match="has no child 'api'") as caught:
-        message("az1!east!api", "az1!east", DOWN).plan(at("api!east"))
+        message("az1!east!api", "az1!east", DOWN).plan(at("api!east"), oldest)
     assert caught.value.cell == "api"
 
 
 @pytest.mark.parametrize("direction", list(Direction))
 def test_a_neighbour_that_is_not_registered(direction: Direction) -> None:
     with pytest.raises(exceptions.CellNotFound, match="neighbor create") as caught:
-        message("api!north!az9", direction=direction).plan(at("api"))
+        message("api!north!az9", direction=direction).plan(at("api"), oldest)
     assert caught.value.cell == "north"
 
 
 def test_where_a_parent_and_a_child_have_one_name_the_direction_decides() -> None:
     both = Neighbors(parents={"x": row("x", is_parent=True)}, children={"x": row("x")})
     for direction, is_parent in ((UP, True), (DOWN, False)):
-        (hop,) = message("here!x", direction=direction).plan(both).hops
+        (hop,) = message("here!x", direction=direction).plan(both, oldest).hops
         assert hop.neighbor.is_parent is is_parent
         assert hop.message.direction is direction
 
@@ -98,7 +98,7 @@ def test_a_path_that_contradicts_the_target_is_a_routing_inconsistency(
     target: str, walked: str, direction: Direction
 ) -> None:
     with pytest.raises(exceptions.RoutingInconsistency, match="does not lead there") as caught:
-        message(target, walked, direction).plan(at("api"))
+        message(target, walked, direction).plan(at("api"), oldest)
     assert (caught.value.route, caught.value.target) == (walked, target)
     assert caught.value.cell == CellPath.parse(walked).last
 
@@ -106,12 +106,12 @@ def test_a_path_that_contradicts_the_target_is_a_routing_inconsistency(
 @pytest.mark.parametrize("hop_count", [10, 11, 1000])
 def test_hop_limit(hop_count: int) -> None:
     with pytest.raises(exceptions.MaxHopCountReached, match="max_hop_count") as caught:
-        message("api!east!az1", hop_count=hop_count, max_hop_count=10).plan(at("api"))
+        message("api!east!az1", hop_count=hop_count, max_hop_count=10).plan(at("api"), oldest)
     assert caught.value.hop_count == hop_count
 
 
 def test_one_hop_below_the_limit_it_still_goes() -> None:
-    assert message("api!east!az1", hop_count=9, max_hop_count=10).plan(at("api")).hops
+    assert message("api!east!az1", hop_count=9, max_hop_count=10).plan(at("api"), oldest).hops
 
 
 def test_as_many_cells_as_the_limit_are_visited() -> None:
@@ -128,7 +128,7 @@ def test_a_circle_of_neighbours_ends_at_the_hop_limit() -> None:
     names = [list(circle)[number % 3] for number in range(100)]
 
     def go_round(going: TargetedMessage) -> None:
-        while hops := going.plan(Neighbors.of([row(circle[going.here])])).hops:
+        while hops := going.plan(Neighbors.of([row(circle[going.here])]), oldest).hops:
             (hop,) = hops
             going = going.forwarded_by(DOWN).arrived_at(hop.neighbor.name)
 
@@ -138,22 +138,23 @@ def test_a_circle_of_neighbours_ends_at_the_hop_limit() -> None:
 
 
 def test_only_the_source_of_a_call_gathers() -> None:
-    assert message("api!east", needs_response=True).plan(at("api")).gathers
-    assert message("api", needs_response=True).plan(at("api")).gathers
-    assert not message("api!east").plan(at("api")).gathers
-    assert not message("api!east!az1", "api!east", needs_response=True).plan(at("api!east")).gathers
-    assert not message("api!east", "api!east", needs_response=True).plan(at("api!east")).gathers
+    # Whichever neighbour it comes from: it may have another name for itself than we have for it.
+    assert message("api!east", needs_response=True).plan(at("api"), oldest).awaited == (ANY_NEIGHBOR,)
+    assert message("api", needs_response=True).plan(at("api"), oldest).awaited == (HERE,)
+    assert message("api!east").plan(at("api"), oldest).awaited is None
+    assert message("api!east!az1", "api!east", needs_response=True).plan(at("api!east"), oldest).awaited is None
+    assert message("api!east", "api!east", needs_response=True).plan(at("api!east"), oldest).awaited is None
 
 
 def test_fanout_is_kept_on_the_way() -> None:
-    (hop,) = message("az1!east", direction=UP, fanout=True).plan(at("api!east!az1")).hops
+    (hop,) = message("az1!east", direction=UP, fanout=True).plan(at("api!east!az1"), oldest).hops
     assert hop.message.fanout
 
 
 def test_a_relay_leaves_context_and_arguments_untouched() -> None:
     context, kwargs = {"unknown": {"x": [1]}}, {"object": {"versioned_object.name": "Instance"}}
     came = message("api!east!az1", "api!east", context=context, kwargs=kwargs, id="m")
-    (hop,) = came.plan(at("api!east")).hops
+    (hop,) = came.plan(at("api!east"), oldest).hops
     assert hop.message.context is context
     assert hop.message.kwargs is kwargs
     assert hop.message.to_dict() == came.to_dict()
@@ -162,7 +163,7 @@ def test_a_relay_leaves_context_and_arguments_untouched() -> None:
 def test_planning_does_not_change_the_message() -> None:
     came = message("az1!east!az2", "az1!east", UP)
     before = came.to_dict()
-    came.plan(at("api!east"))
+    came.plan(at("api!east"), oldest)
     assert came.to_dict() == before
 
 

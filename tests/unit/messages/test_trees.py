@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cells.drivers import versions
 from cells.messages import BroadcastMessage, Message, Response, ResponseMessage, TargetedMessage
 from cells.neighbors import Direction
 from cells.path import CellPath
 from tests.unit.messages.trees import Tree, trees
 
+VERSIONS = list(versions.HISTORY)
 QUICK = settings(max_examples=25, deadline=None)
 KWARGS = {"object": {"versioned_object.data": {"x": [None, 1.5, "é\ud800"]}}}
 CONTEXT = {"user_id": "ann", "unknown": {"key": True}}
@@ -32,12 +36,16 @@ def call(tree: Tree, start: CellPath, end: CellPath) -> TargetedMessage:
     )
 
 
+@pytest.mark.parametrize("version", VERSIONS)
 @QUICK
-@given(trees(), st.data())
-def test_a_call_gets_from_any_cell_to_any_other_and_its_answer_back(tree: Tree, data: st.DataObject) -> None:
+@given(st.data())
+def test_a_call_gets_from_any_cell_to_any_other_and_its_answer_back(version: str, data: st.DataObject) -> None:
+    tree = data.draw(trees(version))
     start, end = data.draw(st.sampled_from(tree.paths)), data.draw(st.sampled_from(tree.paths))
-    sent = call(tree, start, end)
+    addressed = data.draw(st.booleans())
+    sent = replace(call(tree, start, end), reply_server="manager-2" if addressed else "")
     where, arrived = tree.deliver(sent, start)
+    arrived = arrived.opened()
     assert where == end
     assert arrived.route == sent.target
     assert (arrived.id, arrived.kwargs, arrived.context) == (sent.id, KWARGS, CONTEXT)
@@ -45,17 +53,18 @@ def test_a_call_gets_from_any_cell_to_any_other_and_its_answer_back(tree: Tree, 
 
     answer = ResponseMessage.answering(arrived, [Response(str(arrived.route), "pong").to_json()])
     where, came = tree.deliver(answer, end)
+    came = came.opened()
     assert where == start
     assert came.response_to == sent.id
     assert came.route == sent.target.reversed()
     assert came.context == CONTEXT
-    assert came.fanout is (start != end)
+    assert came.fanout is (start != end and not (addressed and version != "1.0"))
     assert [json.loads(text)["cell_name"] for text in came.kwargs["responses"]] == [str(sent.target)]
 
 
 def gather(tree: Tree, message: Message, here: CellPath) -> list[str]:
     """What a relay does: pass it on, run it, and put all answers of the branch into one."""
-    plan = message.plan(tree.neighbors(here))
+    plan = message.plan(tree.neighbors(here), tree.toward)
     answers = [str(message.route)] if plan.run_here else []
     for hop in plan.hops:
         there = tree.step(here, hop.neighbor)
@@ -64,7 +73,7 @@ def gather(tree: Tree, message: Message, here: CellPath) -> list[str]:
         where, came = tree.deliver(answer, there)
         assert where == here
         assert came.response_to == message.id
-        answers += came.kwargs["responses"]
+        answers += came.opened().kwargs["responses"]
     return answers
 
 
@@ -81,28 +90,37 @@ def broadcast(start: CellPath, direction: Direction, **changed: bool) -> Broadca
     )
 
 
+@pytest.mark.parametrize("version", VERSIONS)
 @QUICK
-@given(trees(), st.data())
-def test_a_broadcast_down_reaches_each_cell_below_once(tree: Tree, data: st.DataObject) -> None:
+@given(st.data())
+def test_a_broadcast_down_reaches_each_cell_below_once(version: str, data: st.DataObject) -> None:
+    tree = data.draw(trees(version))
     start = data.draw(st.sampled_from(tree.paths))
     reached = tree.spread(broadcast(start, Direction.DOWN), start)
     assert sorted(path for path, _ in reached) == tree.below(start)
     for path, message in reached:
         assert message.route == start.walk_to(path)
-        assert (message.kwargs, message.context) == (KWARGS, CONTEXT)
+        arrived = message.opened()
+        assert (arrived.kwargs, arrived.context) == (KWARGS, CONTEXT)
 
 
+@pytest.mark.parametrize("version", VERSIONS)
 @QUICK
-@given(trees(), st.data())
-def test_a_broadcast_up_reaches_each_cell_above_once(tree: Tree, data: st.DataObject) -> None:
+@given(st.data())
+def test_a_broadcast_up_reaches_each_cell_above_once(version: str, data: st.DataObject) -> None:
+    tree = data.draw(trees(version))
     start = data.draw(st.sampled_from(tree.paths))
     reached = tree.spread(broadcast(start, Direction.UP), start)
     assert sorted(path for path, _ in reached) == [start[:depth] for depth in range(1, len(start) + 1)]
 
 
+@pytest.mark.parametrize("version", VERSIONS)
 @QUICK
-@given(trees(), st.data(), st.booleans())
-def test_the_answers_to_a_broadcast_come_back_once_each(tree: Tree, data: st.DataObject, run_locally: bool) -> None:
+@given(st.data(), st.booleans())
+def test_the_answers_that_each_hop_gathers_come_back_once_each(
+    version: str, data: st.DataObject, run_locally: bool
+) -> None:
+    tree = data.draw(trees(version))
     start = data.draw(st.sampled_from(tree.paths))
     answers = gather(tree, broadcast(start, Direction.DOWN, run_locally=run_locally), start)
     asked = [path for path in tree.below(start) if run_locally or path != start]

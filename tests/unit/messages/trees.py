@@ -7,21 +7,32 @@ from collections.abc import Iterable
 from hypothesis import strategies as st
 
 from cells.db.rows import NeighborRow
+from cells.drivers import versions
 from cells.messages import Message
 from cells.neighbors import Neighbors
 from cells.path import CellPath
 from tests.unit.messages import captures
 
 
-class Tree:
-    """Cells by their paths from the top."""
+def oldest(_: NeighborRow) -> str:
+    """The version that is spoken with a neighbour of whom nothing is known."""
+    return versions.OLDEST
 
-    def __init__(self, paths: Iterable[str | CellPath]) -> None:
+
+class Tree:
+    """Cells by their paths from the top, which speak one version with each other."""
+
+    def __init__(self, paths: Iterable[str | CellPath], version: str = versions.OLDEST) -> None:
+        self.version = version
         self.paths = sorted(path if isinstance(path, CellPath) else CellPath.parse(path) for path in paths)
 
     def below(self, top: CellPath) -> list[CellPath]:
         """``top`` and all cells below it."""
         return [path for path in self.paths if top.is_prefix_of(path)]
+
+    def toward(self, _: NeighborRow) -> str:
+        """The version that is spoken with a neighbour."""
+        return self.version
 
     def neighbors(self, here: CellPath) -> Neighbors:
         children = [path for path in self.paths if len(path) == len(here) + 1 and here.is_prefix_of(path)]
@@ -34,20 +45,20 @@ class Tree:
 
     def deliver(self, message: Message, here: CellPath) -> tuple[CellPath, Message]:
         """Carry a message from ``here``, as JSON at every hop, to the cell that runs it."""
-        while not (plan := message.plan(self.neighbors(here))).run_here:
+        while not (plan := message.plan(self.neighbors(here), self.toward)).run_here:
             (hop,) = plan.hops
             here = self.step(here, hop.neighbor)
-            message = captures.over_the_wire(hop.message).arrived_at(here.last)
+            message = captures.over_the_wire(hop.message, self.version).arrived_at(here.last)
         assert plan.hops == ()
         return here, message
 
     def spread(self, message: Message, here: CellPath) -> list[tuple[CellPath, Message]]:
         """Carry a broadcast from ``here``; where it runs, and the message as it is there."""
-        plan = message.plan(self.neighbors(here))
+        plan = message.plan(self.neighbors(here), self.toward)
         ran = [(here, message)] if plan.run_here else []
         for hop in plan.hops:
             there = self.step(here, hop.neighbor)
-            ran += self.spread(captures.over_the_wire(hop.message).arrived_at(there.last), there)
+            ran += self.spread(captures.over_the_wire(hop.message, self.version).arrived_at(there.last), there)
         return ran
 
 
@@ -56,7 +67,7 @@ def row(name: str, *, is_parent: bool = False) -> NeighborRow:
 
 
 @st.composite
-def trees(draw: st.DrawFn) -> Tree:
+def trees(draw: st.DrawFn, version: str = versions.OLDEST) -> Tree:
     """Trees of 2 to 12 cells at most 8 deep, in which names come again in different branches."""
     paths = [CellPath(["top"])]
     for number in range(draw(st.integers(1, 11))):
@@ -68,4 +79,4 @@ def trees(draw: st.DrawFn) -> Tree:
         if above.child(name) in paths or name in list(above[-2:]):
             name = f"n{number}"
         paths.append(above.child(name))
-    return Tree(paths)
+    return Tree(paths, version)
