@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent import futures
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from cells import exceptions
@@ -124,7 +124,7 @@ class Router:
 
     def _ask(self, message: Message, patience: Patience) -> futures.Future[Sequence[str]]:
         answers: futures.Future[Sequence[str]] = futures.Future()
-        asked = message.but(reply_server=self._host, deadline=time.monotonic() + patience.seconds)
+        asked = message.but(deadline=time.monotonic() + patience.seconds)
         self._advance(asked.noting("asked", time.time()), answers.set_result, patience)
         return answers
 
@@ -236,10 +236,8 @@ class Router:
         if plan.awaited is not None and answer is not None:
             self._await(message, plan, plan.awaited, answer, patience)
         for hop in plan.hops:
-            # An answer that is awaited here ends here, and not where that goes which this cell makes of it.
-            ends_here = hop.answered_by in (plan.awaited or ())
-            sent = replace(hop, message=hop.message.but(reply_server=self._host)) if ends_here else hop
-            self._hand_over(sent, self._answer_of(message, plan, answer, hop.answered_by), on_sent)
+            answer_of_hop = self._answer_of(message, plan, answer, hop.answered_by)
+            self._hand_over(hop, answer_of_hop, on_sent, ends_here=hop.answered_by in (plan.awaited or ()))
         if plan.run_here:
             own_answer = self._answer_of(message, plan, answer, HERE)
             self._execution.run(
@@ -273,7 +271,10 @@ class Router:
             return partial(answer, passed_on_to=[hop.answered_by for hop in plan.hops])
         return partial(answer, branch=part)
 
-    def _hand_over(self, hop: Hop, answer: Answer | None, on_sent: OnSent | None = None) -> None:
+    def _hand_over(
+        self, hop: Hop, answer: Answer | None, on_sent: OnSent | None = None, *, ends_here: bool = False
+    ) -> None:
+        """:param ends_here: whether the answers to it are awaited here, whoever gets what this cell makes of them"""
         message, neighbor = hop.message, hop.neighbor
 
         def fail(error: exceptions.CellsError) -> None:
@@ -281,8 +282,8 @@ class Router:
 
         try:
             version = message.form or self._versions.toward(neighbor)
-            sealed = message.sealed(version, self._limits.max_message_bytes)
-            self._outboxes.send(neighbor, sealed, fail, on_sent)
+            addressed = message.addressed(self._host) if ends_here else message
+            self._outboxes.send(neighbor, addressed.sealed(version, self._limits.max_message_bytes), fail, on_sent)
         except (exceptions.MessageError, exceptions.RPCVersionCapError) as error:
             self._counters.count("undelivered", type(error).__name__)
             fail(error)

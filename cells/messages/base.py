@@ -156,6 +156,15 @@ class Message:
         """The message once ``cell`` has received it."""
         return self.but(route=self.route.child(cell), hop_count=self.hop_count + 1)
 
+    def addressed(self, server: str) -> Self:
+        """The message, whose answer goes to the manager ``server``.
+
+        :raises cells.exceptions.InvalidArguments: an argument has no JSON form
+        """
+        # Written first, so that the copies for a hundred neighbours are not each written anew.
+        assert self.payload_text  # noqa: S101  # never empty
+        return self.but(reply_server=server)
+
     def noting(self, event: str, at: float) -> Self:
         """The message with one more event of this cell, if somebody wants to know.
 
