@@ -38,6 +38,11 @@ class Trace(base.CellCommand, lister.Lister):
         started_at = events[0].get("at") if events else None
         if found["error"] is not None:
             self.fail(f"{parsed_args.cell} did not answer: {found['error']}")
+        elif not events:
+            self.fail(
+                f"{parsed_args.cell} answered, but no trace came back: it is this cell itself, or a link on the way "
+                'back speaks a version below 1.1 of the inter-cell API; "cells upgrade matrix" shows which.'
+            )
         return ("cell", "event", "seconds"), [
             (event.get("cell"), event.get("event"), _seconds_between(started_at, event.get("at"))) for event in events
         ]

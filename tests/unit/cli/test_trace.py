@@ -49,6 +49,14 @@ def test_events_before_an_error_are_shown(cells: Cells, traced: Manager) -> None
     assert [row["event"] for row in result.value] == ["asked", "received"]
 
 
+def test_an_answer_without_a_trace_is_told(cells: Cells, traced: Manager) -> None:
+    traced.answers = [{"events": [], "error": None}]
+    result = cells("trace", "east", "-f", "json")
+    assert (result.status, result.value) == (1, [])
+    assert "below 1.1" in result.err
+    assert "upgrade matrix" in result.err
+
+
 def test_a_cap_on_the_way_is_told_in_one_line(cells: Cells, traced: Manager) -> None:
     traced.answers = [exceptions.RPCVersionCapError("raise the cap")]
     assert cells.fail("trace", "east") == "cells: raise the cap\n"
