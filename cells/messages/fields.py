@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cells import exceptions
 from cells.budget import LONGEST_SECONDS
 from cells.neighbors import Direction
 from cells.path import MAX_NAME_LENGTH
 
+if TYPE_CHECKING:
+    from typing import TypeGuard
+
 T = TypeVar("T")
 
 #: Events that a message may gather on its way.
 MAX_TRACE = 200
+#: Of one event: the cell, what it was, when, and what later releases may add.
+MAX_EVENT_KEYS = 8
 _REQUIRED: Any = object()
 
 
@@ -38,17 +43,39 @@ def want_deadline(data: Mapping[str, Any], now: float) -> float | None:
     seconds = data.get("time_left")
     if seconds is None:
         return None
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not math.isfinite(seconds):
+    if not _is_number(seconds):
         raise exceptions.MalformedMessage(f"'time_left' must be a number of seconds, not {seconds!r:.40}.")
-    return now + min(seconds, LONGEST_SECONDS)
+    return now + min(max(seconds, 0.0), LONGEST_SECONDS)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    # An integer may be too large to become a float, and what is no number is not under anything.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def want_trace(data: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     """What cells on the way have noted."""
     events = want(data, "trace", list)
-    if len(events) > MAX_TRACE or not all(isinstance(event, dict) for event in events):
-        raise exceptions.MalformedMessage(f"'trace' must be a list of at most {MAX_TRACE} objects.")
+    if len(events) > MAX_TRACE or not all(_is_event(event) for event in events):
+        raise exceptions.MalformedMessage(
+            f"'trace' must be a list of at most {MAX_TRACE} objects, each of at most {MAX_EVENT_KEYS} short texts "
+            "and numbers."
+        )
     return tuple(events)
+
+
+def _is_event(event: object) -> bool:
+    """Whether it is flat and short: cells on the way write it anew, and an operator reads it."""
+    if not isinstance(event, dict) or len(event) > MAX_EVENT_KEYS:
+        return False
+    return all(
+        _is_short(key) and (value is None or isinstance(value, bool) or _is_short(value) or _is_number(value))
+        for key, value in event.items()
+    )
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_NAME_LENGTH and value.isprintable()
 
 
 def want_name(data: Mapping[str, Any], key: str) -> str:

@@ -49,6 +49,9 @@ class SealedMessage:
 
     def to_json(self) -> str:
         """The text of a message that travels alone: keys of the head, context and arguments in one object."""
+        if self.may_share_a_cast:
+            # The payload may be a text of another cell, unread: it may hold keys of its own.
+            return to_text(self.to_item())
         return f"{to_text(self._head())[:-1]}, {self.payload[1:]}"
 
     def to_item(self) -> dict[str, Any]:

@@ -142,6 +142,6 @@ def _deadline(time_left: object, now: float) -> float | None:
     if time_left is None:
         return None
     # A number that is none is neither over nor under anything.
-    if isinstance(time_left, (int, float)) and 0 < time_left <= LONGEST_SECONDS:
+    if isinstance(time_left, (int, float)) and time_left is not True and 0 < time_left <= LONGEST_SECONDS:
         return now + time_left
     raise _TakesTheLongWay
