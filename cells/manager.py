@@ -173,9 +173,10 @@ class CellsManager:
 
     def neighbors(self, ctxt: dict[str, Any]) -> list[dict[str, Any]]:  # noqa: ARG002  # oslo's signature
         """The neighbours as this manager knows them; passwords masked."""
-        return [self._neighbor(name) for name in sorted(self._table.snapshot().all())]
+        spoken = {link["neighbor"]: link["spoken"] for link in self._cell.links()["links"]}
+        return [self._neighbor(name, spoken.get(name)) for name in sorted(self._table.snapshot().all())]
 
-    def _neighbor(self, name: str) -> dict[str, Any]:
+    def _neighbor(self, name: str, spoken: str | None) -> dict[str, Any]:
         row, heard = self._table.snapshot().all()[name], self._table.heard(name)
         seen_at = heard.last_seen_at if heard else None
         return {
@@ -186,6 +187,7 @@ class CellsManager:
             "state": self._table.state(name).value,
             "last_seen_seconds": None if seen_at is None else round(self._table.seconds_since(seen_at), 3),
             "version": str(heard.description["version"]) if heard and "version" in heard.description else None,
+            "spoken": spoken,
         }
 
     def topology(self, ctxt: dict[str, Any], timeout: float | None = None) -> futures.Future[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -17,6 +18,9 @@ from cells.topology import Topology
 LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+#: W3C Trace Context, version 00: ids of the trace and of the span that asks, and flags.
+TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class OutgoingMessages:
@@ -92,14 +96,21 @@ class OutgoingMessages:
         )
 
     def _request(self, ctxt: object, method: object, kwargs: object, *, needs_response: bool) -> dict[str, Any]:
+        context = ctxt if isinstance(ctxt, Mapping) else {}
         return {
             "method": want(method, str, "method_name"),
             "kwargs": want(kwargs, dict, "method_kwargs"),
-            "context": ctxt if isinstance(ctxt, Mapping) else {},
+            "context": context,
+            "traceparent": _traceparent(context.get("traceparent")),
             "route": CellPath([self._topology.cell_name]),
             "needs_response": needs_response,
             "max_hop_count": self._max_hop_count,
         }
+
+
+def _traceparent(text: object) -> str:
+    """What a context says of the trace that it belongs to, if it is of W3C's form; nothing else travels."""
+    return text if isinstance(text, str) and TRACEPARENT.fullmatch(text) else ""
 
 
 def want(value: object, kind: type[T], name: str) -> T:

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent import futures
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from cells import exceptions
@@ -304,6 +304,9 @@ class Router:
                 ", and nobody waits for it" if answer is None else "",
                 response.error,
             )
+        if message.trace is not None and message.is_at_source and response.error is None:
+            # An answer that never travelled has gathered nothing on its way.
+            response = replace(response, trace=message.noting("answered", time.time()).trace or ())
         if answer is not None:
             try:
                 text = response.to_json()

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import oslo_messaging
 
 from cells import exceptions, failure
+from cells.broadcast_answers import BroadcastAnswers, CellAnswer
 from cells.context import RequestContext
 from cells.drivers.transport import BROKER_ERRORS
-from cells.messages import Response
+
+__all__ = ["CellAnswer", "CellsAPI"]
 
 Context = RequestContext | Mapping[str, Any]
 Arguments = Mapping[str, Any] | None
@@ -29,15 +30,6 @@ GRACE_SECONDS = 5.0
 VERSION = "1.0"
 #: What the manager must know for traces, and for broadcasts whose answers are asked for as they come.
 STREAMS_VERSION = "1.1"
-
-
-@dataclass(frozen=True)
-class CellAnswer:
-    """What one cell answered to a broadcast."""
-
-    cell: str  #: the way from the asking cell to this one
-    value: Any = None
-    error: Exception | None = None
 
 
 class CellsAPI:
@@ -126,8 +118,7 @@ class CellsAPI:
             timeout=timeout,
             run_locally=run_locally,
         )
-        responses = [Response.read(text, self._exception_modules) for text in texts]
-        return [CellAnswer(response.cell, response.value, response.error) for response in responses]
+        return [CellAnswer.read(text, self._exception_modules) for text in texts]
 
     def broadcast_stream(  # noqa: PLR0913  # options by keyword
         self,
@@ -138,10 +129,10 @@ class CellsAPI:
         direction: str = "down",
         timeout: float | None = None,
         run_locally: bool = True,
-    ) -> Iterator[CellAnswer]:
+    ) -> BroadcastAnswers:
         """As :meth:`broadcast_call`, but yield each answer as soon as it is there.
 
-        What is not wanted any more is let go by closing the iterator.
+        :returns: an iterator of :class:`CellAnswer`, to be closed if not all are wanted
 
         :raises cells.exceptions.RPCVersionCapError: [upgrade_levels] cells is below 1.1
         """
@@ -157,24 +148,20 @@ class CellsAPI:
             timeout=timeout,
             run_locally=run_locally,
         )
-        return self._answers(ctxt, started, time.monotonic() + timeout)
-
-    def _answers(self, ctxt: Context, started: Mapping[str, str], deadline: float) -> Iterator[CellAnswer]:
+        deadline = time.monotonic() + timeout
         where = {"version": STREAMS_VERSION, "server": started["server"]}
-        is_complete = False
-        try:
-            while not is_complete:
-                left = max(deadline - time.monotonic(), 0.0)
-                batch = self._call(ctxt, "broadcast_next", left, broadcast_id=started["id"], **where)
-                is_complete = batch["is_complete"]
-                for text in batch["responses"]:
-                    response = Response.read(text, self._exception_modules)
-                    yield CellAnswer(response.cell, response.value, response.error)
-        finally:
-            if not is_complete:
-                with contextlib.suppress(oslo_messaging.MessagingException, *BROKER_ERRORS):
-                    client = self._client.prepare(**where, retry=0)
-                    client.cast(_values(ctxt), "broadcast_stop", broadcast_id=started["id"])
+        which = {"broadcast_id": started["id"]}
+
+        def fetch() -> Any:
+            left_seconds = max(deadline - time.monotonic(), 0.0)
+            return self._call(ctxt, "broadcast_next", left_seconds, **where, **which)
+
+        def let_go() -> None:
+            # If it gets lost the manager forgets the answers by itself.
+            with contextlib.suppress(oslo_messaging.MessagingException, *BROKER_ERRORS):
+                self._client.prepare(**where, retry=0).cast(_values(ctxt), "broadcast_stop", **which)
+
+        return BroadcastAnswers(fetch, let_go, self._exception_modules)
 
     def trace(self, ctxt: Context, cell: str, *, timeout: float | None = None) -> dict[str, Any]:
         """Ping another cell, and see what happens on the way there and back.

@@ -155,7 +155,8 @@ class Status(base.CellCommand, lister.Lister):
     """Show how the neighbours look from the manager of this cell.
 
     The state is "up", "mute" (not heard from for [cells] mute_child_interval), "unreachable"
-    (its broker did not take the last message) or "unknown" (not heard from yet).
+    (its broker did not take the last message) or "unknown" (not heard from yet). "version" is the
+    highest version of the inter-cell API that it reads, "spoken" the one in which it is sent messages.
     """
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], list[Sequence[Any]]]:  # noqa: ARG002
@@ -172,7 +173,7 @@ class Status(base.CellCommand, lister.Lister):
         ]
 
 
-_STATUS_HEADERS = ("name", "type", "driver", "state", "last_seen_seconds", "version")
+_STATUS_HEADERS = ("name", "type", "driver", "state", "last_seen_seconds", "version", "spoken")
 _HEADERS = tuple("type" if column == "is_parent" else column for column in COLUMNS)
 
 
