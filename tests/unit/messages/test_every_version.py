@@ -1,0 +1,163 @@
+"""Any message, sent in the form of any version and read again, is the same as far as that version can say it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from cells import exceptions, messages
+from cells.budget import shrink
+from cells.drivers import versions
+from cells.messages import BroadcastMessage, Message, ResponseMessage, TargetedMessage
+from cells.messages.base import MAX_HOPS
+from cells.neighbors import Direction
+from cells.path import CellPath
+from tests.unit.messages import captures
+
+VERSIONS = list(versions.HISTORY)
+QUICK = settings(max_examples=30, deadline=None)
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=8)
+CELLS = NAMES.filter(lambda name: "!" not in name and name.isprintable() and " " not in name)
+PATHS = st.lists(CELLS, min_size=1, max_size=4).map(CellPath)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+OBJECTS = st.dictionaries(st.text(max_size=6), JSON, max_size=3)
+EVENTS = st.fixed_dictionaries({"cell": CELLS, "event": NAMES, "at": st.floats(0, 1e10)})
+#: What a version older than the one named here has no word for.
+SINCE = {"reply_server": "1.1", "traceparent": "1.1", "trace": "1.1", "deadline": "1.1", "streams": "1.2"}
+NOW = 1000.0
+
+
+@st.composite
+def any_message(draw: st.DrawFn) -> Message:
+    cls = draw(st.sampled_from([TargetedMessage, BroadcastMessage, ResponseMessage]))
+    max_hop_count = draw(st.integers(1, MAX_HOPS))
+    values: dict[str, Any] = {
+        "method": draw(NAMES),
+        "route": draw(PATHS),
+        "direction": draw(st.sampled_from(Direction)),
+        "kwargs": draw(OBJECTS),
+        "context": draw(OBJECTS),
+        "needs_response": draw(st.booleans()),
+        "fanout": draw(st.booleans()),
+        "id": draw(NAMES),
+        "hop_count": draw(st.integers(0, MAX_HOPS)),
+        "max_hop_count": max_hop_count,
+        "reply_server": draw(st.just("") | NAMES),
+        "traceparent": draw(st.just("") | NAMES),
+        "trace": draw(st.none() | st.lists(EVENTS, max_size=3).map(tuple)),
+    }
+    if cls is BroadcastMessage:
+        return BroadcastMessage(**values, streams=draw(st.booleans()))
+    values["target"] = draw(PATHS)
+    if cls is ResponseMessage:
+        return ResponseMessage(**{**values, "needs_response": False}, answers=draw(NAMES))
+    return TargetedMessage(**values)
+
+
+def as_said_in(message: Message, version: str) -> Message:
+    """What of a message a version has words for."""
+    unsaid = {name for name, since in SINCE.items() if not versions.speaks(version, since)}
+    defaults = {found.name: found.default for found in fields(message) if found.name in unsaid}
+    said = message.but(**defaults)
+    # The one manager that it is for is not all of them.
+    return said.but(fanout=message.fanout and not message.server(version))
+
+
+def can_be_said_in(message: Message, version: str) -> bool:
+    """A trace to one cell, and a broadcast whose answers come by themselves, have no older form; their plans know."""
+    if isinstance(message, BroadcastMessage):
+        return not message.streams or versions.speaks(version, versions.STREAMED_ANSWERS)
+    return isinstance(message, ResponseMessage) or message.trace is None or versions.speaks(version, versions.TRACE)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@QUICK
+@given(any_message())
+def test_what_is_sent_is_what_is_read(version: str, message: Message) -> None:
+    assume(can_be_said_in(message, version))
+    read = captures.over_the_wire(message, version)
+    assert (read.payload is not None) is (version == "1.3")
+    # A response at its end puts its trace into its answers when it is opened; nothing else changes then.
+    assert read.but(trace=None).opened() == as_said_in(message, version).but(trace=None)
+    assert read.trace == as_said_in(message, version).trace
+
+
+@pytest.mark.parametrize("older", VERSIONS)
+@pytest.mark.parametrize("newer", VERSIONS)
+@QUICK
+@given(any_message())
+def test_a_cell_on_the_way_may_speak_another_version_on_each_side(newer: str, older: str, message: Message) -> None:
+    """From one link to the next a message loses what the lower of the two has no words for, and nothing else."""
+    both = versions.lowest(newer, older)
+    assume(can_be_said_in(message, both))
+    # Whether all managers get it is decided anew for each link.
+    message = message.but(fanout=False)
+    read = captures.over_the_wire(captures.over_the_wire(message, newer), older)
+    assert read.but(trace=None).opened() == as_said_in(message, both).but(trace=None)
+    assert read.trace == as_said_in(message, both).trace
+
+
+@pytest.mark.parametrize("version", [version for version in VERSIONS if version != "1.0"])
+@given(st.floats(0.1, 1000.0))
+def test_the_deadline_is_told_as_the_time_that_is_left(version: str, seconds: float) -> None:
+    started = time.monotonic()
+    message = TargetedMessage(
+        method="ping",
+        route=CellPath(["api"]),
+        target=CellPath(["api", "east"]),
+        direction=Direction.DOWN,
+        deadline=started + seconds,
+    )
+    read = captures.over_the_wire(message, version, now=NOW)
+    took = time.monotonic() - started
+    assert read.deadline is not None
+    assert shrink(seconds - took) - 0.002 <= read.deadline - NOW <= shrink(seconds) + 0.002
+
+
+def test_a_trace_to_one_cell_has_no_form_before_1_1() -> None:
+    way = CellPath(["api", "east"])
+    message = TargetedMessage(method="ping", route=way[:1], target=way, direction=Direction.DOWN, trace=())
+    with pytest.raises(exceptions.RPCVersionCapError, match=r"trace to api!east needs version 1\.1") as caught:
+        message.sealed("1.0", captures.LIMIT_BYTES)
+    assert caught.value.cell == "api"
+    assert message.sealed("1.1", captures.LIMIT_BYTES)
+
+
+def test_an_answer_and_a_broadcast_go_on_without_their_trace() -> None:
+    way = CellPath(["api", "east"])
+    answer = ResponseMessage(method="m", route=way[:1], target=way, direction=Direction.UP, answers="m", trace=())
+    broadcast = BroadcastMessage(method="m", route=way[:1], direction=Direction.DOWN, trace=())
+    for message in (answer, broadcast):
+        assert captures.over_the_wire(message, "1.1").trace == ()
+        assert captures.over_the_wire(message, "1.0").trace is None
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@QUICK
+@given(any_message())
+def test_what_is_sent_has_only_keys_that_its_version_knows(version: str, message: Message) -> None:
+    assume(can_be_said_in(message, version))
+    known = set(
+        captures.capture(
+            {"targeted": "targeted_request", "broadcast": "broadcast_request"}.get(
+                message.message_type, "response_relayed"
+            )
+        )
+    )
+    if versions.speaks(version, "1.1"):
+        known |= {"reply_server", "traceparent", "trace", "time_left"}
+    if versions.speaks(version, "1.2") and isinstance(message, BroadcastMessage):
+        known |= {"stream"}
+    if versions.speaks(version, "1.3"):
+        known = (known - {"ctxt", "method_kwargs"}) | {"payload"}
+    assert captures.sent(message, version).keys() <= known
+    assert messages.parse(captures.as_it_comes(message.sealed(version, captures.LIMIT_BYTES)), captures.LIMIT_BYTES, 10)
