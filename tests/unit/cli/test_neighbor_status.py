@@ -18,9 +18,9 @@ SEEN = [
 def test_a_line_for_each_neighbour(cells: Cells, manager: Manager) -> None:
     manager.seen = SEEN
     assert cells.succeed("neighbor", "status", "-f", "value").out.splitlines() == [
-        "api parent rpc up 0.25 1.0",
-        "az1 child rpc mute 301.5 1.0",
-        "az2 child memory unknown None None",
+        "api parent rpc up 0.25 1.0 1.0",
+        "az1 child rpc mute 301.5 1.0 1.0",
+        "az2 child memory unknown None None 1.0",
     ]
 
 
@@ -34,6 +34,7 @@ def test_json_has_the_names_of_the_columns(cells: Cells, manager: Manager) -> No
             "state": "mute",
             "last_seen_seconds": 301.5,
             "version": "1.0",
+            "spoken": "1.0",
         }
     ]
 
