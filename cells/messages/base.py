@@ -162,8 +162,7 @@ class Message:
         :raises cells.exceptions.InvalidArguments: an argument has no JSON form
         """
         # Written first, so that the copies for a hundred neighbours are not each written anew.
-        assert self.payload_text  # noqa: S101  # never empty
-        return self.but(reply_server=server)
+        return self.but(reply_server=server, payload_text=self.payload_text)
 
     def noting(self, event: str, at: float) -> Self:
         """The message with one more event of this cell, if somebody wants to know.

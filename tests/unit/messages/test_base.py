@@ -56,6 +56,41 @@ def test_arriving_makes_a_new_message_one_cell_further(message: Message) -> None
     assert not arrived.is_at_source
 
 
+@pytest.mark.parametrize("message", ALL, ids=lambda message: message.message_type)
+def test_changing_some_fields_makes_a_new_message(message: Message) -> None:
+    before = message.to_dict("1.3")
+    changed = message.but(traceparent="t", kwargs={"a": 1})
+    assert changed == dataclasses.replace(message, traceparent="t", kwargs={"a": 1})
+    assert message.to_dict("1.3") == before
+
+
+def test_what_was_written_once_is_written_anew_when_it_has_changed() -> None:
+    message = targeted(kwargs={"a": 1})
+    assert json.loads(message.payload_text)["method_kwargs"] == {"a": 1}
+    assert message.but(traceparent="t").payload_text is message.payload_text
+    assert json.loads(message.but(kwargs={"b": 2}).payload_text)["method_kwargs"] == {"b": 2}
+    assert json.loads(message.but(context={"c": 3}).payload_text)["ctxt"] == {"c": 3}
+    assert message.but(payload="{}").payload_text == "{}"
+
+
+@pytest.mark.parametrize("message", ALL, ids=lambda message: message.message_type)
+def test_the_manager_that_gets_the_answer_is_the_only_difference(message: Message) -> None:
+    addressed = message.addressed("manager-1")
+    assert addressed == dataclasses.replace(message, reply_server="manager-1")
+    assert message.reply_server == ""
+    assert addressed.addressed("manager-2").payload_text is addressed.payload_text
+
+
+@pytest.mark.parametrize("payload", ["", "{", "null"])
+def test_what_can_not_be_read_can_be_addressed(payload: str) -> None:
+    assert targeted().but(payload=payload).addressed("manager-1").payload_text == payload
+
+
+def test_what_can_not_be_written_can_not_be_addressed() -> None:
+    with pytest.raises(exceptions.InvalidArguments):
+        targeted(kwargs={"value": object()}).addressed("manager-1")
+
+
 def test_starts_at_its_source_with_an_identity() -> None:
     one, other = targeted(), targeted()
     assert one.id != other.id

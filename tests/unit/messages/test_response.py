@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cells import exceptions
+from cells.drivers import versions
 from cells.messages import BroadcastMessage, Message, Response, ResponseMessage, TargetedMessage
 from cells.neighbors import Direction, Neighbors
 from cells.path import CellPath
@@ -184,3 +185,146 @@ def test_an_answer_that_can_not_get_back_is_a_routing_error() -> None:
     answer = ResponseMessage.answering(request("api!east!az1"), [])
     with pytest.raises(exceptions.CellNotFound):
         answer.plan(Neighbors(), oldest)
+
+
+ADDRESSED = [version for version in versions.HISTORY if versions.speaks(version, versions.REPLY_SERVER)]
+
+
+def last_hop(answer: Message) -> Message:
+    (hop,) = answer.plan(Neighbors.of([row("api", is_parent=True)]), oldest).hops
+    return hop.message
+
+
+@pytest.mark.parametrize("version", ADDRESSED)
+def test_on_its_last_hop_it_is_for_the_manager_that_asked(version: str) -> None:
+    answer = last_hop(ResponseMessage.answering(request("api!east", reply_server="manager-1"), []))
+    sealed = answer.sealed(version, captures.LIMIT_BYTES)
+    assert (sealed.server, sealed.fanout) == ("manager-1", False)
+    assert captures.over_the_wire(answer, version).fanout is False
+
+
+@pytest.mark.parametrize(
+    ("version", "reply_server"), [("1.0", "manager-1"), ("1.0", ""), *((version, "") for version in ADDRESSED)]
+)
+def test_where_that_is_not_known_or_can_not_be_told_it_is_for_all(version: str, reply_server: str) -> None:
+    answer = last_hop(ResponseMessage.answering(request("api!east", reply_server=reply_server), []))
+    sealed = answer.sealed(version, captures.LIMIT_BYTES)
+    assert (sealed.server, sealed.fanout) == ("", True)
+
+
+@pytest.mark.parametrize("version", ADDRESSED)
+def test_before_its_last_hop_it_is_for_any_manager(version: str) -> None:
+    answer = ResponseMessage.answering(request("api!east!az1", reply_server="manager-1"), [])
+    (hop,) = answer.plan(Neighbors.of([row("east", is_parent=True)]), oldest).hops
+    sealed = hop.message.sealed(version, captures.LIMIT_BYTES)
+    assert (sealed.server, sealed.fanout) == ("", False)
+    assert captures.sent(hop.message, version)["reply_server"] == "manager-1"
+
+
+def test_a_request_is_for_any_manager_whoever_gets_the_answer() -> None:
+    asked = request("api!east", reply_server="manager-1", fanout=True)
+    sealed = asked.sealed("1.3", captures.LIMIT_BYTES)
+    assert (sealed.server, sealed.fanout) == ("", True)
+
+
+def test_what_belongs_to_a_request_goes_back_with_its_answer() -> None:
+    asked = request("api!east", reply_server="manager-1", traceparent="00-a-b-01", trace=(), deadline=5.0)
+    answer = ResponseMessage.answering(asked, [])
+    assert (answer.reply_server, answer.traceparent, answer.trace) == ("manager-1", "00-a-b-01", ())
+    # It has been paid for: no cell on the way shall drop it because it is late.
+    assert answer.deadline is None
+
+
+def streamed(**named: Any) -> ResponseMessage:
+    asked = BroadcastMessage(
+        method="ping", route=CellPath.parse("api!east!az1"), direction=DOWN, needs_response=True, streams=True
+    )
+    return ResponseMessage.answering(asked, ["{}"], **named)
+
+
+@pytest.mark.parametrize("version", list(versions.HISTORY))
+def test_an_answer_says_for_whom_it_is_and_who_else_will_answer(version: str) -> None:
+    answer = streamed(branch="far", passed_on_to=("near", "far"))
+    kwargs = captures.over_the_wire(answer, version).opened().kwargs
+    assert (kwargs["branch"], kwargs["passed_on_to"], kwargs["responses"]) == ("far", ["near", "far"], ["{}"])
+
+
+def test_what_there_is_not_to_say_is_not_said() -> None:
+    assert (
+        streamed().kwargs.keys()
+        == streamed(branch="", passed_on_to=()).kwargs.keys()
+        == {
+            "orig_message",
+            "responses",
+        }
+    )
+
+
+def test_a_response_that_can_not_go_on_is_answered_by_itself_with_other_content() -> None:
+    """A relay that must refuse it tells who waits for it."""
+    came = streamed(branch="far", passed_on_to=["near"]).but(payload="{}", route=CellPath.parse("az1!east"))
+    answer = ResponseMessage.answering(came, ["refused"])
+    assert (answer.id, answer.answers, answer.route, answer.target) == (
+        came.id,
+        came.answers,
+        came.route,
+        came.target,
+    )
+    assert (answer.kwargs["responses"], answer.payload) == (["refused"], None)
+
+
+EVENTS = ({"cell": "api", "event": "asked", "at": 1.0}, {"cell": "east", "event": "answered", "at": 2.0})
+
+
+def traced(*texts: object, walked: str = "east!api", payload: str | None = None) -> ResponseMessage:
+    answer = ResponseMessage.answering(request("api!east", trace=EVENTS), texts)  # type: ignore[arg-type]
+    return answer.but(route=CellPath.parse(walked), payload=payload)
+
+
+def test_at_its_end_what_was_noted_becomes_part_of_each_answer() -> None:
+    texts = [Response("api!east", value).to_json() for value in (1, None)]
+    opened = traced(*texts).opened()
+    answers = [Response.from_json(text, OURS) for text in opened.kwargs["responses"]]
+    assert answers == [Response("api!east", 1, trace=EVENTS), Response("api!east", None, trace=EVENTS)]
+    assert opened.trace is None
+    assert opened.opened() is opened
+
+
+def test_an_error_is_traced_as_well() -> None:
+    text = Response("api!east", error=exceptions.CellNotFound("gone", cell="east")).to_json()
+    (noted,) = traced(text).opened().kwargs["responses"]
+    answer = Response.from_json(noted, OURS)
+    assert isinstance(answer.error, exceptions.CellNotFound)
+    assert answer.trace == EVENTS
+
+
+def test_of_an_answer_in_a_payload_it_becomes_part_just_the_same() -> None:
+    text = Response("api!east", 1).to_json()
+    payload = json.dumps({"ctxt": {}, "method_kwargs": {"responses": [text]}})
+    (noted,) = traced(payload=payload).opened().kwargs["responses"]
+    assert Response.from_json(noted, OURS).trace == EVENTS
+
+
+def test_on_its_way_a_trace_stays_apart_from_the_answers_and_grows() -> None:
+    text = Response("api!east", 1).to_json()
+    came = traced(text, walked="east")
+    assert came.opened() is came
+    assert came.noting("answer received", 3.0).trace == (*EVENTS, {"cell": "east", "event": "answer received", "at": 3})
+
+
+@pytest.mark.parametrize(
+    "text", [5, None, "", "{", "[]", "null", '{"cell_name": "a", "value": NaN}', "[" * 100_000, '{"a":' * 100_000]
+)
+def test_an_answer_that_can_not_be_read_stays_what_it_is(text: object) -> None:
+    assert traced(text).opened().kwargs["responses"] == [text]
+
+
+def test_answers_that_are_no_list_stay_what_they_are() -> None:
+    came = traced().but(kwargs={"responses": 5})
+    assert came.opened().kwargs == {"responses": 5}
+
+
+@pytest.mark.parametrize("trace", [None, 5, "text", {"a": 1}])
+def test_a_trace_of_an_answer_that_is_none_is_left_out(trace: object) -> None:
+    text = json.dumps({"cell_name": "api", "value": 1, "failure": False, "trace": trace})
+    assert Response.from_json(text, OURS) == Response("api", 1)
