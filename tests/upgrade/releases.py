@@ -1,0 +1,100 @@
+"""The two releases of a mixed tree: the one that is tested, and an older one in an environment of its own.
+
+The older one is real code, as it was committed.  It is installed beside the
+libraries of the environment of the tests, so nothing is downloaded for it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import venv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.upgrade.old_release import LOSES_AT_STOP, OLD_COMMIT
+
+ROOT = Path(__file__).parents[2]
+TIMEOUT_SECONDS = 120.0
+
+ASK_WHO = """
+import json
+from importlib import metadata
+import cells
+from cells.drivers import versions
+found = metadata.distribution("cells-intercell").locate_file("cells")
+print(json.dumps({"package": cells.__path__[0], "installed": str(found), "version": versions.CURRENT}))
+"""
+
+
+class NoHistory(Exception):
+    """Raised when the old commit is not there: in a shallow clone, or in an unpacked archive."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """An environment in which this project is installed."""
+
+    name: str
+    #: where its python and its console scripts are
+    programs: Path
+    #: what comes to its managers while they stop
+    loses_at_stop: bool = False
+
+    def program(self, name: str) -> str:
+        """The path of ``cells``, ``cells-manager`` or ``python``."""
+        return str(self.programs / name)
+
+    def identity(self) -> dict[str, str]:
+        """What its python imports: the directory of the package, where that is installed, the newest API."""
+        # Not in the checkout: its own package would be found there.
+        answer: dict[str, str] = json.loads(run([self.program("python"), "-c", ASK_WHO], self.programs))
+        return answer
+
+
+def new_release() -> Release:
+    """The one that is tested: that of the environment which runs the tests."""
+    return Release("new", Path(sys.executable).parent)
+
+
+def install_old_release(directory: Path, repository: Path = ROOT) -> Release:
+    """Install the tree of the old commit into an environment in ``directory``.
+
+    :raises NoHistory: this is no clone of the repository, or not a whole one
+    """
+    tree, environment = directory / "tree", directory / "environment"
+    tree.mkdir(parents=True)
+    archive = directory / "tree.tar"
+    try:
+        run(["git", "archive", "--output", str(archive), OLD_COMMIT], repository)
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = getattr(error, "stderr", None) or error
+        raise NoHistory(
+            f"commit {OLD_COMMIT} is not in {repository}: run this in a clone with its whole history "
+            f'("git fetch --unshallow"). git says: {str(reason).strip()}'
+        ) from error
+    run(["tar", "-xf", str(archive), "-C", str(tree)], directory)
+    venv.EnvBuilder(symlinks=True).create(environment)
+    release = Release("old", environment / "bin", LOSES_AT_STOP)
+    _share_libraries(release)
+    pip = [sys.executable, "-m", "pip", "--python", release.program("python"), "--disable-pip-version-check"]
+    run([*pip, "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", str(tree)], directory)
+    return release
+
+
+def _share_libraries(release: Release) -> None:
+    """Let it import what this environment can, after what is installed in it."""
+    (own,) = (release.programs.parent / "lib").glob("python*/site-packages")
+    others = [place for place in sys.path if Path(place).name in ("site-packages", "dist-packages")]
+    (own / "libraries.pth").write_text("".join(f"{place}\n" for place in others))
+
+
+def run(command: Sequence[str], directory: Path) -> str:
+    """What the command prints; what it complains of is in the error."""
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS)
+    if done.returncode:
+        sys.stderr.write(done.stderr)
+    done.check_returncode()
+    return done.stdout
