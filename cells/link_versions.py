@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from cells import exceptions
 from cells.db.rows import NeighborRow
 from cells.drivers import versions
-from cells.neighbors import NeighborTable, State
+from cells.neighbors import NeighborTable
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,14 @@ class LinkVersions:
 
     def toward(self, neighbor: NeighborRow) -> str:
         """The version that is spoken with ``neighbor`` now."""
-        return _spoken(self._global_cap, neighbor.version_cap, self._announced(neighbor.name))
+        announced, before = self._announced(neighbor.name)
+        spoken = _spoken(self._global_cap, neighbor.version_cap, announced)
+        return spoken if before is None else versions.lowest(spoken, before)
 
     def explain(self, neighbor: NeighborRow) -> LinkVersion:
         """The version that is spoken with ``neighbor`` now, and why no higher one."""
-        announced = self._announced(neighbor.name)
-        spoken = _spoken(self._global_cap, neighbor.version_cap, announced)
+        announced, _ = self._announced(neighbor.name)
+        spoken = self.toward(neighbor)
         is_capped = announced is not None and announced != spoken
         return LinkVersion(
             spoken=spoken,
@@ -68,15 +70,17 @@ class LinkVersions:
                 caps.append(f"the cap of neighbour {neighbor.name}, {neighbor.version_cap}")
             return f"{' and '.join(caps)}; {neighbor.name} reads {announced}"
         if announced is None:
-            return f"{neighbor.name} has not said yet what it reads"
+            is_silent = self._table.is_silent(neighbor.name)
+            return f"{neighbor.name} has not said {'for too long' if is_silent else 'yet'} what it reads"
         return f"{neighbor.name} reads no more than {announced}: upgrade it first"
 
-    def _announced(self, name: str) -> str | None:
+    def _announced(self, name: str) -> tuple[str | None, str | None]:
+        """What a neighbour reads, as far as that is known; or what it read before it fell silent."""
         heard = self._table.heard(name)
         if heard is None or heard.version is None:
-            return None
+            return None, None
         # After so long a silence it may come back as an older release, and find what was sent to it meanwhile.
-        return None if self._table.state(name) is State.MUTE else heard.version
+        return (None, heard.version) if self._table.is_silent(name) else (heard.version, None)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -171,9 +171,16 @@ class NeighborTable:
             return State.UNKNOWN
         if not heard.is_reachable:
             return State.UNREACHABLE
-        if self.seconds_since(heard.last_seen_at or heard.registered_at) > self._mute_after_seconds:
+        if self.is_silent(name):
             return State.MUTE
         return State.UP if heard.last_seen_at is not None else State.UNKNOWN
+
+    def is_silent(self, name: str) -> bool:
+        """Whether a neighbour was not heard from for longer than the mute interval, be its broker there or not."""
+        heard = self._heard.get(name)
+        if heard is None:
+            return False
+        return self.seconds_since(heard.last_seen_at or heard.registered_at) > self._mute_after_seconds
 
     def seconds_since(self, moment: float) -> float:
         return self._clock() - moment

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from concurrent import futures
+from typing import Any
 
 import pytest
 
 from cells.db.rows import NeighborRow
-from cells.neighbors import Direction, Neighbors, NeighborTable, State
+from cells.neighbors import MAX_MANAGERS, Direction, Heard, Neighbors, NeighborTable, State
+from cells.path import MAX_NAME_LENGTH
 
 MUTE_AFTER = 300.0
 
@@ -197,3 +199,77 @@ def test_readers_never_see_half_a_change(table: NeighborTable) -> None:
         writing.result(10)
         for done in reading:
             assert set(done.result(10)) <= seen
+
+
+def heard(table: NeighborTable, name: str = "a") -> Heard:
+    found = table.heard(name)
+    assert found is not None
+    return found
+
+
+def test_what_a_manager_says_of_its_cell_is_kept_and_shows_that_it_lives(table: NeighborTable, clock: Clock) -> None:
+    table.replace([row("a")])
+    description = {"version": "1.2", "host": "h1", "path": "api!a", "subtree": {"b": {}}}
+    clock.now += 10
+    assert table.record_description("a", description)
+    assert heard(table).description == description
+    assert (heard(table).last_seen_at, heard(table).version) == (clock.now, "1.2")
+    assert table.state("a") is State.UP
+
+
+def test_what_a_stranger_says_of_itself_is_not_kept(table: NeighborTable) -> None:
+    assert table.record_description("stranger", {"version": "1.3"}) is False
+    assert table.heard("stranger") is None
+
+
+def test_a_neighbour_that_has_said_nothing_has_no_version(table: NeighborTable) -> None:
+    table.replace([row("a")])
+    table.record("a", capabilities={"os": ["linux"]})
+    assert heard(table).version is None
+
+
+def test_the_lowest_version_of_the_managers_heard_from_lately_counts(table: NeighborTable, clock: Clock) -> None:
+    table.replace([row("a")])
+    for host, version in (("h1", "1.3"), ("h2", "1.0"), ("h3", "1.2")):
+        table.record_description("a", {"version": version, "host": host})
+        clock.now += 1
+    assert heard(table).version == "1.0"
+    assert {host: version for host, (version, _) in heard(table).versions.items()} == {
+        "h1": "1.3",
+        "h2": "1.0",
+        "h3": "1.2",
+    }
+    clock.now += MUTE_AFTER - 1
+    table.record_description("a", {"version": "1.3", "host": "h1"})
+    assert heard(table).version == "1.2"
+    clock.now += 1
+    table.record_description("a", {"version": "1.3", "host": "h1"})
+    assert (heard(table).version, list(heard(table).versions)) == ("1.3", ["h1"])
+
+
+@pytest.mark.parametrize("description", [{}, {"host": None}, {"host": ["x"], "version": {}}, {"version": "x" * 10_000}])
+def test_a_manager_that_does_not_say_who_it_is_or_what_it_reads(table: NeighborTable, description: Any) -> None:
+    table.replace([row("a")])
+    assert table.record_description("a", description)
+    assert heard(table).version == "1.0"
+
+
+def test_a_neighbour_can_not_make_up_managers_without_end(table: NeighborTable) -> None:
+    table.replace([row("a")])
+    for number in range(5 * MAX_MANAGERS):
+        table.record_description("a", {"version": "1.1", "host": f"{number}" * 1000})
+    assert len(heard(table).versions) <= MAX_MANAGERS
+    assert all(len(host) <= MAX_NAME_LENGTH for host in heard(table).versions)
+    assert heard(table).version == "1.1"
+
+
+def test_silence_counts_whether_the_broker_is_there_or_not(table: NeighborTable, clock: Clock) -> None:
+    table.replace([row("a")])
+    table.record("a")
+    table.record_delivery("a", is_reachable=False)
+    clock.now += MUTE_AFTER
+    assert not table.is_silent("a")
+    clock.now += 1
+    assert table.is_silent("a")
+    assert table.state("a") is State.UNREACHABLE
+    assert not table.is_silent("stranger")
