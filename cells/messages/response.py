@@ -121,6 +121,8 @@ class ResponseMessage(TargetedMessage):
             traceparent=message.traceparent,
             trace=message.trace,
             answers=message.id,
+            # Who asks in the oldest form may have gone back to a release that reads no other.
+            form="" if message.reply_server else versions.OLDEST,
         )
 
     def forwarded_by(self, direction: Direction) -> Self:

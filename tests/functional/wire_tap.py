@@ -85,6 +85,17 @@ class VersionTree(CellTree):
         self.unreadable: list[Arrival] = []
         super().__init__(shape, **options)
 
+    def start(self) -> None:
+        """Start all; return when each manager knows what every neighbour reads."""
+        super().start()
+        for path in self.cells:
+            self._wait_until_told(str(path))
+
+    def _wait_until_told(self, cell: str) -> None:
+        for manager in self[cell].managers:
+            for name in manager.table.snapshot().all():
+                wait_for(lambda: _announced(manager, name), f"{name} tells {cell} what it reads")  # noqa: B023
+
     def forget_arrivals(self) -> None:
         """Look at nothing that has come so far."""
         with self._lock:
@@ -152,17 +163,21 @@ class VersionTree(CellTree):
         host = str(describe()["host"])
 
         def take(came: object) -> None:
-            keys = json.loads(came) if isinstance(came, str) else came
-            assert isinstance(keys, dict)
-            arrival = Arrival(cell, host, is_item=not isinstance(came, str), keys=keys)
+            many = came if isinstance(came, list) else [json.loads(came) if isinstance(came, str) else came]
+            arrivals = [Arrival(cell, host, is_item=not isinstance(came, str), keys=keys) for keys in many]
             with self._lock:
-                self._arrivals.append(arrival)
-                if arrival.is_item and "1.3" in newer:
-                    self.unreadable.append(arrival)
+                self._arrivals += arrivals
+                if not isinstance(came, str) and "1.3" in newer:
+                    self.unreadable += arrivals
                     return
-            known = {key: value for key, value in keys.items() if key not in unknown}
-            receive(json.dumps(known) if isinstance(came, str) else known)
+            known = [{key: value for key, value in keys.items() if key not in unknown} for keys in many]
+            receive(json.dumps(known[0]) if isinstance(came, str) else known if isinstance(came, list) else known[0])
 
         if newer:
             manager.cell.describe = lambda: {**describe(), "version": release}  # type: ignore[method-assign]
         manager.router.receive = take  # type: ignore[method-assign]
+
+
+def _announced(manager: CellsService, neighbor: str) -> str | None:
+    heard = manager.table.heard(neighbor)
+    return None if heard is None else heard.version

@@ -1,0 +1,66 @@
+"""Under the cap ``auto`` a link follows what the neighbour announces, up and down, without anybody's doing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.functional.cell_tree import CONTEXT, wait_for
+from tests.functional.wire_tap import VersionTree
+
+SHAPE = {"api": {"east": {"az1": {}}}}
+ALL = ["api", "api!east", "api!east!az1"]
+
+
+@pytest.fixture
+def tree() -> Iterator[VersionTree]:
+    with VersionTree(SHAPE) as tree:
+        yield tree
+
+
+def check(tree: VersionTree) -> None:
+    """Everything works between all of them."""
+    tree.forget_arrivals()
+    for source, target in (("api", "api!east"), ("api", "api!east!az1"), ("az1", "api"), ("east", "api")):
+        assert tree[source].call(target) == target
+    answers = tree["api"].broadcast()
+    assert {way: answer.value for way, answer in answers.items()} == {way: way for way in ALL}
+    assert not tree.unreadable
+
+
+@pytest.mark.parametrize("older", ["1.0", "1.1", "1.2"])
+@pytest.mark.parametrize("name", ["api", "east", "az1"])
+def test_link_falls_back_when_a_cell_is_downgraded_and_rises_when_it_is_upgraded(
+    tree: VersionTree, name: str, older: str
+) -> None:
+    links = [(row, name) for row in tree[name].service.table.snapshot().all()]
+    assert {tree.spoken(*ends) for ends in links} == {"1.3"}
+    check(tree)
+    for release in (older, "1.3"):
+        tree.restart(name, release)
+        for neighbor, _ in links:
+            tree.wait_until_spoken(neighbor, name, release)
+            tree.wait_until_spoken(name, neighbor, release)
+        wait_for(lambda: tree[name].service.topology.own_path == tree[name].path, f"{name} knows its path")
+        check(tree)
+        features = {feature for arrival in tree.arrivals() if arrival.cell == name for feature in arrival.features}
+        # Nobody sends requests to all to the top.
+        possible = {"1.1", "1.3"} if name == "api" else {"1.1", "1.2", "1.3"}
+        assert features & possible == {feature for feature in possible if feature <= release}
+
+
+def test_operator_sees_what_is_spoken_and_why(tree: VersionTree) -> None:
+    def link() -> tuple[str, str | None, str]:
+        (found,) = [one for one in tree["api"].service.cell.links()["links"] if one["neighbor"] == "east"]
+        return found["spoken"], found["announced"], found["reason"]
+
+    assert link() == ("1.3", "1.3", "")
+    tree.restart("east", "1.1")
+    for neighbor in ("api", "az1"):
+        tree.wait_until_spoken(neighbor, "east", "1.1")
+    assert link() == ("1.1", "1.1", "east reads no more than 1.1: upgrade it first")
+    assert tree["api"].neighbors()["east"]["version"] == "1.1"
+    assert tree["api"].service.manager.status(CONTEXT)["version"] == "1.3"
+    found = tree["az1"].call("api", "links")
+    assert (found["cell"], found["reads"], [one["spoken"] for one in found["links"]]) == ("api", "1.3", ["1.1"])

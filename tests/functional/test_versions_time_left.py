@@ -1,0 +1,158 @@
+"""A call's time is a budget that travels: less at each hop, and nothing runs that nobody waits for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from cells import exceptions
+from cells.budget import shrink
+from cells.endpoints import Call, endpoint
+from tests.functional.cell_tree import wait_for
+from tests.functional.notes import Notes
+from tests.functional.wire_tap import VersionTree
+
+SHAPE = {"api": {"east": {"az1": {}}}}
+ALL = {"api", "api!east", "api!east!az1"}
+
+
+@endpoint
+def left(call: Call) -> float | None:
+    return call.seconds_left
+
+
+@endpoint
+def wait_as_long_as_allowed(call: Call) -> None:
+    """What an endpoint does that keeps to its time."""
+    threading.Event().wait(call.seconds_left)
+    raise exceptions.CellTimeout(f"The disks of {call.cell.name} did not answer in time.", cell=call.cell.name)
+
+
+class Blocker:
+    """An endpoint that keeps its cell's only thread."""
+
+    def __init__(self) -> None:
+        self.is_in = threading.Event()
+        self.is_over = threading.Event()
+
+        @endpoint
+        def block(call: Call) -> str:
+            self.is_in.set()
+            assert self.is_over.wait(60)
+            return call.cell.name
+
+        self.endpoint = block
+
+
+@pytest.fixture
+def blocker() -> Iterator[Blocker]:
+    blocker = Blocker()
+    yield blocker
+    blocker.is_over.set()
+
+
+def test_deep_cell_sees_less_time_than_those_above_it() -> None:
+    with VersionTree(SHAPE, endpoints=[left]) as tree:
+        for seconds in (100.0, 2.0):
+            seen = {way: answer.value for way, answer in tree["api"].broadcast("left", timeout=seconds).items()}
+            assert seen.keys() == ALL
+            assert seconds >= seen["api"]
+            for hops, way in enumerate(["api", "api!east", "api!east!az1"]):
+                assert 0 < seen[way] <= shrink(seconds, hops)
+            call = tree["az1"].call("api", "left", timeout=seconds)
+            assert 0 < call <= shrink(seconds, 2)
+
+
+def test_child_that_keeps_to_its_time_answers_before_its_caller_gives_up() -> None:
+    with VersionTree(SHAPE, endpoints=[wait_as_long_as_allowed]) as tree:
+        with pytest.raises(exceptions.CellTimeout, match="The disks of az1") as caught:
+            tree["api"].call("az1", "wait_as_long_as_allowed", timeout=1.0)
+        assert caught.value.cell == "az1"
+        assert "timed_out" not in tree["api"].counters()
+
+
+@pytest.mark.parametrize("middle", ["1.1", "1.3"])
+@pytest.mark.parametrize("gives_up", ["az1", "east"])
+def test_who_is_nearest_to_the_silence_gives_up_before_those_above_it(middle: str, gives_up: str) -> None:
+    releases = {"api": "1.3", "east": middle, "az1": "1.1"}
+    with VersionTree(SHAPE, releases=releases) as tree:
+        if gives_up == "az1":
+            tree.freeze("az1")
+        else:
+            tree.link("east", "az1").toward("east").drop()
+        answers = tree["api"].broadcast(timeout=2.0)
+        assert {way for way, answer in answers.items() if answer.error is None} == ALL - {"api!east!az1"}
+        error = answers["api!east!az1"].error
+        assert isinstance(error, exceptions.CellTimeout)
+        assert error.cell == "api!east!az1"
+        assert {name for name in ("api", "east", "az1") if "timed_out" in tree[name].counters()} == {gives_up}
+
+
+@pytest.mark.parametrize("caps", [{}, {"options": {"upgrade_levels": {"intercell": "1.1"}}}], ids=["1.3", "1.1"])
+def test_call_that_gets_its_turn_too_late_does_not_run(
+    caps: dict[str, object], blocker: Blocker, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "cells")
+    notes = Notes()
+    one_thread = {"az1": {"cells": {"endpoint_threads": 1}}}
+    tree = VersionTree(SHAPE, endpoints=[blocker.endpoint, notes.endpoint()], cell_options=one_thread, **caps)
+    with tree:
+        blocked = tree["api"].start_call("az1", "block", timeout=60)
+        assert blocker.is_in.wait(10)
+        with pytest.raises(exceptions.CellTimeout) as caught:
+            tree["api"].call("az1", "note", kwargs={"text": "late"}, timeout=0.2)
+        assert caught.value.cell == "api!east!az1"
+        blocker.is_over.set()
+        assert blocked.result(10) == "az1"
+        wait_for(lambda: tree["az1"].counters().get("dropped.late") == 1, "the call is dropped")
+        assert notes.taken == []
+        line = "A targeted message (note) of api is not run: it came too late for who waits for its answer."
+        wait_for(lambda: line in [record.getMessage() for record in caplog.records], "the log says so")
+        tree["api"].call("az1", "note", kwargs={"text": "in time"}, timeout=10)
+        notes.wait_for(("api!east!az1", "in time"))
+
+
+def test_at_the_oldest_version_nobody_knows_that_it_is_too_late(blocker: Blocker) -> None:
+    notes = Notes()
+    options = {"upgrade_levels": {"intercell": "1.0"}}
+    one_thread = {"az1": {"cells": {"endpoint_threads": 1}}}
+    with VersionTree(
+        SHAPE, endpoints=[blocker.endpoint, notes.endpoint()], cell_options=one_thread, options=options
+    ) as tree:
+        blocked = tree["api"].start_call("az1", "block", timeout=60)
+        assert blocker.is_in.wait(10)
+        with pytest.raises(exceptions.CellTimeout):
+            tree["api"].call("az1", "note", kwargs={"text": "late"}, timeout=0.2)
+        blocker.is_over.set()
+        assert blocked.result(10) == "az1"
+        notes.wait_for(("api!east!az1", "late"))
+
+
+def test_call_whose_time_is_over_when_it_leaves_a_relay_is_not_sent() -> None:
+    """Whatever it waited for there, the cells behind are not troubled with it."""
+    notes = Notes()
+    with VersionTree(SHAPE, endpoints=[notes.endpoint()]) as tree:
+        tree.forget_arrivals()
+        request = {
+            "message_type": "targeted",
+            "method_name": "note",
+            "direction": "down",
+            "need_response": True,
+            "uuid": "late",
+            "routing_path": "api",
+            "target_cell": "api!east!az1",
+            "hop_count": 1,
+            "max_hop_count": 10,
+            "time_left": 0.0,
+            "reply_server": "api-1",
+            "payload": '{"ctxt": {}, "method_kwargs": {"text": "late"}}',
+        }
+        tree["east"].service.router.receive(request)
+        answer = wait_for(lambda: tree.arrivals(response_uuid="late"), "the source is told")[0]
+        assert "CellTimeout" in answer.arguments["responses"][0]
+        assert tree["east"].counters()["dropped.late"] == 1
+        assert [one.cell for one in tree.arrivals(uuid="late")] == ["east"]
+        assert notes.taken == []
