@@ -54,7 +54,8 @@ class Monitor:
 class Growing:
     """A call whose answers come one by one from cells that are not all known when it starts."""
 
-    #: called with the answers of each part as they come, instead of all at the end; must not block
+    #: called with the answers of each part as they come, instead of all at the end; must not block.  The call is
+    #: complete when all of these calls have returned
     on_answers: Callable[[str, Sequence[str]], object] | None = None
 
 
@@ -67,11 +68,13 @@ class _Entry:
         "complete",
         "deadline",
         "growing",
+        "is_over",
         "is_own",
         "missing",
         "monitor",
         "silent_at",
         "substitute",
+        "telling",
     )
 
     def __init__(  # noqa: PLR0913  # what a call waits for, and for whom
@@ -95,6 +98,9 @@ class _Entry:
         self.is_own = is_own
         self.deadline = deadline
         self.monitor = monitor
+        self.is_over = False
+        #: calls of on_answers that have not returned yet
+        self.telling = 0
         self.silent_at = NEVER
         self.heard_at(now)
 
@@ -250,10 +256,15 @@ class PendingCalls:
                 entry.heard_at(self._clock())
                 tell = entry.monitor.on_still_working
             elif entry.takes(part, passed_on_to):
-                tell = entry.keep(part, answers)
+                on_answers = entry.keep(part, answers)
                 if not entry.missing:
                     self._remove(message_id)
-                    tell = partial(self._complete, entry, tell)
+                    entry.is_over = True
+                if on_answers is not None:
+                    entry.telling += 1
+                    tell = partial(self._tell, entry, on_answers)
+                else:
+                    tell = partial(self._complete, entry) if entry.is_over else None
             else:
                 return False
         if tell is not None:
@@ -274,23 +285,23 @@ class PendingCalls:
             if self._entries.get(message_id) is not entry:
                 return
             self._remove(message_id)
+            entry.is_over = True
+            entry.telling += 1
         for _ in entry.missing:
             self._counters.count("given_up" if is_stopping else "timed_out")
-        self._complete(entry, is_stopping=is_stopping)
+        self._tell(entry, partial(_substitute, entry, is_stopping))
 
-    def _complete(
-        self, entry: _Entry, tell_first: Callable[[], object] | None = None, *, is_stopping: bool = False
-    ) -> None:
-        try:
-            if tell_first is not None:
-                tell_first()
-            for part in sorted(entry.missing):
-                tell = entry.keep(part, [entry.substitute(part, is_stopping)])
-                if tell is not None:
-                    tell()
-            entry.complete(entry.answers)
-        except Exception:  # a callback's bug must not end the thread that serves everybody
-            LOG.exception("The answers to a call could not be passed on.")
+    def _tell(self, entry: _Entry, tell: Callable[[], object]) -> None:
+        """Call ``tell``; the last of those that were under way when the call ended completes it."""
+        _call(tell)
+        with self._changed:
+            entry.telling -= 1
+            is_last = entry.is_over and not entry.telling
+        if is_last:
+            self._complete(entry)
+
+    def _complete(self, entry: _Entry) -> None:
+        _call(partial(entry.complete, entry.answers))
 
     def _watch_deadlines(self) -> None:
         while True:
@@ -309,3 +320,18 @@ class PendingCalls:
                     continue
             # The id may have come again since, with a deadline of its own.
             self._expire(message_id, entry)
+
+
+def _substitute(entry: _Entry, is_stopping: bool) -> None:  # of partial
+    """Give the answers that stand for those that did not come."""
+    for part in sorted(entry.missing):
+        on_answers = entry.keep(part, [entry.substitute(part, is_stopping)])
+        if on_answers is not None:
+            _call(on_answers)
+
+
+def _call(callback: Callable[[], object]) -> None:
+    try:
+        callback()
+    except Exception:  # a callback's bug must not end the thread that serves everybody
+        LOG.exception("The answers to a call could not be passed on.")
