@@ -13,7 +13,7 @@ import pytest
 from cells import exceptions
 from cells.endpoints import Call, endpoint
 from cells.messages import Response
-from tests.functional.cell_tree import wait_for
+from tests.functional.cell_tree import CONTEXT, wait_for
 from tests.functional.notes import Notes
 from tests.functional.wire_tap import VERSIONS, VersionTree
 
@@ -157,6 +157,26 @@ def test_several_managers_of_each_cell_work_together(combination: Sequence[str])
                 assert {way: answer.value for way, answer in answers.items()} == expected
             tree[source].broadcast_cast("note", direction, text="all")
         mixed.notes.wait_for(*((way, "all") for ways in BROADCASTS.values() for way in ways))
+
+
+@pytest.mark.parametrize("old", ["east", "az1"])
+def test_trace_says_where_the_link_is_that_can_not_carry_it(old: str) -> None:
+    with VersionTree(SHAPE, releases={old: "1.0"}) as tree:
+        trace = tree["api"].service.manager.trace(CONTEXT, "az1", 10.0)
+        if old == "east":
+            with pytest.raises(exceptions.RPCVersionCapError, match=r"api speaks 1\.0 to the next cell") as caught:
+                trace.result(10)
+            assert caught.value.cell == "api"
+            return
+        found = trace.result(10)
+        assert "needs version 1.1" in found["error"]
+        assert "east speaks 1.0 to the next cell" in found["error"]
+        assert [(event["cell"], event["event"]) for event in found["events"]] == [
+            ("api", "asked"),
+            ("east", "received"),
+            ("east", "answered"),
+            ("api", "answer received"),
+        ]
 
 
 #: The versions that differ in how answers travel, and in who waits how long.

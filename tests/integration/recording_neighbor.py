@@ -1,0 +1,216 @@
+"""A child that is nothing but its own end of the wire: it notes what its broker is given, and answers in kind.
+
+It is written for what the versions of the inter-cell API are, not with the code that speaks them here: what we
+would read and write wrongly in the same way would else go unnoticed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
+from dataclasses import dataclass
+from typing import Any
+
+import oslo_messaging
+from oslo_config import cfg
+from oslo_messaging.rpc import server as rpc_server
+
+from cells.drivers.transport import open_transport
+from tools.polling import poll
+
+Json = dict[str, Any]
+NAME, LEAF, PARENT = "east", "az1", "api"
+QUEUE_BASE = "cells.intercell"
+#: Two servers take answers, as if there were two managers.
+HOSTS = {"targeted": ["east-1"], "broadcast": ["east-1"], "response": ["east-1", "east-2"]}
+
+
+@dataclass(frozen=True)
+class Cast:
+    """What came in one cast."""
+
+    host: str
+    method: str
+    version: str
+    messages: list[Json]
+
+
+class _Server(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
+    """Stops at once: the idle threads of oslo.messaging's own pool look once a second whether they should."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._executor_cls = futures.ThreadPoolExecutor
+
+
+class _Endpoint:
+    target = oslo_messaging.Target(version="1.3")
+
+    def process_message(self, ctxt: Json, message: str) -> None:
+        """Is noted before it gets here."""
+
+    def process_messages(self, ctxt: Json, messages: list[Json]) -> None:
+        """Is noted before it gets here."""
+
+
+class RecordingNeighbor:
+    """The cell ``east`` below ``api``, which says that ``az1`` is below it."""
+
+    def __init__(self, conf: cfg.ConfigOpts, url: str, parent_url: str) -> None:
+        self.announced = "1.3"
+        self._casts: list[Cast] = []
+        self._lock = threading.Lock()
+        self._own, self._parent = open_transport(conf, url), open_transport(conf, parent_url)
+        self._servers = [self._serve(kind, host) for kind, hosts in HOSTS.items() for host in hosts]
+
+    def close(self) -> None:
+        # Each waits for its consumer to wake up: together, not one after the other.
+        with futures.ThreadPoolExecutor(len(self._servers)) as pool:
+            list(pool.map(_stop, self._servers))
+        for transport in (self._own, self._parent):
+            transport.cleanup()
+
+    def casts(self, **keys: Any) -> list[Cast]:
+        """Those in which there is a message that has these keys."""
+        with self._lock:
+            return [cast for cast in self._casts if any(keys.items() <= one.items() for one in cast.messages)]
+
+    def wait_for_cast(self, **keys: Any) -> Cast:
+        return poll(lambda: self.casts(**keys), f"a message with {keys} comes")[0]
+
+    def announce(self) -> None:
+        """Tell the parent what is new, so that it asks who we are."""
+        kwargs = {"cell_name": NAME, "capabilities": {}}
+        self.send("1.0", [self._request("update_capabilities", kwargs, need_response=False, fanout=True)])
+
+    def call(self, version: str, method: str, count: int = 1) -> list[str]:
+        """Call a method of the parent in the form of a version: the ids of so many requests."""
+        requests = [self._request(method, {}, need_response=True, fanout=False) for _ in range(count)]
+        if version >= "1.1":
+            requests = [{**request, "time_left": 20.0, "reply_server": "east-2"} for request in requests]
+        self.send(version, requests)
+        return [request["uuid"] for request in requests]
+
+    def send(self, version: str, messages: Sequence[Json], server: str | None = None) -> None:
+        """Give messages of one type to the parent's broker, as a cell does that speaks this version with it."""
+        target = oslo_messaging.Target(topic=f"{QUEUE_BASE}.{messages[0]['message_type']}", version="1.0")
+        options: Json = {"fanout": True} if messages[0]["fanout"] else {"server": server} if server else {}
+        client = oslo_messaging.get_rpc_client(self._parent, target).prepare(version=version, **options)
+        if version >= "1.3":
+            client.cast({}, "process_messages", messages=[_as_item(message) for message in messages])
+            return
+        for message in messages:
+            client.cast({}, "process_message", message=json.dumps(message))
+
+    def _request(self, method: str, kwargs: Json, **keys: Any) -> Json:
+        return {
+            "message_type": "targeted",
+            "ctxt": {},
+            "method_name": method,
+            "method_kwargs": kwargs,
+            "direction": "up",
+            "uuid": str(uuid.uuid4()),
+            "routing_path": NAME,
+            "target_cell": f"{NAME}!{PARENT}",
+            "hop_count": 1,
+            "max_hop_count": 10,
+            **keys,
+        }
+
+    def _serve(self, message_type: str, host: str) -> Any:
+        target = oslo_messaging.Target(topic=f"{QUEUE_BASE}.{message_type}", server=host)
+        server = oslo_messaging.get_rpc_server(self._own, target, [_Endpoint()], server_cls=_Server)
+        dispatch: Callable[[Any], Any] = server.dispatcher.dispatch
+
+        def noting(incoming: Any) -> Any:
+            self._note(host, incoming.message)
+            return dispatch(incoming)
+
+        server.dispatcher.dispatch = noting
+        server.start()
+        return server
+
+    def _note(self, host: str, call: Json) -> None:
+        arguments = call["args"]
+        is_one = call["method"] == "process_message"
+        messages = [json.loads(arguments["message"])] if is_one else arguments["messages"]
+        cast = Cast(host, call["method"], call["version"], messages)
+        with self._lock:
+            self._casts.append(cast)
+        for message in messages:
+            if message["need_response"]:
+                self._answer(cast, message)
+            elif message["method_name"] == "announce_capabilities":
+                self.announce()
+
+    def _answer(self, cast: Cast, request: Json) -> None:
+        own_path = f"{request['routing_path']}!{NAME}"
+        if request["method_name"] == "ping":
+            description = {"name": NAME, "host": "east-1", "version": self.announced}
+            value: Any = {**description, "path": f"{PARENT}!{NAME}", "subtree": {LEAF: {}}}
+        else:
+            value = f"what {NAME} says"
+        own = json.dumps({"cell_name": own_path, "value": value, "failure": False})
+        if request["message_type"] != "broadcast":
+            self._respond(cast, request, [own])
+            return
+        leaf = json.dumps({"cell_name": f"{own_path}!{LEAF}", "value": f"what {LEAF} says", "failure": False})
+        if not request.get("stream"):
+            self._respond(cast, request, [own, leaf])
+            return
+        # The answer of a cell may overtake that of the one above it.
+        self._respond(cast, request, [leaf], way=f"{LEAF}!{NAME}")
+        self._respond(cast, request, [own], passed_on_to=[LEAF])
+
+    def _respond(self, cast: Cast, request: Json, responses: list[str], way: str = NAME, **more: Any) -> None:
+        server = request.get("reply_server")
+        original = {key: request[key] for key in ("uuid", "method_name")}
+        answer = {
+            **self._request("parse_responses", {"orig_message": json.dumps(original), "responses": responses, **more}),
+            "message_type": "response",
+            "need_response": False,
+            "fanout": not server,
+            "routing_path": way,
+            "target_cell": f"{way}!{PARENT}",
+            "hop_count": len(way.split("!")),
+            "response_uuid": request["uuid"],
+        }
+        if server:
+            answer["reply_server"] = server
+        self.send(cast.version, [answer], server)
+
+
+def _stop(server: Any) -> None:
+    server.stop()
+    server.wait()
+
+
+def _as_item(message: Json) -> Json:
+    head = {key: value for key, value in message.items() if key not in ("ctxt", "method_kwargs")}
+    payload = json.dumps({key: message[key] for key in ("ctxt", "method_kwargs")})
+    return {**head, "payload": payload}
+
+
+@contextlib.contextmanager
+def recording(conf: cfg.ConfigOpts, url: str, parent_url: str) -> Iterator[RecordingNeighbor]:
+    """One that is closed at the end."""
+    neighbor = RecordingNeighbor(conf, url, parent_url)
+    try:
+        yield neighbor
+    finally:
+        neighbor.close()
+
+
+def batches(casts: Sequence[Cast]) -> list[int]:
+    """How many messages came in each."""
+    return [len(cast.messages) for cast in casts]
+
+
+def flattened(casts: Sequence[Cast]) -> list[Json]:
+    """All their messages."""
+    return list(itertools.chain.from_iterable(cast.messages for cast in casts))
