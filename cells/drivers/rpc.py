@@ -22,6 +22,9 @@ from cells.drivers.transport import may_arrive, open_transport
 
 LOG = logging.getLogger(__name__)
 
+#: Of a routing key, in AMQP.
+MAX_KEY_BYTES = 255
+
 
 class InterCellRPCDispatcher:
     """The RPC endpoint that neighbouring cells call."""
@@ -105,6 +108,10 @@ class InterCellRPCAPI:
 
     def _cast(self, cell: Target, message: Outgoing, method: str, arguments: Callable[[], dict[str, Any]]) -> None:
         """:param message: the one that is sent, or the first of many that share all that is looked at here"""
+        if message.server and len(f"{self._topic(message.message_type)}.{message.server}".encode()) > MAX_KEY_BYTES:
+            # No manager has that name, whoever says so: the library would take it for a broker that is away.
+            LOG.info(GONE, message.server, cell.name)
+            return
         try:
             client = self._link(cell).client(message)
             client.cast({}, method, **arguments())
@@ -149,7 +156,7 @@ class InterCellRPCAPI:
         transport = open_transport(self._settings.conf, _with_link_options(url, self._settings.send_timeout_seconds))
         clients = {}
         for message_type in self._settings.message_types:
-            target = oslo_messaging.Target(topic=f"{self._settings.queue_base}.{message_type}", version="1.0")
+            target = oslo_messaging.Target(topic=self._topic(message_type), version="1.0")
             client = oslo_messaging.get_rpc_client(
                 transport,
                 target,
@@ -161,6 +168,9 @@ class InterCellRPCAPI:
             )
             clients[message_type] = client
         return _Link(transport, clients)
+
+    def _topic(self, message_type: str) -> str:
+        return f"{self._settings.queue_base}.{message_type}"
 
     def close_link(self, cell: Target) -> None:
         """Let go of the neighbour's transport; close it if nobody else uses it."""
