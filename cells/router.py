@@ -84,7 +84,6 @@ class Router:
         self._host = host
         self._table = table
         self._versions = link_versions
-        self._relay = Relay(cell_name, link_versions.toward, limits.max_message_bytes)
         self._execution = execution
         self._pending = pending
         self._outboxes = outboxes
@@ -148,34 +147,45 @@ class Router:
         self._carry_out(message, plan, None, Patience(0.0))
 
     def receive(self, came: object) -> None:
-        """Take a message that has come from a neighbour, as :func:`cells.messages.parse` does.  Never raises."""
+        """Take what has come from a neighbour.  Never raises.
+
+        :param came: the JSON text of a message that travelled alone, or a list of objects, those of one cast; see
+            :func:`cells.messages.parse`
+        """
+        now = time.monotonic()
+        if not isinstance(came, list):
+            self._receive(came, now)
+            return
+        limit = self._limits.max_message_bytes
+        relay = Relay(self._cell_name, self._table.snapshot(), self._versions.toward, limit, now)
+        passed_on = sum(self._receive(item, now, relay) for item in came)
+        self._counters.count("received", times=passed_on)
+
+    def _receive(self, came: object, now: float, relay: Relay | None = None) -> bool:
+        """Take one message; True if it was only on its way and is not counted yet."""
         try:
-            now = time.monotonic()
-            if self._pass_on(came, now):
-                return
+            transit = None if relay is None else relay.transit(came)
+            if transit is not None:
+                fail = partial(self._not_passed_on, came, now, transit)
+                self._outboxes.send(transit.neighbor, transit.message, fail)
+                return True
             message = self._read(came, now)
-            if message is None:
-                return
-            self._counters.count("received")
-            if message.trace is not None:
-                message = message.noting("received" if message.response_to is None else "answer received", time.time())
-            answer = partial(self._reply, message) if message.needs_response else None
-            if message.is_late(now):
-                self._settle(message, answer, too_late(message, self._counters))
-            else:
-                self._advance(message, answer, self._patience(message, now))
+            if message is not None:
+                self._counters.count("received")
+                self._arrived(message, now)
         except Exception:  # a bug must cost one message, not the manager
             self._counters.count("rejected", "Bug")
             LOG.exception("A message could not be handled.")
+        return False
 
-    def _pass_on(self, came: object, now: float) -> bool:
-        """Send on what is only on its way through this cell, if there is nothing else to it."""
-        transit = self._relay.transit(came, self._table.snapshot(), now)
-        if transit is None:
-            return False
-        self._counters.count("received")
-        self._outboxes.send(transit.neighbor, transit.message, partial(self._not_passed_on, came, now, transit))
-        return True
+    def _arrived(self, message: Message, now: float) -> None:
+        if message.trace is not None:
+            message = message.noting("received" if message.response_to is None else "answer received", time.time())
+        answer = partial(self._reply, message) if message.needs_response else None
+        if message.is_late(now):
+            self._settle(message, answer, too_late(message, self._counters))
+        else:
+            self._advance(message, answer, self._patience(message, now))
 
     def _not_passed_on(self, came: object, now: float, transit: Transit, error: exceptions.CellsError) -> None:
         message = self._read(came, now)

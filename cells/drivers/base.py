@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from oslo_config import cfg
 
-#: Takes a message that has come: the JSON text of one that travelled alone, or an object of a cast of
-#: many.  Never raises, and never blocks.
+#: Takes what has come: the JSON text of a message that travelled alone, or the list of objects of a cast
+#: of many.  Never raises, and never blocks.
 OnMessage = Callable[[object], None]
 
 #: For the log, with the names of a manager and its cell: the neighbour is well, and nobody else waits.

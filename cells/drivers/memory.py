@@ -36,12 +36,8 @@ class _Server:
             for message_type in message_types
         }
 
-    def take(self, message_type: str, messages: Sequence[object]) -> None:
-        self._pools[message_type].submit(self._take, messages)
-
-    def _take(self, messages: Sequence[object]) -> None:
-        for message in messages:
-            self._on_message(message)
+    def take(self, message_type: str, came: object) -> None:
+        self._pools[message_type].submit(self._on_message, came)
 
     def stop(self) -> None:
         for pool in self._pools.values():
@@ -124,7 +120,7 @@ class MemoryDriver(BaseCellsDriver):
             server.stop()
 
     def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
-        self._send(cell, message, [message.to_json()])
+        self._send(cell, message, message.to_json())
 
     def send_messages_to_cell(self, cell: Target, messages: Sequence[Outgoing]) -> None:
         if _EXCHANGE.wire(self._url, cell.transport_url) is None:
@@ -134,7 +130,7 @@ class MemoryDriver(BaseCellsDriver):
         for message in messages:
             self._send(cell, message, [_copy(message)])
 
-    def _send(self, cell: Target, message: Outgoing, came: Sequence[object]) -> None:
+    def _send(self, cell: Target, message: Outgoing, came: object) -> None:
         wire = _EXCHANGE.wire(self._url, cell.transport_url)
         deliver = functools.partial(_deliver, cell, message.message_type, came, message.fanout, message.server)
         if wire is None:
@@ -158,7 +154,7 @@ def _copy(message: Outgoing) -> object:
     return json.loads(json.dumps(message.to_item()))
 
 
-def _deliver(cell: Target, message_type: str, came: Sequence[object], fanout: bool, name: str) -> None:  # of partial
+def _deliver(cell: Target, message_type: str, came: object, fanout: bool, name: str) -> None:  # of partial
     receivers = _EXCHANGE.receivers(cell.transport_url, fanout=fanout, name=name)
     if not receivers and name and _EXCHANGE.receivers(cell.transport_url, fanout=True, name=""):
         LOG.info(GONE, name, cell.name)

@@ -47,8 +47,7 @@ class InterCellRPCDispatcher:
 
         :param messages: objects with the keys of a message's head, and ``payload``, a JSON text
         """
-        for message in messages if isinstance(messages, list) else [messages]:
-            self._on_message(message)
+        self._on_message(messages)
 
 
 class _Link:

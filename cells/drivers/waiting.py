@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cells import exceptions
 from cells.drivers.base import Outgoing
@@ -22,8 +22,7 @@ MAX_MESSAGES = 128
 MAX_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Waiting:
+class Waiting(NamedTuple):
     """One message, and who is to be told what became of it."""
 
     queued_at: float

@@ -7,6 +7,7 @@ new message.  The names of the wire are Nova's and appear in to_dict/read alone.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import uuid
 from collections.abc import Callable, Mapping
@@ -258,7 +259,11 @@ class Message:
         :param now: seconds of the monotonic clock
         :raises cells.exceptions.MalformedMessage: a key is missing or has a wrong type
         """
-        return cls(**cls._fields(data, default_max_hop_count, now))
+        message = object.__new__(cls)
+        # All fields of the class without a default are among those that are read; __init__ would set each by itself.
+        known: Any = cls
+        message.__dict__.update(_defaults(known), **cls._fields(data, default_max_hop_count, now))
+        return message
 
     @classmethod
     def _fields(cls, data: Mapping[str, Any], default_max_hop_count: int, now: float) -> dict[str, Any]:
@@ -279,6 +284,7 @@ class Message:
         }
         if "payload" in data and "method_kwargs" not in data:
             fields["payload"] = want(data, "payload", str)
+            fields["kwargs"] = fields["context"] = {}
         else:
             fields["kwargs"] = want(data, "method_kwargs", dict)
             fields["context"] = want(data, "ctxt", dict)
@@ -288,3 +294,9 @@ class Message:
         if data.get("trace") is not None:
             fields["trace"] = want_trace(data)
         return fields
+
+
+@functools.lru_cache
+def _defaults(cls: Any) -> dict[str, Any]:
+    """The fields that a message may do without, and their values."""
+    return {field.name: field.default for field in dataclasses.fields(cls) if field.default is not dataclasses.MISSING}

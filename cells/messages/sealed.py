@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cells.budget import shrink
 from cells.drivers import versions
@@ -17,8 +16,7 @@ to_text = json.JSONEncoder(allow_nan=False).encode
 HEAD_BYTES = 400
 
 
-@dataclass(frozen=True)
-class SealedMessage:
+class SealedMessage(NamedTuple):
     """What travels to one neighbour, in the form of the version that is spoken with it."""
 
     message_type: str

@@ -8,8 +8,7 @@ is not that case, or not as it should be, takes the long way, which says what is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cells.budget import LONGEST_SECONDS
 from cells.db.rows import NeighborRow
@@ -35,46 +34,44 @@ class _TakesTheLongWay(Exception):  # nothing has gone wrong yet
     """There is more to it than to pass it on."""
 
 
-@dataclass(frozen=True)
-class Transit:
+class Transit(NamedTuple):
     """Where a message goes from here, and as what."""
 
     neighbor: NeighborRow
     message: SealedMessage
 
 
-@dataclass(frozen=True)
 class Relay:
-    """What a cell on the way is."""
+    """A cell on the way, as it is while it looks at the messages of one cast."""
 
-    here: str
-    toward: Toward
-    limit_bytes: int
+    def __init__(self, here: str, neighbors: Neighbors, toward: Toward, limit_bytes: int, now: float) -> None:
+        """:param now: seconds of the monotonic clock"""
+        self._here = here
+        self._neighbors = neighbors
+        self._toward = toward
+        self._limit_bytes = limit_bytes
+        self._now = now
+        #: next cell and direction -> the neighbour and the direction from here, if many travel to it together
+        self._ways: dict[tuple[str, str], tuple[NeighborRow, str, str]] = {}
 
-    def transit(self, came: object, neighbors: Neighbors, now: float) -> Transit | None:
-        """The next hop of what came, if all there is to do is to pass it on.
-
-        :param now: seconds of the monotonic clock
-        """
+    def transit(self, came: object) -> Transit | None:
+        """The next hop of what came, if all there is to do is to pass it on."""
         if not isinstance(came, dict) or not came.keys().isdisjoint(ODD_KEYS):
             return None
         try:
-            return self._transit(came, neighbors, now)
+            return self._transit(came)
         except (_TakesTheLongWay, KeyError):
             return None
 
-    def _transit(self, came: Mapping[str, Any], neighbors: Neighbors, now: float) -> Transit:
+    def _transit(self, came: Mapping[str, Any]) -> Transit:
         message_type = came["message_type"]
         if message_type != TARGETED and message_type != RESPONSE:
             raise _TakesTheLongWay
         payload, target = came["payload"], came["target_cell"]
-        if type(payload) is not str or len(payload) > self.limit_bytes:
+        if type(payload) is not str or len(payload) > self._limit_bytes:
             raise _TakesTheLongWay
         route, name, is_last = self._step(came["routing_path"], target)
-        neighbor, direction = _neighbor(neighbors, came["direction"], name)
-        version = self.toward(neighbor)
-        if not versions.speaks(version, versions.BATCHES):
-            raise _TakesTheLongWay
+        neighbor, direction, version = self._way(came["direction"], name)
         head = {key: _name(came[key]) for key in NAMES[message_type]}
         for key in OPTIONAL_NAMES:
             if came.get(key) is not None:
@@ -83,7 +80,7 @@ class Relay:
         needs_response, is_fanout = _flag(came, "need_response"), _flag(came, "fanout")
         deadline, server = None, ""
         if message_type == TARGETED:
-            deadline = _deadline(came.get("time_left"), now)
+            deadline = _deadline(came.get("time_left"), self._now)
         else:
             # As ResponseMessage: who waits may not be known, and an answer has no answer.
             server = head.get("reply_server", "") if is_last else ""
@@ -101,9 +98,21 @@ class Relay:
         }
         return Transit(neighbor, SealedMessage(message_type, is_fanout, version, keys, payload, server, deadline))
 
+    def _way(self, direction: object, name: str) -> tuple[NeighborRow, str, str]:
+        """The neighbour, the direction from here, and the version that is spoken with it."""
+        if direction not in (UP, DOWN):
+            raise _TakesTheLongWay
+        way = self._ways.get((str(direction), name))
+        if way is None:
+            neighbor, onward = _neighbor(self._neighbors, direction, name)
+            way = self._ways[str(direction), name] = (neighbor, onward, self._toward(neighbor))
+        if not versions.speaks(way[2], versions.BATCHES):
+            raise _TakesTheLongWay
+        return way
+
     def _step(self, walked: object, target: object) -> tuple[str, str, bool]:
         if type(walked) is str and type(target) is str and len(walked) + len(target) <= MAX_REMEMBERED_LENGTH:
-            found = step(walked, self.here, target)
+            found = step(walked, self._here, target)
             if found is not None:
                 return found
         raise _TakesTheLongWay
@@ -133,7 +142,7 @@ def _hops(came: Mapping[str, Any]) -> tuple[int, int]:
 def _neighbor(neighbors: Neighbors, direction: object, name: str) -> tuple[NeighborRow, str]:
     if direction == UP and name in neighbors.parents:
         return neighbors.parents[name], UP
-    if direction in (UP, DOWN) and name in neighbors.children:
+    if name in neighbors.children:
         return neighbors.children[name], DOWN
     raise _TakesTheLongWay
 

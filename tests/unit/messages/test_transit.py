@@ -36,7 +36,7 @@ def answer(**values: Any) -> dict[str, Any]:
 
 
 def short_way(came: object, version: str = versions.CURRENT, limit_bytes: int = LIMIT) -> Any:
-    return Relay("east", lambda _: version, limit_bytes).transit(came, NEIGHBORS, NOW)
+    return Relay("east", NEIGHBORS, lambda _: version, limit_bytes, NOW).transit(came)
 
 
 def long_way(came: object) -> tuple[str, SealedMessage]:
