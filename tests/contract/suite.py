@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from oslo_config import cfg
@@ -17,6 +17,7 @@ from oslo_config import cfg
 from cells import conf as cells_conf
 from cells import exceptions
 from cells.db.rows import NeighborRow
+from cells.drivers import versions
 from cells.drivers.base import BaseCellsDriver, DriverSettings
 from cells.messages import MESSAGE_TYPES
 from tests.text_message import TextMessage
@@ -28,17 +29,28 @@ SEND_TIMEOUT_SECONDS = 2
 class Manager:
     """One manager of a cell: a driver that receives, and what it has received."""
 
-    def __init__(self, driver: BaseCellsDriver) -> None:
+    def __init__(self, driver: BaseCellsDriver, name: str) -> None:
+        """:param name: under which messages for this manager alone are sent"""
         self.driver = driver
+        self.name = name
         self.received: list[str] = []
+        #: those of one cast of many each
+        self.casts: list[list[str]] = []
         self.handle: Callable[[str], None] = lambda _text: None
 
     def start(self) -> None:
         self.driver.start_servers(self._take)
 
-    def _take(self, text: str) -> None:
-        self.received.append(text)
-        self.handle(text)
+    def _take(self, came: object) -> None:
+        if isinstance(came, list):
+            texts = [item["text"] for item in came]
+            self.casts.append(texts)
+        else:
+            assert isinstance(came, str)
+            texts = [came]
+        self.received.extend(texts)
+        for text in texts:
+            self.handle(text)
 
     def wait_for(self, *texts: str) -> None:
         """Wait until it has received these, in any order, and nothing else."""
@@ -75,12 +87,12 @@ class Bus:
         self._numbers = itertools.count(1)
         self._opened = contextlib.ExitStack()
 
-    def driver(self) -> BaseCellsDriver:
+    def driver(self, name: str = "") -> BaseCellsDriver:
         """A driver of a manager of the receiving cell; any driver can send."""
         driver = self._driver_class(
             DriverSettings(
                 conf=self._conf,
-                host=f"host{next(self._numbers)}",
+                host=name or self._name(),
                 transport_url=self._own_url,
                 message_types=MESSAGE_TYPES,
                 send_timeout_seconds=SEND_TIMEOUT_SECONDS,
@@ -92,17 +104,31 @@ class Bus:
 
     def manager(self) -> Manager:
         """One that receives already."""
-        manager = Manager(self.driver())
+        name = self._name()
+        manager = Manager(self.driver(name), name)
         manager.start()
         return manager
+
+    def _name(self) -> str:
+        return f"host{next(self._numbers)}"
 
     def close(self) -> None:
         """Stop and close all drivers of the test."""
         self._opened.close()
 
 
-def message(text: str, message_type: str = "targeted", *, fanout: bool = False) -> TextMessage:
-    return TextMessage(message_type, fanout, text)
+def message(text: str, message_type: str = "targeted", *, fanout: bool = False, server: str = "") -> TextMessage:
+    return TextMessage(message_type, fanout, text, server=server)
+
+
+def batch(
+    texts: Sequence[str], message_type: str = "targeted", *, fanout: bool = False, server: str = ""
+) -> list[TextMessage]:
+    """Messages that share a cast."""
+    return [
+        TextMessage(message_type, fanout, text, version=versions.BATCHES, server=server, item={"text": text})
+        for text in texts
+    ]
 
 
 class DriverContract:
@@ -271,6 +297,83 @@ class DriverContract:
         sender.send_message_to_cell(bus.target, message("all", fanout=True))
         stays.wait_for(*map(str, range(10)), "all")
         assert gone.received == []
+
+    @pytest.mark.parametrize("message_type", MESSAGE_TYPES)
+    def test_messages_of_one_cast_reach_exactly_one_manager_in_their_order(self, bus: Bus, message_type: str) -> None:
+        managers, sender = [bus.manager(), bus.manager()], bus.driver()
+        casts = [[f"{cast}/{number}" for number in range(10)] for cast in range(20)]
+        for texts in casts:
+            sender.send_messages_to_cell(bus.target, batch(texts, message_type))
+        poll(lambda: sum(len(manager.received) for manager in managers) >= 200, "all arrive", pause_seconds=0.01)
+        assert sorted(managers[0].casts + managers[1].casts) == sorted(casts)
+        assert all(manager.received == list(itertools.chain(*manager.casts)) for manager in managers)
+        assert all(manager.casts for manager in managers)
+
+    def test_casts_of_one_sender_to_one_manager_arrive_in_their_order(self, bus: Bus) -> None:
+        manager, sender = bus.manager(), bus.driver()
+        for number in range(20):
+            sender.send_messages_to_cell(bus.target, batch([f"{number}a", f"{number}b"]))
+            sender.send_message_to_cell(bus.target, message(f"{number}c"))
+        poll(lambda: len(manager.received) >= 60, "all arrive", pause_seconds=0.01)
+        assert manager.received == [f"{number}{letter}" for number in range(20) for letter in "abc"]
+
+    def test_a_cast_of_many_may_be_for_every_manager(self, bus: Bus) -> None:
+        managers, sender = [bus.manager(), bus.manager()], bus.driver()
+        sender.send_messages_to_cell(bus.target, batch(["1", "2"], fanout=True))
+        for manager in managers:
+            manager.wait_for("1", "2")
+            assert manager.casts == [["1", "2"]]
+
+    def test_a_cast_of_many_may_hold_one(self, bus: Bus) -> None:
+        manager = bus.manager()
+        bus.driver().send_messages_to_cell(bus.target, batch(["alone"]))
+        manager.wait_for("alone")
+
+    def test_items_arrive_unharmed(self, bus: Bus) -> None:
+        manager = bus.manager()
+        texts = ["Größe \u2028 \U0001f600 \\ \" ' \x7f {}", "", "xü" * 100_000, '{"a": [1, "\\u00e9"]}']
+        bus.driver().send_messages_to_cell(bus.target, batch(texts))
+        manager.wait_for(*texts)
+        assert manager.casts == [texts]
+
+    @pytest.mark.parametrize("message_type", MESSAGE_TYPES)
+    def test_what_is_for_one_manager_reaches_that_one(self, bus: Bus, message_type: str) -> None:
+        managers, sender = [bus.manager(), bus.manager(), bus.manager()], bus.driver()
+        for manager in managers:
+            name = manager.name
+            sender.send_message_to_cell(bus.target, message(f"alone for {name}", message_type, server=name))
+            sender.send_messages_to_cell(
+                bus.target, batch([f"1 for {name}", f"2 for {name}"], message_type, server=name)
+            )
+        for manager in managers:
+            manager.wait_for(*(f"{what} for {manager.name}" for what in ("alone", "1", "2")))
+
+    def test_a_manager_that_has_vanished_is_no_failure_of_the_neighbor(self, bus: Bus) -> None:
+        gone, stays, sender = bus.manager(), bus.manager(), bus.driver()
+        gone.driver.stop_servers()
+        for name in (gone.name, "never-was-there"):
+            sender.send_message_to_cell(bus.target, message("lost", "response", server=name))
+            sender.send_messages_to_cell(bus.target, batch(["lost", "too"], "response", server=name))
+        sender.send_message_to_cell(bus.target, message("found", "response"))
+        stays.wait_for("found")
+        assert gone.received == []
+
+    @pytest.mark.parametrize(
+        "name", ["x" * 255, "ü" * 255, "a.b", "#", "*", "a:b/c?d=e", "{}", "'"], ids=lambda name: ascii(name[:5])
+    )
+    def test_a_manager_that_can_not_be_is_no_failure_of_the_neighbor(self, bus: Bus, name: str) -> None:
+        """A cell far away says to whom its answers shall go: it must not break the link that they go by."""
+        stays, sender = bus.manager(), bus.driver()
+        sender.send_message_to_cell(bus.target, message("lost", "response", server=name))
+        sender.send_messages_to_cell(bus.target, batch(["lost", "too"], "response", server=name))
+        sender.send_message_to_cell(bus.target, message("found", "response"))
+        stays.wait_for("found")
+
+    @pytest.mark.parametrize("server", ["", "host1"])
+    def test_a_cast_of_many_to_an_unreachable_neighbor_is_an_error(self, bus: Bus, server: str) -> None:
+        with pytest.raises(exceptions.NeighborUnreachable, match="nowhere") as caught:
+            bus.driver().send_messages_to_cell(bus.unreachable, batch(["lost", "too"], server=server))
+        assert caught.value.cell == "nowhere"
 
 
 def opened(bus: Bus) -> Iterator[Bus]:

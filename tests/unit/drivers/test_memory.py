@@ -157,3 +157,75 @@ def test_cell_may_have_any_url(start: Callable[..., list[str]], sender: MemoryDr
     row = NeighborRow("east", "zmq+ipc:///run/cells/east", is_parent=False, driver="memory")
     sender.send_message_to_cell(row, MESSAGE)
     poll(lambda: received == ["text"], "it arrives")
+
+
+def items(*texts: str) -> list[TextMessage]:
+    return [TextMessage("targeted", False, text, version="1.3", item={"text": text, "n": [1]}) for text in texts]
+
+
+def test_many_arrive_together_as_a_copy_of_what_was_sent(
+    start: Callable[..., list[object]], sender: MemoryDriver
+) -> None:
+    received = start("memory://one/east")
+    sent = items("1", "2")
+    sender.send_messages_to_cell(east("one"), sent)
+    poll(lambda: received, "they arrive")
+    assert received == [[message.item for message in sent]]
+    (came,) = received
+    assert isinstance(came, list)
+    assert sent[0].item is not None
+    assert came[0] is not sent[0].item
+    assert came[0]["n"] is not sent[0].item["n"]
+
+
+def test_a_wire_carries_one_message_at_a_time_so_that_a_fault_can_hit_each(
+    start: Callable[..., list[object]], lay: Callable[[str, Wire], None]
+) -> None:
+    received, wire = start("memory://one/east"), Twice()
+    lay("one", wire)
+    api("one").send_messages_to_cell(east("one"), items("1", "2"))
+    assert len(wire.deliveries) == 2
+    del wire.deliveries[0]
+    wire.deliver()
+    poll(lambda: len(received) == 2, "the other one arrives")
+    assert [came[0]["text"] for came in received if isinstance(came, list)] == ["2", "2"]
+
+
+def test_a_wire_that_is_cut_takes_none_of_them(lay: Callable[[str, Wire], None]) -> None:
+    lay("one", Broken())
+    with pytest.raises(exceptions.NeighborUnreachable, match="cut"):
+        api("one").send_messages_to_cell(east("one"), items("1", "2"))
+
+
+def test_what_is_for_one_manager_is_not_the_turn_of_another(sender: MemoryDriver) -> None:
+    managers: dict[str, list[object]] = {"a": [], "b": []}
+    drivers = []
+    for name, received in managers.items():
+        driver = MemoryDriver(DriverSettings(None, name, "memory://one/east", ("targeted",)))  # type: ignore[arg-type]
+        driver.start_servers(received.append)
+        drivers.append(driver)
+    try:
+        for number in range(4):
+            sender.send_message_to_cell(east("one"), TextMessage("targeted", False, str(number), server="b"))
+        poll(lambda: len(managers["b"]) == 4, "they arrive")
+        assert managers == {"a": [], "b": ["0", "1", "2", "3"]}
+    finally:
+        for driver in drivers:
+            driver.stop_servers()
+
+
+def test_a_manager_that_is_gone_is_no_failure_of_a_cell_that_has_others(
+    start: Callable[..., list[object]], sender: MemoryDriver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    received = start("memory://one/east")
+    sender.send_message_to_cell(east("one"), TextMessage("targeted", False, "lost", server="gone"))
+    sender.send_messages_to_cell(east("one"), items("found"))
+    poll(lambda: received, "the next one arrives")
+    assert len(received) == 1
+    assert "The manager gone of cell east, which asked, is gone" in caplog.text
+
+
+def test_a_cell_without_any_manager_is_a_failure_whoever_was_meant(sender: MemoryDriver) -> None:
+    with pytest.raises(exceptions.NeighborUnreachable):
+        sender.send_message_to_cell(east("one"), TextMessage("targeted", False, "lost", server="gone"))

@@ -1,0 +1,186 @@
+"""What the driver ``rpc`` casts: which method, in which version, and to whom; and what its dispatcher makes of it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import oslo_messaging
+import pytest
+
+from cells import conf as cells_conf
+from cells import messages
+from cells.db.rows import NeighborRow
+from cells.drivers import rpc, versions
+from cells.drivers.base import DriverSettings
+from cells.drivers.rpc_server import CastServer, get_server
+from cells.drivers.transport import open_transport
+from cells.messages import TargetedMessage
+from cells.neighbors import Direction
+from cells.path import CellPath
+from tests.text_message import TextMessage
+from tools.polling import poll
+
+URL = "fake://"
+EAST = NeighborRow("east", URL, is_parent=False)
+ALONE = [version for version in versions.HISTORY if not versions.speaks(version, versions.BATCHES)]
+
+
+class Noting(CastServer):
+    """Notes what comes instead of dispatching it."""
+
+    came: list[Any]
+
+    def _process_incoming(self, incoming: Any) -> None:
+        incoming[0].acknowledge()
+        self.came.append(incoming[0].message)
+
+
+class Place:
+    """A driver that sends, and the managers of the neighbour, which note what they get."""
+
+    def __init__(self) -> None:
+        # Of all transports fake:// keeps what nobody has read; no other test has these queues.
+        settings = DriverSettings(
+            cells_conf.load([]), "host", URL, messages.MESSAGE_TYPES, queue_base=f"base-{uuid.uuid4().hex}"
+        )
+        self.api = rpc.InterCellRPCAPI(settings)
+        self._base = settings.queue_base
+        self._transport = open_transport(settings.conf, URL)
+        self._servers: list[Any] = []
+
+    def manager(self, name: str, message_type: str = "targeted") -> list[Any]:
+        """What the manager of that name gets."""
+        target = oslo_messaging.Target(topic=f"{self._base}.{message_type}", server=name)
+        server = get_server(self._transport, target, [], Noting)
+        server.came = []
+        self._servers.append(server)
+        server.start()
+        return server.came  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        self.api.close()
+        for server in self._servers:
+            server.stop()
+        for server in self._servers:
+            server.wait()
+        self._transport.cleanup()
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    place = Place()
+    yield place
+    place.close()
+
+
+def request(version: str) -> Any:
+    """A message, sealed in the form of a version."""
+    way = CellPath(["api", "east"])
+    message = TargetedMessage(
+        method="ping", route=way[:1], target=way, direction=Direction.DOWN, kwargs={"text": "é"}, id="m"
+    )
+    return message.sealed(version, 10_000)
+
+
+def got(came: list[Any], count: int = 1) -> list[Any]:
+    poll(lambda: len(came) >= count, f"{count} messages arrive", pause_seconds=0.01)
+    return came
+
+
+@pytest.mark.parametrize("version", ALONE)
+def test_before_1_3_each_message_is_a_cast_of_its_own_in_its_version(place: Place, version: str) -> None:
+    came = place.manager("east-1")
+    sealed = request(version)
+    place.api.send_message_to_cell(EAST, sealed)
+    (cast,) = got(came)
+    assert {key: cast[key] for key in ("method", "version", "args")} == {
+        "method": "process_message",
+        "version": version,
+        "args": {"message": sealed.to_json()},
+    }
+
+
+def test_the_wire_of_1_0_has_no_more_keys_than_novas(place: Place) -> None:
+    came = place.manager("east-1")
+    place.api.send_message_to_cell(EAST, request("1.0"))
+    (cast,) = got(came)
+    assert {key for key in cast if cast[key] is not None} <= {"method", "args", "version", "namespace"}
+    assert cast["args"].keys() == {"message"}
+    assert json.loads(cast["args"]["message"])["method_kwargs"] == {"text": "é"}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_from_1_3_on_many_are_one_cast_of_items(place: Place, count: int) -> None:
+    came = place.manager("east-1")
+    sealed = [request("1.3") for _ in range(count)]
+    place.api.send_messages_to_cell(EAST, sealed)
+    (cast,) = got(came)
+    assert (cast["method"], cast["version"]) == ("process_messages", "1.3")
+    assert cast["args"] == {"messages": [message.to_item() for message in sealed]}
+
+
+def test_what_is_for_any_manager_goes_to_one_of_them(place: Place) -> None:
+    one, two = place.manager("east-1"), place.manager("east-2")
+    for number in range(6):
+        place.api.send_message_to_cell(EAST, TextMessage("targeted", False, str(number)))
+    poll(lambda: len(one) + len(two) >= 6, "all arrive", pause_seconds=0.01)
+    assert sorted(cast["args"]["message"] for cast in one + two) == [str(number) for number in range(6)]
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+def test_an_answer_goes_to_the_manager_that_asked(place: Place, version: str) -> None:
+    one, two = place.manager("east-1", "response"), place.manager("east-2", "response")
+    for number in range(6):
+        place.api.send_message_to_cell(
+            EAST, TextMessage("response", False, str(number), version=version, server=f"east-{number % 2 + 1}")
+        )
+    assert [cast["args"]["message"] for cast in got(one, 3)] == ["0", "2", "4"]
+    assert [cast["args"]["message"] for cast in got(two, 3)] == ["1", "3", "5"]
+    assert {cast["version"] for cast in one + two} == {version}
+
+
+def test_so_do_many_in_one_cast(place: Place) -> None:
+    one, two = place.manager("east-1", "response"), place.manager("east-2", "response")
+    item = TextMessage("response", False, "", version="1.3", server="east-2", item={"n": 1})
+    place.api.send_messages_to_cell(EAST, [item, item])
+    assert got(two)[0]["args"] == {"messages": [{"n": 1}, {"n": 1}]}
+    assert one == []
+
+
+@pytest.mark.parametrize("version", list(versions.HISTORY))
+def test_a_fan_out_goes_to_all_in_every_version(place: Place, version: str) -> None:
+    managers = [place.manager("east-1", "response"), place.manager("east-2", "response")]
+    message = TextMessage(
+        "response", True, "news", version=version, item={"text": "news"} if version == "1.3" else None
+    )
+    if message.may_share_a_cast:
+        place.api.send_messages_to_cell(EAST, [message])
+    else:
+        place.api.send_message_to_cell(EAST, message)
+    for came in managers:
+        assert [cast["version"] for cast in got(came)] == [version]
+
+
+def test_one_link_serves_messages_of_all_versions_in_turn(place: Place) -> None:
+    """A neighbour may be upgraded, and go back, while the link is open."""
+    came = place.manager("east-1")
+    wanted = ["1.0", "1.3", "1.1", "1.0", "1.2", "1.3"]
+    for version in wanted:
+        sealed = request(version)
+        if sealed.may_share_a_cast:
+            place.api.send_messages_to_cell(EAST, [sealed])
+        else:
+            place.api.send_message_to_cell(EAST, sealed)
+    assert [cast["version"] for cast in got(came, len(wanted))] == wanted
+
+
+def test_what_comes_is_handed_on_as_it_came() -> None:
+    came: list[object] = []
+    dispatcher = rpc.InterCellRPCDispatcher(came.append)
+    dispatcher.process_message({}, "text")
+    dispatcher.process_messages({}, [{"n": 1}, {"n": 2}])
+    assert came == ["text", [{"n": 1}, {"n": 2}]]
+    assert dispatcher.target.version == versions.CURRENT
