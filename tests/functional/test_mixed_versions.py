@@ -121,7 +121,7 @@ def test_releases_of_every_combination_work_together(combination: Sequence[str])
 
 
 #: Each two links in the two directions, and the two links of the cell in the middle, meet in all combinations.
-CAPPED = [(one, other, one) for one, other in itertools.product(VERSIONS, repeat=2)]
+CAPPED = [(one, other, one) for one, other in itertools.permutations(VERSIONS, 2)]
 
 
 @pytest.mark.parametrize("combination", CAPPED, ids="-".join)
@@ -144,7 +144,7 @@ def test_caps_of_neighbors_that_differ_within_a_cell_work_together(combination: 
         mixed.check()
 
 
-@pytest.mark.parametrize("combination", CAPPED[3::4] + CAPPED[12:], ids="-".join)
+@pytest.mark.parametrize("combination", CAPPED[::3], ids="-".join)
 def test_several_managers_of_each_cell_work_together(combination: Sequence[str]) -> None:
     mixed = Mixed(releases=named(combination), managers=dict.fromkeys(PATHS, 2))
     with mixed.tree as tree:
@@ -179,8 +179,8 @@ def test_trace_says_where_the_link_is_that_can_not_carry_it(old: str) -> None:
         ]
 
 
-#: The versions that differ in how answers travel, and in who waits how long.
-ANSWERING = ("1.0", "1.1", "1.3")
+#: Of the versions that differ in how answers travel and in who waits how long, each with the newest one.
+ANSWERING = {*itertools.product(("1.0", "1.3"), repeat=3), *itertools.product(("1.1", "1.3"), repeat=3)}
 WIDE = {"api": {"east": {"az1": {}, "az2": {}}}}
 ALL = {"api", "api!east", "api!east!az1", "api!east!az2"}
 
@@ -226,8 +226,8 @@ def silenced(request: pytest.FixtureRequest) -> Iterator[Silenced]:
 
 @pytest.mark.parametrize(
     "silenced",
-    [[(top, *below) for below in itertools.product(ANSWERING, repeat=2)] for top in ANSWERING],
-    ids=[f"below-{top}" for top in ANSWERING],
+    [sorted(one for one in ANSWERING if one[0] == top) for top in ("1.0", "1.1", "1.3")],
+    ids=["below-1.0", "below-1.1", "below-1.3"],
     indirect=True,
 )
 def test_silent_cell_is_named_and_all_others_answer(silenced: Silenced) -> None:

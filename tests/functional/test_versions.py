@@ -104,7 +104,7 @@ class Capped:
 
 @pytest.fixture(
     scope="module",
-    params=[(version, way) for way in WAYS for version in (VERSIONS if way in ONE_CAP else ("1.0", "1.2"))],
+    params=[(version, way) for way in WAYS for version in (VERSIONS if way in ONE_CAP else ("1.1",))],
     ids=lambda parameter: f"{parameter[1]}-{parameter[0]}",
 )
 def capped(request: pytest.FixtureRequest) -> Iterator[Capped]:
