@@ -44,6 +44,11 @@ LOG = logging.getLogger(__name__)
 Answer = Callable[..., object]
 
 
+#: When more comes for a neighbour than is sent, what comes waits in this cell's broker: a cast of many may hold up
+#: the thread that reads for so long.  Only a neighbour that takes messages slower than they come costs others that.
+BACK_PRESSURE_SECONDS = 0.2
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a message may take: time, hops, bytes."""
@@ -167,7 +172,7 @@ class Router:
             transit = None if relay is None else relay.transit(came)
             if transit is not None:
                 fail = partial(self._not_passed_on, came, now, transit)
-                self._outboxes.send(transit.neighbor, transit.message, fail)
+                self._outboxes.send(transit.neighbor, transit.message, fail, patient_until=now + BACK_PRESSURE_SECONDS)
                 return True
             message = self._read(came, now)
             if message is not None:

@@ -50,7 +50,9 @@ class _Outbox:
         self.used_at = time.monotonic()
         self._outboxes = outboxes
         self._waiting = WaitingMessages(outboxes.limits.queue_size, outboxes.limits.queue_bytes)
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        self._has_room = threading.Condition(lock)
         #: what is being sent, until it is sent or given up
         self._current: list[Waiting] = []
         #: since when the thread is at its present work, None while it has none
@@ -61,9 +63,10 @@ class _Outbox:
         self.thread = threading.Thread(target=self._run, name=f"cells-send-{cell.name}", daemon=True)
         self.thread.start()
 
-    def put(self, message: Outgoing, on_failure: OnFailure, on_sent: OnSent | None) -> bool:
+    def put(self, message: Outgoing, on_failure: OnFailure, on_sent: OnSent | None, patient_until: float) -> bool:
         """Queue a message; False if the outbox is closing and another one has to be made.
 
+        :param patient_until: how long to wait for room while the neighbour takes what is sent
         :raises cells.exceptions.DeliveryError: the queue is full, or the broker hangs
         """
         with self._changed:
@@ -72,6 +75,9 @@ class _Outbox:
             if self._stall is not None:
                 # A new one each time: one that is raised again and again keeps every message that it refused.
                 raise exceptions.NeighborUnreachable(self._stall.message, cell=self.cell.name)
+            self._wait_for_room(message.size_bytes, patient_until)
+            if self.is_closing:
+                return False
             self.used_at = time.monotonic()
             try:
                 self._waiting.put(Waiting(self.used_at, message, on_failure, on_sent))
@@ -84,11 +90,20 @@ class _Outbox:
             self._changed.notify()
             return True
 
+    def _wait_for_room(self, size_bytes: int, until: float) -> None:
+        """Called with the lock; return at once if the neighbour does not take what is sent."""
+        while self._waiting.overflow(size_bytes) and not self.is_closing:
+            seconds = until - time.monotonic()
+            if seconds <= 0 or self._failure is not None or self._stall is not None:
+                return
+            self._has_room.wait(seconds)
+
     def close(self) -> None:
         """Let the thread send what waits and end."""
         with self._changed:
             self.is_closing = True
             self._changed.notify()
+            self._has_room.notify_all()
 
     def close_if_idle(self) -> bool:
         with self._changed:
@@ -122,6 +137,7 @@ class _Outbox:
                     self.is_closing = True
                     break
                 self._current, self._busy_since = self._waiting.take(), time.monotonic()
+                self._has_room.notify_all()
             self._send_current()
         self._outboxes.retire(self)
 
@@ -166,6 +182,7 @@ class _Outbox:
             if self._busy_since is None or time.monotonic() - self._busy_since < limit_seconds:
                 return
             given_up = self._waiting.clear()
+            self._has_room.notify_all()
             current, self._current = self._current, []
             is_new = self._stall is None
             text = (
@@ -230,15 +247,25 @@ class Outboxes:
         self._is_stopped = threading.Event()
         self._watch: threading.Thread | None = None
 
-    def send(self, cell: Target, message: Outgoing, on_failure: OnFailure, on_sent: OnSent | None = None) -> None:
-        """Queue ``message`` for ``cell``.  Does not block and does not raise.
+    def send(
+        self,
+        cell: Target,
+        message: Outgoing,
+        on_failure: OnFailure,
+        on_sent: OnSent | None = None,
+        *,
+        patient_until: float = 0.0,
+    ) -> None:
+        """Queue ``message`` for ``cell``.  Does not raise, and does not block unless it may.
 
         :param on_failure: called once, from any thread, if it can not be delivered
         :param on_sent: called once, from any thread, if it is
+        :param patient_until: when its queue is full, wait for room until then (seconds of the monotonic clock), as
+            long as its broker takes what is sent
         """
         while True:
             try:
-                if self._outbox(cell).put(message, on_failure, on_sent):
+                if self._outbox(cell).put(message, on_failure, on_sent, patient_until):
                     return
             except exceptions.DeliveryError as error:
                 self.give_up(error, on_failure)

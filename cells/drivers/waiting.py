@@ -45,16 +45,23 @@ class WaitingMessages:
     def __len__(self) -> int:
         return self._count
 
+    def overflow(self, size_bytes: int) -> str:
+        """Why there is no room for so many bytes more; empty if there is."""
+        if self._count >= self._max_messages:
+            return f"{self._count} messages wait ([cells] send_queue_size)"
+        if self._count and self._bytes + size_bytes > self._max_bytes:
+            return f"{self._bytes} bytes of messages wait ([cells] send_queue_bytes)"
+        return ""
+
     def put(self, waiting: Waiting) -> None:
         """Add a message.
 
-        :raises OverflowError: so many wait already; the text says how many
+        :raises OverflowError: there is no room; says why
         """
         size_bytes = waiting.message.size_bytes
-        if self._count >= self._max_messages:
-            raise OverflowError(f"{self._count} messages wait ([cells] send_queue_size)")
-        if self._count and self._bytes + size_bytes > self._max_bytes:
-            raise OverflowError(f"{self._bytes} bytes of messages wait ([cells] send_queue_bytes)")
+        overflow = self.overflow(size_bytes)
+        if overflow:
+            raise OverflowError(overflow)
         self._count += 1
         self._bytes += size_bytes
         kind = _kind(waiting.message)

@@ -109,8 +109,8 @@ class Office:
             Limits(**limits),
         )
 
-    def send(self, cell: NeighborRow, text: str) -> None:
-        self.outboxes.send(cell, message(text), lambda error: self.failures.update({text: error}))
+    def send(self, cell: NeighborRow, text: str, **options: float) -> None:
+        self.outboxes.send(cell, message(text), lambda error: self.failures.update({text: error}), **options)
 
     def wait_until(self, cell: NeighborRow, *lines: str) -> None:
         """Wait until the diary has exactly these lines of a neighbour, of their kinds."""
@@ -159,6 +159,46 @@ def test_full_queue_is_an_error_at_once(office: Callable[..., Office]) -> None:
     one.wait_until(A, "sent 1", "sent 2", "sent 3")
     one.send(A, "5")
     one.wait_until(A, "sent 1", "sent 2", "sent 3", "sent 5")
+
+
+def test_who_may_wait_gets_room_when_the_neighbor_takes_what_is_sent(office: Callable[..., Office]) -> None:
+    desk = office(queue_size=1)
+    desk.driver.hang("a")
+    desk.send(A, "1")
+    wait_for(lambda: desk.driver.of(A, "try") == ["try 1"], "the first is under way")
+    desk.send(A, "2")
+    waiting = threading.Thread(target=desk.send, args=(A, "3"), kwargs={"patient_until": time.monotonic() + 30})
+    waiting.start()
+    desk.send(A, "4")
+    assert waiting.is_alive()
+    assert isinstance(desk.failures.pop("4"), exceptions.NeighborBusy)
+    desk.driver.go_on("a")
+    waiting.join(10)
+    wait_for(lambda: desk.driver.of(A, "sent") == ["sent 1", "sent 2", "sent 3"], "nothing else is lost")
+    assert not desk.failures
+
+
+def test_nobody_waits_for_longer_than_he_may(office: Callable[..., Office]) -> None:
+    desk = office(queue_size=1)
+    desk.driver.hang("a")
+    desk.send(A, "1")
+    wait_for(lambda: desk.driver.of(A, "try") == ["try 1"], "the first is under way")
+    desk.send(A, "2")
+    desk.send(A, "3", patient_until=time.monotonic() + 0.01)
+    assert isinstance(desk.failures["3"], exceptions.NeighborBusy)
+
+
+def test_nobody_waits_for_room_at_a_neighbor_that_takes_nothing(office: Callable[..., Office]) -> None:
+    desk = office(queue_size=1)
+    desk.driver.failures["a"] = exceptions.NeighborUnreachable("away")
+    desk.send(A, "1")
+    wait_for(lambda: "1" in desk.failures, "the first has failed")
+    desk.driver.hang("a")
+    desk.send(A, "2")
+    wait_for(lambda: desk.driver.of(A, "try") == ["try 1", "try 2"], "the second is under way")
+    desk.send(A, "3")
+    desk.send(A, "4", patient_until=time.monotonic() + 3600)
+    assert isinstance(desk.failures["4"], exceptions.NeighborBusy)
 
 
 def test_hung_neighbor_holds_nobody_else_up(office: Callable[..., Office]) -> None:
