@@ -33,7 +33,7 @@ from cells.execution import Execution
 from cells.introduction import Introduction
 from cells.link_versions import LinkVersions
 from cells.manager import CellsManager
-from cells.messages import MESSAGE_TYPES
+from cells.messages import MESSAGE_TYPES, ResponseMessage
 from cells.neighbor_source import FileSource, NeighborLoader, NeighborSource
 from cells.neighbors import Changes, NeighborTable
 from cells.outgoing import OutgoingMessages
@@ -54,6 +54,8 @@ LOG = logging.getLogger(__name__)
 RETRY_SECONDS = 5
 #: What is left to send when all calls are done goes out in milliseconds, or hangs.
 LAST_SENDS_SECONDS = 10
+#: What a manager that stops takes no more; answers it still waits for.
+REQUEST_TYPES = frozenset(MESSAGE_TYPES) - {ResponseMessage.message_type}
 ENDLESS_SECONDS = 10 * 365 * 86400.0
 
 
@@ -285,20 +287,17 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         for loop in self._loops:
             loop.stop()
         deadline = time.monotonic() + patience
-        # A consumer of oslo.messaging that is idle takes up to five seconds to stop: an idle
-        # manager stops all of them at once.
-        with futures.ThreadPoolExecutor(1, "cells-stop") as pool:
-            stopping = pool.submit(self._stop_taking_requests, is_serving=is_serving)
-            if not self.pending.wait_until_idle(0.0):
-                stopping.result()
-                # The answers still come in while calls wait for them.
-                if not self.pending.wait_until_idle(patience):
-                    LOG.warning(
-                        "%d calls are given up: a graceful stop takes at most %d s.", len(self.pending), patience
-                    )
-            self.pending.stop()
+        # Requests first: what comes from now on is for another manager, or for the next one.
+        with futures.ThreadPoolExecutor(2, "cells-stop") as pool:
+            pool.submit(self._stop_taking_requests, is_serving=is_serving)
             if is_serving:
-                self._receiver.stop_servers()
+                pool.submit(self._receiver.stop_taking, REQUEST_TYPES)
+        # The answers still come in while calls wait for them.
+        if not self.pending.wait_until_idle(patience):
+            LOG.warning("%d calls are given up: a graceful stop takes at most %d s.", len(self.pending), patience)
+        self.pending.stop()
+        if is_serving:
+            self._receiver.stop_servers()
         if not self.threads.stop(max(0.0, deadline - time.monotonic())):
             LOG.warning("Endpoints that still run are given up.")
         if not self.services.stop(max(0.0, deadline - time.monotonic())):

@@ -98,6 +98,12 @@ class BaseCellsDriver(abc.ABC):
         keeps a response from being read.
         """
 
+    def stop_taking(self, message_types: frozenset[str]) -> None:  # noqa: B027  # a driver may have nothing to do
+        """Take no new messages of these types: others, or the next manager, get them.
+
+        Called before :meth:`stop_servers`, once.  May block until those being handled are done.
+        """
+
     @abc.abstractmethod
     def stop_servers(self) -> None:
         """Take no new messages; return when those being handled are done.

@@ -197,7 +197,7 @@ class CellsRPCDriver(BaseCellsDriver):
         self._settings = settings
         self._api = InterCellRPCAPI(settings)
         self._transport: Any = None
-        self._servers: list[Any] = []
+        self._servers: dict[str, Any] = {}
 
     def start_servers(self, on_message: OnMessage) -> None:
         self._transport = open_transport(self._settings.conf, self._settings.transport_url)
@@ -207,15 +207,16 @@ class CellsRPCDriver(BaseCellsDriver):
                 topic=f"{self._settings.queue_base}.{message_type}", server=self._settings.host
             )
             server = get_server(self._transport, target, [dispatcher], CastServer)
-            self._servers.append(server)
+            self._servers[message_type] = server
             server.start()
 
+    def stop_taking(self, message_types: frozenset[str]) -> None:
+        servers = [server for message_type, server in self._servers.items() if message_type in message_types]
+        _all_at_once(lambda server: server.stop(), servers)
+
     def stop_servers(self) -> None:
-        servers, self._servers = self._servers, []
-        if servers:
-            # Each waits for its consumer to wake up: together, not one after the other.
-            with futures.ThreadPoolExecutor(len(servers), "cells-stop") as pool:
-                list(pool.map(_stop, servers))
+        servers, self._servers = self._servers, {}
+        _all_at_once(_stop, list(servers.values()))
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.cleanup()
@@ -245,6 +246,13 @@ def _with_link_options(url: str, send_timeout_seconds: int) -> str:
     base, _, query = url.partition("?")
     added = [f"{name}={value}" for name, value in options.items() if f"{name}=" not in query]
     return f"{base}?{'&'.join(filter(None, [query, *added]))}"
+
+
+def _all_at_once(stop: Callable[[Any], None], servers: Sequence[Any]) -> None:
+    """Each waits for its consumer to wake up: together, not one after the other."""
+    if servers:
+        with futures.ThreadPoolExecutor(len(servers), "cells-stop") as pool:
+            list(pool.map(stop, servers))
 
 
 def _stop(server: Any) -> None:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import oslo_messaging
 from oslo_messaging.rpc import dispatcher as rpc_dispatcher
 from oslo_messaging.rpc import server as rpc_server
+from oslo_messaging.server import ordered
 
 from cells import exceptions
 
@@ -44,6 +45,13 @@ class LongAnswer(futures.Future[T]):
 
 class DirectRPCServer(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
     """Replies when the endpoint's future is done, and logs a refused request in one line."""
+
+    @ordered(after="start")  # type: ignore[untyped-decorator]  # oslo.messaging has no types
+    def stop(self) -> None:
+        """Take nothing more: what nobody has read yet is for others, at once."""
+        if self.listener is not None:
+            self.listener.stop()
+            _give_back_unread(self.listener)
 
     def _on_incoming(self, incoming: Any) -> None:
         """Called by the base class on the thread that reads, once per message."""
@@ -98,6 +106,28 @@ class CastServer(DirectRPCServer):
             problem = error
         if problem is not None:
             LOG.warning("A message from another cell is refused: %s: %s", type(problem).__name__, problem)
+
+
+def _give_back_unread(listener: Any) -> None:
+    """Have a listener for RabbitMQ that has stopped return what the broker has delivered since.
+
+    Else it would read that while its connection is closed, acknowledge it and forget it.  So the broker gives it
+    to another manager, or keeps it for the next one.
+    """
+    context = getattr(getattr(listener, "_poll_style_listener", None), "conn", None)
+    # Other drivers, and perhaps another oslo.messaging, have nothing of that name, nor that need.
+    consumers = getattr(getattr(context, "connection", None), "_consumers", {})
+    for consumer in consumers:
+        consumer.callback = _give_back
+    for consumer, tag in consumers.items():
+        try:
+            consumer.cancel(tag)
+        except Exception as problem:  # a broker that is gone has it back already
+            LOG.debug("A consumer could not be cancelled: %s: %s", type(problem).__name__, problem)
+
+
+def _give_back(message: Any) -> None:
+    message.requeue()
 
 
 def _beat(message: Any) -> None:
