@@ -8,10 +8,11 @@ import os
 import sys
 from pathlib import Path
 
-from bench import machine
+from bench import machine, readme
 from bench.parts import PARTS
-from bench.report import Row, csv_text, table
+from bench.report import Row, csv_lines, csv_text, table
 from bench.run import LeftOut, Run
+from cells.exceptions import CellsError
 from tools import virtual_hosts
 from tools.manager_process import ProcessError
 
@@ -34,14 +35,23 @@ def main() -> int:
     try:
         described = machine.describe(run.rabbit_url)
         print(", ".join(f"{name} {text}" for name, text in described.items()), flush=True)
-        measured = {part: _measure(part, run) for part in arguments.parts or PARTS}
-    except (virtual_hosts.BrokerError, ProcessError, TimeoutError, OSError) as error:
+        if run.figures is not None:
+            (run.figures / "machine.csv").write_text(csv_lines([("measured on", ""), *described.items()]))
+        found = {part: _measure(part, run) for part in arguments.parts or PARTS}
+    except (virtual_hosts.BrokerError, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
+    measured = {part: rows for part, rows in found.items() if rows is not None}
     if arguments.json:
-        rows = [{"part": part, **row.as_dict()} for part, found in measured.items() for row in found]
+        rows = [{"part": part, **row.as_dict()} for part, lines in measured.items() for row in lines]
         arguments.json.write_text(json.dumps({"machine": described, "rows": rows}, indent=2) + "\n")
-    return 0
+    if arguments.readme:
+        try:
+            readme.write(arguments.readme, described, measured)
+        except ValueError as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 1
+    return 0 if len(measured) == len(found) else 1
 
 
 def _arguments() -> argparse.Namespace:
@@ -62,6 +72,7 @@ def _arguments() -> argparse.Namespace:
         metavar="DIRECTORY",
         help="write tables and plots there: doc/source/images is where the documentation has them",
     )
+    parser.add_argument("--readme", type=Path, metavar="FILE", help="write the three figures that matter into it")
     parser.add_argument("--rabbit-url", default=URL, help="the RabbitMQ to use (default: %(default)s)")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.parts) - set(PARTS))
@@ -70,12 +81,16 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _measure(part: str, run: Run) -> list[Row]:
+def _measure(part: str, run: Run) -> list[Row] | None:
     try:
         rows = PARTS[part](run)
     except LeftOut as reason:
         print(f"\n!!! {part.upper()} IS LEFT OUT: {reason}.", file=sys.stderr, flush=True)
         return []
+    except (ProcessError, TimeoutError, CellsError) as error:
+        # The other parts need not be measured again for it.
+        print(f"\n!!! {part.upper()} HAS FAILED: {error}", file=sys.stderr, flush=True)
+        return None
     print(f"\n{part}\n\n{table(rows)}", flush=True)
     if run.figures is not None:
         (run.figures / f"{part}.csv").write_text(csv_text(rows))

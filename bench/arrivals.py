@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
-
-from tools.polling import poll
 
 #: Asks :func:`bench.endpoints.arrived` of a series.
 Arrived = Callable[[str], dict[str, Any]]
 
 PAUSE_SECONDS = 0.2
+#: Nothing came for so long: what is missing does not come any more.
+PATIENCE_SECONDS = 20.0
 
 
-def last_arrival(arrived: Arrived, series: str, count: int, timeout_seconds: float = 120.0) -> float:
+def last_arrival(arrived: Arrived, series: str, count: int) -> float:
     """When the last of so many casts arrived, on the monotonic clock.
 
     :raises TimeoutError: some are missing; says how many came
     :raises RuntimeError: some came twice
     """
-    found: dict[str, Any] = {}
-
-    def is_complete() -> bool:
-        found.update(arrived(series))
-        return bool(found["count"] >= count)
-
-    try:
-        poll(is_complete, "all casts have arrived", timeout_seconds, PAUSE_SECONDS)
-    except TimeoutError as error:
-        raise TimeoutError(f"{found['count']} of {count} casts arrived within {timeout_seconds:.0f} s.") from error
+    seen, changed_at = 0, time.monotonic()
+    while True:
+        found = arrived(series)
+        if found["count"] >= count:
+            break
+        now = time.monotonic()
+        if found["count"] > seen:
+            seen, changed_at = found["count"], now
+        if now - changed_at > PATIENCE_SECONDS:
+            raise TimeoutError(f"{seen} of {count} casts arrived, and then none for {PATIENCE_SECONDS:.0f} s")
+        time.sleep(PAUSE_SECONDS)
     if found["different"] != found["count"]:
         raise RuntimeError(f"{found['count']} casts arrived, but only {found['different']} of {count} different ones.")
     return float(found["last_at"])

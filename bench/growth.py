@@ -28,7 +28,7 @@ from cells.rpcapi import CellsAPI
 from cells.testing import CellTree
 
 DEPTHS = (1, 2, 3, 4, 5, 6)
-WIDTHS = (1, 2, 5, 10, 25, 50, 100)
+WIDTHS = (1, 10, 25, 50, 75, 100)
 SIZES_BYTES = (100, 1_000, 10_000, 100_000, 1_000_000)
 MANAGERS = (1, 2, 3, 4)
 #: Calls of 1 MB take long enough that fewer are enough.
@@ -43,7 +43,7 @@ def rows(run: Run) -> list[Row]:
     if run.figures is not None:
         _keep(figures, run.figures)
     return [
-        Row(f"{figure.name}: {line}, {figure.x_label} {x:g}", run.calls, "", y, f" {figure.unit}")
+        Row(f"{figure.name}: {line}, {x:,.0f} {figure.x_label}", run.rounds, "", y, f" {figure.unit}")
         for figure in figures
         for line, values in figure.lines.items()
         for x, y in zip(figure.x, values, strict=True)
@@ -74,13 +74,12 @@ def _size(run: Run, plain_url: str, urls: list[str]) -> Figure:
         Chain(made, urls) as chain,
     ):
         texts = {size: "x" * size for size in SIZES_BYTES}
-        hops = {size: functools.partial(chain.call, 1, "length", text=text) for size, text in texts.items()}
-        plains = {size: functools.partial(plain.client.call, {}, "length", text=text) for size, text in texts.items()}
-        over_a_hop, without = _medians(hops, run), _medians(plains, run)
-    lines = {
-        "call over one hop": [1000 * over_a_hop[size] for size in SIZES_BYTES],
-        "plain call": [1000 * without[size] for size in SIZES_BYTES],
-    }
+        kinds: dict[tuple[str, int], Callable[[], object]] = {}
+        for size, text in texts.items():
+            kinds["call over one hop", size] = functools.partial(chain.call, 1, "length", text=text)
+            kinds["plain call", size] = functools.partial(plain.client.call, {}, "length", text=text)
+        taken = _medians(kinds, run)
+    lines = {line: [1000 * taken[line, size] for size in SIZES_BYTES] for line in ("call over one hop", "plain call")}
     return Figure("size", "bytes", "ms", SIZES_BYTES, lines, is_logarithmic=True)
 
 
@@ -88,10 +87,7 @@ def _managers(run: Run, urls: list[str]) -> Figure:
     """Calls over one hop from many threads, if each of the two cells has so many managers."""
     found = []
     for managers in MANAGERS:
-        with (
-            directory() as made,
-            Chain(made, urls, managers=managers) as chain,
-        ):
+        with directory() as made, Chain(made, urls, managers=managers) as chain:
             rate(chain.one_hop, THREADS, 10)
             found.append(statistics.median(rate(chain.one_hop, THREADS, run.calls) for _ in range(run.rounds)))
     return Figure("managers", "managers in each cell", "calls/s", MANAGERS, {f"{THREADS} threads": found})

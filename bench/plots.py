@@ -20,6 +20,7 @@ COLORS = ("#1b6ca8", "#c4581b")
 MARKERS = ("o", "s")
 INK, GRID = "#333333", "#dddddd"
 SIZE_INCHES = (5.6, 3.2)
+HEADROOM = 1.12
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def draw(figure: Figure, into: Path) -> None:
     try:
         import matplotlib  # noqa: PLC0415  # of all the benchmark, the plots alone need it
         from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
+        from matplotlib.ticker import LogLocator  # noqa: PLC0415
     except ImportError as error:
         raise LeftOut('plots need matplotlib: pip install -e ".[bench]"') from error
     # Text stays text, which is small; ids do not depend on the time.
@@ -62,9 +64,14 @@ def draw(figure: Figure, into: Path) -> None:
         if figure.is_logarithmic:
             axes.set_xscale("log")
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.minorticks_off()
         else:
             axes.set_xlim(left=0)
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, HEADROOM * max(max(values) for values in figure.lines.values()))
+        axes.set_xticks(figure.x)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.set_xlabel(figure.x_label, color=INK)
         axes.set_ylabel(figure.unit, color=INK)
         axes.grid(color=GRID, linewidth=0.8)
@@ -72,7 +79,7 @@ def draw(figure: Figure, into: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         if len(figure.lines) > 1:
             axes.legend(frameon=False)
-        canvas.savefig(into, format="svg", metadata={"Date": None})
+        canvas.savefig(into, format="svg", metadata={"Date": None, "Creator": None})
 
 
 def main() -> None:

@@ -54,15 +54,18 @@ def recorded(pid: int, into: Path) -> Iterator[None]:
     command = [_py_spy(), "record", "--pid", str(pid), "--format", "raw", "--gil", "--threads", "--nonblocking"]
     command += ["--rate", str(SAMPLES_PER_SECOND), "--duration", str(LONGEST_SECONDS), "--full-filenames"]
     process = subprocess.Popen(
-        [*command, "--output", str(into)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [*command, "--output", str(into)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
+    assert process.stdout is not None
+    # It has read the process when it says that it samples.
+    said = process.stdout.readline()
     try:
         yield
     finally:
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=STOP_TIMEOUT_SECONDS)
-    if not into.exists():
-        raise ProcessError(f"py-spy wrote nothing: {errors}")
+        said += process.communicate(timeout=STOP_TIMEOUT_SECONDS)[0]
+    if process.returncode or not into.exists():
+        raise ProcessError(f"py-spy failed: {said}")
 
 
 def _py_spy() -> str:
@@ -86,6 +89,16 @@ def table(title: str, stacks: Path) -> str:
         functions[_function(frames[-1])] += int(count)
     tables = [_shares("thread", threads), _shares("library", kinds), _shares("function", functions)]
     return "\n\n".join([f"\nWhere the time goes in the {title} ({stacks})", *tables])
+
+
+def libraries(stacks: Path) -> dict[str, float]:
+    """The share of each library in percent, the largest first."""
+    kinds: Counter[str] = Counter()
+    for line in stacks.read_text().splitlines():
+        stack, _, count = line.rpartition(" ")
+        kinds[_kind(stack.rpartition(";")[2])] += int(count)
+    total = sum(kinds.values()) or 1
+    return {kind: 100 * count / total for kind, count in kinds.most_common()}
 
 
 def _kind(frame: str) -> str:

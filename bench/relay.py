@@ -11,6 +11,7 @@ endpoint has been called for all of them, each once.
 from __future__ import annotations
 
 import contextlib
+import signal
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ from bench import installed, profile, sender, shovel
 from bench.arrivals import last_arrival
 from bench.broker_queue import opened
 from bench.processor_time import seconds
-from bench.report import Aim, Row
+from bench.report import Aim, Row, csv_lines
 from bench.run import Run, directory, own_node
 from cells.context import get_admin_context
 from cells.drivers import versions
@@ -97,10 +98,17 @@ class Relay:
             started_at = queue.wait_until_taken_from(waiting)
             before["relay"] = seconds({"relay": self._relay.running.pid})["relay"]
             with self._profiled(profiles):
-                ended_at = last_arrival(self._arrived, series, count)
+                ended_at = self._last_arrival(series, count)
         after = seconds(self._pids(is_running=True))
         used = {name: 1e6 * (after[name] - before[name]) / count for name in after}
         return Measured(count / (ended_at - started_at), used)
+
+    def _last_arrival(self, series: str, count: int) -> float:
+        try:
+            return last_arrival(self._arrived, series, count)
+        except TimeoutError as error:
+            counters = {manager.name: manager.status()["counters"] for manager in (self._relay, self._next)}
+            raise TimeoutError(f"{error}; the managers have counted {counters}") from error
 
     @contextlib.contextmanager
     def _profiled(self, profiles: Path | None) -> Iterator[None]:
@@ -108,8 +116,11 @@ class Relay:
             yield
             return
         with contextlib.ExitStack() as stack:
+            # It would be done before py-spy is ready.
+            self._relay.signal(signal.SIGSTOP)
             for manager in (self._relay, self._next):
                 stack.enter_context(profile.recorded(manager.running.pid, profiles / f"{manager.name}.txt"))
+            self._relay.signal(signal.SIGCONT)
             yield
 
     def _pids(self, *, is_running: bool) -> dict[str, int]:
@@ -137,13 +148,29 @@ def rows(run: Run) -> list[Row]:
                 measured[batch].append(relay.measure(f"{number}.{batch}", count, batch))
         if run.profiles is not None:
             relay.measure("profiled", run.messages, BATCHES[-1], run.profiles)
-            for name in WAY[1:]:
-                print(profile.table(f"cell {name}", run.profiles / f"{name}.txt"))
-    return [_shovel_row(shovels), *(_relay_row(batch, measured[batch], shovels) for batch in BATCHES)]
+            _tell_profiles(run.profiles, run.figures)
+    return [_shovel_row(shovels, run.messages), *(_relay_row(batch, measured[batch], shovels) for batch in BATCHES)]
 
 
-def _shovel_row(rates: list[float]) -> Row:
-    return Row("RabbitMQ's shovel (the unit)", len(rates), f"{statistics.median(rates):.0f} messages/s", 1.0, "x")
+def _tell_profiles(profiles: Path, figures: Path | None) -> None:
+    stacks = {name: profiles / f"{name}.txt" for name in WAY[1:]}
+    for name, file in stacks.items():
+        print(profile.table(f"cell {name}", file))
+    if figures is not None:
+        relay, following = (profile.libraries(file) for file in stacks.values())
+        lines = [["library", "relay", "next cell"]]
+        lines += [[library, f"{relay[library]:.0f} %", f"{following.get(library, 0):.0f} %"] for library in relay]
+        (figures / "relay-profile.csv").write_text(csv_lines(lines))
+
+
+def _shovel_row(rates: list[float], count: int) -> Row:
+    return Row(
+        f"RabbitMQ's shovel, {count:,} messages (the unit)",
+        len(rates),
+        f"{statistics.median(rates):.0f} messages/s",
+        1.0,
+        "x",
+    )
 
 
 def _relay_row(batch: int, measured: list[Measured], shovels: list[float]) -> Row:

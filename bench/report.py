@@ -82,6 +82,11 @@ def table(rows: Sequence[Row]) -> str:
 
 def csv_text(rows: Sequence[Row]) -> str:
     """The table for the documentation, which reads it from a file."""
+    return csv_lines([HEADINGS, *(row.cells() for row in rows)])
+
+
+def csv_lines(lines: Sequence[Sequence[str]]) -> str:
+    """Any table for the documentation, its headings first."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([HEADINGS, *(row.cells() for row in rows)])
+    csv.writer(text, lineterminator="\n").writerows(lines)
     return text.getvalue()
