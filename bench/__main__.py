@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -22,6 +23,8 @@ URL = os.environ.get("CELLS_TEST_RABBIT_URL", "rabbit://guest:guest@127.0.0.1:56
 def main() -> int:
     """Run it from the command line; missed aims are no failure."""
     arguments = _arguments()
+    # Whoever ends it leaves no broker and no manager behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     run = Run(
         rabbit_url=arguments.rabbit_url,
         rounds=arguments.rounds,
@@ -41,6 +44,9 @@ def main() -> int:
     except (virtual_hosts.BrokerError, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("bench: interrupted, what it has started is gone", file=sys.stderr)
+        return 130
     measured = {part: rows for part, rows in found.items() if rows is not None}
     if arguments.json:
         rows = [{"part": part, **row.as_dict()} for part, lines in measured.items() for row in lines]
