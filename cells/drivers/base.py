@@ -51,6 +51,10 @@ class Outgoing(Protocol):
     def size_bytes(self) -> int: ...
 
     @property
+    def deadline(self) -> float | None:
+        """Until when somebody waits for what it does, in seconds of the monotonic clock; None: nobody does."""
+
+    @property
     def may_share_a_cast(self) -> bool:
         """Whether it may be sent together with others of the same type, fan-out, server and version."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent import futures
 from typing import Any
@@ -21,6 +22,7 @@ from cells.drivers.rpc_server import CastServer, get_server
 from cells.drivers.transport import may_arrive, open_transport
 
 LOG = logging.getLogger(__name__)
+
 
 #: Of a routing key, in AMQP.
 MAX_KEY_BYTES = 255
@@ -72,6 +74,28 @@ class _Link:
         return prepared.prepare(server=message.server) if message.server else prepared
 
 
+class _ExpiringTransport:
+    """A transport whose messages the broker drops when they have waited in a queue for too long.
+
+    What nobody waits for any more must not run when its cell comes back.  Clients of oslo.messaging give a call's
+    time to their driver, which makes an expiration of it, and have none for a cast.
+    """
+
+    def __init__(self, transport: Any, seconds: float) -> None:
+        self._transport = transport
+        self._seconds = seconds
+
+    def _send(self, *arguments: Any, **options: Any) -> Any:
+        return self._transport._send(*arguments, timeout=self._seconds, **options)  # as clients do
+
+
+def _expiring(client: Any, seconds: float) -> Any:
+    """``client`` for casts that are dropped after ``seconds``."""
+    expiring = client.prepare()
+    expiring.transport = _ExpiringTransport(client.transport, seconds)
+    return expiring
+
+
 class InterCellRPCAPI:
     """Client of :class:`InterCellRPCDispatcher` in neighbouring cells.
 
@@ -91,7 +115,7 @@ class InterCellRPCAPI:
 
         :raises cells.exceptions.NeighborUnreachable: the broker did not take it
         """
-        self._cast(cell, message, "process_message", lambda: {"message": message.to_json()})
+        self._cast(cell, [message], "process_message", lambda: {"message": message.to_json()})
 
     def send_messages_to_cell(self, cell: Target, messages: Sequence[Outgoing]) -> None:
         """Cast ``process_messages`` on the neighbour's broker.
@@ -100,19 +124,26 @@ class InterCellRPCAPI:
         """
         self._cast(
             cell,
-            messages[0],
+            messages,
             "process_messages",
             lambda: {"messages": [message.to_item() for message in messages]},
         )
 
-    def _cast(self, cell: Target, message: Outgoing, method: str, arguments: Callable[[], dict[str, Any]]) -> None:
-        """:param message: the one that is sent, or the first of many that share all that is looked at here"""
+    def _cast(
+        self, cell: Target, messages: Sequence[Outgoing], method: str, arguments: Callable[[], dict[str, Any]]
+    ) -> None:
+        # Those that share a cast share all that is looked at here, but for their deadlines.
+        message = messages[0]
         if message.server and len(f"{self._topic(message.message_type)}.{message.server}".encode()) > MAX_KEY_BYTES:
             # No manager has that name, whoever says so: the library would take it for a broker that is away.
             LOG.info(GONE, message.server, cell.name)
             return
         try:
             client = self._link(cell).client(message)
+            seconds_left = _seconds_left(messages)
+            if seconds_left is not None and not transport_url.is_brokerless(cell.transport_url):
+                # Not less than the broker may take: oslo.messaging waits no longer for it to confirm the message.
+                client = _expiring(client, max(seconds_left, self._settings.send_timeout_seconds))
             client.cast({}, method, **arguments())
         except exceptions.CellsError as error:
             raise exceptions.NeighborUnreachable(f"Cell {cell.name}: {error.message}", cell=cell.name) from error
@@ -246,6 +277,17 @@ def _with_link_options(url: str, send_timeout_seconds: int) -> str:
     base, _, query = url.partition("?")
     added = [f"{name}={value}" for name, value in options.items() if f"{name}=" not in query]
     return f"{base}?{'&'.join(filter(None, [query, *added]))}"
+
+
+def _seconds_left(messages: Sequence[Outgoing]) -> float | None:
+    """How long somebody waits for what one of the messages does; None: at 1.0, or without an answer, for ever."""
+    now = time.monotonic()
+    seconds = []
+    for message in messages:
+        if message.deadline is None or not versions.speaks(message.version, versions.TIME_LEFT):
+            return None
+        seconds.append(message.deadline - now)
+    return max(seconds)
 
 
 def _all_at_once(stop: Callable[[Any], None], servers: Sequence[Any]) -> None:

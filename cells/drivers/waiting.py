@@ -100,4 +100,5 @@ def _kind(message: Outgoing) -> object:
     """Equal for messages that may share a cast, None for those that travel alone."""
     if not message.may_share_a_cast:
         return None
-    return (message.message_type, message.fanout, message.server, message.version)
+    # A broker drops calls that nobody waits for any more, and has to keep casts: they travel apart.
+    return (message.message_type, message.fanout, message.server, message.version, message.deadline is None)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
+import oslo_messaging
 import pytest
 from oslo_config import cfg
 
@@ -130,3 +132,40 @@ def test_version_cap_may_be_a_release(cap: str | None, version: str) -> None:
 def test_version_cap_that_is_none_is_refused() -> None:
     with pytest.raises(exceptions.ConfigurationError, match="wallaby"):
         rpc.InterCellRPCAPI(settings(version_cap="wallaby"))
+
+
+@pytest.mark.parametrize(
+    ("version", "seconds", "expires_after"),
+    [("1.1", 100.0, 100.0), ("1.1", 2.0, 10.0), ("1.1", None, None), ("1.0", 100.0, None)],
+)
+def test_broker_keeps_a_call_as_long_as_somebody_waits(
+    api: rpc.InterCellRPCAPI,
+    monkeypatch: pytest.MonkeyPatch,
+    version: str,
+    seconds: float | None,
+    expires_after: float | None,
+) -> None:
+    sent: list[float | None] = []
+    monkeypatch.setattr(
+        oslo_messaging.transport.Transport, "_send", lambda *_, timeout=None, **__: sent.append(timeout)
+    )
+    deadline = None if seconds is None else time.monotonic() + seconds
+    message = TextMessage("targeted", False, "{}", version=version, deadline=deadline)
+    api.send_message_to_cell(neighbor("east"), message)
+    assert sent == [expires_after if expires_after is None else pytest.approx(expires_after, abs=5)]
+
+
+def test_batch_is_kept_as_long_as_somebody_waits_for_one_of_them(
+    api: rpc.InterCellRPCAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[float] = []
+    monkeypatch.setattr(
+        oslo_messaging.transport.Transport, "_send", lambda *_, timeout=None, **__: sent.append(timeout)
+    )
+    now = time.monotonic()
+    calls = [
+        TextMessage("targeted", False, "", version="1.3", item={"n": seconds}, deadline=now + seconds)
+        for seconds in (50, 200, 100)
+    ]
+    api.send_messages_to_cell(neighbor("east"), calls)
+    assert sent == [pytest.approx(200, abs=5)]
