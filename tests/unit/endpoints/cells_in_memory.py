@@ -49,7 +49,7 @@ class CellInMemory:
         capabilities: Mapping[str, list[str]] | None = None,
     ) -> None:
         self._bus = uuid.uuid4().hex
-        self._boxes: dict[str, queue.SimpleQueue[str]] = {}
+        self._boxes: dict[str, queue.SimpleQueue[Any]] = {}
         self._listening = [self._listen(neighbor) for neighbor in (*parents, *children)]
         self.counters = Counters()
         self.table = NeighborTable(300.0)
@@ -66,7 +66,7 @@ class CellInMemory:
         )
         link_versions = LinkVersions(self.table, None)
         execution = Execution(self.endpoints, WorkerThreads(4, 100, "cells-endpoint"), self.counters)
-        router = Router(
+        self.router = Router(
             cell_name=name,
             host="h1",
             table=self.table,
@@ -87,7 +87,7 @@ class CellInMemory:
             topology=topology,
             own_capabilities=dict(capabilities or {}),
             reports=reports,
-            router=router,
+            router=self.router,
             services=services,
             scheduler=scheduler.load([], [], {}),
             counters=self.counters,
@@ -102,7 +102,7 @@ class CellInMemory:
             table=self.table,
             link_versions=link_versions,
             topology=topology,
-            router=router,
+            router=self.router,
             pending=self.pending,
             counters=self.counters,
             max_hop_count=10,
@@ -126,13 +126,18 @@ class CellInMemory:
 
     def _listen(self, name: str) -> MemoryDriver:
         driver = MemoryDriver(self._settings(name))
-        box = self._boxes[name] = queue.SimpleQueue()
+        box: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._boxes[name] = box
         driver.start_servers(box.put)
         return driver
 
     def next_text(self, neighbor: str) -> Any:
         """The next message that the neighbour gets."""
         return json.loads(self._boxes[neighbor].get(timeout=PATIENCE))
+
+    def next_cast(self, neighbor: str) -> Any:
+        """The next cast of many that the neighbour gets, a list of objects."""
+        return self._boxes[neighbor].get(timeout=PATIENCE)
 
     def next_methods(self, neighbor: str, count: int) -> list[str]:
         """The methods of the next messages that the neighbour gets, sorted: its threads take them in no order."""

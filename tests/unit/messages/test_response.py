@@ -235,6 +235,12 @@ def test_what_belongs_to_a_request_goes_back_with_its_answer() -> None:
     assert answer.deadline is None
 
 
+@pytest.mark.parametrize(("reply_server", "form"), [("manager-1", ""), ("", "1.0")])
+def test_who_does_not_say_to_which_manager_is_answered_in_the_oldest_form(reply_server: str, form: str) -> None:
+    """It may have gone back to a release that reads no other, and have told nobody yet."""
+    assert ResponseMessage.answering(request("api!east", reply_server=reply_server), []).form == form
+
+
 def streamed(**named: Any) -> ResponseMessage:
     asked = BroadcastMessage(
         method="ping", route=CellPath.parse("api!east!az1"), direction=DOWN, needs_response=True, streams=True
