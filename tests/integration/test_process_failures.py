@@ -27,6 +27,8 @@ from tools.polling import poll
 pytestmark = pytest.mark.timeout(120)
 
 TIMEOUT_SECONDS = 4
+#: [cells] send_timeout of these trees
+SEND_TIMEOUT_SECONDS = 3
 #: what the start of a command and a busy machine add
 SLACK_SECONDS = 6
 
@@ -61,6 +63,23 @@ def test_middle_manager_killed_in_the_middle_of_a_call(tree: Tree, tmp_path: Pat
         tree["east"].start(tree.env).wait_ready()
     poll(lambda: tree["api"].cells("ping", "az1", "--count", "1").returncode == 0, "the tree works again")
     tree.wait_formed()
+
+
+def test_call_that_nobody_waits_for_does_not_run_when_its_cell_comes_back(tree: Tree, tmp_path: Path) -> None:
+    given_up, mark = tmp_path / "given up", tmp_path / "called"
+    tree["az1"].kill9()
+    started = time.monotonic()
+    try:
+        done = tree["api"].cells("call", "az1", "snooze", "seconds:=0", f"mark={given_up}", "--timeout", "1")
+        assert done.returncode == 1
+        # It waits in the queue of a broker, if there is one, for no longer than a broker may take to accept it.
+        poll(lambda: time.monotonic() - started > SEND_TIMEOUT_SECONDS + 1, "its time is over")
+    finally:
+        tree["az1"].start(tree.env).wait_ready()
+    tree.wait_formed()
+    tree["api"].succeed("call", "az1", "snooze", "seconds:=0", f"mark={mark}", "--timeout", "10")
+    assert mark.exists()
+    assert not given_up.exists()
 
 
 def test_frozen_manager_fails_in_time_and_goes_on_afterwards(tree: Tree) -> None:
