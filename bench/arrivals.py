@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-#: Asks :func:`bench.endpoints.arrived` of a series.
-Arrived = Callable[[str], dict[str, Any]]
+#: Asks :func:`bench.endpoints.arrived` of a series of which so many are expected.
+Arrived = Callable[[str, int], dict[str, Any]]
 
 PAUSE_SECONDS = 0.2
 #: Nothing came for so long: what is missing does not come any more.
@@ -22,7 +22,7 @@ def last_arrival(arrived: Arrived, series: str, count: int) -> float:
     """
     seen, changed_at = 0, time.monotonic()
     while True:
-        found = arrived(series)
+        found = arrived(series, count)
         if found["count"] >= count:
             break
         now = time.monotonic()

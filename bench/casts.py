@@ -64,7 +64,7 @@ def plain_way(plain: PlainCall) -> Way:
     """A client casts to a server."""
     return Way(
         cast=lambda arguments: plain.client.cast({}, "arrive", **arguments),
-        arrived=lambda series: plain.client.call({}, "arrived", series=series),
+        arrived=lambda series, expected: plain.client.call({}, "arrived", series=series, expected=expected),
     )
 
 
@@ -72,7 +72,7 @@ def one_hop_way(chain: Chain) -> Way:
     """A client casts to its manager, which sends it on to an endpoint of the child."""
     return Way(
         cast=lambda arguments: chain.api.cast(chain.context, chain.path(1), "arrive", arguments),
-        arrived=lambda series: chain.call(1, "arrived", series=series),
+        arrived=lambda series, expected: chain.call(1, "arrived", series=series, expected=expected),
     )
 
 

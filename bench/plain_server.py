@@ -45,9 +45,9 @@ class Plain:
         """Count a cast."""
         self._arrivals[series].append((number, time.monotonic()))
 
-    def arrived(self, ctxt: dict[str, object], series: str) -> dict[str, object]:  # noqa: ARG002
+    def arrived(self, ctxt: dict[str, object], series: str, expected: int) -> dict[str, object]:  # noqa: ARG002
         """How many casts of a series have come, and when."""
-        return summary(self._arrivals[series])
+        return summary(self._arrivals[series], expected)
 
 
 def main() -> None:

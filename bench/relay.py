@@ -127,9 +127,10 @@ class Relay:
         pids = {"broker": self._node.pid, "next cell": self._next.running.pid}
         return {"relay": self._relay.running.pid, **pids} if is_running else pids
 
-    def _arrived(self, series: str) -> dict[str, object]:
+    def _arrived(self, series: str, expected: int) -> dict[str, object]:
         api = CellsAPI(self._transport, timeout=60)
-        answer: dict[str, object] = api.call(get_admin_context(), WAY[-1], "arrived", {"series": series})
+        arguments = {"series": series, "expected": expected}
+        answer: dict[str, object] = api.call(get_admin_context(), WAY[-1], "arrived", arguments)
         return answer
 
 

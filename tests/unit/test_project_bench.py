@@ -59,16 +59,16 @@ def test_table_for_the_documentation_has_a_line_for_each_row() -> None:
 
 
 def test_casts_that_arrive_twice_are_no_success() -> None:
-    came = endpoints.summary([(1, 10.0), (2, 11.0), (2, 12.0)])
+    came = endpoints.summary([(1, 10.0), (2, 11.0), (2, 12.0)], 3)
     assert (came["count"], came["different"], came["last_at"]) == (3, 2, 12.0)
     with pytest.raises(RuntimeError, match="only 2 of 3"):
-        arrivals.last_arrival(lambda series: came, "any", 3)
+        arrivals.last_arrival(lambda series, expected: came, "any", 3)
 
 
 def test_casts_that_do_not_arrive_are_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrivals, "PATIENCE_SECONDS", 0.0)
     with pytest.raises(TimeoutError, match="1 of 2 casts arrived"):
-        arrivals.last_arrival(lambda series: endpoints.summary([(1, 10.0)]), "any", 2)
+        arrivals.last_arrival(lambda series, expected: endpoints.summary([(1, 10.0)], expected), "any", 2)
 
 
 def test_relayed_messages_are_of_the_size_that_the_figure_is_about() -> None:
