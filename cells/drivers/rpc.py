@@ -161,6 +161,10 @@ class InterCellRPCAPI:
             reason = "its URL can not be used" if isinstance(error, ValueError) else str(error).rstrip(".")
             is_unknown = may_arrive(error) or None
             if transport_url.is_brokerless(cell.transport_url):
+                if message.server:
+                    # Each manager has an address of its own there: that one is away says nothing of the others.
+                    LOG.info(GONE, message.server, cell.name)
+                    return
                 raise exceptions.NeighborUnreachable(
                     f"Cell {cell.name} did not take a message: {reason}. Check that cells-manager runs there, and its "
                     f'address with "cells neighbor show {cell.name}".',

@@ -369,10 +369,9 @@ class DriverContract:
         sender.send_message_to_cell(bus.target, message("found", "response"))
         stays.wait_for("found")
 
-    @pytest.mark.parametrize("server", ["", "host1"])
-    def test_a_cast_of_many_to_an_unreachable_neighbor_is_an_error(self, bus: Bus, server: str) -> None:
+    def test_a_cast_of_many_to_an_unreachable_neighbor_is_an_error(self, bus: Bus) -> None:
         with pytest.raises(exceptions.NeighborUnreachable, match="nowhere") as caught:
-            bus.driver().send_messages_to_cell(bus.unreachable, batch(["lost", "too"], server=server))
+            bus.driver().send_messages_to_cell(bus.unreachable, batch(["lost", "too"]))
         assert caught.value.cell == "nowhere"
 
 
