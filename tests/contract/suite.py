@@ -289,6 +289,20 @@ class DriverContract:
         assert not stopping.is_alive()
         assert done == ["slow"]
 
+    def test_manager_that_takes_no_more_requests_still_hears_answers(self, bus: Bus) -> None:
+        stops, stays, sender = bus.manager(), bus.manager(), bus.driver()
+        stops.driver.stop_taking(frozenset(("targeted", "broadcast")))
+        sender.send_message_to_cell(bus.target, message("answer", "response", server=stops.name))
+        sender.send_message_to_cell(bus.target, message("news", "response", fanout=True))
+        stops.wait_for("answer", "news")
+        stays.wait_for("news")
+        for number in range(10):
+            sender.send_message_to_cell(bus.target, message(str(number)))
+        poll(lambda: len(stops.received + stays.received) >= 13, "each request is taken", pause_seconds=0.01)
+        requests = sorted(text for text in stops.received + stays.received if text.isdigit())
+        assert requests == [str(number) for number in range(10)]
+        stops.driver.stop_servers()
+
     def test_manager_that_has_stopped_leaves_the_messages_to_the_others(self, bus: Bus) -> None:
         gone, stays, sender = bus.manager(), bus.manager(), bus.driver()
         gone.driver.stop_servers()
