@@ -19,7 +19,7 @@ from cells import exceptions, transport_url
 from cells.drivers import versions
 from cells.drivers.base import GONE, BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
 from cells.drivers.rpc_server import CastServer, get_server
-from cells.drivers.transport import may_arrive, open_transport
+from cells.drivers.transport import lacks_exchange, may_arrive, open_transport
 
 LOG = logging.getLogger(__name__)
 
@@ -157,6 +157,10 @@ class InterCellRPCAPI:
                 cell=cell.name,
             ) from error
         except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
+            if message.fanout and lacks_exchange(error):
+                # All managers there have just stopped. A fan-out to nobody harms nobody, and what comes behind it can wait.
+                LOG.debug("No manager of cell %s listens to a fan-out.", cell.name)
+                return
             # A library that can not read a URL says so with a piece of it, perhaps of the password.
             reason = "its URL can not be used" if isinstance(error, ValueError) else str(error).rstrip(".")
             is_unknown = may_arrive(error) or None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import urllib.parse
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import amqp  # type: ignore[import-untyped]  # it has none
@@ -81,10 +81,19 @@ def may_arrive(error: BaseException) -> bool:
     A driver tries again, and says only why it did not get through in the end: that the first
     attempt was cut off while it waited for the broker's confirmation is an error further down.
     """
+    # An OSError without a number is how the client of RabbitMQ says that the broker has hung up.
+    return any(
+        isinstance(seen, LOST_IN_PUBLISH) or (type(seen) is OSError and seen.errno is None) for seen in _causes(error)
+    )
+
+
+def lacks_exchange(error: BaseException) -> bool:
+    """Whether the broker is well and has no exchange of that name (any more)."""
+    return any(isinstance(seen, amqp.NotFound) for seen in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: BaseException | None = error
     while seen is not None:
-        # An OSError without a number is how the client of RabbitMQ says that the broker has hung up.
-        if isinstance(seen, LOST_IN_PUBLISH) or (type(seen) is OSError and seen.errno is None):
-            return True
+        yield seen
         seen = seen.__cause__ or seen.__context__
-    return False

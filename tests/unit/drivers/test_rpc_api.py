@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import amqp  # type: ignore[import-untyped]  # it has none
 import oslo_messaging
 import pytest
 from oslo_config import cfg
@@ -169,3 +170,20 @@ def test_batch_is_kept_as_long_as_somebody_waits_for_one_of_them(
     ]
     api.send_messages_to_cell(neighbor("east"), calls)
     assert sent == [pytest.approx(200, abs=5)]
+
+
+@pytest.mark.parametrize("is_fanout", [True, False])
+def test_fanout_to_nobody_is_no_failure_of_the_neighbor(
+    api: rpc.InterCellRPCAPI, monkeypatch: pytest.MonkeyPatch, is_fanout: bool
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        missing = amqp.NotFound("no exchange 'cells.intercell.targeted_fanout'")
+        raise oslo_messaging.MessageDeliveryFailure("Unable to connect") from missing
+
+    monkeypatch.setattr(oslo_messaging.transport.Transport, "_send", fail)
+    message = TextMessage("targeted", is_fanout, "{}")
+    if is_fanout:
+        api.send_message_to_cell(neighbor("east"), message)
+    else:
+        with pytest.raises(exceptions.NeighborUnreachable):
+            api.send_message_to_cell(neighbor("east"), message)
