@@ -64,6 +64,8 @@ class Cell:
         self._picker = picker
         self._max_hop_count = max_hop_count
         self._told_paths = topology.own_paths()
+        #: neighbour -> id of the last ping to all of its managers
+        self._probes: dict[str, str] = {}
         # What is told last has to be what was found out last.
         self._telling = threading.RLock()
 
@@ -101,7 +103,10 @@ class Cell:
 
     def resolve(self, response_to: str, part: str, responses: Sequence[str], passed_on_to: Sequence[str]) -> bool:
         found = self._pending.add(response_to, part, responses, passed_on_to)
-        if not found:
+        probed = self._probes.get(part)
+        if probed == response_to and responses:
+            self._note_version(part, Response.read(responses[0], ("cells.exceptions",)))
+        elif not found:
             # It was fanned out and another manager waits, or it came late or twice.
             self._counters.count("dropped", "response")
             LOG.debug("Nobody here waits for the answer to %s that came from %s.", response_to, part)
@@ -173,10 +178,24 @@ class Cell:
 
     def ping(self, neighbor: str, direction: Direction) -> None:
         """Ask a neighbour for its path, version and subtree; what is new in its answer is passed on."""
+        self._probe(neighbor, direction)
         message = self._message_to(neighbor, direction, "ping", {}, needs_response=True)
         self._router.send(message, PING_TIMEOUT_SECONDS, is_own=True).add_done_callback(
             lambda done: self._learn(neighbor, Response.read_one(done.result(), ("cells.exceptions",)))
         )
+
+    def _probe(self, neighbor: str, direction: Direction) -> None:
+        """Have every manager of a neighbour say what it reads: messages may get to any of them."""
+        message = self._message_to(neighbor, direction, "ping", {}, needs_response=True, fanout=True)
+        self._probes[neighbor] = message.id
+        try:
+            self._router.cast(message)
+        except exceptions.CellsError as error:
+            LOG.debug("The managers of cell %s can not be asked what they read: %s", neighbor, error.message)
+
+    def _note_version(self, neighbor: str, answer: Response) -> None:
+        if isinstance(answer.value, dict):
+            self._table.record_version(neighbor, answer.value)
 
     def _learn(self, neighbor: str, answer: Response) -> None:
         if answer.error is None and isinstance(answer.value, dict):

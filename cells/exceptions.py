@@ -15,6 +15,7 @@
     ├── DeliveryError             a broker, or what is behind it, did not take it
     │   ├── NeighborUnreachable
     │   ├── NeighborBusy
+    │   ├── ManagerGone           the one manager that it was for is not there any more
     │   └── ServiceUnreachable    the broker of the target cell did not
     ├── MessageError              the message itself is wrong
     │   ├── MalformedMessage
@@ -134,6 +135,10 @@ class NeighborUnreachable(DeliveryError):
 
 class NeighborBusy(DeliveryError):
     """Raised when too many messages wait for this neighbour already."""
+
+
+class ManagerGone(DeliveryError):
+    """Raised when the one manager that a message was for is gone: its cell may be well, and nobody else waits."""
 
 
 class ServiceUnreachable(DeliveryError):

@@ -35,6 +35,10 @@ class Execution:
         """Say which cell endpoints see: it sends messages, so it is made after what receives them."""
         self._cell = cell
 
+    def may_block(self, method: str) -> bool:
+        """Whether the endpoint's answer may take its time."""
+        return self._endpoints.may_block(method)
+
     def run(self, message: Message, on_response: OnResponse, still_working: Callable[[], object]) -> None:
         """Run the endpoint.  Never raises, and does not wait for it.
 

@@ -17,6 +17,7 @@ from cells import topology_report, transport_url
 from cells.budget import want_timeout
 from cells.cell import Cell
 from cells.counters import Counters
+from cells.db.rows import NeighborRow
 from cells.messages import Response
 from cells.multicalls import Multicalls
 from cells.neighbors import Direction, NeighborTable
@@ -134,7 +135,9 @@ class CellsManager:
             message = self._outgoing.broadcast(
                 ctxt, method_name, method_kwargs, direction, needs_response=True, run_locally=run_locally
             )
-            broadcast_id, answers = self._broadcasts.start((), seconds, is_open=True)
+            broadcast_id, answers = self._broadcasts.start(
+                (), seconds, is_open=True, on_stop=lambda: self._pending.forget(message.id)
+            )
 
         def finish(done: futures.Future[Sequence[str]]) -> None:
             # What could not even be sent is told here.
@@ -174,10 +177,11 @@ class CellsManager:
     def neighbors(self, ctxt: dict[str, Any]) -> list[dict[str, Any]]:  # noqa: ARG002  # oslo's signature
         """The neighbours as this manager knows them; passwords masked."""
         spoken = {link["neighbor"]: link["spoken"] for link in self._cell.links()["links"]}
-        return [self._neighbor(name, spoken.get(name)) for name in sorted(self._table.snapshot().all())]
+        rows = sorted(self._table.snapshot().all().items())
+        return [self._neighbor(name, row, spoken.get(name)) for name, row in rows]
 
-    def _neighbor(self, name: str, spoken: str | None) -> dict[str, Any]:
-        row, heard = self._table.snapshot().all()[name], self._table.heard(name)
+    def _neighbor(self, name: str, row: NeighborRow, spoken: str | None) -> dict[str, Any]:
+        heard = self._table.heard(name)
         seen_at = heard.last_seen_at if heard else None
         return {
             "name": name,

@@ -24,9 +24,19 @@ FORGET_SECONDS = 60.0
 class Multicall:
     """The answers to one call to many cells.  Thread-safe."""
 
-    def __init__(self, cells: Collection[str], ends_at: float, *, is_open: bool = False) -> None:
-        """:param is_open: not all who answer are known: it ends when it is said to"""
+    def __init__(
+        self,
+        cells: Collection[str],
+        ends_at: float,
+        *,
+        is_open: bool = False,
+        on_stop: Callable[[], object] | None = None,
+    ) -> None:
+        """:param is_open: not all who answer are known: it ends when it is said to
+        :param on_stop: called when nobody wants the answers any more that are still to come
+        """
         self.ends_at = ends_at
+        self._on_stop = on_stop
         self._lock = threading.Lock()
         self._missing = set(cells)
         self._is_open = is_open
@@ -40,6 +50,14 @@ class Multicall:
             self._new.append((cell, answer))
             tell = self._tell()
         tell()
+
+    def stop(self) -> None:
+        """Nobody asks for it any more."""
+        with self._lock:
+            on_stop = None if self._is_complete else self._on_stop
+            self._new.clear()
+        if on_stop is not None:
+            on_stop()
 
     def finish(self) -> None:
         """There is no answer to come any more."""
@@ -86,14 +104,21 @@ class Multicalls:
         self._lock = threading.Lock()
         self._multicalls: dict[str, Multicall] = {}
 
-    def start(self, cells: Collection[str], timeout_seconds: float, *, is_open: bool = False) -> tuple[str, Multicall]:
+    def start(
+        self,
+        cells: Collection[str],
+        timeout_seconds: float,
+        *,
+        is_open: bool = False,
+        on_stop: Callable[[], object] | None = None,
+    ) -> tuple[str, Multicall]:
         """A new one, and the id to ask for it.
 
-        :param is_open: as for :class:`Multicall`
+        :param is_open: and ``on_stop`` as for :class:`Multicall`
         :raises cells.exceptions.ManagerBusy: too many are open
         """
         now = self._clock()
-        multicall = Multicall(cells, now + timeout_seconds, is_open=is_open)
+        multicall = Multicall(cells, now + timeout_seconds, is_open=is_open, on_stop=on_stop)
         with self._lock:
             for key in [key for key, old in self._multicalls.items() if old.ends_at + FORGET_SECONDS < now]:
                 del self._multicalls[key]
@@ -125,7 +150,9 @@ class Multicalls:
     def stop(self, multicall_id: str) -> None:
         """Nobody will ask for it any more."""
         with self._lock:
-            self._multicalls.pop(multicall_id, None)
+            multicall = self._multicalls.pop(multicall_id, None)
+        if multicall is not None:
+            multicall.stop()
 
 
 def _nothing() -> None:

@@ -137,24 +137,29 @@ class NeighborTable:
             return True
 
     def record_description(self, name: str, description: Mapping[str, Any]) -> bool:
-        """Note what a manager of ``name`` said of its cell and itself.
+        """Note what a manager of ``name`` said of its cell and itself."""
+        self.record_version(name, description)
+        return self.record(name, description=description)
+
+    def record_version(self, name: str, description: Mapping[str, Any]) -> None:
+        """Note what a manager of ``name`` said that it reads.
 
         A cell may have several, of two releases while it is upgraded, and any of them may get the next message: what
         counts is the lowest version of those heard from lately.
         """
         with self._lock:
             heard = self._heard.get(name)
-            if heard is not None:
-                now = self._clock()
-                host = str(description.get("host"))[:MAX_NAME_LENGTH]
-                said = {**heard.versions, host: (readable_by(description.get("version")), now)}
-                if len(said) > MAX_MANAGERS:
-                    said = {host: said[host]}
-                heard.versions = {
-                    host: (version, at) for host, (version, at) in said.items() if now - at <= self._mute_after_seconds
-                }
-                heard.version = lowest(*(version for version, _ in heard.versions.values()))
-        return self.record(name, description=description)
+            if heard is None:
+                return
+            now = self._clock()
+            host = str(description.get("host"))[:MAX_NAME_LENGTH]
+            said = {**heard.versions, host: (readable_by(description.get("version")), now)}
+            if len(said) > MAX_MANAGERS:
+                said = {host: said[host]}
+            heard.versions = {
+                host: (version, at) for host, (version, at) in said.items() if now - at <= self._mute_after_seconds
+            }
+            heard.version = lowest(*(version for version, _ in heard.versions.values()))
 
     def record_delivery(self, name: str, *, is_reachable: bool) -> None:
         """Note whether the neighbour's broker took a message."""

@@ -61,6 +61,16 @@ def step(route: object, here: str, target: object) -> tuple[str, str, bool] | No
     return str(walked), whole[len(walked)], len(walked) + 1 == len(whole)
 
 
+def below(path: str, name: str) -> str:
+    """The text of the path from ``path``, a text too, to a cell below it."""
+    return f"{path}{SEPARATOR}{name}"
+
+
+def first_name(path: str) -> str:
+    """The first cell of a path that is given as a text."""
+    return path.partition(SEPARATOR)[0]
+
+
 class CellPath:
     """A path of one or more cell names.  Immutable, hashable, ordered by its names."""
 

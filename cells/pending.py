@@ -24,7 +24,7 @@ from functools import partial
 
 from cells import exceptions
 from cells.counters import Counters
-from cells.path import ANY_NEIGHBOR
+from cells.path import ANY_NEIGHBOR, below, first_name
 
 LOG = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ Substitute = Callable[[str, bool], str]
 NEVER = float("inf")
 #: Cells that may answer one call: a bound for what a neighbour may claim.
 MAX_PARTS = 20_000
+#: Characters of the longest way to one of them.
+MAX_PART_LENGTH = 4096
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class _Entry:
     __slots__ = (
         "answered",
         "answers",
+        "asked",
         "complete",
         "deadline",
         "growing",
@@ -90,6 +93,7 @@ class _Entry:
         now: float,
     ) -> None:
         self.missing = set(parts)
+        self.asked = frozenset(parts)
         self.answered: set[str] = set()
         self.growing = growing
         self.answers: list[str] = []
@@ -116,13 +120,24 @@ class _Entry:
             self.missing.discard(part)
             return is_missing
         # A cell may answer before the one that has passed the message on to it says so.
-        if part in self.answered or len(self.answered) >= MAX_PARTS:
+        if not self.knows(part) or part in self.answered or len(self.answered) >= MAX_PARTS:
             return False
         self.answered.add(part)
         self.missing.discard(part)
-        room = MAX_PARTS - len(self.missing)
-        self.missing.update(deeper for deeper in passed_on_to[:room] if deeper not in self.answered)
+        self.grow(part, passed_on_to)
         return True
+
+    def knows(self, part: str) -> bool:
+        """Whether ``part`` was asked, or is below one that was."""
+        return first_name(part) in self.asked and len(part) <= MAX_PART_LENGTH
+
+    def grow(self, part: str, passed_on_to: Sequence[str]) -> None:
+        """Wait for those, too, that ``part`` has passed the message on to."""
+        room = MAX_PARTS - len(self.missing)
+        for name in passed_on_to[:room]:
+            deeper = below(part, name)
+            if deeper not in self.answered and len(deeper) <= MAX_PART_LENGTH:
+                self.missing.add(deeper)
 
     def keep(self, part: str, answers: Sequence[str]) -> Callable[[], object] | None:
         """Take answers to those that came; or who is to be called with them, without a lock."""
@@ -244,7 +259,7 @@ class PendingCalls:
         """Take the answers of one part.
 
         :param answers: empty: it still works on them, if the call wants to hear that
-        :param passed_on_to: parts that will answer, too
+        :param passed_on_to: neighbours of that part that will answer, too
         :returns: False if nobody waits for them: too late, sent twice, or never asked
         """
         with self._changed:
@@ -255,6 +270,11 @@ class PendingCalls:
             if not answers and entry.monitor is not None and part in entry.missing:
                 entry.heard_at(self._clock())
                 tell = entry.monitor.on_still_working
+            elif not answers and entry.growing is not None:
+                # It says for whom to wait before it has an answer of its own.
+                if entry.knows(part):
+                    entry.grow(part, passed_on_to)
+                return True
             elif entry.takes(part, passed_on_to):
                 on_answers = entry.keep(part, answers)
                 if not entry.missing:
@@ -270,6 +290,13 @@ class PendingCalls:
         if tell is not None:
             tell()
         return True
+
+    def forget(self, message_id: str) -> None:
+        """Wait for it no more, and tell nobody."""
+        with self._changed:
+            if message_id in self._entries:
+                self._entries[message_id].is_over = True
+                self._remove(message_id)
 
     def _remove(self, message_id: str) -> None:
         self._own_calls -= self._entries.pop(message_id).is_own
@@ -325,9 +352,13 @@ class PendingCalls:
 def _substitute(entry: _Entry, is_stopping: bool) -> None:  # of partial
     """Give the answers that stand for those that did not come."""
     for part in sorted(entry.missing):
-        on_answers = entry.keep(part, [entry.substitute(part, is_stopping)])
-        if on_answers is not None:
-            _call(on_answers)
+        _call(partial(_substitute_one, entry, part, is_stopping))
+
+
+def _substitute_one(entry: _Entry, part: str, is_stopping: bool) -> None:  # of partial
+    on_answers = entry.keep(part, [entry.substitute(part, is_stopping)])
+    if on_answers is not None:
+        on_answers()
 
 
 def _call(callback: Callable[[], object]) -> None:

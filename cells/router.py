@@ -47,6 +47,8 @@ Answer = Callable[..., object]
 #: When more comes for a neighbour than is sent, what comes waits in this cell's broker: a cast of many may hold up
 #: the thread that reads for so long.  Only a neighbour that takes messages slower than they come costs others that.
 BACK_PRESSURE_SECONDS = 0.2
+#: More than any release sends: a bound for what a neighbour has us do at a time.
+MAX_MESSAGES_OF_CAST = 1024
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,10 @@ class Router:
         if not isinstance(came, list):
             self._receive(came, now)
             return
+        if len(came) > MAX_MESSAGES_OF_CAST:
+            self._counters.count("rejected", "MessageTooLarge", times=len(came))
+            LOG.warning("A cast of %d messages is refused: %d is the most.", len(came), MAX_MESSAGES_OF_CAST)
+            return
         limit = self._limits.max_message_bytes
         relay = Relay(self._cell_name, self._table.snapshot(), self._versions.toward, limit, now)
         passed_on = sum(self._receive(item, now, relay) for item in came)
@@ -172,7 +178,10 @@ class Router:
             transit = None if relay is None else relay.transit(came)
             if transit is not None:
                 fail = partial(self._not_passed_on, came, now, transit)
-                self._outboxes.send(transit.neighbor, transit.message, fail, patient_until=now + BACK_PRESSURE_SECONDS)
+                # On the thread that reads answers nothing is waited for.
+                is_patient = transit.message.message_type != ResponseMessage.message_type
+                patient_until = now + BACK_PRESSURE_SECONDS if is_patient else 0.0
+                self._outboxes.send(transit.neighbor, transit.message, fail, patient_until=patient_until)
                 return True
             message = self._read(came, now)
             if message is not None:
@@ -255,6 +264,9 @@ class Router:
             self._hand_over(hop, answer_of_hop, on_sent, ends_here=hop.answered_by in (plan.awaited or ()))
         if plan.run_here:
             own_answer = self._answer_of(message, plan, answer, HERE)
+            if own_answer is not None and plan.streams and plan.hops and self._execution.may_block(message.method):
+                # Who waits has to know for whom, even if the endpoint here never ends.
+                own_answer(())
             self._execution.run(
                 message,
                 partial(self._settle, message, own_answer),
@@ -296,7 +308,7 @@ class Router:
             self._settle(message, answer, Response(str(message.route.child(neighbor.name)), error=error))
 
         try:
-            version = message.form or self._versions.toward(neighbor)
+            version = message.form or hop.version
             addressed = message.addressed(self._host) if ends_here else message
             self._outboxes.send(neighbor, addressed.sealed(version, self._limits.max_message_bytes), fail, on_sent)
         except (exceptions.MessageError, exceptions.RPCVersionCapError) as error:

@@ -10,11 +10,8 @@ from typing import Any, Protocol
 from oslo_config import cfg
 
 #: Takes what has come: the JSON text of a message that travelled alone, or the list of objects of a cast
-#: of many.  Never raises, and never blocks.
+#: of many.  Never raises; blocks for a fraction of a second at most, and never for an answer.
 OnMessage = Callable[[object], None]
-
-#: For the log, with the names of a manager and its cell: the neighbour is well, and nobody else waits.
-GONE = "The manager %s of cell %s, which asked, is gone: an answer to it is dropped."
 
 
 class Target(Protocol):
@@ -123,6 +120,9 @@ class BaseCellsDriver(abc.ABC):
         timeout.  When it returns the broker has the message; when it raises the
         broker most likely has not.
 
+        A message with a ``server`` is for that manager alone: another one can do nothing with it.
+
+        :raises cells.exceptions.ManagerGone: the one manager that it is for is not there
         :raises cells.exceptions.DeliveryError: the broker did not take it
         """
 

@@ -20,7 +20,7 @@ from concurrent import futures
 from typing import Protocol
 
 from cells import exceptions
-from cells.drivers.base import GONE, BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
+from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
 
 LOG = logging.getLogger(__name__)
 
@@ -157,8 +157,7 @@ def _copy(message: Outgoing) -> object:
 def _deliver(cell: Target, message_type: str, came: object, fanout: bool, name: str) -> None:  # of partial
     receivers = _EXCHANGE.receivers(cell.transport_url, fanout=fanout, name=name)
     if not receivers and name and _EXCHANGE.receivers(cell.transport_url, fanout=True, name=""):
-        LOG.info(GONE, name, cell.name)
-        return
+        raise exceptions.ManagerGone(f"The manager {name} of cell {cell.name} is gone.", cell=cell.name)
     if not receivers:
         raise exceptions.NeighborUnreachable(
             f"No manager of cell {cell.name} runs in this process under its URL.", cell=cell.name

@@ -27,6 +27,9 @@ OnDelivery = Callable[[str, bool], None]
 
 #: A link on which nothing was sent for this long is closed.
 IDLE_SECONDS = 60.0
+#: How long a neighbour is not waited for after it had no room in time: it is slower than what comes for it, and
+#: who waits for it keeps others waiting.
+IMPATIENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class _Outbox:
         self._busy_since: float | None = self.used_at
         self._stall: exceptions.CellsError | None = None
         self._failed_at = 0.0
+        #: until when nobody waits for room
+        self._impatient_until = 0.0
         self._failure: exceptions.CellsError | None = None
         self.thread = threading.Thread(target=self._run, name=f"cells-send-{cell.name}", daemon=True)
         self.thread.start()
@@ -75,9 +80,8 @@ class _Outbox:
             if self._stall is not None:
                 # A new one each time: one that is raised again and again keeps every message that it refused.
                 raise exceptions.NeighborUnreachable(self._stall.message, cell=self.cell.name)
-            self._wait_for_room(message.size_bytes, patient_until)
-            if self.is_closing:
-                return False
+            if not self._wait_for_room(message.size_bytes, patient_until):
+                return self.put(message, on_failure, on_sent, 0.0)
             self.used_at = time.monotonic()
             try:
                 self._waiting.put(Waiting(self.used_at, message, on_failure, on_sent))
@@ -90,13 +94,23 @@ class _Outbox:
             self._changed.notify()
             return True
 
-    def _wait_for_room(self, size_bytes: int, until: float) -> None:
-        """Called with the lock; return at once if the neighbour does not take what is sent."""
-        while self._waiting.overflow(size_bytes) and not self.is_closing:
-            seconds = until - time.monotonic()
-            if seconds <= 0 or self._failure is not None or self._stall is not None:
-                return
-            self._has_room.wait(seconds)
+    def _wait_for_room(self, size_bytes: int, until: float) -> bool:
+        """Called with the lock; wait while the neighbour takes what is sent.
+
+        A neighbour for which that did not help is not waited for again for a while.
+
+        :returns: whether all is as it was before, but for the room
+        """
+        while self._waiting.overflow(size_bytes):
+            now = time.monotonic()
+            if now >= until or now < self._impatient_until or self._failure is not None:
+                break
+            self._has_room.wait(until - now)
+            if self.is_closing or self._stall is not None:
+                return False
+            if time.monotonic() >= until:
+                self._impatient_until = until + IMPATIENCE_SECONDS
+        return True
 
     def close(self) -> None:
         """Let the thread send what waits and end."""
@@ -219,6 +233,10 @@ class _Outbox:
         if error is not None:
             # It is kept, and the frames of its traceback would keep the message.
             error.__traceback__ = error.__cause__ = error.__context__ = None
+        if isinstance(error, exceptions.ManagerGone):
+            # It says nothing about the neighbour, neither that it is well nor that it is not.
+            LOG.info("%s", error.message)
+            return error
         if error is None and messages[0].fanout and was_failing:
             # Without a broker a fan-out is sent even if there is nobody: it does not show that the cell is back.
             self._outboxes.sent(len(messages))

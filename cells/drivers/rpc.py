@@ -17,7 +17,7 @@ import oslo_messaging
 
 from cells import exceptions, transport_url
 from cells.drivers import versions
-from cells.drivers.base import GONE, BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
+from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
 from cells.drivers.rpc_server import CastServer, get_server
 from cells.drivers.transport import lacks_exchange, may_arrive, open_transport
 
@@ -136,8 +136,7 @@ class InterCellRPCAPI:
         message = messages[0]
         if message.server and len(f"{self._topic(message.message_type)}.{message.server}".encode()) > MAX_KEY_BYTES:
             # No manager has that name, whoever says so: the library would take it for a broker that is away.
-            LOG.info(GONE, message.server, cell.name)
-            return
+            raise _gone(cell, message)
         try:
             client = self._link(cell).client(message)
             seconds_left = _seconds_left(messages)
@@ -149,8 +148,7 @@ class InterCellRPCAPI:
             raise exceptions.NeighborUnreachable(f"Cell {cell.name}: {error.message}", cell=cell.name) from error
         except oslo_messaging.MessageUndeliverable as error:
             if message.server:
-                LOG.info(GONE, message.server, cell.name)
-                return
+                raise _gone(cell, message) from error
             raise exceptions.NeighborUnreachable(
                 f"Nobody has ever consumed on the broker of cell {cell.name}: start cells-manager there, or correct "
                 f'its URL with "cells neighbor set {cell.name} --transport-url ...".',
@@ -158,7 +156,7 @@ class InterCellRPCAPI:
             ) from error
         except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
             if message.fanout and lacks_exchange(error):
-                # All managers there have just stopped. A fan-out to nobody harms nobody, and what comes behind it can wait.
+                # All managers there have just stopped. A fan-out to nobody harms nobody, and what follows can wait.
                 LOG.debug("No manager of cell %s listens to a fan-out.", cell.name)
                 return
             # A library that can not read a URL says so with a piece of it, perhaps of the password.
@@ -167,8 +165,7 @@ class InterCellRPCAPI:
             if transport_url.is_brokerless(cell.transport_url):
                 if message.server:
                     # Each manager has an address of its own there: that one is away says nothing of the others.
-                    LOG.info(GONE, message.server, cell.name)
-                    return
+                    raise _gone(cell, message) from error
                 raise exceptions.NeighborUnreachable(
                     f"Cell {cell.name} did not take a message: {reason}. Check that cells-manager runs there, and its "
                     f'address with "cells neighbor show {cell.name}".',
@@ -285,6 +282,13 @@ def _with_link_options(url: str, send_timeout_seconds: int) -> str:
     base, _, query = url.partition("?")
     added = [f"{name}={value}" for name, value in options.items() if f"{name}=" not in query]
     return f"{base}?{'&'.join(filter(None, [query, *added]))}"
+
+
+def _gone(cell: Target, message: Outgoing) -> exceptions.ManagerGone:
+    return exceptions.ManagerGone(
+        f"The manager {message.server} of cell {cell.name}, which asked, is gone: an answer to it is dropped.",
+        cell=cell.name,
+    )
 
 
 def _seconds_left(messages: Sequence[Outgoing]) -> float | None:

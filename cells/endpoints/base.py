@@ -63,7 +63,7 @@ class LocalCell(Protocol):
         """Hand answers to the call that waits for them.
 
         :param part: the way from this cell to the one that answers, without this one: ``east!az1``
-        :param passed_on_to: the ways to those that will answer, too
+        :param passed_on_to: the neighbours of that one that will answer, too
         """
 
     def answer_announcement(self, parent: str) -> None:

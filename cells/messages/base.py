@@ -54,6 +54,8 @@ class Hop:
     message: Message
     #: the neighbour from which the answer comes, by the name that it has for itself
     answered_by: str
+    #: what is spoken with the neighbour
+    version: str
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class BroadcastMessage(Message):
     def _hop(self, neighbor: NeighborRow, version: str) -> Hop:
         can_stream = versions.speaks(version, versions.STREAMED_ANSWERS)
         message = self if can_stream or not self.streams else self.but(streams=False)
-        return Hop(neighbor, message, answered_by=neighbor.name)
+        return Hop(neighbor, message, answered_by=neighbor.name, version=version)
 
     def head(self, version: str) -> dict[str, Any]:
         keys = super().head(version)

@@ -77,7 +77,7 @@ def salvage(came: object, default_max_hop_count: int) -> Message | None:
     except exceptions.MessageError:
         return None
     if data.get("message_type") == BroadcastMessage.message_type:
-        return BroadcastMessage(**fields)
+        return BroadcastMessage(**fields, streams=data.get("stream") is True)
     return TargetedMessage(**fields, target=route)
 
 

@@ -141,7 +141,8 @@ class ResponseMessage(TargetedMessage):
         responses = message.kwargs.get("responses")
         if not isinstance(responses, list):
             return message
-        noted = [_with_trace(text, message.trace) for text in responses]
+        # A call that is traced has one answer; to write a long trace into many would be a way to fill our memory.
+        noted = [_with_trace(text, message.trace) for text in responses] if len(responses) == 1 else responses
         return message.but(trace=None, kwargs={**message.kwargs, "responses": noted})
 
     def head(self, version: str) -> dict[str, Any]:

@@ -33,14 +33,14 @@ class TargetedMessage(Message):
     def missing(self, part: str) -> CellPath:  # noqa: ARG002  # whoever was silent, the target was asked
         return self.target
 
-    def plan(self, neighbors: Neighbors, toward: Toward) -> Plan:  # noqa: ARG002  # it takes one form on each link
+    def plan(self, neighbors: Neighbors, toward: Toward) -> Plan:
         waits = self.is_at_source and self.needs_response
         if self.route == self.target:
             return Plan(run_here=True, awaited=(HERE,) if waits else None)
-        hop = self._next_hop(neighbors)
+        hop = self._next_hop(neighbors, toward)
         return Plan(hops=(hop,), awaited=(hop.answered_by,) if waits else None)
 
-    def _next_hop(self, neighbors: Neighbors) -> Hop:
+    def _next_hop(self, neighbors: Neighbors, toward: Toward) -> Hop:
         if not self.route.is_prefix_of(self.target):
             raise exceptions.RoutingInconsistency(
                 f"A message for {self.target} came by {self.route}, which does not lead there: "
@@ -70,7 +70,7 @@ class TargetedMessage(Message):
                 cell=name,
             )
         # There is one answer, and it may be that the neighbour has another name than we think.
-        return Hop(neighbor, self.forwarded_by(direction), answered_by=ANY_NEIGHBOR)
+        return Hop(neighbor, self.forwarded_by(direction), answered_by=ANY_NEIGHBOR, version=toward(neighbor))
 
     def forwarded_by(self, direction: Direction) -> Self:
         """The message as it leaves this cell."""

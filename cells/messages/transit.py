@@ -15,7 +15,7 @@ from cells.db.rows import NeighborRow
 from cells.drivers import versions
 from cells.messages.base import MAX_HOPS, Toward
 from cells.messages.response import ResponseMessage
-from cells.messages.sealed import SealedMessage
+from cells.messages.sealed import HEAD_BYTES, SealedMessage
 from cells.messages.targeted import TargetedMessage
 from cells.neighbors import Direction, Neighbors
 from cells.path import MAX_NAME_LENGTH, MAX_REMEMBERED_LENGTH, step
@@ -68,7 +68,7 @@ class Relay:
         if message_type != TARGETED and message_type != RESPONSE:
             raise _TakesTheLongWay
         payload, target = came["payload"], came["target_cell"]
-        if type(payload) is not str or len(payload) > self._limit_bytes:
+        if type(payload) is not str or len(payload) + HEAD_BYTES > self._limit_bytes:
             raise _TakesTheLongWay
         route, name, is_last = self._step(came["routing_path"], target)
         neighbor, direction, version = self._way(came["direction"], name)
