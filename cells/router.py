@@ -14,9 +14,8 @@ from concurrent import futures
 from dataclasses import dataclass, replace
 from functools import partial
 
-from cells import exceptions
+from cells import exceptions, replies
 from cells.counters import Counters
-from cells.drivers import versions
 from cells.drivers.outbox import Outboxes
 from cells.drivers.waiting import OnSent
 from cells.execution import Execution, too_late
@@ -280,7 +279,7 @@ class Router:
             patience.seconds,
             # What is streamed has gone its way part by part when all is there.
             _nothing if plan.streams else answer,
-            partial(self._silent, message, logging.DEBUG if patience.is_own else logging.INFO),
+            partial(replies.silence, message, logging.DEBUG if patience.is_own else logging.INFO),
             is_own=patience.is_own,
             monitor=patience.monitor,
             growing=patience.growing if plan.streams or message.is_at_source else None,
@@ -347,40 +346,11 @@ class Router:
         """Send ``answers`` back to where ``message`` came from; for the rest see ResponseMessage.answering."""
         answering = partial(ResponseMessage.answering, message, branch=branch, passed_on_to=passed_on_to)
         response = answering(answers)
-        limit = self._limits.max_message_bytes
-        # Within the message the texts are escaped once more, which makes them longer.
-        if sum(map(len, answers)) > limit // 4:
-            try:
-                response.sealed(versions.OLDEST, limit)
-            except exceptions.MessageTooLarge as error:
-                self._counters.count("failed", "MessageTooLarge")
-                error = exceptions.MessageTooLarge(
-                    f"The answer of cell {self._cell_name} to {message.method} can not be sent: {error.message}",
-                    cell=self._cell_name,
-                    **error.kwargs,
-                )
-                LOG.info("%s", error.message)
-                response = answering([Response(str(message.route), error=error).to_json()])
+        too_large = replies.excess(message, response, answers, self._limits.max_message_bytes)
+        if too_large is not None:
+            self._counters.count("failed", "MessageTooLarge")
+            response = answering([too_large])
         self._advance(response.noting("answered", time.time()), None, Patience(0.0))
-
-    def _silent(self, message: Message, level: int, part: str, is_stopping: bool) -> str:
-        """The answer that stands for a neighbour that gave none in time."""
-        path = message.missing(part)
-        LOG.log(level, "Cell %s did not answer %s in time.", path, message.title)
-        error: exceptions.CellsError
-        if is_stopping:
-            error = exceptions.ManagerStopping(
-                f"The manager of cell {self._cell_name} was stopped before cell {path} answered {message.title}: "
-                "it may run, or have run.",
-                cell=self._cell_name,
-            )
-        else:
-            error = exceptions.CellTimeout(
-                f"Cell {path} did not answer {message.title} in time: "
-                "check that cells-manager runs there, on the way, and behind it.",
-                cell=str(path),
-            )
-        return Response(str(path), error=error).to_json()
 
 
 def _nothing(_: object = None) -> None:
