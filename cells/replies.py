@@ -13,7 +13,7 @@ LOG = logging.getLogger(__name__)
 
 
 def excess(message: Message, response: ResponseMessage, answers: Sequence[str], limit_bytes: int) -> str | None:
-    """The answer to ``message`` that stands for ``answers`` if ``response`` with them is too long; None if it is not."""
+    """What stands for ``answers`` to ``message`` if ``response`` is too long with them; None if it is not."""
     # Within the message the texts are escaped once more, which makes them longer.
     if sum(map(len, answers)) <= limit_bytes // 4:
         return None
