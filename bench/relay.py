@@ -33,7 +33,7 @@ from tools.manager_process import ManagerProcess
 from tools.transports import connect
 
 #: How many messages are in a cast; the last is what the outbox of this release makes when so many wait.
-BATCHES = (1, 16, 64, 128)
+BATCHES = (1, 16, 64, 256)
 #: One message in a cast is so much slower that fewer are enough.
 FEWER = 10
 VERSION = {"upgrade_levels": {"intercell": versions.CURRENT}}

@@ -18,7 +18,7 @@ OnFailure = Callable[[exceptions.CellsError], None]
 OnSent = Callable[[], object]
 
 #: Bounds of one cast of many messages.  More would save little, and make a message wait for the last of them.
-MAX_MESSAGES = 128
+MAX_MESSAGES = 256
 MAX_BYTES = 1024 * 1024
 
 
