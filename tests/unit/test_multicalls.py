@@ -98,6 +98,45 @@ def test_one_that_is_stopped_is_forgotten() -> None:
     multicall.add("a", result(1))
 
 
+def test_who_stops_one_says_that_nobody_wants_what_is_still_to_come() -> None:
+    multicalls, stops = Multicalls(10), list[str]()
+    multicall_id, multicall = multicalls.start((), 5.0, is_open=True, on_stop=lambda: stops.append("stopped"))
+    multicall.add("a", result(1))
+    multicalls.stop("another")
+    assert stops == []
+    multicalls.stop(multicall_id)
+    assert stops == ["stopped"]
+    multicalls.stop(multicall_id)
+    assert stops == ["stopped"]
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_one_that_is_complete_has_nothing_to_stop(is_open: bool) -> None:
+    multicalls, stops = Multicalls(10), list[str]()
+    multicall_id, multicall = multicalls.start(["a"], 5.0, is_open=is_open, on_stop=lambda: stops.append("stopped"))
+    multicall.add("a", result(1))
+    multicall.finish()
+    multicalls.stop(multicall_id)
+    assert stops == []
+    # Neither is it stopped when its last answers are taken.
+    multicall_id, multicall = multicalls.start(["a"], 5.0, is_open=is_open, on_stop=lambda: stops.append("stopped"))
+    last = multicalls.next(multicall_id)
+    multicall.finish()
+    multicall.add("a", result(1))
+    while not last.result(10)["is_complete"]:
+        last = multicalls.next(multicall_id)
+    assert stops == []
+    assert multicalls._multicalls == {}
+
+
+def test_what_one_that_is_stopped_has_is_kept_no_longer() -> None:
+    multicall = Multicall(["a", "b"], 0.0)
+    multicall.add("a", result(1))
+    multicall.stop()
+    multicall.add("b", result(2))
+    assert multicall.next().result(0) == {"answers": [("b", result(2))], "is_complete": True}
+
+
 def test_too_many_are_refused() -> None:
     multicalls = Multicalls(2)
     ids = [multicalls.start(["a"], 5.0)[0] for _ in range(2)]

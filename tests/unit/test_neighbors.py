@@ -247,6 +247,23 @@ def test_the_lowest_version_of_the_managers_heard_from_lately_counts(table: Neig
     assert (heard(table).version, list(heard(table).versions)) == ("1.3", ["h1"])
 
 
+def test_the_version_of_one_more_manager_may_be_noted_alone(table: NeighborTable, clock: Clock) -> None:
+    table.replace([row("a")])
+    description = {"version": "1.3", "host": "h1", "path": "api!a"}
+    table.record_description("a", description)
+    seen_at = clock.now
+    clock.now += 1
+    table.record_version("a", {"version": "1.1", "host": "h2", "path": "elsewhere!a"})
+    assert heard(table).version == "1.1"
+    # Where the cell is, and when it was seen, is said in the answer to a ping of its own.
+    assert (heard(table).description, heard(table).last_seen_at) == (description, seen_at)
+    clock.now += 1
+    table.record_version("a", {"version": "1.3", "host": "h2"})
+    assert heard(table).version == "1.3"
+    table.record_version("stranger", {"version": "1.3", "host": "h1"})
+    assert table.heard("stranger") is None
+
+
 @pytest.mark.parametrize("description", [{}, {"host": None}, {"host": ["x"], "version": {}}, {"version": "x" * 10_000}])
 def test_a_manager_that_does_not_say_who_it_is_or_what_it_reads(table: NeighborTable, description: Any) -> None:
     table.replace([row("a")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Iterator
@@ -187,3 +188,37 @@ def test_fanout_to_nobody_is_no_failure_of_the_neighbor(
     else:
         with pytest.raises(exceptions.NeighborUnreachable):
             api.send_message_to_cell(neighbor("east"), message)
+
+
+GONE_TOO = TextMessage("response", False, "{}", version="1.3", server="east-1", item={"n": 1})
+
+
+@pytest.mark.parametrize("is_many", [False, True])
+def test_a_manager_that_has_no_queue_is_gone_and_its_cell_is_not(
+    api: rpc.InterCellRPCAPI, monkeypatch: pytest.MonkeyPatch, is_many: bool
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise oslo_messaging.MessageUndeliverable(amqp.NotFound("no queue"), "", "key", "{}")
+
+    monkeypatch.setattr(oslo_messaging.transport.Transport, "_send", fail)
+    with pytest.raises(exceptions.ManagerGone, match="The manager east-1 of cell east, which asked, is gone") as caught:
+        send(api, GONE_TOO, is_many=is_many)
+    assert caught.value.cell == "east"
+    with pytest.raises(exceptions.NeighborUnreachable, match="Nobody has ever consumed"):
+        send(api, dataclasses.replace(GONE_TOO, server=""), is_many=is_many)
+
+
+@pytest.mark.parametrize("is_many", [False, True])
+def test_a_manager_of_a_name_that_no_queue_can_have_is_gone(
+    api: rpc.InterCellRPCAPI, opened: Opened, is_many: bool
+) -> None:
+    with pytest.raises(exceptions.ManagerGone):
+        send(api, dataclasses.replace(GONE_TOO, server="x" * rpc.MAX_KEY_BYTES), is_many=is_many)
+    assert opened.urls == []
+
+
+def send(api: rpc.InterCellRPCAPI, message: TextMessage, *, is_many: bool) -> None:
+    if is_many:
+        api.send_messages_to_cell(neighbor("east"), [message])
+    else:
+        api.send_message_to_cell(neighbor("east"), message)

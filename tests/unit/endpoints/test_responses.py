@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import tracemalloc
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from cells import exceptions
+from cells.endpoints.responses import MAX_NEIGHBORS
+from cells.path import MAX_NAME_LENGTH
 from cells.pending import Growing
 from tests.unit.endpoints.cells_in_memory import CellInMemory
+
+#: What one answer may cost at most.
+PEAK_BYTES = 20_000_000
 
 
 def answer(cell: CellInMemory, route: str = "az1!east", response_to: str | None = "m", **arguments: Any) -> None:
@@ -75,25 +82,65 @@ def test_answers_of_a_wrong_form_are_refused(wrong: Any) -> None:
     got: list[Sequence[str]] = []
     with CellInMemory("east") as cell:
         cell.pending.expect("m", ["az1"], 60.0, got.append, lambda part, _: f"no {part}")
-        with pytest.raises(exceptions.InvalidArguments, match="'responses' must be a list of texts"):
+        with pytest.raises(exceptions.InvalidArguments, match="'responses' must be a list of JSON texts"):
             answer(cell, responses=wrong)
         assert got == []
+
+
+WRONG_NAMES = (5, None, {}, "", "a!b", "a b", " a", "a\n", "\ud800", "x" * (MAX_NAME_LENGTH + 1), "any!")
 
 
 @pytest.mark.parametrize(
     ("key", "wrong"),
     [
-        *(("passed_on_to", wrong) for wrong in (5, "text", {"a": 1}, [5], [None])),
-        *(("branch", wrong) for wrong in (5, None, ["a"], {})),
+        *(("passed_on_to", wrong) for wrong in (5, "text", {"a": 1}, None)),
+        *(("passed_on_to", ["az1", wrong]) for wrong in WRONG_NAMES),
+        # None of its own is what most answers are.
+        *(("branch", wrong) for wrong in (5, ["a"], {"a": 1}, *(wrong for wrong in WRONG_NAMES if wrong))),
     ],
 )
 def test_who_else_answers_must_be_named_rightly(key: str, wrong: Any) -> None:
     got: list[Sequence[str]] = []
     with CellInMemory("east") as cell:
         cell.pending.expect("m", ["az1"], 60.0, got.append, lambda part, _: f"no {part}", growing=Growing())
-        with pytest.raises(exceptions.InvalidArguments, match=key):
+        with pytest.raises(exceptions.InvalidArguments):
             answer(cell, responses=["one"], **{key: wrong})
         assert got == []
+        answer(cell, responses=["two"])
+        assert got == [["two"]]
+
+
+def test_a_cell_has_only_so_many_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cells.endpoints.responses.MAX_NEIGHBORS", 3)
+    got: list[Sequence[str]] = []
+    with CellInMemory("east") as cell:
+        cell.pending.expect("m", ["az1"], 60.0, got.append, lambda part, _: f"no {part}", growing=Growing())
+        with pytest.raises(exceptions.InvalidArguments, match="'passed_on_to' must be a list of at most 3 names"):
+            answer(cell, responses=["one"], passed_on_to=["a", "b", "c", "d"])
+        answer(cell, responses=["two"], passed_on_to=["a", "b", "c"])
+        assert got == []
+        for name in ("a", "b", "c"):
+            answer(cell, f"{name}!az1!east", responses=[name])
+        assert got == [["two", "a", "b", "c"]]
+
+
+@pytest.mark.parametrize("count", [MAX_NEIGHBORS, 1_000_000], ids=["as many as are taken", "more"])
+def test_a_long_route_and_many_names_cost_next_to_nothing(count: int) -> None:
+    """Few bytes that would make many large texts, were each name joined to the whole route."""
+    route = "!".join([*(f"{number:0255}" for number in range(400)), "az1", "east"])
+    names = [str(number) for number in range(count)]
+    with CellInMemory("east") as cell:
+        cell.pending.expect("m", ["az1"], 60.0, lambda _: None, lambda part, _: f"no {part}", growing=Growing())
+        tracemalloc.start()
+        try:
+            with contextlib.suppress(exceptions.CellsError):
+                answer(cell, route, responses=["one"], passed_on_to=names)
+            peak_bytes = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        # Each name with its route is a text of 100,000 characters: of all of them, a gigabyte.
+        assert len(route) * MAX_NEIGHBORS > 10**9
+        assert peak_bytes < PEAK_BYTES
 
 
 @pytest.mark.parametrize("message_type", ["targeted", "broadcast"])

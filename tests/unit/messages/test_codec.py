@@ -322,6 +322,18 @@ def test_a_broken_broadcast_is_answered_one_hop_back() -> None:
     assert str(ResponseMessage.answering(stub.arrived_at("grandchild1"), []).target) == "grandchild1!child1"
 
 
+@pytest.mark.parametrize(
+    ("stream", "streams"), [(True, True), (False, False), (None, False), ("yes", False), (1, False)]
+)
+def test_a_broken_broadcast_that_streams_is_answered_all_the_way_back(stream: object, streams: bool) -> None:
+    """Its source waits for each cell, and nobody on the way gathers anything."""
+    stub = salvage(changed("broadcast_request_relayed", method_name=5, stream=stream))
+    assert isinstance(stub, BroadcastMessage)
+    assert stub.streams is streams
+    answer = ResponseMessage.answering(stub.arrived_at("grandchild1"), [])
+    assert str(answer.target) == ("grandchild1!child1!api" if streams else "grandchild1!child1")
+
+
 def test_the_answer_to_a_broken_call_of_many_hops_may_go_all_the_way_back() -> None:
     path = "!".join(f"c{number}" for number in range(30))
     stub = salvage(changed(method_name=5, routing_path=path))

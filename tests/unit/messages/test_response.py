@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -287,13 +288,37 @@ def traced(*texts: object, walked: str = "east!api", payload: str | None = None)
     return answer.but(route=CellPath.parse(walked), payload=payload)
 
 
-def test_at_its_end_what_was_noted_becomes_part_of_each_answer() -> None:
-    texts = [Response("api!east", value).to_json() for value in (1, None)]
-    opened = traced(*texts).opened()
-    answers = [Response.from_json(text, OURS) for text in opened.kwargs["responses"]]
-    assert answers == [Response("api!east", 1, trace=EVENTS), Response("api!east", None, trace=EVENTS)]
+@pytest.mark.parametrize("value", [1, None])
+def test_at_its_end_what_was_noted_becomes_part_of_the_answer(value: object) -> None:
+    opened = traced(Response("api!east", value).to_json()).opened()
+    (text,) = opened.kwargs["responses"]
+    assert Response.from_json(text, OURS) == Response("api!east", value, trace=EVENTS)
     assert opened.trace is None
     assert opened.opened() is opened
+
+
+@pytest.mark.parametrize("count", [0, 2, 3])
+def test_of_no_answer_or_of_several_it_becomes_no_part(count: int) -> None:
+    texts = [Response("api!east", number).to_json() for number in range(count)]
+    opened = traced(*texts).opened()
+    assert opened.kwargs["responses"] == texts
+    assert opened.trace is None
+
+
+def test_a_long_trace_of_many_answers_costs_next_to_nothing() -> None:
+    """Few bytes that would make many large texts, were the trace written into each answer."""
+    events = tuple({"cell": "x" * 1000, "event": "received", "at": float(number)} for number in range(1000))
+    texts = [Response("api!east", number).to_json() for number in range(10_000)]
+    came = traced(*texts).but(trace=events)
+    tracemalloc.start()
+    try:
+        opened = came.opened()
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert opened.kwargs["responses"] == texts
+    # A megabyte for each of ten thousand, were it otherwise.
+    assert peak_bytes < 20_000_000
 
 
 def test_an_error_is_traced_as_well() -> None:

@@ -146,3 +146,15 @@ def test_who_streams_answers_to_the_source_and_who_does_not_to_who_asked(walked:
 )
 def test_who_was_silent_is_named_by_the_way_that_leads_there(part: str, missing: str) -> None:
     assert str(message("api!east").missing(part)) == missing
+
+
+@every_mixture
+def test_each_hop_says_what_is_spoken_with_that_neighbour(new: str, old: str) -> None:
+    for walked in ("api", "api!east"):
+        plan = message(walked).plan(CHILDREN, mixed(new, old))
+        assert {hop.neighbor.name: hop.version for hop in plan.hops} == {
+            "new1": new,
+            "old1": old,
+            "new2": new,
+            "old2": old,
+        }

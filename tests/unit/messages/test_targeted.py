@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from cells import exceptions
+from cells.db.rows import NeighborRow
+from cells.drivers import versions
 from cells.messages import HERE, Plan, TargetedMessage
 from cells.neighbors import Direction, Neighbors
 from cells.path import ANY_NEIGHBOR, CellPath
@@ -60,6 +62,19 @@ def test_next_hop(target: str, walked: str, direction: Direction, here: str, hop
     assert not plan.run_here
     assert step.neighbor.name == hop
     assert step.message == came.forwarded_by(leaves_as)
+
+
+@pytest.mark.parametrize("version", list(versions.HISTORY))
+def test_a_hop_says_what_is_spoken_with_the_neighbour(version: str) -> None:
+    """It is asked for once: what the message is made for and what it is sent as can not differ."""
+    asked: list[str] = []
+
+    def toward(neighbor: NeighborRow) -> str:
+        asked.append(neighbor.name)
+        return version
+
+    (hop,) = message("api!east!az1", "api!east").plan(at("api!east"), toward).hops
+    assert (hop.version, asked) == (version, ["az1"])
 
 
 def test_a_message_that_goes_down_never_turns_up_again() -> None:
