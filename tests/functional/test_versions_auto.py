@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cells.neighbors import Direction
 from tests.functional.cell_tree import CONTEXT, wait_for
 from tests.functional.wire_tap import VersionTree
 
@@ -48,6 +49,34 @@ def test_link_falls_back_when_a_cell_is_downgraded_and_rises_when_it_is_upgraded
         # Nobody sends requests to all to the top.
         possible = {"1.1", "1.3"} if name == "api" else {"1.1", "1.2", "1.3"}
         assert features & possible == {feature for feature in possible if feature <= release}
+
+
+@pytest.mark.parametrize("older", ["1.0", "1.1", "1.2"])
+def test_link_is_as_low_as_the_lowest_manager_of_a_cell_reads(older: str) -> None:
+    """While a cell is upgraded its managers are of two releases, and each may get the next message."""
+    links = [("api", Direction.DOWN), ("az1", Direction.UP)]
+    with VersionTree(SHAPE, managers={"east": 2}) as tree:
+        for name, _ in links:
+            tree.wait_until_spoken(name, "east", "1.3")
+        cell = tree["east"].managers[1].cell
+        describe, reads = cell.describe, {"version": older}
+        cell.describe = lambda: {**describe(), **reads}  # type: ignore[method-assign]
+        for name, direction in links:
+            tree[name].service.cell.ping("east", direction)
+            tree.wait_until_spoken(name, "east", older)
+        # Whichever of the two answers next.
+        for _ in range(10):
+            for name, direction in links:
+                service = tree[name].service
+                service.cell.ping("east", direction)
+                wait_for(lambda: len(service.pending) == 0, "it is answered")  # noqa: B023
+                assert tree.spoken(name, "east") == older
+        check(tree)
+        reads["version"] = "1.3"
+        for name, direction in links:
+            tree[name].service.cell.ping("east", direction)
+            tree.wait_until_spoken(name, "east", "1.3")
+        check(tree)
 
 
 def test_operator_sees_what_is_spoken_and_why(tree: VersionTree) -> None:

@@ -54,6 +54,10 @@ class Stream:
         while not self.is_complete:
             self.take()
 
+    def close(self) -> None:
+        """Say that nobody wants the rest."""
+        self._manager.broadcast_stop(CONTEXT, self._id)
+
     @property
     def cells(self) -> list[str]:
         return sorted(answer.cell for answer in self.answers)
@@ -107,6 +111,39 @@ def test_silent_cells_are_errors_of_their_own_when_time_is_over() -> None:
             ("api!east!az1", "api!east!az2"), exceptions.CellTimeout
         )
         assert len(tree["east"].service.pending) == 0
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2", "1.3"])
+def test_a_silent_cell_behind_a_silent_one_is_named_as_well(version: str) -> None:
+    """Who waits has to learn of it though the only cell that knows of it does not answer."""
+    shape = {"api": {"east": {"az1": {"host1": {}}, "az2": {}}, "west": {}}}
+    with VersionTree(shape, options={"upgrade_levels": {"intercell": version}}) as tree:
+        for cell, neighbor in (("api", "east"), ("east", "az1"), ("az1", "host1")):
+            tree.wait_until_spoken(cell, neighbor, version)
+        for silent in ("east", "az1", "host1"):
+            tree.freeze(silent)
+        stream = Stream(tree, 3.0)
+        stream.take_rest()
+        errors = {answer.cell: answer.error for answer in stream.answers if answer.error is not None}
+        assert {cell: type(error).__bases__[0] for cell, error in errors.items()} == dict.fromkeys(
+            ("api!east", "api!east!az1", "api!east!az1!host1"), exceptions.CellTimeout
+        )
+        assert stream.cells == sorted(["api", "api!east!az2", "api!west", *errors])
+        assert len(tree["api"].service.pending) == 0
+
+
+def test_who_closes_a_stream_waits_for_nothing_more(wide: VersionTree) -> None:
+    wide.freeze("east1")
+    stream = Stream(wide, LONG_SECONDS)
+    stream.take_until(len(PATHS) - 1)
+    assert len(wide["api"].service.pending) == 1
+    stream.close()
+    assert len(wide["api"].service.pending) == 0
+    with pytest.raises(exceptions.InvalidArguments):
+        stream.take()
+    stream.close()
+    wide.thaw()
+    assert sorted(wide["api"].broadcast()) == sorted(PATHS)
 
 
 @pytest.mark.parametrize("old", ["1.0", "1.1"])

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from cells import exceptions
+from cells.endpoints import Call, endpoint
 from cells.messages import Response
+from cells.router import BACK_PRESSURE_SECONDS, MAX_MESSAGES_OF_CAST
 from tests.unit.endpoints.cells_in_memory import CellInMemory
 
 #: Of the only manager of api.
@@ -136,6 +140,70 @@ def test_messages_that_are_only_on_their_way_go_on_in_their_order(east: CellInMe
     assert {one["reply_server"] for one in sent} == {MANAGER}
     assert all(0 < one["time_left"] < 60.0 for one in sent)
     assert east.counters.as_dict()["received"] == 50
+
+
+@pytest.mark.parametrize("target", ["api!east", "api!east!az1"])
+def test_a_cast_of_too_many_is_refused_as_a_whole_and_counted(
+    east: CellInMemory, target: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    cast = [item(uuid=str(number), target_cell=target) for number in range(MAX_MESSAGES_OF_CAST + 1)]
+    east.router.receive(cast)
+    assert east.counters.as_dict() == {"rejected.MessageTooLarge": len(cast)}
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        f"A cast of {len(cast)} messages is refused: {MAX_MESSAGES_OF_CAST} is the most."
+    ]
+    east.router.receive(cast[1:])
+    assert east.counters.as_dict()["received"] == MAX_MESSAGES_OF_CAST
+    next_cell, came = ("api" if target == "api!east" else "az1"), list[Any]()
+    while len(came) < MAX_MESSAGES_OF_CAST:
+        came += east.next_cast(next_cell)
+    key = "response_uuid" if next_cell == "api" else "uuid"
+    assert {one[key] for one in came} == {one["uuid"] for one in cast[1:]}
+
+
+def test_what_is_received_is_counted_if_it_is_only_on_its_way_and_if_it_is_not(east: CellInMemory) -> None:
+    east.router.receive([item(uuid="here"), item(uuid="onward", target_cell="api!east!az1"), None])
+    assert {name: count for name, count in east.counters.as_dict().items() if name != "sent"} == {
+        "received": 2,
+        "rejected.MalformedMessage": 1,
+    }
+
+
+def test_requests_wait_for_room_and_answers_do_not(east: CellInMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come on threads of their own: where answers come, nobody may hold up those of others."""
+    patience: dict[str, float] = {}
+    send = east._outboxes.send
+
+    def note(cell: Any, message: Any, *rest: Any, patient_until: float = 0.0, **others: Any) -> None:
+        patience[message.message_type] = patient_until - time.monotonic() if patient_until else 0.0
+        send(cell, message, *rest, patient_until=patient_until, **others)
+
+    monkeypatch.setattr(east._outboxes, "send", note)
+    texts = [Response("api!east!az1", "pong").to_json()]
+    east.router.receive([item(target_cell="api!east!az1")])
+    east.router.receive([answer_of_az1(texts, target_cell="az1!east!api")])
+    assert patience == {"targeted": pytest.approx(BACK_PRESSURE_SECONDS, abs=BACK_PRESSURE_SECONDS / 2), "response": 0}
+
+
+def test_where_the_endpoint_may_take_its_time_who_waits_hears_at_once_for_whom(east: CellInMemory) -> None:
+    go_on = threading.Event()
+
+    @endpoint
+    def slow(call: Call) -> str:  # what an endpoint takes
+        assert go_on.wait(30), "The test never let go"
+        return "done"
+
+    east.endpoints.add(slow)
+    east.router.receive([broadcast(stream=True, method_name="slow")])
+    (early,) = east.next_cast("api")
+    arguments = json.loads(early["payload"])["method_kwargs"]
+    assert (early["target_cell"], early["reply_server"], early["response_uuid"]) == ("east!api", MANAGER, "m")
+    assert (arguments["responses"], arguments["passed_on_to"]) == ([], ["az1"])
+    go_on.set()
+    (own,) = east.next_cast("api")
+    arguments = json.loads(own["payload"])["method_kwargs"]
+    assert (responses(own), arguments["passed_on_to"]) == ({"api!east"}, ["az1"])
+    assert len(east.pending) == 0
 
 
 def test_what_came_too_late_is_not_run_and_its_sender_hears_it(east: CellInMemory) -> None:
