@@ -62,13 +62,20 @@ class LinkVersions:
     def _reason(self, neighbor: NeighborRow, spoken: str, announced: str | None, *, is_capped: bool) -> str:
         if spoken == versions.CURRENT:
             return ""
+        cap = neighbor.version_cap
+        if _is_readable(cap):
+            return self._held_by(neighbor, spoken, announced, is_capped=is_capped)
+        problem = f"the cap of neighbour {neighbor.name}, {cap}, can not be read and counts as {versions.OLDEST}"
+        return f"{problem}; {self._held_by(neighbor, spoken, announced, is_capped=is_capped)}"
+
+    def _held_by(self, neighbor: NeighborRow, spoken: str, announced: str | None, *, is_capped: bool) -> str:
         if is_capped:
             caps = []
             if self._global_cap == spoken:
                 caps.append(f"[upgrade_levels] intercell = {spoken}")
-            if _read(neighbor.version_cap) == spoken:
+            if _read(neighbor.version_cap) == spoken and _is_readable(neighbor.version_cap):
                 caps.append(f"the cap of neighbour {neighbor.name}, {neighbor.version_cap}")
-            return f"{' and '.join(caps)}; {neighbor.name} reads {announced}"
+            return "; ".join([*filter(None, [" and ".join(caps)]), f"{neighbor.name} reads {announced}"])
         if announced is None:
             is_silent = self._table.is_silent(neighbor.name)
             return f"{neighbor.name} has not said {'for too long' if is_silent else 'yet'} what it reads"
@@ -90,6 +97,13 @@ def _spoken(global_cap: str | None, neighbor_cap: str | None, announced: str | N
         return versions.OLDEST
     caps = (global_cap, own_cap, announced)
     return versions.lowest(*(cap for cap in caps if cap is not None and cap != versions.AUTO))
+
+
+def _is_readable(cap: str | None) -> bool:
+    try:
+        return cap is None or bool(versions.read_cap(cap))
+    except exceptions.ConfigurationError:
+        return False
 
 
 def _read(cap: str | None) -> str | None:

@@ -6,7 +6,6 @@ into the table at once, without a restart.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import threading
@@ -37,19 +36,19 @@ class FileSource:
     """Neighbours from the JSON file that ``[cells] cells_config`` names: name -> row."""
 
     def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
+        self.path = Path(path)
 
     def neighbors(self) -> list[NeighborRow]:
         """:raises cells.exceptions.ConfigurationError: the file is missing or wrong"""
         try:
-            data = json.loads(self._path.read_text(encoding="utf-8"))
+            data = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise exceptions.ConfigurationError(
-                f"The neighbours can not be read from [cells] cells_config = {self._path}: {error}"
+                f"The neighbours can not be read from [cells] cells_config = {self.path}: {error}"
             ) from error
         if not isinstance(data, dict):
             raise exceptions.ConfigurationError(
-                f"{self._path} must hold a JSON object that maps names of cells to rows, not {type(data).__name__}."
+                f"{self.path} must hold a JSON object that maps names of cells to rows, not {type(data).__name__}."
             )
         rows: list[NeighborRow] = []
         problems: list[str] = []
@@ -59,7 +58,7 @@ class FileSource:
             except exceptions.InvalidNeighbor as error:
                 problems.append(error.message)
         if problems:
-            raise exceptions.ConfigurationError(f"{self._path}: {' '.join(problems)}")
+            raise exceptions.ConfigurationError(f"{self.path}: {' '.join(problems)}")
         return rows
 
     def close(self) -> None:
@@ -131,34 +130,39 @@ class NeighborLoader:
         if refused - self._refused:
             self._counters.count("refused", "InvalidNeighbor")
             LOG.error(
-                "A neighbour has this cell's own name, %s, and is left out: remove it with "
-                '"cells neighbor delete %s", or correct [cells] name.',
+                "A neighbour has this cell's own name, %s, and is left out: remove it %s, or correct [cells] name.",
                 self._cell_name,
-                self._cell_name,
+                self._where(f"delete {self._cell_name}"),
             )
         self._refused = refused
-        return self._with_readable_caps([row for row in rows if row.name not in refused])
+        usable = [row for row in rows if row.name not in refused]
+        self._tell_unreadable_caps(usable)
+        return usable
 
-    def _with_readable_caps(self, rows: list[NeighborRow]) -> list[NeighborRow]:
-        """``rows``, with the lowest cap, which every cell reads, in place of one that this release can not read.
+    def _tell_unreadable_caps(self, rows: list[NeighborRow]) -> None:
+        """Such a cap was written by hand or by a newer release.
 
-        Such a cap was written by hand or by a newer release.  It is no reason to lose the neighbour, nor to
-        speak more with it than its operator wants.
+        The row stays as it is, so that the operator finds what was written: it is no reason to lose the neighbour.
+        :mod:`cells.link_versions` takes the cap for the lowest, so as to speak no more than its operator wants.
         """
         problems = {row.name: problem for row in rows if (problem := _problem_of_cap(row))}
         for name, problem in problems.items():
             if self._unreadable_caps.get(name) != problem:
                 self._counters.count("refused", "InvalidNeighbor")
                 LOG.error(
-                    "The version cap of neighbour %s can not be read, and %s is used instead: %s Set another one "
-                    'with "cells neighbor set %s --version-cap ...".',
+                    "The version cap of neighbour %s can not be read, and counts as %s: %s Set another one %s.",
                     name,
                     versions.OLDEST,
                     problem,
-                    name,
+                    self._where(f"set {name} --version-cap ..."),
                 )
         self._unreadable_caps = problems
-        return [dataclasses.replace(row, version_cap=versions.OLDEST) if row.name in problems else row for row in rows]
+
+    def _where(self, words: str) -> str:
+        """Where rows are changed: in the file, or with this command of ``cells neighbor``."""
+        if isinstance(self._source, FileSource):
+            return f"in {self._source.path}"
+        return f'with "cells neighbor {words}"'
 
 
 def _problem_of_cap(row: NeighborRow) -> str | None:

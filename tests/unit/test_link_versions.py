@@ -46,6 +46,7 @@ def explained(global_cap: str | None, neighbor_cap: str | None, announced: str |
 
 
 GLOBAL, OWN = "[upgrade_levels] intercell = {}", "the cap of neighbour east, {}"
+UNREADABLE = OWN + ", can not be read and counts as 1.0"
 UNSAID = "east has not said yet what it reads"
 
 
@@ -84,9 +85,18 @@ UNSAID = "east has not said yet what it reads"
         (None, "auto", "1.2", "1.2", False, "east reads no more than 1.2: upgrade it first"),
         (None, "auto", None, "1.0", False, UNSAID),
         # Written by a newer release, or by hand: what every cell reads.
-        (None, "2.7", "1.3", "1.0", True, OWN.format("2.7") + "; east reads 1.3"),
-        ("1.2", "nonsense", None, "1.0", False, UNSAID),
-        ("1.2", "", "1.3", "1.0", True, OWN.format("") + "; east reads 1.3"),
+        (None, "2.7", "1.3", "1.0", True, UNREADABLE.format("2.7") + "; east reads 1.3"),
+        (
+            None,
+            "2.7",
+            "1.0",
+            "1.0",
+            False,
+            f"{UNREADABLE.format('2.7')}; east reads no more than 1.0: upgrade it first",
+        ),
+        ("1.0", "2.7", "1.3", "1.0", True, f"{UNREADABLE.format('2.7')}; {GLOBAL.format('1.0')}; east reads 1.3"),
+        ("1.2", "nonsense", None, "1.0", False, f"{UNREADABLE.format('nonsense')}; {UNSAID}"),
+        ("1.2", "", "1.3", "1.0", True, UNREADABLE.format("") + "; east reads 1.3"),
     ],
 )
 def test_the_lowest_counts(  # the columns of a table

@@ -149,25 +149,25 @@ def test_neighbour_with_the_own_name_is_left_out(loading: Loading, caplog: pytes
     assert loading.load(rows)
     assert loading.names == ["east"]
     assert loading.counters.as_dict() == {"refused.InvalidNeighbor": 1}
-    assert sum("own name" in record.getMessage() for record in caplog.records) == 1
+    (told,) = [record.getMessage() for record in caplog.records if "own name" in record.getMessage()]
+    assert f"remove it in {loading.path}, or" in told
     loading.load({"east": child()})
     loading.load(rows)
     assert loading.counters.as_dict() == {"refused.InvalidNeighbor": 2}
 
 
-def test_neighbour_whose_cap_can_not_be_read_stays_with_the_lowest(
-    loading: Loading, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_neighbour_whose_cap_can_not_be_read_stays_as_it_is(loading: Loading, caplog: pytest.LogCaptureFixture) -> None:
     rows = {"east": child(version_cap="9.9"), "west": child(version_cap="1.1"), "north": child()}
     assert loading.load(rows)
     assert loading.load(rows)
     caps = {name: row.version_cap for name, row in loading.table.snapshot().all().items()}
-    assert caps == {"east": "1.0", "west": "1.1", "north": None}
+    assert caps == {"east": "9.9", "west": "1.1", "north": None}
     assert loading.counters.as_dict() == {"refused.InvalidNeighbor": 1}
     (problem,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert "east" in problem
     assert "'9.9'" in problem
-    assert "cells neighbor set east --version-cap" in problem
+    assert "counts as 1.0" in problem
+    assert problem.endswith(f"Set another one in {loading.path}.")
     assert len(loading.told) == 1
 
     loading.load({**rows, "east": child(version_cap="")})
@@ -184,6 +184,15 @@ def test_cap_that_can_be_read_stays_as_it_is(loading: Loading, cap: str) -> None
     assert loading.load({"east": child(version_cap=cap)})
     assert loading.table.snapshot().all()["east"].version_cap == cap
     assert loading.counters.as_dict() == {}
+
+
+def test_rows_of_a_database_are_corrected_with_commands(caplog: pytest.LogCaptureFixture) -> None:
+    source = SlowSource([NeighborRow("api", URL, False), NeighborRow("east", URL, False, version_cap="9.9")])
+    source.may_answer.set()
+    assert NeighborLoader("api", source, NeighborTable(300.0), Counters(), lambda changes: None).load()
+    own_name, cap = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert '"cells neighbor delete api"' in own_name
+    assert '"cells neighbor set east --version-cap ..."' in cap
 
 
 class SlowSource:
