@@ -19,8 +19,11 @@ class Trace(base.CellCommand, lister.Lister):
     cells differ: compare the times of one cell with each other, and those of two cells only as far as their clocks are
     kept together. A number below 0 is of a cell whose clock is behind that of this one.
 
-    Every link on the way has to speak version 1.1 of the inter-cell API: see "cells upgrade matrix". If there is no
-    answer but an error, the events up to there are shown, the error is told on stderr, and the status is 1.
+    Every link on the way, there and back, has to speak version 1.1 of the inter-cell API: see "cells upgrade matrix" at
+    the top of the tree, because a link is capped in the cell that sends on it. If there is no answer but an error, the
+    events up to there are shown, the error is told on stderr, and the status is 1. If no answer comes in time, no
+    events are shown: give a --timeout longer than the send_timeout of the cells on the way, so that one that can not
+    pass the ping on answers with an error first, or ping the cells on the way one by one.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -40,8 +43,8 @@ class Trace(base.CellCommand, lister.Lister):
             self.fail(f"{parsed_args.cell} did not answer: {found['error']}")
         elif not events:
             self.fail(
-                f"{parsed_args.cell} answered, but no trace came back: it is this cell itself, or a link on the way "
-                'back speaks a version below 1.1 of the inter-cell API; "cells upgrade matrix" shows which.'
+                f"{parsed_args.cell} answered, but no trace came back: a link on the way back speaks a version below "
+                '1.1 of the inter-cell API; "cells upgrade matrix" at the top of the tree shows which.'
             )
         return ("cell", "event", "seconds"), [
             (event.get("cell"), event.get("event"), _seconds_between(started_at, event.get("at"))) for event in events
