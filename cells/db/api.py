@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from oslo_db import exception as oslo_errors
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cells import exceptions
+from cells import exceptions, path
 from cells.db import engine, models, rows, schema
 
 LOG = logging.getLogger(__name__)
@@ -46,11 +47,11 @@ class Database:
         """
         usable, problems = self.examine()
         for problem in problems:
-            LOG.warning("The row of a neighbour is left out: %s Repair it with 'cells neighbor set'.", problem)
+            LOG.warning("The row of a neighbour is left out: %s", problem)
         return usable
 
     def examine(self) -> tuple[list[rows.NeighborRow], list[exceptions.InvalidNeighbor]]:
-        """All neighbours, sorted by name, and beside them what is wrong with each row that can not be used."""
+        """All neighbours, sorted by name, and of each row that can not be used what is wrong and what to do."""
         usable: list[rows.NeighborRow] = []
         problems: list[exceptions.InvalidNeighbor] = []
         with self._reading() as session:
@@ -58,7 +59,7 @@ class Database:
                 try:
                     usable.append(_row(cell))
                 except exceptions.InvalidNeighbor as error:
-                    problems.append(error)
+                    problems.append(exceptions.InvalidNeighbor(f"{error.message} {_repair(cell.name)}", cell=cell.name))
         return sorted(usable, key=lambda row: row.name), problems
 
     def get(self, name: str) -> rows.NeighborRow:
@@ -140,6 +141,18 @@ def _find(session: Session, name: str) -> models.Cell:
             f"There is no neighbour {name}; 'cells neighbor list' shows those that are registered.", cell=name
         )
     return cell
+
+
+def _repair(name: str) -> str:
+    """What to do about a row that can not be used."""
+    try:
+        path.check_name(name)
+    except exceptions.InvalidNeighbor:
+        # The name is what the command finds the row by, so it can not change it; see also _find.
+        if not name.isprintable():
+            return "Delete its row from the table 'cells' by hand."
+        return f'Remove it with "cells neighbor delete -- {shlex.quote(name)}".'
+    return f"Repair it with 'cells neighbor set {name}'."
 
 
 def _columns(cell: models.Cell) -> dict[str, Any]:

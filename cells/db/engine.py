@@ -181,7 +181,9 @@ def translated_errors(conf: cfg.ConfigOpts, address: Address | None = None) -> I
         ) from error
     except (oslo_errors.DBError, sqlalchemy_errors.SQLAlchemyError) as error:
         original = _original(error)
-        if _MISSING.intersection((*original.args[:1], getattr(original, "pgcode", None))):
+        codes = (*original.args[:1], getattr(original, "pgcode", None))
+        # SQLite has no code of its own for it.
+        if _MISSING.intersection(codes) or str(codes[0]).startswith("no such column"):
             raise _schema_outdated(address) from error
         advice = (
             "See whether the directory exists, this user may write to it, and no other process keeps it locked"
@@ -197,7 +199,8 @@ def _schema_outdated(address: Address) -> exceptions.SchemaOutdated:
     # The command works on the database of [database] connection.
     where = "" if address.option == Address.option else f" with {Address.option} set to this database"
     return exceptions.SchemaOutdated(
-        f'The database {_shown(address)} lacks a table or a column: run "cells db sync"{where}.'
+        f'The database {_shown(address)} lacks a table or a column: run "cells db sync"{where}. If it lacks it still, '
+        "the tables do not match their revision: restore them from a backup, or drop them all and run it again."
     )
 
 
