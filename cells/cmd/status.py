@@ -22,7 +22,7 @@ from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
 
 from cells import conf as cells_conf
-from cells import exceptions, transport_url
+from cells import exceptions, path, transport_url
 from cells.conf import options
 from cells.db import engine, migration, schema
 from cells.db.api import Database
@@ -60,6 +60,8 @@ class _Found(NamedTuple):
     rows: list[NeighborRow]
     failures: list[str]
     warnings: list[str]
+    #: whether the tables have to be made or upgraded before there are rows that can be read
+    are_tables_older: bool = False
 
 
 class Checks(upgradecheck.UpgradeCommands):
@@ -107,12 +109,15 @@ class Checks(upgradecheck.UpgradeCommands):
     def _from_database(self) -> _Found:
         try:
             warnings = _check_schema(self._conf)
+        except exceptions.CellsError as error:
+            return _Found([], [error.message], [], isinstance(error, exceptions.SchemaOutdated))
+        try:
             with contextlib.closing(Database(self._conf)) as database:
                 rows, problems = database.examine()
         except exceptions.CellsError as error:
             return _Found([], [error.message], [])
-        repair = "Until it is repaired with 'cells neighbor set' the manager does without this neighbour."
-        return _Found(rows, [f"{problem.message} {repair}" for problem in problems], warnings)
+        until = "Until then the manager does without this neighbour."
+        return _Found(rows, [f"{problem.message} {until}" for problem in problems], warnings)
 
     def _database_beside_file(self) -> list[str]:
         """The servers of a cell without a broker may be registered in the database, wherever the rows are from."""
@@ -124,6 +129,25 @@ class Checks(upgradecheck.UpgradeCommands):
     def _database(self) -> upgradecheck.Result:
         """Whether the tables are those of this release, and every row can be read."""
         return _result(self._found.failures, self._found.warnings)
+
+    def _names(self) -> upgradecheck.Result:
+        """Whether this cell has a name, and no neighbour has the same."""
+        own_name, failures = self._conf.cells.name, []
+        if not own_name:
+            failures.append("[cells] name is not set: give this cell its name in the configuration file.")
+        else:
+            try:
+                path.check_name(own_name)
+            except exceptions.InvalidNeighbor as error:
+                failures.append(f"[cells] name: {error.message}")
+        if any(row.name == own_name for row in self._found.rows):
+            where = self._conf.cells.cells_config
+            remove = f"in {where}" if where else f"with 'cells neighbor delete {own_name}'"
+            failures.append(
+                f"Neighbour {own_name} has this cell's own name, and the manager leaves it out: "
+                f"remove it {remove}, or correct [cells] name."
+            )
+        return _result(failures, self._unread())
 
     def _version_caps(self) -> upgradecheck.Result:
         """Whether caps can be read, and which of them hold a link below what this release speaks."""
@@ -152,7 +176,7 @@ class Checks(upgradecheck.UpgradeCommands):
                 f"Neighbour {row.name}: its version cap {error.message} "
                 f"It counts as {versions.OLDEST} until you correct it: {where}."
             )
-        if cap in (versions.AUTO, versions.CURRENT):
+        if cap in (versions.AUTO, versions.CURRENT) or _is_of_nova(row.version_cap):
             return None
         return _held(f"Neighbour {row.name}: its version cap {row.version_cap} holds the link", cap, "neighbour reads")
 
@@ -180,10 +204,14 @@ class Checks(upgradecheck.UpgradeCommands):
 
     def _unread(self) -> list[str]:
         """What a check of the rows has to say if there are none because they could not be read."""
-        is_unread = self._found.failures and not self._found.rows
-        return ["No neighbour was looked at, because no row could be read."] if is_unread else []
+        if self._found.rows or not self._found.failures:
+            return []
+        if self._found.are_tables_older:
+            return ["No neighbour is looked at until the tables are brought forward."]
+        return ["No neighbour was looked at, because no row could be read."]
 
     _upgrade_checks = (
+        ("Names", _names),
         ("Database", _database),
         ("Version caps", _version_caps),
         ("Drivers", _drivers),
@@ -222,6 +250,12 @@ def _check_schema(conf: cfg.ConfigOpts) -> list[str]:
         f"The database is at revision {revision}, which a newer release made; this one knows {schema.HEAD}. "
         "It will do, until a release after that one takes away what this one needs."
     ]
+
+
+def _is_of_nova(cap: str) -> bool:
+    """Whether ``cap`` names a release of Nova: such a neighbour will never read more, so there is nothing to raise."""
+    release = cap.strip().lower()
+    return release in versions.VERSION_ALIASES and not release.startswith("cells-")
 
 
 def _held(what: str, cap: str | None, who_reads: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from cells import conf as cells_conf
+from cells.cmd import cells as cells_program
 from cells.cmd import status
 from cells.db import migration, schema
 from cells.db.api import Database
@@ -21,8 +23,9 @@ from cells.db.rows import NeighborRow
 from cells.drivers import versions
 
 URL = "rabbit://u:s3kr3t@h/v"
+UNTIL_THEN = "No neighbour is looked at until the tables are brought forward."
 SUCCESS, WARNING, FAILURE = 0, 1, 2
-NAMES = ["Database", "Version caps", "Drivers"]
+NAMES = ["Names", "Database", "Version caps", "Drivers"]
 
 
 class Outcome(NamedTuple):
@@ -120,7 +123,7 @@ def test_all_is_well(deployment: Deployment) -> None:
 
 
 def test_table_for_people(deployment: Deployment) -> None:
-    deployment.sync(child("east", version_cap="1.1"), child("west", version_cap="stein"))
+    deployment.sync(child("east", version_cap="1.1"), child("west", version_cap="1.0"))
     code, out, err = deployment.run("--config-file", str(deployment.config_file), "upgrade", "check")
     assert (code, err) == (WARNING, "")
     lines = [line.strip("| ") for line in out.splitlines()]
@@ -143,8 +146,8 @@ def test_command_is_installed(deployment: Deployment) -> None:
 def test_database_without_tables(deployment: Deployment) -> None:
     found = deployment.check()
     assert 'run "cells db sync"' in found.details("Database", FAILURE)
-    for name in ("Version caps", "Drivers"):
-        assert "No neighbour was looked at" in found.details(name, WARNING)
+    for name in ("Names", "Version caps", "Drivers"):
+        assert found.details(name, WARNING) == UNTIL_THEN
     # The check has not made the file, which would belong to another user than the manager's.
     assert not deployment.database_file.exists()
 
@@ -153,8 +156,20 @@ def test_older_database(deployment: Deployment) -> None:
     deployment.sync()
     deployment.execute(f"UPDATE alembic_version SET version_num = '{schema.REVISIONS[-2]}'")
     deployment.execute("ALTER TABLE cells DROP COLUMN version_cap")
-    told = deployment.check().details("Database", FAILURE)
+    found = deployment.check()
+    assert found.details("Version caps", WARNING) == UNTIL_THEN
+    told = found.details("Database", FAILURE)
     assert f'revision {schema.REVISIONS[-2]} and this release needs {schema.HEAD}: run "cells db sync"' in told
+
+
+@pytest.mark.parametrize("statement", ["ALTER TABLE cells DROP COLUMN version_cap", "DROP TABLE cells"])
+def test_tables_that_do_not_match_their_revision(deployment: Deployment, statement: str) -> None:
+    deployment.sync()
+    deployment.execute(statement)
+    found = deployment.check()
+    told = found.details("Database", FAILURE)
+    assert "the tables do not match their revision: restore them from a backup, or drop them all" in told
+    assert "no row could be read" in found.details("Drivers", WARNING)
 
 
 def test_newer_database(deployment: Deployment) -> None:
@@ -183,12 +198,67 @@ def test_each_row_that_can_not_be_read_is_named(deployment: Deployment) -> None:
     east, west = found.details("Database", FAILURE).splitlines()
     assert "'east': The transport URL" in east
     assert "'west': driver" in west
-    assert "cells neighbor set" in east
+    assert "Repair it with 'cells neighbor set east'. Until then the manager does without" in east
     # The others are looked at all the same.
     assert "Neighbour north" in found.details("Version caps", WARNING)
 
 
-@pytest.mark.parametrize(("cap", "version"), [("1.0", "1.0"), ("grizzly", "1.0"), ("cells-0.1", "1.0"), ("1.2", "1.2")])
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("ea!st", "Remove it with \"cells neighbor delete -- 'ea!st'\". Until then"),
+        ("-ea st", "Remove it with \"cells neighbor delete -- '-ea st'\". Until then"),
+        ("", "Remove it with \"cells neighbor delete -- ''\". Until then"),
+        ("ea\tst", "Delete its row from the table 'cells' by hand."),
+    ],
+)
+def test_row_with_an_impossible_name(
+    deployment: Deployment, capfd: pytest.CaptureFixture[str], name: str, hint: str
+) -> None:
+    deployment.sync(child("east"))
+    deployment.execute(f"UPDATE cells SET name = '{name}'")
+    told = deployment.check().details("Database", FAILURE)
+    assert hint in told
+    assert "neighbor set" not in told
+    if "delete --" in hint:
+        # What it says works.
+        words = shlex.split(hint.split('"')[1])[1:]
+        assert cells_program.main(["--config-file", str(deployment.config_file), *words]) == 0
+        capfd.readouterr()
+        assert deployment.check().status == SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("", "[cells] name is not set: give this cell its name in the configuration file."),
+        ("api!east", "[cells] name: The cell name 'api!east' must not hold '!'"),
+    ],
+)
+def test_own_name_that_can_not_be_used(deployment: Deployment, name: str, told: str) -> None:
+    deployment.configure(cells__name=name)
+    deployment.sync()
+    assert deployment.check().details("Names", FAILURE).startswith(told)
+
+
+def test_neighbour_with_the_own_name(deployment: Deployment) -> None:
+    deployment.sync(child("api"), child("east"))
+    told = deployment.check().details("Names", FAILURE)
+    assert told.startswith("Neighbour api has this cell's own name")
+    assert "'cells neighbor delete api'" in told
+    file = deployment.directory / "cells.json"
+    file.write_text(json.dumps({"api": {"transport_url": URL, "is_parent": False}}))
+    deployment.configure(cells__cells_config=str(file))
+    assert f"remove it in {file}, or" in deployment.check().details("Names", FAILURE)
+
+
+@pytest.mark.parametrize("cap", ["grizzly", "stein", " Rocky "])
+def test_neighbour_of_nova_has_nothing_to_raise(deployment: Deployment, cap: str) -> None:
+    deployment.sync(child("east", version_cap=cap))
+    assert deployment.check().details("Version caps", SUCCESS) == ""
+
+
+@pytest.mark.parametrize(("cap", "version"), [("1.0", "1.0"), ("cells-0.1", "1.0"), ("1.2", "1.2")])
 def test_cap_below_what_this_release_speaks(deployment: Deployment, cap: str, version: str) -> None:
     deployment.configure(upgrade_levels__intercell=cap)
     deployment.sync(child("east", version_cap=cap), child("west"))
