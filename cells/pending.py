@@ -294,8 +294,10 @@ class PendingCalls:
     def forget(self, message_id: str) -> None:
         """Wait for it no more, and tell nobody."""
         with self._changed:
-            if message_id in self._entries:
-                self._entries[message_id].is_over = True
+            entry = self._entries.get(message_id)
+            if entry is not None:
+                entry.is_over = True
+                entry.complete = lambda _answers: None
                 self._remove(message_id)
 
     def _remove(self, message_id: str) -> None:
