@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(180)]
 SEND_TIMEOUT_SECONDS = 3
 CALL_TIMEOUT_SECONDS = 30
 #: what the start of a command and a busy machine add
-SLACK_SECONDS = 4
+SLACK_SECONDS = 8
 
 
 @pytest.fixture(scope="module")
