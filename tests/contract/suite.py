@@ -367,13 +367,14 @@ class DriverContract:
         gone.driver.stop_servers()
         # A broker may keep a queue for some time: a manager that has just stopped may come back.
         with contextlib.suppress(exceptions.ManagerGone):
-            sender.send_message_to_cell(bus.target, message("lost", "response", server=gone.name))
+            bus.driver().send_message_to_cell(bus.target, message("lost", "response", server=gone.name))
         with contextlib.suppress(exceptions.ManagerGone):
-            sender.send_messages_to_cell(bus.target, batch(["lost", "too"], "response", server=gone.name))
+            bus.driver().send_messages_to_cell(bus.target, batch(["lost", "too"], "response", server=gone.name))
         with pytest.raises(exceptions.ManagerGone, match="never-was-there") as alone:
             sender.send_message_to_cell(bus.target, message("lost", "response", server="never-was-there"))
+        # By a connection of its own: amqp takes the confirmation of a message that came back for that of the next one.
         with pytest.raises(exceptions.ManagerGone, match="never-was-there") as together:
-            sender.send_messages_to_cell(bus.target, batch(["lost", "too"], "response", server="never-was-there"))
+            bus.driver().send_messages_to_cell(bus.target, batch(["lost", "too"], "response", server="never-was-there"))
         assert [caught.value.cell for caught in (alone, together)] == [bus.target.name] * 2
         sender.send_message_to_cell(bus.target, message("found", "response"))
         stays.wait_for("found")
@@ -388,7 +389,7 @@ class DriverContract:
         with pytest.raises(exceptions.ManagerGone):
             sender.send_message_to_cell(bus.target, message("lost", "response", server=name))
         with pytest.raises(exceptions.ManagerGone):
-            sender.send_messages_to_cell(bus.target, batch(["lost", "too"], "response", server=name))
+            bus.driver().send_messages_to_cell(bus.target, batch(["lost", "too"], "response", server=name))
         sender.send_message_to_cell(bus.target, message("found", "response"))
         stays.wait_for("found")
 
