@@ -7,7 +7,13 @@ import pytest
 from cells import exceptions
 from tests.unit.cli.conftest import Cells, Manager
 
-UNSEEN = {"transport_url": "rabbit://u:***@h/v", "driver": "rpc", "last_seen_seconds": None, "version": None, "spoken": "1.0"}
+UNSEEN = {
+    "transport_url": "rabbit://u:***@h/v",
+    "driver": "rpc",
+    "last_seen_seconds": None,
+    "version": None,
+    "spoken": "1.0",
+}
 SEEN = [
     {**UNSEEN, "name": "api", "is_parent": True, "state": "up", "last_seen_seconds": 0.25, "version": "1.0"},
     {**UNSEEN, "name": "az1", "is_parent": False, "state": "mute", "last_seen_seconds": 301.5, "version": "1.0"},
