@@ -114,6 +114,7 @@ class CellTree(cells.testing.CellTree):
 
     def freeze(self, name: str) -> None:
         """From now on a cell takes messages, passes them on, and does not answer ``where``."""
+        self._thawed.clear()
         self._frozen.add(str(self._path(name)))
 
     def thaw(self) -> None:
