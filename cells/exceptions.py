@@ -16,6 +16,7 @@
     │   ├── NeighborUnreachable
     │   ├── NeighborBusy
     │   ├── ManagerGone           the one manager that it was for is not there any more
+    │   ├── ClientGone            nor is the client that waited for it
     │   └── ServiceUnreachable    the broker of the target cell did not
     ├── MessageError              the message itself is wrong
     │   ├── MalformedMessage
@@ -139,6 +140,10 @@ class NeighborBusy(DeliveryError):
 
 class ManagerGone(DeliveryError):
     """Raised when the one manager that a message was for is gone: its cell may be well, and nobody else waits."""
+
+
+class ClientGone(DeliveryError):
+    """Raised when an answer can not be sent straight to the client that waits for it: its queue is not there."""
 
 
 class ServiceUnreachable(DeliveryError):

@@ -18,6 +18,7 @@ from cells.budget import want_timeout
 from cells.cell import Cell
 from cells.counters import Counters
 from cells.db.rows import NeighborRow
+from cells.drivers.rpc_server import ANSWERED, reply_to
 from cells.messages import Response
 from cells.multicalls import Multicalls
 from cells.neighbors import Direction, NeighborTable
@@ -81,7 +82,9 @@ class CellsManager:
         """
         with self._outgoing.noting_refusals("call"):
             message = self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=True)
-        return then(self._router.send(message, self._timeout(timeout)), self._value)
+        client = reply_to()
+        value = self._value_if_missing if client else self._value
+        return then(self._router.send(message.but(reply_to=client), self._timeout(timeout)), value)
 
     def cast(self, ctxt: dict[str, Any], cell_name: str, method_name: str, method_kwargs: dict[str, Any]) -> None:
         """Call ``method_name`` in another cell, without an answer."""
@@ -253,6 +256,10 @@ class CellsManager:
         if response.error is not None:
             raise response.error
         return response.value
+
+    def _value_if_missing(self, texts: Sequence[str]) -> Any:
+        """As :meth:`_value`, of a call whose client may have been sent the value already."""
+        return self._value(texts) if texts else ANSWERED
 
     def _responses(self, texts: Sequence[str]) -> list[Response]:
         return [Response.read(text, self._exception_modules) for text in texts]

@@ -36,6 +36,7 @@ from cells.messages import (
 )
 from cells.neighbors import NeighborTable
 from cells.pending import Growing, Monitor, PendingCalls
+from cells.shortcut import Shortcut
 
 LOG = logging.getLogger(__name__)
 
@@ -93,6 +94,7 @@ class Router:
         self._execution = execution
         self._pending = pending
         self._outboxes = outboxes
+        self._shortcut = Shortcut(outboxes)
         self._counters = counters
         self._limits = limits
 
@@ -302,6 +304,8 @@ class Router:
     ) -> None:
         """:param ends_here: whether the answers to it are awaited here, whoever gets what this cell makes of them"""
         message, neighbor = hop.message, hop.neighbor
+        if self._shortcut.take(hop, partial(self._hand_over, answer=None)):
+            return
 
         def fail(error: exceptions.CellsError) -> None:
             self._settle(message, answer, Response(str(message.route.child(neighbor.name)), error=error))

@@ -17,7 +17,7 @@ import oslo_messaging
 
 from cells import exceptions
 from cells.budget import shrink, want_timeout
-from cells.drivers.rpc_server import LongAnswer
+from cells.drivers.rpc_server import ANSWERED, LongAnswer, reply_to
 from cells.endpoints import CellPicker
 from cells.messages import Response
 from cells.multicalls import Multicalls
@@ -82,7 +82,7 @@ class ServiceCalls:
         """
         if isinstance(cell, dict):
             return self._answer("call", lambda: self._call_any(ctxt, request, timeout, cell))
-        return self._answer("call", lambda: self._call(ctxt, request, timeout, cell, message_id))
+        return self._answer("call", lambda: self._call(ctxt, request, timeout, cell, message_id, reply_to()))
 
     def cast(
         self,
@@ -143,8 +143,14 @@ class ServiceCalls:
             refused.set_result(answers.of_error(error))
             return refused
 
-    def _call(
-        self, ctxt: object, request: object, timeout: object, cell: object, message_id: object = None
+    def _call(  # noqa: PLR0913  # what is asked, for whom, and for how long
+        self,
+        ctxt: object,
+        request: object,
+        timeout: object,
+        cell: object,
+        message_id: object = None,
+        reply_to: str = "",
     ) -> futures.Future[Answer]:
         seconds = want_timeout(timeout)
         asked = want(request, dict, "request")
@@ -159,7 +165,10 @@ class ServiceCalls:
         )
         answer: LongAnswer[Answer] = LongAnswer()
         monitor = _monitor(asked, answer.still_working)
-        return then(self._router.send(message, seconds, monitor=monitor), _read, into=answer)
+        # To who monitors the call an empty answer means something else.
+        client = "" if monitor is not None else reply_to
+        sent = self._router.send(message.but(reply_to=client), seconds, monitor=monitor)
+        return then(sent, _read_if_missing if client else _read, into=answer)
 
     def _call_any(
         self, ctxt: Mapping[str, Any], request: object, timeout: object, requirements: object
@@ -269,6 +278,11 @@ def _read(texts: Sequence[str]) -> Answer:
         return answers.of_error(response.error) if response.error is not None else answers.check(response.value)
     except exceptions.MalformedMessage as error:
         return answers.of_error(error)
+
+
+def _read_if_missing(texts: Sequence[str]) -> Any:
+    """As :func:`_read`, of a call whose client may have been sent the answer already."""
+    return _read(texts) if texts else ANSWERED
 
 
 def _read_cast(texts: Sequence[str]) -> Answer:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cells.drivers.reply_address import ReplyAddress
+
 
 @dataclass(frozen=True)
 class TextMessage:
@@ -18,6 +20,7 @@ class TextMessage:
     #: what it is as one of many in a cast; None: it travels alone
     item: dict[str, Any] | None = None
     deadline: float | None = None
+    reply_to: ReplyAddress | None = None
 
     @property
     def size_bytes(self) -> int:

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from oslo_config import cfg
 
+from cells.drivers.reply_address import ReplyAddress
+
 #: Takes what has come: the JSON text of a message that travelled alone, or the list of objects of a cast
 #: of many.  Never raises; blocks for a fraction of a second at most, and never for an answer.
 OnMessage = Callable[[object], None]
@@ -39,6 +41,10 @@ class Outgoing(Protocol):
     @property
     def server(self) -> str:
         """The one manager of the neighbour that it is for; empty if there is none."""
+
+    @property
+    def reply_to(self) -> ReplyAddress | None:
+        """The client that it is for, if it is the answer to a call and goes past the manager that was asked."""
 
     @property
     def version(self) -> str:
@@ -112,6 +118,13 @@ class BaseCellsDriver(abc.ABC):
         May be called twice, and without a start.
         """
 
+    def reaches_clients(self, cell: Target) -> bool:  # noqa: ARG002  # what it may depend on
+        """Whether messages with a ``reply_to`` can be sent to ``cell``; else its manager has to answer its clients.
+
+        Never raises, and does no I/O.
+        """
+        return False
+
     @abc.abstractmethod
     def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
         """Hand a message to the neighbour's broker.
@@ -123,6 +136,7 @@ class BaseCellsDriver(abc.ABC):
         A message with a ``server`` is for that manager alone: another one can do nothing with it.
 
         :raises cells.exceptions.ManagerGone: the one manager that it is for is not there
+        :raises cells.exceptions.ClientGone: nor is the client, of a message with a ``reply_to``
         :raises cells.exceptions.DeliveryError: the broker did not take it
         """
 

@@ -83,6 +83,13 @@ class Outboxes:
                 self.give_up(error, on_failure)
                 return
 
+    def reaches_clients(self, cell: Target) -> bool:
+        """Whether the clients of ``cell`` can be sent answers themselves; see the driver."""
+        try:
+            return self.drivers.get(cell.driver).reaches_clients(cell)
+        except exceptions.PluginError:
+            return False
+
     def _outbox(self, cell: Target) -> Sender:
         with self._lock:
             if self._is_stopped.is_set():

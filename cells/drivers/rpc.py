@@ -17,7 +17,7 @@ from typing import Any
 import oslo_messaging
 
 from cells import exceptions, transport_url
-from cells.drivers import versions
+from cells.drivers import client_queue, versions
 from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
 from cells.drivers.rpc_server import CastServer, get_server
 from cells.drivers.transport import lacks_exchange, may_arrive, open_transport
@@ -121,11 +121,15 @@ class InterCellRPCAPI:
         self._links: dict[str, _Link] = {}
 
     def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
-        """Cast ``process_message`` on the neighbour's broker.
+        """Cast ``process_message`` on the neighbour's broker, or send its client what it waits for.
 
         :raises cells.exceptions.NeighborUnreachable: the broker did not take it
         """
-        self._cast(cell, [message], "process_message", lambda: {"message": message.to_json()})
+        reply_to = message.reply_to
+        if reply_to is None:
+            self._cast(cell, [message], "process_message", lambda: {"message": message.to_json()})
+        else:
+            self._send(cell, message, lambda link: client_queue.put(link.transport, reply_to, message.to_json()))
 
     def send_messages_to_cell(self, cell: Target, messages: Sequence[Outgoing]) -> None:
         """Cast ``process_messages`` on the neighbour's broker.
@@ -147,16 +151,28 @@ class InterCellRPCAPI:
         if message.server and len(f"{self._topic(message.message_type)}.{message.server}".encode()) > MAX_KEY_BYTES:
             # No manager has that name, whoever says so: the library would take it for a broker that is away.
             raise _gone(cell, message)
-        try:
-            client = self._link(cell).client(message)
+
+        def cast(link: _Link) -> None:
+            client = link.client(message)
             seconds_left = _seconds_left(messages)
             if seconds_left is not None and not transport_url.is_brokerless(cell.transport_url):
                 # Not less than the broker may take: oslo.messaging waits no longer for it to confirm the message.
                 client = _expiring(client, max(seconds_left, self._settings.send_timeout_seconds))
             client.cast({}, method, **arguments())
+
+        self._send(cell, message, cast)
+
+    def _send(self, cell: Target, message: Outgoing, send: Callable[[_Link], None]) -> None:
+        """Call ``send`` with the link to ``cell``; what goes wrong is an error that says what to do."""
+        try:
+            send(self._link(cell))
         except exceptions.CellsError as error:
             raise exceptions.NeighborUnreachable(f"Cell {cell.name}: {error.message}", cell=cell.name) from error
         except oslo_messaging.MessageUndeliverable as error:
+            if message.reply_to is not None:
+                raise exceptions.ClientGone(
+                    f"No client waits on {message.reply_to.queue} of the broker of cell {cell.name}.", cell=cell.name
+                ) from error
             if message.server:
                 raise _gone(cell, message) from error
             raise exceptions.NeighborUnreachable(
@@ -266,6 +282,9 @@ class CellsRPCDriver(BaseCellsDriver):
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.cleanup()
+
+    def reaches_clients(self, cell: Target) -> bool:
+        return client_queue.is_reached_by(cell.transport_url)
 
     def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
         self._api.send_message_to_cell(cell, message)

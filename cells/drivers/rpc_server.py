@@ -9,6 +9,7 @@ in which thousands of calls wait holds no thread for any of them.
 
 from __future__ import annotations
 
+import contextvars
 import logging
 from collections.abc import Callable, Sequence
 from concurrent import futures
@@ -20,10 +21,24 @@ from oslo_messaging.rpc import server as rpc_server
 from oslo_messaging.server import ordered
 
 from cells import exceptions
+from cells.drivers.reply_address import ReplyAddress
 
 LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+#: What an endpoint returns, or the result of its future, when the client has its answer already.
+ANSWERED: Any = object()
+
+_reply_to = contextvars.ContextVar[str]("reply_to", default="")
+
+
+def reply_to() -> str:
+    """Where the client waits whose request is dispatched on this thread, a :class:`ReplyAddress` as a text.
+
+    Empty if it can be answered by this server alone.
+    """
+    return _reply_to.get()
 
 
 class LongAnswer(futures.Future[T]):
@@ -61,6 +76,7 @@ class DirectRPCServer(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messa
         message = incoming[0]
         error: BaseException | None = None
         result: Any = None
+        _reply_to.set(_reply_address(message))
         try:
             message.acknowledge()
             result = self.dispatcher.dispatch(message)
@@ -79,6 +95,8 @@ class DirectRPCServer(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messa
         self._reply_soon(message, done)
 
     def _reply_soon(self, message: Any, done: futures.Future[Any]) -> None:
+        if done.exception() is None and done.result() is ANSWERED:
+            return
         self._soon(message, _reply, message, done)
 
     def _soon(self, message: Any, send: Callable[..., None], *arguments: Any) -> None:
@@ -128,6 +146,13 @@ def _give_back_unread(listener: Any) -> None:
 
 def _give_back(message: Any) -> None:
     message.requeue()
+
+
+def _reply_address(message: Any) -> str:
+    # Of a message that came over RabbitMQ; those of other drivers have no queue.
+    queue = getattr(message, "reply_q", None)
+    # Who monitors its call has to hear from this server all the time.
+    return str(ReplyAddress(message.msg_id, queue)) if queue and not message.client_timeout else ""
 
 
 def _beat(message: Any) -> None:

@@ -212,7 +212,7 @@ class Sender:
         if error is not None:
             # It is kept, and the frames of its traceback would keep the message.
             error.__traceback__ = error.__cause__ = error.__context__ = None
-        if isinstance(error, exceptions.ManagerGone):
+        if isinstance(error, (exceptions.ManagerGone, exceptions.ClientGone)):
             # It says nothing about the neighbour, neither that it is well nor that it is not.
             LOG.info("%s", error.message)
             return error

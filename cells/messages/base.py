@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from cells import exceptions
 from cells.db.rows import NeighborRow
 from cells.drivers import versions
+from cells.messages.client_reply import ClientReply
 from cells.messages.fields import (
     MAX_TRACE,
     check_size,
@@ -99,6 +100,8 @@ class Message:
     deadline: float | None = None
     #: the manager of the source that waits
     reply_server: str = ""
+    #: where the client waits that made the call: a :class:`cells.drivers.reply_address.ReplyAddress` as a text
+    reply_to: str = ""
     #: of W3C's Trace Context, as it came
     traceparent: str = ""
     #: what cells have noted about it on its way; None: nobody wants to know
@@ -202,6 +205,8 @@ class Message:
         if versions.speaks(version, versions.REPLY_SERVER):
             if self.reply_server:
                 keys["reply_server"] = self.reply_server
+            if self.reply_to:
+                keys["reply_to"] = self.reply_to
             if self.traceparent:
                 keys["traceparent"] = self.traceparent
             if self.trace is not None:
@@ -211,6 +216,10 @@ class Message:
     def server(self, version: str) -> str:  # noqa: ARG002  # what it may depend on
         """The one manager of the next cell that it is for; empty if there is none."""
         return ""
+
+    def client_reply(self, version: str) -> ClientReply | None:  # noqa: ARG002  # what it may depend on
+        """What the client that waits can be sent itself, in place of the message to its manager; None if nothing."""
+        return None
 
     @functools.cached_property
     def payload_text(self) -> str:
@@ -290,7 +299,7 @@ class Message:
         else:
             fields["kwargs"] = want(data, "method_kwargs", dict)
             fields["context"] = want(data, "ctxt", dict)
-        for key in ("reply_server", "traceparent"):
+        for key in ("reply_server", "reply_to", "traceparent"):
             if data.get(key) is not None:
                 fields[key] = want_name(data, key)
         if data.get("trace") is not None:

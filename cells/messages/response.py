@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cells import exceptions, failure
 from cells.drivers import versions
+from cells.drivers.reply_address import ReplyAddress
 from cells.messages.base import Message
+from cells.messages.client_reply import ClientReply
 from cells.messages.fields import want_name
 from cells.messages.sealed import to_text
 from cells.messages.targeted import TargetedMessage
@@ -118,6 +120,7 @@ class ResponseMessage(TargetedMessage):
             direction=message.direction.opposite,
             max_hop_count=message.max_hop_count,
             reply_server=message.reply_server,
+            reply_to=message.reply_to,
             traceparent=message.traceparent,
             trace=message.trace,
             answers=message.id,
@@ -132,6 +135,30 @@ class ResponseMessage(TargetedMessage):
 
     def server(self, version: str) -> str:
         return self.reply_server if self.fanout and versions.speaks(version, versions.REPLY_SERVER) else ""
+
+    def client_reply(self, version: str) -> ClientReply | None:
+        is_last_hop = self.fanout
+        # A trace is completed by the manager that asked for it.
+        if not is_last_hop or self.trace is not None or not versions.speaks(version, versions.REPLY_TO):
+            return None
+        address, value = ReplyAddress.parse(self.reply_to), self._value_text()
+        return None if address is None or value is None else ClientReply(self.message_type, version, address, value)
+
+    def _value_text(self) -> str | None:
+        """What the endpoint returned, as JSON; None if that is not all that there is to the answer.
+
+        An error is none: the manager that asked knows which ones its clients may be told.
+        """
+        try:
+            (text,) = super().opened().kwargs["responses"]
+            data = json.loads(text)
+            return to_text(data["value"]) if data["failure"] is False else None
+        except (KeyError, TypeError, ValueError, RecursionError, exceptions.MessageError):
+            return None
+
+    def answered(self) -> Self:
+        """The message once the client has been sent the answer itself: to its manager, which waits no longer."""
+        return self.but(kwargs={**self.opened().kwargs, "responses": []}, payload=None, reply_to="")
 
     def opened(self) -> Self:
         message = super().opened()

@@ -32,6 +32,10 @@ class SealedMessage(NamedTuple):
     deadline: float | None = None
 
     @property
+    def reply_to(self) -> None:
+        """It is for a manager, not for a client."""
+
+    @property
     def size_bytes(self) -> int:
         """About the length of the text: JSON escapes what is not ASCII, so a character is a byte."""
         return len(self.payload) + HEAD_BYTES

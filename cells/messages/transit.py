@@ -25,7 +25,7 @@ TARGETED, RESPONSE = TargetedMessage.message_type, ResponseMessage.message_type
 
 #: Names that have to be there, and names that may be; they go on as they came.
 NAMES = {TARGETED: ("method_name", "uuid"), RESPONSE: ("method_name", "uuid", "response_uuid")}
-OPTIONAL_NAMES = ("reply_server", "traceparent")
+OPTIONAL_NAMES = ("reply_server", "reply_to", "traceparent")
 #: What more there is to such a message is done on the long way.
 ODD_KEYS = frozenset(("trace", "ctxt", "method_kwargs"))
 
@@ -83,6 +83,8 @@ class Relay:
             deadline = _deadline(came.get("time_left"), self._now)
         else:
             # As ResponseMessage: who waits may not be known, and an answer has no answer.
+            if is_last and "reply_to" in head:
+                raise _TakesTheLongWay
             server = head.get("reply_server", "") if is_last else ""
             needs_response, is_fanout = False, is_last and not server
         keys: dict[str, Any] = {
