@@ -94,7 +94,7 @@ class Router:
         self._execution = execution
         self._pending = pending
         self._outboxes = outboxes
-        self._shortcut = Shortcut(outboxes)
+        self._shortcut = Shortcut(outboxes, counters)
         self._counters = counters
         self._limits = limits
 

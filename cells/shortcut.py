@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from cells import exceptions
+from cells.counters import Counters
 from cells.drivers.outbox import Outboxes
 from cells.messages import Hop, ResponseMessage
 
@@ -19,8 +20,9 @@ HandOver = Callable[[Hop], object]
 class Shortcut:
     """Sends answers straight to clients.  Thread-safe."""
 
-    def __init__(self, outboxes: Outboxes) -> None:
+    def __init__(self, outboxes: Outboxes, counters: Counters) -> None:
         self._outboxes = outboxes
+        self._counters = counters
 
     def take(self, hop: Hop, hand_over: HandOver) -> bool:
         """Send the client what it waits for, if the hop is the last one of an answer to it.
@@ -39,6 +41,7 @@ class Shortcut:
             hand_over(replace(hop, message=response.but(reply_to="")))
 
         def sent() -> None:
+            self._counters.count("shortcut")
             hand_over(replace(hop, message=response.answered()))
 
         self._outboxes.send(hop.neighbor, reply, not_sent, sent)

@@ -88,11 +88,15 @@ class RecordingNeighbor:
         kwargs = {"cell_name": NAME, "capabilities": {}}
         self.send("1.0", [self._request("update_capabilities", kwargs, need_response=False, fanout=True)])
 
-    def call(self, version: str, method: str, count: int = 1) -> list[str]:
-        """Call a method of the parent in the form of a version: the ids of so many requests."""
+    def call(self, version: str, method: str, count: int = 1, reply_to: str = "") -> list[str]:
+        """Call a method of the parent in the form of a version: the ids of so many requests.
+
+        :param reply_to: where a client waits for the answer, ``<request id>@<queue>``
+        """
         requests = [self._request(method, {}, need_response=True, fanout=False) for _ in range(count)]
         if version >= "1.1":
-            requests = [{**request, "time_left": 20.0, "reply_server": "east-2"} for request in requests]
+            more = {"time_left": 20.0, "reply_server": "east-2", **({"reply_to": reply_to} if reply_to else {})}
+            requests = [{**request, **more} for request in requests]
         self.send(version, requests)
         return [request["uuid"] for request in requests]
 

@@ -32,6 +32,8 @@ KEYS = {
     "1.2": {"time_left", "reply_server"},
     "1.3": {"time_left", "reply_server", "payload"},
 }
+#: Of a call of a client of RabbitMQ.
+CLIENT = "reply_to"
 TEXTS = {"ctxt", "method_kwargs"}
 NOVA = {
     *("message_type", "method_name", "direction", "need_response", "fanout", "uuid"),
@@ -144,13 +146,16 @@ def check_call(pair: Pair, version: str) -> None:
     before = len(pair.east.casts(method_name=method))
     assert pair.client.call({"user_id": "ada"}, "east", method, {"disk": 1}, timeout=20) == "what east says"
     (cast,) = pair.east.casts(method_name=method)[before:]
-    check_form(cast, version, NOVA | {"target_cell"})
+    check_form(cast, version, NOVA | {"target_cell"} | ({CLIENT} if version >= "1.1" else set()))
     (message,) = cast.messages
     assert (message["routing_path"], message["target_cell"]) == ("api", "api!east")
     if version >= "1.1":
         # Seconds that are left, less what this cell keeps.
         assert 15 < message["time_left"] < 20
         assert message["reply_server"] == pair.api.host
+        request_id, _, queue = message[CLIENT].partition("@")
+        assert len(request_id) == 32
+        assert queue.startswith("reply_")
 
 
 def check_broadcast(pair: Pair, version: str) -> None:

@@ -221,8 +221,9 @@ def test_manager_offers_what_its_client_calls() -> None:
 
 def test_drivers() -> None:
     needed = ["close", "close_link", "send_message_to_cell", "start_servers", "stop_servers"]
-    # A driver of somebody else's that knows no batches sends their messages one by one, and stops all at once.
-    assert methods(BaseCellsDriver) == sorted([*needed, "send_messages_to_cell", "stop_taking"])
+    # A driver of somebody else's that knows no batches sends their messages one by one, stops all at once, and reaches
+    # no clients.
+    assert methods(BaseCellsDriver) == sorted([*needed, "reaches_clients", "send_messages_to_cell", "stop_taking"])
     assert BaseCellsDriver.__abstractmethods__ == {*needed, "__init__"}
     assert keywords(DriverSettings)[:4] == ["conf", "host", "transport_url", "message_types"]
 

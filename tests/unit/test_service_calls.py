@@ -15,7 +15,7 @@ from cells import exceptions, failure, service_calls
 from cells.budget import shrink
 from cells.counters import Counters
 from cells.db.rows import NeighborRow
-from cells.drivers.rpc_server import LongAnswer
+from cells.drivers.rpc_server import ANSWERED, LongAnswer
 from cells.messages import Message, Response
 from cells.neighbors import NeighborTable
 from cells.outgoing import OutgoingMessages
@@ -190,6 +190,45 @@ def test_a_sign_of_the_far_cell_reaches_the_client(manager: Manager) -> None:
     manager.network.answer(0, {"result": 1})
     monitor.on_still_working()
     assert len(signs) == 1, "Who has the answer is not told that it will come"
+
+
+def call_from(manager: Manager, client: str, monkeypatch: pytest.MonkeyPatch, **request: Any) -> futures.Future[Any]:
+    """A call of a client that waits on a queue of its own, or on none."""
+    monkeypatch.setattr(service_calls, "reply_to", lambda: client)
+    return manager.calls.call({}, {**REQUEST, **request}, 10.0, "east")
+
+
+@pytest.mark.parametrize("client", ["", "4f2a@reply_1"])
+def test_a_client_that_has_its_answer_already_is_told_nothing(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch, client: str
+) -> None:
+    answer = call_from(manager, client, monkeypatch)
+    assert manager.network.sent[0][0].reply_to == client
+    manager.network.answers[0].set_result([])
+    if client:
+        assert answer.result(0) is ANSWERED
+    else:
+        # Nobody can have answered it.
+        assert isinstance(error_of(answer), exceptions.MalformedMessage)
+
+
+def test_a_client_that_could_not_be_answered_is(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = call_from(manager, "4f2a@reply_1", monkeypatch)
+    manager.network.answer(0, {"result": 1})
+    assert answer.result(0) == {"result": 1}
+
+
+def test_a_client_that_monitors_its_call_hears_from_its_manager(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call_from(manager, "4f2a@reply_1", monkeypatch, monitor_seconds=5)
+    assert manager.network.sent[0][0].reply_to == ""
+
+
+def test_a_multicall_answers_for_all(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_calls, "reply_to", lambda: "4f2a@reply_1")
+    manager.calls.multicall_start({}, REQUEST, ["east", "west"], 10.0)
+    assert [message.reply_to for message, _, _ in manager.network.sent] == ["", ""]
 
 
 def test_a_cast_is_answered_when_it_is_sent(manager: Manager) -> None:

@@ -10,19 +10,21 @@ from cells import exceptions
 from tests.unit.drivers.test_outbox import A, Office, wait_for
 
 GONE = exceptions.ManagerGone("The manager a-1 of cell a is gone.", cell="a")
+CLIENT_GONE = exceptions.ClientGone("No client waits on a-1 of the broker of cell a.", cell="a")
 
 
-def test_a_manager_that_is_gone_says_nothing_about_its_cell(
-    office: Callable[..., Office], caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("gone", [GONE, CLIENT_GONE], ids=["manager", "client"])
+def test_a_manager_or_client_that_is_gone_says_nothing_about_its_cell(
+    office: Callable[..., Office], caplog: pytest.LogCaptureFixture, gone: exceptions.CellsError
 ) -> None:
     caplog.set_level("INFO")
     one = office()
-    one.driver.failures["a"] = GONE
+    one.driver.failures["a"] = gone
     one.send(A, "1")
     wait_for(lambda: "1" in one.failures, "it has failed")
-    assert one.failures["1"] is GONE
+    assert one.failures["1"] is gone
     assert one.deliveries == []
-    assert one.counters.as_dict() == {"undelivered.ManagerGone": 1}
+    assert one.counters.as_dict() == {f"undelivered.{type(gone).__name__}": 1}
     assert [record.levelname for record in caplog.records if "a-1" in record.getMessage()] == ["INFO"]
     del one.driver.failures["a"]
     one.send(A, "2")

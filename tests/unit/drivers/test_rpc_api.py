@@ -16,8 +16,9 @@ from oslo_config import cfg
 from cells import conf as cells_conf
 from cells import exceptions
 from cells.db.rows import NeighborRow
-from cells.drivers import rpc, versions
+from cells.drivers import client_queue, rpc, versions
 from cells.drivers.base import DriverSettings
+from cells.drivers.reply_address import ReplyAddress
 from cells.messages import MESSAGE_TYPES
 from tests.text_message import TextMessage
 
@@ -222,3 +223,32 @@ def send(api: rpc.InterCellRPCAPI, message: TextMessage, *, is_many: bool) -> No
         api.send_messages_to_cell(neighbor("east"), [message])
     else:
         api.send_message_to_cell(neighbor("east"), message)
+
+
+REPLY = dataclasses.replace(GONE_TOO, server="", item=None, reply_to=ReplyAddress("4f2a", "reply_1"))
+
+
+def test_a_client_that_has_no_queue_is_gone_and_its_cell_is_not(
+    api: rpc.InterCellRPCAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise oslo_messaging.MessageUndeliverable(amqp.NotFound("no queue"), "", "key", "{}")
+
+    monkeypatch.setattr(client_queue, "put", fail)
+    with pytest.raises(exceptions.ClientGone, match="No client waits on reply_1 of the broker of cell east") as caught:
+        api.send_message_to_cell(neighbor("east"), REPLY)
+    assert caught.value.cell == "east"
+
+
+def test_a_broker_that_is_away_takes_no_reply_either(api: rpc.InterCellRPCAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ConnectionRefusedError("away")
+
+    monkeypatch.setattr(client_queue, "put", fail)
+    with pytest.raises(exceptions.NeighborUnreachable, match="The broker of cell east did not take a message"):
+        api.send_message_to_cell(neighbor("east"), REPLY)
+
+
+@pytest.mark.parametrize(("url", "is_reached"), [("rabbit://host/a", True), ("zmq+ipc:///run/east", False)])
+def test_only_on_rabbitmq_are_clients_reached(url: str, is_reached: bool) -> None:
+    assert rpc.CellsRPCDriver(settings()).reaches_clients(neighbor("east", url)) is is_reached

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cells import exceptions
-from cells.drivers.rpc_server import DirectRPCServer, LongAnswer
+from cells.drivers.rpc_server import ANSWERED, DirectRPCServer, LongAnswer, reply_to
 
 
 class Incoming:
@@ -98,3 +98,38 @@ def test_what_a_method_raises_or_returns_is_sent_at_once(incoming: Incoming) -> 
     take(exceptions.CellNotFound("no"), incoming)
     assert incoming.said[1] == "value"
     assert isinstance(incoming.said[3], exceptions.CellNotFound)
+
+
+def test_a_client_that_has_its_answer_is_sent_none(incoming: Incoming) -> None:
+    answer: LongAnswer[object] = LongAnswer()
+    take(answer, incoming)
+    answer.set_result(ANSWERED)
+    take(ANSWERED, incoming)
+    assert incoming.said == ["ack", "ack"]
+
+
+class FromRabbit(Incoming):
+    """A message as the driver for RabbitMQ makes it."""
+
+    def __init__(self, queue: str | None, client_timeout: float | None) -> None:
+        super().__init__()
+        self.msg_id, self.reply_q, self.client_timeout = "4f2a", queue, client_timeout
+
+
+def test_who_asks_can_be_answered_by_others_if_it_waits_on_a_queue() -> None:
+    seen = []
+
+    class Noting(Dispatcher):
+        def dispatch(self, _: Any) -> Any:
+            seen.append(reply_to())
+
+    for message in (
+        FromRabbit("reply_1", None),
+        Incoming(),  # of another driver
+        FromRabbit("reply_1", 2.0),  # it has to be told that its call still runs
+        FromRabbit(None, None),  # a cast
+    ):
+        server = DirectRPCServer.__new__(DirectRPCServer)
+        server.dispatcher = Noting(None)
+        server._process_incoming([message])
+    assert seen == ["4f2a@reply_1", "", "", ""]

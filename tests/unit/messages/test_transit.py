@@ -63,6 +63,7 @@ CALLS = [
     call(),
     call(need_response=False, fanout=True),
     call(time_left=5, reply_server="manager-1", traceparent="00-a-b-01"),
+    call(reply_server="manager-1", reply_to="4f2a@reply_1"),
     call(fanout=None, need_response=None, reply_server=None, traceparent=None, time_left=None),
     call(unknown="key", stream=True),
     item("targeted_request", routing_path="az1", target_cell="az1!east!child1", direction="up"),
@@ -75,6 +76,7 @@ ANSWERS = [
     answer(need_response=True, time_left=0.0),
     answer(target_cell="az1!east!api!west"),
     answer(target_cell="az1!east!api!west", reply_server="manager-1"),
+    answer(target_cell="az1!east!api!west", reply_server="manager-1", reply_to="4f2a@reply_1"),
 ]
 
 
@@ -95,6 +97,7 @@ def test_nothing_but_the_way_and_the_time_changes() -> None:
     [
         pytest.param(item("targeted_request", routing_path="api", target_cell="api!east"), id="it is for this cell"),
         pytest.param(answer(target_cell="az1!east"), id="so is its answer"),
+        pytest.param(answer(reply_server="manager-1", reply_to="4f2a@reply_1"), id="its client can be reached"),
         pytest.param(item("broadcast_request"), id="a broadcast"),
         pytest.param(call(trace=[]), id="it is traced"),
         pytest.param(call(time_left=0.0), id="it is late"),
