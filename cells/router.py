@@ -36,6 +36,7 @@ from cells.messages import (
 )
 from cells.neighbors import NeighborTable
 from cells.pending import Growing, Monitor, PendingCalls
+from cells.receipts import Receipts
 from cells.shortcut import Shortcut
 
 LOG = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ class Router:
         execution: Execution,
         pending: PendingCalls,
         outboxes: Outboxes,
+        receipts: Receipts,
         counters: Counters,
         limits: Limits,
     ) -> None:
@@ -94,7 +96,7 @@ class Router:
         self._execution = execution
         self._pending = pending
         self._outboxes = outboxes
-        self._shortcut = Shortcut(outboxes, counters)
+        self._shortcut = Shortcut(outboxes, receipts, counters)
         self._counters = counters
         self._limits = limits
 

@@ -39,6 +39,7 @@ from cells.neighbors import Changes, NeighborTable
 from cells.outgoing import OutgoingMessages
 from cells.pending import PendingCalls
 from cells.picker import Picker
+from cells.receipts import Receipts
 from cells.router import Limits, Router
 from cells.service_calls import ServiceCalls
 from cells.services import raw_failures
@@ -92,6 +93,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
                 open_links=conf.cells.max_open_links,
             ),
         )
+        self.receipts = Receipts()
         self.pending = PendingCalls(conf.cells.max_pending_calls, self.counters)
         self.threads = WorkerThreads(conf.cells.endpoint_threads, conf.cells.max_pending_calls, "cells-endpoint")
         self.link_versions = LinkVersions(self.table, versions.resolve_cap(conf.upgrade_levels.intercell))
@@ -104,6 +106,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             execution=execution,
             pending=self.pending,
             outboxes=self.outboxes,
+            receipts=self.receipts,
             counters=self.counters,
             limits=Limits(
                 call_timeout_seconds=conf.cells.call_timeout,
@@ -304,6 +307,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             LOG.warning("Calls of services of this cell that still run are given up.")
         if is_serving:
             self._close_own_broker()
+        self.receipts.stop()
         self.outboxes.stop(min(self._conf.cells.send_timeout, LAST_SENDS_SECONDS))
         self.drivers.close()
         self._source.close()

@@ -1,7 +1,7 @@
 """The shortcut on the last link of the way back: what a call returns goes to its client, not through its manager.
 
-The manager that asked still waits for it: it is told that the client has its answer, and gets the answer itself
-if the client could not be reached.
+The manager that asked still waits for it: it is told, a little later, that the client has its answer, and gets the
+answer itself if the client could not be reached.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from cells import exceptions
 from cells.counters import Counters
 from cells.drivers.outbox import Outboxes
 from cells.messages import Hop, ResponseMessage
+from cells.receipts import Receipts
 
 HandOver = Callable[[Hop], object]
 
@@ -20,8 +21,9 @@ HandOver = Callable[[Hop], object]
 class Shortcut:
     """Sends answers straight to clients.  Thread-safe."""
 
-    def __init__(self, outboxes: Outboxes, counters: Counters) -> None:
+    def __init__(self, outboxes: Outboxes, receipts: Receipts, counters: Counters) -> None:
         self._outboxes = outboxes
+        self._receipts = receipts
         self._counters = counters
 
     def take(self, hop: Hop, hand_over: HandOver) -> bool:
@@ -42,7 +44,7 @@ class Shortcut:
 
         def sent() -> None:
             self._counters.count("shortcut")
-            hand_over(replace(hop, message=response.answered()))
+            self._receipts.add(lambda: hand_over(replace(hop, message=response.answered())))
 
         self._outboxes.send(hop.neighbor, reply, not_sent, sent)
         return True

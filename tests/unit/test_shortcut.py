@@ -44,7 +44,12 @@ class Way:
         self.outboxes = Outboxes()
         self.counters = Counters()
         self.hops: list[Hop] = []
-        self._shortcut = Shortcut(self.outboxes, self.counters)  # type: ignore[arg-type]  # as far as it is used
+        self.receipts: list[Callable[[], object]] = []
+        self._shortcut = Shortcut(self.outboxes, self, self.counters)  # type: ignore[arg-type]  # as far as they are used
+
+    def add(self, tell: Callable[[], object]) -> None:
+        """As Receipts, whenever the test wants."""
+        self.receipts.append(tell)
 
     def take(self, message: Message, version: str = "1.3") -> bool:
         hop = Hop(row("api", is_parent=True), message, "api", version)
@@ -65,6 +70,10 @@ def test_the_client_is_sent_the_value_and_its_manager_that_it_was(way: Way) -> N
     assert (cell, reply.reply_to, json.loads(reply.to_json())) == ("api", CLIENT, {"disk": 1})
     assert way.hops == []
     way.outboxes.on_sent()
+    # That can wait: nobody waits for it.
+    assert way.hops == []
+    (tell,) = way.receipts
+    tell()
     (hop,) = way.hops
     assert json.loads(hop.message.payload_text)["method_kwargs"]["responses"] == []
     assert hop.neighbor.name == "api"

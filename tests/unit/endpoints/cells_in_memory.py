@@ -28,6 +28,7 @@ from cells.neighbors import NeighborTable
 from cells.path import CellPath
 from cells.pending import PendingCalls
 from cells.picker import Picker
+from cells.receipts import Receipts
 from cells.router import Limits, Router
 from cells.services.allowed import AllowedServices
 from cells.services.local import LocalServices
@@ -74,6 +75,7 @@ class CellInMemory:
             execution=execution,
             pending=self.pending,
             outboxes=self._outboxes,
+            receipts=Receipts(),
             counters=self.counters,
             limits=Limits(),
         )
