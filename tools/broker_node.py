@@ -1,7 +1,7 @@
 """A RabbitMQ node of one's own: it shares nothing with the machine's, which is left alone.
 
 The benchmark needs a plugin that the machine's node may not have enabled, and more
-connections than one should take from somebody else's.
+connections than one should take from somebody else's; tests stop a node, freeze it and start it again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from tools.free_ports import free_ports
 from tools.manager_process import ProcessError
 from tools.polling import poll
 
@@ -29,14 +30,17 @@ USER = "guest"
 
 
 class BrokerNode:
-    """A node that listens on a free port of 127.0.0.1 while the ``with`` block runs.
+    """A node on a free port of 127.0.0.1; it runs while the ``with`` block does, or from ``start`` to ``stop``.
 
     :param directory: where it keeps everything
-    :param names: its virtual hosts, there from its start on
+    :param names: its virtual hosts, there from its first start on
     :param plugins: to enable, ``["rabbitmq_shovel"]``
+    :param schedulers: threads that it computes on; None: one for each processor
     """
 
-    def __init__(self, directory: Path, names: Sequence[str], plugins: Sequence[str] = ()) -> None:
+    def __init__(
+        self, directory: Path, names: Sequence[str], plugins: Sequence[str] = (), schedulers: int | None = None
+    ) -> None:
         self._directory = directory
         self.port, distribution_port = free_ports(2)
         self._process: subprocess.Popen[bytes] | None = None
@@ -64,31 +68,51 @@ class BrokerNode:
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(directory / "enabled_plugins"),
             # The script then becomes the node, so that signals go to the node itself.
             "RABBITMQ_ALLOW_INPUT": "true",
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput"
+            + (f" +S {schedulers}:{schedulers}" if schedulers else ""),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
         }
 
     def __enter__(self) -> BrokerNode:
         try:
-            with (self._directory / "console.log").open("ab") as log:
-                self._process = subprocess.Popen(
-                    [program("rabbitmq-server")],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    env=self._environment,
-                    cwd=self._directory,
-                    # Ctrl-C is for whoever started it, and it is stopped from there.
-                    start_new_session=True,
-                )
-            poll(self._is_answering, f"the node on port {self.port} answers", START_TIMEOUT_SECONDS)
+            return self.start().wait_ready()
         except BaseException:
-            self._stop()
+            self.stop()
             raise
-        return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._stop()
+        self.stop()
+
+    def start(self) -> BrokerNode:
+        """Start it and return at once."""
+        with (self._directory / "console.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [program("rabbitmq-server")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                cwd=self._directory,
+                # Ctrl-C is for whoever started it, and it is stopped from there.
+                start_new_session=True,
+            )
+        return self
+
+    def wait_ready(self) -> BrokerNode:
+        """Wait until it answers on its port.
+
+        :raises ProcessError: it has ended
+        """
+        poll(self._is_answering, f"the node on port {self.port} answers", START_TIMEOUT_SECONDS)
+        return self
+
+    def freeze(self) -> None:
+        """From now on it takes connections and bytes, and answers nothing."""
+        os.killpg(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Go on as if nothing had been."""
+        os.killpg(self.pid, signal.SIGCONT)
 
     def url(self, name: str, scheme: str = "rabbit") -> str:
         """The URL of one of its virtual hosts."""
@@ -97,7 +121,7 @@ class BrokerNode:
     @property
     def pid(self) -> int:
         """Of the node's process."""
-        assert self._process is not None, "The node runs while the with block does."
+        assert self._process is not None, "The node has been started."
         return self._process.pid
 
     def control(self, *arguments: str) -> str:
@@ -119,11 +143,13 @@ class BrokerNode:
             raise ProcessError(f"rabbitmqctl {arguments[0]} ended with {done.returncode}: {done.stderr}{done.stdout}")
         return done.stdout
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Stop it in an orderly way, frozen or not.  May be called twice."""
         process, self._process = self._process, None
         if process is None:
             return
         with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGCONT)
             process.terminate()
         try:
             process.wait(STOP_TIMEOUT_SECONDS)
@@ -166,15 +192,6 @@ def program(name: str) -> str:
 def _find(name: str) -> str:
     behind = PROGRAMS / name
     return str(behind) if behind.exists() else shutil.which(name) or ""
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on just now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def _definitions(names: Sequence[str]) -> dict[str, object]:

@@ -21,7 +21,7 @@ from cells import conf as cells_conf
 from cells.brokerless.keys import KeyStore
 from cells.db import migration
 from tests.contract.transport_bus import Place
-from tests.integration.rabbitmq import free_ports
+from tools.free_ports import free_ports
 
 GROUP = "oslo_messaging_zmq"
 OPTIONS: dict[str, Any] = {"matchmaker_heartbeat_freq": 1, "matchmaker_heartbeat_ttl": 3, "delivery_timeout": 5.0}

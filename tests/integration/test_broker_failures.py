@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.processes import Tree
-from tests.integration.rabbitmq import OwnBroker, VirtualHostPool, free_ports
+from tests.integration.rabbitmq import VirtualHostPool
+from tools.broker_node import BrokerNode
+from tools.free_ports import free_ports
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 
@@ -21,7 +23,7 @@ SLACK_SECONDS = 8
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory, rabbitmq: VirtualHostPool, own_broker: OwnBroker) -> Iterator[Tree]:
+def tree(tmp_path_factory: pytest.TempPathFactory, rabbitmq: VirtualHostPool, own_broker: BrokerNode) -> Iterator[Tree]:
     """api and west on the machine's broker, east and az1 on one that the tests may break."""
     tree = Tree(
         tmp_path_factory.mktemp("brokers"),
@@ -79,7 +81,7 @@ def test_neighbor_that_can_not_be_reached(tree: Tree, rabbitmq: VirtualHostPool,
     poll(lambda: problem not in api.cells("topology").stdout, "the neighbour is forgotten")
 
 
-def test_frozen_broker_holds_nobody_else_up(tree: Tree, own_broker: OwnBroker) -> None:
+def test_frozen_broker_holds_nobody_else_up(tree: Tree, own_broker: BrokerNode) -> None:
     own_broker.freeze()
     try:
         waiting = [tree["api"].begin("call", "east", "ping") for _ in range(2)]
@@ -93,7 +95,7 @@ def test_frozen_broker_holds_nobody_else_up(tree: Tree, own_broker: OwnBroker) -
     poll(lambda: works(tree["api"], "api!east!az1"), "the tree works again", 60)
 
 
-def test_broker_is_restarted_and_no_process_with_it(tree: Tree, own_broker: OwnBroker) -> None:
+def test_broker_is_restarted_and_no_process_with_it(tree: Tree, own_broker: BrokerNode) -> None:
     processes = [manager.running.pid for manager in tree]
     own_broker.stop()
     try:

@@ -11,6 +11,7 @@ import kombu
 import pytest
 
 from cells.drivers.reply_address import ReplyAddress
+from tests.integration.rabbitmq import amqp_url
 from tests.integration.test_versions import Pair, pair  # noqa: F401  # a fixture
 from tools.polling import poll
 
@@ -24,7 +25,7 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self.address = ReplyAddress(uuid.uuid4().hex, f"reply_{uuid.uuid4().hex}")
-        self._connection = kombu.Connection(url.replace("rabbit://", "amqp://"))
+        self._connection = kombu.Connection(amqp_url(url))
         self._channel: Any = self._connection.channel()
         self._channel.queue_declare(self.address.queue, exclusive=True)
 

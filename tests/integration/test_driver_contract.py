@@ -8,7 +8,8 @@ import pytest
 
 from cells.drivers.rpc import CellsRPCDriver
 from tests.contract.suite import Bus, DriverContract, opened
-from tests.integration.rabbitmq import VirtualHostPool, free_ports
+from tests.integration.rabbitmq import VirtualHostPool
+from tools.free_ports import free_ports
 
 pytestmark = pytest.mark.rabbitmq
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.processes import Tree
-from tests.integration.rabbitmq import VirtualHostPool, free_ports
+from tests.integration.rabbitmq import VirtualHostPool
+from tools.free_ports import free_ports
 from tools.manager_process import Finished
 from tools.polling import poll
 

@@ -13,7 +13,8 @@ from tests.contract.notifications import PoolContract
 from tests.contract.rpc_failures import CallMonitorContract
 from tests.contract.transport import TransportContract
 from tests.contract.transport_bus import Place, TransportBus, opened
-from tests.integration.rabbitmq import VirtualHostPool, free_ports
+from tests.integration.rabbitmq import VirtualHostPool
+from tools.free_ports import free_ports
 
 pytestmark = pytest.mark.rabbitmq
 

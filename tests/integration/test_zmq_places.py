@@ -20,7 +20,7 @@ from tests.contract.suite import Bus, DriverContract
 from tests.contract.suite import opened as opened_driver
 from tests.contract.transport_bus import TransportBus, opened
 from tests.contract.zmq_places import addresses, directory, encrypted_addresses, migrated, registry, sockets
-from tests.integration.rabbitmq import free_ports
+from tools.free_ports import free_ports
 
 __all__ = ["directory", "migrated"]
 

@@ -18,8 +18,8 @@ from cells.brokerless import frames
 from cells.brokerless.connections import Connection, ConnectionLost, Connections, NotTried, PeerUnreachable
 from cells.brokerless.frames import Request
 from cells.brokerless.server import Delivery
-from tests.integration.rabbitmq import free_ports
 from tests.unit.brokerless.serving import WAIT_SECONDS, ServingProcess, ended, on_thread
+from tools.free_ports import free_ports
 from tools.polling import poll
 
 KEY = "key"

@@ -20,8 +20,8 @@ from cells.brokerless.driver import ZmqDriver
 from cells.brokerless.keys import KeyStore
 from cells.brokerless.listener import Incoming
 from cells.brokerless.server import Delivery
-from tests.integration.rabbitmq import free_ports
 from tests.unit.brokerless.serving import WAIT_SECONDS, ServingProcess, ended, on_thread
+from tools.free_ports import free_ports
 from tools.polling import poll
 
 TARGET = Target(topic="cells", server="one", exchange="openstack")

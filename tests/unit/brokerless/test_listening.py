@@ -13,8 +13,8 @@ from cells import exceptions
 from cells.brokerless import frames
 from cells.brokerless.keys import KeyStore
 from cells.brokerless.listening import Listening, Places
-from tests.integration.rabbitmq import free_ports
 from tests.unit.brokerless.serving import RawClient, ended, on_thread
+from tools.free_ports import free_ports
 
 LIMIT = 1000
 REFUSED = (frames.REFUSED, b"nobody serves it there")

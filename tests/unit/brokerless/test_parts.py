@@ -19,8 +19,8 @@ from cells.brokerless.inbox import PolledInbox
 from cells.brokerless.matchmaker import MatchMakerBase
 from cells.brokerless.parts import Parts
 from cells.brokerless.server import Delivery
-from tests.integration.rabbitmq import free_ports
 from tests.unit.brokerless.serving import WAIT_SECONDS, RawClient, ended, on_thread
+from tools.free_ports import free_ports
 from tools.polling import poll
 
 KEY = "openstack~cells"
