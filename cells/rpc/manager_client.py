@@ -10,8 +10,8 @@ import oslo_messaging
 
 from cells import exceptions
 from cells.conf import cells as options
+from cells.drivers import own_broker
 from cells.drivers.transport import BROKER_ERRORS
-from cells.rpc import own_broker
 from cells.rpc.exceptions import MessageDeliveryFailure, Timeout
 from cells.services import answers
 from cells.services.answers import Answer

@@ -12,8 +12,8 @@ import pytest
 
 import cells.rpc
 from cells import conf as cells_conf
+from cells.drivers.own_broker import reach, retries_within
 from cells.drivers.transport import open_transport
-from cells.rpc.own_broker import reach, retries_within
 
 SLACK_SECONDS = 1.5
 

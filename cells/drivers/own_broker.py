@@ -1,7 +1,7 @@
 """The broker of the own cell, for which a client of oslo.messaging would wait for ever while it is away.
 
 Whatever ``timeout`` and ``retry`` say, its RabbitMQ driver opens the queue for replies first, and
-tries that without an end; and a ``retry`` of None has none either.  The library asks its manager
+tries that without an end; and a ``retry`` of None has none either.  What asks a manager asks it
 through here, so that it gives up in time.
 """
 
