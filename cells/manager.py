@@ -7,14 +7,16 @@ returns a future and holds no thread while it waits.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from concurrent import futures
 from typing import Any
 
 import oslo_messaging
 
-from cells import topology_report, transport_url
+from cells import exceptions, topology_report, transport_url
 from cells.budget import want_timeout
+from cells.casts import unpack
 from cells.cell import Cell
 from cells.counters import Counters
 from cells.db.rows import NeighborRow
@@ -28,15 +30,18 @@ from cells.promises import then
 from cells.router import Router
 from cells.topology import Topology
 
+LOG = logging.getLogger(__name__)
+
 
 class CellsManager:
-    """The RPC endpoint for services of the local cell, version 1.1.
+    """The RPC endpoint for services of the local cell, version 1.2.
 
     ``ctxt`` is everywhere the request context as a dict; ``kwargs`` are JSON values.
-    1.1 added ``trace`` and the broadcasts whose answers are asked for as they come.
+    1.1 added ``trace`` and the broadcasts whose answers are asked for as they come,
+    1.2 ``cast_many``.
     """
 
-    target = oslo_messaging.Target(version="1.1")
+    target = oslo_messaging.Target(version="1.2")
 
     def __init__(  # noqa: PLR0913  # the parts that the composition root wires together, by keyword
         self,
@@ -92,6 +97,22 @@ class CellsManager:
             self._router.cast(
                 self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=False)
             )
+
+    def cast_many(self, ctxt: dict[str, Any], casts: list[str]) -> None:  # noqa: ARG002  # each has its own
+        """As :meth:`cast`, many times; what is wrong with one of them is no harm to the others.
+
+        :param casts: JSON texts, see :mod:`cells.casts`
+        """
+        for text in want(casts, list, "casts"):
+            try:
+                with self._outgoing.noting_refusals("cast"):
+                    arguments = unpack(text)
+                self.cast(**arguments)
+            except exceptions.CellsError as error:
+                LOG.debug("One of %d casts was refused: %s", len(casts), error)
+            except Exception as error:  # a bug must cost one cast
+                LOG.warning("A request failed: %s: %s", type(error).__name__, error)
+                LOG.debug("Where it failed:", exc_info=error)
 
     def locate(self, ctxt: dict[str, Any], cell_name: str) -> str:  # noqa: ARG002  # oslo's signature
         """The way from this cell to ``cell_name``.

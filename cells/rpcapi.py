@@ -17,6 +17,7 @@ import oslo_messaging
 
 from cells import exceptions, failure
 from cells.broadcast_answers import BroadcastAnswers, CellAnswer
+from cells.casts import Casts
 from cells.context import RequestContext
 from cells.drivers.transport import BROKER_ERRORS
 
@@ -57,6 +58,7 @@ class CellsAPI:
         target = oslo_messaging.Target(topic=topic, version=VERSION, exchange=exchange)
         self._client = oslo_messaging.get_rpc_client(transport, target, version_cap=version_cap, retry=1)
         _check_cap(self._client, version_cap)
+        self._casts = Casts(self._client)
         self._timeout = timeout
         self._exception_modules = exception_modules
 
@@ -80,8 +82,10 @@ class CellsAPI:
         """Call the endpoint ``method`` in another cell and do not wait for it.
 
         Nothing tells whether it got there; :meth:`locate` tells before whether the way is known.
+        What many threads cast at the same time goes to the manager in one request: see :mod:`cells.casts`.
         """
-        self._client.cast(_values(ctxt), "cast", cell_name=cell, method_name=method, method_kwargs=dict(kwargs or {}))
+        arguments = {"cell_name": cell, "method_name": method, "method_kwargs": dict(kwargs or {})}
+        self._casts.send(_values(ctxt), arguments)
 
     def locate(self, ctxt: Context, cell: str) -> str:
         """The way from this cell to another, ``az1!east!api``.
