@@ -59,6 +59,7 @@ class Casts:
         self._alone_until = 0.0
         self._group = GroupCommit(
             self._send_many,
+            fewest=2 if self._is_certain else FEWEST_OF_CALL,
             max_items=MAX_CASTS,
             max_characters=MAX_CHARACTERS,
             max_waiting=MAX_WAITING,
@@ -87,8 +88,6 @@ class Casts:
         if self._is_certain:
             self._client.prepare(version=VERSION).cast({}, "cast_many", casts=casts)
             return
-        if len(casts) < FEWEST_OF_CALL:
-            raise NotTogether
         client = self._client.prepare(
             version=VERSION,
             timeout=KEPT_SECONDS,

@@ -15,7 +15,13 @@ from cells.group_commit import GroupCommit, NotTogether, OutcomeUnknown
 from tools.polling import poll
 
 PATIENCE_SECONDS = 10.0
-LIMITS = {"max_items": 100, "max_characters": 1000, "max_waiting": 100, "patience_seconds": PATIENCE_SECONDS}
+LIMITS = {
+    "fewest": 2,
+    "max_items": 100,
+    "max_characters": 1000,
+    "max_waiting": 100,
+    "patience_seconds": PATIENCE_SECONDS,
+}
 
 
 class Desk:
@@ -130,6 +136,29 @@ def test_a_leader_makes_one_publish_and_those_who_come_later_another(desk: Desk)
     assert desk.sent == [("a",), ("b", "c"), ("d", "e")]
 
 
+def test_few_go_alone_side_by_side_and_the_rest_together(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(fewest=3)
+    brought = desk.bring("a", "b")
+    desk.wait_begun(2)
+    brought += desk.bring("c", "d", "e")
+    desk.let_go(None)
+    desk.wait_begun(3)
+    desk.open()
+    done(brought)
+    assert sorted(desk.sent) == [("a",), ("b",), ("c", "d", "e")]
+
+
+def test_those_who_wait_go_alone_if_they_are_too_few(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(fewest=3)
+    brought = desk.bring("a", "b", "c", "d")
+    desk.let_go(None)
+    desk.wait_begun(4)
+    desk.open()
+    done(brought)
+    assert sorted(desk.sent) == [("a",), ("b",), ("c",), ("d",)]
+    assert not desk.group._senders
+
+
 @pytest.mark.parametrize(
     ("limits", "expected"),
     [
@@ -241,11 +270,12 @@ def test_who_leads_no_more_can_not_take_the_lead_from_who_does(make_desk: Callab
     desk = make_desk(patience_seconds=0.05)
     brought = desk.bring("stuck", "b")
     desk.wait_begun(2)
-    assert desk.group._leader is None
+    assert not desk.group._senders
     leader = desk.bring("c")
     desk.open()
     done([*brought, *leader])
     assert desk.group._leader is None
+    assert not desk.group._senders
     assert not desk.group._waiting
 
 
@@ -264,11 +294,12 @@ def test_who_sends_for_others_and_does_not_come_back_is_not_waited_for_without_e
     items=st.lists(st.integers(1, 12), min_size=1, max_size=8),
     max_items=st.integers(1, 8),
     max_waiting=st.integers(0, 8),
+    fewest=st.integers(2, 4),
     max_characters=st.integers(1, 60),
     failing=st.sets(st.integers(0, 40)),
 )
 def test_each_item_is_sent_once_in_the_order_of_its_thread_or_its_caller_is_told(
-    items: list[int], max_items: int, max_waiting: int, max_characters: int, failing: set[int]
+    items: list[int], fewest: int, max_items: int, max_waiting: int, max_characters: int, failing: set[int]
 ) -> None:
     sent: list[str] = []
     lock = threading.Lock()
@@ -286,6 +317,7 @@ def test_each_item_is_sent_once_in_the_order_of_its_thread_or_its_caller_is_told
 
     group = GroupCommit(
         publish,
+        fewest=fewest,
         max_items=max_items,
         max_characters=max_characters,
         max_waiting=max_waiting,
@@ -308,4 +340,5 @@ def test_each_item_is_sent_once_in_the_order_of_its_thread_or_its_caller_is_told
     by_thread = [[text for text in sent if text.startswith(f"{thread}:")] for thread in range(len(items))]
     assert by_thread == taken
     assert group._leader is None
+    assert not group._senders
     assert not group._waiting
