@@ -1,0 +1,121 @@
+"""Casts of many threads over a real broker: each gets to a manager once, of whatever release that is."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from concurrent import futures
+from pathlib import Path
+from typing import Any
+
+import oslo_messaging
+import pytest
+
+from cells import casts
+from cells import conf as cells_conf
+from cells.drivers import rpc_server
+from cells.drivers.transport import open_transport
+from cells.rpcapi import CellsAPI
+from tests.integration.clients import ConnectTo
+from tests.integration.processes import OPTIONS, make_manager
+from tests.integration.rabbitmq import VirtualHostPool
+from tests.integration.transports import CellTransport
+from tools.manager_process import ManagerProcess
+from tools.polling import poll
+
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(120)]
+
+THREADS = 16
+CASTS = 40
+
+
+class OldManager:
+    """Of a release that reads version 1.1 of the manager's API."""
+
+    target = oslo_messaging.Target(version="1.1")
+
+    def __init__(self) -> None:
+        self.taken: list[dict[str, Any]] = []
+
+    def cast(self, ctxt: dict[str, Any], cell_name: str, method_name: str, method_kwargs: dict[str, Any]) -> None:
+        self.taken.append(method_kwargs)
+
+
+@pytest.fixture
+def manager(tmp_path: Path, rabbitmq: VirtualHostPool) -> Iterator[ManagerProcess]:
+    url = rabbitmq.take()
+    manager = make_manager(tmp_path, "api", CellTransport(url, url, {}), options=OPTIONS)
+    manager.sync_database()
+    try:
+        manager.start()
+        manager.wait_ready()
+        yield manager
+    finally:
+        manager.kill()
+
+
+@contextlib.contextmanager
+def old_manager(beside: ManagerProcess) -> Iterator[OldManager]:
+    transport = open_transport(cells_conf.load([]), beside.transport_url)
+    manager = OldManager()
+    server = rpc_server.get_server(transport, oslo_messaging.Target(topic="cells", server="old"), [manager])
+    server.start()
+    try:
+        yield manager
+    finally:
+        server.stop()
+        server.wait()
+        transport.cleanup()
+
+
+def cast_from_threads(api: CellsAPI) -> None:
+    """To a cell that nobody knows, so that the manager counts what it gets."""
+    start = threading.Barrier(THREADS)
+
+    def work(thread: int) -> None:
+        start.wait(30)
+        for number in range(CASTS):
+            api.cast({"user_id": str(thread)}, "nowhere", "note", {"thread": thread, "number": number})
+
+    with futures.ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(work, range(THREADS)))
+
+
+def refused(api: CellsAPI) -> int:
+    return int(api.status({})["counters"].get("refused.CellNotFound", 0))
+
+
+def test_each_gets_to_the_manager_once(manager: ManagerProcess, connect_to: ConnectTo) -> None:
+    api = connect_to(manager)
+    cast_from_threads(api)
+    poll(lambda: refused(api) >= THREADS * CASTS, "all casts are there")
+    assert refused(api) == THREADS * CASTS
+
+
+def test_old_manager_beside_a_new_one_costs_nothing(
+    manager: ManagerProcess, connect_to: ConnectTo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Asked again and again, so that both are.
+    monkeypatch.setattr(casts, "ALONE_SECONDS", 0.0)
+    api = connect_to(manager)
+    with old_manager(manager) as old:
+        cast_from_threads(api)
+        poll(lambda: len(old.taken) > 0, "the old one has got some")
+    poll(lambda: refused(api) + len(old.taken) >= THREADS * CASTS, "all casts are there")
+    assert refused(api) + len(old.taken) == THREADS * CASTS
+    assert len({(each["thread"], each["number"]) for each in old.taken}) == len(old.taken)
+
+
+def test_what_is_cast_while_no_manager_runs_waits_for_the_next(
+    manager: ManagerProcess, connect_to: ConnectTo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(casts, "ANSWER_SECONDS", 1)
+    api = connect_to(manager)
+    refused(api)
+    manager.terminate()
+    cast_from_threads(api)
+    manager.start()
+    manager.wait_ready()
+    poll(lambda: refused(api) >= THREADS * CASTS, "all casts are there")
+    assert refused(api) == THREADS * CASTS
