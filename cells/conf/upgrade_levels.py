@@ -24,8 +24,12 @@ what is spoken with whom, and why.
         help="""
 Highest version of the manager's own API for its clients to use.
 
-A version. Unset: the newest that this release knows. For the time in which
-managers and the services of one cell are of different releases.
+A version. Unset: the newest that this release knows, and where a manager might
+read less without anybody hearing of it, it is asked: managers of several
+releases may serve the cell. A version is taken at its word: with ``1.2`` casts
+that many threads of a client make at the same time go to the manager in one
+request without asking, so set it only where all managers of the cell read it
+("cells-0.2" reads 1.1). With less than ``1.2`` each cast goes alone.
 """,
     ),
 ]
