@@ -10,7 +10,7 @@ import itertools
 import statistics
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,8 @@ from bench.speed import THREADS
 
 #: Casts of each thread and round, as a multiple of what a round has of calls.
 CASTS_FOR_A_CALL = 3
+#: [upgrade_levels] cells of a client that knows that all managers of its cell read it.
+CAP = "1.2"
 
 
 @dataclass(frozen=True)
@@ -45,17 +47,24 @@ def rows(run: Run) -> list[Row]:
         PlainCall(urls[0]) as plain,
         Chain(made, urls[1:]) as chain,
     ):
-        plain_rates, cells_rates = measure(plain_way(plain), one_hop_way(chain), run.rounds, run.calls)
-    ratios = [cells / plain for plain, cells in zip(plain_rates, cells_rates, strict=True)]
+        rates = measure([plain_way(plain), *(one_hop_way(chain, cap) for cap in (None, CAP))], run.rounds, run.calls)
+    plain_rates, cells_rates, capped_rates = rates
     return [
         Row("plain casts, 16 threads (the unit)", run.rounds, _detail(plain_rates), 1.0, "x"),
         Row(
             "one-hop casts, 16 threads",
             run.rounds,
             _detail(cells_rates),
-            statistics.median(ratios),
+            _ratio(cells_rates, plain_rates),
             "x",
             Aim(">=", 1.0, "x"),
+        ),
+        Row(
+            f"the same under [upgrade_levels] cells = {CAP}",
+            run.rounds,
+            _detail(capped_rates),
+            _ratio(capped_rates, plain_rates),
+            "x",
         ),
     ]
 
@@ -68,23 +77,27 @@ def plain_way(plain: PlainCall) -> Way:
     )
 
 
-def one_hop_way(chain: Chain) -> Way:
-    """A client casts to its manager, which sends it on to an endpoint of the child."""
+def one_hop_way(chain: Chain, cap: str | None) -> Way:
+    """A client casts to its manager, which sends it on to an endpoint of the child.
+
+    :param cap: [upgrade_levels] cells of the client
+    """
+    api = chain.client(cap)
     return Way(
-        cast=lambda arguments: chain.api.cast(chain.context, chain.path(1), "arrive", arguments),
+        cast=lambda arguments: api.cast(chain.context, chain.path(1), "arrive", arguments),
         arrived=lambda series, expected: chain.call(1, "arrived", series=series, expected=expected),
     )
 
 
-def measure(plain: Way, cells: Way, rounds: int, calls: int) -> tuple[list[float], list[float]]:
-    """Casts per second of both ways, in each round."""
+def measure(ways: Sequence[Way], rounds: int, calls: int) -> list[list[float]]:
+    """Casts per second of each way, in each round."""
     count = calls * CASTS_FOR_A_CALL
-    rates: tuple[list[float], list[float]] = ([], [])
-    for way in (plain, cells):
-        rate(way, "warm", 20)
+    for index, way in enumerate(ways):
+        rate(way, f"warm-{index}", 20)
+    rates: list[list[float]] = [[] for _ in ways]
     for number in range(rounds):
-        for way, found in zip((plain, cells), rates, strict=True):
-            found.append(rate(way, str(number), count))
+        for index, way in enumerate(ways):
+            rates[index].append(rate(way, f"{number}-{index}", count))
     return rates
 
 
@@ -112,6 +125,10 @@ def rate(way: Way, series: str, count: int) -> float:
     if errors:
         raise errors[0]
     return THREADS * count / (last_arrival(way.arrived, series, THREADS * count) - started_at)
+
+
+def _ratio(rates: list[float], unit: list[float]) -> float:
+    return statistics.median(each / one for each, one in zip(rates, unit, strict=True))
 
 
 def _detail(rates: list[float]) -> str:

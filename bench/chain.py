@@ -77,7 +77,8 @@ class Chain:
             manager.wait_ready()
         transport = connect(firsts[0].transport_url)
         stack.callback(transport.cleanup)
-        self.api = CellsAPI(transport, timeout=30)
+        self._transport = transport
+        self.api = self.client()
         self.context = get_admin_context()
         if len(firsts) > 1:
             stack.enter_context(serving(firsts[1].transport_url))
@@ -98,6 +99,13 @@ class Chain:
             manager.begin_stop()
         for manager in self._managers:
             manager.stop()
+
+    def client(self, cap: str | None = None) -> CellsAPI:
+        """A client of the topmost cell.
+
+        :param cap: [upgrade_levels] cells
+        """
+        return CellsAPI(self._transport, timeout=30, version_cap=cap)
 
     def path(self, hops: int) -> str:
         """The cell so many hops below the topmost one."""
