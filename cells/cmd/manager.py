@@ -20,7 +20,7 @@ from oslo_log import log
 
 from cells import conf as cells_conf
 from cells import exceptions
-from cells.cmd import listeners, logs, memory
+from cells.cmd import envelopes, listeners, logs, memory
 
 if TYPE_CHECKING:
     from cells.service import CellsService
@@ -59,6 +59,7 @@ def _run(conf: cfg.ConfigOpts) -> int:
 
     sys.setswitchinterval(SWITCH_SECONDS)
     listeners.sleep_between_messages()
+    envelopes.install()
     signals: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda received, _frame: signals.put(signal.Signals(received)))

@@ -10,7 +10,7 @@ from typing import Any
 from cells import exceptions
 from cells.messages.base import Message
 from cells.messages.broadcast import BroadcastMessage
-from cells.messages.fields import check_size, load, want, want_direction, want_name
+from cells.messages.fields import check_size, load, load_with, want, want_direction, want_name
 from cells.messages.response import ResponseMessage
 from cells.messages.targeted import TargetedMessage
 from cells.path import MAX_NAME_LENGTH, CellPath
@@ -84,7 +84,7 @@ def salvage(came: object, default_max_hop_count: int) -> Message | None:
 def _lenient_object(came: object) -> Mapping[str, Any]:
     if isinstance(came, Mapping):
         return came
-    return load(came, _lenient) if isinstance(came, str) else {}
+    return load_with(_lenient, came) if isinstance(came, str) else {}
 
 
 def _number_or_null(digits: str) -> float | None:

@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from cells import exceptions
 from cells.budget import LONGEST_SECONDS
 from cells.neighbors import Direction
@@ -117,17 +119,32 @@ def _number(digits: str) -> float:
 
 # Made once: json.loads would make a decoder for each message.
 _strict = json.JSONDecoder(parse_float=_number, parse_constant=_number)
+#: Takes a third of the time, and gives the same, integers of any size too; but there are texts that it does not read.
+_quick = msgspec.json.Decoder()
 
 
-def load(text: str, decoder: json.JSONDecoder = _strict) -> Mapping[str, Any]:
+def load(text: str) -> Mapping[str, Any]:
     """The JSON object that ``text`` holds.
 
-    :raises cells.exceptions.MalformedMessage: it holds none
+    :raises cells.exceptions.MalformedMessage: it holds none, or numbers that JSON does not have
     """
+    try:
+        data = _quick.decode(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return load_with(_strict, text)
+    return _object(data)
+
+
+def load_with(decoder: json.JSONDecoder, text: str) -> Mapping[str, Any]:
+    """As :func:`load`, with another decoder."""
     try:
         data = decoder.decode(text)
     except (ValueError, RecursionError) as error:
         raise exceptions.MalformedMessage(f"The message is no JSON: {error}") from error
+    return _object(data)
+
+
+def _object(data: object) -> Mapping[str, Any]:
     if not isinstance(data, dict):
         raise exceptions.MalformedMessage(f"A message must be a JSON object, not {type(data).__name__}.")
     return data

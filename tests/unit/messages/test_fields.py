@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from cells import exceptions, messages
 from cells.budget import LONGEST_SECONDS
 from cells.messages import Message
-from cells.messages.fields import MAX_EVENT_KEYS, MAX_TRACE, load
+from cells.messages.fields import MAX_EVENT_KEYS, MAX_TRACE, _strict, load, load_with
 from tests.unit.messages import captures
 
 NOW = 1000.0
@@ -160,3 +162,23 @@ def test_any_value_of_any_new_key_is_refused_or_can_be_sent_on(name: str, values
 def test_a_payload_that_is_no_object_is_an_error_of_the_message(text: str) -> None:
     with pytest.raises(exceptions.MalformedMessage):
         load(text)
+
+
+@given(VALUES)
+def test_a_payload_is_read_as_the_standard_library_reads_it(value: Any) -> None:
+    text = json.dumps({"value": value})
+    assert outcome(load, text) == outcome(partial(load_with, _strict), text)
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "1e-400", "-0", "-9223372036854775809", '"\ud800"', '{"a": 1, "a": 2}'])
+def test_an_odd_value_is_read_as_the_standard_library_reads_it(text: str) -> None:
+    text = f'{{"value": {text}}}'
+    assert outcome(load, text) == outcome(partial(load_with, _strict), text)
+
+
+def outcome(read: Callable[[str], object], text: str) -> str:
+    """What is read, and of which types, or the error."""
+    try:
+        return repr(read(text))
+    except exceptions.MalformedMessage as error:
+        return error.message
