@@ -59,6 +59,7 @@ def _run(conf: cfg.ConfigOpts) -> int:
 
     sys.setswitchinterval(SWITCH_SECONDS)
     listeners.sleep_between_messages()
+    listeners.take_a_few_ahead()
     envelopes.install()
     signals: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

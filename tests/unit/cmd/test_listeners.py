@@ -1,9 +1,12 @@
-"""The listeners of the daemon sleep between messages, as long as oslo.messaging has what that takes."""
+"""The listeners of the daemon sleep between messages and take little ahead, as far as oslo.messaging can do that."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
-from oslo_messaging._drivers import amqpdriver
+from oslo_config import cfg
+from oslo_messaging._drivers import amqpdriver, impl_rabbit
 
 from cells.cmd import listeners
 
@@ -25,3 +28,27 @@ def test_another_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     before = amqpdriver.ACK_REQUEUE_EVERY_SECONDS_MIN
     assert not listeners.sleep_between_messages()
     assert before == amqpdriver.ACK_REQUEUE_EVERY_SECONDS_MIN
+
+
+@pytest.fixture
+def _prefetch_as_before() -> Iterator[None]:
+    option = next(option for option in impl_rabbit.rabbit_opts if option.name == "rabbit_qos_prefetch_count")
+    before = option.default
+    yield
+    cfg.set_defaults(impl_rabbit.rabbit_opts, rabbit_qos_prefetch_count=before)
+
+
+@pytest.mark.usefixtures("_prefetch_as_before")
+def test_a_few_messages_are_taken_ahead_unless_the_configuration_says_how_many() -> None:
+    assert listeners.take_a_few_ahead()
+    conf = cfg.ConfigOpts()
+    conf.register_opts(impl_rabbit.rabbit_opts, group="oslo_messaging_rabbit")
+    conf([])
+    assert conf.oslo_messaging_rabbit.rabbit_qos_prefetch_count == listeners.TAKEN_AHEAD
+    conf.set_override("rabbit_qos_prefetch_count", 7, group="oslo_messaging_rabbit")
+    assert conf.oslo_messaging_rabbit.rabbit_qos_prefetch_count == 7
+
+
+def test_another_driver_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(impl_rabbit, "rabbit_opts", [])
+    assert not listeners.take_a_few_ahead()
