@@ -21,6 +21,10 @@ LARGE_BYTES = 256 * 1024
 #: Python runs one thread at a time: more heaps would only be more holes.
 HEAPS = 2
 
+#: New objects after which the garbage collector looks for circles of dead ones.  A cast of many makes thousands
+#: and hardly any circle, so that Python's own 700 had it look several times at each.
+MANY_OBJECTS = 20_000
+
 
 def return_large_blocks() -> bool:
     """Have freed blocks go back to the system, unless the environment tunes the C library itself.
@@ -46,3 +50,4 @@ def spare_what_stays() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(MANY_OBJECTS)
