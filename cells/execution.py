@@ -39,20 +39,28 @@ class Execution:
         """Whether the endpoint's answer may take its time."""
         return self._endpoints.may_block(method)
 
-    def run(self, message: Message, on_response: OnResponse, still_working: Callable[[], object]) -> None:
+    def run(
+        self,
+        message: Message,
+        on_response: OnResponse,
+        still_working: Callable[[], object],
+        *,
+        only_errors: bool = False,
+    ) -> None:
         """Run the endpoint.  Never raises, and does not wait for it.
 
         :param on_response: called with what it returned or raised; not at all if the same message has run before
         :param still_working: what the endpoint calls to say that its answer will still come
+        :param only_errors: who waits for nothing is called with what it raised, and not with what it returned
         """
         try:
             if not self._is_new(message):
                 self._counters.count("dropped", "duplicate")
                 LOG.info("A %s message (%s) came by %s once more.", message.message_type, message.method, message.route)
             elif self._endpoints.may_block(message.method):
-                self._threads.run(lambda: self._run(message, on_response, still_working))
+                self._threads.run(partial(self._run, message, on_response, still_working, only_errors=only_errors))
             else:
-                self._run(message, on_response, still_working)
+                self._run(message, on_response, still_working, only_errors=only_errors)
         except exceptions.CellsError as error:
             self._counters.count("refused", type(error).__name__)
             on_response(Response(str(message.route), error=error))
@@ -62,7 +70,9 @@ class Execution:
         is_from_here = message.is_at_source or message.response_to is not None
         return is_from_here or self._seen.is_new(message.id, message.route)
 
-    def _run(self, message: Message, on_response: OnResponse, still_working: Callable[[], object]) -> None:
+    def _run(
+        self, message: Message, on_response: OnResponse, still_working: Callable[[], object], *, only_errors: bool
+    ) -> None:
         assert self._cell is not None, "bind() comes before the first message"  # noqa: S101  # wiring, not input
         # It may have waited for a thread.
         if message.is_late(time.monotonic()):
@@ -86,30 +96,40 @@ class Execution:
             traceparent=opened.traceparent,
             still_working=still_working,
         )
-        response = self._response(message, partial(self._endpoints.invoke, call))
-        if isinstance(response.value, futures.Future):
-            response.value.add_done_callback(lambda done: on_response(self._response(message, done.result)))
-        else:
-            on_response(response)
+        self._tell(message, partial(self._endpoints.invoke, call), on_response, only_errors=only_errors)
 
-    def _response(self, message: Message, ask: Callable[[], Any]) -> Response:
-        """What ``ask`` returns or raises."""
-        path = str(message.route)
-        error: Exception
+    def _tell(self, message: Message, ask: Callable[[], Any], on_response: OnResponse, *, only_errors: bool) -> None:
+        """Call ``on_response`` with what ``ask`` returns or raises, as soon as that is known."""
+        error: Exception | SystemExit
         try:
-            return Response(path, ask())
-        except exceptions.CellsError as raised:
+            value = ask()
+        except (Exception, SystemExit) as raised:
             error = raised
+        else:
+            if isinstance(value, futures.Future):
+                value.add_done_callback(
+                    lambda done: self._tell(message, done.result, on_response, only_errors=only_errors)
+                )
+            elif not only_errors:
+                on_response(Response(str(message.route), value))
+            return
+        on_response(Response(str(message.route), error=self._noted(message, error)))
+
+    def _noted(self, message: Message, error: Exception | SystemExit) -> Exception:
+        """What the caller hears of an error that an endpoint raised: it is counted, and logged if it is of no kind."""
+        if isinstance(error, exceptions.CellsError):
             self._counters.count("failed", type(error).__name__)
-        except Exception as raised:  # whatever an endpoint raises is the caller's
-            error = raised
-        except SystemExit as raised:  # it would end the thread that reads messages, and nobody would be told
-            error = RuntimeError(f"The endpoint wanted to end the process: SystemExit({raised.code!r:.80})")
-        if not isinstance(error, exceptions.CellsError):
-            self._counters.count("failed", "Exception")
-            LOG.warning("The endpoint %s failed: %s: %s", message.method, type(error).__name__, error)
-            LOG.debug("Where it failed:", exc_info=error)
-        return Response(path, error=error)
+            return error
+        # SystemExit would end the thread that reads messages, and nobody would be told.
+        told = (
+            error
+            if isinstance(error, Exception)
+            else RuntimeError(f"The endpoint wanted to end the process: SystemExit({error.code!r:.80})")
+        )
+        self._counters.count("failed", "Exception")
+        LOG.warning("The endpoint %s failed: %s: %s", message.method, type(told).__name__, told)
+        LOG.debug("Where it failed:", exc_info=told)
+        return told
 
 
 def too_late(message: Message, counters: Counters) -> Response:

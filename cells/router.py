@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent import futures
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 from cells import exceptions, replies
 from cells.counters import Counters
@@ -35,6 +36,7 @@ from cells.messages import (
     salvage,
 )
 from cells.neighbors import NeighborTable
+from cells.onward import Onward
 from cells.pending import Growing, Monitor, PendingCalls
 from cells.receipts import Receipts
 from cells.shortcut import Shortcut
@@ -43,11 +45,8 @@ LOG = logging.getLogger(__name__)
 
 #: Takes JSON texts of Response; an empty list of them says that the answer will still come.
 Answer = Callable[..., object]
+Found = TypeVar("Found")
 
-
-#: When more comes for a neighbour than is sent, what comes waits in this cell's broker: a cast of many may hold up
-#: the thread that reads for so long.  Only a neighbour that takes messages slower than they come costs others that.
-BACK_PRESSURE_SECONDS = 0.2
 #: More than any release sends: a bound for what a neighbour has us do at a time.
 MAX_MESSAGES_OF_CAST = 1024
 
@@ -69,6 +68,10 @@ class Patience:
     is_own: bool = False
     monitor: Monitor | None = None
     growing: Growing | None = None
+
+
+#: Of a message that nobody answers.
+NO_PATIENCE = Patience(0.0)
 
 
 class Router:
@@ -145,7 +148,7 @@ class Router:
         """
         answers: futures.Future[Sequence[str]] = futures.Future()
         sent = [Response(str(message.route)).to_json()]
-        self._advance(message, answers.set_result, Patience(0.0), lambda: answers.set_result(sent))
+        self._advance(message, answers.set_result, NO_PATIENCE, lambda: answers.set_result(sent))
         return answers
 
     def cast(self, message: Message) -> None:
@@ -154,7 +157,7 @@ class Router:
         :raises cells.exceptions.RoutingError: this cell does not know the way
         """
         plan = message.plan(self._table.snapshot(), self._versions.toward)
-        self._carry_out(message, plan, None, Patience(0.0))
+        self._carry_out(message, plan, None, NO_PATIENCE)
 
     def receive(self, came: object) -> None:
         """Take what has come from a neighbour.  Never raises.
@@ -164,7 +167,10 @@ class Router:
         """
         now = time.monotonic()
         if not isinstance(came, list):
-            self._receive(came, now)
+            alone = self._safely(self._read, came, now)
+            if alone is not None:
+                self._counters.count("received")
+                self._safely(self._arrived, alone, now)
             return
         if len(came) > MAX_MESSAGES_OF_CAST:
             self._counters.count("rejected", "MessageTooLarge", times=len(came))
@@ -172,28 +178,37 @@ class Router:
             return
         limit = self._limits.max_message_bytes
         relay = Relay(self._cell_name, self._table.snapshot(), self._versions.toward, limit, now)
-        passed_on = sum(self._receive(item, now, relay) for item in came)
-        self._counters.count("received", times=passed_on)
+        found = [self._safely(self._look, one, now, relay) for one in came]
+        self._counters.count("received", times=len(found) - found.count(None))
+        onward = Onward(self._outboxes, self._not_passed_on, now)
+        for one, message in zip(came, found, strict=True):
+            if isinstance(message, Transit):
+                onward.add(one, message)
+            elif message is not None:
+                if not message.is_at_target:
+                    # What goes on from here must not overtake what came before it.
+                    onward.send()
+                self._safely(self._arrived, message, now)
+        onward.send()
 
-    def _receive(self, came: object, now: float, relay: Relay | None = None) -> bool:
-        """Take one message; True if it was only on its way and is not counted yet."""
+    def _safely(self, work: Callable[..., Found], *arguments: object) -> Found | None:
+        """What ``work`` returns: a bug must cost one message, not the manager."""
         try:
-            transit = None if relay is None else relay.transit(came)
-            if transit is not None:
-                fail = partial(self._not_passed_on, came, now, transit)
-                # On the thread that reads answers nothing is waited for.
-                is_patient = transit.message.message_type != ResponseMessage.message_type
-                patient_until = now + BACK_PRESSURE_SECONDS if is_patient else 0.0
-                self._outboxes.send(transit.neighbor, transit.message, fail, patient_until=patient_until)
-                return True
-            message = self._read(came, now)
-            if message is not None:
-                self._counters.count("received")
-                self._arrived(message, now)
-        except Exception:  # a bug must cost one message, not the manager
+            return work(*arguments)
+        except Exception:
             self._counters.count("rejected", "Bug")
             LOG.exception("A message could not be handled.")
-        return False
+            return None
+
+    def _look(self, came: object, now: float, relay: Relay) -> Transit | Message | None:
+        """What came as one of many; None if it was refused."""
+        found = relay.read(came)
+        if found is not None:
+            return found
+        message = self._read(came, now)
+        if message is not None:
+            relay.learn(came, message)
+        return message
 
     def _arrived(self, message: Message, now: float) -> None:
         if message.trace is not None:
@@ -201,14 +216,16 @@ class Router:
         answer = partial(self._reply, message) if message.needs_response else None
         if message.is_late(now):
             self._settle(message, answer, too_late(message, self._counters))
+        elif message.is_at_target:
+            self._run_here(message, answer)
         else:
-            self._advance(message, answer, self._patience(message, now))
+            self._advance(message, answer, NO_PATIENCE if answer is None else self._patience(message, now))
 
-    def _not_passed_on(self, came: object, now: float, transit: Transit, error: exceptions.CellsError) -> None:
+    def _not_passed_on(self, came: object, now: float, neighbor: str, error: exceptions.CellsError) -> None:
         message = self._read(came, now)
         if message is not None:
             answer = partial(self._reply, message) if message.needs_response else None
-            self._settle(message, answer, Response(str(message.route.child(transit.neighbor.name)), error=error))
+            self._settle(message, answer, Response(str(message.route.child(neighbor)), error=error))
 
     def _read(self, came: object, now: float) -> Message | None:
         limits = self._limits
@@ -270,11 +287,15 @@ class Router:
             if own_answer is not None and plan.streams and plan.hops and self._execution.may_block(message.method):
                 # Who waits has to know for whom, even if the endpoint here never ends.
                 own_answer(())
-            self._execution.run(
-                message,
-                partial(self._settle, message, own_answer),
-                _nothing if own_answer is None else partial(own_answer, ()),
-            )
+            self._run_here(message, own_answer)
+
+    def _run_here(self, message: Message, answer: Answer | None) -> None:
+        self._execution.run(
+            message,
+            partial(self._settle, message, answer),
+            _nothing if answer is None else partial(answer, ()),
+            only_errors=answer is None,
+        )
 
     def _await(self, message: Message, plan: Plan, parts: Sequence[str], answer: Answer, patience: Patience) -> None:
         self._pending.expect(
@@ -356,7 +377,7 @@ class Router:
         if too_large is not None:
             self._counters.count("failed", "MessageTooLarge")
             response = answering([too_large])
-        self._advance(response.noting("answered", time.time()), None, Patience(0.0))
+        self._advance(response.noting("answered", time.time()), None, NO_PATIENCE)
 
 
 def _nothing(_: object = None) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,8 +19,8 @@ from cells import exceptions
 from cells.counters import Counters
 from cells.drivers.base import Outgoing, Target
 from cells.drivers.registry import Drivers
-from cells.drivers.sender import Sender, report
-from cells.drivers.waiting import OnFailure, OnSent
+from cells.drivers.sender import Refusal, Sender, report
+from cells.drivers.waiting import OnFailure, OnSent, Parcel
 
 LOG = logging.getLogger(__name__)
 
@@ -75,13 +75,20 @@ class Outboxes:
         :param patient_until: when its queue is full, wait for room until then (seconds of the monotonic clock), as
             long as its broker takes what is sent
         """
-        while True:
+        self.send_all(cell, [(message, on_failure, on_sent)], patient_until=patient_until)
+
+    def send_all(self, cell: Target, parcels: Sequence[Parcel], *, patient_until: float = 0.0) -> None:
+        """As :meth:`send`, for messages that go to the same neighbour, in their order, for little more."""
+        done = 0
+        while done < len(parcels):
+            refused: list[Refusal] = []
             try:
-                if self._outbox(cell).put(message, on_failure, on_sent, patient_until):
-                    return
+                count, refused = self._outbox(cell).put(parcels, done, patient_until)
             except exceptions.DeliveryError as error:
-                self.give_up(error, on_failure)
-                return
+                count, refused = 1, [(error, parcels[done][1])]
+            done += count
+            for reason, on_failure in refused:
+                self.give_up(reason, on_failure)
 
     def reaches_clients(self, cell: Target) -> bool:
         """Whether the clients of ``cell`` can be sent answers themselves; see the driver."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cells import exceptions
 from cells.drivers.base import Outgoing, Target
-from cells.drivers.waiting import OnFailure, OnSent, Waiting, WaitingMessages
+from cells.drivers.waiting import OnFailure, Parcel, Waiting, WaitingMessages
 
 if TYPE_CHECKING:
     from cells.drivers.outbox import Outboxes
@@ -20,6 +20,9 @@ LOG = logging.getLogger(__name__)
 #: How long a neighbour is not waited for after it had no room in time: it is slower than what comes for it, and
 #: who waits for it keeps others waiting.
 IMPATIENCE_SECONDS = 5.0
+
+#: Why a message is not queued, and who is to be told.
+Refusal = tuple[exceptions.CellsError, OnFailure]
 
 
 class Sender:
@@ -47,31 +50,43 @@ class Sender:
         self.thread = threading.Thread(target=self._run, name=f"cells-send-{cell.name}", daemon=True)
         self.thread.start()
 
-    def put(self, message: Outgoing, on_failure: OnFailure, on_sent: OnSent | None, patient_until: float) -> bool:
-        """Queue a message; False if the outbox is closing and another one has to be made.
+    def put(self, parcels: Sequence[Parcel], start: int, patient_until: float) -> tuple[int, list[Refusal]]:
+        """Queue ``parcels[start:]``, in their order.
 
         :param patient_until: how long to wait for room while the neighbour takes what is sent
-        :raises cells.exceptions.DeliveryError: the queue is full, or the broker hangs
+        :returns: how many of them are done with; if that is not all, the outbox is closing and another one has to be
+            made for the others.  And those that are refused: the queue is full, or the broker hangs
         """
+        done, refused = start, []
         with self._changed:
-            if self.is_closing:
-                return False
-            if self._stall is not None:
-                # A new one each time: one that is raised again and again keeps every message that it refused.
-                raise exceptions.NeighborUnreachable(self._stall.message, cell=self.cell.name)
-            if not self._wait_for_room(message.size_bytes, patient_until):
-                return self.put(message, on_failure, on_sent, 0.0)
-            self.used_at = time.monotonic()
-            try:
-                self._waiting.put(Waiting(self.used_at, message, on_failure, on_sent))
-            except OverflowError as error:
-                raise exceptions.NeighborBusy(
-                    f"{error} for cell {self.cell.name} already: its broker is slower than what is sent to it; "
-                    "try again later.",
-                    cell=self.cell.name,
-                ) from None
-            self._changed.notify()
-            return True
+            while done < len(parcels) and not self.is_closing:
+                message, on_failure, _ = parcels[done]
+                error: exceptions.CellsError
+                if self._stall is not None:
+                    # A new one each time: one that is raised again and again keeps every message that it refused.
+                    error = exceptions.NeighborUnreachable(self._stall.message, cell=self.cell.name)
+                elif not self._wait_for_room(message.size_bytes, patient_until):
+                    patient_until = 0.0
+                    continue
+                else:
+                    now = time.monotonic()
+                    count = self._waiting.put(parcels, done, now)
+                    if count:
+                        self.used_at = now
+                        done += count
+                        self._changed.notify()
+                        continue
+                    error = self._busy(message)
+                refused.append((error, on_failure))
+                done += 1
+        return done - start, refused
+
+    def _busy(self, message: Outgoing) -> exceptions.CellsError:
+        return exceptions.NeighborBusy(
+            f"{self._waiting.overflow(message.size_bytes)} for cell {self.cell.name} already: its broker is slower "
+            "than what is sent to it; try again later.",
+            cell=self.cell.name,
+        )
 
     def _wait_for_room(self, size_bytes: int, until: float) -> bool:
         """Called with the lock; wait while the neighbour takes what is sent.
@@ -137,7 +152,11 @@ class Sender:
     def _send_current(self) -> None:
         now = time.monotonic()
         current = self._current
-        refusals = [self._refusal(waiting, now) for waiting in current]
+        failed_at = self._failed_at
+        refusals = [
+            self._refusal(waiting, now) if waiting.queued_at <= failed_at or waiting.message.is_late(now) else None
+            for waiting in current
+        ]
         fresh = [waiting.message for waiting, refusal in zip(current, refusals, strict=True) if refusal is None]
         error = self._send(fresh) if fresh else None
         with self._changed:
@@ -152,14 +171,11 @@ class Sender:
                 report(waiting.on_sent)
 
     def _refusal(self, waiting: Waiting, now: float) -> exceptions.CellsError | None:
-        """Why a message is not even tried, or None."""
+        """Why a message is not even tried."""
         if waiting.queued_at <= self._failed_at:
             # What waited while an attempt failed shares its fate: a dead broker costs
             # everybody one attempt, not one each in turn.
             return self._failure
-        return self._too_late(waiting, now) if waiting.message.is_late(now) else None
-
-    def _too_late(self, waiting: Waiting, now: float) -> exceptions.CellsError:
         return exceptions.CellTimeout(
             f"A message waited {now - waiting.queued_at:.3g} seconds for the broker of cell {self.cell.name}, until "
             "nobody waited for its answer any more: it was not sent.",

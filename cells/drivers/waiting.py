@@ -6,7 +6,7 @@ Messages share a cast because they wait, and never wait in order to share one.
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from cells import exceptions
@@ -16,6 +16,8 @@ from cells.drivers.base import Outgoing
 OnFailure = Callable[[exceptions.CellsError], None]
 #: Called when the broker has taken a message.  Must not block.
 OnSent = Callable[[], object]
+#: A message, and who is to be told what becomes of it.
+Parcel = tuple[Outgoing, OnFailure, "OnSent | None"]
 
 #: Bounds of one cast of many messages.  More would save little, and make a message wait for the last of them.
 MAX_MESSAGES = 256
@@ -53,22 +55,22 @@ class WaitingMessages:
             return f"{self._bytes} bytes of messages wait ([cells] send_queue_bytes)"
         return ""
 
-    def put(self, waiting: Waiting) -> None:
-        """Add a message.
-
-        :raises OverflowError: there is no room; says why
-        """
-        size_bytes = waiting.message.size_bytes
-        overflow = self.overflow(size_bytes)
-        if overflow:
-            raise OverflowError(overflow)
-        self._count += 1
-        self._bytes += size_bytes
-        kind = _kind(waiting.message)
-        queue = self._queues.get(kind)
-        if queue is None:
-            queue = self._queues[kind] = collections.deque()
-        queue.append(waiting)
+    def put(self, parcels: Sequence[Parcel], start: int, queued_at: float) -> int:
+        """Add ``parcels[start:]``, as many of them as there is room for; returns how many that is."""
+        count = 0
+        for message, on_failure, on_sent in parcels[start:]:
+            size_bytes = message.size_bytes
+            if self.overflow(size_bytes):
+                break
+            count += 1
+            self._count += 1
+            self._bytes += size_bytes
+            kind = _kind(message)
+            queue = self._queues.get(kind)
+            if queue is None:
+                queue = self._queues[kind] = collections.deque()
+            queue.append(Waiting(queued_at, message, on_failure, on_sent))
+        return count
 
     def take(self) -> list[Waiting]:
         """The message that has waited longest, and those after it that may share a cast with it."""

@@ -73,6 +73,8 @@ class Plan:
 
 #: The part of the answers that a cell gives itself; no neighbour has this name.
 HERE = ""
+#: All there is to do with a message that has come to its end: it is made once, not for each of them.
+RUN_HERE = Plan(run_here=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +126,11 @@ class Message:
     @property
     def is_at_source(self) -> bool:
         return len(self.route) == 1
+
+    @property
+    def is_at_target(self) -> bool:
+        """Whether it goes to no other cell from here."""
+        return False
 
     @property
     def response_to(self) -> str | None:

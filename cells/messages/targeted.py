@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cells import exceptions
 from cells.drivers import versions
-from cells.messages.base import HERE, Hop, Message, Plan, Toward
+from cells.messages.base import HERE, RUN_HERE, Hop, Message, Plan, Toward
 from cells.messages.fields import want
 from cells.neighbors import Direction, Neighbors
 from cells.path import ANY_NEIGHBOR, CellPath
@@ -27,6 +27,10 @@ class TargetedMessage(Message):
     target: CellPath
 
     @property
+    def is_at_target(self) -> bool:
+        return self.route == self.target
+
+    @property
     def return_path(self) -> CellPath:
         return self.route.reversed()
 
@@ -35,8 +39,8 @@ class TargetedMessage(Message):
 
     def plan(self, neighbors: Neighbors, toward: Toward) -> Plan:
         waits = self.is_at_source and self.needs_response
-        if self.route == self.target:
-            return Plan(run_here=True, awaited=(HERE,) if waits else None)
+        if self.is_at_target:
+            return Plan(run_here=True, awaited=(HERE,)) if waits else RUN_HERE
         hop = self._next_hop(neighbors, toward)
         return Plan(hops=(hop,), awaited=(hop.answered_by,) if waits else None)
 

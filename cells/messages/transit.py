@@ -1,19 +1,22 @@
-"""A message of a cast of many on its way through this cell, read no further than a cell on the way has to.
+"""The messages of a cast of many, read no further than this cell has to.
 
-It does what :meth:`TargetedMessage.plan` and :meth:`Message.sealed` do, for the one case in which there
-is nothing to decide but the next hop, and makes no message of it: a relay spends its time here.  Whatever
+Most are on their way through, or at their end, and alike: see :mod:`cells.messages.alike`.  For those that are only
+on their way it is done here what :meth:`TargetedMessage.plan` and :meth:`Message.sealed` do, for the one case in which
+there is nothing to decide but the next hop, and no message is made of them: a relay spends its time here.  Whatever
 is not that case, or not as it should be, takes the long way, which says what is wrong with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from cells.budget import LONGEST_SECONDS
 from cells.db.rows import NeighborRow
 from cells.drivers import versions
-from cells.messages.base import MAX_HOPS, Toward
+from cells.messages.alike import Alike, Own, split
+from cells.messages.base import MAX_HOPS, Message, Toward
 from cells.messages.response import ResponseMessage
 from cells.messages.sealed import HEAD_BYTES, SealedMessage
 from cells.messages.targeted import TargetedMessage
@@ -23,9 +26,6 @@ from cells.path import MAX_NAME_LENGTH, MAX_REMEMBERED_LENGTH, step
 UP, DOWN = Direction.UP.value, Direction.DOWN.value
 TARGETED, RESPONSE = TargetedMessage.message_type, ResponseMessage.message_type
 
-#: Names that have to be there, and names that may be; they go on as they came.
-NAMES = {TARGETED: ("method_name", "uuid"), RESPONSE: ("method_name", "uuid", "response_uuid")}
-OPTIONAL_NAMES = ("reply_server", "reply_to", "traceparent")
 #: What more there is to such a message is done on the long way.
 ODD_KEYS = frozenset(("trace", "ctxt", "method_kwargs"))
 
@@ -41,6 +41,65 @@ class Transit(NamedTuple):
     message: SealedMessage
 
 
+@dataclass(frozen=True)
+class _Onward:
+    """Messages that are passed on to the same neighbour in the same form."""
+
+    neighbor: NeighborRow
+    version: str
+    #: the keys that they share, as they leave this cell
+    keys: Mapping[str, Any]
+    server: str
+
+    def read(self, own: Own, now: float, limit_bytes: int) -> Transit:
+        payload = own.payload
+        if type(payload) is not str or len(payload) + HEAD_BYTES > limit_bytes:
+            raise _TakesTheLongWay
+        keys = self.keys
+        head = {**keys, "uuid": _name(own.id)}
+        message_type, deadline = keys["message_type"], None
+        if message_type == RESPONSE:
+            head["response_uuid"] = _name(own.answers)
+        elif own.time_left is not None:
+            deadline = _deadline(own.time_left, now)
+        if own.reply_to is not None:
+            is_last_hop = message_type == RESPONSE and (keys["fanout"] or self.server)
+            if is_last_hop:
+                # It may go straight to the client.
+                raise _TakesTheLongWay
+            head["reply_to"] = _name(own.reply_to)
+        if own.traceparent is not None:
+            head["traceparent"] = _name(own.traceparent)
+        return Transit(
+            self.neighbor,
+            SealedMessage(message_type, keys["fanout"], self.version, head, payload, self.server, deadline),
+        )
+
+
+@dataclass(frozen=True)
+class _Arrived:
+    """Messages that are read as one before them was."""
+
+    first: Message
+
+    def read(self, own: Own, now: float, limit_bytes: int) -> Message:
+        payload, first = own.payload, self.first
+        if type(payload) is not str or len(payload) > limit_bytes:
+            raise _TakesTheLongWay
+        is_answer = isinstance(first, ResponseMessage)
+        if is_answer and own.time_left is not None:
+            raise _TakesTheLongWay
+        changes: dict[str, Any] = {"answers": _name(own.answers)} if is_answer else {}
+        return first.but(
+            id=_name(own.id),
+            payload=payload,
+            deadline=None if own.time_left is None else _deadline(own.time_left, now),
+            reply_to="" if own.reply_to is None else _name(own.reply_to),
+            traceparent="" if own.traceparent is None else _name(own.traceparent),
+            **changes,
+        )
+
+
 class Relay:
     """A cell on the way, as it is while it looks at the messages of one cast."""
 
@@ -51,45 +110,46 @@ class Relay:
         self._toward = toward
         self._limit_bytes = limit_bytes
         self._now = now
-        #: next cell and direction -> the neighbour and the direction from here, if many travel to it together
-        self._ways: dict[tuple[str, str], tuple[NeighborRow, str, str]] = {}
+        self._alike: Alike[_Onward | _Arrived] = Alike()
 
-    def transit(self, came: object) -> Transit | None:
-        """The next hop of what came, if all there is to do is to pass it on."""
-        if not isinstance(came, dict) or not came.keys().isdisjoint(ODD_KEYS):
+    def read(self, came: object) -> Transit | Message | None:
+        """The next hop of what came, if all there is to do is to pass it on; the message if one like it was learned."""
+        if type(came) is not dict:
             return None
+        shared, own = split(came)
+        found = self._alike.find(shared)
         try:
-            return self._transit(came)
+            if found is None:
+                found = self._onward(shared)
+                self._alike.add(shared, found)
+            return found.read(own, self._now, self._limit_bytes)
         except (_TakesTheLongWay, KeyError):
             return None
 
-    def _transit(self, came: Mapping[str, Any]) -> Transit:
+    def learn(self, came: object, message: Message) -> None:
+        """Read what is like ``came`` as ``message``, which it has become on the long way."""
+        if type(came) is dict and message.payload is not None:
+            self._alike.add(split(came)[0], _Arrived(message))
+
+    def _onward(self, came: Mapping[str, Any]) -> _Onward:
         message_type = came["message_type"]
-        if message_type != TARGETED and message_type != RESPONSE:
+        if (message_type != TARGETED and message_type != RESPONSE) or not came.keys().isdisjoint(ODD_KEYS):
             raise _TakesTheLongWay
-        payload, target = came["payload"], came["target_cell"]
-        if type(payload) is not str or len(payload) + HEAD_BYTES > self._limit_bytes:
-            raise _TakesTheLongWay
+        target = came["target_cell"]
         route, name, is_last = self._step(came["routing_path"], target)
         neighbor, direction, version = self._way(came["direction"], name)
-        head = {key: _name(came[key]) for key in NAMES[message_type]}
-        for key in OPTIONAL_NAMES:
-            if came.get(key) is not None:
-                head[key] = _name(came[key])
+        names = {"method_name": _name(came["method_name"])}
+        if came.get("reply_server") is not None:
+            names["reply_server"] = _name(came["reply_server"])
         hop_count, max_hop_count = _hops(came)
-        needs_response, is_fanout = _flag(came, "need_response"), _flag(came, "fanout")
-        deadline, server = None, ""
-        if message_type == TARGETED:
-            deadline = _deadline(came.get("time_left"), self._now)
-        else:
+        needs_response, is_fanout, server = _flag(came, "need_response"), _flag(came, "fanout"), ""
+        if message_type == RESPONSE:
             # As ResponseMessage: who waits may not be known, and an answer has no answer.
-            if is_last and "reply_to" in head:
-                raise _TakesTheLongWay
-            server = head.get("reply_server", "") if is_last else ""
+            server = names.get("reply_server", "") if is_last else ""
             needs_response, is_fanout = False, is_last and not server
         keys: dict[str, Any] = {
             "message_type": message_type,
-            **head,
+            **names,
             "direction": direction,
             "need_response": needs_response,
             "fanout": is_fanout,
@@ -98,19 +158,17 @@ class Relay:
             "hop_count": hop_count,
             "max_hop_count": max_hop_count,
         }
-        return Transit(neighbor, SealedMessage(message_type, is_fanout, version, keys, payload, server, deadline))
+        return _Onward(neighbor, version, keys, server)
 
     def _way(self, direction: object, name: str) -> tuple[NeighborRow, str, str]:
         """The neighbour, the direction from here, and the version that is spoken with it."""
         if direction not in (UP, DOWN):
             raise _TakesTheLongWay
-        way = self._ways.get((str(direction), name))
-        if way is None:
-            neighbor, onward = _neighbor(self._neighbors, direction, name)
-            way = self._ways[str(direction), name] = (neighbor, onward, self._toward(neighbor))
-        if not versions.speaks(way[2], versions.BATCHES):
+        neighbor, onward = _neighbor(self._neighbors, direction, name)
+        version = self._toward(neighbor)
+        if not versions.speaks(version, versions.BATCHES):
             raise _TakesTheLongWay
-        return way
+        return neighbor, onward, version
 
     def _step(self, walked: object, target: object) -> tuple[str, str, bool]:
         if type(walked) is str and type(target) is str and len(walked) + len(target) <= MAX_REMEMBERED_LENGTH:
@@ -149,9 +207,7 @@ def _neighbor(neighbors: Neighbors, direction: object, name: str) -> tuple[Neigh
     raise _TakesTheLongWay
 
 
-def _deadline(time_left: object, now: float) -> float | None:
-    if time_left is None:
-        return None
+def _deadline(time_left: object, now: float) -> float:
     # A number that is none is neither over nor under anything.
     if isinstance(time_left, (int, float)) and time_left is not True and 0 < time_left <= LONGEST_SECONDS:
         return now + time_left

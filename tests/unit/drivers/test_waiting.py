@@ -28,7 +28,9 @@ class Queue:
 
     def put(self, *texts: str, like: TextMessage = ITEM) -> None:
         for text in texts:
-            self.waiting.put(Waiting(self._seconds, replace(like, text=text), fail, None))
+            message = replace(like, text=text)
+            if not self.waiting.put([(message, fail, None)], 0, self._seconds):
+                raise OverflowError(self.waiting.overflow(message.size_bytes))
             self._seconds += 1
 
     def take(self) -> list[str]:

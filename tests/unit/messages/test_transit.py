@@ -37,7 +37,7 @@ def answer(**values: Any) -> dict[str, Any]:
 
 
 def short_way(came: object, version: str = versions.CURRENT, limit_bytes: int = LIMIT) -> Any:
-    return Relay("east", NEIGHBORS, lambda _: version, limit_bytes, NOW).transit(came)
+    return Relay("east", NEIGHBORS, lambda _: version, limit_bytes, NOW).read(came)
 
 
 def long_way(came: object) -> tuple[str, SealedMessage]:
