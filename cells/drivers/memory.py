@@ -13,10 +13,10 @@ import functools
 import itertools
 import json
 import logging
+import queue
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent import futures
 from typing import Protocol
 
 from cells import exceptions
@@ -25,23 +25,58 @@ from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgo
 LOG = logging.getLogger(__name__)
 
 
+class _Consumer:
+    """Hands the messages of one type to a manager, on a thread of its own."""
+
+    def __init__(self, message_type: str, on_message: OnMessage) -> None:
+        self._on_message = on_message
+        self._lock = threading.Lock()
+        self._is_stopped = False
+        #: the end of it is None
+        self._came: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._consume, name=f"cells-memory-{message_type}", daemon=True)
+        self._thread.start()
+
+    def take(self, came: object) -> bool:
+        """Have it handled; False if it has stopped."""
+        with self._lock:
+            if not self._is_stopped:
+                self._came.put(came)
+            return not self._is_stopped
+
+    def _consume(self) -> None:
+        while True:
+            came = self._came.get()
+            if came is None:
+                return
+            try:
+                self._on_message(came)
+            except Exception:  # a bug must cost one message, not the thread
+                LOG.exception("A message could not be taken.")
+            del came  # while nothing comes a large one must not stay
+
+    def stop(self) -> None:
+        """Take nothing more; return when what has come is handled."""
+        with self._lock:
+            self._is_stopped = True
+            self._came.put(None)
+        self._thread.join()
+
+
 class _Server:
     """The threads of one manager."""
 
     def __init__(self, name: str, message_types: tuple[str, ...], on_message: OnMessage) -> None:
         self.name = name
-        self._on_message = on_message
-        self._pools = {
-            message_type: futures.ThreadPoolExecutor(1, f"cells-memory-{message_type}")
-            for message_type in message_types
-        }
+        self._consumers = {message_type: _Consumer(message_type, on_message) for message_type in message_types}
 
-    def take(self, message_type: str, came: object) -> None:
-        self._pools[message_type].submit(self._on_message, came)
+    def take(self, message_type: str, came: object) -> bool:
+        """Have it handled; False if it has stopped."""
+        return self._consumers[message_type].take(came)
 
     def stop(self) -> None:
-        for pool in self._pools.values():
-            pool.shutdown()
+        for consumer in self._consumers.values():
+            consumer.stop()
 
 
 class Wire(Protocol):
@@ -163,7 +198,5 @@ def _deliver(cell: Target, message_type: str, came: object, fanout: bool, name: 
             f"No manager of cell {cell.name} runs in this process under its URL.", cell=cell.name
         )
     for server in receivers:
-        try:
-            server.take(message_type, came)
-        except RuntimeError as error:
-            raise exceptions.NeighborUnreachable(f"Cell {cell.name} is shutting down.", cell=cell.name) from error
+        if not server.take(message_type, came):
+            raise exceptions.NeighborUnreachable(f"Cell {cell.name} is shutting down.", cell=cell.name)
