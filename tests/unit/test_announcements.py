@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cells import exceptions
 from cells.announcements import Reports, parse_capabilities, total, union
+from tests.cases import each
 
 QUICK = settings(max_examples=30, deadline=None)
 CAPABILITIES = st.dictionaries(st.text(max_size=3), st.lists(st.text(max_size=3), max_size=3), max_size=3)
@@ -30,7 +31,7 @@ def test_parse() -> None:
     assert parse_capabilities([]) == {}
 
 
-@pytest.mark.parametrize("item", ["", "os", "=linux", "os=", " = ", "os= "])
+@each("item", ["", "os", "=linux", "os=", " = ", "os= "])
 def test_parse_refuses_what_is_no_pair(item: str) -> None:
     with pytest.raises(exceptions.ConfigurationError, match=r"\[cells\] capabilities has"):
         parse_capabilities(["os=linux", item])
@@ -100,7 +101,7 @@ def test_total_of_deeply_nested_numbers() -> None:
     total([nested, nested])
 
 
-@pytest.mark.parametrize("text", ['{"ram": NaN}', '{"ram": Infinity}', '{"ram": 1e999}', '{"a": {"ram": -Infinity}}'])
+@each("text", ['{"ram": NaN}', '{"ram": Infinity}', '{"ram": 1e999}', '{"a": {"ram": -Infinity}}'])
 def test_total_can_be_sent(text: str) -> None:
     """What has no JSON form would be refused on the way to the parents, with all other numbers."""
     json.dumps(total([json.loads(text), {"disk": 1}]), allow_nan=False)

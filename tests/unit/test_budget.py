@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cells.budget import LONGEST_SECONDS, MOST_SECONDS, SHARE, shrink
+from tests.cases import each
 
 
 def test_a_hop_keeps_a_share_of_a_short_time() -> None:
@@ -20,7 +21,7 @@ def test_no_hops_keep_nothing() -> None:
     assert shrink(5.0, 0) == 5.0
 
 
-@pytest.mark.parametrize("seconds", [1e-9, 0.001, 1.0, 60.0, LONGEST_SECONDS])
+@each("seconds", [1e-9, 0.001, 1.0, 60.0, LONGEST_SECONDS])
 def test_each_cell_has_less_than_the_one_before_and_something_is_left(seconds: float) -> None:
     left = [shrink(seconds, hops) for hops in range(20)]
     assert left == sorted(left, reverse=True)

@@ -6,23 +6,23 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oslo_context import context as oslo_context
 
 from cells.context import RequestContext, get_admin_context
+from tests.cases import each
 
 CAPTURES = sorted((Path(__file__).parent / "messages" / "golden").glob("*.json"))
 
 
-@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)
+@each("capture", CAPTURES, ids=lambda path: path.stem)
 def test_keeps_every_key_and_value_of_a_real_context(capture: Path) -> None:
     values = json.loads(capture.read_text())["message"]["ctxt"]
     assert RequestContext.from_dict(values).to_dict() == values
 
 
-@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)
+@each("capture", CAPTURES, ids=lambda path: path.stem)
 def test_admin_context_has_the_keys_and_types_of_a_real_one(capture: Path) -> None:
     values = json.loads(capture.read_text())["message"]["ctxt"]
     ours = json.loads(json.dumps(get_admin_context().to_dict()))
@@ -47,7 +47,7 @@ def test_knows_who_asks() -> None:
     assert context.to_dict() == values
 
 
-@pytest.mark.parametrize(
+@each(
     ("values", "user_id", "project_id"),
     [
         ({"user_id": "ann"}, "ann", None),

@@ -6,6 +6,7 @@ import pytest
 
 from cells import exceptions
 from cells.exceptions import CellsError
+from tests.cases import each
 
 # Without CellsError itself, which nobody raises.
 CLASSES = [
@@ -15,7 +16,7 @@ CLASSES = [
 ]
 
 
-@pytest.mark.parametrize("cls", CLASSES)
+@each("cls", CLASSES)
 def test_takes_a_message_and_the_cell(cls: type[CellsError]) -> None:
     error = cls("East is away.", cell="east")
     assert str(error) == error.message == "East is away."
@@ -24,7 +25,7 @@ def test_takes_a_message_and_the_cell(cls: type[CellsError]) -> None:
     assert error.kwargs == {"cell": "east"}
 
 
-@pytest.mark.parametrize("cls", CLASSES)
+@each("cls", CLASSES)
 def test_is_rebuilt_from_args_and_kwargs_with_every_detail(cls: type[CellsError]) -> None:
     error = cls("Away.", **dict.fromkeys(cls.DETAILS, "detail"))
     again = cls(*error.args, **error.kwargs)
@@ -32,7 +33,7 @@ def test_is_rebuilt_from_args_and_kwargs_with_every_detail(cls: type[CellsError]
     assert {name: getattr(again, name) for name in cls.DETAILS} == dict.fromkeys(cls.DETAILS, "detail")
 
 
-@pytest.mark.parametrize("cls", CLASSES)
+@each("cls", CLASSES)
 def test_details_that_are_not_given_are_none(cls: type[CellsError]) -> None:
     assert {getattr(cls(), name) for name in cls.DETAILS} == {None}
     # The one with a text of its own is part of a published interface.
@@ -40,7 +41,7 @@ def test_details_that_are_not_given_are_none(cls: type[CellsError]) -> None:
     assert cls().message == default
 
 
-@pytest.mark.parametrize("cls", CLASSES)
+@each("cls", CLASSES)
 def test_refuses_a_detail_that_it_does_not_declare(cls: type[CellsError]) -> None:
     with pytest.raises(TypeError, match=f"{cls.__name__} has no detail colour, taste"):
         cls("Away.", taste="sweet", colour="red")
@@ -57,7 +58,7 @@ def test_details_of_one_error_are_not_those_of_another() -> None:
     assert exceptions.AmbiguousCell("x").candidates is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("base", "raised"),
     [
         (exceptions.RoutingError, exceptions.CellNotFound),

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cells import exceptions, failure
+from tests.cases import each
 
 OURS = ("cells.exceptions",)
 HERE = __name__
@@ -105,7 +106,7 @@ def test_remote_error_survives_a_second_way() -> None:
     assert twice.value == "'k'"
 
 
-@pytest.mark.parametrize("module", ["builtins", "cells", "cells.failure", "cells.exceptions.", "os", "", "no.such"])
+@each("module", ["builtins", "cells", "cells.failure", "cells.exceptions.", "os", "", "no.such"])
 def test_module_that_is_not_allowed_becomes_remote_error(module: str) -> None:
     error = failure.from_json(described(module=module, **{"class": "ValueError"}, tb=["one\n", 2]), OURS)
     assert type(error) is exceptions.RemoteError
@@ -117,7 +118,7 @@ def test_nothing_is_allowed_by_default() -> None:
     assert type(travel(exceptions.CellNotFound("x"), allowed=())) is exceptions.RemoteError
 
 
-@pytest.mark.parametrize("name", ["__init__", "ROUTES", "nothing", "", "Any", "ClassVar"])
+@each("name", ["__init__", "ROUTES", "nothing", "", "Any", "ClassVar"])
 def test_name_that_is_no_exception_of_the_module_becomes_remote_error(name: str) -> None:
     assert type(failure.from_json(described(**{"class": name}), OURS)) is exceptions.RemoteError
 
@@ -163,7 +164,7 @@ def test_constructor_that_raises_becomes_remote_error() -> None:
     assert (error.exc_type, error.value) == ("Picky", "one")
 
 
-@pytest.mark.parametrize(
+@each(
     "changed",
     [{"args": None}, {"args": 5}, {"kwargs": None}, {"kwargs": [1]}, {"kwargs": {"colour": 1}}, {"args": {"a": 1}}],
 )
@@ -171,7 +172,7 @@ def test_arguments_that_do_not_fit_break_nothing(changed: dict[str, Any]) -> Non
     assert isinstance(failure.from_json(described(**changed), OURS), exceptions.CellsError)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "5", "null", '"text"', "\ud800", None, 5, [], b"{}", '{"a":' * 50])
+@each("text", ["", "{", "[]", "5", "null", '"text"', "\ud800", None, 5, [], b"{}", '{"a":' * 50])
 def test_what_can_not_be_read_is_a_remote_error(text: object) -> None:
     error = failure.from_json(text, OURS)
     assert type(error) is exceptions.RemoteError
@@ -202,7 +203,7 @@ def test_arguments_of_any_kind_never_raise(args: list[Any], kwargs: dict[str, An
     assert isinstance(failure.from_json(text, OURS), exceptions.CellsError)
 
 
-@pytest.mark.parametrize(
+@each(
     "error",
     [
         ValueError(object()),
@@ -230,7 +231,7 @@ def circle() -> list[Any]:
     return items
 
 
-@pytest.mark.parametrize(
+@each(
     "error",
     [KeyError({(1, 2): 3}), ValueError(circle()), ValueError(b"\xff\xfe"), Speechless()],
     ids=["tuple as key", "circle", "bytes", "str() fails"],

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 
-import pytest
-
 from cells.db.rows import NeighborRow
 from cells.drivers.versions import AUTO, CURRENT, HISTORY, OLDEST
 from cells.link_versions import LinkVersion, LinkVersions
 from cells.neighbors import NeighborTable, State
+from tests.cases import each
 
 MUTE_AFTER = 300.0
 VERSIONS = list(HISTORY)
@@ -50,7 +49,7 @@ UNREADABLE = OWN + ", can not be read and counts as 1.0"
 UNSAID = "east has not said yet what it reads"
 
 
-@pytest.mark.parametrize(
+@each(
     ("global_cap", "neighbor_cap", "announced", "spoken", "can_be_raised", "reason"),
     [
         # Nobody caps: what the neighbour reads, and the oldest as long as nobody knows.
@@ -117,7 +116,7 @@ def test_the_lowest_counts(  # the columns of a table
     )
 
 
-@pytest.mark.parametrize(
+@each(
     ("global_cap", "neighbor_cap", "announced"),
     list(itertools.product([None, *VERSIONS], [None, AUTO, *VERSIONS], VERSIONS)),
 )
@@ -131,9 +130,7 @@ def test_no_more_is_ever_spoken_than_each_allows(
     assert (link.reason == "") is (link.spoken == CURRENT)
 
 
-@pytest.mark.parametrize(
-    ("announced", "spoken"), [("1.99", CURRENT), ("2.0", OLDEST), (None, OLDEST), ({}, OLDEST), ("1.1", "1.1")]
-)
+@each(("announced", "spoken"), [("1.99", CURRENT), ("2.0", OLDEST), (None, OLDEST), ({}, OLDEST), ("1.1", "1.1")])
 def test_what_is_announced_is_read_as_far_as_this_release_knows_it(announced: object, spoken: str) -> None:
     place = Place()
     place.announce(announced)
@@ -195,7 +192,7 @@ def test_so_it_is_with_one_whose_broker_was_away_all_that_time() -> None:
     assert place.spoken == OLDEST
 
 
-@pytest.mark.parametrize(("announced", "spoken"), [("1.0", "1.0"), ("1.1", "1.1"), ("1.2", "1.2"), ("1.3", "1.2")])
+@each(("announced", "spoken"), [("1.0", "1.0"), ("1.1", "1.1"), ("1.2", "1.2"), ("1.3", "1.2")])
 def test_silence_raises_nothing(announced: str, spoken: str) -> None:
     """A cap that is a version is taken at its word, but not against what the neighbour has said itself."""
     place = Place(global_cap="1.2")

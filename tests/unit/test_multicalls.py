@@ -9,6 +9,7 @@ import pytest
 
 from cells import exceptions
 from cells.multicalls import FORGET_SECONDS, Multicall, Multicalls
+from tests.cases import each
 
 
 def result(value: Any) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def test_they_are_asked_for_by_their_id() -> None:
     assert not multicalls.next(other).done()
 
 
-@pytest.mark.parametrize("multicall_id", ["", "unknown", "x" * 10_000])
+@each("multicall_id", ["", "unknown", "x" * 10_000])
 def test_one_that_is_not_there_is_an_error(multicall_id: str) -> None:
     with pytest.raises(exceptions.InvalidArguments, match="it was restarted, or nobody has asked") as caught:
         Multicalls(10).next(multicall_id)

@@ -13,6 +13,7 @@ from cells.db.rows import NeighborRow
 from cells.neighbors import Direction, NeighborTable
 from cells.outgoing import OutgoingMessages, want
 from cells.topology import Topology
+from tests.cases import each
 
 
 @pytest.fixture
@@ -81,12 +82,12 @@ def test_a_value_of_the_right_type_is_the_value() -> None:
         want(7, str, "name")
 
 
-@pytest.mark.parametrize("timeout", [0.001, 1, LONGEST_SECONDS])
+@each("timeout", [0.001, 1, LONGEST_SECONDS])
 def test_a_time_is_seconds(timeout: float) -> None:
     assert want_timeout(timeout) == float(timeout)
 
 
-@pytest.mark.parametrize(
+@each(
     "timeout",
     [0, -1, True, None, "1", [], float("nan"), float("inf"), 1e308, LONGEST_SECONDS + 1, 10**400],
     ids=lambda value: str(value)[:9],

@@ -8,18 +8,19 @@ from hypothesis import strategies as st
 
 from cells import exceptions
 from cells.path import MAX_NAME_LENGTH, SEPARATOR, CellPath, check_name
+from tests.cases import each
 
 NAMES = st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters=SEPARATOR), min_size=1, max_size=4)
 PATHS = st.lists(NAMES, min_size=1, max_size=5).map(CellPath)
 QUICK = settings(max_examples=30, deadline=None)
 
 
-@pytest.mark.parametrize("name", ["api", "a" * MAX_NAME_LENGTH, "eu-west_1.az", "Zürich", "東", "1"])
+@each("name", ["api", "a" * MAX_NAME_LENGTH, "eu-west_1.az", "Zürich", "東", "1"])
 def test_good_name_is_given_back(name: str) -> None:
     assert check_name(name) == name
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     [
         "",
@@ -41,7 +42,7 @@ def test_bad_name_is_refused(name: str) -> None:
         check_name(name)
 
 
-@pytest.mark.parametrize("name", [None, 5, b"api", ["api"], True])
+@each("name", [None, 5, b"api", ["api"], True])
 def test_name_that_is_no_text_is_refused(name: object) -> None:
     with pytest.raises(exceptions.InvalidNeighbor, match="must be a text"):
         check_name(name)
@@ -61,13 +62,13 @@ def test_parse_reads_names_from_the_top() -> None:
     assert repr(path) == "CellPath('api!east!az1')"
 
 
-@pytest.mark.parametrize("text", ["", "!", "a!", "!a", "a!!b", "a b!c", "a!\n", "\ud800!a", "x" * 300])
+@each("text", ["", "!", "a!", "!a", "a!!b", "a b!c", "a!\n", "\ud800!a", "x" * 300])
 def test_parse_refuses_what_has_a_bad_name(text: str) -> None:
     with pytest.raises(exceptions.MalformedMessage, match="no path of cells"):
         CellPath.parse(text)
 
 
-@pytest.mark.parametrize("value", [None, 1, ["api"], {"a": 1}, b"api", True])
+@each("value", [None, 1, ["api"], {"a": 1}, b"api", True])
 def test_parse_refuses_what_is_no_text(value: object) -> None:
     with pytest.raises(exceptions.MalformedMessage, match="must be a text"):
         CellPath.parse(value)
@@ -153,7 +154,7 @@ def test_prefix_and_common_length_agree(one: CellPath, other: CellPath) -> None:
     assert one.is_prefix_of(one)
 
 
-@pytest.mark.parametrize(
+@each(
     ("start", "end", "walk"),
     [
         ("api", "api", "api"),

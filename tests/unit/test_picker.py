@@ -22,6 +22,7 @@ from cells.picker import Picker
 from cells.scheduler import Candidate, CellFilter, CellRequirements, Scheduler, any_cell, load
 from cells.services.request import ServiceRequest
 from cells.topology import Topology
+from tests.cases import each
 
 DEFAULTS = {option.name: option.default for option in options.OPTIONS}
 REQUEST = ServiceRequest(topic="inventory", method="count", args={"kind": "disk"})
@@ -229,10 +230,8 @@ def test_the_next_best_gets_the_time_that_is_left() -> None:
     }
 
 
-@pytest.mark.parametrize("kind", ["call", "cast"])
-@pytest.mark.parametrize(
-    "error", [exceptions.CellTimeout("Silent."), exceptions.InvalidArguments("What?"), ValueError("a bug")], ids=repr
-)
+@each("kind", ["call", "cast"])
+@each("error", [exceptions.CellTimeout("Silent."), exceptions.InvalidArguments("What?"), ValueError("a bug")], ids=repr)
 def test_what_may_have_run_runs_nowhere_else(kind: str, error: Exception) -> None:
     place = Place("az1", "az2")
     answer = getattr(place, kind)()
@@ -243,7 +242,7 @@ def test_what_may_have_run_runs_nowhere_else(kind: str, error: Exception) -> Non
     assert (place.services.calls, place.services.casts) == ([], [])
 
 
-@pytest.mark.parametrize("texts", [[], ["no JSON"], [Response("x", "no answer").to_json()], ["{}", "{}"]])
+@each("texts", [[], ["no JSON"], [Response("x", "no answer").to_json()], ["{}", "{}"]])
 def test_an_answer_that_is_none_is_an_error(texts: list[str]) -> None:
     place = Place("az1", "az2")
     answer = place.call()

@@ -4,9 +4,8 @@ import inspect
 import re
 from pathlib import Path
 
-import pytest
-
 from cells import exceptions
+from tests.cases import each
 
 ROOT = Path(__file__).parents[2]
 DOC = ROOT / "doc" / "source"
@@ -23,12 +22,12 @@ def counted_events() -> list[str]:
     return sorted(found)
 
 
-@pytest.mark.parametrize("name", ERRORS)
+@each("name", ERRORS)
 def test_troubleshooting_says_what_to_do_about(name: str) -> None:
     assert re.search(rf"\b{name}\b", (DOC / "admin" / "troubleshooting.rst").read_text())
 
 
-@pytest.mark.parametrize("name", ERRORS)
+@each("name", ERRORS)
 def test_tree_of_errors_shows(name: str) -> None:
     assert re.search(rf"\b{name}\b", exceptions.__doc__ or "")
 
@@ -37,7 +36,7 @@ def test_something_is_counted() -> None:
     assert counted_events()
 
 
-@pytest.mark.parametrize("event", counted_events())
+@each("event", counted_events())
 def test_operators_guide_explains_counter(event: str) -> None:
     assert f"``{event}``" in (DOC / "admin" / "operate.rst").read_text()
 
@@ -66,6 +65,6 @@ def test_every_page_is_reached_from_another() -> None:
     assert pages == listed | {"index"}
 
 
-@pytest.mark.parametrize("path", sorted(DOC.rglob("*.rst")), ids=lambda path: str(path.relative_to(DOC)))
+@each("path", sorted(DOC.rglob("*.rst")), ids=lambda path: str(path.relative_to(DOC)))
 def test_page_has_no_placeholder_left(path: Path) -> None:
     assert re.findall(r"@[A-Z]+@|\bTODO\b|\bFIXME\b", path.read_text()) == []

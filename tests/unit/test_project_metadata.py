@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-import pytest
+from tests.cases import each
 
 ROOT = Path(__file__).parents[2]
 DISTRIBUTION = "cells-intercell"
@@ -32,12 +32,12 @@ def entry_points_of_setup() -> list[tuple[str, str, str]]:
     return found
 
 
-@pytest.mark.parametrize(("group", "name", "value"), entry_points_of_setup())
+@each(("group", "name", "value"), entry_points_of_setup())
 def test_entry_point_loads(group: str, name: str, value: str) -> None:
     importlib.metadata.EntryPoint(name, value, group).load()
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@each("group", GROUPS)
 def test_group_of_entry_points_is_not_empty(group: str) -> None:
     assert [name for of_group, name, _value in entry_points_of_setup() if of_group == group]
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import each
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
@@ -14,7 +16,7 @@ def shell_lines() -> list[str]:
     return [line.strip() for block in blocks for line in block.splitlines() if line.strip()]
 
 
-@pytest.mark.parametrize("script", ["tools/demo", "tools/test", ".ci/run"])
+@each("script", ["tools/demo", "tools/test", ".ci/run"])
 def test_script_is_there_and_executable(script: str) -> None:
     path = ROOT / script
     assert path.is_file()

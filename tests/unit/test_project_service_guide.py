@@ -14,6 +14,7 @@ import pytest
 
 import cells.rpc
 from cells import exceptions
+from tests.cases import each
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "doc" / "source" / "examples" / "inventory"
@@ -36,7 +37,7 @@ def test_readme_shows_the_five_lines_of_the_example() -> None:
     assert five_lines() in (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLE.glob("*.py")))
+@each("name", sorted(path.name for path in EXAMPLE.glob("*.py")))
 def test_guide_includes_each_file_of_the_example(name: str) -> None:
     assert f".. literalinclude:: ../examples/inventory/{name}\n" in GUIDE
 
@@ -81,7 +82,7 @@ def test_guide_names_errors() -> None:
     assert {"cells.rpc.Timeout", "cells.rpc.RemoteError", "ServiceNotAllowed"} <= set(errors_of_the_guide())
 
 
-@pytest.mark.parametrize("name", errors_of_the_guide())
+@each("name", errors_of_the_guide())
 def test_error_of_the_guide_exists(name: str) -> None:
     module, _, attribute = name.rpartition(".")
     place = {"cells.rpc": cells.rpc, "oslo_messaging": oslo_messaging, "": exceptions}[module]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from tests.cases import each
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "cells").rglob("*.py"))
@@ -18,13 +18,13 @@ def relative(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
+@each("path", MODULES, ids=relative)
 def test_module_says_why_it_exists(path: Path) -> None:
     docstring = ast.get_docstring(ast.parse(path.read_text()))
     assert docstring, f"{relative(path)} has no docstring."
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
+@each("path", MODULES, ids=relative)
 def test_module_is_not_too_long(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= MAX_LINES
 
@@ -59,7 +59,7 @@ def test_imports_go_one_way() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("module", ["cells.cmd.manager", "cells.cmd.cells", "cells.cmd.status"])
+@each("module", ["cells.cmd.manager", "cells.cmd.cells", "cells.cmd.status"])
 def test_command_runs_on_threads_and_warns_nobody_of_eventlet(module: str) -> None:
     script = (
         f"import {module}, oslo_messaging\n"

@@ -7,10 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from cells.drivers import versions
 from cells.messages import parse
+from tests.cases import each
 
 PAGE = (Path(__file__).parents[2] / "doc" / "source" / "contributor" / "wire.rst").read_text()
 HEADING = re.compile(r"^(\S.*)\n=+$", flags=re.MULTILINE)
@@ -34,7 +33,7 @@ def test_every_version_after_the_first_has_a_section_with_a_sample() -> None:
     assert {version for version, _ in samples()} == versions.HISTORY.keys() - {versions.OLDEST}
 
 
-@pytest.mark.parametrize(("version", "sample"), samples())
+@each(("version", "sample"), samples())
 def test_a_sample_is_what_is_sent_at_that_version(version: str, sample: dict[str, Any]) -> None:
     is_in_a_cast_of_many = versions.speaks(version, versions.BATCHES)
     message = parse(sample if is_in_a_cast_of_many else json.dumps(sample), 10_000, 10, now=0.0)

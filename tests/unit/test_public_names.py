@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 
-import pytest
-
 import cells.brokerless.matchmaker
 import cells.conf
 import cells.endpoints
@@ -20,6 +18,7 @@ from cells.endpoints.base import LocalCell
 from cells.manager import CellsManager
 from cells.messages import BroadcastMessage, Message, ResponseMessage, TargetedMessage
 from cells.rpcapi import CellAnswer, CellsAPI
+from tests.cases import each
 
 ERRORS = {
     name: found
@@ -115,7 +114,7 @@ def test_conf() -> None:
     assert cells.conf.__all__ == ["list_opts", "load", "load_command_line", "register", "set_defaults"]
 
 
-@pytest.mark.parametrize(
+@each(
     "module",
     [cells.messages, cells.endpoints, cells.conf, cells.rpc, cells.scheduler],
     ids=lambda module: module.__name__,
@@ -289,7 +288,7 @@ def test_every_error_is_drawn_where_it_stands_in_the_tree() -> None:
     assert len(drawn) == len(drawn_tree())
 
 
-@pytest.mark.parametrize("cls", ERRORS.values(), ids=list(ERRORS))
+@each("cls", ERRORS.values(), ids=list(ERRORS))
 def test_every_error_says_when_it_is_raised(cls: type[exceptions.CellsError]) -> None:
     assert cls.__doc__
     assert re.match(r"Raised (when|for) |Base of ", cls.__doc__)

@@ -14,6 +14,7 @@ from cells.db.rows import NeighborRow
 from cells.neighbors import NeighborTable
 from cells.path import CellPath
 from cells.topology import MAX_DEPTH, Topology
+from tests.cases import each
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -55,7 +56,7 @@ def test_own_path_goes_through_the_path_of_the_parent(east: Topology) -> None:
     assert str(east.own_path) == "api!eu!east"
 
 
-@pytest.mark.parametrize(
+@each(
     "description",
     [None, {}, {"path": None}, {"path": 5}, {"path": ""}, {"path": "a b!eu"}, {"path": "api!europe"}, {"path": ["eu"]}],
 )
@@ -72,7 +73,7 @@ def test_subtree(east: Topology) -> None:
     assert east.subtree() == {"az1": {"rack": {}, "deep": {"x": {}}}, "az2": {}}
 
 
-@pytest.mark.parametrize("claimed", [None, 5, "az", ["az"], {"": {}}, True])
+@each("claimed", [None, 5, "az", ["az"], {"": {}}, True])
 def test_a_subtree_of_a_wrong_form_is_empty(claimed: Any) -> None:
     assert known("api", children={"east": {"subtree": claimed}}).subtree() == {"east": {}}
 
@@ -99,7 +100,7 @@ def test_whatever_neighbours_claim_there_is_an_answer(path: Any, subtree: Any) -
         topology.walk_to("nowhere-at-all")
 
 
-@pytest.mark.parametrize("name", ["a!b", "a b", "a\n", "\x1b[2J"])
+@each("name", ["a!b", "a b", "a\n", "\x1b[2J"])
 def test_a_subtree_holds_only_names_that_a_cell_can_have(name: str) -> None:
     assert known("api", children={"east": {"subtree": {name: {}, "az1": {}}}}).subtree() == {"east": {"az1": {}}}
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from cells import exceptions
 from cells.messages import Response
 from cells.path import CellPath
 from cells.topology_report import draw
+from tests.cases import each
 
 
 def states(node: dict[str, Any]) -> dict[str, str]:
@@ -50,7 +49,7 @@ def test_tree_from_the_middle_has_the_cells_above() -> None:
     assert [node["path"] for node in (top, find(top, "api!eu!east")) if node["is_self"]] == ["api!eu!east"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("error", "state"),
     [
         (exceptions.CellTimeout("x"), "silent"),
@@ -79,7 +78,7 @@ def test_without_any_answer_the_own_place_is_shown() -> None:
     assert find(top, "api!east")["is_self"]
 
 
-@pytest.mark.parametrize("path", ["", "api!", "a b"])
+@each("path", ["", "api!", "a b"])
 def test_one_odd_answer_does_not_hide_the_others(path: str) -> None:
     top = draw(CellPath(["api"]), "unknown", [Response("api"), Response(path, {}), Response("api!west")])
     assert states(top)["api!west"] == "up"

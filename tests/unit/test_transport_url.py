@@ -15,6 +15,7 @@ from oslo_config import cfg
 from cells import exceptions, transport_url
 from cells.conf import zmq
 from cells.transport_url import MASK, BrokerHost, Parts
+from tests.cases import each
 
 SECRET = "s3kr3t"
 TEXTS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn", "Zl", "Zp", "Zs")), min_size=1, max_size=20)
@@ -69,8 +70,8 @@ def test_no_password_is_left_in_a_masked_url(password: str, others: list[tuple[s
     assert hosts(masked) == [dataclasses.asdict(dataclasses.replace(host, password=MASK)) for host in all_hosts]
 
 
-@pytest.mark.parametrize("login", ["", "u:s3kr3t@"])
-@pytest.mark.parametrize(
+@each("login", ["", "u:s3kr3t@"])
+@each(
     "addresses",
     [
         ["h0:5672", "[::1]:5673"],
@@ -104,14 +105,14 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     assert isinstance(transport_url.mask(text), str)
 
 
-@pytest.mark.parametrize("password", ["p@ss", "p:ss", "p/ss", "p%41", "#!?&=+", "a,b", "[x]", "päß😀", "-", " blank "])
+@each("password", ["p@ss", "p:ss", "p/ss", "p%41", "#!?&=+", "a,b", "[x]", "päß😀", "-", " blank "])
 def test_special_characters_of_a_password_survive(password: str) -> None:
     url = transport_url.build(Parts(username="us er@x", password=password, broker_hosts="h1:5672,[::1]:5673"))
     assert [host["password"] for host in hosts(str(url))] == [password, password]
     assert [host["username"] for host in hosts(str(url))] == ["us er@x", "us er@x"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "masked"),
     [
         pytest.param("rabbit://u:s3kr3t@h:5672/v", "rabbit://u:***@h:5672/v", id="one-host"),
@@ -139,7 +140,7 @@ def test_mask(url: str, masked: str) -> None:
     assert transport_url.mask(url) == masked
 
 
-@pytest.mark.parametrize(
+@each(
     "url",
     [
         pytest.param(None, id="none"),
@@ -185,7 +186,7 @@ def test_a_bad_url_is_refused_and_its_password_not_told(url: object) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@each(
     "parts",
     [
         pytest.param(Parts(), id="nothing"),
@@ -212,7 +213,7 @@ def test_parts_that_make_no_url(parts: Parts) -> None:
     assert SECRET not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@each(
     ("before", "parts", "after"),
     [
         pytest.param("rabbit://u:p@h:1/v", Parts(password="q"), "rabbit://u:q@h:1/v", id="password"),
@@ -242,7 +243,7 @@ def test_no_repr_shows_a_password() -> None:
     assert SECRET not in repr(Parts(password=SECRET))
 
 
-@pytest.mark.parametrize(
+@each(
     "url",
     [
         "zmq://h1:5570/",
@@ -266,7 +267,7 @@ def test_neighbour_without_a_broker(url: str) -> None:
         assert theirs.query == dict(parse_qsl(read.query))
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "told"),
     [
         pytest.param("zmq:///", "addresses of the neighbour's managers", id="registry-of-this-cell"),

@@ -11,11 +11,12 @@ import pytest
 from cells import exceptions
 from cells.brokerless import addresses
 from cells.brokerless.addresses import Address
+from tests.cases import each
 
 TCP = "tcp://10.0.0.5:5570"
 
 
-@pytest.mark.parametrize(
+@each(
     ("address", "text"),
     [
         (Address((TCP,)), TCP),
@@ -29,8 +30,8 @@ def test_text_is_readable(address: Address, text: str) -> None:
     assert addresses.parse(text) == address
 
 
-@pytest.mark.parametrize("directory", ["/run/cells@east", "/run/a,b", "/run/50%40", "/run/Süd ost", "/run/#?&"])
-@pytest.mark.parametrize("pool", ["", "audit", "a@b", "a,b", "%40", "Größe"])
+@each("directory", ["/run/cells@east", "/run/a,b", "/run/50%40", "/run/Süd ost", "/run/#?&"])
+@each("pool", ["", "audit", "a@b", "a,b", "%40", "Größe"])
 def test_any_directory_and_any_pool_come_back(directory: str, pool: str) -> None:
     address = Address((f"ipc://{directory}/3f.sock", TCP), pool)
     assert addresses.parse(str(address)) == address
@@ -63,12 +64,12 @@ def test_path_that_can_not_be_looked_at_is_no_way() -> None:
     assert Address((too_long, TCP)).nearest() == TCP
 
 
-@pytest.mark.parametrize(("hostname", "port"), [("10.0.0.5", 1), ("fd00::5", 65535), ("host.example.org", 5570)])
+@each(("hostname", "port"), [("10.0.0.5", 1), ("fd00::5", 65535), ("host.example.org", 5570)])
 def test_port_is_split_as_it_was_joined(hostname: str, port: int) -> None:
     assert addresses.split_tcp(addresses.tcp(hostname, port)) == (hostname, port)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "endpoint"),
     [
         ("10.0.0.5:5570", "tcp://10.0.0.5:5570"),
@@ -81,13 +82,13 @@ def test_bind_is_read(text: str, endpoint: str) -> None:
     assert addresses.read_bind(text) == endpoint
 
 
-@pytest.mark.parametrize("text", ["", "10.0.0.5", ":5570", "10.0.0.5:", "10.0.0.5:0", "10.0.0.5:65536", "a:1x", "a:²"])
+@each("text", ["", "10.0.0.5", ":5570", "10.0.0.5:", "10.0.0.5:0", "10.0.0.5:65536", "a:1x", "a:²"])
 def test_bind_that_is_no_host_and_port_is_refused(text: str) -> None:
     with pytest.raises(exceptions.ConfigurationError, match="should look like"):
         addresses.read_bind(text)
 
 
-@pytest.mark.parametrize("text", ["*:5570", "0.0.0.0:5570", "[::]:5570", "tcp://*:5570"])
+@each("text", ["*:5570", "0.0.0.0:5570", "[::]:5570", "tcp://*:5570"])
 def test_bind_that_nobody_can_connect_to_is_refused(text: str) -> None:
     with pytest.raises(exceptions.ConfigurationError, match="one address of this host"):
         addresses.read_bind(text)

@@ -15,6 +15,7 @@ from cells.brokerless.connections import Connection, ConnectionLost
 from cells.brokerless.exchange import Outgoing, Refused, ServerLost
 from cells.brokerless.frames import Answer, Request
 from cells.brokerless.server import FULL, NOBODY
+from tests.cases import each
 
 REQUEST = Request(frames.CALL, b"id", "key", "", b"{}")
 
@@ -57,7 +58,7 @@ def test_request_carries_what_the_message_says_and_an_id_of_its_own() -> None:
     assert sent[0]._replace(message_id=b"id") == Request(frames.CAST, b"id", "key", "audit", b"{}")
 
 
-@pytest.mark.parametrize("kind", [frames.REPLY, frames.FAILURE, frames.ACCEPTED, frames.REFUSED])
+@each("kind", [frames.REPLY, frames.FAILURE, frames.ACCEPTED, frames.REFUSED])
 def test_answer_ends_it(kind: bytes) -> None:
     assert wait(ScriptedConnection(answer(kind, b"body"))) == Answer(kind, b"id", b"body")
 
@@ -97,7 +98,7 @@ def test_signs_of_life_keep_a_call_alive_until_its_deadline() -> None:
     assert connection.deadlines[0] == connection.deadlines[1]
 
 
-@pytest.mark.parametrize(
+@each(
     "script", [ConnectionLost(), [b"HTTP/1.1 400"], [b"cells2", b"reply", b"id", b""]], ids=["lost", "http", "version"]
 )
 def test_answer_that_will_never_come_is_not_waited_for(script: Sequence[bytes] | Exception) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from cells.brokerless import frames
 from cells.brokerless.frames import Answer, MalformedFrames, Request
+from tests.cases import each
 
 REQUEST = Request(frames.CALL, b"1" * 16, "openstack~cells.node", "audit", b"{}")
 
@@ -30,12 +31,12 @@ def test_answer_as_it_is_sent() -> None:
     assert frames.read_answer(answer.to_frames()) == answer
 
 
-@pytest.mark.parametrize("pool", ["", "*", "audit", "a\0b", "Größe 1%"])
+@each("pool", ["", "*", "audit", "a\0b", "Größe 1%"])
 def test_pool_may_have_any_name(pool: str) -> None:
     assert frames.read_request(REQUEST._replace(pool=pool).to_frames()).pool == pool
 
 
-@pytest.mark.parametrize(
+@each(
     "received",
     [
         [],
@@ -59,7 +60,7 @@ def test_anything_else_is_no_request(received: list[bytes]) -> None:
         frames.read_request(received)
 
 
-@pytest.mark.parametrize("received", [[], [b"cells1"], [b"cells1\0reply\x001"], [b"x\0reply\x001", b""]])
+@each("received", [[], [b"cells1"], [b"cells1\0reply\x001"], [b"x\0reply\x001", b""]])
 def test_anything_else_is_no_answer(received: list[bytes]) -> None:
     with pytest.raises(MalformedFrames):
         frames.read_answer(received)
@@ -86,7 +87,7 @@ def test_garbage_raises_nothing_else() -> None:
             assert garbage[0].startswith(frames.PROTOCOL)
 
 
-@pytest.mark.parametrize("value", [None, 0, "Größe \U0001f600", [1, {"a": [None, True, 1.5]}], {}, "\ud800"])
+@each("value", [None, 0, "Größe \U0001f600", [1, {"a": [None, True, 1.5]}], {}, "\ud800"])
 def test_json_comes_back(value: object) -> None:
     assert frames.decode(frames.encode(value)) == value
 
@@ -110,7 +111,7 @@ def test_value_without_json_is_an_error() -> None:
         frames.encode({(1, 2): 3})
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe\x00", b"\x80", b"[" * 100_000, b"nul", b"1 2"])
+@each("body", [b"", b"{", b"\xff\xfe\x00", b"\x80", b"[" * 100_000, b"nul", b"1 2"])
 def test_body_that_is_no_json(body: bytes) -> None:
     with pytest.raises(MalformedFrames, match="no JSON"):
         frames.decode(body)

@@ -15,6 +15,7 @@ from cells.brokerless.addresses import Address
 from cells.brokerless.matchmaker import MatchMakerBase, MatchMakerLocalhost, MatchMakerStub
 from cells.brokerless.peers import DirectoryPeers, FixedPeers, Peers, RegisteredPeers
 from cells.brokerless.server import ALL_POOLS
+from tests.cases import each
 
 KEY = "openstack~cells"
 ENDPOINTS = ["tcp://10.0.0.1:1", "tcp://10.0.0.2:2", "tcp://10.0.0.3:3"]
@@ -162,7 +163,7 @@ def test_registered_ones_are_found_with_their_pools() -> None:
     assert peers.find(KEY, pool="audit") == [Address(A.endpoints, "audit")]
 
 
-@pytest.mark.parametrize("registry", [MatchMakerStub(), MatchMakerLocalhost(), Registry("node-1")])
+@each("registry", [MatchMakerStub(), MatchMakerLocalhost(), Registry("node-1")])
 def test_registry_that_knows_no_addresses_means_everybody(registry: MatchMakerBase) -> None:
     peers = RegisteredPeers(registry, FixedPeers(ENDPOINTS))
     assert firsts(peers, 6) == [A, B, C, A, B, C]

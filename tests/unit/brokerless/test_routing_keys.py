@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import itertools
 
-import pytest
-
 from cells.brokerless import routing_keys
 from cells.brokerless.matchmaker import DirectBinding, FanoutBinding, TopicBinding
+from tests.cases import each
 
 NAMES = ["a", "a.b", "a~b", "a/b", "%2E", "fanout", "notify", "Größe", "", "a b", "fanout~a", "A"]
 
@@ -30,8 +29,8 @@ def test_no_two_things_have_the_same_key() -> None:
     assert len(set(keys)) == len(keys)
 
 
-@pytest.mark.parametrize("exchange", NAMES)
-@pytest.mark.parametrize("topic", ["a.b", "fanout~a", "notify", ""])
+@each("exchange", NAMES)
+@each("topic", ["a.b", "fanout~a", "notify", ""])
 def test_kind_of_a_key_can_be_told(exchange: str, topic: str) -> None:
     of_all = routing_keys.fanout_key(exchange, topic)
     of_topic = routing_keys.topic_key(exchange, topic)
@@ -45,8 +44,8 @@ def test_kind_of_a_key_can_be_told(exchange: str, topic: str) -> None:
     assert routing_keys.without_fanout(of_all) == routing_keys.without_fanout(of_topic) == of_topic
 
 
-@pytest.mark.parametrize("exchange", NAMES)
-@pytest.mark.parametrize("topic", ["a.b", "fanout~a", "notify", ""])
+@each("exchange", NAMES)
+@each("topic", ["a.b", "fanout~a", "notify", ""])
 def test_match_maker_tells_the_same_kinds(exchange: str, topic: str) -> None:
     def kinds(key: str) -> list[type]:
         return [kind for kind in (FanoutBinding, DirectBinding, TopicBinding) if kind().test(key)]

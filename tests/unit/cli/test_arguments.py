@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cells.cli.arguments import argument
+from tests.cases import each
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -31,7 +32,7 @@ def test_any_text_can_be_given(text: str) -> None:
     assert argument(f"name={text}") == ("name", text)
 
 
-@pytest.mark.parametrize(
+@each(
     ("word", "told"),
     [
         ("word", "name=text"),

@@ -12,6 +12,7 @@ from oslo_config import cfg, generator
 from cells import conf as cells_conf
 from cells import exceptions
 from cells.conf import cells, default, scheduler, upgrade_levels, zmq
+from tests.cases import each
 
 GROUPS = [default, cells, scheduler, upgrade_levels, zmq]
 OPTIONS = [(group.GROUP, option) for group in GROUPS for option in group.OPTIONS]
@@ -40,7 +41,7 @@ def test_list_opts_can_not_be_used_to_change_the_options() -> None:
     assert all(options for _, options in cells_conf.list_opts())
 
 
-@pytest.mark.parametrize(("group", "option"), OPTIONS, ids=named)
+@each(("group", "option"), OPTIONS, ids=named)
 def test_option_has_a_help_text_of_sentences(group: str | None, option: cfg.Opt) -> None:
     text = option.help.strip()
     assert len(text.split()) >= 4
@@ -48,7 +49,7 @@ def test_option_has_a_help_text_of_sentences(group: str | None, option: cfg.Opt)
     assert text.endswith((".", "``."))
 
 
-@pytest.mark.parametrize(("group", "option"), NUMBERS, ids=named)
+@each(("group", "option"), NUMBERS, ids=named)
 def test_number_has_a_range_and_a_default_within(group: str | None, option: cfg.IntOpt) -> None:
     assert option.type.min is not None
     assert option.type.min >= 1

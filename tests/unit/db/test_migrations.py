@@ -6,9 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from cells.db import migration, schema
+from tests.cases import each
 
 SCRIPTS = sorted((Path(migration.__file__).parent / "migrations" / "versions").glob("[0-9]*.py"))
 #: What only adds.
@@ -59,7 +58,7 @@ def test_scripts_are_the_revisions_of_this_release() -> None:
         assert f'\nrevision = "{revision_of(path)}"\n' in path.read_text()
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+@each("path", SCRIPTS, ids=lambda path: path.stem)
 def test_script_only_adds(path: Path) -> None:
     wrong = wrong_steps(path.read_text())
     assert bool(wrong) == (revision_of(path) in CONTRACT_STEPS), (
@@ -71,7 +70,7 @@ def test_contract_steps_are_revisions() -> None:
     assert set(CONTRACT_STEPS) <= set(schema.REVISIONS)
 
 
-@pytest.mark.parametrize(
+@each(
     ("statements", "told"),
     [
         ('op.drop_column("cells", "driver")', "op.drop_column"),
@@ -92,7 +91,7 @@ def test_what_breaks_the_release_before_is_seen(statements: str, told: str) -> N
     assert told in wrong
 
 
-@pytest.mark.parametrize(
+@each(
     "statement",
     [
         'op.add_column("cells", sa.Column("x", sa.Integer()))',

@@ -9,6 +9,7 @@ import pytest
 
 from cells import exceptions
 from cells.db.rows import COLUMNS, NeighborRow
+from tests.cases import each
 
 URL = "rabbit://u:s3kr3t@h:5672/v"
 
@@ -40,7 +41,7 @@ def test_equal_rows_are_equal_whatever_number_a_weight_was_written_as() -> None:
     assert isinstance(NeighborRow("east", URL, False, weight_offset=3).weight_offset, float)
 
 
-@pytest.mark.parametrize(
+@each(
     ("changes", "told"),
     [
         pytest.param({"name": ""}, "name", id="empty-name"),
@@ -75,7 +76,7 @@ def test_what_can_not_work_is_refused(changes: dict[str, Any], told: str) -> Non
     assert "s3kr3t" not in str(caught.value)
 
 
-@pytest.mark.parametrize("cap", ["1.1", "auto", "Stein", "9.9", "", "x" * 255])
+@each("cap", ["1.1", "auto", "Stein", "9.9", "", "x" * 255])
 def test_what_a_cap_stands_for_is_not_for_the_row_to_know(cap: str) -> None:
     # One that a newer release has set must not cost the neighbour its row.
     assert NeighborRow("east", URL, False, version_cap=cap).version_cap == cap
@@ -87,7 +88,7 @@ def test_from_mapping_takes_a_row_with_or_without_its_name() -> None:
     assert NeighborRow.from_mapping("east", {"transport_url": URL, "is_parent": True}).is_parent
 
 
-@pytest.mark.parametrize(
+@each(
     ("mapping", "told"),
     [
         pytest.param(

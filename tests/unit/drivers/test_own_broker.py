@@ -14,11 +14,12 @@ import cells.rpc
 from cells import conf as cells_conf
 from cells.drivers.own_broker import reach, retries_within
 from cells.drivers.transport import open_transport
+from tests.cases import each
 
 SLACK_SECONDS = 1.5
 
 
-@pytest.mark.parametrize(
+@each(
     ("seconds", "retry", "retries"),
     [
         (0.3, None, 1),

@@ -20,6 +20,7 @@ from cells.drivers import client_queue, rpc, versions
 from cells.drivers.base import DriverSettings
 from cells.drivers.reply_address import ReplyAddress
 from cells.messages import MESSAGE_TYPES
+from tests.cases import each
 from tests.text_message import TextMessage
 
 MESSAGE = TextMessage("targeted", False, json.dumps({"text": "hello"}))
@@ -106,7 +107,7 @@ def test_url_that_can_not_be_used_is_an_unreachable_neighbor(api: rpc.InterCellR
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "expected"),
     [
         pytest.param("fake://h/v?x=1", "fake://h/v?x=1", id="not-of-rabbitmq"),
@@ -124,7 +125,7 @@ def test_send_is_bounded_by_options_of_the_url(url: str, expected: str) -> None:
     assert rpc._with_link_options(url, 7) == expected
 
 
-@pytest.mark.parametrize(
+@each(
     ("cap", "version"),
     [(None, versions.CURRENT), ("auto", versions.CURRENT), ("1.0", "1.0"), ("1.2", "1.2"), ("stein", "1.0")],
 )

@@ -11,9 +11,10 @@ import pytest
 
 from cells import conf, exceptions
 from cells.drivers.transport import may_arrive, open_transport
+from tests.cases import each
 
 
-@pytest.mark.parametrize(
+@each(
     "url",
     [
         None,
@@ -27,7 +28,7 @@ def test_opens_without_io(url: str | None) -> None:
     transport.cleanup()
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "text"),
     [
         ("rabbit://user:s3k%2Fr3t@h/v", "password with a '/'"),
@@ -55,7 +56,7 @@ def raised_after(*attempts: Exception) -> Exception:
     return chain[0]
 
 
-@pytest.mark.parametrize(
+@each(
     "lost",
     [
         TimeoutError("timed out"),
@@ -74,7 +75,7 @@ def test_what_was_cut_off_may_arrive_whatever_the_next_attempts_met(lost: Except
     assert may_arrive(raised_after(refused, lost))
 
 
-@pytest.mark.parametrize(
+@each(
     "error",
     [
         ConnectionRefusedError(111, "Connection refused"),

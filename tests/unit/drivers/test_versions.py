@@ -18,6 +18,7 @@ from cells.drivers.versions import (
     resolve_cap,
     speaks,
 )
+from tests.cases import each
 
 
 def test_versions_rise_and_say_what_they_add() -> None:
@@ -39,7 +40,7 @@ def test_a_current_manager_takes_messages_of_every_version() -> None:
         assert versionutils.is_compatible(version, Target(version=CURRENT).version)
 
 
-@pytest.mark.parametrize("cap", [None, AUTO, " Auto "])
+@each("cap", [None, AUTO, " Auto "])
 def test_without_a_cap_each_neighbor_decides(cap: str | None) -> None:
     assert resolve_cap(cap) is None
 
@@ -49,7 +50,7 @@ def test_a_neighbors_cap_may_be_auto() -> None:
     assert read_cap("cells-0.1") == "1.0"
 
 
-@pytest.mark.parametrize(
+@each(
     ("announced", "spoken"),
     [
         *((version, version) for version in HISTORY),
@@ -74,18 +75,18 @@ def test_a_version_has_what_came_with_it_and_before_it() -> None:
     assert lowest("1.3", "1.1", "1.2") == "1.1"
 
 
-@pytest.mark.parametrize("version", list(HISTORY))
+@each("version", list(HISTORY))
 def test_a_version_is_its_own_cap(version: str) -> None:
     assert resolve_cap(version) == version
     assert resolve_cap(f" {version} ") == version
 
 
-@pytest.mark.parametrize("alias", [*VERSION_ALIASES, "Stein", " GRIZZLY "])
+@each("alias", [*VERSION_ALIASES, "Stein", " GRIZZLY "])
 def test_a_release_is_the_cap_that_it_speaks(alias: str) -> None:
     assert resolve_cap(alias) == VERSION_ALIASES[alias.strip().lower()]
 
 
-@pytest.mark.parametrize("cap", ["", " ", "0.9", "1", "1.0.0", "99.0", "diablo", "train", "1,0", "latest"])
+@each("cap", ["", " ", "0.9", "1", "1.0.0", "99.0", "diablo", "train", "1,0", "latest"])
 def test_any_other_cap_is_a_configuration_error(cap: str) -> None:
     with pytest.raises(exceptions.ConfigurationError, match=r"\[upgrade_levels\] intercell") as caught:
         resolve_cap(cap)

@@ -9,6 +9,7 @@ import pytest
 
 from cells.drivers import waiting
 from cells.drivers.waiting import Waiting, WaitingMessages
+from tests.cases import each
 from tests.text_message import TextMessage
 
 ALONE = TextMessage("targeted", False, "alone")
@@ -75,7 +76,7 @@ def test_what_has_waited_longest_goes_first_of_whatever_kind() -> None:
     assert queue.take_all() == [["1"], ["2", "3", "5"], ["4"], ["6"], ["7"]]
 
 
-@pytest.mark.parametrize(
+@each(
     "other",
     [
         replace(ITEM, message_type="response"),

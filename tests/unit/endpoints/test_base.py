@@ -11,6 +11,7 @@ from cells.context import RequestContext
 from cells.endpoints import Call, endpoint
 from cells.endpoints.base import EndpointMark, mark_of
 from cells.path import CellPath
+from tests.cases import each
 from tests.unit.endpoints.cells_in_memory import CellInMemory
 
 
@@ -46,7 +47,7 @@ def test_name_and_types_can_be_given() -> None:
     assert mark_of(disk_usage) == EndpointMark("usage", ("broadcast",))
 
 
-@pytest.mark.parametrize("candidate", [None, 5, len, object(), Call, "ping", make_call])
+@each("candidate", [None, 5, len, object(), Call, "ping", make_call])
 def test_nothing_else_is_marked(candidate: object) -> None:
     assert mark_of(candidate) is None
 
@@ -69,7 +70,7 @@ def test_a_neighbour_is_believed_about_itself() -> None:
     assert make_call("api!east").told_by("api") == "api"
 
 
-@pytest.mark.parametrize(
+@each(
     ("route", "name"),
     [
         ("api!east", "west"),

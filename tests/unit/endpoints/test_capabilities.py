@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cells import exceptions
+from tests.cases import each
 from tests.unit.endpoints.cells_in_memory import CellInMemory
 
 
@@ -47,7 +48,7 @@ def test_news_that_are_none_are_not_passed_on() -> None:
         assert cell.next_text("api")["method_name"] == "update_capacities"
 
 
-@pytest.mark.parametrize("wrong", [None, 5, "os", ["os"], {"os": "linux"}, {"os": None}, {"os": {"linux": 1}}])
+@each("wrong", [None, 5, "os", ["os"], {"os": "linux"}, {"os": None}, {"os": {"linux": 1}}])
 def test_an_update_of_a_wrong_form_is_refused(wrong: Any) -> None:
     with CellInMemory("east", children=["az1"]) as cell:
         with pytest.raises(exceptions.InvalidArguments, match="must map names to lists"):
@@ -55,7 +56,7 @@ def test_an_update_of_a_wrong_form_is_refused(wrong: Any) -> None:
         assert cell.table.living_children() == {}
 
 
-@pytest.mark.parametrize("name", ["az2", "east", "", None, 5, ["az1"]])
+@each("name", ["az2", "east", "", None, 5, ["az1"]])
 def test_an_update_about_another_cell_is_refused(name: Any) -> None:
     with CellInMemory("east", children=["az1", "az2"]) as cell:
         with pytest.raises(exceptions.InvalidArguments, match="tells about itself alone"):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cells import exceptions
+from tests.cases import each
 from tests.unit.endpoints.cells_in_memory import CellInMemory
 
 
@@ -31,7 +32,7 @@ def test_an_update_is_recorded_and_passed_on() -> None:
         assert cell.cell.capacities() == {"disk": 3}
 
 
-@pytest.mark.parametrize("wrong", [None, 5, "ram", ["ram"]])
+@each("wrong", [None, 5, "ram", ["ram"]])
 def test_an_update_of_a_wrong_form_is_refused(wrong: Any) -> None:
     with CellInMemory("east", children=["az1"]) as cell:
         with pytest.raises(exceptions.InvalidArguments, match="must be an object"):

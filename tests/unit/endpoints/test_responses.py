@@ -13,6 +13,7 @@ from cells import exceptions
 from cells.endpoints.responses import MAX_NEIGHBORS
 from cells.path import MAX_NAME_LENGTH
 from cells.pending import Growing
+from tests.cases import each
 from tests.unit.endpoints.cells_in_memory import CellInMemory
 
 #: What one answer may cost at most.
@@ -77,7 +78,7 @@ def test_orig_message_may_be_left_out_or_anything() -> None:
         assert cell.counters.as_dict() == {"dropped.response": 2}
 
 
-@pytest.mark.parametrize("wrong", [None, 5, "text", {"a": 1}, [5], ["one", None], [["one"]]])
+@each("wrong", [None, 5, "text", {"a": 1}, [5], ["one", None], [["one"]]])
 def test_answers_of_a_wrong_form_are_refused(wrong: Any) -> None:
     got: list[Sequence[str]] = []
     with CellInMemory("east") as cell:
@@ -90,7 +91,7 @@ def test_answers_of_a_wrong_form_are_refused(wrong: Any) -> None:
 WRONG_NAMES = (5, None, {}, "", "a!b", "a b", " a", "a\n", "\ud800", "x" * (MAX_NAME_LENGTH + 1), "any!")
 
 
-@pytest.mark.parametrize(
+@each(
     ("key", "wrong"),
     [
         *(("passed_on_to", wrong) for wrong in (5, "text", {"a": 1}, None)),

@@ -14,6 +14,7 @@ from cells.messages import BroadcastMessage, Message, ResponseMessage, TargetedM
 from cells.messages import sealed as sealed_module
 from cells.neighbors import Direction
 from cells.path import CellPath
+from tests.cases import each
 from tests.unit.messages import captures
 
 PATH = CellPath.parse("api!east")
@@ -36,13 +37,13 @@ def response(**changed: Any) -> ResponseMessage:
 ALL = [targeted(), broadcast(), response()]
 
 
-@pytest.mark.parametrize("message", ALL, ids=lambda message: message.message_type)
+@each("message", ALL, ids=lambda message: message.message_type)
 def test_can_not_be_changed(message: Message) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         message.fanout = True  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("message", ALL, ids=lambda message: message.message_type)
+@each("message", ALL, ids=lambda message: message.message_type)
 def test_arriving_makes_a_new_message_one_cell_further(message: Message) -> None:
     before = message.to_dict()
     arrived = message.arrived_at("next")
@@ -56,7 +57,7 @@ def test_arriving_makes_a_new_message_one_cell_further(message: Message) -> None
     assert not arrived.is_at_source
 
 
-@pytest.mark.parametrize("message", ALL, ids=lambda message: message.message_type)
+@each("message", ALL, ids=lambda message: message.message_type)
 def test_changing_some_fields_makes_a_new_message(message: Message) -> None:
     before = message.to_dict("1.3")
     changed = message.but(traceparent="t", kwargs={"a": 1})
@@ -73,7 +74,7 @@ def test_what_was_written_once_is_written_anew_when_it_has_changed() -> None:
     assert message.but(payload="{}").payload_text == "{}"
 
 
-@pytest.mark.parametrize("message", ALL, ids=lambda message: message.message_type)
+@each("message", ALL, ids=lambda message: message.message_type)
 def test_the_manager_that_gets_the_answer_is_the_only_difference(message: Message) -> None:
     addressed = message.addressed("manager-1")
     assert addressed == dataclasses.replace(message, reply_server="manager-1")
@@ -81,7 +82,7 @@ def test_the_manager_that_gets_the_answer_is_the_only_difference(message: Messag
     assert addressed.addressed("manager-2").payload_text is addressed.payload_text
 
 
-@pytest.mark.parametrize("payload", ["", "{", "null"])
+@each("payload", ["", "{", "null"])
 def test_what_can_not_be_read_can_be_addressed(payload: str) -> None:
     assert targeted().but(payload=payload).addressed("manager-1").payload_text == payload
 
@@ -98,7 +99,7 @@ def test_starts_at_its_source_with_an_identity() -> None:
     assert (one.needs_response, one.fanout, one.response_to) == (False, False, None)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@each("version", VERSIONS)
 def test_writing_changes_nothing(version: str) -> None:
     kwargs: dict[str, Any] = {"deep": {"list": [1]}}
     message = targeted(kwargs=kwargs, trace=None)
@@ -109,8 +110,8 @@ def test_writing_changes_nothing(version: str) -> None:
     assert kwargs == {"deep": {"list": [1]}}
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("message", ALL, ids=lambda message: message.message_type)
+@each("version", VERSIONS)
+@each("message", ALL, ids=lambda message: message.message_type)
 def test_sealed_is_what_a_driver_needs(message: Message, version: str) -> None:
     sealed = message.sealed(version, 10_000)
     assert (sealed.message_type, sealed.fanout) == (message.message_type, message.fanout)
@@ -138,12 +139,12 @@ def nested() -> list[Any]:
     return values
 
 
-@pytest.mark.parametrize(
+@each(
     "value",
     [object(), {1, 2}, b"bytes", float("nan"), float("-inf"), {(1, 2): 3}, circle(), nested(), 10**5000],
     ids=["object", "set", "bytes", "nan", "inf", "tuple as key", "circle", "deep", "huge"],
 )
-@pytest.mark.parametrize("field", ["kwargs", "context"])
+@each("field", ["kwargs", "context"])
 def test_what_has_no_json_form_is_refused(field: str, value: object) -> None:
     message = targeted(**{field: {"value": value}})
     for version in VERSIONS:
@@ -152,7 +153,7 @@ def test_what_has_no_json_form_is_refused(field: str, value: object) -> None:
         assert caught.value.method == "ping"
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@each("version", VERSIONS)
 def test_too_long_a_message_is_refused(version: str) -> None:
     message = targeted(id="x", kwargs={"text": "x" * 1000})
     size = message.sealed(version, captures.LIMIT_BYTES).size_bytes
@@ -162,7 +163,7 @@ def test_too_long_a_message_is_refused(version: str) -> None:
     assert (caught.value.size_bytes, caught.value.limit_bytes) == (size, size - 1)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@each("version", VERSIONS)
 def test_the_bound_counts_bytes_not_characters(version: str) -> None:
     message = targeted(kwargs={"text": "é" * 1000})
     sealed = message.sealed(version, 10_000)

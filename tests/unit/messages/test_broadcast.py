@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from cells.drivers import versions
 from cells.messages import HERE, BroadcastMessage
 from cells.neighbors import Direction, Neighbors
 from cells.path import CellPath
+from tests.cases import each
 from tests.unit.messages import captures
 from tests.unit.messages.trees import Tree, oldest, row
 
@@ -28,8 +27,8 @@ def ran(start: str, direction: Direction, tree: Tree = TREE, **changed: Any) -> 
     return sorted(str(path) for path, _ in tree.spread(message(here.last, direction, **changed), here))
 
 
-@pytest.mark.parametrize("version", list(versions.HISTORY))
-@pytest.mark.parametrize(
+@each("version", list(versions.HISTORY))
+@each(
     ("start", "direction", "reached"),
     [
         ("api", DOWN, ["api", "api!east", "api!east!az1", "api!east!az2", "api!west"]),
@@ -74,7 +73,7 @@ def test_run_locally_is_not_sent() -> None:
     assert arrived.plan(TREE.neighbors(CellPath.parse("api!east")), oldest).run_here
 
 
-@pytest.mark.parametrize(
+@each(
     ("walked", "awaited"),
     [("api", ("east", "west", HERE)), ("api!east", ("az1", "az2", HERE)), ("api!east!az1", (HERE,))],
 )
@@ -91,7 +90,7 @@ def test_a_source_that_does_not_run_it_does_not_wait_for_itself() -> None:
     assert plan.awaited == ("east", "west")
 
 
-@pytest.mark.parametrize("hop_count", [10, 11, 500])
+@each("hop_count", [10, 11, 500])
 def test_at_the_hop_limit_it_runs_and_goes_no_further(hop_count: int) -> None:
     plan = message("api!east", hop_count=hop_count, max_hop_count=10, needs_response=True).plan(
         TREE.neighbors(CellPath.parse("api!east")), oldest
@@ -119,8 +118,6 @@ def test_a_circle_of_neighbours_ends_at_the_hop_limit() -> None:
     assert len(visited) == 10
 
 
-@pytest.mark.parametrize(
-    ("walked", "back"), [("api!east", "east!api"), ("api!east!az1", "az1!east"), ("az1!east!api", "api!east")]
-)
+@each(("walked", "back"), [("api!east", "east!api"), ("api!east!az1", "az1!east"), ("az1!east!api", "api!east")])
 def test_answers_that_are_gathered_go_one_hop_back(walked: str, back: str) -> None:
     assert str(message(walked).return_path) == back

@@ -14,6 +14,7 @@ from cells import exceptions, messages
 from cells.drivers import versions
 from cells.messages import BroadcastMessage, Message, ResponseMessage, TargetedMessage
 from cells.neighbors import Direction, Neighbors
+from tests.cases import each
 from tests.unit.messages import captures
 from tests.unit.messages.trees import oldest, row
 
@@ -53,7 +54,7 @@ def without(name: str, *keys: str) -> str:
     return json.dumps({key: value for key, value in captures.capture(name).items() if key not in keys})
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "cls"),
     [
         ("targeted_request", TargetedMessage),
@@ -67,7 +68,7 @@ def test_type_of_a_message_is_its_class(name: str, cls: type[Message]) -> None:
     assert message.message_type == cls.message_type
 
 
-@pytest.mark.parametrize("name", ["targeted_request", "broadcast_request", "response_relayed"])
+@each("name", ["targeted_request", "broadcast_request", "response_relayed"])
 def test_what_a_peer_may_leave_out_gets_a_default(name: str) -> None:
     one, other = parse(without(name, *OPTIONAL)), parse(without(name, *OPTIONAL))
     assert (one.fanout, one.needs_response, one.hop_count, one.max_hop_count) == (False, False, 0, 7)
@@ -75,7 +76,7 @@ def test_what_a_peer_may_leave_out_gets_a_default(name: str) -> None:
     assert one.id != other.id
 
 
-@pytest.mark.parametrize("key", OPTIONAL)
+@each("key", OPTIONAL)
 def test_a_null_counts_as_left_out(key: str) -> None:
     left_out, null = parse(without("targeted_request", key)), parse(changed(**{key: None}))
     assert {name: value for name, value in null.to_dict().items() if name != "uuid"} == {
@@ -83,7 +84,7 @@ def test_a_null_counts_as_left_out(key: str) -> None:
     }
 
 
-@pytest.mark.parametrize("name", captures.NAMES)
+@each("name", captures.NAMES)
 def test_unknown_keys_are_ignored(name: str) -> None:
     data = captures.capture(name)
     assert parse(changed(name, colour="red", run_locally=False, time_left=5.0)).to_dict() == data
@@ -94,7 +95,7 @@ def test_a_broadcast_that_came_runs_here_whatever_it_says() -> None:
     assert message.plan(Neighbors(), oldest).run_here
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "key"),
     [
         (name, key)
@@ -108,9 +109,9 @@ def test_missing_key(name: str, key: str) -> None:
         parse(without(name, key))
 
 
-@pytest.mark.parametrize("wrong", [None, 5, 1.5, True, "", "text", [], ["a"], {}, {"a": 1}], ids=repr)
-@pytest.mark.parametrize("key", KEYS)
-@pytest.mark.parametrize("name", ["targeted_request", "broadcast_request", "response_relayed"])
+@each("wrong", [None, 5, 1.5, True, "", "text", [], ["a"], {}, {"a": 1}], ids=repr)
+@each("key", KEYS)
+@each("name", ["targeted_request", "broadcast_request", "response_relayed"])
 def test_wrong_type_is_a_message_error_or_harmless(name: str, key: str, wrong: object) -> None:
     right = captures.capture(name).get(key)
     error = refusal(changed(name, **{key: wrong}))
@@ -124,21 +125,21 @@ def test_wrong_type_is_a_message_error_or_harmless(name: str, key: str, wrong: o
         assert key in error.message or isinstance(wrong, str)
 
 
-@pytest.mark.parametrize("value", ["down ", "DOWN", "sideways", "", "x" * 100_000])
+@each("value", ["down ", "DOWN", "sideways", "", "x" * 100_000])
 def test_unknown_direction(value: str) -> None:
     with pytest.raises(exceptions.MalformedMessage, match="must be 'up' or 'down'") as caught:
         parse(changed(direction=value))
     assert len(caught.value.message) < 200
 
 
-@pytest.mark.parametrize("value", ["Targeted", "", "unknown", "\ud800", "x" * 100_000])
+@each("value", ["Targeted", "", "unknown", "\ud800", "x" * 100_000])
 def test_unknown_type(value: str) -> None:
     with pytest.raises(exceptions.UnknownMessageType, match="none of response, broadcast, targeted") as caught:
         parse(changed(message_type=value))
     assert len(caught.value.message) < 200
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "",
@@ -163,21 +164,21 @@ def test_broken_json(text: str) -> None:
     assert salvage(text) is None
 
 
-@pytest.mark.parametrize("text", ["[]", "null", "5", '"text"', "true", "[{}]"])
+@each("text", ["[]", "null", "5", '"text"', "true", "[{}]"])
 def test_json_that_is_no_object(text: str) -> None:
     with pytest.raises(exceptions.MalformedMessage, match="must be a JSON object"):
         parse(text)
     assert salvage(text) is None
 
 
-@pytest.mark.parametrize("text", ["NaN", "-Infinity", "1e999"])
+@each("text", ["NaN", "-Infinity", "1e999"])
 def test_numbers_that_json_does_not_have(text: str) -> None:
     with pytest.raises(exceptions.MalformedMessage, match="is no JSON"):
         parse(text)
     assert salvage(text) is None
 
 
-@pytest.mark.parametrize("value", [None, 5, b"{}", [], True])
+@each("value", [None, 5, b"{}", [], True])
 def test_what_is_no_text(value: object) -> None:
     with pytest.raises(exceptions.MalformedMessage, match="must be a JSON text or an object"):
         parse(value)
@@ -192,8 +193,8 @@ def test_too_long_a_text() -> None:
     assert (caught.value.size_bytes, caught.value.limit_bytes) == (len(text), len(text) - 1)
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", "9" * 4300])
-@pytest.mark.parametrize("key", ["method_kwargs", "ctxt"])
+@each("value", ["NaN", "Infinity", "1e999", "9" * 4300])
+@each("key", ["method_kwargs", "ctxt"])
 def test_numbers_that_have_no_json_form_are_message_errors(key: str, value: str) -> None:
     """Here or when it is passed on, but nothing else than an error of the message."""
     text = changed(**{key: {"n": "NUMBER"}}).replace('"NUMBER"', value)
@@ -215,8 +216,8 @@ def test_a_call_whose_context_has_no_json_form_can_be_answered() -> None:
     assert ResponseMessage.answering(message.arrived_at("b"), []).sealed(versions.OLDEST, captures.LIMIT_BYTES)
 
 
-@pytest.mark.parametrize("key", ["hop_count", "max_hop_count"])
-@pytest.mark.parametrize("digits", [20, 400, 4299, 4300])
+@each("key", ["hop_count", "max_hop_count"])
+@each("digits", [20, 400, 4299, 4300])
 def test_huge_hop_counts_are_message_or_routing_errors(key: str, digits: int) -> None:
     text = changed(target_cell="api!b!c", **{key: "NUMBER"}).replace('"NUMBER"', "9" * digits)
     passed_on: list[str] = []
@@ -226,8 +227,8 @@ def test_huge_hop_counts_are_message_or_routing_errors(key: str, digits: int) ->
     assert not passed_on or key == "max_hop_count"
 
 
-@pytest.mark.parametrize("key", ["routing_path", "target_cell"])
-@pytest.mark.parametrize("value", ["", "!", "a!", "a b", "\ud800", "a\n", "x" * 256, "!" * 100_000])
+@each("key", ["routing_path", "target_cell"])
+@each("value", ["", "!", "a!", "a b", "\ud800", "a\n", "x" * 256, "!" * 100_000])
 def test_paths_that_are_none(key: str, value: str) -> None:
     with pytest.raises(exceptions.MalformedMessage, match="no path of cells"):
         parse(changed(**{key: value}))
@@ -292,7 +293,7 @@ def test_a_real_message_that_was_cut_is_refused(name: str, data: st.DataObject) 
         parse(text[: data.draw(st.integers(0, len(text) - 1))])
 
 
-@pytest.mark.parametrize(
+@each(
     "values",
     [
         {"method_name": 5},
@@ -322,9 +323,7 @@ def test_a_broken_broadcast_is_answered_one_hop_back() -> None:
     assert str(ResponseMessage.answering(stub.arrived_at("grandchild1"), []).target) == "grandchild1!child1"
 
 
-@pytest.mark.parametrize(
-    ("stream", "streams"), [(True, True), (False, False), (None, False), ("yes", False), (1, False)]
-)
+@each(("stream", "streams"), [(True, True), (False, False), (None, False), ("yes", False), (1, False)])
 def test_a_broken_broadcast_that_streams_is_answered_all_the_way_back(stream: object, streams: bool) -> None:
     """Its source waits for each cell, and nobody on the way gathers anything."""
     stub = salvage(changed("broadcast_request_relayed", method_name=5, stream=stream))
@@ -342,7 +341,7 @@ def test_the_answer_to_a_broken_call_of_many_hops_may_go_all_the_way_back() -> N
     assert answer.max_hop_count >= 31
 
 
-@pytest.mark.parametrize("key", ["need_response", "routing_path", "direction", "uuid"])
+@each("key", ["need_response", "routing_path", "direction", "uuid"])
 def test_a_call_that_does_not_say_who_it_is_gets_no_answer(key: str) -> None:
     assert salvage(without("targeted_request", key)) is None
     assert salvage(changed(**{key: 5})) is None

@@ -16,6 +16,7 @@ from cells import exceptions, messages
 from cells.budget import LONGEST_SECONDS
 from cells.messages import Message
 from cells.messages.fields import MAX_EVENT_KEYS, MAX_TRACE, _strict, load, load_with
+from tests.cases import each
 from tests.unit.messages import captures
 
 NOW = 1000.0
@@ -65,37 +66,37 @@ def parse(came: object) -> Message:
     return messages.parse(came, captures.LIMIT_BYTES, 10, NOW)
 
 
-@pytest.mark.parametrize("make", [item, text])
-@pytest.mark.parametrize("name", CAPTURES)
-@pytest.mark.parametrize(("key", "value"), CASES, ids=lambda value: repr(value)[:20])
+@each("make", [item, text])
+@each("name", CAPTURES)
+@each(("key", "value"), CASES, ids=lambda value: repr(value)[:20])
 def test_a_wrong_value_is_an_error_that_names_the_key(make: Any, name: str, key: str, value: Any) -> None:
     with pytest.raises(exceptions.MalformedMessage, match=key) as caught:
         parse(make(name, **{key: value}))
     assert len(caught.value.message) < 250
 
 
-@pytest.mark.parametrize("make", [item, text])
-@pytest.mark.parametrize("value", WRONG_STREAM)
+@each("make", [item, text])
+@each("value", WRONG_STREAM)
 def test_a_broadcast_that_does_not_say_clearly_who_gathers_is_refused(make: Any, value: Any) -> None:
     with pytest.raises(exceptions.MalformedMessage, match="stream"):
         parse(make("broadcast_request", stream=value))
 
 
-@pytest.mark.parametrize("name", CAPTURES)
-@pytest.mark.parametrize(("key", "value"), ONLY_IN_ITEMS, ids=lambda value: repr(value)[:20])
+@each("name", CAPTURES)
+@each(("key", "value"), ONLY_IN_ITEMS, ids=lambda value: repr(value)[:20])
 def test_what_is_no_json_at_all(name: str, key: str, value: Any) -> None:
     with pytest.raises(exceptions.MalformedMessage, match=key):
         parse(item(name, **{key: value}))
 
 
-@pytest.mark.parametrize("make", [item, text])
-@pytest.mark.parametrize("key", [*WRONG, "stream"])
+@each("make", [item, text])
+@each("key", [*WRONG, "stream"])
 def test_a_null_counts_as_left_out(make: Any, key: str) -> None:
     assert parse(make("broadcast_request", **{key: None})) == parse(make("broadcast_request"))
 
 
-@pytest.mark.parametrize("make", [item, text])
-@pytest.mark.parametrize(
+@each("make", [item, text])
+@each(
     ("time_left", "deadline"),
     [
         (5, NOW + 5),
@@ -121,7 +122,7 @@ def test_what_passes_an_answer_on_is_in_no_hurry() -> None:
     assert parse(text("response_relayed", time_left=0.0)).deadline is None
 
 
-@pytest.mark.parametrize("name", CAPTURES)
+@each("name", CAPTURES)
 def test_a_trace_keeps_what_later_releases_add_to_its_events(name: str) -> None:
     events = [EVENT, {**EVENT, "late": True, "bytes": HUGE, "note": None}]
     message = parse(item(name, trace=events))
@@ -158,7 +159,7 @@ def test_any_value_of_any_new_key_is_refused_or_can_be_sent_on(name: str, values
         assert captures.as_it_comes(message.sealed("1.1", captures.LIMIT_BYTES))
 
 
-@pytest.mark.parametrize("text", ["", "null", "[]", '"text"', "{", "[" * 100_000, '{"a": NaN}', '{"a": 1e999}'])
+@each("text", ["", "null", "[]", '"text"', "{", "[" * 100_000, '{"a": NaN}', '{"a": 1e999}'])
 def test_a_payload_that_is_no_object_is_an_error_of_the_message(text: str) -> None:
     with pytest.raises(exceptions.MalformedMessage):
         load(text)

@@ -14,6 +14,7 @@ from cells.context import get_admin_context
 from cells.messages import BroadcastMessage, Message, Response, ResponseMessage, TargetedMessage
 from cells.neighbors import Direction, Neighbors
 from cells.path import CellPath
+from tests.cases import each
 from tests.unit.endpoints.cells_in_memory import CellInMemory
 from tests.unit.messages import captures
 from tests.unit.messages.trees import oldest, row
@@ -26,7 +27,7 @@ def test_there_are_captures_of_every_kind() -> None:
     assert len(NAMES) >= 10
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_capture_is_read_and_written_back_the_same(name: str) -> None:
     data = captures.capture(name)
     message = captures.parse(data)
@@ -34,7 +35,7 @@ def test_every_capture_is_read_and_written_back_the_same(name: str) -> None:
     assert captures.sent(message) == data
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_capture_says_what_it_says(name: str) -> None:
     data = captures.capture(name)
     message = captures.parse(data)
@@ -127,7 +128,7 @@ def told_by_a_cell(method: str) -> Message:
         return captures.parse(cell.next_text("child1"))
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "make"),
     [
         ("targeted_request", targeted),

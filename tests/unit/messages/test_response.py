@@ -15,6 +15,7 @@ from cells.drivers import versions
 from cells.messages import BroadcastMessage, Message, Response, ResponseMessage, TargetedMessage
 from cells.neighbors import Direction, Neighbors
 from cells.path import CellPath
+from tests.cases import each
 from tests.unit.messages import captures
 from tests.unit.messages.trees import oldest, row
 
@@ -54,15 +55,13 @@ def test_error_that_is_not_allowed_travels_as_remote_error() -> None:
     assert isinstance(answer.error, exceptions.RemoteError)
 
 
-@pytest.mark.parametrize(
-    "value", [object(), {1}, float("nan"), {(1, 2): 3}, b"x", 10**5000], ids=lambda value: type(value).__name__
-)
+@each("value", [object(), {1}, float("nan"), {(1, 2): 3}, b"x", 10**5000], ids=lambda value: type(value).__name__)
 def test_value_without_a_json_form_is_refused(value: object) -> None:
     with pytest.raises(exceptions.InvalidArguments, match="answer can not be written"):
         Response("api", value).to_json()
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "",
@@ -85,9 +84,7 @@ def test_what_is_no_answer_is_refused(text: Any) -> None:
         Response.from_json(text, OURS)
 
 
-@pytest.mark.parametrize(
-    "value", [None, 5, [], {}, "", "{", {"class": 1}, "[" * 100_000], ids=lambda value: repr(value)[:20]
-)
+@each("value", [None, 5, [], {}, "", "{", {"class": 1}, "[" * 100_000], ids=lambda value: repr(value)[:20])
 def test_a_failure_that_can_not_be_read_is_a_remote_error(value: object) -> None:
     text = json.dumps({"cell_name": "api", "failure": True, "value": value})
     assert type(Response.from_json(text, OURS).error) is exceptions.RemoteError
@@ -103,7 +100,7 @@ def test_any_json_is_an_answer_or_refused(value: Any) -> None:
             Response.from_json(json.dumps(value), OURS)
 
 
-@pytest.mark.parametrize(
+@each(
     ("walked", "direction", "target", "back"),
     [
         ("api!east!az1", DOWN, "az1!east!api", UP),
@@ -147,7 +144,7 @@ def fanouts(asked: Message, neighbors: dict[str, Neighbors]) -> list[bool]:
     return seen
 
 
-@pytest.mark.parametrize(
+@each(
     ("walked", "direction", "expected"),
     [
         ("api!east", DOWN, [True]),
@@ -196,7 +193,7 @@ def last_hop(answer: Message) -> Message:
     return hop.message
 
 
-@pytest.mark.parametrize("version", ADDRESSED)
+@each("version", ADDRESSED)
 def test_on_its_last_hop_it_is_for_the_manager_that_asked(version: str) -> None:
     answer = last_hop(ResponseMessage.answering(request("api!east", reply_server="manager-1"), []))
     sealed = answer.sealed(version, captures.LIMIT_BYTES)
@@ -204,16 +201,14 @@ def test_on_its_last_hop_it_is_for_the_manager_that_asked(version: str) -> None:
     assert captures.over_the_wire(answer, version).fanout is False
 
 
-@pytest.mark.parametrize(
-    ("version", "reply_server"), [("1.0", "manager-1"), ("1.0", ""), *((version, "") for version in ADDRESSED)]
-)
+@each(("version", "reply_server"), [("1.0", "manager-1"), ("1.0", ""), *((version, "") for version in ADDRESSED)])
 def test_where_that_is_not_known_or_can_not_be_told_it_is_for_all(version: str, reply_server: str) -> None:
     answer = last_hop(ResponseMessage.answering(request("api!east", reply_server=reply_server), []))
     sealed = answer.sealed(version, captures.LIMIT_BYTES)
     assert (sealed.server, sealed.fanout) == ("", True)
 
 
-@pytest.mark.parametrize("version", ADDRESSED)
+@each("version", ADDRESSED)
 def test_before_its_last_hop_it_is_for_any_manager(version: str) -> None:
     answer = ResponseMessage.answering(request("api!east!az1", reply_server="manager-1"), [])
     (hop,) = answer.plan(Neighbors.of([row("east", is_parent=True)]), oldest).hops
@@ -249,7 +244,7 @@ def streamed(**named: Any) -> ResponseMessage:
     return ResponseMessage.answering(asked, ["{}"], **named)
 
 
-@pytest.mark.parametrize("version", list(versions.HISTORY))
+@each("version", list(versions.HISTORY))
 def test_an_answer_says_for_whom_it_is_and_who_else_will_answer(version: str) -> None:
     answer = streamed(branch="far", passed_on_to=("near", "far"))
     kwargs = captures.over_the_wire(answer, version).opened().kwargs
@@ -297,7 +292,7 @@ def test_at_its_end_what_was_noted_becomes_part_of_the_answer(value: object) -> 
     assert opened.opened() is opened
 
 
-@pytest.mark.parametrize("count", [0, 2, 3])
+@each("count", [0, 2, 3])
 def test_of_no_answer_or_of_several_it_becomes_no_part(count: int) -> None:
     texts = [Response("api!east", number).to_json() for number in range(count)]
     opened = traced(*texts).opened()
@@ -343,9 +338,7 @@ def test_on_its_way_a_trace_stays_apart_from_the_answers_and_grows() -> None:
     assert came.noting("answer received", 3.0).trace == (*EVENTS, {"cell": "east", "event": "answer received", "at": 3})
 
 
-@pytest.mark.parametrize(
-    "text", [5, None, "", "{", "[]", "null", '{"cell_name": "a", "value": NaN}', "[" * 100_000, '{"a":' * 100_000]
-)
+@each("text", [5, None, "", "{", "[]", "null", '{"cell_name": "a", "value": NaN}', "[" * 100_000, '{"a":' * 100_000])
 def test_an_answer_that_can_not_be_read_stays_what_it_is(text: object) -> None:
     assert traced(text).opened().kwargs["responses"] == [text]
 
@@ -355,7 +348,7 @@ def test_answers_that_are_no_list_stay_what_they_are() -> None:
     assert came.opened().kwargs == {"responses": 5}
 
 
-@pytest.mark.parametrize("trace", [None, 5, "text", {"a": 1}])
+@each("trace", [None, 5, "text", {"a": 1}])
 def test_a_trace_of_an_answer_that_is_none_is_left_out(trace: object) -> None:
     text = json.dumps({"cell_name": "api", "value": 1, "failure": False, "trace": trace})
     assert Response.from_json(text, OURS) == Response("api", 1)

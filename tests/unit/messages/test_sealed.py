@@ -14,6 +14,7 @@ from cells.drivers import versions
 from cells.messages import BroadcastMessage, Message, ResponseMessage, SealedMessage, TargetedMessage
 from cells.neighbors import Direction
 from cells.path import CellPath
+from tests.cases import each
 from tests.unit.messages import captures
 from tools.polling import poll
 
@@ -56,8 +57,8 @@ def full(cls: type[Message], version: str, seconds_left: float | None = 60.0) ->
 ALL = [TargetedMessage, BroadcastMessage, ResponseMessage]
 
 
-@pytest.mark.parametrize("cls", ALL)
-@pytest.mark.parametrize("version", VERSIONS)
+@each("cls", ALL)
+@each("version", VERSIONS)
 def test_it_has_the_keys_of_its_version_and_no_newer_ones(cls: type[Message], version: str) -> None:
     sent = captures.sent(full(cls, version), version)
     expected = {key for key, since in NEW_KEYS.items() if versions.speaks(version, since)}
@@ -67,8 +68,8 @@ def test_it_has_the_keys_of_its_version_and_no_newer_ones(cls: type[Message], ve
     assert ("method_kwargs" in sent, "ctxt" in sent) == (("payload" not in sent),) * 2
 
 
-@pytest.mark.parametrize("cls", ALL)
-@pytest.mark.parametrize("version", VERSIONS)
+@each("cls", ALL)
+@each("version", VERSIONS)
 def test_what_there_is_not_is_not_sent(cls: type[Message], version: str) -> None:
     bare = full(cls, version, None).but(reply_server="", traceparent="", trace=None)
     if isinstance(bare, BroadcastMessage):
@@ -80,8 +81,8 @@ def test_a_trace_that_was_asked_for_is_sent_even_if_nothing_is_in_it() -> None:
     assert captures.sent(full(TargetedMessage, "1.1").but(trace=()), "1.1")["trace"] == []
 
 
-@pytest.mark.parametrize("version", [version for version in VERSIONS if version != "1.0"])
-@pytest.mark.parametrize("seconds", [0.5, 5.0, 60.0, 1000.0])
+@each("version", [version for version in VERSIONS if version != "1.0"])
+@each("seconds", [0.5, 5.0, 60.0, 1000.0])
 def test_the_time_that_is_left_shrinks_on_each_link(version: str, seconds: float) -> None:
     sealed = full(TargetedMessage, version, seconds).sealed(version, captures.LIMIT_BYTES)
     sent = time_left(sealed)
@@ -99,7 +100,7 @@ def time_left(sealed: SealedMessage) -> float:
     return float(data["time_left"])
 
 
-@pytest.mark.parametrize("version", [version for version in VERSIONS if version != "1.0"])
+@each("version", [version for version in VERSIONS if version != "1.0"])
 def test_the_time_that_is_left_is_told_when_it_is_sent_and_not_before(version: str) -> None:
     sealed = full(TargetedMessage, version).sealed(version, captures.LIMIT_BYTES)
     first = time_left(sealed)
@@ -118,7 +119,7 @@ def test_what_is_sent_too_late_after_all_says_that_nothing_is_left() -> None:
     assert time_left(full(TargetedMessage, "1.1", -5.0).sealed("1.1", captures.LIMIT_BYTES)) < 0
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@each("version", VERSIONS)
 def test_only_what_is_an_item_may_share_a_cast(version: str) -> None:
     sealed = full(TargetedMessage, version).sealed(version, captures.LIMIT_BYTES)
     assert sealed.may_share_a_cast is (version == "1.3")
@@ -132,7 +133,7 @@ def test_a_payload_is_passed_on_as_the_text_that_came() -> None:
     assert captures.sent(came, "1.1")["method_kwargs"] == {"n": 1.5}
 
 
-@pytest.mark.parametrize(
+@each(
     "payload",
     [
         '{"method_name": "stolen", "target_cell": "api!west", "ctxt": {}, "method_kwargs": {}}',
@@ -150,7 +151,7 @@ def test_a_payload_of_another_cell_can_not_change_the_keys_of_the_message(payloa
         assert (message.method, str(message.target), message.payload) == ("ping", "api!east", payload)
 
 
-@pytest.mark.parametrize("version", [version for version in VERSIONS if version != "1.3"])
+@each("version", [version for version in VERSIONS if version != "1.3"])
 def test_no_more_of_a_payload_than_its_two_keys_goes_into_an_older_form(version: str) -> None:
     payload = '{"method_name": "stolen", "ctxt": {"a": 1}, "method_kwargs": {"b": 2}}'
     message = full(TargetedMessage, version).but(payload=payload)
@@ -158,10 +159,8 @@ def test_no_more_of_a_payload_than_its_two_keys_goes_into_an_older_form(version:
     assert (sent["method_name"], sent["ctxt"], sent["method_kwargs"]) == ("ping", {"a": 1}, {"b": 2})
 
 
-@pytest.mark.parametrize("version", [version for version in VERSIONS if version != "1.3"])
-@pytest.mark.parametrize(
-    "payload", ["", "{", "[]", '{"ctxt": {}}', '{"ctxt": 5, "method_kwargs": {}}', '{"method_kwargs": []}']
-)
+@each("version", [version for version in VERSIONS if version != "1.3"])
+@each("payload", ["", "{", "[]", '{"ctxt": {}}', '{"ctxt": 5, "method_kwargs": {}}', '{"method_kwargs": []}'])
 def test_a_payload_that_can_not_be_read_has_no_older_form(version: str, payload: str) -> None:
     with pytest.raises(exceptions.MalformedMessage):
         full(TargetedMessage, version).but(payload=payload).sealed(version, captures.LIMIT_BYTES)

@@ -10,6 +10,7 @@ from cells.messages import HERE, BroadcastMessage, Plan, ResponseMessage
 from cells.messages.base import Toward
 from cells.neighbors import Direction, Neighbors
 from cells.path import CellPath
+from tests.cases import each
 from tests.unit.messages import captures
 from tests.unit.messages.trees import row
 
@@ -124,7 +125,7 @@ def test_an_older_neighbour_is_not_told_a_word_of_it(old: str) -> None:
         assert ("stream" in captures.sent(hop.message, version)) is hop.neighbor.name.startswith("new")
 
 
-@pytest.mark.parametrize(
+@each(
     ("walked", "streams", "back"),
     [
         ("api!east!az1", True, "az1!east!api"),
@@ -141,9 +142,7 @@ def test_who_streams_answers_to_the_source_and_who_does_not_to_who_asked(walked:
     assert (str(answer.target), answer.here) == (back, asked.here)
 
 
-@pytest.mark.parametrize(
-    ("part", "missing"), [(HERE, "api!east"), ("az1", "api!east!az1"), ("az1!far", "api!east!az1!far")]
-)
+@each(("part", "missing"), [(HERE, "api!east"), ("az1", "api!east!az1"), ("az1!far", "api!east!az1!far")])
 def test_who_was_silent_is_named_by_the_way_that_leads_there(part: str, missing: str) -> None:
     assert str(message("api!east").missing(part)) == missing
 

@@ -12,6 +12,7 @@ from cells.drivers import versions
 from cells.messages import HERE, Plan, TargetedMessage
 from cells.neighbors import Direction, Neighbors
 from cells.path import ANY_NEIGHBOR, CellPath
+from tests.cases import each
 from tests.unit.messages.trees import Tree, oldest, row
 
 UP, DOWN = Direction.UP, Direction.DOWN
@@ -42,7 +43,7 @@ def test_at_its_target_it_runs_even_at_the_hop_limit() -> None:
     assert plan.run_here
 
 
-@pytest.mark.parametrize(
+@each(
     ("target", "walked", "direction", "here", "hop", "leaves_as"),
     [
         ("api!east!az1", "api", DOWN, "api", "east", DOWN),
@@ -64,7 +65,7 @@ def test_next_hop(target: str, walked: str, direction: Direction, here: str, hop
     assert step.message == came.forwarded_by(leaves_as)
 
 
-@pytest.mark.parametrize("version", list(versions.HISTORY))
+@each("version", list(versions.HISTORY))
 def test_a_hop_says_what_is_spoken_with_the_neighbour(version: str) -> None:
     """It is asked for once: what the message is made for and what it is sent as can not differ."""
     asked: list[str] = []
@@ -98,7 +99,7 @@ def test_where_a_parent_and_a_child_have_one_name_the_direction_decides() -> Non
         assert hop.message.direction is direction
 
 
-@pytest.mark.parametrize(
+@each(
     ("target", "walked"),
     [
         ("api!east!az1", "api!west"),
@@ -108,7 +109,7 @@ def test_where_a_parent_and_a_child_have_one_name_the_direction_decides() -> Non
         ("east!az1", "api!east"),
     ],
 )
-@pytest.mark.parametrize("direction", list(Direction))
+@each("direction", list(Direction))
 def test_a_path_that_contradicts_the_target_is_a_routing_inconsistency(
     target: str, walked: str, direction: Direction
 ) -> None:
@@ -118,7 +119,7 @@ def test_a_path_that_contradicts_the_target_is_a_routing_inconsistency(
     assert caught.value.cell == CellPath.parse(walked).last
 
 
-@pytest.mark.parametrize("hop_count", [10, 11, 1000])
+@each("hop_count", [10, 11, 1000])
 def test_hop_limit(hop_count: int) -> None:
     with pytest.raises(exceptions.MaxHopCountReached, match="max_hop_count") as caught:
         message("api!east!az1", hop_count=hop_count, max_hop_count=10).plan(at("api"), oldest)

@@ -13,6 +13,7 @@ from cells.drivers import versions
 from cells.messages import Relay, SealedMessage, TargetedMessage
 from cells.messages.sealed import HEAD_BYTES
 from cells.neighbors import Neighbors
+from tests.cases import each
 from tests.unit.messages.test_fields import KEYS, VALUES, item
 from tests.unit.messages.trees import row
 
@@ -80,7 +81,7 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize("came", [*CALLS, *ANSWERS])
+@each("came", [*CALLS, *ANSWERS])
 def test_what_is_only_on_its_way_takes_the_short_way_to_the_same_end(came: dict[str, Any]) -> None:
     assert same(came)
 
@@ -92,7 +93,7 @@ def test_nothing_but_the_way_and_the_time_changes() -> None:
     assert {**sent, "time_left": None} == {**came, **changed, "time_left": None}
 
 
-@pytest.mark.parametrize(
+@each(
     "came",
     [
         pytest.param(item("targeted_request", routing_path="api", target_cell="api!east"), id="it is for this cell"),
@@ -121,7 +122,7 @@ def test_whatever_is_more_than_that_takes_the_long_way(came: object) -> None:
     assert short_way(came) is None
 
 
-@pytest.mark.parametrize("version", [version for version in versions.HISTORY if version != versions.CURRENT])
+@each("version", [version for version in versions.HISTORY if version != versions.CURRENT])
 def test_to_an_older_neighbour_it_takes_the_long_way(version: str) -> None:
     assert short_way(call(), version) is None
 

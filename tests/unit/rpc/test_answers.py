@@ -6,10 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
-
 from cells.rpc.answers import Answers
 from cells.rpc.exceptions import Timeout
+from tests.cases import each
 
 
 class Manager:
@@ -78,9 +77,7 @@ def test_an_answer_that_comes_twice_or_of_a_stranger_is_dropped() -> None:
     assert list(answers(manager, "a", "b")) == [("a", 1), ("b", 4)]
 
 
-@pytest.mark.parametrize(
-    "problem", [Timeout("late"), {"error": "{}"}, {"failure": "{}"}], ids=lambda p: type(p).__name__
-)
+@each("problem", [Timeout("late"), {"error": "{}"}, {"failure": "{}"}], ids=lambda p: type(p).__name__)
 def test_a_manager_that_is_gone_is_a_timeout_of_each_cell_that_is_missing(problem: Any) -> None:
     manager = Manager(batch(("b", 1)), problem, problem, problem)
     came = list(answers(manager, "a", "b", "c"))

@@ -8,6 +8,7 @@ import pytest
 
 import cells.rpc
 from cells import exceptions
+from tests.cases import each
 from tests.unit.rpc.own_cell import configured
 
 COUNT = {"method": "count"}
@@ -55,7 +56,7 @@ def test_one_cell_or_many(own_cell: None, name: str) -> None:
         FUNCTIONS[name]({}, "inventory", COUNT, cells="east")
 
 
-@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=list(FUNCTIONS))
+@each("function", FUNCTIONS.values(), ids=list(FUNCTIONS))
 def test_before_init(function: Any) -> None:
     with pytest.raises(exceptions.ConfigurationError, match=r"cells\.rpc\.init"):
         function({}, "inventory", COUNT)

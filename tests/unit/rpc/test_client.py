@@ -15,6 +15,7 @@ from cells import exceptions
 from cells.drivers.transport import open_transport
 from cells.rpc import RPCClient, get_rpc_client
 from cells.rpc.call_context import ATTRIBUTES, CallContext
+from tests.cases import each
 
 OURS = ["cell", "cells", "need"]
 
@@ -51,7 +52,7 @@ def test_it_is_prepared_as_oslo_messagings(cls: Any) -> None:
         assert inspect.signature(cls.prepare).parameters[name].kind is inspect.Parameter.KEYWORD_ONLY
 
 
-@pytest.mark.parametrize("method", ["call", "cast", "can_send_version"])
+@each("method", ["call", "cast", "can_send_version"])
 def test_it_is_used_as_oslo_messagings(method: str) -> None:
     theirs = keywords(getattr(oslo_messaging.RPCClient, method))
     assert keywords(getattr(RPCClient, method)) == theirs

@@ -10,6 +10,7 @@ from cells.drivers.transport import open_transport
 from cells.rpc.consumers import ProxyDispatcher, consumer
 from cells.rpc.context import CommonRpcContext, current_context
 from cells.services import fanout
+from tests.cases import each
 from tests.unit.rpc.own_cell import configured
 
 
@@ -50,7 +51,7 @@ def test_current_context_ends_with_an_error_too() -> None:
     assert current_context() is None
 
 
-@pytest.mark.parametrize("method", ["_hidden", "__init__", "nothing"])
+@each("method", ["_hidden", "__init__", "nothing"])
 def test_what_is_no_public_method_is_not_called(method: str) -> None:
     with pytest.raises(oslo_messaging.NoSuchMethod):
         dispatch(Proxy(), method)

@@ -11,6 +11,7 @@ from oslo_context import context as oslo_context
 from cells import exceptions
 from cells.context import RequestContext
 from cells.rpc.context import CommonRpcContext, ContextSerializer, context_values, current_context, own_current
+from tests.cases import each
 
 VALUES = {"user_id": "ada", "roles": ["member"], "deep": {"list": [1]}, "self": "a key like any other"}
 
@@ -34,7 +35,7 @@ def test_copies_share_nothing() -> None:
     assert context != VALUES
 
 
-@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda context: pickle.loads(pickle.dumps(context))])
+@each("clone", [copy.copy, copy.deepcopy, lambda context: pickle.loads(pickle.dumps(context))])
 def test_library_copies_it_too(clone: Any) -> None:
     context = CommonRpcContext.from_dict(VALUES)
     assert clone(context) == context
@@ -47,7 +48,7 @@ def test_repr_gives_no_values_away() -> None:
     assert repr(CommonRpcContext()) == "<CommonRpcContext with nothing>"
 
 
-@pytest.mark.parametrize(
+@each(
     ("roles", "expected"),
     [(["member"], ["member", "admin"]), (["admin"], ["admin"]), ([], ["admin"]), (None, ["admin"])],
 )
@@ -92,7 +93,7 @@ def test_current_context_is_one_of_the_thread() -> None:
     assert current_context() is None
 
 
-@pytest.mark.parametrize(
+@each(
     "context",
     [
         CommonRpcContext(user="ada"),
@@ -111,7 +112,7 @@ def test_every_kind_of_context_travels(context: Any) -> None:
     assert received.to_dict() == values
 
 
-@pytest.mark.parametrize("context", [None, "ada", [("user", "ada")], {1: "ada"}])
+@each("context", [None, "ada", [("user", "ada")], {1: "ada"}])
 def test_what_is_no_context(context: Any) -> None:
     with pytest.raises(exceptions.InvalidArguments, match="context must be"):
         context_values(context)

@@ -15,6 +15,7 @@ from oslo_messaging._drivers import common as rpc_common
 from cells import exceptions, failure
 from cells.rpc import exceptions as module
 from cells.rpc.exceptions import MessageDeliveryFailure, RemoteError, RPCException, Timeout, of_answer, translated
+from tests.cases import each
 
 TIMEOUT = Timeout("late", cell="east")
 LOST = MessageDeliveryFailure("lost", cell="east")
@@ -71,7 +72,7 @@ def test_what_there_is_no_detail_for_is_refused() -> None:
         Timeout("late", nonsense=1)
 
 
-@pytest.mark.parametrize(
+@each(
     ("error", "kind"),
     [
         (exceptions.CellTimeout("late", cell="east"), Timeout),
@@ -96,9 +97,7 @@ def test_what_another_manager_could_not_rebuild_is_a_remote_error() -> None:
     assert isinstance(translated(exceptions.RemoteError("bare")), RemoteError)
 
 
-@pytest.mark.parametrize(
-    "error", [exceptions.CellNotFound("no"), exceptions.ServiceNotAllowed("no"), exceptions.ManagerBusy("no")]
-)
+@each("error", [exceptions.CellNotFound("no"), exceptions.ServiceNotAllowed("no"), exceptions.ManagerBusy("no")])
 def test_others_are_what_they_are(error: exceptions.CellsError) -> None:
     assert translated(error) is error
 
@@ -127,7 +126,7 @@ def test_a_failure_is_rebuilt_if_the_transport_allows_it() -> None:
     assert isinstance(of_answer(failure_of("ValueError", "builtins", "no"), transport()), ValueError)
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [None, 7, [], {}, "", "no JSON", "[]", "7", '{"class": 1}', '{"tb": 7}', "[" * 100_000]
     + [
@@ -143,6 +142,6 @@ def test_a_failure_of_a_strangers_is_an_error_and_runs_nothing(text: Any) -> Non
     assert str(error)
 
 
-@pytest.mark.parametrize("text", [None, 7, "", "no JSON", "[]", "{}"])
+@each("text", [None, 7, "", "no JSON", "[]", "{}"])
 def test_an_error_of_a_strangers_is_an_error(text: Any) -> None:
     assert isinstance(of_answer({"error": text}, transport()), RemoteError)

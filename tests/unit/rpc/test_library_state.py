@@ -10,6 +10,7 @@ from cells import exceptions
 from cells.drivers.transport import open_transport
 from cells.rpc.exceptions import InvalidRPCConnectionReuse
 from cells.rpc.library_state import LibraryState
+from tests.cases import each
 from tests.unit.rpc.own_cell import configured
 
 
@@ -78,7 +79,7 @@ def test_modules_are_a_list() -> None:
         LibraryState().init(conf, "ours")
 
 
-@pytest.mark.parametrize("conf", [None, {}, "cells.conf"])
+@each("conf", [None, {}, "cells.conf"])
 def test_a_configuration_is_one_of_oslo_config(conf: Any) -> None:
     with pytest.raises(exceptions.InvalidArguments, match=r"oslo\.config"):
         LibraryState().init(conf, ())

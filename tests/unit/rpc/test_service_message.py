@@ -7,9 +7,10 @@ import pytest
 
 from cells import exceptions
 from cells.rpc.service_message import ServiceMessage, check_name
+from tests.cases import each
 
 
-@pytest.mark.parametrize(
+@each(
     "msg",
     [
         {"method": "count", "args": {}},
@@ -29,7 +30,7 @@ def test_what_may_be_left_out() -> None:
     assert ServiceMessage.read({"method": "count", "version": "2.0"}).options == {"version": "2.0"}
 
 
-@pytest.mark.parametrize(
+@each(
     ("msg", "reason"),
     [
         ("count", "must be a dict like"),

@@ -11,6 +11,7 @@ from cells.sandbox import transports, virtual_hosts
 from cells.sandbox.layout import Layout
 from cells.sandbox.state import State
 from cells.sandbox.tree import parse
+from tests.cases import each
 
 RABBIT = "rabbit://u:s3kr3t@h:5673/?ssl=true"
 
@@ -58,7 +59,7 @@ def test_names_of_virtual_hosts_are_harmless_and_nobody_elses() -> None:
     assert transports.names_of_virtual_hosts(transports.BROKERLESS, ["api"]) == {}
 
 
-@pytest.mark.parametrize("url", ["zmq", "zmq:", "zmq:///", "zmq://"])
+@each("url", ["zmq", "zmq:", "zmq:///", "zmq://"])
 def test_no_broker_has_several_spellings(url: str) -> None:
     assert transports.normalize(url) == transports.BROKERLESS
 
@@ -67,7 +68,7 @@ def test_rabbitmq_is_taken_as_it_is() -> None:
     assert transports.normalize(RABBIT) == RABBIT
 
 
-@pytest.mark.parametrize(
+@each(
     "url",
     ["", "rabbit", "rabbit://", "kafka://u:s3kr3t@h/", "zmq://u:s3kr3t@h:1/", "rabbit://u:s3kr3t%2F@h/", "fake:///"],
 )

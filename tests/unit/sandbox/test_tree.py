@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cells import exceptions
 from cells.sandbox.tree import DEFAULT_TREE, MAX_CELLS, MAX_DEPTH, Tree, parse
+from tests.cases import each
 
 
 @st.composite
@@ -55,7 +56,7 @@ def test_blanks_between_names_do_not_matter() -> None:
     assert parse(" api ( east ,\n west ) ") == parse("api(east,west)")
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "written"),
     [
         ("api(az[1-3])", "api(az1,az2,az3)"),
@@ -68,7 +69,7 @@ def test_a_range_stands_for_several_cells(text: str, written: str) -> None:
     assert str(parse(text)) == written
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "told"),
     [
         ("", "at character 1: a name is missing"),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
+from tests.cases import each
 from tests.unit.scheduler.candidates import child, own
 
 
-@pytest.mark.parametrize(
+@each(
     ("capacities", "name", "room"),
     [
         ({}, "ram_mb", None),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from cells import exceptions
 from cells.scheduler import Candidate, CellFilter, CellRequirements, CellWeigher, Scheduler
+from tests.cases import each
 from tests.unit.scheduler.candidates import ANY, child
 
 QUICK = settings(max_examples=100, deadline=None)
@@ -147,7 +148,7 @@ def test_a_multiplier_of_no_weigher_is_a_mistake() -> None:
         Scheduler([], [Raw("w", [])], {"typo": 1.0})
 
 
-@pytest.mark.parametrize("multiplier", [math.nan, math.inf, None])
+@each("multiplier", [math.nan, math.inf, None])
 def test_a_multiplier_is_a_finite_number(multiplier: float) -> None:
     with pytest.raises(exceptions.ConfigurationError, match="that of w must be a finite number"):
         Scheduler([], [Raw("w", [])], {"w": multiplier})

@@ -13,6 +13,7 @@ from cells import exceptions
 from cells.path import CellPath
 from cells.scheduler import CellRequirements, any_cell
 from cells.scheduler.requirements import is_version_range
+from tests.cases import each
 
 QUICK = settings(max_examples=50, deadline=None)
 WORDS = st.text("abcxyz019._-", min_size=1, max_size=5)
@@ -81,7 +82,7 @@ def test_what_is_changed_later_changes_nothing() -> None:
     assert required.size == {"ram_mb": 1.0}
 
 
-@pytest.mark.parametrize(
+@each(
     ("arguments", "said"),
     [
         ({"requires": ["kvm"]}, "'requires' of the required cell must be an object, not list"),
@@ -123,13 +124,13 @@ def test_what_can_not_be_read_is_said(arguments: dict[str, Any], said: str) -> N
         CellRequirements.from_dict(arguments)
 
 
-@pytest.mark.parametrize("data", [None, [], "x", 7])
+@each("data", [None, [], "x", 7])
 def test_no_object(data: object) -> None:
     with pytest.raises(exceptions.MalformedMessage, match="must be an object"):
         CellRequirements.from_dict(data)
 
 
-@pytest.mark.parametrize("walked", ["api", ["api!east"], [7], {"api": 1}, 7])
+@each("walked", ["api", ["api!east"], [7], {"api": 1}, 7])
 def test_walked_is_a_list_of_names(walked: object) -> None:
     with pytest.raises(exceptions.InvalidArguments, match="'walked' of the required cell"):
         CellRequirements.from_dict({"walked": walked})

@@ -13,6 +13,7 @@ from cells import exceptions, failure
 from cells.counters import Counters
 from cells.scheduler import Candidate, Ranking
 from cells.scheduler.trials import MAX_REASON_LENGTH, MAX_REASONS, MAX_REASONS_IN_TEXT, Trials
+from tests.cases import each
 from tests.unit.scheduler.candidates import child, own
 
 Attempt = Callable[[Candidate, float], "futures.Future[str]"]
@@ -102,8 +103,8 @@ def test_the_first_takes_it() -> None:
     assert counters.as_dict() == {"picked.child": 1}
 
 
-@pytest.mark.parametrize("error", PASSED_OVER, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("travels", [False, True])
+@each("error", PASSED_OVER, ids=lambda error: type(error).__name__)
+@each("travels", [False, True])
 def test_where_nothing_has_run_the_next_is_tried(error: Exception, travels: bool) -> None:
     cells, counters = Cells({"a": remote(error) if travels else error, "self": "yes"}), Counters()
     assert start(cells, "a self", counters=counters).result(0) == "yes"
@@ -111,7 +112,7 @@ def test_where_nothing_has_run_the_next_is_tried(error: Exception, travels: bool
     assert counters.as_dict() == {f"passed_over.{type(error).__name__}": 1, "picked.self": 1}
 
 
-@pytest.mark.parametrize("error", FINAL, ids=lambda error: type(error).__name__)
+@each("error", FINAL, ids=lambda error: type(error).__name__)
 def test_where_it_may_have_run_no_other_is_tried(error: Exception) -> None:
     cells, counters = Cells({"a": exceptions.ManagerBusy("Busy."), "b": error, "c": "no"}), Counters()
     answer = start(cells, "a b c", counters=counters)
@@ -165,7 +166,7 @@ def test_nobody_was_there() -> None:
     assert caught.value.reasons == {}
 
 
-@pytest.mark.parametrize("reasons", [None, [], "x", 7, {}])
+@each("reasons", [None, [], "x", 7, {}])
 def test_a_child_that_gives_no_reasons_is_named_itself(reasons: Any) -> None:
     answer = start(Cells({"a": exceptions.NoCellsAvailable("None here.", reasons=reasons)}), "a")
     with pytest.raises(exceptions.NoCellsAvailable) as caught:

@@ -9,6 +9,7 @@ import pytest
 from cells import exceptions
 from cells.services.allowed import AllowedServices
 from cells.services.request import ServiceRequest
+from tests.cases import each
 
 EXCHANGE = "nova"
 OWN_TOPICS = ("cells", "cells.intercell")
@@ -30,7 +31,7 @@ def test_by_default_nothing_may_be_called() -> None:
     assert "[cells] allowed_services = inventory:count" in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@each(
     "patterns",
     [
         "*",
@@ -48,7 +49,7 @@ def test_a_pattern_lets_it_pass(patterns: str) -> None:
     assert may(patterns, exchange="nova")
 
 
-@pytest.mark.parametrize(
+@each(
     "patterns",
     [
         "inventor",
@@ -66,12 +67,12 @@ def test_a_pattern_for_something_else_does_not(patterns: str) -> None:
     assert not may(patterns, exchange="nova")
 
 
-@pytest.mark.parametrize("patterns", ["inventory", "*", "nova/inventory", "gl?nce/*:get"])
+@each("patterns", ["inventory", "*", "nova/inventory", "gl?nce/*:get"])
 def test_another_exchange_has_to_be_named(patterns: str) -> None:
     assert not may(patterns, exchange="glance")
 
 
-@pytest.mark.parametrize("patterns", ["glance/inventory", "*/inventory", "*/*", "gl*/*:count"])
+@each("patterns", ["glance/inventory", "*/inventory", "*/*", "gl*/*:count"])
 def test_another_exchange_that_is_named(patterns: str) -> None:
     assert may(patterns, exchange="glance")
 
@@ -107,7 +108,7 @@ def test_a_request_without_an_exchange_is_for_that_of_the_manager() -> None:
     assert not may("glance/inventory", exchange=None)
 
 
-@pytest.mark.parametrize(
+@each(
     "names",
     [
         {"topic": "secret/inventory"},
@@ -141,7 +142,7 @@ def test_brackets_in_a_topic_are_nothing_special() -> None:
     assert may("inventory[12]", topic="inventory2")
 
 
-@pytest.mark.parametrize(
+@each(
     ("topic", "server"),
     [
         ("cells", None),
@@ -172,7 +173,7 @@ def test_a_topic_that_only_starts_like_one_of_the_managers_is_another_one() -> N
     assert may("*", topic="cell", server="s")
 
 
-@pytest.mark.parametrize(
+@each(
     "pattern",
     [
         "",

@@ -8,14 +8,15 @@ import pytest
 
 from cells import exceptions, failure
 from cells.services import answers
+from tests.cases import each
 
 
-@pytest.mark.parametrize("answer", [{"result": None}, {"failure": "{}"}, {"error": "{}"}, {"result": 1, "later": 2}])
+@each("answer", [{"result": None}, {"failure": "{}"}, {"error": "{}"}, {"result": 1, "later": 2}])
 def test_an_answer_is_an_answer(answer: Any) -> None:
     assert answers.check(answer) is answer
 
 
-@pytest.mark.parametrize("answer", [None, {}, {"value": 1}, [], "result", 7, ["result"]])
+@each("answer", [None, {}, {"value": 1}, [], "result", 7, ["result"]])
 def test_anything_else_is_refused(answer: Any) -> None:
     with pytest.raises(exceptions.MalformedMessage, match="'result' or 'failure'"):
         answers.check(answer)

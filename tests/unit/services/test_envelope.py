@@ -9,6 +9,7 @@ import pytest
 
 from cells import exceptions
 from cells.services.envelope import deserialize_msg, serialize_msg
+from tests.cases import each
 
 
 def test_the_form_is_that_of_version_2_0() -> None:
@@ -18,7 +19,7 @@ def test_the_form_is_that_of_version_2_0() -> None:
     }
 
 
-@pytest.mark.parametrize("message", [{"a": [1, None, True, 1.5, "Größe"]}, [], "text", 0, None])
+@each("message", [{"a": [1, None, True, 1.5, "Größe"]}, [], "text", 0, None])
 def test_what_is_wrapped_comes_out(message: Any) -> None:
     assert deserialize_msg(serialize_msg(message)) == message
 
@@ -29,7 +30,7 @@ def test_what_oslo_messaging_could_send_can_be_sent() -> None:
     }
 
 
-@pytest.mark.parametrize("message", [float("nan"), [float("inf")], object()])
+@each("message", [float("nan"), [float("inf")], object()])
 def test_what_has_no_json_form_is_refused_before_it_is_sent(message: Any) -> None:
     with pytest.raises(exceptions.InvalidArguments, match="can not be written as JSON"):
         serialize_msg({"args": message})
@@ -46,9 +47,7 @@ def test_what_is_nested_too_deep_is_refused_before_it_is_sent() -> None:
         nested = nested.pop()
 
 
-@pytest.mark.parametrize(
-    "message", [{"method": "count"}, {"oslo.version": "9.0"}, {"oslo.message": "{}"}, None, 7, ["oslo.version"]]
-)
+@each("message", [{"method": "count"}, {"oslo.version": "9.0"}, {"oslo.message": "{}"}, None, 7, ["oslo.version"]])
 def test_a_message_without_an_envelope_is_as_it_is(message: Any) -> None:
     assert deserialize_msg(message) == message
 
@@ -58,14 +57,14 @@ def test_the_known_version_is_read(version: str) -> None:
     assert deserialize_msg({"oslo.version": version, "oslo.message": "1"}) == 1
 
 
-@pytest.mark.parametrize("version", ["3.0", "2.1", "1.0", "", "two", "2.x", "\ud800", None, 2.0, 2, [], {}, "9" * 5000])
+@each("version", ["3.0", "2.1", "1.0", "", "two", "2.x", "\ud800", None, 2.0, 2, [], {}, "9" * 5000])
 def test_a_version_that_is_not_known_is_refused(version: Any) -> None:
     with pytest.raises(exceptions.UnsupportedRpcEnvelopeVersion, match=r"here 2\.0 is known") as caught:
         deserialize_msg({"oslo.version": version, "oslo.message": "1"})
     assert len(str(caught.value)) < 300
 
 
-@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, None, 7, {}, [], "1" * 10_000])
+@each("text", ["", "{", "[" * 100_000, None, 7, {}, [], "1" * 10_000])
 def test_an_envelope_without_json_in_it_is_refused(text: Any) -> None:
     with pytest.raises(exceptions.MalformedMessage, match="is no JSON"):
         deserialize_msg({"oslo.version": "2.0", "oslo.message": text})

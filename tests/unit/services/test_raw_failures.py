@@ -15,6 +15,7 @@ from oslo_messaging._drivers import common as rpc_common
 from cells.brokerless import driver as zmq_driver
 from cells.services import raw_failures
 from cells.services.raw_failures import KEEP, RawFailure
+from tests.cases import each
 from tests.unit.services.conftest import MakeTransport, Serve
 
 
@@ -100,7 +101,7 @@ def test_the_list_that_keeps_gets_through_to_the_driver_and_names_no_module(make
     assert "builtins" not in KEEP
 
 
-@pytest.mark.parametrize("data", ["", "no JSON", b"bytes", None, {"class": "Größe"}])
+@each("data", ["", "no JSON", b"bytes", None, {"class": "Größe"}])
 def test_what_is_kept_is_not_read(data: Any) -> None:
     error = rpc_common.deserialize_remote_exception(data, KEEP)
     assert isinstance(error, RawFailure)

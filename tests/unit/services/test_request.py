@@ -9,6 +9,7 @@ import pytest
 
 from cells import exceptions
 from cells.services.request import MAX_NAME_BYTES, ServiceRequest
+from tests.cases import each
 
 FULL = ServiceRequest(
     topic="inventory",
@@ -88,8 +89,8 @@ WRONG_NAMES = [
 ]
 
 
-@pytest.mark.parametrize("name", WRONG_NAMES, ids=ascii)
-@pytest.mark.parametrize("key", ["topic", "exchange", "server"])
+@each("name", WRONG_NAMES, ids=ascii)
+@each("key", ["topic", "exchange", "server"])
 def test_a_name_in_the_target_that_is_none_is_refused(key: str, name: Any) -> None:
     with pytest.raises(exceptions.MalformedMessage, match=f"'{key}' of a request") as caught:
         ServiceRequest.from_dict(request(target={key: name}))
@@ -97,8 +98,8 @@ def test_a_name_in_the_target_that_is_none_is_refused(key: str, name: Any) -> No
     assert len(str(caught.value)) < 250
 
 
-@pytest.mark.parametrize("name", WRONG_NAMES, ids=ascii)
-@pytest.mark.parametrize("key", ["method", "namespace", "version"])
+@each("name", WRONG_NAMES, ids=ascii)
+@each("key", ["method", "namespace", "version"])
 def test_a_name_in_the_message_that_is_none_is_refused(key: str, name: Any) -> None:
     with pytest.raises(exceptions.MalformedMessage, match=f"'{key}' of a request"):
         ServiceRequest.from_dict(request(message={key: name}))
@@ -112,13 +113,13 @@ def test_what_has_to_be_there_is_missed(key: str) -> None:
         ServiceRequest.from_dict(data)
 
 
-@pytest.mark.parametrize("data", [None, 7, "text", [], {}, {"target": []}, {"target": {"topic": "a"}, "message": "m"}])
+@each("data", [None, 7, "text", [], {}, {"target": []}, {"target": {"topic": "a"}, "message": "m"}])
 def test_what_is_no_request_is_refused(data: Any) -> None:
     with pytest.raises(exceptions.MalformedMessage):
         ServiceRequest.from_dict(data)
 
 
-@pytest.mark.parametrize(
+@each(
     "others",
     [{"target": {"fanout": 1}}, {"target": {"fanout": None}}, {"at_least_once": "yes"}, {"message": {"args": [1]}}],
     ids=str,
@@ -128,7 +129,7 @@ def test_a_value_of_a_wrong_type_is_refused(others: dict[str, Any]) -> None:
         ServiceRequest.from_dict(request(**others))
 
 
-@pytest.mark.parametrize(
+@each(
     "seconds",
     [0, -1, -0.0, True, "1", [], float("nan"), float("inf"), -float("inf"), 1e308, pytest.param(10**400, id="long")],
 )
@@ -138,7 +139,7 @@ def test_a_silence_that_nobody_can_wait_for_is_refused(seconds: Any) -> None:
     assert len(str(caught.value)) < 250
 
 
-@pytest.mark.parametrize(("seconds", "read"), [(None, None), (3, 3.0), (1e-300, 1e-300), (600, 600.0)])
+@each(("seconds", "read"), [(None, None), (3, 3.0), (1e-300, 1e-300), (600, 600.0)])
 def test_a_silence_is_read_as_seconds(seconds: Any, read: float | None) -> None:
     assert ServiceRequest.monitor_of({"monitor_seconds": seconds}) == read
 

@@ -9,9 +9,10 @@ from cells.brokerless.matchmaker.bindings import (
     TopicBinding,
     without_fanout,
 )
+from tests.cases import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("key", "direct", "topic", "fanout"),
     [
         ("compute", False, True, False),
@@ -38,7 +39,7 @@ def test_a_binding_has_to_say_what_it_is_for() -> None:
         Binding()  # type: ignore[abstract]
 
 
-@pytest.mark.parametrize(
+@each(
     ("key", "rest"),
     [("fanout~a", "a"), ("fanout.a", "a"), ("a", "a"), ("a.fanout~b", "a.fanout~b"), ("fanout~fanout~a", "fanout~a")],
 )

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from cells.brokerless.matchmaker.exchanges import DirectExchange, Exchange, LocalhostExchange, StubExchange
+from tests.cases import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("exchange", "key", "found"),
     [
         (DirectExchange(), "topic.host", ("topic.host", "host")),

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import pytest
-
 from cells.brokerless.matchmaker.localhost import MatchMakerLocalhost
+from tests.cases import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("key", "found"),
     [
         ("topic", ("topic.localhost", "localhost")),

@@ -8,10 +8,11 @@ import pytest
 
 from cells import exceptions
 from cells.brokerless.matchmaker.redis import MatchMakerRedis
+from tests.cases import each
 from tests.unit.brokerless.matchmaker.suite import TOPIC, configuration
 
 
-@pytest.mark.parametrize(
+@each(
     "connection",
     [
         None,

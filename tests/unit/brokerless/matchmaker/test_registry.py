@@ -8,10 +8,11 @@ import stevedore
 
 from cells import exceptions
 from cells.brokerless.matchmaker import MatchMakerStub, load, registry
+from tests.cases import each
 from tests.unit.brokerless.matchmaker.suite import configuration
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "connection", "cls"),
     [
         ("stub", None, "MatchMakerStub"),

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import pytest
-
 from cells.brokerless.matchmaker.stub import MatchMakerStub
+from tests.cases import each
 
 
-@pytest.mark.parametrize("key", ["topic", "topic.host", "fanout~topic", "fanout.topic"])
+@each("key", ["topic", "topic.host", "fanout~topic", "fanout.topic"])
 def test_keys_stay_as_they_are(key: str) -> None:
     assert MatchMakerStub().queues(key) == [(key, None)]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from cells.scheduler import any_cell
 from cells.scheduler.filters.capabilities import RequiredCapabilities
+from tests.cases import each
 from tests.unit.scheduler.candidates import ANY, child, own, passes
 
 FILTER = RequiredCapabilities("capabilities")
@@ -17,7 +16,7 @@ EAST = child(
 )
 
 
-@pytest.mark.parametrize(
+@each(
     ("requires", "is_met"),
     [
         ({"hypervisor": "kvm"}, True),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from cells.scheduler import any_cell
 from cells.scheduler.filters.different_cell import DifferentCell
+from tests.cases import each
 from tests.unit.scheduler.candidates import ANY, child, own, passes
 
 FILTER = DifferentCell("different_cell")
@@ -23,7 +22,7 @@ def test_the_cell_itself_is_excluded_alone() -> None:
     assert passes(FILTER, own("api!east"), any_cell(different_from=["api!east!az1", "api"]))
 
 
-@pytest.mark.parametrize("left", ALL)
+@each("left", ALL)
 def test_a_branch_passes_while_one_cell_of_it_may_be_picked(left: str) -> None:
     assert passes(FILTER, EAST, any_cell(different_from=[path for path in ALL if path != left]))
 

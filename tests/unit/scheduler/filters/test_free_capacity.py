@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from cells.scheduler import any_cell
 from cells.scheduler.filters.free_capacity import FreeCapacity
+from tests.cases import each
 from tests.unit.scheduler.candidates import ANY, child, passes
 
 FILTER = FreeCapacity("free_capacity")
 
 
-@pytest.mark.parametrize(
+@each(
     ("capacities", "fits"),
     [
         ({"ram_mb": 2048, "disk_gb": 1}, True),

@@ -6,6 +6,7 @@ import pytest
 
 from cells.scheduler import any_cell
 from cells.scheduler.filters.target_cell import TargetCell
+from tests.cases import each
 from tests.unit.scheduler.candidates import ANY, child, own, passes
 
 FILTER = TargetCell("target_cell")
@@ -13,12 +14,12 @@ EAST = child("api!east", subtree={"az1": {"rack": {}}, "az2": {}})
 WEST = child("api!west")
 
 
-@pytest.mark.parametrize("candidate", [own("api"), EAST, WEST], ids=str)
+@each("candidate", [own("api"), EAST, WEST], ids=str)
 def test_without_a_target_all_pass(candidate: object) -> None:
     assert passes(FILTER, candidate, ANY)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("target", ["api!east", "api!east!az1", "api!east!unknown!below", "east", "az1", "rack"])
+@each("target", ["api!east", "api!east!az1", "api!east!unknown!below", "east", "az1", "rack"])
 def test_the_way_to_it_passes_alone(target: str) -> None:
     required = any_cell(target=target)
     assert passes(FILTER, EAST, required)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from cells.scheduler import Scheduler, any_cell
 from cells.scheduler.weighers.free_capacity import MOST_FITS, FreeCapacity
+from tests.cases import each
 from tests.unit.scheduler.candidates import ANY, child
 
 WEIGHER = FreeCapacity("free_capacity")
 
 
-@pytest.mark.parametrize(
+@each(
     ("capacities", "size", "weight"),
     [
         ({"ram_mb": 8192}, {"ram_mb": 2048}, 4.0),

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-
 from cells.neighbors import State
 from cells.scheduler import Scheduler
 from cells.scheduler.weighers.mute_child import MuteChild
 from cells.scheduler.weighers.weight_offset import WeightOffset
+from tests.cases import each
 from tests.unit.scheduler.candidates import ANY, child, own
 
 
-@pytest.mark.parametrize(
-    ("state", "weight"), [(State.UP, 0.0), (State.UNKNOWN, 0.0), (State.MUTE, 1.0), (State.UNREACHABLE, 2.0)]
-)
+@each(("state", "weight"), [(State.UP, 0.0), (State.UNKNOWN, 0.0), (State.MUTE, 1.0), (State.UNREACHABLE, 2.0)])
 def test_weight_of_each_state(state: State, weight: float) -> None:
     assert MuteChild("mute_child").weigh(child("api!east", state=state), ANY) == weight
 
