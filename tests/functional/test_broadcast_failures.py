@@ -10,6 +10,7 @@ import pytest
 
 from cells import exceptions
 from cells.endpoints import Call, endpoint
+from tests.cases import each
 from tests.functional.cell_tree import CONTEXT, CellTree
 
 SHAPE = {"api": {"east": {"az1": {}, "az2": {}}, "west": {}}}
@@ -83,8 +84,8 @@ def tree() -> Iterator[CellTree]:
         yield tree
 
 
-@pytest.mark.parametrize("breaks_in", ["api", "east", "az1"])
-@pytest.mark.parametrize(
+@each("breaks_in", ["api", "east", "az1"])
+@each(
     ("kind", "error"),
     [
         pytest.param("cells", exceptions.CellNotFound, id="own-error"),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from cells import exceptions
+from tests.cases import each
 from tests.functional.cell_tree import CONTEXT, CellTree
 from tests.functional.notes import Notes
 
@@ -32,7 +33,7 @@ def tree() -> Iterator[CellTree]:
         yield tree
 
 
-@pytest.mark.parametrize(("source", "direction", "ways"), REACHED)
+@each(("source", "direction", "ways"), REACHED)
 def test_every_cell_in_that_direction_answers_once(
     tree: CellTree, source: str, direction: str, ways: list[str]
 ) -> None:
@@ -41,13 +42,13 @@ def test_every_cell_in_that_direction_answers_once(
     assert {way: answers[way].value for way in ways} == {way: str(tree[way.rpartition("!")[2]].path) for way in ways}
 
 
-@pytest.mark.parametrize(("source", "direction", "ways"), REACHED)
+@each(("source", "direction", "ways"), REACHED)
 def test_source_can_leave_itself_out(tree: CellTree, source: str, direction: str, ways: list[str]) -> None:
     assert sorted(tree[source].broadcast(direction=direction, run_locally=False)) == ways[1:]
 
 
-@pytest.mark.parametrize("run_locally", [True, False])
-@pytest.mark.parametrize(("source", "direction", "ways"), REACHED)
+@each("run_locally", [True, False])
+@each(("source", "direction", "ways"), REACHED)
 def test_broadcast_without_answers_runs_once_in_every_cell(
     tree: CellTree, source: str, direction: str, ways: list[str], run_locally: bool
 ) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from cells import exceptions
+from tests.cases import each
 from tests.functional.cell_tree import CONTEXT, CellTree
 
 SHAPE = {"api": {"east": {"az1": {"rack": {}}, "shared": {}}, "west": {"az2": {}, "shared": {}}}}
@@ -18,7 +19,7 @@ def tree() -> Iterator[CellTree]:
         yield tree
 
 
-@pytest.mark.parametrize(
+@each(
     ("source", "target", "path"),
     [
         pytest.param("api", "api!east", "api!east", id="down-one-hop"),
@@ -54,7 +55,7 @@ def test_name_that_only_one_cell_below_has_is_not_ambiguous(tree: CellTree) -> N
     assert tree["east"].call("shared") == "api!east!shared"
 
 
-@pytest.mark.parametrize(
+@each(
     ("source", "target", "cell"),
     [
         pytest.param("api", "nowhere", "nowhere", id="short-name"),
@@ -70,7 +71,7 @@ def test_unknown_cell_is_an_error_that_names_it(tree: CellTree, source: str, tar
     assert caught.value.cell == cell
 
 
-@pytest.mark.parametrize("target", ["", "api!!east", "!", "api!ea st", "a" * 300])
+@each("target", ["", "api!!east", "!", "api!ea st", "a" * 300])
 def test_what_is_no_path_is_refused(tree: CellTree, target: str) -> None:
     with pytest.raises(exceptions.MalformedMessage):
         tree["api"].call(target)

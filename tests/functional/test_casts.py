@@ -9,6 +9,7 @@ import pytest
 
 from cells import exceptions
 from cells.endpoints import Call, endpoint
+from tests.cases import each
 from tests.functional.cell_tree import CellTree, wait_for
 from tests.functional.notes import Notes
 
@@ -29,7 +30,7 @@ def stumble(call: Call) -> None:
     raise RuntimeError("The floor was wet.")
 
 
-@pytest.mark.parametrize(
+@each(
     ("source", "target", "route"),
     [
         pytest.param("api", "az1", "api!east!az1", id="down"),

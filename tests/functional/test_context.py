@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cells.endpoints import Call, endpoint
+from tests.cases import each
 from tests.functional.cell_tree import CellTree
 
 SHAPE = {"api": {"east": {"az1": {}}, "west": {}}}
@@ -49,7 +50,7 @@ def tree() -> Iterator[CellTree]:
         yield tree
 
 
-@pytest.mark.parametrize(("source", "target"), [("api", "az1"), ("az1", "api!west"), ("east", "east")])
+@each(("source", "target"), [("api", "az1"), ("az1", "api!west"), ("east", "east")])
 def test_context_arrives_untouched(tree: CellTree, source: str, target: str) -> None:
     seen = tree[source].call(target, "look", ctxt=CONTEXT)
     assert seen["raw"] == CONTEXT
@@ -64,7 +65,7 @@ def test_context_may_be_empty(tree: CellTree) -> None:
     assert seen["user"] is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("source", "target", "route"),
     [
         ("api", "az1", ["api", "east", "az1"]),
@@ -86,7 +87,7 @@ def test_broadcast_knows_it_in_every_cell(tree: CellTree) -> None:
     assert len(answers) == 4
 
 
-@pytest.mark.parametrize(
+@each(
     "context",
     [
         pytest.param({"roles": 7, "user_id": {"a": 1}, "is_admin": "maybe"}, id="wrong-types"),

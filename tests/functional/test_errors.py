@@ -12,6 +12,7 @@ import pytest
 
 from cells import exceptions
 from cells.endpoints import Call, endpoint
+from tests.cases import each
 from tests.functional.cell_tree import CellTree
 
 SHAPE = {"api": {"east": {"az1": {}}, "west": {}}}
@@ -56,7 +57,7 @@ def tree() -> Iterator[CellTree]:
         yield tree
 
 
-@pytest.mark.parametrize(("source", "target"), ENDS)
+@each(("source", "target"), ENDS)
 def test_error_of_an_allowed_class_is_rebuilt_with_its_details(tree: CellTree, source: str, target: str) -> None:
     with pytest.raises(exceptions.MaxHopCountReached, match="Too far to walk") as caught:
         tree[source].call(target, "refuse")
@@ -64,7 +65,7 @@ def test_error_of_an_allowed_class_is_rebuilt_with_its_details(tree: CellTree, s
     assert (caught.value.cell, caught.value.hop_count) == ("moon", 7)
 
 
-@pytest.mark.parametrize(("source", "target"), ENDS)
+@each(("source", "target"), ENDS)
 def test_error_of_any_other_class_is_a_remote_error(tree: CellTree, source: str, target: str) -> None:
     with pytest.raises(exceptions.RemoteError, match="ZeroDivisionError: division by zero") as caught:
         tree[source].call(target, "divide", kwargs={"number": 1})
@@ -106,10 +107,8 @@ def test_caller_says_which_modules_are_allowed(cell_tree: Callable[..., CellTree
         tree["api"].call("east", "refuse")
 
 
-@pytest.mark.parametrize(("source", "target"), ENDS)
-@pytest.mark.parametrize(
-    "method", ["no_such_method", "__init__", "parse_responses", "__class__", "describe", "invoke", "Größe"]
-)
+@each(("source", "target"), ENDS)
+@each("method", ["no_such_method", "__init__", "parse_responses", "__class__", "describe", "invoke", "Größe"])
 def test_what_is_no_endpoint_for_requests_can_not_be_called(
     tree: CellTree, source: str, target: str, method: str
 ) -> None:
@@ -119,8 +118,8 @@ def test_what_is_no_endpoint_for_requests_can_not_be_called(
     assert tree[source].call(target)
 
 
-@pytest.mark.parametrize(("source", "target"), ENDS)
-@pytest.mark.parametrize(
+@each(("source", "target"), ENDS)
+@each(
     "method", [pytest.param("", id="empty"), pytest.param("a\n\x00", id="control"), pytest.param("x" * 5000, id="long")]
 )
 def test_what_can_be_no_name_can_not_be_called(tree: CellTree, source: str, target: str, method: str) -> None:
@@ -136,7 +135,7 @@ def test_method_for_responses_can_not_be_broadcast(tree: CellTree) -> None:
     assert [type(answer.error).__name__ for answer in answers.values()] == ["UnknownMethod_Remote"] * 4
 
 
-@pytest.mark.parametrize(
+@each(
     "kwargs",
     [
         pytest.param({}, id="missing"),
@@ -145,7 +144,7 @@ def test_method_for_responses_can_not_be_broadcast(tree: CellTree) -> None:
         pytest.param({"number": 1, "": None}, id="no-name"),
     ],
 )
-@pytest.mark.parametrize(("source", "target"), ENDS)
+@each(("source", "target"), ENDS)
 def test_arguments_that_do_not_fit_are_refused_with_the_signature(
     tree: CellTree, source: str, target: str, kwargs: dict[str, Any]
 ) -> None:
@@ -153,20 +152,20 @@ def test_arguments_that_do_not_fit_are_refused_with_the_signature(
         tree[source].call(target, "divide", kwargs=kwargs)
 
 
-@pytest.mark.parametrize("what", NO_JSON)
-@pytest.mark.parametrize(("source", "target"), ENDS)
+@each("what", NO_JSON)
+@each(("source", "target"), ENDS)
 def test_answer_without_json_is_an_error_of_the_call(tree: CellTree, source: str, target: str, what: str) -> None:
     with pytest.raises(exceptions.InvalidArguments, match="can not be written as JSON"):
         tree[source].call(target, "give", kwargs={"what": what})
 
 
-@pytest.mark.parametrize("what", NO_JSON)
+@each("what", NO_JSON)
 def test_arguments_without_json_are_refused_where_they_are_sent(tree: CellTree, what: str) -> None:
     with pytest.raises(exceptions.InvalidArguments, match="can not be written as JSON"):
         tree["api"].call("az1", "divide", kwargs={"number": NO_JSON[what]})
 
 
-@pytest.mark.parametrize("timeout", [0, -1, math.nan, math.inf, "1", True])
+@each("timeout", [0, -1, math.nan, math.inf, "1", True])
 def test_timeout_that_is_none_is_refused(tree: CellTree, timeout: Any) -> None:
     with pytest.raises(exceptions.InvalidArguments, match="timeout"):
         tree["api"].call("az1", timeout=timeout)

@@ -15,6 +15,7 @@ import pytest
 import cells.rpc
 from cells import exceptions
 from cells.testing import CellTree
+from tests.cases import each
 from tests.functional.cell_tree import PATIENCE_SECONDS, wait_for
 
 SHAPE = {"api": {"east": {"az1": {}}, "west": {}}}
@@ -127,9 +128,7 @@ def test_without_a_cell_the_own_one_is_called_without_its_manager(deployment: De
     assert deployment.tree["east"].managers[0].counters.as_dict() == before
 
 
-@pytest.mark.parametrize(
-    "value", [None, 0, "", "Größe\n\0\u2028", [1, [2, {"a": None}]], {"result": 1, "error": "x"}, 2**70, 0.1]
-)
+@each("value", [None, 0, "", "Größe\n\0\u2028", [1, [2, {"a": None}]], {"result": 1, "error": "x"}, 2**70, 0.1])
 def test_values_come_through_as_they_are(deployment: Deployment, value: Any) -> None:
     assert deployment.client("api", "az1").call({}, "count", kind=value) == ["az1", value]
 
@@ -154,7 +153,7 @@ def test_other_errors_are_remote_errors_of_both_families(deployment: Deployment)
     assert "break_down" in str(error)
 
 
-@pytest.mark.parametrize(
+@each(
     ("options", "method", "exc_type"),
     [
         ({}, "nowhere", "NoSuchMethod"),

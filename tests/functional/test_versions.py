@@ -17,6 +17,7 @@ from cells.endpoints import Call, endpoint
 from cells.messages import Response, TargetedMessage
 from cells.neighbors import Direction
 from cells.path import CellPath
+from tests.cases import each
 from tests.functional.cell_tree import CONTEXT, wait_for
 from tests.functional.notes import Notes
 from tests.functional.wire_tap import VERSIONS, Arrival, VersionTree
@@ -275,8 +276,8 @@ CAPTURES = {
 }
 
 
-@pytest.mark.parametrize("name", CAPTURES)
-@pytest.mark.parametrize("way", ["global", "neighbor", "auto"])
+@each("name", CAPTURES)
+@each("way", ["global", "neighbor", "auto"])
 def test_at_the_oldest_version_keys_and_types_are_those_of_nova(way: str, name: str, nova_like: NovaLike) -> None:
     message_type, cell = CAPTURES[name]
     golden = captures.capture(name)

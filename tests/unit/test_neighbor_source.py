@@ -15,6 +15,7 @@ from cells.counters import Counters
 from cells.db.rows import NeighborRow
 from cells.neighbor_source import FileSource, NeighborLoader
 from cells.neighbors import Changes, NeighborTable
+from tests.cases import each
 
 URL = "rabbit://u:p@h:5672/v"
 
@@ -63,7 +64,7 @@ def test_empty_object_means_no_neighbours(loading: Loading) -> None:
     assert FileSource(loading.path).neighbors() == []
 
 
-@pytest.mark.parametrize(
+@each(
     "content",
     [b"", b"{", b"[]", b"null", b'"east"', b"\xff\xfe\xff", b'{"east": {}} x', b'{"a": 1' + b"0" * 5000 + b"}"],
 )
@@ -79,7 +80,7 @@ def test_deeply_nested_file_is_a_configuration_error(loading: Loading) -> None:
         FileSource(loading.path).neighbors()
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "problem"),
     [
         ({"east": None}, "east"),

@@ -10,6 +10,7 @@ import pytest
 
 from cells.counters import Counters
 from cells.pending import Growing, Monitor, PendingCalls
+from tests.cases import each
 from tests.unit.test_pending import PATIENCE, Clock
 
 
@@ -109,7 +110,7 @@ def test_an_answer_may_be_there_before_the_one_that_names_it(make: Make) -> None
     assert answers(one) == ["east!az1!far", "east!az1", "east"]
 
 
-@pytest.mark.parametrize("part", ["east", "east!az1", "west!early"])
+@each("part", ["east", "east!az1", "west!early"])
 def test_an_answer_that_comes_twice_counts_once(make: Make, part: str) -> None:
     one = make("east", "west")
     one.add("east", "az1")
@@ -146,7 +147,7 @@ def test_neighbours_of_one_name_are_others_below_others(make: Make) -> None:
     assert answers(one) == ["east", "west", "west!x", "east!x", "east!west"]
 
 
-@pytest.mark.parametrize("stranger", ["north", "easter", "east2!az1", "north!east", "x!west", ""])
+@each("stranger", ["north", "easter", "east2!az1", "north!east", "x!west", ""])
 def test_who_was_not_asked_nor_is_below_one_that_was_says_nothing(make: Make, stranger: str) -> None:
     one = make("east", "west")
     assert not one.add(stranger)

@@ -23,6 +23,7 @@ from cells.pending import Monitor
 from cells.service_calls import ServiceCalls
 from cells.services.request import ServiceRequest
 from cells.topology import Topology
+from tests.cases import each
 
 CONTEXT = {"user_id": "ada"}
 REQUEST = ServiceRequest(topic="inventory", method="count").to_dict()
@@ -136,8 +137,8 @@ def test_an_error_on_the_way_is_a_value(manager: Manager) -> None:
     assert isinstance(error_of(answer), exceptions.ServiceNotAllowed)
 
 
-@pytest.mark.parametrize("operation", ["call", "cast"])
-@pytest.mark.parametrize(
+@each("operation", ["call", "cast"])
+@each(
     ("change", "kind"),
     [
         ({"cell": "nowhere"}, exceptions.CellNotFound),
@@ -159,9 +160,7 @@ def test_what_can_not_be_asked_is_an_answer_too(manager: Manager, operation: str
     assert manager.network.sent == []
 
 
-@pytest.mark.parametrize(
-    "timeout", [0, -1, None, "1", True, float("nan"), float("inf"), 1e308, 10**400], ids=lambda v: str(v)[:9]
-)
+@each("timeout", [0, -1, None, "1", True, float("nan"), float("inf"), 1e308, 10**400], ids=lambda v: str(v)[:9])
 def test_a_time_that_nobody_can_wait_is_an_answer(manager: Manager, timeout: Any) -> None:
     assert isinstance(error_of(manager.calls.call(CONTEXT, REQUEST, timeout, "east")), exceptions.InvalidArguments)
     assert isinstance(
@@ -170,7 +169,7 @@ def test_a_time_that_nobody_can_wait_is_an_answer(manager: Manager, timeout: Any
     assert manager.calls._multicalls._multicalls == {}
 
 
-@pytest.mark.parametrize("seconds", [0, -1, "1", True, float("nan"), 1e308, 10**400], ids=lambda value: str(value)[:9])
+@each("seconds", [0, -1, "1", True, float("nan"), 1e308, 10**400], ids=lambda value: str(value)[:9])
 def test_a_silence_that_nobody_can_wait_for_is_an_answer(manager: Manager, seconds: Any) -> None:
     request = {**REQUEST, "monitor_seconds": seconds}
     assert isinstance(error_of(manager.calls.call(CONTEXT, request, 5.0, "east")), exceptions.MalformedMessage)
@@ -277,7 +276,7 @@ def test_a_broadcast_to_a_list_says_what_became_of_each(manager: Manager) -> Non
     assert manager.calls.broadcast(CONTEXT, REQUEST, []).result(0) == {"result": []}
 
 
-@pytest.mark.parametrize(
+@each(
     ("cells_", "what"),
     [
         ("sideways", "cast"),

@@ -117,7 +117,7 @@ def test_a_circle_of_parents_makes_no_path_grow_for_ever() -> None:
     assert max(len(cell.own_path) for cell in cells.values()) <= MAX_DEPTH + 1
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "walk"),
     [
         ("east", "east"),
@@ -148,7 +148,7 @@ def test_path_from_another_top(east: Topology) -> None:
         east.walk_to("east!az1")
 
 
-@pytest.mark.parametrize("text", ["", "!", "a!", "a b", "a!!b", "a\nb"])
+@each("text", ["", "!", "a!", "a b", "a!!b", "a\nb"])
 def test_what_is_neither_name_nor_path(east: Topology, text: str) -> None:
     with pytest.raises(exceptions.MalformedMessage):
         east.walk_to(text)

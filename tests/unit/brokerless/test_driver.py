@@ -20,6 +20,7 @@ from cells.brokerless.driver import ZmqDriver
 from cells.brokerless.keys import KeyStore
 from cells.brokerless.listener import Incoming
 from cells.brokerless.server import Delivery
+from tests.cases import each
 from tests.unit.brokerless.serving import WAIT_SECONDS, ServingProcess, ended, on_thread
 from tools.free_ports import free_ports
 from tools.polling import poll
@@ -235,7 +236,7 @@ def test_features_and_construction_do_no_io(make_driver: MakeDriver, sockets: Pa
     assert list(sockets.iterdir()) == []
 
 
-@pytest.mark.parametrize(
+@each(
     "url",
     [
         "zmq://user:s3cret@10.0.0.5:5570/",

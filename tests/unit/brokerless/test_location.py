@@ -11,6 +11,7 @@ from oslo_config import cfg
 from cells import conf as cells_conf
 from cells import exceptions
 from cells.brokerless import location
+from tests.cases import each
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def parse(conf: cfg.ConfigOpts, text: str) -> oslo_messaging.TransportURL:
     return oslo_messaging.TransportURL.parse(conf, text)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "endpoints"),
     [
         ("zmq://", []),
@@ -37,7 +38,7 @@ def test_endpoints(conf: cfg.ConfigOpts, text: str, endpoints: list[str]) -> Non
     assert location.endpoints(parse(conf, text)) == endpoints
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "directory"),
     [
         ("zmq+ipc:///run/cells/east", "/run/cells/east"),
@@ -52,14 +53,14 @@ def test_directory(conf: cfg.ConfigOpts, text: str, directory: str | None) -> No
     assert location.directory(parse(conf, text)) == (Path(directory) if directory else None)
 
 
-@pytest.mark.parametrize("text", ["zmq+ipc://", "zmq+ipc:///", "zmq+ipc://host:1/run", "zmq+ipc://user:s3cret@/run"])
+@each("text", ["zmq+ipc://", "zmq+ipc:///", "zmq+ipc://host:1/run", "zmq+ipc://user:s3cret@/run"])
 def test_what_is_no_directory(conf: cfg.ConfigOpts, text: str) -> None:
     with pytest.raises(exceptions.ConfigurationError, match="names a directory and no host") as raised:
         location.directory(parse(conf, text))
     assert "s3cret" not in str(raised.value)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "problem"),
     [
         ("zmq://10.0.0.5/", "needs its port"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 import yaml
 
 from cells import exceptions
+from tests.cases import each
 from tests.unit.cli.conftest import Cells, Manager
 
 VALUES = [None, True, 7, 1.5, "text", "ö\n", "", [], [1, "a", None], {}, {"a": {"b": [1]}, "c": None}]
@@ -22,7 +22,7 @@ def test_what_is_asked(cells: Cells, manager: Manager) -> None:
     assert manager.asked == [("call", "api!east", "resize", arguments, 2.5)]
 
 
-@pytest.mark.parametrize("value", VALUES)
+@each("value", VALUES)
 def test_json_and_yaml_are_the_value_itself(cells: Cells, manager: Manager, value: Any) -> None:
     manager.answers = [value, value, value]
     assert cells.succeed("call", "east", "get", "-f", "json").value == value
@@ -30,7 +30,7 @@ def test_json_and_yaml_are_the_value_itself(cells: Cells, manager: Manager, valu
     assert yaml.safe_load(cells.succeed("call", "east", "get", "-f", "yaml").out) == value
 
 
-@pytest.mark.parametrize("value", VALUES)
+@each("value", VALUES)
 def test_every_value_can_be_shown_in_every_format(cells: Cells, manager: Manager, value: Any) -> None:
     manager.answers = [value, value]
     cells.succeed("call", "east", "get")
@@ -61,7 +61,7 @@ def test_an_unexpected_error_is_one_line_and_a_hint(cells: Cells, manager: Manag
     assert "Traceback" in result.err
 
 
-@pytest.mark.parametrize(
+@each(
     ("words", "told"),
     [
         (("call", "x"), "METHOD"),

@@ -14,6 +14,7 @@ from zmq.utils import z85
 from cells.brokerless import key_files
 from cells.brokerless.keys import KeyStore
 from cells.cli import key as key_command
+from tests.cases import each
 from tests.unit.cli.conftest import Cells
 
 EAST = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
@@ -105,7 +106,7 @@ def test_length_of_a_key_is_the_same_everywhere() -> None:
     assert key_command.KEY_LENGTH == key_files.KEY_LENGTH == len(EAST)
 
 
-@pytest.mark.parametrize(
+@each(
     ("words", "told"),
     [
         pytest.param(("show",), "cells key create", id="no-key"),
@@ -131,7 +132,7 @@ def test_own_key_is_no_key_of_another_cell(cells: Cells, keys_dir: Path) -> None
     assert "this cell itself" in cells.fail("key", "add", "--", "east", own)
 
 
-@pytest.mark.parametrize("words", [("add", "east"), ("add",), ("delete",), (), ("create", "x")])
+@each("words", [("add", "east"), ("add",), ("delete",), (), ("create", "x")])
 def test_a_wrong_command_line_is_status_2(cells: Cells, words: tuple[str, ...]) -> None:
     cells.fail("key", *words, status=2)
 

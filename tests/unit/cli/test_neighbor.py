@@ -13,6 +13,7 @@ from oslo_config import cfg
 
 from cells import transport_url
 from cells.db import migration
+from tests.cases import each
 from tests.unit.cli.conftest import Cells
 from tests.unit.db.conftest import configuration
 
@@ -77,7 +78,7 @@ def test_create_from_a_url_and_show_it(cells: Cells) -> None:
 
 
 @pytest.mark.usefixtures("east")
-@pytest.mark.parametrize("output", FORMATS)
+@each("output", FORMATS)
 def test_passwords_are_masked_in_every_format(cells: Cells, output: str) -> None:
     for words in (("list",), ("show", "east"), ("set", "east", "--weight-scale", "2")):
         assert "s3kr3t" not in cells.succeed("neighbor", *words, "-f", output).out
@@ -153,7 +154,7 @@ def test_version_cap_is_taken_away(cells: Cells) -> None:
 
 
 @pytest.mark.usefixtures("east")
-@pytest.mark.parametrize(
+@each(
     ("cap", "told"),
     [
         ("", "'auto', or 'none'"),
@@ -201,7 +202,7 @@ def test_delete_takes_those_that_are_there_and_names_the_others(cells: Cells) ->
 
 
 @pytest.mark.usefixtures("east")
-@pytest.mark.parametrize(
+@each(
     ("words", "told"),
     [
         pytest.param(("create", "east", "--type", "child", "--hostname", "h"), "already", id="name-taken"),
@@ -233,7 +234,7 @@ def test_bad_input_is_one_line(cells: Cells, words: tuple[str, ...], told: str) 
     assert len(cells.succeed("neighbor", "list", "-f", "json").value) == 1
 
 
-@pytest.mark.parametrize(
+@each(
     ("words", "told"),
     [
         pytest.param(("create", "x", "--hostname", "h"), "--type", id="no-type"),
@@ -268,7 +269,7 @@ def test_transports_of_all_kinds_are_registered(cells: Cells, url: str) -> None:
 
 
 @pytest.mark.usefixtures("east")
-@pytest.mark.parametrize(
+@each(
     ("url", "told"),
     [
         ("rabit://user:s3kr3t@h/", "'rabit'; those installed are: fake, kafka, kombu, rabbit, zmq"),

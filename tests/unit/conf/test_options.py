@@ -56,7 +56,7 @@ def test_number_has_a_range_and_a_default_within(group: str | None, option: cfg.
     assert option.type(str(option.default)) == option.default
 
 
-@pytest.mark.parametrize(("group", "option"), NUMBERS, ids=named)
+@each(("group", "option"), NUMBERS, ids=named)
 def test_number_out_of_range_or_none_names_the_option(group: str | None, option: cfg.IntOpt, tmp_path: Path) -> None:
     wrong = [option.type.min - 1, 0, -1, "many", "1.5", "nan"]
     if option.type.max is not None:
@@ -66,20 +66,20 @@ def test_number_out_of_range_or_none_names_the_option(group: str | None, option:
             load(tmp_path, group, f"{option.name} = {value}")
 
 
-@pytest.mark.parametrize(("group", "option"), NUMBERS, ids=named)
+@each(("group", "option"), NUMBERS, ids=named)
 def test_number_left_empty_names_the_option(group: str | None, option: cfg.IntOpt, tmp_path: Path) -> None:
     with pytest.raises(exceptions.ConfigurationError, match=option.name):
         load(tmp_path, group, f"{option.name} =")
 
 
-@pytest.mark.parametrize(("group", "option"), NUMBERS, ids=named)
+@each(("group", "option"), NUMBERS, ids=named)
 def test_ends_of_the_range_are_allowed(group: str | None, option: cfg.IntOpt, tmp_path: Path) -> None:
     for value in (option.type.min, option.type.max or 10**9):
         conf = load(tmp_path, group, f"{option.name} = {value}")
         assert conf[group][option.dest] == value
 
 
-@pytest.mark.parametrize(("group", "option"), OPTIONS, ids=named)
+@each(("group", "option"), OPTIONS, ids=named)
 def test_reference_to_what_is_not_there_is_a_configuration_error(
     group: str | None, option: cfg.Opt, tmp_path: Path
 ) -> None:
@@ -119,7 +119,7 @@ def test_scheduler(tmp_path: Path) -> None:
     assert conf.cells_scheduler.weight_multipliers == {"mute_child": -5.0, "mine": 2.5}
 
 
-@pytest.mark.parametrize("value", ["mute_child:many", "mute_child", "a:1,b"])
+@each("value", ["mute_child:many", "mute_child", "a:1,b"])
 def test_weight_multipliers_that_can_not_be_read_name_the_option(value: str, tmp_path: Path) -> None:
     with pytest.raises(exceptions.ConfigurationError, match=r"\[cells_scheduler\] weight_multipliers can not be used"):
         load(tmp_path, "cells_scheduler", f"weight_multipliers = {value}")
@@ -132,9 +132,7 @@ def test_a_later_file_wins(tmp_path: Path) -> None:
     assert conf.cells.topic == "two"
 
 
-@pytest.mark.parametrize(
-    "content", [b"no section\n", b"[cells\nname = x\n", b"[cells]\nname\n", b"[cells]\nname = \xff\xfe\n"]
-)
+@each("content", [b"no section\n", b"[cells\nname = x\n", b"[cells]\nname\n", b"[cells]\nname = \xff\xfe\n"])
 def test_a_file_that_can_not_be_read_is_a_configuration_error(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "broken.conf"
     path.write_bytes(content)
@@ -181,7 +179,7 @@ def test_the_generator_writes_every_option(tmp_path: Path) -> None:
         assert {option.name for option in group.OPTIONS} <= written
 
 
-@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.GROUP or "DEFAULT")
+@each("group", GROUPS, ids=lambda group: group.GROUP or "DEFAULT")
 def test_every_default_can_be_written_and_read_again(group: Any, tmp_path: Path) -> None:
     def written(default: object) -> str:
         if isinstance(default, dict):

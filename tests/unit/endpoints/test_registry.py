@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cells import exceptions
 from cells.endpoints import Call, Endpoints, endpoint
 from cells.path import CellPath
+from tests.cases import each
 from tests.unit.endpoints.cells_in_memory import CellInMemory
 
 
@@ -65,7 +66,7 @@ def test_calls_with_arguments_by_keyword(invoke: Callable[..., Any]) -> None:
     assert invoke("echo", {"a": [1]}, "broadcast") == {"a": [1]}
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     [
         "",
@@ -89,13 +90,13 @@ def test_what_is_no_endpoint_can_not_be_called(invoke: Callable[..., Any], name:
     assert len(caught.value.message) < 300
 
 
-@pytest.mark.parametrize(("name", "message_type"), [("add", "response"), ("echo", "targeted"), ("add", "unknown")])
+@each(("name", "message_type"), [("add", "response"), ("echo", "targeted"), ("add", "unknown")])
 def test_type_that_the_endpoint_does_not_accept(invoke: Callable[..., Any], name: str, message_type: str) -> None:
     with pytest.raises(exceptions.UnknownMethod, match=f"for {message_type} messages"):
         invoke(name, {"first": 1}, message_type)
 
 
-@pytest.mark.parametrize(
+@each(
     "arguments",
     [
         {},

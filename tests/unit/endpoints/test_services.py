@@ -13,6 +13,7 @@ from cells.endpoints import Call, Endpoints
 from cells.path import CellPath
 from cells.scheduler.requirements import CellRequirements
 from cells.services.request import ServiceRequest
+from tests.cases import each
 
 REQUEST = ServiceRequest(topic="inventory", method="count", args={"kind": "disk"}, monitor_seconds=3.0)
 CONTEXT = {"user_id": "ada"}
@@ -137,8 +138,8 @@ def test_what_any_cell_may_do_is_for_the_picker(cell: Cell, method: str) -> None
     assert cell.services.asked == []
 
 
-@pytest.mark.parametrize("method", TIMED)
-@pytest.mark.parametrize(
+@each("method", TIMED)
+@each(
     "time_left",
     [0, -1, -0.0, True, None, "1", [], {}, float("nan"), float("inf"), 1e308, LONGEST_SECONDS * 2, 10**400],
     ids=lambda value: str(value)[:9],
@@ -150,24 +151,22 @@ def test_a_time_that_nobody_has_is_refused(cell: Cell, method: str, time_left: A
     assert cell.services.asked == cell.picker.asked == []
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(
-    "request_", [None, 7, "text", [], {}, {"target": {"topic": "a"}, "message": {"method": 7}}], ids=str
-)
+@each("method", METHODS)
+@each("request_", [None, 7, "text", [], {}, {"target": {"topic": "a"}, "message": {"method": 7}}], ids=str)
 def test_what_is_no_request_is_refused(cell: Cell, method: str, request_: Any) -> None:
     with pytest.raises(exceptions.MessageError):
         call(cell, method, **arguments_of(method, request=request_))
     assert cell.services.asked == cell.picker.asked == []
 
 
-@pytest.mark.parametrize("method", METHODS)
+@each("method", METHODS)
 def test_arguments_that_are_missing_or_unknown_are_refused(cell: Cell, method: str) -> None:
     for arguments in ({}, arguments_of(method, later=1)):
         with pytest.raises(exceptions.InvalidArguments):
             call(cell, method, **arguments)
 
 
-@pytest.mark.parametrize("requirements", [None, 7, "text", [], {"requires": 7}, {"requires": {"a": {}}}], ids=str)
+@each("requirements", [None, 7, "text", [], {"requires": 7}, {"requires": {"a": {}}}], ids=str)
 def test_what_are_no_requirements_is_refused(cell: Cell, requirements: Any) -> None:
     with pytest.raises(exceptions.CellsError):
         call(cell, "service_call_any", **arguments_of("service_call_any", requirements=requirements))

@@ -31,8 +31,8 @@ FUNCTIONS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=list(FUNCTIONS))
-@pytest.mark.parametrize(
+@each("function", FUNCTIONS.values(), ids=list(FUNCTIONS))
+@each(
     ("context", "topic", "msg", "reason"),
     [
         (None, "inventory", COUNT, "context"),
@@ -48,7 +48,7 @@ def test_what_is_wrong_is_said_at_once(
         function(context, topic, msg)
 
 
-@pytest.mark.parametrize("name", ["cast", "fanout_cast", "multicall"])
+@each("name", ["cast", "fanout_cast", "multicall"])
 def test_one_cell_or_many(own_cell: None, name: str) -> None:
     with pytest.raises(exceptions.InvalidArguments, match="not both"):
         FUNCTIONS[name]({}, "inventory", COUNT, cell="east", cells="down")

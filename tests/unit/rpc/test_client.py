@@ -96,8 +96,8 @@ def test_its_parts(make: Any, transport: Any) -> None:
     assert (client.target.topic, client.target.version) == ("inventory", "1.2")
 
 
-@pytest.mark.parametrize("cap", [None, "1.0", "1.2", "1.5", "2.0"])
-@pytest.mark.parametrize("version", [None, "1.0", "1.3", "2.0"])
+@each("cap", [None, "1.0", "1.2", "1.5", "2.0"])
+@each("version", [None, "1.0", "1.3", "2.0"])
 def test_versions_are_compared_as_there(make: Any, transport: Any, cap: Any, version: Any) -> None:
     theirs = oslo_messaging.get_rpc_client(
         transport, oslo_messaging.Target(topic="inventory", version="1.2"), version_cap=cap
@@ -110,7 +110,7 @@ def test_versions_are_compared_as_there(make: Any, transport: Any, cap: Any, ver
             assert ours.can_send_version(version=version) is theirs.can_send_version(version=version)
 
 
-@pytest.mark.parametrize(
+@each(
     "where",
     [
         {"cell": "east", "cells": "down"},

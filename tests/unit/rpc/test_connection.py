@@ -12,6 +12,7 @@ from cells.drivers.transport import open_transport
 from cells.rpc import client
 from cells.rpc.connection import Connection
 from cells.rpc.exceptions import InvalidRPCConnectionReuse
+from tests.cases import each
 from tests.unit.rpc.own_cell import configured
 
 
@@ -65,7 +66,7 @@ def test_two_connections_of_one_transport_end_one_by_one(transport: Any) -> None
     connections[1].close()
 
 
-@pytest.mark.parametrize(
+@each(
     "create",
     [
         lambda connection: connection.create_consumer("", Proxy()),
