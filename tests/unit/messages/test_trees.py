@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,30 +35,31 @@ def call(tree: Tree, start: CellPath, end: CellPath) -> TargetedMessage:
     )
 
 
-@pytest.mark.parametrize("version", VERSIONS)
 @QUICK
 @given(st.data())
-def test_a_call_gets_from_any_cell_to_any_other_and_its_answer_back(version: str, data: st.DataObject) -> None:
-    tree = data.draw(trees(version))
-    start, end = data.draw(st.sampled_from(tree.paths)), data.draw(st.sampled_from(tree.paths))
+def test_a_call_gets_from_any_cell_to_any_other_and_its_answer_back(data: st.DataObject) -> None:
+    drawn = data.draw(trees())
+    start, end = data.draw(st.sampled_from(drawn.paths)), data.draw(st.sampled_from(drawn.paths))
     addressed = data.draw(st.booleans())
-    sent = replace(call(tree, start, end), reply_server="manager-2" if addressed else "")
-    where, arrived = tree.deliver(sent, start)
-    arrived = arrived.opened()
-    assert where == end
-    assert arrived.route == sent.target
-    assert (arrived.id, arrived.kwargs, arrived.context) == (sent.id, KWARGS, CONTEXT)
-    assert arrived.hop_count == len(sent.target)
+    for version in VERSIONS:
+        tree = drawn.speaking(version)
+        sent = replace(call(tree, start, end), reply_server="manager-2" if addressed else "")
+        where, arrived = tree.deliver(sent, start)
+        arrived = arrived.opened()
+        assert where == end
+        assert arrived.route == sent.target
+        assert (arrived.id, arrived.kwargs, arrived.context) == (sent.id, KWARGS, CONTEXT)
+        assert arrived.hop_count == len(sent.target)
 
-    answer = ResponseMessage.answering(arrived, [Response(str(arrived.route), "pong").to_json()])
-    where, came = tree.deliver(answer, end)
-    came = came.opened()
-    assert where == start
-    assert came.response_to == sent.id
-    assert came.route == sent.target.reversed()
-    assert came.context == CONTEXT
-    assert came.fanout is (start != end and not (addressed and version != "1.0"))
-    assert [json.loads(text)["cell_name"] for text in came.kwargs["responses"]] == [str(sent.target)]
+        answer = ResponseMessage.answering(arrived, [Response(str(arrived.route), "pong").to_json()])
+        where, came = tree.deliver(answer, end)
+        came = came.opened()
+        assert where == start
+        assert came.response_to == sent.id
+        assert came.route == sent.target.reversed()
+        assert came.context == CONTEXT
+        assert came.fanout is (start != end and not (addressed and version != "1.0"))
+        assert [json.loads(text)["cell_name"] for text in came.kwargs["responses"]] == [str(sent.target)]
 
 
 def gather(tree: Tree, message: Message, here: CellPath) -> list[str]:
@@ -90,38 +90,39 @@ def broadcast(start: CellPath, direction: Direction, **changed: bool) -> Broadca
     )
 
 
-@pytest.mark.parametrize("version", VERSIONS)
 @QUICK
 @given(st.data())
-def test_a_broadcast_down_reaches_each_cell_below_once(version: str, data: st.DataObject) -> None:
-    tree = data.draw(trees(version))
-    start = data.draw(st.sampled_from(tree.paths))
-    reached = tree.spread(broadcast(start, Direction.DOWN), start)
-    assert sorted(path for path, _ in reached) == tree.below(start)
-    for path, message in reached:
-        assert message.route == start.walk_to(path)
-        arrived = message.opened()
-        assert (arrived.kwargs, arrived.context) == (KWARGS, CONTEXT)
+def test_a_broadcast_down_reaches_each_cell_below_once(data: st.DataObject) -> None:
+    drawn = data.draw(trees())
+    start = data.draw(st.sampled_from(drawn.paths))
+    for version in VERSIONS:
+        tree = drawn.speaking(version)
+        reached = tree.spread(broadcast(start, Direction.DOWN), start)
+        assert sorted(path for path, _ in reached) == tree.below(start)
+        for path, message in reached:
+            assert message.route == start.walk_to(path)
+            arrived = message.opened()
+            assert (arrived.kwargs, arrived.context) == (KWARGS, CONTEXT)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
 @QUICK
 @given(st.data())
-def test_a_broadcast_up_reaches_each_cell_above_once(version: str, data: st.DataObject) -> None:
-    tree = data.draw(trees(version))
-    start = data.draw(st.sampled_from(tree.paths))
-    reached = tree.spread(broadcast(start, Direction.UP), start)
-    assert sorted(path for path, _ in reached) == [start[:depth] for depth in range(1, len(start) + 1)]
+def test_a_broadcast_up_reaches_each_cell_above_once(data: st.DataObject) -> None:
+    drawn = data.draw(trees())
+    start = data.draw(st.sampled_from(drawn.paths))
+    for version in VERSIONS:
+        tree = drawn.speaking(version)
+        reached = tree.spread(broadcast(start, Direction.UP), start)
+        assert sorted(path for path, _ in reached) == [start[:depth] for depth in range(1, len(start) + 1)]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
 @QUICK
 @given(st.data(), st.booleans())
-def test_the_answers_that_each_hop_gathers_come_back_once_each(
-    version: str, data: st.DataObject, run_locally: bool
-) -> None:
-    tree = data.draw(trees(version))
-    start = data.draw(st.sampled_from(tree.paths))
-    answers = gather(tree, broadcast(start, Direction.DOWN, run_locally=run_locally), start)
-    asked = [path for path in tree.below(start) if run_locally or path != start]
-    assert sorted(answers) == sorted(str(start.walk_to(path)) for path in asked)
+def test_the_answers_that_each_hop_gathers_come_back_once_each(data: st.DataObject, run_locally: bool) -> None:
+    drawn = data.draw(trees())
+    start = data.draw(st.sampled_from(drawn.paths))
+    for version in VERSIONS:
+        tree = drawn.speaking(version)
+        answers = gather(tree, broadcast(start, Direction.DOWN, run_locally=run_locally), start)
+        asked = [path for path in tree.below(start) if run_locally or path != start]
+        assert sorted(answers) == sorted(str(start.walk_to(path)) for path in asked)

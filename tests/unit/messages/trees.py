@@ -26,6 +26,10 @@ class Tree:
         self.version = version
         self.paths = sorted(path if isinstance(path, CellPath) else CellPath.parse(path) for path in paths)
 
+    def speaking(self, version: str) -> Tree:
+        """The same cells, which speak another version with each other."""
+        return Tree(self.paths, version)
+
     def below(self, top: CellPath) -> list[CellPath]:
         """``top`` and all cells below it."""
         return [path for path in self.paths if top.is_prefix_of(path)]
@@ -67,7 +71,7 @@ def row(name: str, *, is_parent: bool = False) -> NeighborRow:
 
 
 @st.composite
-def trees(draw: st.DrawFn, version: str = versions.OLDEST) -> Tree:
+def trees(draw: st.DrawFn) -> Tree:
     """Trees of 2 to 12 cells at most 8 deep, in which names come again in different branches."""
     paths = [CellPath(["top"])]
     for number in range(draw(st.integers(1, 11))):
@@ -79,4 +83,4 @@ def trees(draw: st.DrawFn, version: str = versions.OLDEST) -> Tree:
         if above.child(name) in paths or name in list(above[-2:]):
             name = f"n{number}"
         paths.append(above.child(name))
-    return Tree(paths, version)
+    return Tree(paths)
