@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent import futures
 from typing import Any
 
@@ -13,30 +13,15 @@ import pytest
 from cells import exceptions
 from cells.endpoints import Call, endpoint
 from cells.messages import Response
-from tests.functional.cell_tree import CONTEXT, wait_for
+from cells.path import CellPath
+from tests.functional.cell_tree import CONTEXT, Shape, wait_for
 from tests.functional.notes import Notes
 from tests.functional.wire_tap import VERSIONS, VersionTree
 
+#: Three cells, one below the other.
 SHAPE = {"api": {"east": {"az1": {}}}}
 PATHS = {"api": "api", "east": "api!east", "az1": "api!east!az1"}
 LINKS = [("api", "east"), ("east", "api"), ("east", "az1"), ("az1", "east")]
-#: Who hears a broadcast from each cell, by the way that leads there.
-BROADCASTS = {
-    ("api", "down"): {"api": "api", "api!east": "api!east", "api!east!az1": "api!east!az1"},
-    ("east", "down"): {"east": "api!east", "east!az1": "api!east!az1"},
-    ("az1", "up"): {"az1": "api!east!az1", "az1!east": "api!east", "az1!east!api": "api"},
-}
-WALKS = {
-    (source, target): "!".join(way)
-    for source, target, way in [
-        ("api", "east", ("api", "east")),
-        ("api", "az1", ("api", "east", "az1")),
-        ("east", "az1", ("east", "az1")),
-        ("east", "api", ("east", "api")),
-        ("az1", "east", ("az1", "east")),
-        ("az1", "api", ("az1", "east", "api")),
-    ]
-}
 
 
 @endpoint
@@ -48,11 +33,35 @@ def divide(call: Call, fails_in: Sequence[str] = ()) -> str:
 
 
 class Mixed:
-    """A tree of three cells, each of a version of its own."""
+    """A tree of cells, each of a version of its own."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, shape: Shape, **options: Any) -> None:
         self.notes = Notes()
-        self.tree = VersionTree(SHAPE, endpoints=[divide, self.notes.endpoint()], **options)
+        self.tree = VersionTree(shape, endpoints=[divide, self.notes.endpoint()], **options)
+        paths = list(self.tree.cells)
+        #: from each cell to each one above and below it
+        self.walks = {
+            (one, other): str(one.walk_to(other))
+            for one, other in itertools.permutations(paths, 2)
+            if one.is_prefix_of(other) or other.is_prefix_of(one)
+        }
+        #: who hears a broadcast from each cell that has somebody there, and the way that leads to it
+        self.broadcasts = {
+            (one, direction): {str(one.walk_to(other)): other for other in paths if hears(one, other)}
+            for direction, hears in (
+                ("down", CellPath.is_prefix_of),
+                ("up", lambda one, other: other.is_prefix_of(one)),
+            )
+            for one in paths
+            if (direction == "up") is (len(one) == 3)
+        }
+
+    def __enter__(self) -> VersionTree:
+        self.tree.start()
+        return self.tree
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.tree.stop()
 
     def check(self) -> None:
         """Calls, casts, broadcasts and errors in all directions: each arrives, and each once."""
@@ -61,37 +70,47 @@ class Mixed:
         self._check_casts()
         self._check_broadcasts()
         assert not self.tree.unreadable
-        for name in PATHS:
-            wait_for(lambda: not len(self.tree[name].service.pending), f"{name} waits for nothing")  # noqa: B023
-            refused = {key: count for key, count in self.tree[name].counters().items() if key.startswith("rejected")}
+        for path, cell in self.tree.cells.items():
+            wait_for(lambda: not len(cell.service.pending), f"{path} waits for nothing")  # noqa: B023
+            refused = {key: count for key, count in cell.counters().items() if key.startswith("rejected")}
             assert not refused
 
     def _check_calls(self) -> None:
-        calls = {ends: self.tree[ends[0]].start_call(PATHS[ends[1]]) for ends in WALKS}
-        assert {ends: call.result(10) for ends, call in calls.items()} == {ends: PATHS[ends[1]] for ends in WALKS}
-        for source, target in WALKS:
+        calls = {ends: self.tree[str(ends[0])].start_call(str(ends[1])) for ends in self.walks}
+        assert {ends: call.result(10) for ends, call in calls.items()} == {ends: str(ends[1]) for ends in self.walks}
+        failing = {
+            (source, target): self.tree[str(source)].start_call(
+                str(target), "divide", kwargs={"fails_in": [target.last]}
+            )
+            for source, target in self.walks
+        }
+        for (_, target), call in failing.items():
             with pytest.raises(exceptions.CellNotFound, match="It went away") as caught:
-                self.tree[source].call(PATHS[target], "divide", kwargs={"fails_in": [target]})
-            assert caught.value.cell == target
-        with pytest.raises(exceptions.UnknownMethod):
-            self.tree["api"].call("az1", "no_such_method")
+                call.result(10)
+            assert caught.value.cell == target.last
+        for path in self.tree.cells:
+            with pytest.raises(exceptions.UnknownMethod):
+                self.tree["api"].call(str(path), "no_such_method")
 
     def _check_casts(self) -> None:
         self.notes.taken.clear()
-        for source, target in WALKS:
-            self.tree[source].cast(PATHS[target], "note", text="one")
-        for source, direction in BROADCASTS:
-            self.tree[source].broadcast_cast("note", direction, text="all")
-        everybody = [(way, "all") for ways in BROADCASTS.values() for way in ways]
-        self.notes.wait_for(*((way, "one") for way in WALKS.values()), *everybody)
+        for source, target in self.walks:
+            self.tree[str(source)].cast(str(target), "note", text="one")
+        for source, direction in self.broadcasts:
+            self.tree[str(source)].broadcast_cast("note", direction, text="all")
+        everybody = [(way, "all") for ways in self.broadcasts.values() for way in ways]
+        self.notes.wait_for(*((way, "one") for way in self.walks.values()), *everybody)
 
     def _check_broadcasts(self) -> None:
-        for (source, direction), expected in BROADCASTS.items():
-            answers = self.tree[source].broadcast("divide", direction)
-            assert {way: answer.value for way, answer in answers.items()} == expected
-            failing = self.tree[source].broadcast("divide", direction, kwargs={"fails_in": ["east", "az1"]})
+        below = [path.last for path in self.tree.cells if len(path) > 1]
+        for (source, direction), expected in self.broadcasts.items():
+            answers = self.tree[str(source)].broadcast("divide", direction)
+            assert {way: answer.value for way, answer in answers.items()} == {
+                way: str(path) for way, path in expected.items()
+            }
+            failing = self.tree[str(source)].broadcast("divide", direction, kwargs={"fails_in": below})
             assert {way: _cell_of(answer) for way, answer in failing.items()} == {
-                way: way.rpartition("!")[2] if way.endswith(("east", "az1")) else None for way in expected
+                way: path.last if len(path) > 1 else None for way, path in expected.items()
             }
 
 
@@ -103,60 +122,73 @@ def _cell_of(answer: Response) -> str | None:
     return answer.error.cell
 
 
-COMBINATIONS = list(itertools.product(VERSIONS, repeat=3))
-
-
-def named(combination: Sequence[str]) -> dict[str, str]:
-    return dict(zip(PATHS, combination, strict=True))
-
-
-@pytest.mark.parametrize("combination", COMBINATIONS, ids="-".join)
-def test_releases_of_every_combination_work_together(combination: Sequence[str]) -> None:
-    releases = named(combination)
-    mixed = Mixed(releases=releases)
-    with mixed.tree as tree:
-        for cell, neighbor in LINKS:
-            tree.wait_until_spoken(cell, neighbor, min(releases[cell], releases[neighbor]))
+@pytest.mark.parametrize("top", VERSIONS)
+def test_releases_of_every_combination_work_together(top: str) -> None:
+    """Below a cell are those of each release, and below each of them again those of each."""
+    releases = {"api": top}
+    shape: dict[str, Any] = {"api": {}}
+    for middle in VERSIONS:
+        leaves = {f"az{middle}-{leaf}": leaf for leaf in VERSIONS}
+        releases.update({f"east{middle}": middle, **leaves})
+        shape["api"][f"east{middle}"] = {leaf: {} for leaf in leaves}
+    mixed = Mixed(shape, releases=releases)
+    assert (len(mixed.tree.cells), len(mixed.walks)) == (21, 72)
+    with mixed as tree:
+        for path in tree.cells:
+            for neighbor in tree[path.last].service.table.snapshot().all():
+                tree.wait_until_spoken(path.last, neighbor, min(releases[path.last], releases[neighbor]))
         mixed.check()
 
 
 #: Each two links in the two directions, and the two links of the cell in the middle, meet in all combinations.
-CAPPED = [(one, other, one) for one, other in itertools.permutations(VERSIONS, 2)]
+CAPPED = list(itertools.permutations(VERSIONS, 2))
+#: A branch of a tree for each of them.
+BRANCHES = {f"{one}-{other}": (one, other) for one, other in CAPPED}
 
 
-@pytest.mark.parametrize("combination", CAPPED, ids="-".join)
-def test_caps_that_differ_between_the_two_directions_of_a_link_work_together(combination: Sequence[str]) -> None:
-    caps = named(combination)
-    mixed = Mixed(cell_options={name: {"upgrade_levels": {"intercell": cap}} for name, cap in caps.items()})
-    with mixed.tree as tree:
-        assert {ends: tree.spoken(*ends) for ends in LINKS} == {(cell, other): caps[cell] for cell, other in LINKS}
+@pytest.mark.parametrize("one", VERSIONS)
+def test_caps_that_differ_between_the_two_directions_of_a_link_work_together(one: str) -> None:
+    branches = [other for other in VERSIONS if other != one]
+    caps = {"api": one, **{f"east{other}": other for other in branches}, **{f"az{other}": one for other in branches}}
+    mixed = Mixed(
+        {"api": {f"east{other}": {f"az{other}": {}} for other in branches}},
+        cell_options={name: {"upgrade_levels": {"intercell": cap}} for name, cap in caps.items()},
+    )
+    with mixed as tree:
+        for path in tree.cells:
+            for neighbor in tree[path.last].service.table.snapshot().all():
+                assert tree.spoken(path.last, neighbor) == caps[path.last]
         mixed.check()
 
 
-@pytest.mark.parametrize("combination", CAPPED, ids="-".join)
-def test_caps_of_neighbors_that_differ_within_a_cell_work_together(combination: Sequence[str]) -> None:
-    first, second, _ = combination
-    caps = dict(zip(LINKS, (first, second, second, first), strict=True))
-    mixed = Mixed(caps=caps)
-    with mixed.tree as tree:
+def test_caps_of_neighbors_that_differ_within_a_cell_work_together() -> None:
+    caps: dict[tuple[str, str], str] = {}
+    for branch, (first, second) in BRANCHES.items():
+        east, az = f"east{branch}", f"az{branch}"
+        caps |= {("api", east): first, (east, "api"): second, (east, az): second, (az, east): first}
+    mixed = Mixed({"api": {f"east{branch}": {f"az{branch}": {}} for branch in BRANCHES}}, caps=caps)
+    with mixed as tree:
         for ends, cap in caps.items():
             tree.wait_until_spoken(*ends, cap)
         mixed.check()
 
 
-@pytest.mark.parametrize("combination", CAPPED[::3], ids="-".join)
+@pytest.mark.parametrize("combination", [(one, other, one) for one, other in CAPPED[::3]], ids="-".join)
 def test_several_managers_of_each_cell_work_together(combination: Sequence[str]) -> None:
-    mixed = Mixed(releases=named(combination), managers=dict.fromkeys(PATHS, 2))
-    with mixed.tree as tree:
-        for source, target in WALKS:
-            calls = [tree[source].start_call(PATHS[target], manager=number % 2) for number in range(4)]
-            assert [call.result(10) for call in calls] == [PATHS[target]] * 4
-        for (source, direction), expected in BROADCASTS.items():
+    releases = dict(zip(PATHS, combination, strict=True))
+    mixed = Mixed(SHAPE, releases=releases, managers=dict.fromkeys(PATHS, 2))
+    with mixed as tree:
+        for source, target in mixed.walks:
+            calls = [tree[str(source)].start_call(str(target), manager=number % 2) for number in range(4)]
+            assert [call.result(10) for call in calls] == [str(target)] * 4
+        for (source, direction), expected in mixed.broadcasts.items():
             for _ in range(2):
-                answers = tree[source].broadcast("divide", direction)
-                assert {way: answer.value for way, answer in answers.items()} == expected
-            tree[source].broadcast_cast("note", direction, text="all")
-        mixed.notes.wait_for(*((way, "all") for ways in BROADCASTS.values() for way in ways))
+                answers = tree[str(source)].broadcast("divide", direction)
+                assert {way: answer.value for way, answer in answers.items()} == {
+                    way: str(path) for way, path in expected.items()
+                }
+            tree[str(source)].broadcast_cast("note", direction, text="all")
+        mixed.notes.wait_for(*((way, "all") for ways in mixed.broadcasts.values() for way in ways))
 
 
 @pytest.mark.parametrize("old", ["east", "az1"])
@@ -196,8 +228,8 @@ class Silenced:
             if call.cell.name == silent:
                 self._is_over.wait(60)
 
-        self.trees = [
-            VersionTree(
+        self.trees = {
+            (top, middle, leaf): VersionTree(
                 WIDE,
                 releases={"api": top, "east": middle, "az1": leaf, "az2": leaf},
                 endpoints=[answer],
@@ -205,44 +237,32 @@ class Silenced:
                 options={"cells": {"call_timeout": 3}},
             )
             for top, middle, leaf in combinations
-        ]
+        }
 
     def __enter__(self) -> Silenced:
-        for tree in self.trees:
+        for tree in self.trees.values():
             tree.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self._is_over.set()
-        for tree in self.trees:
+        for tree in self.trees.values():
             tree.stop()
 
 
-@pytest.fixture
-def silenced(request: pytest.FixtureRequest) -> Iterator[Silenced]:
-    with Silenced(request.param) as silenced:
-        yield silenced
-
-
-@pytest.mark.parametrize(
-    "silenced",
-    [sorted(one for one in ANSWERING if one[0] == top) for top in ("1.0", "1.1", "1.3")],
-    ids=["below-1.0", "below-1.1", "below-1.3"],
-    indirect=True,
-)
-def test_silent_cell_is_named_and_all_others_answer(silenced: Silenced) -> None:
+def test_silent_cell_is_named_and_all_others_answer() -> None:
     # All at once: each takes as long as its deadline.
-    with futures.ThreadPoolExecutor(2 * len(silenced.trees)) as pool:
+    with Silenced(sorted(ANSWERING)) as silenced, futures.ThreadPoolExecutor(2 * len(silenced.trees)) as pool:
         broadcasts = [
-            (silent, pool.submit(tree["api"].broadcast, "answer", kwargs={"silent": silent}))
-            for tree in silenced.trees
+            (combination, silent, pool.submit(tree["api"].broadcast, "answer", kwargs={"silent": silent}))
+            for combination, tree in silenced.trees.items()
             for silent in ("east", "az2")
         ]
-    for silent, broadcast in broadcasts:
+    for combination, silent, broadcast in broadcasts:
         answers = broadcast.result()
         path = f"api!{silent}" if silent == "east" else f"api!east!{silent}"
-        assert answers.keys() == ALL
-        assert {way for way, answer in answers.items() if answer.error is not None} == {path}
+        assert answers.keys() == ALL, combination
+        assert {way for way, answer in answers.items() if answer.error is not None} == {path}, combination
         error = answers[path].error
-        assert isinstance(error, exceptions.CellTimeout)
-        assert error.cell == path
+        assert isinstance(error, exceptions.CellTimeout), combination
+        assert error.cell == path, combination
