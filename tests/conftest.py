@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 from oslo_service import backend
+from xdist.scheduler import WorkStealingScheduling
 
 backend.init_backend(backend.BackendType.THREADING)
 
@@ -35,6 +37,11 @@ def pytest_runtest_makereport(
 def pytest_xdist_auto_num_workers() -> int:
     """For ``-n auto``: one more than there are cores, because many tests wait for something."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For ``-n``: tests of one module stay together, as long as nobody is idle, and share what it makes once."""
+    return WorkStealingScheduling(config, log) if config.getvalue("dist") == "load" else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

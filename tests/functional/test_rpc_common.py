@@ -36,7 +36,7 @@ class Ledger:
         return [context.to_dict(), elevated.to_dict(), again.to_dict()]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tree() -> Iterator[CellTree]:
     with CellTree(SHAPE) as tree:
         yield tree
