@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from concurrent import futures
@@ -113,23 +114,28 @@ def test_silent_cells_are_errors_of_their_own_when_time_is_over() -> None:
         assert len(tree["east"].service.pending) == 0
 
 
-@pytest.mark.parametrize("version", ["1.1", "1.2", "1.3"])
-def test_a_silent_cell_behind_a_silent_one_is_named_as_well(version: str) -> None:
+def test_a_silent_cell_behind_a_silent_one_is_named_as_well() -> None:
     """Who waits has to learn of it though the only cell that knows of it does not answer."""
     shape = {"api": {"east": {"az1": {"host1": {}}, "az2": {}}, "west": {}}}
-    with VersionTree(shape, options={"upgrade_levels": {"intercell": version}}) as tree:
-        for cell, neighbor in (("api", "east"), ("east", "az1"), ("az1", "host1")):
-            tree.wait_until_spoken(cell, neighbor, version)
-        for silent in ("east", "az1", "host1"):
-            tree.freeze(silent)
-        stream = Stream(tree, 3.0)
-        stream.take_rest()
-        errors = {answer.cell: answer.error for answer in stream.answers if answer.error is not None}
-        assert {cell: type(error).__bases__[0] for cell, error in errors.items()} == dict.fromkeys(
-            ("api!east", "api!east!az1", "api!east!az1!host1"), exceptions.CellTimeout
-        )
-        assert stream.cells == sorted(["api", "api!east!az2", "api!west", *errors])
-        assert len(tree["api"].service.pending) == 0
+    with contextlib.ExitStack() as stack:
+        streams = {}
+        for version in ("1.1", "1.2", "1.3"):
+            options = {"upgrade_levels": {"intercell": version}}
+            tree = stack.enter_context(VersionTree(shape, options=options))
+            for cell, neighbor in (("api", "east"), ("east", "az1"), ("az1", "host1")):
+                tree.wait_until_spoken(cell, neighbor, version)
+            for silent in ("east", "az1", "host1"):
+                tree.freeze(silent)
+            # All are waited for at the same time.
+            streams[version] = tree, Stream(tree, 3.0)
+        for version, (tree, stream) in streams.items():
+            stream.take_rest()
+            errors = {answer.cell: answer.error for answer in stream.answers if answer.error is not None}
+            assert {cell: type(error).__bases__[0] for cell, error in errors.items()} == dict.fromkeys(
+                ("api!east", "api!east!az1", "api!east!az1!host1"), exceptions.CellTimeout
+            ), version
+            assert stream.cells == sorted(["api", "api!east!az2", "api!west", *errors]), version
+            assert len(tree["api"].service.pending) == 0, version
 
 
 def test_who_closes_a_stream_waits_for_nothing_more(wide: VersionTree) -> None:

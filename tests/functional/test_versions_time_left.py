@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
 import threading
 from collections.abc import Iterator
+from concurrent import futures
 
 import pytest
 
@@ -74,21 +77,29 @@ def test_child_that_keeps_to_its_time_answers_before_its_caller_gives_up() -> No
         assert "timed_out" not in tree["api"].counters()
 
 
-@pytest.mark.parametrize("middle", ["1.1", "1.3"])
-@pytest.mark.parametrize("gives_up", ["az1", "east"])
-def test_who_is_nearest_to_the_silence_gives_up_before_those_above_it(middle: str, gives_up: str) -> None:
-    releases = {"api": "1.3", "east": middle, "az1": "1.1"}
-    with VersionTree(SHAPE, releases=releases) as tree:
-        if gives_up == "az1":
-            tree.freeze("az1")
-        else:
-            tree.link("east", "az1").toward("east").drop()
-        answers = tree["api"].broadcast(timeout=2.0)
-        assert {way for way, answer in answers.items() if answer.error is None} == ALL - {"api!east!az1"}
-        error = answers["api!east!az1"].error
-        assert isinstance(error, exceptions.CellTimeout)
-        assert error.cell == "api!east!az1"
-        assert {name for name in ("api", "east", "az1") if "timed_out" in tree[name].counters()} == {gives_up}
+def test_who_is_nearest_to_the_silence_gives_up_before_those_above_it() -> None:
+    cases = list(itertools.product(["1.1", "1.3"], ["az1", "east"]))
+    with contextlib.ExitStack() as stack:
+        trees = {}
+        for middle, gives_up in cases:
+            tree = VersionTree(SHAPE, releases={"api": "1.3", "east": middle, "az1": "1.1"})
+            trees[middle, gives_up] = stack.enter_context(tree)
+            if gives_up == "az1":
+                tree.freeze("az1")
+            else:
+                tree.link("east", "az1").toward("east").drop()
+        # All at once: each takes as long as its deadline.
+        pool = stack.enter_context(futures.ThreadPoolExecutor(len(cases)))
+        broadcasts = {case: pool.submit(tree["api"].broadcast, timeout=2.0) for case, tree in trees.items()}
+        for case, broadcast in broadcasts.items():
+            answers = broadcast.result()
+            others = ALL - {"api!east!az1"}
+            assert {way for way, answer in answers.items() if answer.error is None} == others, case
+            error = answers["api!east!az1"].error
+            assert isinstance(error, exceptions.CellTimeout), case
+            assert error.cell == "api!east!az1", case
+            tree, (_, gives_up) = trees[case], case
+            assert {name for name in ("api", "east", "az1") if "timed_out" in tree[name].counters()} == {gives_up}, case
 
 
 @pytest.mark.parametrize("caps", [{}, {"options": {"upgrade_levels": {"intercell": "1.1"}}}], ids=["1.3", "1.1"])
