@@ -212,10 +212,10 @@ def test_client_of_the_manager() -> None:
 
 def test_manager_offers_what_its_client_calls() -> None:
     offered = [name for name in OPERATIONS if name != "broadcast_stream"]
-    assert methods(CellsManager) == sorted([*offered, *STREAM, "target"])
+    assert methods(CellsManager) == sorted([*offered, *STREAM, "cast_many", "target"])
     # The client asks for no more than what it needs, so that it can speak to a manager of an older release.
-    assert (cells.rpcapi.VERSION, cells.rpcapi.STREAMS_VERSION) == ("1.0", "1.1")
-    assert CellsManager.target.version == cells.rpcapi.STREAMS_VERSION
+    assert (cells.rpcapi.VERSION, cells.rpcapi.STREAMS_VERSION, cells.casts.VERSION) == ("1.0", "1.1", "1.2")
+    assert CellsManager.target.version == cells.casts.VERSION
 
 
 def test_drivers() -> None:
