@@ -18,7 +18,7 @@ from oslo_config import cfg
 from oslo_utils import importutils
 
 #: Casts, each of one message or of many, that a listener is sent before it has read the first of them.
-TAKEN_AHEAD = 32
+TAKEN_AHEAD = 8
 WAKE_UP_SECONDS = 1.0
 _PREFETCH = "rabbit_qos_prefetch_count"
 _NAMES = ("ACK_REQUEUE_EVERY_SECONDS_MIN", "ACK_REQUEUE_EVERY_SECONDS_MAX")
