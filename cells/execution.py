@@ -67,8 +67,8 @@ class Execution:
 
     def _is_new(self, message: Message) -> bool:
         """Whether it has not run here yet; an answer that nobody waits for does no harm."""
-        is_from_here = message.is_at_source or message.response_to is not None
-        return is_from_here or self._seen.is_new(message.id, message.route)
+        is_harmless = message.response_to is not None or message.is_at_source
+        return is_harmless or self._seen.is_new(message.id, message.route)
 
     def _run(
         self, message: Message, on_response: OnResponse, still_working: Callable[[], object], *, only_errors: bool
@@ -79,21 +79,21 @@ class Execution:
             on_response(too_late(message, self._counters))
             return
         try:
-            opened = message.opened()
+            arguments, context = message.contents()
         except exceptions.MessageError as error:
             self._counters.count("rejected", type(error).__name__)
             on_response(Response(str(message.route), error=error))
             return
         call = Call(
             cell=self._cell,
-            method=opened.method,
-            arguments=opened.kwargs,
-            message_type=opened.message_type,
-            route=opened.route,
-            response_to=opened.response_to,
-            context_values=opened.context,
-            deadline=opened.deadline,
-            traceparent=opened.traceparent,
+            method=message.method,
+            arguments=arguments,
+            message_type=message.message_type,
+            route=message.route,
+            response_to=message.response_to,
+            context_values=context,
+            deadline=message.deadline,
+            traceparent=message.traceparent,
             still_working=still_working,
         )
         self._tell(message, partial(self._endpoints.invoke, call), on_response, only_errors=only_errors)

@@ -106,7 +106,11 @@ class CellPicker(Protocol):
         """Cast to a service there; done when its broker has it."""
 
 
-@dataclass(frozen=True)
+def _nothing() -> None:
+    """Nobody waits."""
+
+
+@dataclass(frozen=True, init=False)
 class Call:
     """One call of an endpoint: what it is handed as its first argument."""
 
@@ -124,7 +128,34 @@ class Call:
     traceparent: str = ""
     #: tells who waits for the answer that it will still come; returns at once.  A call that is not monitored
     #: must not use it: nobody there understands it.
-    still_working: Callable[[], object] = lambda: None
+    still_working: Callable[[], object] = _nothing
+
+    def __init__(  # noqa: PLR0913  # its fields
+        self,
+        cell: LocalCell,
+        method: str,
+        arguments: Mapping[str, Any],
+        message_type: str,
+        route: CellPath,
+        response_to: str | None,
+        context_values: Mapping[str, Any],
+        deadline: float | None = None,
+        traceparent: str = "",
+        still_working: Callable[[], object] = _nothing,
+    ) -> None:
+        # What a frozen dataclass makes sets each field by itself, at thrice the price.
+        self.__dict__.update(
+            cell=cell,
+            method=method,
+            arguments=arguments,
+            message_type=message_type,
+            route=route,
+            response_to=response_to,
+            context_values=context_values,
+            deadline=deadline,
+            traceparent=traceparent,
+            still_working=still_working,
+        )
 
     @functools.cached_property
     def context(self) -> RequestContext:

@@ -193,8 +193,18 @@ class Message:
         """
         if self.payload is None:
             return self
+        kwargs, context = Message.contents(self)
+        return self.but(payload=None, kwargs=kwargs, context=context)
+
+    def contents(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Arguments and context, for the endpoint here.
+
+        :raises cells.exceptions.MalformedMessage: they can not be read
+        """
+        if self.payload is None:
+            return self.kwargs, self.context
         data = load(self.payload)
-        return self.but(payload=None, kwargs=want(data, "method_kwargs", dict), context=want(data, "ctxt", dict, {}))
+        return want(data, "method_kwargs", dict), want(data, "ctxt", dict, {})
 
     def head(self, version: str) -> dict[str, Any]:
         """The keys that every cell on the way reads, but for the time that is left."""

@@ -172,6 +172,9 @@ class ResponseMessage(TargetedMessage):
         noted = [_with_trace(text, message.trace) for text in responses] if len(responses) == 1 else responses
         return message.but(trace=None, kwargs={**message.kwargs, "responses": noted})
 
+    def contents(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        return super().contents() if self.trace is None else Message.contents(self.opened())
+
     def head(self, version: str) -> dict[str, Any]:
         # An answer has an older form, the one without a trace.
         message = self if versions.speaks(version, versions.TRACE) else self.but(trace=None)
