@@ -14,8 +14,9 @@ SHAPE = {"api": {"east": {"az1": {}}}}
 ALL = ["api", "api!east", "api!east!az1"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tree() -> Iterator[VersionTree]:
+    """Each test leaves all cells at the newest release."""
     with VersionTree(SHAPE) as tree:
         yield tree
 
