@@ -6,9 +6,11 @@ imported, and pytest imports this file before any test module.
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 from collections.abc import Generator
+from importlib import metadata
 from typing import Any
 
 import pytest
@@ -16,6 +18,9 @@ from oslo_service import backend
 from xdist.scheduler import WorkStealingScheduling
 
 backend.init_backend(backend.BackendType.THREADING)
+
+# It finds, reads and parses a file of the package each time, twice for each cell of a tree.
+metadata.version = functools.cache(metadata.version)
 
 # The suites there are no test modules, but what they assert is to be explained as well.
 pytest.register_assert_rewrite("tests.contract")
