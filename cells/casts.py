@@ -2,9 +2,10 @@
 
 The request is a call, though no caller waits for what it returns: a manager of an older
 release refuses to read it, and only who calls hears of that.  Then each cast is sent as
-that release reads it.  So nothing has to be known of the managers of a cell, of which
-each may be of another release, and nothing gets lost.  Where a version cap says that all
-of them read it, it is a cast.
+that release reads it, so the managers of a cell may be of two releases.  A manager is asked
+first, with no casts, whether it reads such a request, and from time to time again: where nobody
+answers, casts go alone, and wait for whichever manager comes.  Where a version cap says that
+all of them read it, it is a cast.
 
 Its client is :class:`cells.rpcapi.CellsAPI`, its other end :meth:`cells.manager.CellsManager.cast_many`.
 """
@@ -39,6 +40,8 @@ PATIENCE_SECONDS = 30.0
 ANSWER_SECONDS = 5
 #: A call that nobody takes is thrown away by the broker after its timeout, a cast never.
 KEPT_SECONDS = 7 * 24 * 3600
+#: How long a manager that has answered is not asked again whether it reads many casts.
+KNOWN_SECONDS = 60.0
 #: How long each cast goes alone after a manager has refused many, or has not answered.
 ALONE_SECONDS = 60.0
 
@@ -57,6 +60,7 @@ class Casts:
         may_call = not transport_url.is_brokerless(str(client.transport._driver._url))
         self._is_allowed = client.can_send_version(VERSION) and (self._is_certain or may_call)
         self._alone_until = 0.0
+        self._known_until = 0.0
         self._group = GroupCommit(
             self._send_many,
             fewest=2 if self._is_certain else FEWEST_OF_CALL,
@@ -88,17 +92,36 @@ class Casts:
         if self._is_certain:
             self._client.prepare(version=VERSION).cast({}, "cast_many", casts=casts)
             return
+        if time.monotonic() >= self._known_until:
+            self._ask()
+        try:
+            self._call(casts, KEPT_SECONDS)
+        except oslo_messaging.MessagingTimeout:
+            # The broker has them, as after a cast; when a manager reads them is not known.
+            self._go_alone("has not answered")
+
+    def _ask(self) -> None:
+        """See that a manager is there that reads many casts.
+
+        :raises NotTogether: none is
+        """
+        try:
+            self._call((), ANSWER_SECONDS)
+        except oslo_messaging.MessagingTimeout as error:
+            self._go_alone("does not answer")
+            raise NotTogether from error
+        self._known_until = time.monotonic() + KNOWN_SECONDS
+
+    def _call(self, casts: Sequence[str], kept_seconds: float) -> None:
+        """:raises NotTogether: the manager that has got them has read none of them"""
         client = self._client.prepare(
             version=VERSION,
-            timeout=KEPT_SECONDS,
+            timeout=kept_seconds,
             call_monitor_timeout=ANSWER_SECONDS,
             retry=own_broker.reach(self._client.transport, ANSWER_SECONDS, self._client.retry),
         )
         try:
-            client.call({}, "cast_many", casts=casts)
-        except oslo_messaging.MessagingTimeout:
-            # The broker has them, as after a cast; when a manager reads them is not known.
-            self._go_alone("has not answered")
+            client.call({}, "cast_many", casts=list(casts))
         except (oslo_messaging.RemoteError, *_REFUSALS) as error:
             if not _is_refusal(error):
                 raise
@@ -107,6 +130,7 @@ class Casts:
 
     def _go_alone(self, why: str) -> None:
         LOG.info("A manager of this cell %s: for %d seconds each cast is sent to it alone.", why, ALONE_SECONDS)
+        self._known_until = 0.0
         self._alone_until = time.monotonic() + ALONE_SECONDS
 
 

@@ -20,8 +20,8 @@ from cells.casts import unpack
 from cells.cell import Cell
 from cells.counters import Counters
 from cells.db.rows import NeighborRow
-from cells.drivers.rpc_server import ANSWERED, reply_to
-from cells.messages import Response
+from cells.drivers.rpc_server import NO_REPLY, reply_to
+from cells.messages import ANSWERED, Response
 from cells.multicalls import Multicalls
 from cells.neighbors import Direction, NeighborTable
 from cells.outgoing import OutgoingMessages, want
@@ -280,7 +280,7 @@ class CellsManager:
 
     def _value_if_missing(self, texts: Sequence[str]) -> Any:
         """As :meth:`_value`, of a call whose client may have been sent the value already."""
-        return self._value(texts) if texts else ANSWERED
+        return NO_REPLY if list(texts) == [ANSWERED] else self._value(texts)
 
     def _responses(self, texts: Sequence[str]) -> list[Response]:
         return [Response.read(text, self._exception_modules) for text in texts]

@@ -26,21 +26,29 @@ class Receipts:
         self._thread: threading.Thread | None = None
 
     def add(self, tell: Callable[[], object]) -> None:
-        """Call ``tell`` soon, on another thread; at once if it is over.
+        """Call ``tell`` soon, on another thread; at once if it is over, or there is no such thread.
 
         :param tell: must not block
         """
         with self._changed:
-            is_late = self._is_stopped
-            if not is_late:
+            can_wait = not self._is_stopped and self._has_thread()
+            if can_wait:
                 self._waiting.append(tell)
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="cells-receipts", daemon=True)
-                    self._thread.start()
-                elif len(self._waiting) == 1:
-                    self._changed.notify()
-        if is_late:
+                self._changed.notify()
+        if not can_wait:
             _call(tell)
+
+    def _has_thread(self) -> bool:
+        """Called with the lock; False if the system gives none."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name="cells-receipts", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                LOG.info("What can wait is told at once: the system gives this manager no thread (%s).", error)
+                return False
+            self._thread = thread
+        return True
 
     def stop(self) -> None:
         """Tell what is left to be told, now.  May be called twice."""

@@ -17,9 +17,9 @@ import oslo_messaging
 
 from cells import exceptions
 from cells.budget import shrink, want_timeout
-from cells.drivers.rpc_server import ANSWERED, LongAnswer, reply_to
+from cells.drivers.rpc_server import NO_REPLY, LongAnswer, reply_to
 from cells.endpoints import CellPicker
-from cells.messages import Response
+from cells.messages import ANSWERED, Response
 from cells.multicalls import Multicalls
 from cells.neighbors import Direction
 from cells.outgoing import OutgoingMessages, want
@@ -282,7 +282,7 @@ def _read(texts: Sequence[str]) -> Answer:
 
 def _read_if_missing(texts: Sequence[str]) -> Any:
     """As :func:`_read`, of a call whose client may have been sent the answer already."""
-    return _read(texts) if texts else ANSWERED
+    return NO_REPLY if list(texts) == [ANSWERED] else _read(texts)
 
 
 def _read_cast(texts: Sequence[str]) -> Answer:

@@ -39,12 +39,15 @@ class Shortcut:
         if reply is None or not self._outboxes.reaches_clients(hop.neighbor):
             return False
 
+        # Small: it is kept until it is told.
+        told = replace(hop, message=response.answered())
+
         def not_sent(_: exceptions.CellsError) -> None:
             hand_over(replace(hop, message=response.but(reply_to="")))
 
         def sent() -> None:
             self._counters.count("shortcut")
-            self._receipts.add(lambda: hand_over(replace(hop, message=response.answered())))
+            self._receipts.add(lambda: hand_over(told))
 
         self._outboxes.send(hop.neighbor, reply, not_sent, sent)
         return True

@@ -77,7 +77,7 @@ class WorkerThreads:
                 return
             try:
                 work()
-            except Exception:  # a bug must cost one call, not the thread
+            except BaseException:  # a bug must cost one call, not the thread, whatever it raises
                 LOG.exception("A call could not be run.")
             del work  # a thread that waits must not keep a large one alive
             with self._lock:

@@ -51,7 +51,7 @@ class _Consumer:
                 return
             try:
                 self._on_message(came)
-            except Exception:  # a bug must cost one message, not the thread
+            except BaseException:  # a bug must cost one message, not the thread, whatever it raises
                 LOG.exception("A message could not be taken.")
             del came  # while nothing comes a large one must not stay
 

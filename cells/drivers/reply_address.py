@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 SEPARATOR = "@"
+#: Of the name of a queue, in AMQP.
+MAX_QUEUE_LENGTH = 255
 #: What oslo.messaging's names of such queues start with: nothing that comes from elsewhere names another one.
 QUEUE_PREFIX = "reply_"
 
@@ -26,4 +28,5 @@ class ReplyAddress(NamedTuple):
     def parse(cls, text: str) -> ReplyAddress | None:
         """The address that :meth:`__str__` has written; None if it is none."""
         request_id, _, queue = text.partition(SEPARATOR)
-        return cls(request_id, queue) if request_id and queue.startswith(QUEUE_PREFIX) else None
+        is_queue = queue.startswith(QUEUE_PREFIX) and queue.isascii() and len(queue) <= MAX_QUEUE_LENGTH
+        return cls(request_id, queue) if is_queue and request_id.isalnum() else None

@@ -20,7 +20,7 @@ from cells import exceptions, transport_url
 from cells.drivers import client_queue, versions
 from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
 from cells.drivers.rpc_server import CastServer, get_server
-from cells.drivers.transport import lacks_exchange, may_arrive, open_transport
+from cells.drivers.transport import is_forbidden, lacks_exchange, may_arrive, open_transport
 
 LOG = logging.getLogger(__name__)
 
@@ -119,6 +119,12 @@ class InterCellRPCAPI:
         self.version_cap = versions.resolve_cap(settings.version_cap) or versions.CURRENT
         self._lock = threading.Lock()
         self._links: dict[str, _Link] = {}
+        #: URLs whose users may not write to the queues of clients
+        self._out_of_reach: set[str] = set()
+
+    def reaches_clients(self, cell: Target) -> bool:
+        """Whether clients of that cell can be sent answers themselves, as far as is known."""
+        return client_queue.is_reached_by(cell.transport_url) and cell.transport_url not in self._out_of_reach
 
     def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
         """Cast ``process_message`` on the neighbour's broker, or send its client what it waits for.
@@ -181,6 +187,13 @@ class InterCellRPCAPI:
                 cell=cell.name,
             ) from error
         except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
+            if message.reply_to is not None and is_forbidden(error):
+                # Its own queues are all that it may write to: from now on its managers get what is for its clients.
+                self._out_of_reach.add(cell.transport_url)
+                raise exceptions.ClientGone(
+                    f"The broker of cell {cell.name} does not let this cell write to the queues of its clients.",
+                    cell=cell.name,
+                ) from error
             if message.fanout and lacks_exchange(error):
                 # All managers there have just stopped. A fan-out to nobody harms nobody, and what follows can wait.
                 LOG.debug("No manager of cell %s listens to a fan-out.", cell.name)
@@ -284,7 +297,7 @@ class CellsRPCDriver(BaseCellsDriver):
             transport.cleanup()
 
     def reaches_clients(self, cell: Target) -> bool:
-        return client_queue.is_reached_by(cell.transport_url)
+        return self._api.reaches_clients(cell)
 
     def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
         self._api.send_message_to_cell(cell, message)

@@ -28,7 +28,7 @@ LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: What an endpoint returns, or the result of its future, when the client has its answer already.
-ANSWERED: Any = object()
+NO_REPLY: Any = object()
 
 _reply_to = contextvars.ContextVar[str]("reply_to", default="")
 
@@ -95,7 +95,7 @@ class DirectRPCServer(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messa
         self._reply_soon(message, done)
 
     def _reply_soon(self, message: Any, done: futures.Future[Any]) -> None:
-        if done.exception() is None and done.result() is ANSWERED:
+        if done.exception() is None and done.result() is NO_REPLY:
             return
         self._soon(message, _reply, message, done)
 

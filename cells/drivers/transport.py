@@ -87,6 +87,11 @@ def may_arrive(error: BaseException) -> bool:
     )
 
 
+def is_forbidden(error: BaseException) -> bool:
+    """Whether the broker is well and does not let its user do that."""
+    return any(isinstance(seen, amqp.AccessRefused) for seen in _causes(error))
+
+
 def lacks_exchange(error: BaseException) -> bool:
     """Whether the broker is well and has no exchange of that name (any more)."""
     return any(isinstance(seen, amqp.NotFound) for seen in _causes(error))

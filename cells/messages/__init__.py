@@ -3,12 +3,13 @@
 from cells.messages.base import HERE, Hop, Message, Plan, new_id
 from cells.messages.broadcast import BroadcastMessage
 from cells.messages.codec import MESSAGE_TYPES, parse, salvage
-from cells.messages.response import Response, ResponseMessage
+from cells.messages.response import ANSWERED, Response, ResponseMessage
 from cells.messages.sealed import SealedMessage
 from cells.messages.targeted import TargetedMessage
 from cells.messages.transit import Relay, Transit
 
 __all__ = [
+    "ANSWERED",
     "HERE",
     "MESSAGE_TYPES",
     "BroadcastMessage",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from cells.drivers.reply_address import ReplyAddress
+from cells.messages.sealed import HEAD_BYTES
 
 
 class ClientReply(NamedTuple):
@@ -22,8 +23,8 @@ class ClientReply(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        """About the length of the text: JSON escapes what is not ASCII, so a character is a byte."""
-        return len(self.value)
+        """About the length of the text, and of the answer in its other form, which is kept until the client has it."""
+        return 2 * len(self.value) + HEAD_BYTES
 
     def is_late(self, now: float) -> bool:  # noqa: ARG002  # as of other messages; the source knows when it is over
         """Never: what it costs is spent."""

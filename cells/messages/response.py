@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 METHOD = "parse_responses"
+#: What the manager that asked gets in place of an answer that its client has been sent: no Response.
+ANSWERED = to_text({"answered": True})
 
 
 @dataclass(frozen=True)
 class Response:
     """What one cell answered: a value, or the error that was raised there.
 
-    It travels as a JSON text within a ResponseMessage, which relays pass on unread.
+    It travels as a JSON text within a ResponseMessage, which relays pass on unread; the last cell on the way reads
+    what it sends straight to a client.
     """
 
     cell: str  #: the way from the source to the answering cell
@@ -158,7 +161,7 @@ class ResponseMessage(TargetedMessage):
 
     def answered(self) -> Self:
         """The message once the client has been sent the answer itself: to its manager, which waits no longer."""
-        return self.but(kwargs={**self.opened().kwargs, "responses": []}, payload=None, reply_to="")
+        return self.but(kwargs={**self.opened().kwargs, "responses": [ANSWERED]}, payload=None, reply_to="")
 
     def opened(self) -> Self:
         message = super().opened()

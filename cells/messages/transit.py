@@ -128,8 +128,12 @@ class Relay:
 
     def learn(self, came: object, message: Message) -> None:
         """Read what is like ``came`` as ``message``, which it has become on the long way."""
-        if type(came) is dict and message.payload is not None:
-            self._alike.add(split(came)[0], _Arrived(message))
+        if type(came) is not dict or message.payload is None:
+            return
+        shared, _ = split(came)
+        # It may have taken the long way for what it has for itself.
+        if self._alike.find(shared) is None:
+            self._alike.add(shared, _Arrived(message))
 
     def _onward(self, came: Mapping[str, Any]) -> _Onward:
         message_type = came["message_type"]

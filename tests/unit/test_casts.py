@@ -35,6 +35,9 @@ class Client:
             self.transport, oslo_messaging.Target(topic="cells", version="1.0"), version_cap=cap
         )
         self.answer: Callable[[], None] = lambda: None
+        #: to the question whether it reads many casts; None: as to a request that has some
+        self.answer_if_asked: Callable[[], None] | None = None
+        self.asked = 0
         self.alone: list[tuple[Mapping[str, Any], dict[str, Any]]] = []
         self.together: list[tuple[str, list[dict[str, Any]]]] = []
         self.options: dict[str, Any] = {}
@@ -57,8 +60,13 @@ class Client:
             self._note("cast", arguments["casts"])
 
     def call(self, ctxt: Mapping[str, Any], method: str, **arguments: Any) -> None:
-        self._note("call", arguments["casts"])
-        self.answer()
+        if arguments["casts"]:
+            self._note("call", arguments["casts"])
+            self.answer()
+        else:
+            self.asked += 1
+            assert self.options["timeout"] == casts.ANSWER_SECONDS, "Nobody is asked later"
+            (self.answer_if_asked or self.answer)()
 
     def _note(self, how: str, texts: Sequence[str]) -> None:
         self.together.append((how, [json.loads(text) for text in texts]))
@@ -124,6 +132,19 @@ def test_casts_of_many_threads_go_in_one_call_each_with_its_context(make_client:
     assert client.options["version"] == VERSION
 
 
+def test_the_manager_is_asked_before_and_not_each_time(
+    make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make_client()
+    sender = Casts(client)
+    for _ in range(2):
+        cast_at_once(client, sender=sender)
+    assert client.asked == 1
+    monkeypatch.setattr(casts.time, "monotonic", lambda: 1e9)
+    cast_at_once(client, sender=sender)
+    assert client.asked == 2
+
+
 def test_broker_keeps_them_though_nobody_answers_soon(make_client: Callable[..., Client]) -> None:
     client = make_client()
     cast_at_once(client)
@@ -163,8 +184,9 @@ def test_lower_cap_and_no_broker_mean_that_each_goes_alone(
         rpc_dispatcher.UnsupportedVersion("1.2"),
     ],
 )
+@pytest.mark.parametrize("is_asked", [True, False], ids=["it is asked", "another one was"])
 def test_what_an_older_manager_refuses_is_sent_as_it_reads_it_and_so_is_what_comes_after(
-    make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch, error: Exception
+    make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch, error: Exception, is_asked: bool
 ) -> None:
     client = make_client()
     sender = Casts(client)
@@ -173,15 +195,17 @@ def test_what_an_older_manager_refuses_is_sent_as_it_reads_it_and_so_is_what_com
         raise error
 
     client.answer = refuse
+    client.answer_if_asked = None if is_asked else lambda: None
     assert cast_at_once(client, sender=sender) == [None] * MANY
     assert sorted(arguments["method_kwargs"]["number"] for _, arguments in client.alone) == list(range(MANY))
     assert cast_at_once(client, sender=sender) == [None] * MANY
-    assert len(client.together) == 1
+    assert (client.asked, len(client.together)) == (1, 0 if is_asked else 1)
     monkeypatch.setattr(casts.time, "monotonic", lambda: 1e9)
     client.answer = lambda: None
     # Enough to go together even if those who come first find too few others, and go alone.
+    before = len(client.together)
     assert cast_at_once(client, 2 * MANY, sender) == [None] * 2 * MANY
-    assert len(client.together) > 1
+    assert len(client.together) > before
 
 
 def test_manager_that_does_not_answer_has_not_lost_them(make_client: Callable[..., Client]) -> None:
@@ -192,10 +216,29 @@ def test_manager_that_does_not_answer_has_not_lost_them(make_client: Callable[..
         raise oslo_messaging.MessagingTimeout
 
     client.answer = keep_silent
+    client.answer_if_asked = lambda: None
     assert cast_at_once(client, sender=sender) == [None] * MANY
     assert numbers(client) == list(range(MANY))
     assert cast_at_once(client, sender=sender) == [None] * MANY
     assert len(client.together) == 1
+
+
+def test_while_no_manager_answers_casts_wait_for_whichever_comes(
+    make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be of an older release, which drops what it can not read, and tells nobody who waits no longer."""
+    client = make_client()
+    sender = Casts(client)
+
+    def keep_silent() -> None:
+        raise oslo_messaging.MessagingTimeout
+
+    client.answer = keep_silent
+    for asked in (1, 2):
+        assert cast_at_once(client, 2 * MANY, sender) == [None] * 2 * MANY
+        assert (client.asked, client.together) == (asked, [])
+        monkeypatch.setattr(casts.time, "monotonic", lambda asked=asked: asked * 1e9)
+    assert len(client.alone) == 4 * MANY
 
 
 def test_broker_that_does_not_take_them_is_an_error_of_each(make_client: Callable[..., Client]) -> None:
@@ -205,6 +248,7 @@ def test_broker_that_does_not_take_them_is_an_error_of_each(make_client: Callabl
         raise oslo_messaging.MessageDeliveryFailure("no broker")
 
     client.answer = fail
+    client.answer_if_asked = lambda: None
     raised = [error for error in cast_at_once(client) if error is not None]
     assert [(type(error), str(error)) for error in raised] == [(oslo_messaging.MessageDeliveryFailure, "no broker")] * 7
     assert len(set(map(id, raised))) == 7

@@ -68,6 +68,19 @@ def test_one_that_fails_costs_no_other(receipts: Receipts, caplog: pytest.LogCap
     assert "could not be told" in caplog.text
 
 
+def test_without_a_thread_it_is_told_at_once(receipts: Receipts, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    told: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        receipts.add(lambda: told.append("at once"))
+    assert told == ["at once"]
+    receipts.add(lambda: told.append("later"))
+    poll(lambda: told == ["at once", "later"], "it has one now")
+
+
 def test_one_that_was_never_used_has_no_thread_and_stops() -> None:
     before = threading.active_count()
     receipts = Receipts()

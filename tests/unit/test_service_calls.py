@@ -15,8 +15,8 @@ from cells import exceptions, failure, service_calls
 from cells.budget import shrink
 from cells.counters import Counters
 from cells.db.rows import NeighborRow
-from cells.drivers.rpc_server import ANSWERED, LongAnswer
-from cells.messages import Message, Response
+from cells.drivers.rpc_server import NO_REPLY, LongAnswer
+from cells.messages import ANSWERED, Message, Response
 from cells.neighbors import NeighborTable
 from cells.outgoing import OutgoingMessages
 from cells.pending import Monitor
@@ -203,9 +203,9 @@ def test_a_client_that_has_its_answer_already_is_told_nothing(
 ) -> None:
     answer = call_from(manager, client, monkeypatch)
     assert manager.network.sent[0][0].reply_to == client
-    manager.network.answers[0].set_result([])
+    manager.network.answers[0].set_result([ANSWERED])
     if client:
-        assert answer.result(0) is ANSWERED
+        assert answer.result(0) is NO_REPLY
     else:
         # Nobody can have answered it.
         assert isinstance(error_of(answer), exceptions.MalformedMessage)
@@ -215,6 +215,9 @@ def test_a_client_that_could_not_be_answered_is(manager: Manager, monkeypatch: p
     answer = call_from(manager, "4f2a@reply_1", monkeypatch)
     manager.network.answer(0, {"result": 1})
     assert answer.result(0) == {"result": 1}
+    empty = call_from(manager, "4f2a@reply_1", monkeypatch)
+    manager.network.answers[1].set_result([])
+    assert isinstance(error_of(empty), exceptions.MalformedMessage)
 
 
 def test_a_client_that_monitors_its_call_hears_from_its_manager(

@@ -10,7 +10,7 @@ import pytest
 
 from cells import exceptions
 from cells.counters import Counters
-from cells.messages import Hop, Message, Response, ResponseMessage
+from cells.messages import ANSWERED, Hop, Message, Response, ResponseMessage
 from cells.shortcut import Shortcut
 from tests.unit.messages.test_client_reply import CLIENT, NEIGHBORS, leaving, request
 from tests.unit.messages.trees import row
@@ -75,7 +75,7 @@ def test_the_client_is_sent_the_value_and_its_manager_that_it_was(way: Way) -> N
     (tell,) = way.receipts
     tell()
     (hop,) = way.hops
-    assert json.loads(hop.message.payload_text)["method_kwargs"]["responses"] == []
+    assert json.loads(hop.message.payload_text)["method_kwargs"]["responses"] == [ANSWERED]
     assert hop.neighbor.name == "api"
     assert way.counters.as_dict() == {"shortcut": 1}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -65,11 +66,11 @@ def test_what_there_is_no_room_for_is_refused_until_there_is(make: Callable[...,
 def test_work_that_raises_takes_no_room(make: Callable[..., WorkerThreads]) -> None:
     threads = make(max_threads=1, max_waiting=0)
 
-    def fail() -> None:
-        raise ValueError("a bug")
+    def fail(error: BaseException) -> None:
+        raise error
 
-    for _ in range(3):
-        threads.run(fail)
+    for error in (ValueError("a bug"), SystemExit(), asyncio.CancelledError()):
+        threads.run(lambda error=error: fail(error))  # type: ignore[misc]
         poll(lambda: threads._calls == 0, "it is done", timeout_seconds=PATIENCE, pause_seconds=0.001)
 
 

@@ -253,3 +253,20 @@ def test_a_broker_that_is_away_takes_no_reply_either(api: rpc.InterCellRPCAPI, m
 @pytest.mark.parametrize(("url", "is_reached"), [("rabbit://host/a", True), ("zmq+ipc:///run/east", False)])
 def test_only_on_rabbitmq_are_clients_reached(url: str, is_reached: bool) -> None:
     assert rpc.CellsRPCDriver(settings()).reaches_clients(neighbor("east", url)) is is_reached
+
+
+def test_a_user_that_may_not_write_to_queues_of_clients_does_not_try_again(
+    api: rpc.InterCellRPCAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbid(*_: object) -> None:
+        try:
+            raise amqp.AccessRefused("access to exchange 'amq.default' in vhost '/' refused")
+        except amqp.AccessRefused as error:
+            raise oslo_messaging.MessageDeliveryFailure("Unable to connect") from error
+
+    monkeypatch.setattr(client_queue, "put", forbid)
+    east = neighbor("east", "rabbit://user:secret@host/a")
+    assert api.reaches_clients(east)
+    with pytest.raises(exceptions.ClientGone, match="does not let this cell write to the queues of its clients"):
+        api.send_message_to_cell(east, REPLY)
+    assert not api.reaches_clients(east)
