@@ -307,8 +307,11 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             LOG.warning("Calls of services of this cell that still run are given up.")
         if is_serving:
             self._close_own_broker()
+        last_sends_end_at = time.monotonic() + min(self._conf.cells.send_timeout, LAST_SENDS_SECONDS)
+        # What is sent to clients has something to be told after it.
+        self.outboxes.wait_until_idle(last_sends_end_at - time.monotonic())
         self.receipts.stop()
-        self.outboxes.stop(min(self._conf.cells.send_timeout, LAST_SENDS_SECONDS))
+        self.outboxes.stop(max(0.0, last_sends_end_at - time.monotonic()))
         self.drivers.close()
         self._source.close()
         LOG.info("cells-manager of cell %s has stopped.", self.name)

@@ -188,6 +188,14 @@ class Outboxes:
         self._counters.count("undelivered", type(error).__name__)
         report(partial(on_failure, error))
 
+    def wait_until_idle(self, timeout_seconds: float) -> None:
+        """Wait until nothing waits any more, or for so long; more may be sent meanwhile and afterwards."""
+        until = time.monotonic() + timeout_seconds
+        with self._lock:
+            outboxes = [*self._outboxes.values(), *self._retiring]
+        for outbox in outboxes:
+            outbox.wait_until_idle(until)
+
     def stop(self, timeout_seconds: float) -> None:
         """Send what waits, close all links; give up after ``timeout_seconds``.  May be called twice."""
         deadline = time.monotonic() + timeout_seconds

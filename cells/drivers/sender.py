@@ -38,6 +38,7 @@ class Sender:
         lock = threading.RLock()
         self._changed = threading.Condition(lock)
         self._has_room = threading.Condition(lock)
+        self._went_idle = threading.Condition(lock)
         #: what is being sent, until it is sent or given up
         self._current: list[Waiting] = []
         #: since when the thread is at its present work, None while it has none
@@ -121,6 +122,13 @@ class Sender:
             self._changed.notify()
             return True
 
+    def wait_until_idle(self, until: float) -> None:
+        """Wait until all that has been put here is sent or given up, and whoever wanted to know knows it."""
+        with self._went_idle:
+            self._went_idle.wait_for(
+                lambda: not self._waiting and self._busy_since is None, max(0.0, until - time.monotonic())
+            )
+
     def leads_to(self, cell: Target) -> bool:
         """Whether messages for ``cell`` go this way; other columns of its row may have changed."""
         return (self.cell.driver, self.cell.transport_url) == (cell.driver, cell.transport_url)
@@ -135,6 +143,8 @@ class Sender:
             with self._changed:
                 # Waiting for a predecessor or a place may have been the stall: it is over.
                 self._busy_since = self._stall = None
+                if not self._waiting:
+                    self._went_idle.notify_all()
                 if not self._waiting and self._outboxes.is_crowded:
                     self.is_closing = True
                 if not self._waiting and not self.is_closing:

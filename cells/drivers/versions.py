@@ -47,8 +47,8 @@ HISTORY: dict[str, Version] = {
         adds="time_left: how many seconds the source still waits, less at every hop, so that a child gives up before "
         "its parent does and nothing runs that nobody waits for. reply_server: an answer goes to the one manager that "
         "asked. reply_to, which only later releases know: on RabbitMQ the value that a call returns goes straight to "
-        "the client that waits, and its manager only hears that it has gone. traceparent: the trace of W3C that a request "
-        "belongs to. trace: which cell did what, and when.",
+        "the client that waits, and its manager only hears that it has gone. traceparent: the trace of W3C that a "
+        "request belongs to. trace: which cell did what, and when.",
         below="Each hop waits as long as its own call_timeout lets it, the deeper the shorter; answers are fanned out "
         "to all managers of the cell that asked; a trace is refused.",
     ),

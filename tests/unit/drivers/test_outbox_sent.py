@@ -103,3 +103,24 @@ def test_what_comes_after_the_end_is_given_up_and_opens_no_link(make: Any) -> No
     assert reported.lines == ["1 NeighborUnreachable"]
     assert len(one.outboxes) == 0
     assert one.driver.diary == []
+
+
+def test_one_that_becomes_idle_has_told_all_and_takes_more(make: Any) -> None:
+    one, reported = make()
+    one.driver.hang("a")
+    reported.send("1", lambda: reported.send("2"))
+    one.wait_until(A, "try 1")
+    one.outboxes.wait_until_idle(0.01)
+    assert reported.lines == []
+    one.driver.go_on("a")
+    # What is sent because something was sent belongs to it.
+    one.outboxes.wait_until_idle(10)
+    assert reported.lines == ["2 sent"]
+    reported.send("3")
+    one.outboxes.wait_until_idle(10)
+    assert reported.lines == ["2 sent", "3 sent"]
+
+
+def test_without_anything_to_send_all_is_idle_at_once(make: Any) -> None:
+    one, _ = make()
+    one.outboxes.wait_until_idle(10)

@@ -259,10 +259,8 @@ def test_a_user_that_may_not_write_to_queues_of_clients_does_not_try_again(
     api: rpc.InterCellRPCAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def forbid(*_: object) -> None:
-        try:
-            raise amqp.AccessRefused("access to exchange 'amq.default' in vhost '/' refused")
-        except amqp.AccessRefused as error:
-            raise oslo_messaging.MessageDeliveryFailure("Unable to connect") from error
+        refused = amqp.AccessRefused("access to exchange 'amq.default' in vhost '/' refused")
+        raise oslo_messaging.MessageDeliveryFailure("Unable to connect") from refused
 
     monkeypatch.setattr(client_queue, "put", forbid)
     east = neighbor("east", "rabbit://user:secret@host/a")
