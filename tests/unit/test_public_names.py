@@ -38,6 +38,7 @@ def keywords(function: object) -> list[str]:
 
 def test_messages() -> None:
     assert cells.messages.__all__ == [
+        "ANSWERED",
         "HERE",
         "MESSAGE_TYPES",
         "BroadcastMessage",
