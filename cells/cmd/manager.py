@@ -6,6 +6,7 @@ and its neighbours again.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
@@ -32,6 +33,8 @@ LOG = logging.getLogger(__name__)
 SWITCH_SECONDS = 0.0002
 #: How much longer than [DEFAULT] graceful_shutdown_timeout the process lives at most.
 LAST_SECONDS = 15.0
+#: How often the main thread looks whether a signal has come that did not wake it up.
+LOOK_SECONDS = 1.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,11 +72,21 @@ def _run(conf: cfg.ConfigOpts) -> int:
     memory.spare_what_stays()
     launcher = oslo_service.Launcher(conf, restart_method="mutate")
     launcher.launch_service(built)
-    while (received := signals.get()) is signal.SIGHUP:
+    while (received := _next(signals)) is signal.SIGHUP:
         LOG.info("SIGHUP: reading the configuration and the neighbours again")
         _reload(launcher)
     LOG.info("%s: stopping", received.name)
     return _stop(conf, launcher, built)
+
+
+def _next(signals: queue.SimpleQueue[signal.Signals]) -> signal.Signals:
+    """Wait for a signal.
+
+    The system may give it to any thread, and Python runs its handler on this one alone, as soon as that runs.
+    """
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return signals.get(timeout=LOOK_SECONDS)
 
 
 def _reload(launcher: Any) -> None:
