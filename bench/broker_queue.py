@@ -45,8 +45,8 @@ class BrokerQueue:
         self.wait_for(count)
 
     def wait_for(self, count: int, timeout_seconds: float = 120.0) -> float:
-        """When so many wait in it, on the monotonic clock."""
-        return self._wait(lambda: self.count() == count, f"{self.name} has {count} messages", timeout_seconds)
+        """When so many wait in it, or more, because somebody else wrote to it, on the monotonic clock."""
+        return self._wait(lambda: self.count() >= count, f"{self.name} has {count} messages", timeout_seconds)
 
     def wait_until_taken_from(self, count: int, timeout_seconds: float = 120.0) -> float:
         """When the first of ``count`` messages has been taken, on the monotonic clock."""

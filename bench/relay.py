@@ -93,9 +93,11 @@ class Relay:
             queue.purge()
             waiting = above.send(sender.casts(WAY, series, count), batch)
             queue.wait_for(waiting)
+            # The next cell may have asked something, too.
+            queued = queue.count()
             before = seconds(self._pids(is_running=False))
             self._relay.start(self._environment)
-            started_at = queue.wait_until_taken_from(waiting)
+            started_at = queue.wait_until_taken_from(queued)
             before["relay"] = seconds({"relay": self._relay.running.pid})["relay"]
             with self._profiled(profiles):
                 ended_at = self._last_arrival(series, count)
