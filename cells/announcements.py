@@ -69,7 +69,8 @@ def _total(many: list[Mapping[str, Any]], depth: int) -> Capacities:
         if nested:
             added[name] = _total(nested, depth + 1)
         elif numbers:
-            added[name] = sum(numbers)
+            # A sum beyond that would be left out by the next cell, with all that is below this one.
+            added[name] = max(-MAX_NUMBER, min(sum(numbers), MAX_NUMBER))
     return added
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cells import exceptions
-from cells.announcements import Reports, parse_capabilities, total, union
+from cells.announcements import MAX_NUMBER, Reports, parse_capabilities, total, union
 from tests.cases import each
 
 QUICK = settings(max_examples=30, deadline=None)
@@ -87,6 +87,12 @@ def test_total_changes_nothing_that_it_was_given() -> None:
 def test_total_does_not_depend_on_order_and_is_stable(many: list[dict[str, Any]]) -> None:
     added = total(many)
     assert added == total(reversed(many)) == total([added])
+
+
+def test_total_that_is_too_large_is_the_largest_there_is() -> None:
+    for one in (MAX_NUMBER, -MAX_NUMBER):
+        added = total([{"ram": one}] * 3)
+        assert added == {"ram": one} == total([added])
 
 
 def test_total_of_numbers_that_no_float_holds() -> None:
