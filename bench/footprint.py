@@ -12,7 +12,7 @@ from bench.report import Aim, Row
 from bench.run import Run, directory
 from cells import conf
 from cells.db import api
-from cells.db.rows import NeighborRow
+from cells.neighbors.neighbor import Neighbor
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 
@@ -87,7 +87,7 @@ def _register(config_file: Path, neighbor_url: str) -> None:
     for number in range(NEIGHBORS):
         # Links are kept per URL: an option that changes nothing gives each neighbour one of its own.
         url = f"{neighbor_url}?rabbit_interval_max={number + 30}"
-        database.create(NeighborRow(name=f"child{number}", transport_url=url, is_parent=False))
+        database.create(Neighbor(name=f"child{number}", transport_url=url, is_parent=False))
 
 
 def _is_introduced(manager: ManagerProcess) -> bool:

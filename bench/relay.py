@@ -25,8 +25,8 @@ from bench.broker_queue import opened
 from bench.processor_time import seconds
 from bench.report import Aim, Row, csv_lines
 from bench.run import Run, directory, own_node
+from cells import versions
 from cells.context import get_admin_context
-from cells.drivers import versions
 from cells.rpcapi import CellsAPI
 from tools.broker_node import BrokerNode
 from tools.manager_process import ManagerProcess

@@ -6,16 +6,15 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cells import conf
+from cells import conf, versions
 from cells.context import get_admin_context
-from cells.db.rows import NeighborRow
-from cells.drivers import versions
 from cells.drivers.base import DriverSettings
 from cells.drivers.rpc import InterCellRPCAPI
 from cells.messages import MESSAGE_TYPES
-from cells.messages.sealed import SealedMessage
 from cells.messages.targeted import TargetedMessage
+from cells.messages.wire import SealedMessage
 from cells.neighbors import Direction
+from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
 
 #: Of a message as it travels alone: head, context and arguments.
@@ -49,7 +48,7 @@ def _cast(way: Sequence[str], series: str, number: int, filler: int, version: st
 class Sender:
     """The cell above another one, as far as that one sees it."""
 
-    def __init__(self, api: InterCellRPCAPI, neighbor: NeighborRow) -> None:
+    def __init__(self, api: InterCellRPCAPI, neighbor: Neighbor) -> None:
         self._api = api
         self._neighbor = neighbor
 
@@ -76,6 +75,6 @@ def sending_to(name: str, transport_url: str, place: Path) -> Iterator[Sender]:
     settings = DriverSettings(conf=options, host="sender", transport_url=transport_url, message_types=MESSAGE_TYPES)
     api = InterCellRPCAPI(settings)
     try:
-        yield Sender(api, NeighborRow(name, transport_url, is_parent=False))
+        yield Sender(api, Neighbor(name, transport_url, is_parent=False))
     finally:
         api.close()

@@ -17,36 +17,36 @@ from oslo_service import loopingcall, systemd
 from oslo_service import opts as oslo_service_opts
 from oslo_service import service as oslo_service
 
-from cells import announcements, exceptions, path, scheduler
-from cells.announcements import Reports
-from cells.cell import Cell
+from cells import exceptions, path, scheduler, versions
 from cells.counters import Counters
 from cells.db.api import Database
-from cells.db.rows import NeighborRow
-from cells.drivers import outbox, versions
 from cells.drivers.base import DriverSettings
 from cells.drivers.registry import Drivers
-from cells.drivers.rpc_server import get_server
-from cells.drivers.transport import open_transport, register_options
 from cells.endpoints import Endpoints
-from cells.execution import Execution
-from cells.introduction import Introduction
-from cells.link_versions import LinkVersions
+from cells.links import links
 from cells.manager import CellsManager
+from cells.manager.announcer import Introduction
+from cells.manager.local_cell import Cell
+from cells.manager.message_factory import OutgoingMessages
+from cells.manager.picker import Picker
+from cells.manager.service_calls import ServiceCalls
 from cells.messages import MESSAGE_TYPES, ResponseMessage
-from cells.neighbor_source import FileSource, NeighborLoader, NeighborSource
-from cells.neighbors import Changes, NeighborTable
-from cells.outgoing import OutgoingMessages
-from cells.pending import PendingCalls
-from cells.picker import Picker
-from cells.receipts import Receipts
-from cells.router import Limits, Router
-from cells.service_calls import ServiceCalls
-from cells.services import raw_failures
-from cells.services.allowed import AllowedServices
+from cells.neighbors import Changes, NeighborTable, capabilities
+from cells.neighbors.capabilities import Reports
+from cells.neighbors.link_versions import LinkVersions
+from cells.neighbors.loader import FileSource, NeighborLoader, NeighborSource
+from cells.neighbors.neighbor import Neighbor
+from cells.neighbors.topology import Topology
+from cells.routing.executor import Execution
+from cells.routing.pending import PendingCalls
+from cells.routing.receipts import Receipts
+from cells.routing.router import Limits, Router
+from cells.services.allow_list import AllowedServices
 from cells.services.local import LocalServices
-from cells.topology import Topology
-from cells.transport_url import is_brokerless
+from cells.transport.opening import open_transport, register_options
+from cells.transport.patches import raw_failures
+from cells.transport.server import get_server
+from cells.transport.url import is_brokerless
 from cells.worker_threads import WorkerThreads
 
 LOG = logging.getLogger(__name__)
@@ -82,11 +82,11 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         self.topology = Topology(self.name, self.table)
         self.drivers = Drivers(_driver_settings(conf))
         self._receiver = self.drivers.get(conf.cells.driver)
-        self.outboxes = outbox.Outboxes(
+        self.outboxes = links.Outboxes(
             self.drivers,
             self.counters,
             self._on_delivery,
-            outbox.Limits(
+            links.Limits(
                 send_timeout_seconds=conf.cells.send_timeout,
                 queue_size=conf.cells.send_queue_size,
                 queue_bytes=conf.cells.send_queue_bytes,
@@ -115,7 +115,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             ),
         )
         self.services = self._local_services(conf, serves_local_cell=serves_local_cell)
-        own_capabilities = announcements.parse_capabilities(conf.cells.capabilities)
+        own_capabilities = capabilities.parse_capabilities(conf.cells.capabilities)
         reports = Reports(conf.cells.mute_child_interval)
         picker = Picker(
             cell_name=self.name,
@@ -233,7 +233,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         self._is_ready = True
         self._introduce(tuple(self.table.snapshot().all().values()))
 
-    def _introduce(self, rows: Sequence[NeighborRow]) -> None:
+    def _introduce(self, rows: Sequence[Neighbor]) -> None:
         self.cell.announce()
         self.introduction.start([row for row in rows if not row.is_parent])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cells.drivers.reply_address import ReplyAddress
+from cells.transport.reply_address import ReplyAddress
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ if __package__ in (None, ""):
     # Run as a script, which is how tools/demo does it.
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from cells.transport_url import mask
+from cells.transport.url import mask
 from tools.manager_process import ProcessError, program
 
 TREE = "api(east(az1,az2),west)"

@@ -6,7 +6,7 @@ from typing import Any
 
 from oslo_config import cfg
 
-from cells.drivers.transport import open_transport
+from cells.transport import open_transport
 
 
 def connect(url: str) -> Any:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from cells import exceptions, transport_url
+from cells import exceptions
+from cells.transport import url as transport_url
 
 TIMEOUT_SECONDS = 3
 #: how often a manager is looked for in that time: it may just be started, or connect anew

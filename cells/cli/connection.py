@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
 
-from cells import exceptions, transport_url
+from cells import exceptions
 from cells.cli import broker
+from cells.transport import url as transport_url
 
 if TYPE_CHECKING:
     from cells.rpc import RPCClient
@@ -66,7 +67,7 @@ def _open(conf: cfg.ConfigOpts) -> Iterator[Any]:
     import oslo_messaging  # noqa: PLC0415
     from kombu import exceptions as kombu_errors  # noqa: PLC0415
 
-    from cells.drivers.transport import open_transport, register_options  # noqa: PLC0415
+    from cells.transport.opening import open_transport, register_options  # noqa: PLC0415
 
     register_options(conf)
     modules = tuple(conf.cells.allowed_rpc_exception_modules)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from cliff import lister, show
 
-from cells import context, exceptions, path, transport_url
+from cells import context, exceptions, path
 from cells.cli import base, neighbor_arguments
-from cells.db.rows import COLUMNS, NeighborRow
+from cells.neighbors.neighbor import COLUMNS, Neighbor
+from cells.transport import url as transport_url
 
 if TYPE_CHECKING:
     from cells.db.api import Database
@@ -55,7 +56,7 @@ class Create(_NeighborCommand, show.ShowOne):
         parts = neighbor_arguments.parts(parsed_args)
         if parts or "transport_url" not in columns:
             columns["transport_url"] = str(transport_url.build(parts))
-        row = NeighborRow(name=parsed_args.name, **columns)
+        row = Neighbor(name=parsed_args.name, **columns)
         neighbor_arguments.check_transport(row.driver, row.transport_url)
         self._check_is_another_cell(row.name)
         with self.database() as database:
@@ -190,7 +191,7 @@ def _check_transport(database: Database, name: str, changes: Mapping[str, Any]) 
     neighbor_arguments.check_transport(driver, url)
 
 
-def _record(row: NeighborRow, parsed_args: argparse.Namespace) -> base.Record:
+def _record(row: Neighbor, parsed_args: argparse.Namespace) -> base.Record:
     values = {**row.as_dict(), "is_parent": _type(is_parent=row.is_parent)}
     if not parsed_args.show_secrets:
         values["transport_url"] = transport_url.mask(row.transport_url)

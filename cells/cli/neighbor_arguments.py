@@ -8,9 +8,9 @@ import sys
 from importlib import metadata
 from typing import Any
 
-from cells import exceptions, transport_url
+from cells import exceptions, versions
 from cells.cli import base
-from cells.drivers import versions
+from cells.transport import url as transport_url
 
 #: an option's value that says "ask me, or read it from stdin": it stays out of the shell's history
 FROM_STDIN = "-"

@@ -21,7 +21,8 @@ from oslo_log import log
 
 from cells import conf as cells_conf
 from cells import exceptions
-from cells.cmd import envelopes, listeners, logs, memory
+from cells.cmd import memory
+from cells.transport.patches import json_serializer, listener_settings, log_filter
 
 if TYPE_CHECKING:
     from cells.service import CellsService
@@ -61,14 +62,14 @@ def _run(conf: cfg.ConfigOpts) -> int:
     from cells import service  # noqa: PLC0415
 
     sys.setswitchinterval(SWITCH_SECONDS)
-    listeners.sleep_between_messages()
-    listeners.take_a_few_ahead()
-    envelopes.install()
+    listener_settings.sleep_between_messages()
+    listener_settings.take_a_few_ahead()
+    json_serializer.install()
     signals: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda received, _frame: signals.put(signal.Signals(received)))
     built = service.build(conf)
-    logs.install(lambda: built.counters.count("rejected", "Envelope"))
+    log_filter.install(lambda: built.counters.count("rejected", "Envelope"))
     memory.spare_what_stays()
     launcher = oslo_service.Launcher(conf, restart_method="mutate")
     launcher.launch_service(built)

@@ -22,15 +22,15 @@ from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
 
 from cells import conf as cells_conf
-from cells import exceptions, path, transport_url
+from cells import exceptions, path, versions
 from cells.conf import options
 from cells.db import engine, migration, schema
 from cells.db.api import Database
-from cells.db.rows import NeighborRow
-from cells.drivers import versions
 from cells.drivers.base import BaseCellsDriver
-from cells.drivers.transport import open_transport, register_options
-from cells.neighbor_source import FileSource
+from cells.neighbors.loader import FileSource
+from cells.neighbors.neighbor import Neighbor
+from cells.transport import url as transport_url
+from cells.transport.opening import open_transport, register_options
 
 PROGRAM = "cells-status"
 STATUS_UNEXPECTED = 255
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 class _Found(NamedTuple):
     """The rows of the neighbours, and what stands in their way."""
 
-    rows: list[NeighborRow]
+    rows: list[Neighbor]
     failures: list[str]
     warnings: list[str]
     #: whether the tables have to be made or upgraded before there are rows that can be read
@@ -165,7 +165,7 @@ class Checks(upgradecheck.UpgradeCommands):
                 )
         return _result(failures, [*warnings, *filter(None, map(self._problem_of_cap, self._found.rows))])
 
-    def _problem_of_cap(self, row: NeighborRow) -> str | None:
+    def _problem_of_cap(self, row: Neighbor) -> str | None:
         if row.version_cap is None:
             return None
         try:

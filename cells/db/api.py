@@ -17,7 +17,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cells import exceptions, path
-from cells.db import engine, models, rows, schema
+from cells.db import engine, models, schema
+from cells.neighbors import neighbor
 
 LOG = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Database:
         self._facade = engine.facade(conf)
         self._is_schema_checked = False
 
-    def neighbors(self) -> list[rows.NeighborRow]:
+    def neighbors(self) -> list[neighbor.Neighbor]:
         """All neighbours, sorted by name.
 
         A row that can not be used (it was changed by hand) is left out and logged,
@@ -50,9 +51,9 @@ class Database:
             LOG.warning("The row of a neighbour is left out: %s", problem)
         return usable
 
-    def examine(self) -> tuple[list[rows.NeighborRow], list[exceptions.InvalidNeighbor]]:
+    def examine(self) -> tuple[list[neighbor.Neighbor], list[exceptions.InvalidNeighbor]]:
         """All neighbours, sorted by name, and of each row that can not be used what is wrong and what to do."""
-        usable: list[rows.NeighborRow] = []
+        usable: list[neighbor.Neighbor] = []
         problems: list[exceptions.InvalidNeighbor] = []
         with self._reading() as session:
             for cell in session.scalars(select(models.Cell).where(models.Cell.deleted == 0)):
@@ -62,7 +63,7 @@ class Database:
                     problems.append(exceptions.InvalidNeighbor(f"{error.message} {_repair(cell.name)}", cell=cell.name))
         return sorted(usable, key=lambda row: row.name), problems
 
-    def get(self, name: str) -> rows.NeighborRow:
+    def get(self, name: str) -> neighbor.Neighbor:
         """One neighbour.
 
         :raises cells.exceptions.NeighborNotFound: there is none of that name
@@ -71,7 +72,7 @@ class Database:
         with self._reading() as session:
             return _row(_find(session, name))
 
-    def create(self, row: rows.NeighborRow) -> None:
+    def create(self, row: neighbor.Neighbor) -> None:
         """Register a neighbour.
 
         :raises cells.exceptions.NeighborExists: there is one of that name
@@ -85,16 +86,16 @@ class Database:
                 cell=row.name,
             ) from error
 
-    def update(self, name: str, **changes: Any) -> rows.NeighborRow:
+    def update(self, name: str, **changes: Any) -> neighbor.Neighbor:
         """Change columns of a neighbour; return what it is now.
 
         :raises cells.exceptions.NeighborNotFound: there is none of that name
         :raises cells.exceptions.InvalidNeighbor: a change can not work
         """
-        rows.check_columns(name, changes)
+        neighbor.check_columns(name, changes)
         with self._writing() as session:
             cell = _find(session, name)
-            row = rows.NeighborRow(**{**_columns(cell), **changes})
+            row = neighbor.Neighbor(**{**_columns(cell), **changes})
             for column in changes:
                 setattr(cell, column, getattr(row, column))
             return row
@@ -156,8 +157,8 @@ def _repair(name: str) -> str:
 
 
 def _columns(cell: models.Cell) -> dict[str, Any]:
-    return {column: getattr(cell, column) for column in rows.COLUMNS}
+    return {column: getattr(cell, column) for column in neighbor.COLUMNS}
 
 
-def _row(cell: models.Cell) -> rows.NeighborRow:
-    return rows.NeighborRow(**_columns(cell))
+def _row(cell: models.Cell) -> neighbor.Neighbor:
+    return neighbor.Neighbor(**_columns(cell))

@@ -1,6 +1,6 @@
 """The tables as SQLAlchemy knows them.
 
-Only this package imports the neighbours': all others see NeighborRow.  The table of
+Only this package imports the neighbours': all others see Neighbor.  The table of
 the servers that can be reached without a broker is
 :class:`cells.brokerless.matchmaker.sql.MatchMakerSQL`'s.
 """

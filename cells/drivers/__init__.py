@@ -1,1 +1,5 @@
-"""How messages get from one cell to the next: the drivers, and one sender per neighbour."""
+"""The contract of a driver between cells, and the drivers that come with this project."""
+
+from cells.drivers.base import BaseCellsDriver
+
+__all__ = ["BaseCellsDriver"]

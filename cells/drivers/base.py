@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from oslo_config import cfg
 
-from cells.drivers.reply_address import ReplyAddress
+from cells.transport.reply_address import ReplyAddress
 
 #: Takes what has come: the JSON text of a message that travelled alone, or the list of objects of a cast
 #: of many.  Never raises; blocks for a fraction of a second at most, and never for an answer.

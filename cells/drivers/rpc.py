@@ -16,11 +16,12 @@ from typing import Any
 
 import oslo_messaging
 
-from cells import exceptions, transport_url
-from cells.drivers import client_queue, versions
+from cells import exceptions, versions
 from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
-from cells.drivers.rpc_server import CastServer, get_server
-from cells.drivers.transport import is_forbidden, lacks_exchange, may_arrive, open_transport
+from cells.transport import reply_queue
+from cells.transport import url as transport_url
+from cells.transport.opening import is_forbidden, lacks_exchange, may_arrive, open_transport
+from cells.transport.server import CastServer, get_server
 
 LOG = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ class InterCellRPCAPI:
 
     def reaches_clients(self, cell: Target) -> bool:
         """Whether clients of that cell can be sent answers themselves, as far as is known."""
-        return client_queue.is_reached_by(cell.transport_url) and cell.transport_url not in self._out_of_reach
+        return reply_queue.is_reached_by(cell.transport_url) and cell.transport_url not in self._out_of_reach
 
     def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
         """Cast ``process_message`` on the neighbour's broker, or send its client what it waits for.
@@ -135,7 +136,7 @@ class InterCellRPCAPI:
         if reply_to is None:
             self._cast(cell, [message], "process_message", lambda: {"message": message.to_json()})
         else:
-            self._send(cell, message, lambda link: client_queue.put(link.transport, reply_to, message.to_json()))
+            self._send(cell, message, lambda link: reply_queue.put(link.transport, reply_to, message.to_json()))
 
     def send_messages_to_cell(self, cell: Target, messages: Sequence[Outgoing]) -> None:
         """Cast ``process_messages`` on the neighbour's broker.

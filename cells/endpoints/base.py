@@ -28,10 +28,10 @@ from typing import Any, Protocol, TypeVar, overload
 from cells import exceptions
 from cells.context import RequestContext
 from cells.path import CellPath
-from cells.scheduler.requirements import CellRequirements
 from cells.services.answers import Answer
 from cells.services.local import LocalServices
 from cells.services.request import ServiceRequest
+from cells.services.requirements import CellRequirements
 
 #: Types of message that may call an endpoint unless it says otherwise.
 REQUESTS = ("targeted", "broadcast")

@@ -6,11 +6,11 @@ from concurrent import futures
 from typing import Any
 
 from cells import exceptions
-from cells.budget import LONGEST_SECONDS, shrink
+from cells.deadlines import LONGEST_SECONDS, shrink
 from cells.endpoints.base import Call, endpoint
-from cells.scheduler.requirements import CellRequirements
 from cells.services.answers import Answer
 from cells.services.request import ServiceRequest
+from cells.services.requirements import CellRequirements
 
 #: The type of message that may ask for a method that is monitored.  Who gathers the answers to a broadcast would take
 #: the sign that an answer will still come for the answer.

@@ -3,10 +3,10 @@
 from cells.messages.base import HERE, Hop, Message, Plan, new_id
 from cells.messages.broadcast import BroadcastMessage
 from cells.messages.codec import MESSAGE_TYPES, parse, salvage
+from cells.messages.relay import Relay, Transit
 from cells.messages.response import ANSWERED, Response, ResponseMessage
-from cells.messages.sealed import SealedMessage
 from cells.messages.targeted import TargetedMessage
-from cells.messages.transit import Relay, Transit
+from cells.messages.wire import SealedMessage
 
 __all__ = [
     "ANSWERED",

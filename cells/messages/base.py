@@ -14,11 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from cells import exceptions
-from cells.db.rows import NeighborRow
-from cells.drivers import versions
+from cells import exceptions, versions
 from cells.messages.client_reply import ClientReply
-from cells.messages.fields import (
+from cells.messages.validation import (
     MAX_TRACE,
     check_size,
     load,
@@ -28,8 +26,9 @@ from cells.messages.fields import (
     want_name,
     want_trace,
 )
-from cells.messages.sealed import SealedMessage, to_text
+from cells.messages.wire import SealedMessage, to_text
 from cells.neighbors import Direction, Neighbors
+from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
 
 if TYPE_CHECKING:
@@ -38,8 +37,8 @@ if TYPE_CHECKING:
 DEFAULT_MAX_HOP_COUNT = 10
 #: Nobody counts further.
 MAX_HOPS = 1_000_000
-#: The version that is spoken with a neighbour, a key of :data:`cells.drivers.versions.HISTORY`.
-Toward = Callable[[NeighborRow], str]
+#: The version that is spoken with a neighbour, a key of :data:`cells.versions.HISTORY`.
+Toward = Callable[[Neighbor], str]
 
 
 def new_id() -> str:
@@ -51,7 +50,7 @@ def new_id() -> str:
 class Hop:
     """One step: the message to hand to a neighbour."""
 
-    neighbor: NeighborRow
+    neighbor: Neighbor
     message: Message
     #: the neighbour from which the answer comes, by the name that it has for itself
     answered_by: str
@@ -102,7 +101,7 @@ class Message:
     deadline: float | None = None
     #: the manager of the source that waits
     reply_server: str = ""
-    #: where the client waits that made the call: a :class:`cells.drivers.reply_address.ReplyAddress` as a text
+    #: where the client waits that made the call: a :class:`cells.transport.reply_address.ReplyAddress` as a text
     reply_to: str = ""
     #: of W3C's Trace Context, as it came
     traceparent: str = ""

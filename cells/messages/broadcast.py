@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cells.db.rows import NeighborRow
-from cells.drivers import versions
+from cells import versions
 from cells.messages.base import HERE, Hop, Message, Plan, Toward
-from cells.messages.fields import want
+from cells.messages.validation import want
 from cells.neighbors import Neighbors
+from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
 
 
@@ -48,7 +48,7 @@ class BroadcastMessage(Message):
     def _gathers_here(self) -> bool:
         return self.is_at_source or not self.streams
 
-    def _hop(self, neighbor: NeighborRow, version: str) -> Hop:
+    def _hop(self, neighbor: Neighbor, version: str) -> Hop:
         can_stream = versions.speaks(version, versions.STREAMED_ANSWERS)
         message = self if can_stream or not self.streams else self.but(streams=False)
         return Hop(neighbor, message, answered_by=neighbor.name, version=version)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from cells.drivers.reply_address import ReplyAddress
-from cells.messages.sealed import HEAD_BYTES
+from cells.messages.wire import HEAD_BYTES
+from cells.transport.reply_address import ReplyAddress
 
 
 class ClientReply(NamedTuple):

@@ -10,9 +10,9 @@ from typing import Any
 from cells import exceptions
 from cells.messages.base import Message
 from cells.messages.broadcast import BroadcastMessage
-from cells.messages.fields import check_size, load, load_with, want, want_direction, want_name
 from cells.messages.response import ResponseMessage
 from cells.messages.targeted import TargetedMessage
+from cells.messages.validation import check_size, load, load_with, want, want_direction, want_name
 from cells.path import MAX_NAME_LENGTH, CellPath
 
 MESSAGE_CLASSES: dict[str, type[Message]] = {

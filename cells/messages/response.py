@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from cells import exceptions, failure
-from cells.drivers import versions
-from cells.drivers.reply_address import ReplyAddress
+from cells import exceptions, failure, versions
 from cells.messages.base import Message
 from cells.messages.client_reply import ClientReply
-from cells.messages.fields import want_name
-from cells.messages.sealed import to_text
 from cells.messages.targeted import TargetedMessage
+from cells.messages.validation import want_name
+from cells.messages.wire import to_text
 from cells.neighbors import Direction
+from cells.transport.reply_address import ReplyAddress
 
 if TYPE_CHECKING:
     from typing_extensions import Self

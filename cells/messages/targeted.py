@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from cells import exceptions
-from cells.drivers import versions
+from cells import exceptions, versions
 from cells.messages.base import HERE, RUN_HERE, Hop, Message, Plan, Toward
-from cells.messages.fields import want
+from cells.messages.validation import want
 from cells.neighbors import Direction, Neighbors
 from cells.path import ANY_NEIGHBOR, CellPath
 

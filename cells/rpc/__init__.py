@@ -20,8 +20,8 @@ from cells.rpc.exceptions import (
 )
 from cells.rpc.expected import ClientException, client_exceptions
 from cells.rpc.numbered_answers import NumberedAnswers
-from cells.scheduler import any_cell
 from cells.services.envelope import deserialize_msg, serialize_msg
+from cells.services.requirements import any_cell
 
 __all__ = [
     "Answers",

@@ -11,13 +11,13 @@ from typing import Any
 import oslo_messaging
 
 from cells import exceptions, failure
-from cells.budget import shrink, want_timeout
+from cells.deadlines import shrink, want_timeout
 from cells.rpc.answers import Answers
 from cells.rpc.exceptions import MessageDeliveryFailure, Timeout, of_answer
 from cells.rpc.manager_client import ManagerClient
-from cells.scheduler.requirements import CellRequirements
 from cells.services.answers import ERROR, RESULT, Answer
 from cells.services.request import ServiceRequest
+from cells.services.requirements import CellRequirements
 
 
 class _Unchanged:

@@ -11,9 +11,9 @@ import oslo_messaging
 from oslo_config import cfg
 
 from cells import exceptions
-from cells.drivers.transport import open_transport
 from cells.rpc.client import RPCClient, get_rpc_client
 from cells.rpc.connection import STOP_SECONDS, Connection
+from cells.transport import open_transport
 
 Open = Callable[[Any, Collection[str]], Any]
 

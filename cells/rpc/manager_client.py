@@ -1,4 +1,4 @@
-"""How the library reaches the manager of its own cell; the other end is :mod:`cells.service_calls`."""
+"""How the library reaches the manager of its own cell; the other end is :mod:`cells.manager.service_calls`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import oslo_messaging
 
 from cells import exceptions
 from cells.conf import cells as options
-from cells.drivers import own_broker
-from cells.drivers.transport import BROKER_ERRORS
 from cells.rpc.exceptions import MessageDeliveryFailure, Timeout
 from cells.services import answers
 from cells.services.answers import Answer
+from cells.transport import reachability
+from cells.transport.opening import BROKER_ERRORS
 
 LOG = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class ManagerClient:
             prepared = self._client.prepare(
                 timeout=timeout_seconds,
                 call_monitor_timeout=monitor_seconds,
-                retry=own_broker.reach(self._client.transport, timeout_seconds, retry),
+                retry=reachability.reach(self._client.transport, timeout_seconds, retry),
                 server=server,
             )
             return answers.check(prepared.call(ctxt, operation, **arguments))

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from cells import conf as cells_conf
 from cells.db import migration
 from cells.db.api import Database
-from cells.db.rows import NeighborRow
+from cells.neighbors.neighbor import Neighbor
 from cells.sandbox.layout import CellFiles, Layout
 from cells.sandbox.transports import SandboxTransport
 from cells.sandbox.tree import Tree
@@ -38,15 +38,15 @@ def create(layout: Layout, tree: Tree, transport: SandboxTransport) -> None:
     migration.sync(cells_conf.load([first.config]))
     for name in names[1:]:
         shutil.copyfile(first.database, layout.cell(name).database)
-    neighbors: dict[str, list[NeighborRow]] = {name: [] for name in names}
+    neighbors: dict[str, list[Neighbor]] = {name: [] for name in names}
     for parent, child in tree.links():
-        neighbors[parent].append(NeighborRow(child, transport.neighbor_url(child), is_parent=False))
-        neighbors[child].append(NeighborRow(parent, transport.neighbor_url(parent), is_parent=True))
+        neighbors[parent].append(Neighbor(child, transport.neighbor_url(child), is_parent=False))
+        neighbors[child].append(Neighbor(parent, transport.neighbor_url(parent), is_parent=True))
     for name, rows in neighbors.items():
         _register(layout.cell(name), rows)
 
 
-def _register(files: CellFiles, rows: list[NeighborRow]) -> None:
+def _register(files: CellFiles, rows: list[Neighbor]) -> None:
     database = Database(cells_conf.load([files.config]))
     try:
         for row in rows:

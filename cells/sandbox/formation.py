@@ -12,9 +12,9 @@ from kombu import exceptions as kombu_errors
 from oslo_config import cfg
 
 from cells import context, exceptions
-from cells.drivers.transport import open_transport
 from cells.rpcapi import CellsAPI
 from cells.sandbox.tree import Tree
+from cells.transport import open_transport
 
 #: An answer that was lost while the cells started is not worth waiting for.
 ANSWER_TIMEOUT_SECONDS = 3.0

@@ -9,10 +9,11 @@ import urllib.parse
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from cells import exceptions, transport_url
+from cells import exceptions
 from cells.sandbox import virtual_hosts
 from cells.sandbox.layout import Layout
 from cells.sandbox.state import State
+from cells.transport import url as transport_url
 
 BROKERLESS = "zmq:///"
 

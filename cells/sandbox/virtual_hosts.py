@@ -13,7 +13,8 @@ import subprocess
 from collections.abc import Collection
 from typing import Any
 
-from cells import exceptions, transport_url
+from cells import exceptions
+from cells.transport import url as transport_url
 
 COMMAND_TIMEOUT_SECONDS = 60.0
 TIMEOUT_SECONDS = 3

@@ -1,7 +1,7 @@
 """Picking a cell: what is required of it, which cells fulfil that, and which of them is the best.
 
 Services say what they require with :func:`any_cell`.  A manager decides among itself and
-its children alone (:mod:`cells.picker`); the child it picks decides in turn.  Filters and
+its children alone (:mod:`cells.manager.picker`); the child it picks decides in turn.  Filters and
 weighers are plug-ins, so who writes one finds here what it is made of and what it sees.
 """
 
@@ -9,7 +9,7 @@ from cells.scheduler.base import CellFilter, CellWeigher
 from cells.scheduler.candidates import Candidate
 from cells.scheduler.ranking import Ranking, Scheduler
 from cells.scheduler.registry import load
-from cells.scheduler.requirements import CellRequirements, any_cell
+from cells.services.requirements import CellRequirements, any_cell
 
 __all__ = [
     "Candidate",

@@ -11,7 +11,7 @@ import abc
 from typing import ClassVar
 
 from cells.scheduler.candidates import Candidate
-from cells.scheduler.requirements import CellRequirements
+from cells.services.requirements import CellRequirements
 
 
 class CellFilter(abc.ABC):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cells import exceptions
 from cells.scheduler.base import CellFilter, CellWeigher
 from cells.scheduler.candidates import Candidate
-from cells.scheduler.requirements import CellRequirements
+from cells.services.requirements import CellRequirements
 
 LOG = logging.getLogger(__name__)
 

@@ -16,13 +16,14 @@ from typing import Any
 import oslo_messaging
 
 from cells import exceptions
-from cells.drivers.transport import BROKER_ERRORS, may_arrive
-from cells.services import events, fanout, raw_failures
-from cells.services.allowed import AllowedServices
+from cells.services import events, fanout
+from cells.services.allow_list import AllowedServices
 from cells.services.answers import FAILURE, RESULT, Answer
-from cells.services.beats import Beats
+from cells.services.heartbeats import Beats
 from cells.services.request import RESERVED, ServiceRequest
-from cells.services.threads import ServiceThreads
+from cells.services.thread_pools import ServiceThreads
+from cells.transport.opening import BROKER_ERRORS, may_arrive
+from cells.transport.patches import raw_failures
 from cells.worker_threads import WorkerThreads
 
 LOG = logging.getLogger(__name__)

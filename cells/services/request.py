@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from cells import exceptions
-from cells.budget import LONGEST_SECONDS
+from cells.deadlines import LONGEST_SECONDS
 from cells.services import envelope
 
 T = TypeVar("T")

@@ -13,10 +13,10 @@ from oslo_config import cfg
 from oslo_messaging.rpc import dispatcher as rpc_dispatcher
 from oslo_messaging.rpc import server as rpc_server
 
-from cells.drivers.transport import open_transport
 from cells.path import CellPath
 from cells.rpc import RPCClient
 from cells.service import CellsService
+from cells.transport import open_transport
 
 #: How long methods of services that still run are waited for at the end.
 PATIENCE_SECONDS = 10.0

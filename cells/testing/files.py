@@ -14,7 +14,7 @@ from urllib import parse as urllib_parse
 from cells import conf as cells_conf
 from cells.brokerless import ipc
 from cells.db import migration
-from cells.db.rows import COLUMNS, NeighborRow
+from cells.neighbors.neighbor import COLUMNS, Neighbor
 from cells.path import CellPath
 
 #: section -> option -> value; a list stands for its items with commas between them
@@ -42,7 +42,7 @@ class CellFiles:
         """The SQLite database of a cell."""
         return self._file(path, ".sqlite")
 
-    def write_database(self, path: CellPath, neighbors: Iterable[NeighborRow]) -> None:
+    def write_database(self, path: CellPath, neighbors: Iterable[Neighbor]) -> None:
         """Write one as it is after "cells db sync" and "cells neighbor create".
 
         Not with Database, whose engine would take longer for its first row than the rest of the cell to start.

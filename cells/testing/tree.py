@@ -18,9 +18,9 @@ from oslo_service import backend
 
 from cells import conf as cells_conf
 from cells import exceptions
-from cells.db.rows import NeighborRow
 from cells.drivers import memory
 from cells.endpoints import Endpoints
+from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
 from cells.service import CellsService
 from cells.testing.cell import TreeCell
@@ -184,12 +184,12 @@ class CellTree:
             managers.append(CellsService(conf, found, serves_local_cell=self._services))
         return self.cell_class(path, confs[0], managers, self._exception_modules)
 
-    def _neighbors(self, path: CellPath) -> list[NeighborRow]:
+    def _neighbors(self, path: CellPath) -> list[Neighbor]:
         """The rows in a cell's database."""
         ends = [(parent, True) for parent, child in self._links() if child == path]
         ends += [(child, False) for parent, child in self._links() if parent == path]
         return [
-            NeighborRow(end.last, self._files.transport_url(end), is_parent=is_parent, driver="memory")
+            Neighbor(end.last, self._files.transport_url(end), is_parent=is_parent, driver="memory")
             for end, is_parent in ends
         ]
 

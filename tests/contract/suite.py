@@ -15,11 +15,10 @@ import pytest
 from oslo_config import cfg
 
 from cells import conf as cells_conf
-from cells import exceptions
-from cells.db.rows import NeighborRow
-from cells.drivers import versions
+from cells import exceptions, versions
 from cells.drivers.base import BaseCellsDriver, DriverSettings
 from cells.messages import MESSAGE_TYPES
+from cells.neighbors.neighbor import Neighbor
 from tests.text_message import TextMessage
 from tools.polling import poll
 
@@ -79,8 +78,8 @@ class Bus:
         own_url: str | None = None,
         conf: cfg.ConfigOpts | None = None,
     ) -> None:
-        self.target = NeighborRow("target", url, is_parent=False, driver=name)
-        self.unreachable = NeighborRow("nowhere", unreachable_url, is_parent=False, driver=name)
+        self.target = Neighbor("target", url, is_parent=False, driver=name)
+        self.unreachable = Neighbor("nowhere", unreachable_url, is_parent=False, driver=name)
         self._driver_class = driver_class
         self._own_url = own_url or url
         self._conf: cfg.ConfigOpts = conf or cells_conf.load([])
@@ -234,7 +233,7 @@ class DriverContract:
 
     def test_two_neighbors_may_share_a_broker(self, bus: Bus) -> None:
         manager, sender = bus.manager(), bus.driver()
-        other = NeighborRow("other", bus.target.transport_url, is_parent=True, driver=bus.target.driver)
+        other = Neighbor("other", bus.target.transport_url, is_parent=True, driver=bus.target.driver)
         sender.send_message_to_cell(bus.target, message("1"))
         sender.send_message_to_cell(other, message("2"))
         sender.close_link(other)

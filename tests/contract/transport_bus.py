@@ -17,7 +17,7 @@ import pytest
 from oslo_config import cfg
 
 from cells import conf as cells_conf
-from cells.drivers.transport import register_options
+from cells.transport.opening import register_options
 from tools.polling import poll
 
 TOPIC = "contract.topic"

@@ -11,9 +11,9 @@ import threading
 import uuid
 from typing import Any
 
-from cells.db.rows import NeighborRow
 from cells.drivers.base import DriverSettings
 from cells.drivers.memory import MemoryDriver
+from cells.neighbors.neighbor import Neighbor
 from tests.functional.cell_tree import CellTree, wait_for
 from tests.text_message import TextMessage
 
@@ -61,7 +61,7 @@ class NovaNeighbor:
 
     def __enter__(self) -> NovaNeighbor:
         self._driver.start_servers(self._take)
-        self.cell.database.create(NeighborRow("nova", self._url, is_parent=self.is_parent, driver="memory"))
+        self.cell.database.create(Neighbor("nova", self._url, is_parent=self.is_parent, driver="memory"))
         assert self.cell.service.loader.load()
         return self
 
@@ -120,7 +120,7 @@ class NovaNeighbor:
     def send(self, message: Json) -> None:
         """Send to the neighbour; routing_path and hop_count are the sender's business."""
         sealed = TextMessage(message["message_type"], bool(message.get("fanout")), json.dumps(message))
-        row = NeighborRow(self.cell.path.last, self.cell.transport_url, is_parent=not self.is_parent, driver="memory")
+        row = Neighbor(self.cell.path.last, self.cell.transport_url, is_parent=not self.is_parent, driver="memory")
         self._driver.send_message_to_cell(row, sealed)
 
     def announce(self, capabilities: dict[str, list[str]], capacities: Json) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cells.drivers.versions import CURRENT
+from cells.versions import CURRENT
 from tests.functional.cell_tree import CONTEXT, CellTree, wait_for
 from tests.functional.nova_neighbor import NovaNeighbor
 

@@ -11,13 +11,13 @@ from typing import Any
 import oslo_messaging
 import pytest
 
-from cells import casts, exceptions
 from cells import conf as cells_conf
+from cells import exceptions
 from cells.context import RequestContext
-from cells.drivers import rpc_server
-from cells.drivers.transport import open_transport
 from cells.endpoints import Call, endpoint
-from cells.rpcapi import CellsAPI
+from cells.rpcapi import CellsAPI, casts
+from cells.transport import open_transport
+from cells.transport import server as rpc_server
 from tests.functional.cell_tree import CellTree, wait_for
 
 THREADS = 16

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from cells import exceptions
-from cells.db.rows import NeighborRow
+from cells.neighbors.neighbor import Neighbor
 from tests.functional.cell_tree import CellTree
 
 SHAPE = {"api": {"east": {"az1": {}}, "west": {}}}
@@ -16,7 +16,7 @@ SHAPE = {"api": {"east": {"az1": {}}, "west": {}}}
 def test_child_under_another_name_than_it_has_is_an_inconsistency(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE)
     api = tree["api"]
-    api.database.create(NeighborRow("orient", tree["east"].transport_url, is_parent=False, driver="memory"))
+    api.database.create(Neighbor("orient", tree["east"].transport_url, is_parent=False, driver="memory"))
     assert api.service.loader.load()
     with pytest.raises(exceptions.RoutingInconsistency, match="registered") as caught:
         api.call("orient", timeout=2)
@@ -27,7 +27,7 @@ def test_child_under_another_name_than_it_has_is_an_inconsistency(cell_tree: Cal
 def test_grandchild_under_another_name_than_it_has_is_an_inconsistency(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE)
     east = tree["east"]
-    east.database.create(NeighborRow("desk", tree["az1"].transport_url, is_parent=False, driver="memory"))
+    east.database.create(Neighbor("desk", tree["az1"].transport_url, is_parent=False, driver="memory"))
     assert east.service.loader.load()
     with pytest.raises(exceptions.RoutingInconsistency, match="registered"):
         tree["api"].call("api!east!desk", timeout=2)
@@ -37,7 +37,7 @@ def test_grandchild_under_another_name_than_it_has_is_an_inconsistency(cell_tree
 def test_neighbor_with_an_unknown_driver_is_an_error_that_names_it(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE)
     api = tree["api"]
-    api.database.create(NeighborRow("south", "pigeon://roof/south", is_parent=False, driver="pigeon"))
+    api.database.create(Neighbor("south", "pigeon://roof/south", is_parent=False, driver="pigeon"))
     assert api.service.loader.load()
     with pytest.raises(exceptions.PluginError, match="pigeon"):
         api.call("south")
@@ -55,7 +55,7 @@ def test_neighbor_with_an_unknown_driver_is_an_error_that_names_it(cell_tree: Ca
 def test_neighbor_with_this_cells_own_name_is_left_out(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE)
     api = tree["api"]
-    api.database.create(NeighborRow("api", api.transport_url, is_parent=False, driver="memory"))
+    api.database.create(Neighbor("api", api.transport_url, is_parent=False, driver="memory"))
     assert api.service.loader.load()
     assert sorted(api.neighbors()) == ["east", "west"]
     assert api.call("api") == "api"
@@ -66,8 +66,8 @@ def test_neighbor_with_this_cells_own_name_is_left_out(cell_tree: Callable[..., 
 
 def test_cells_registered_in_a_circle_end_a_broadcast_at_the_hop_limit(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE, options={"cells": {"max_hop_count": 4}})
-    tree["az1"].database.create(NeighborRow("api", tree["api"].transport_url, is_parent=False, driver="memory"))
-    tree["api"].database.create(NeighborRow("az1", tree["az1"].transport_url, is_parent=True, driver="memory"))
+    tree["az1"].database.create(Neighbor("api", tree["api"].transport_url, is_parent=False, driver="memory"))
+    tree["api"].database.create(Neighbor("az1", tree["az1"].transport_url, is_parent=True, driver="memory"))
     for name in ("az1", "api"):
         assert tree[name].service.loader.load()
     answers = tree["api"].broadcast()

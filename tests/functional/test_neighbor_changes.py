@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from cells import exceptions
-from cells.db.rows import NeighborRow
+from cells.neighbors.neighbor import Neighbor
 from tests.functional.cell_tree import CellTree, TreeCell, wait_for
 
 SHAPE = {"api": {"east": {"az1": {}}, "west": {}}}
 
 
-def row_of(cell: TreeCell, *, is_parent: bool = False) -> NeighborRow:
-    return NeighborRow(cell.path.last, cell.transport_url, is_parent=is_parent, driver="memory")
+def row_of(cell: TreeCell, *, is_parent: bool = False) -> Neighbor:
+    return Neighbor(cell.path.last, cell.transport_url, is_parent=is_parent, driver="memory")
 
 
 def test_neighbor_that_is_deleted_and_added_again(cell_tree: Callable[..., CellTree]) -> None:

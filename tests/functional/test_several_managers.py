@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from cells.drivers.versions import CURRENT
 from cells.endpoints import Call, endpoint
+from cells.versions import CURRENT
 from tests.functional.cell_tree import CONTEXT, CellTree, wait_for
 from tests.functional.notes import Notes
 

@@ -129,7 +129,7 @@ def test_time_left_travels_and_shrinks(capped: Capped) -> None:
 
 
 def test_answer_goes_to_the_manager_that_asked(capped: Capped, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, "cells.cell")
+    caplog.set_level(logging.DEBUG, "cells.manager.local_cell")
     asked: list[str] = []
     answers, counted = {}, capped.tree["api"].counters().get("dropped.response", 0)
     # The other one asks last: what was fanned out before has arrived there when it has its own answer.

@@ -12,7 +12,7 @@ from concurrent import futures
 import pytest
 
 from cells import exceptions
-from cells.budget import shrink
+from cells.deadlines import shrink
 from cells.endpoints import Call, endpoint
 from tests.functional.cell_tree import wait_for
 from tests.functional.notes import Notes

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cells import conf as cells_conf
-from cells.db.rows import NeighborRow
-from cells.drivers import versions
+from cells import versions
 from cells.endpoints import Endpoints
+from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
 from cells.service import CellsService
 from tests.functional.cell_tree import CellTree, Shape, TreeCell, wait_for
@@ -142,7 +142,7 @@ class VersionTree(CellTree):
         assert isinstance(cell, TreeCell)
         return cell
 
-    def _neighbors(self, path: CellPath) -> list[NeighborRow]:
+    def _neighbors(self, path: CellPath) -> list[Neighbor]:
         return [
             dataclasses.replace(row, version_cap=self._cap(path.last, row.name)) for row in super()._neighbors(path)
         ]

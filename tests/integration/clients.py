@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from cells import conf as cells_conf
-from cells.drivers.transport import open_transport
 from cells.rpcapi import CellsAPI
+from cells.transport import open_transport
 from tools.manager_process import ManagerProcess
 
 ConnectTo = Callable[[ManagerProcess], CellsAPI]

@@ -14,7 +14,7 @@ from typing import Any
 from cells import conf as cells_conf
 from cells.db import migration
 from cells.db.api import Database
-from cells.db.rows import NeighborRow
+from cells.neighbors.neighbor import Neighbor
 from tests.integration.transports import CellTransport
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
@@ -92,7 +92,7 @@ class Tree:
         for other, other_path in self.paths.items():
             is_parent = other_path == path.rpartition("!")[0]
             if is_parent or other_path.rpartition("!")[0] == path:
-                database.create(NeighborRow(other, self[other].neighbor_url, is_parent=is_parent))
+                database.create(Neighbor(other, self[other].neighbor_url, is_parent=is_parent))
         database.close()
 
     def wait_formed(self, timeout_seconds: float = 30.0) -> None:

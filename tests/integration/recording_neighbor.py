@@ -20,7 +20,7 @@ import oslo_messaging
 from oslo_config import cfg
 from oslo_messaging.rpc import server as rpc_server
 
-from cells.drivers.transport import open_transport
+from cells.transport import open_transport
 from tools.polling import poll
 
 Json = dict[str, Any]

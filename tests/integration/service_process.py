@@ -21,7 +21,7 @@ import pytest
 from oslo_config import cfg
 
 import cells.rpc
-from cells.drivers.transport import register_options
+from cells.transport.opening import register_options
 from tests.integration.probe import TOPIC
 from tests.integration.processes import Tree
 from tests.integration.transports import CellTransport, RabbitMQTransports, Transports, ZmqTransports

@@ -12,11 +12,10 @@ from typing import Any
 import oslo_messaging
 import pytest
 
-from cells import casts
 from cells import conf as cells_conf
-from cells.drivers import rpc_server
-from cells.drivers.transport import open_transport
-from cells.rpcapi import CellsAPI
+from cells.rpcapi import CellsAPI, casts
+from cells.transport import open_transport
+from cells.transport import server as rpc_server
 from tests.integration.clients import ConnectTo
 from tests.integration.processes import OPTIONS, make_manager
 from tests.integration.rabbitmq import VirtualHostPool

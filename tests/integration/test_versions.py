@@ -11,7 +11,7 @@ import pytest
 from cells import conf as cells_conf
 from cells.db import migration
 from cells.db.api import Database
-from cells.db.rows import NeighborRow
+from cells.neighbors.neighbor import Neighbor
 from cells.rpcapi import CellsAPI
 from tests.integration import recording_neighbor
 from tests.integration.clients import ConnectTo
@@ -56,7 +56,7 @@ class Pair:
         self.east_url = rabbitmq.take()
         migration.sync(conf)
         database = Database(conf)
-        database.create(NeighborRow("east", self.east_url, is_parent=False))
+        database.create(Neighbor("east", self.east_url, is_parent=False))
         database.close()
         self.conf = conf
         self.parent_url = url

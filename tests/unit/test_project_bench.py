@@ -81,8 +81,8 @@ def test_relayed_messages_are_of_the_size_that_the_figure_is_about() -> None:
 def test_profile_counts_the_innermost_library(tmp_path: Path) -> None:
     stacks = tmp_path / "relay.txt"
     stacks.write_text(
-        "thread (1): a;run (/x/cells/router.py:1);decode (/usr/lib/python3.11/json/decoder.py:3) 3\n"
-        "thread (1): a;run (/x/cells/router.py:1) 1\n"
+        "thread (1): a;run (/x/cells/routing/router.py:1);decode (/usr/lib/python3.11/json/decoder.py:3) 3\n"
+        "thread (1): a;run (/x/cells/routing/router.py:1) 1\n"
     )
     assert profile.libraries(stacks) == {"json": 75.0, "cells": 25.0}
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from cells.drivers import versions
+from cells import versions
 from cells.messages import parse
 from tests.cases import each
 

@@ -10,6 +10,7 @@ import cells.conf
 import cells.endpoints
 import cells.messages
 import cells.rpc
+import cells.rpcapi.api
 import cells.scheduler
 from cells import exceptions
 from cells.brokerless.matchmaker import HeartbeatMatchMakerBase, MatchMakerBase
@@ -215,8 +216,12 @@ def test_manager_offers_what_its_client_calls() -> None:
     offered = [name for name in OPERATIONS if name != "broadcast_stream"]
     assert methods(CellsManager) == sorted([*offered, *STREAM, "cast_many", "target"])
     # The client asks for no more than what it needs, so that it can speak to a manager of an older release.
-    assert (cells.rpcapi.VERSION, cells.rpcapi.STREAMS_VERSION, cells.casts.VERSION) == ("1.0", "1.1", "1.2")
-    assert CellsManager.target.version == cells.casts.VERSION
+    assert (cells.rpcapi.api.VERSION, cells.rpcapi.api.STREAMS_VERSION, cells.rpcapi.casts.VERSION) == (
+        "1.0",
+        "1.1",
+        "1.2",
+    )
+    assert CellsManager.target.version == cells.rpcapi.casts.VERSION
 
 
 def test_drivers() -> None:

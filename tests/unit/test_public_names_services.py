@@ -6,8 +6,8 @@ import inspect
 
 import cells.endpoints
 import cells.rpc
+from cells.manager.service_calls import ServiceCalls
 from cells.rpc.call_context import CallContext
-from cells.service_calls import ServiceCalls
 from cells.services.answers import ERROR, FAILURE, RESULT
 from cells.services.local import LocalServices
 from cells.services.request import ServiceRequest

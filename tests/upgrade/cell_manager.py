@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cells import conf as cells_conf
-from cells.drivers.transport import open_transport
 from cells.rpcapi import CellsAPI
+from cells.transport import open_transport
 from tests.upgrade.releases import Release
 from tools.manager_process import COMMAND_TIMEOUT_SECONDS, READY, Finished, ManagerProcess, ProcessError
 

@@ -23,8 +23,8 @@ backend.init_backend(backend.BackendType.THREADING)
 
 from cells import conf as cells_conf  # noqa: E402  # oslo.messaging would choose the other back end
 from cells.context import get_admin_context  # noqa: E402
-from cells.drivers.transport import open_transport  # noqa: E402
 from cells.rpcapi import CellsAPI  # noqa: E402
+from cells.transport.opening import open_transport  # noqa: E402
 
 #: A manager that restarts is waited for.
 TIMEOUT_SECONDS = 30.0

@@ -13,7 +13,7 @@ from typing import Any
 from cells import conf as cells_conf
 from cells.db import migration
 from cells.db.api import Database
-from cells.db.rows import NeighborRow
+from cells.neighbors.neighbor import Neighbor
 
 
 def set_up(cell: dict[str, Any]) -> None:
@@ -26,7 +26,7 @@ def set_up(cell: dict[str, Any]) -> None:
     database = Database(conf)
     for kind in ("parents", "children"):
         for name, url in cell[kind].items():
-            database.create(NeighborRow(name, url, is_parent=kind == "parents"))
+            database.create(Neighbor(name, url, is_parent=kind == "parents"))
     database.close()
 
 

@@ -8,7 +8,7 @@ from oslo_utils.versionutils import VersionPredicate
 
 from cells.scheduler.base import CellFilter
 from cells.scheduler.candidates import Candidate
-from cells.scheduler.requirements import CellRequirements, is_version_range
+from cells.services.requirements import CellRequirements, is_version_range
 
 
 class RequiredCapabilities(CellFilter):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cells.scheduler.base import CellFilter
 from cells.scheduler.candidates import Candidate
-from cells.scheduler.requirements import CellRequirements
+from cells.services.requirements import CellRequirements
 
 
 class DifferentCell(CellFilter):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cells.scheduler.base import CellWeigher
 from cells.scheduler.candidates import Candidate
-from cells.scheduler.requirements import CellRequirements
+from cells.services.requirements import CellRequirements
 
 #: Nobody counts further; and it stays a number whatever it is multiplied by.
 MOST_FITS = 1e15

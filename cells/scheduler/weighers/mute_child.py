@@ -7,7 +7,7 @@ from typing import ClassVar
 from cells.neighbors import State
 from cells.scheduler.base import CellWeigher
 from cells.scheduler.candidates import Candidate
-from cells.scheduler.requirements import CellRequirements
+from cells.services.requirements import CellRequirements
 
 #: A child that is only registered so far is as good as any: it may have nothing to say.
 SILENCE = {State.MUTE: 1.0, State.UNREACHABLE: 2.0}

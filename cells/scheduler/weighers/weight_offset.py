@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from cells.scheduler.base import CellWeigher
 from cells.scheduler.candidates import Candidate
-from cells.scheduler.requirements import CellRequirements
+from cells.services.requirements import CellRequirements
 
 
 class WeightOffset(CellWeigher):

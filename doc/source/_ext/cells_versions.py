@@ -8,7 +8,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
-from cells.drivers import versions
+from cells import versions
 
 
 class CellsVersions(Directive):

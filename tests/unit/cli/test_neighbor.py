@@ -11,8 +11,8 @@ import oslo_messaging
 import pytest
 from oslo_config import cfg
 
-from cells import transport_url
 from cells.db import migration
+from cells.transport import url as transport_url
 from tests.cases import each
 from tests.unit.cli.conftest import Cells
 from tests.unit.db.conftest import configuration

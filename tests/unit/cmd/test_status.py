@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from cells import conf as cells_conf
+from cells import versions
 from cells.cmd import cells as cells_program
 from cells.cmd import status
 from cells.db import migration, schema
 from cells.db.api import Database
-from cells.db.rows import NeighborRow
-from cells.drivers import versions
+from cells.neighbors.neighbor import Neighbor
 
 URL = "rabbit://u:s3kr3t@h/v"
 UNTIL_THEN = "No neighbour is looked at until the tables are brought forward."
@@ -63,7 +63,7 @@ class Deployment:
             lines += [f"[{group}]", f"{option} = {value}"]
         self.config_file.write_text("\n".join([*lines, ""]))
 
-    def sync(self, *rows: NeighborRow) -> None:
+    def sync(self, *rows: Neighbor) -> None:
         conf = cells_conf.load([self.config_file])
         migration.sync(conf)
         with contextlib.closing(Database(conf)) as database:
@@ -97,8 +97,8 @@ def deployment(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Deployment:
     return Deployment(tmp_path, capfd)
 
 
-def child(name: str, **columns: Any) -> NeighborRow:
-    return NeighborRow(**{"name": name, "transport_url": URL, "is_parent": False, **columns})
+def child(name: str, **columns: Any) -> Neighbor:
+    return Neighbor(**{"name": name, "transport_url": URL, "is_parent": False, **columns})
 
 
 def plug_ins(directory: Path, monkeypatch: pytest.MonkeyPatch, entries: Sequence[str]) -> None:

@@ -27,9 +27,9 @@ from cells import exceptions
 from cells.db import engine, migration, models, schema
 from cells.db.api import Database
 from cells.db.clock import server_time
-from cells.db.rows import NeighborRow
+from cells.neighbors.neighbor import Neighbor
 
-EAST = NeighborRow("east", "rabbit://u:p%40ss@h:5672/v", is_parent=False)
+EAST = Neighbor("east", "rabbit://u:p%40ss@h:5672/v", is_parent=False)
 SYNCS_AT_ONCE = 2
 #: The table as the release knows it whose last revision is 0002: every column that it names in a statement.
 #: Its managers and commands go on running on the tables that this release has migrated.
@@ -79,7 +79,7 @@ def sync_to(conf: cfg.ConfigOpts, revision: str) -> None:
         command.upgrade(config, revision)
 
 
-def insert_as_0002(row: NeighborRow) -> sqlalchemy.Insert:
+def insert_as_0002(row: Neighbor) -> sqlalchemy.Insert:
     """What the release of revision 0002 does to register ``row``."""
     values = {name: value for name, value in row.as_dict().items() if name in CELLS_OF_0002.columns}
     return sqlalchemy.insert(CELLS_OF_0002).values(**values, created_at=timeutils.utcnow(), deleted=0)
@@ -144,7 +144,7 @@ class Schema:
             assert compare_metadata(context, models.Base.metadata) == []
 
     def test_the_previous_release_goes_on_working_on_the_migrated_tables(self, conf: cfg.ConfigOpts) -> None:
-        west = NeighborRow("west", EAST.transport_url, is_parent=True, version_cap="1.2")
+        west = Neighbor("west", EAST.transport_url, is_parent=True, version_cap="1.2")
         migration.sync(conf)
         database = Database(conf)
         database.create(west)
@@ -212,7 +212,7 @@ class Registry:
     """The rows."""
 
     def test_what_is_created_is_read_back(self, database: Database) -> None:
-        row = NeighborRow(
+        row = Neighbor(
             "ost-ö-東😀",
             "rabbit://ü:%F0%9F%98%80@[::1]:5673/東😀",
             is_parent=True,
@@ -228,12 +228,12 @@ class Registry:
 
     def test_neighbors_are_sorted(self, database: Database) -> None:
         for name in ("b", "a", "B", "10", "9"):
-            database.create(NeighborRow(name, EAST.transport_url, is_parent=False))
+            database.create(Neighbor(name, EAST.transport_url, is_parent=False))
         assert [row.name for row in database.neighbors()] == ["10", "9", "B", "a", "b"]
 
     def test_names_that_differ_by_case_or_accent_alone_are_different_cells(self, database: Database) -> None:
         for name in ("east", "East", "éast", "east-"):
-            database.create(NeighborRow(name, f"rabbit://{len(name)}/{name}", is_parent=False))
+            database.create(Neighbor(name, f"rabbit://{len(name)}/{name}", is_parent=False))
         assert len(database.neighbors()) == 4
         assert database.get("East").transport_url == "rabbit://4/East"
         with pytest.raises(exceptions.NeighborNotFound):
@@ -267,13 +267,13 @@ class Registry:
         ]
         with concurrent.futures.ThreadPoolExecutor(len(changes)) as pool:
             list(pool.map(lambda change: database.update("east", **change), changes))
-        assert database.get("east") == NeighborRow(
+        assert database.get("east") == Neighbor(
             "east", EAST.transport_url, is_parent=True, driver="x", weight_offset=3, weight_scale=2
         )
 
     def test_a_deleted_name_is_free_again_as_often_as_one_likes(self, database: Database) -> None:
         for offset in range(3):
-            row = NeighborRow("east", EAST.transport_url, is_parent=False, weight_offset=offset)
+            row = Neighbor("east", EAST.transport_url, is_parent=False, weight_offset=offset)
             database.create(row)
             assert database.neighbors() == [row]
             database.delete("east")
@@ -292,7 +292,7 @@ class Registry:
     def test_update_changes_what_is_named_and_nothing_else(self, database: Database) -> None:
         database.create(EAST)
         changed = database.update("east", is_parent=True, transport_url="rabbit://other/")
-        assert changed == NeighborRow("east", "rabbit://other/", is_parent=True)
+        assert changed == Neighbor("east", "rabbit://other/", is_parent=True)
         assert database.get("east") == changed
 
     def test_a_version_cap_comes_and_goes(self, database: Database) -> None:
@@ -321,7 +321,7 @@ class Registry:
         self, database: Database, conf: cfg.ConfigOpts, caplog: pytest.LogCaptureFixture
     ) -> None:
         database.create(EAST)
-        database.create(NeighborRow("west", EAST.transport_url, is_parent=False))
+        database.create(Neighbor("west", EAST.transport_url, is_parent=False))
         with connected(conf) as connection:
             connection.exec_driver_sql("UPDATE cells SET transport_url = 'u:s3kr3t' WHERE name = 'west'")
         assert database.neighbors() == [EAST]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from cells import exceptions
-from cells.db.rows import NeighborRow
 from cells.drivers.base import DriverSettings, Target
 from cells.drivers.memory import MemoryDriver, Wire, lay_wire
+from cells.neighbors.neighbor import Neighbor
 from tests.text_message import TextMessage
 from tools.polling import poll
 
@@ -17,8 +17,8 @@ MESSAGE = TextMessage("targeted", False, "text")
 FANOUT = TextMessage("targeted", True, "text")
 
 
-def east(bus: str) -> NeighborRow:
-    return NeighborRow("east", f"memory://{bus}/east", is_parent=False, driver="memory")
+def east(bus: str) -> Neighbor:
+    return Neighbor("east", f"memory://{bus}/east", is_parent=False, driver="memory")
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_nothing_is_between_two_cells_when_the_wire_is_gone(
 
 def test_cell_may_have_any_url(start: Callable[..., list[str]], sender: MemoryDriver) -> None:
     received = start("zmq+ipc:///run/cells/east")
-    row = NeighborRow("east", "zmq+ipc:///run/cells/east", is_parent=False, driver="memory")
+    row = Neighbor("east", "zmq+ipc:///run/cells/east", is_parent=False, driver="memory")
     sender.send_message_to_cell(row, MESSAGE)
     poll(lambda: received == ["text"], "it arrives")
 

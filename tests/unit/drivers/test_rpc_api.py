@@ -14,20 +14,21 @@ import pytest
 from oslo_config import cfg
 
 from cells import conf as cells_conf
-from cells import exceptions
-from cells.db.rows import NeighborRow
-from cells.drivers import client_queue, rpc, versions
+from cells import exceptions, versions
+from cells.drivers import rpc
 from cells.drivers.base import DriverSettings
-from cells.drivers.reply_address import ReplyAddress
 from cells.messages import MESSAGE_TYPES
+from cells.neighbors.neighbor import Neighbor
+from cells.transport import reply_queue
+from cells.transport.reply_address import ReplyAddress
 from tests.cases import each
 from tests.text_message import TextMessage
 
 MESSAGE = TextMessage("targeted", False, json.dumps({"text": "hello"}))
 
 
-def neighbor(name: str, url: str = "fake://user:secret@host/a") -> NeighborRow:
-    return NeighborRow(name, url, is_parent=False)
+def neighbor(name: str, url: str = "fake://user:secret@host/a") -> Neighbor:
+    return Neighbor(name, url, is_parent=False)
 
 
 class Opened:
@@ -235,7 +236,7 @@ def test_a_client_that_has_no_queue_is_gone_and_its_cell_is_not(
     def fail(*_: object) -> None:
         raise oslo_messaging.MessageUndeliverable(amqp.NotFound("no queue"), "", "key", "{}")
 
-    monkeypatch.setattr(client_queue, "put", fail)
+    monkeypatch.setattr(reply_queue, "put", fail)
     with pytest.raises(exceptions.ClientGone, match="No client waits on reply_1 of the broker of cell east") as caught:
         api.send_message_to_cell(neighbor("east"), REPLY)
     assert caught.value.cell == "east"
@@ -245,7 +246,7 @@ def test_a_broker_that_is_away_takes_no_reply_either(api: rpc.InterCellRPCAPI, m
     def fail(*_: object) -> None:
         raise ConnectionRefusedError("away")
 
-    monkeypatch.setattr(client_queue, "put", fail)
+    monkeypatch.setattr(reply_queue, "put", fail)
     with pytest.raises(exceptions.NeighborUnreachable, match="The broker of cell east did not take a message"):
         api.send_message_to_cell(neighbor("east"), REPLY)
 
@@ -262,7 +263,7 @@ def test_a_user_that_may_not_write_to_queues_of_clients_does_not_try_again(
         refused = amqp.AccessRefused("access to exchange 'amq.default' in vhost '/' refused")
         raise oslo_messaging.MessageDeliveryFailure("Unable to connect") from refused
 
-    monkeypatch.setattr(client_queue, "put", forbid)
+    monkeypatch.setattr(reply_queue, "put", forbid)
     east = neighbor("east", "rabbit://user:secret@host/a")
     assert api.reaches_clients(east)
     with pytest.raises(exceptions.ClientGone, match="does not let this cell write to the queues of its clients"):

@@ -11,20 +11,20 @@ import oslo_messaging
 import pytest
 
 from cells import conf as cells_conf
-from cells import messages
-from cells.db.rows import NeighborRow
-from cells.drivers import rpc, versions
+from cells import messages, versions
+from cells.drivers import rpc
 from cells.drivers.base import DriverSettings
-from cells.drivers.rpc_server import CastServer, get_server
-from cells.drivers.transport import open_transport
 from cells.messages import TargetedMessage
 from cells.neighbors import Direction
+from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
+from cells.transport import open_transport
+from cells.transport.server import CastServer, get_server
 from tests.text_message import TextMessage
 from tools.polling import poll
 
 URL = "fake://"
-EAST = NeighborRow("east", URL, is_parent=False)
+EAST = Neighbor("east", URL, is_parent=False)
 ALONE = [version for version in versions.HISTORY if not versions.speaks(version, versions.BATCHES)]
 
 

@@ -11,28 +11,28 @@ from typing import Any
 from oslo_config import cfg
 
 from cells import scheduler
-from cells.announcements import Reports
-from cells.cell import Cell
 from cells.counters import Counters
-from cells.db.rows import NeighborRow
 from cells.drivers.base import DriverSettings
 from cells.drivers.memory import MemoryDriver
-from cells.drivers.outbox import Limits as OutboxLimits
-from cells.drivers.outbox import Outboxes
 from cells.drivers.registry import Drivers
 from cells.endpoints import Call, Endpoints
-from cells.execution import Execution
-from cells.link_versions import LinkVersions
+from cells.links.links import Limits as OutboxLimits
+from cells.links.links import Outboxes
+from cells.manager.local_cell import Cell
+from cells.manager.picker import Picker
 from cells.messages import MESSAGE_TYPES
 from cells.neighbors import NeighborTable
+from cells.neighbors.capabilities import Reports
+from cells.neighbors.link_versions import LinkVersions
+from cells.neighbors.neighbor import Neighbor
+from cells.neighbors.topology import Topology
 from cells.path import CellPath
-from cells.pending import PendingCalls
-from cells.picker import Picker
-from cells.receipts import Receipts
-from cells.router import Limits, Router
-from cells.services.allowed import AllowedServices
+from cells.routing.executor import Execution
+from cells.routing.pending import PendingCalls
+from cells.routing.receipts import Receipts
+from cells.routing.router import Limits, Router
+from cells.services.allow_list import AllowedServices
 from cells.services.local import LocalServices
-from cells.topology import Topology
 from cells.worker_threads import WorkerThreads
 
 PATIENCE = 10.0
@@ -56,8 +56,8 @@ class CellInMemory:
         self.table = NeighborTable(300.0)
         self.table.replace(
             [
-                *(NeighborRow(parent, self._url(parent), True, "memory") for parent in parents),
-                *(NeighborRow(child, self._url(child), False, "memory") for child in children),
+                *(Neighbor(parent, self._url(parent), True, "memory") for parent in parents),
+                *(Neighbor(child, self._url(child), False, "memory") for child in children),
             ]
         )
         self.pending = PendingCalls(100, self.counters)

@@ -12,7 +12,7 @@ import pytest
 from cells import exceptions
 from cells.endpoints.responses import MAX_NEIGHBORS
 from cells.path import MAX_NAME_LENGTH
-from cells.pending import Growing
+from cells.routing.pending import Growing
 from tests.cases import each
 from tests.unit.endpoints.cells_in_memory import CellInMemory
 

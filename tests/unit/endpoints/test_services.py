@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from cells import exceptions
-from cells.budget import LONGEST_SECONDS, shrink
+from cells.deadlines import LONGEST_SECONDS, shrink
 from cells.endpoints import Call, Endpoints
 from cells.path import CellPath
-from cells.scheduler.requirements import CellRequirements
 from cells.services.request import ServiceRequest
+from cells.services.requirements import CellRequirements
 from tests.cases import each
 
 REQUEST = ServiceRequest(topic="inventory", method="count", args={"kind": "disk"}, monitor_seconds=3.0)

@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cells import messages
-from cells.drivers import versions
+from cells import messages, versions
 from cells.messages import Message, SealedMessage
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from cells import exceptions, messages
 from cells.messages import Message, Relay, Transit
 from cells.messages.alike import MAX_KINDS, Alike, split
-from tests.unit.messages.test_fields import VALUES, item
-from tests.unit.messages.test_transit import (
+from tests.unit.messages.test_relay import (
     ALL_KEYS,
     ANSWERS,
     CALLS,
@@ -25,6 +24,7 @@ from tests.unit.messages.test_transit import (
     long_way,
     newest,
 )
+from tests.unit.messages.test_validation import VALUES, item
 
 #: Of which this cell is the end, or which it has to pass on to several.
 ARRIVING = [

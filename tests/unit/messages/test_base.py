@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from cells import exceptions
-from cells.drivers import versions
+from cells import exceptions, versions
 from cells.messages import BroadcastMessage, Message, ResponseMessage, TargetedMessage
-from cells.messages import sealed as sealed_module
+from cells.messages import wire as sealed_module
 from cells.neighbors import Direction
 from cells.path import CellPath
 from tests.cases import each

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cells.drivers import versions
+from cells import versions
 from cells.messages import HERE, BroadcastMessage
 from cells.neighbors import Direction, Neighbors
 from cells.path import CellPath

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 
 from cells import exceptions
-from cells.drivers.reply_address import ReplyAddress
 from cells.messages import ANSWERED, BroadcastMessage, Message, Response, ResponseMessage, TargetedMessage, parse
 from cells.neighbors import Direction, Neighbors
 from cells.path import CellPath
+from cells.transport.reply_address import ReplyAddress
 from tests.unit.messages.test_response import JSON
 from tests.unit.messages.trees import row
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cells import exceptions, messages
-from cells.drivers import versions
+from cells import exceptions, messages, versions
 from cells.messages import BroadcastMessage, Message, ResponseMessage, TargetedMessage
 from cells.neighbors import Direction, Neighbors
 from tests.cases import each

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cells import exceptions, messages
-from cells.budget import shrink
-from cells.drivers import versions
+from cells import exceptions, messages, versions
+from cells.deadlines import shrink
 from cells.messages import BroadcastMessage, Message, ResponseMessage, TargetedMessage
 from cells.messages.base import MAX_HOPS
 from cells.neighbors import Direction

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from cells import messages
-from cells.drivers import versions
+from cells import messages, versions
 from cells.messages import BroadcastMessage, Message, Response, ResponseMessage, TargetedMessage
 from cells.neighbors import Direction, Neighbors
 from cells.path import CellPath

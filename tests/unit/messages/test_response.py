@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cells import exceptions
-from cells.drivers import versions
+from cells import exceptions, versions
 from cells.messages import BroadcastMessage, Message, Response, ResponseMessage, TargetedMessage
 from cells.neighbors import Direction, Neighbors
 from cells.path import CellPath

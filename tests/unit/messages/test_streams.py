@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from cells.db.rows import NeighborRow
-from cells.drivers import versions
+from cells import versions
 from cells.messages import HERE, BroadcastMessage, Plan, ResponseMessage
 from cells.messages.base import Toward
 from cells.neighbors import Direction, Neighbors
+from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
 from tests.cases import each
 from tests.unit.messages import captures
@@ -35,7 +35,7 @@ def message(walked: str, *, streams: bool = True, **changed: object) -> Broadcas
 def mixed(new: str, old: str) -> Toward:
     """Each neighbour speaks what its name says."""
 
-    def toward(neighbor: NeighborRow) -> str:
+    def toward(neighbor: Neighbor) -> str:
         return new if neighbor.name.startswith("new") else old
 
     return toward

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from cells import exceptions
-from cells.db.rows import NeighborRow
-from cells.drivers import versions
+from cells import exceptions, versions
 from cells.messages import HERE, Plan, TargetedMessage
 from cells.neighbors import Direction, Neighbors
+from cells.neighbors.neighbor import Neighbor
 from cells.path import ANY_NEIGHBOR, CellPath
 from tests.cases import each
 from tests.unit.messages.trees import Tree, oldest, row
@@ -70,7 +69,7 @@ def test_a_hop_says_what_is_spoken_with_the_neighbour(version: str) -> None:
     """It is asked for once: what the message is made for and what it is sent as can not differ."""
     asked: list[str] = []
 
-    def toward(neighbor: NeighborRow) -> str:
+    def toward(neighbor: Neighbor) -> str:
         asked.append(neighbor.name)
         return version
 

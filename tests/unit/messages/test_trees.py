@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cells.drivers import versions
+from cells import versions
 from cells.messages import BroadcastMessage, Message, Response, ResponseMessage, TargetedMessage
 from cells.neighbors import Direction
 from cells.path import CellPath

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 from hypothesis import strategies as st
 
-from cells.db.rows import NeighborRow
-from cells.drivers import versions
+from cells import versions
 from cells.messages import Message
 from cells.neighbors import Neighbors
+from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
 from tests.unit.messages import captures
 
 
-def oldest(_: NeighborRow) -> str:
+def oldest(_: Neighbor) -> str:
     """The version that is spoken with a neighbour of whom nothing is known."""
     return versions.OLDEST
 
@@ -34,7 +34,7 @@ class Tree:
         """``top`` and all cells below it."""
         return [path for path in self.paths if top.is_prefix_of(path)]
 
-    def toward(self, _: NeighborRow) -> str:
+    def toward(self, _: Neighbor) -> str:
         """The version that is spoken with a neighbour."""
         return self.version
 
@@ -43,7 +43,7 @@ class Tree:
         rows = [row(child.last) for child in children]
         return Neighbors.of([*rows, row(here[-2], is_parent=True)] if len(here) > 1 else rows)
 
-    def step(self, here: CellPath, neighbor: NeighborRow) -> CellPath:
+    def step(self, here: CellPath, neighbor: Neighbor) -> CellPath:
         """The place of a neighbour of ``here``."""
         return here[:-1] if neighbor.is_parent else here.child(neighbor.name)
 
@@ -66,8 +66,8 @@ class Tree:
         return ran
 
 
-def row(name: str, *, is_parent: bool = False) -> NeighborRow:
-    return NeighborRow(name, f"memory://bus/{name}", is_parent)
+def row(name: str, *, is_parent: bool = False) -> Neighbor:
+    return Neighbor(name, f"memory://bus/{name}", is_parent)
 
 
 @st.composite

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from oslo_config import cfg
 
-from cells.drivers.transport import register_options
+from cells.transport.opening import register_options
 
 
 @contextmanager

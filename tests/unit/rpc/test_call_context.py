@@ -11,13 +11,13 @@ import pytest
 
 from cells import conf as cells_conf
 from cells import exceptions
-from cells.budget import shrink
-from cells.drivers.transport import open_transport
+from cells.deadlines import shrink
 from cells.rpc import MessageDeliveryFailure, RPCClient, Timeout, any_cell
 from cells.rpc import call_context as module
 from cells.rpc.manager_client import ManagerClient
 from cells.services import answers
 from cells.services.request import ServiceRequest
+from cells.transport import open_transport
 
 UNREACHABLE = answers.of_error(exceptions.NeighborUnreachable("away", cell="east"))
 BUSY = answers.of_error(exceptions.NeighborBusy("full", cell="east"))

@@ -12,9 +12,9 @@ from oslo_messaging.rpc import client as oslo_client
 
 from cells import conf as cells_conf
 from cells import exceptions
-from cells.drivers.transport import open_transport
 from cells.rpc import RPCClient, get_rpc_client
 from cells.rpc.call_context import ATTRIBUTES, CallContext
+from cells.transport import open_transport
 from tests.cases import each
 
 OURS = ["cell", "cells", "need"]

@@ -8,10 +8,10 @@ import oslo_messaging
 import pytest
 
 from cells import exceptions
-from cells.drivers.transport import open_transport
 from cells.rpc import client
 from cells.rpc.connection import Connection
 from cells.rpc.exceptions import InvalidRPCConnectionReuse
+from cells.transport import open_transport
 from tests.cases import each
 from tests.unit.rpc.own_cell import configured
 

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import oslo_messaging
 import pytest
 
-from cells.drivers.transport import open_transport
 from cells.rpc.consumers import ProxyDispatcher, consumer
 from cells.rpc.context import CommonRpcContext, current_context
 from cells.services import fanout
+from cells.transport import open_transport
 from tests.cases import each
 from tests.unit.rpc.own_cell import configured
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from cells import exceptions
-from cells.drivers.transport import open_transport
 from cells.rpc.exceptions import InvalidRPCConnectionReuse
 from cells.rpc.library_state import LibraryState
+from cells.transport import open_transport
 from tests.cases import each
 from tests.unit.rpc.own_cell import configured
 

@@ -11,9 +11,9 @@ import pytest
 
 from cells import conf as cells_conf
 from cells import exceptions
-from cells.drivers.transport import open_transport
 from cells.rpc import MessageDeliveryFailure, Timeout
 from cells.rpc.manager_client import ManagerClient
+from cells.transport import open_transport
 
 
 class Client:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cells import exceptions, transport_url
+from cells import exceptions
 from cells.sandbox import transports, virtual_hosts
 from cells.sandbox.layout import Layout
 from cells.sandbox.state import State
 from cells.sandbox.tree import parse
+from cells.transport import url as transport_url
 from tests.cases import each
 
 RABBIT = "rabbit://u:s3kr3t@h:5673/?ssl=true"

@@ -15,7 +15,7 @@ from oslo_messaging.rpc import dispatcher as rpc_dispatcher
 from oslo_messaging.rpc import server as rpc_server
 
 from cells import conf as cells_conf
-from cells.drivers.transport import open_transport
+from cells.transport import open_transport
 
 MakeTransport = Callable[..., Any]
 Serve = Callable[..., Any]

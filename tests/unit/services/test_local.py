@@ -15,12 +15,12 @@ import oslo_messaging
 import pytest
 
 from cells import exceptions
-from cells.services import beats as beats_module
+from cells.services import heartbeats as beats_module
 from cells.services import local as module
-from cells.services import raw_failures
-from cells.services.allowed import AllowedServices
+from cells.services.allow_list import AllowedServices
 from cells.services.local import LocalServices
 from cells.services.request import ServiceRequest
+from cells.transport.patches import raw_failures
 from tests.unit.services.conftest import MakeTransport, Serve
 from tools.polling import poll
 

@@ -12,7 +12,7 @@ import pytest
 from cells import conf as cells_conf
 from cells.brokerless import ipc
 from cells.db.api import Database
-from cells.db.rows import NeighborRow
+from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
 from cells.testing.files import CellFiles
 
@@ -50,7 +50,7 @@ def test_list_is_written_as_oslo_config_reads_it(files: CellFiles) -> None:
 
 
 def test_neighbors_are_in_the_database(files: CellFiles) -> None:
-    row = NeighborRow("east", files.transport_url(EAST), is_parent=False, driver="memory")
+    row = Neighbor("east", files.transport_url(EAST), is_parent=False, driver="memory")
     files.write_database(API, [row])
     files.write_database(EAST, [])
     found = []

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from cells import exceptions
-from cells.db.rows import NeighborRow
+from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
 from cells.testing.link import Link
 from cells.testing.way import Way
 
 API, EAST = CellPath(["api"]), CellPath(["api", "east"])
-ROW = NeighborRow("any", "memory://bus/any", is_parent=False, driver="memory")
+ROW = Neighbor("any", "memory://bus/any", is_parent=False, driver="memory")
 
 
 @pytest.fixture

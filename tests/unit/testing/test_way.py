@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from cells import exceptions
-from cells.db.rows import NeighborRow
+from cells.neighbors.neighbor import Neighbor
 from cells.testing.way import Way
 from tools.polling import poll
 
-EAST = NeighborRow("east", "memory://bus/east", is_parent=False, driver="memory")
+EAST = Neighbor("east", "memory://bus/east", is_parent=False, driver="memory")
 #: Longer than a test takes; nothing waits for it.
 LONG_SECONDS = 600.0
 #: Long enough to tell that something was delayed.

@@ -1,0 +1,293 @@
+"""CellsManager: what the services of this cell may ask of their manager.
+
+One instance per manager serves the RPC topic ``[cells] topic``; its client is
+:class:`cells.rpcapi.CellsAPI`.  A method that needs an answer of another cell
+returns a future and holds no thread while it waits.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from concurrent import futures
+from typing import Any
+
+import oslo_messaging
+
+from cells import exceptions
+from cells.counters import Counters
+from cells.deadlines import want_timeout
+from cells.futures import then
+from cells.manager import topology_report
+from cells.manager.answer_streams import Multicalls
+from cells.manager.local_cell import Cell
+from cells.manager.message_factory import OutgoingMessages, want
+from cells.messages import ANSWERED, Response
+from cells.neighbors import Direction, NeighborTable
+from cells.neighbors.neighbor import Neighbor
+from cells.neighbors.topology import Topology
+from cells.routing.pending import PendingCalls
+from cells.routing.router import Router
+from cells.rpcapi.casts import unpack
+from cells.transport import url as transport_url
+from cells.transport.server import NO_REPLY, reply_to
+
+LOG = logging.getLogger(__name__)
+
+
+class CellsManager:
+    """The RPC endpoint for services of the local cell, version 1.2.
+
+    ``ctxt`` is everywhere the request context as a dict; ``kwargs`` are JSON values.
+    1.1 added ``trace`` and the broadcasts whose answers are asked for as they come,
+    1.2 ``cast_many``.
+    """
+
+    target = oslo_messaging.Target(version="1.2")
+
+    def __init__(  # noqa: PLR0913  # the parts that the composition root wires together, by keyword
+        self,
+        *,
+        host: str,
+        cell: Cell,
+        router: Router,
+        outgoing: OutgoingMessages,
+        topology: Topology,
+        table: NeighborTable,
+        pending: PendingCalls,
+        counters: Counters,
+        exception_modules: Sequence[str],
+        call_timeout_seconds: float,
+        max_broadcasts: int,
+    ) -> None:
+        """:param host: the RPC server name of this manager, where the rest of a broadcast's answers are asked for"""
+        self._host = host
+        self._cell = cell
+        self._router = router
+        self._outgoing = outgoing
+        self._topology = topology
+        self._table = table
+        self._pending = pending
+        self._counters = counters
+        self._exception_modules = tuple(exception_modules)
+        self._call_timeout_seconds = call_timeout_seconds
+        self._broadcasts = Multicalls(max_broadcasts)
+
+    def call(
+        self,
+        ctxt: dict[str, Any],
+        cell_name: str,
+        method_name: str,
+        method_kwargs: dict[str, Any],
+        timeout: float | None = None,
+    ) -> futures.Future[Any]:
+        """Call ``method_name`` in another cell.
+
+        :param timeout: seconds to wait for the answer; by default [cells] call_timeout
+        :returns: a future of what the endpoint returned, or of the error that it raised
+        :raises cells.exceptions.RoutingError: no way to that cell is known
+        """
+        with self._outgoing.noting_refusals("call"):
+            message = self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=True)
+        client = reply_to()
+        value = self._value_if_missing if client else self._value
+        return then(self._router.send(message.but(reply_to=client), self._timeout(timeout)), value)
+
+    def cast(self, ctxt: dict[str, Any], cell_name: str, method_name: str, method_kwargs: dict[str, Any]) -> None:
+        """Call ``method_name`` in another cell, without an answer."""
+        with self._outgoing.noting_refusals("cast"):
+            self._router.cast(
+                self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=False)
+            )
+
+    def cast_many(self, ctxt: dict[str, Any], casts: list[str]) -> None:  # noqa: ARG002  # each has its own
+        """As :meth:`cast`, many times; what is wrong with one of them is no harm to the others.
+
+        :param casts: JSON texts, see :mod:`cells.rpcapi.casts`
+        """
+        for text in want(casts, list, "casts"):
+            try:
+                with self._outgoing.noting_refusals("cast"):
+                    arguments = unpack(text)
+                self.cast(**arguments)
+            except exceptions.CellsError as error:
+                LOG.debug("One of %d casts was refused: %s", len(casts), error)
+            except Exception as error:  # a bug must cost one cast
+                LOG.warning("A request failed: %s: %s", type(error).__name__, error)
+                LOG.debug("Where it failed:", exc_info=error)
+
+    def locate(self, ctxt: dict[str, Any], cell_name: str) -> str:  # noqa: ARG002  # oslo's signature
+        """The way from this cell to ``cell_name``.
+
+        :raises cells.exceptions.RoutingError: none is known
+        """
+        return str(self._topology.walk_to(cell_name))
+
+    def broadcast_call(  # noqa: PLR0913  # one argument per key of the message
+        self,
+        ctxt: dict[str, Any],
+        method_name: str,
+        method_kwargs: dict[str, Any],
+        direction: str,
+        timeout: float | None = None,
+        run_locally: bool = True,
+    ) -> futures.Future[list[str]]:
+        """Call ``method_name`` in all cells above or below.
+
+        :returns: a future of JSON texts of Response, one per cell that answered, failed,
+            or kept silent
+        """
+        with self._outgoing.noting_refusals("broadcast"):
+            message = self._outgoing.broadcast(
+                ctxt, method_name, method_kwargs, direction, needs_response=True, run_locally=run_locally
+            )
+        return then(self._router.broadcast(message, self._timeout(timeout)), list)
+
+    def broadcast_start(  # noqa: PLR0913  # one argument per key of the message
+        self,
+        ctxt: dict[str, Any],
+        method_name: str,
+        method_kwargs: dict[str, Any],
+        direction: str,
+        timeout: float | None = None,
+        run_locally: bool = True,
+    ) -> dict[str, str]:
+        """Call ``method_name`` in all cells above or below, whose answers are asked for as they come.
+
+        :returns: ``{"id", "server"}``: where to ask for what
+        """
+        seconds = self._timeout(timeout)
+        with self._outgoing.noting_refusals("broadcast"):
+            message = self._outgoing.broadcast(
+                ctxt, method_name, method_kwargs, direction, needs_response=True, run_locally=run_locally
+            )
+            broadcast_id, answers = self._broadcasts.start(
+                (), seconds, is_open=True, on_stop=lambda: self._pending.forget(message.id)
+            )
+
+        def finish(done: futures.Future[Sequence[str]]) -> None:
+            # What could not even be sent is told here.
+            answers.add("", list(done.result()))
+            answers.finish()
+
+        sent = self._router.broadcast(message, seconds, on_answers=lambda texts: answers.add("", list(texts)))
+        sent.add_done_callback(finish)
+        return {"id": broadcast_id, "server": self._host}
+
+    def broadcast_next(self, ctxt: dict[str, Any], broadcast_id: str) -> futures.Future[dict[str, Any]]:  # noqa: ARG002
+        """A future of the new answers: ``{"responses": [JSON text of Response, ...], "is_complete"}``.
+
+        :raises cells.exceptions.InvalidArguments: there is no such broadcast (any more)
+        """
+        return then(self._broadcasts.next(want(broadcast_id, str, "broadcast_id")), _responses_of)
+
+    def broadcast_stop(self, ctxt: dict[str, Any], broadcast_id: str) -> None:  # noqa: ARG002  # oslo's signature
+        """Nobody will ask for the answers any more."""
+        self._broadcasts.stop(broadcast_id)
+
+    def broadcast_cast(
+        self,
+        ctxt: dict[str, Any],
+        method_name: str,
+        method_kwargs: dict[str, Any],
+        direction: str,
+        run_locally: bool = True,
+    ) -> None:
+        """Call ``method_name`` in all cells above or below, without answers."""
+        with self._outgoing.noting_refusals("broadcast"):
+            message = self._outgoing.broadcast(
+                ctxt, method_name, method_kwargs, direction, needs_response=False, run_locally=run_locally
+            )
+            self._router.cast(message)
+
+    def neighbors(self, ctxt: dict[str, Any]) -> list[dict[str, Any]]:  # noqa: ARG002  # oslo's signature
+        """The neighbours as this manager knows them; passwords masked."""
+        spoken = {link["neighbor"]: link["spoken"] for link in self._cell.links()["links"]}
+        rows = sorted(self._table.snapshot().all().items())
+        return [self._neighbor(name, row, spoken.get(name)) for name, row in rows]
+
+    def _neighbor(self, name: str, row: Neighbor, spoken: str | None) -> dict[str, Any]:
+        heard = self._table.heard(name)
+        seen_at = heard.last_seen_at if heard else None
+        return {
+            "name": name,
+            "is_parent": row.is_parent,
+            "driver": row.driver,
+            "transport_url": transport_url.mask(row.transport_url),
+            "state": self._table.state(name).value,
+            "last_seen_seconds": None if seen_at is None else round(self._table.seconds_since(seen_at), 3),
+            "version": str(heard.description["version"]) if heard and "version" in heard.description else None,
+            "spoken": spoken,
+        }
+
+    def topology(self, ctxt: dict[str, Any], timeout: float | None = None) -> futures.Future[dict[str, Any]]:
+        """The tree from the top down to all cells below this one, each asked now."""
+        message = self._outgoing.broadcast(
+            ctxt, "ping", {}, Direction.DOWN.value, needs_response=True, run_locally=True
+        )
+        answers = self._router.broadcast(message, self._timeout(timeout))
+        own_path = self._topology.own_path
+        parent_state = self._table.state(own_path[-2]).value if len(own_path) > 1 else ""
+        return then(answers, lambda texts: topology_report.draw(own_path, parent_state, self._responses(texts)))
+
+    def trace(
+        self, ctxt: dict[str, Any], cell_name: str, timeout: float | None = None
+    ) -> futures.Future[dict[str, Any]]:
+        """Ping another cell, and note what happens on the way there and back.
+
+        :returns: a future of ``{"events": [{"cell", "event", "at"}, ...], "error": text or None}``; ``at`` is in
+            seconds since 1970, by the clock of that cell
+        :raises cells.exceptions.RPCVersionCapError: a link from this cell can not carry it
+        """
+        with self._outgoing.noting_refusals("trace"):
+            message = self._outgoing.targeted(ctxt, cell_name, "ping", {}, needs_response=True)
+        return then(self._router.send(message.but(trace=()), self._timeout(timeout)), self._events)
+
+    def _events(self, texts: Sequence[str]) -> dict[str, Any]:
+        response = Response.read_one(texts, self._exception_modules)
+        if response.error is not None and not response.trace:
+            raise response.error
+        error = None if response.error is None else str(response.error)
+        return {"events": list(response.trace), "error": error}
+
+    def capabilities(self, ctxt: dict[str, Any]) -> dict[str, list[str]]:  # noqa: ARG002  # oslo's signature
+        """What this cell and all cells below can do."""
+        return self._cell.capabilities()
+
+    def capacities(self, ctxt: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002  # oslo's signature
+        """How much room this cell and all cells below have."""
+        return self._cell.capacities()
+
+    def report_capacities(self, ctxt: dict[str, Any], capacities: dict[str, Any], reporter: str = "") -> None:  # noqa: ARG002
+        """Take the numbers of a service of this cell; they count until mute_child_interval has passed."""
+        self._cell.report_capacities(reporter, want(capacities, dict, "capacities"))
+
+    def status(self, ctxt: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002  # oslo's signature
+        """Who this manager is, and what it has counted."""
+        described = self._cell.describe()
+        return {
+            **{key: described[key] for key in ("name", "path", "host", "pid", "version", "release")},
+            "pending_calls": len(self._pending),
+            "counters": self._counters.as_dict(),
+        }
+
+    def _timeout(self, timeout: float | None) -> float:
+        return self._call_timeout_seconds if timeout is None else want_timeout(timeout)
+
+    def _value(self, texts: Sequence[str]) -> Any:
+        response = Response.read_one(texts, self._exception_modules)
+        if response.error is not None:
+            raise response.error
+        return response.value
+
+    def _value_if_missing(self, texts: Sequence[str]) -> Any:
+        """As :meth:`_value`, of a call whose client may have been sent the value already."""
+        return NO_REPLY if list(texts) == [ANSWERED] else self._value(texts)
+
+    def _responses(self, texts: Sequence[str]) -> list[Response]:
+        return [Response.read(text, self._exception_modules) for text in texts]
+
+
+def _responses_of(batch: dict[str, Any]) -> dict[str, Any]:
+    texts = [text for _, came in batch["answers"] for text in came]
+    return {"responses": texts, "is_complete": batch["is_complete"]}

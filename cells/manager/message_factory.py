@@ -1,0 +1,132 @@
+"""OutgoingMessages: from what a service of this cell asks for to the message that leaves it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from cells import exceptions
+from cells.counters import Counters
+from cells.messages import BroadcastMessage, TargetedMessage, new_id
+from cells.neighbors import Direction, NeighborTable
+from cells.neighbors.topology import Topology
+from cells.path import MAX_NAME_LENGTH, CellPath
+
+LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: W3C Trace Context, version 00: ids of the trace and of the span that asks, and flags.
+TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class OutgoingMessages:
+    """Makes the messages of which this cell is the source."""
+
+    def __init__(self, *, topology: Topology, table: NeighborTable, counters: Counters, max_hop_count: int) -> None:
+        self._topology = topology
+        self._table = table
+        self._counters = counters
+        self._max_hop_count = max_hop_count
+
+    @contextlib.contextmanager
+    def noting_refusals(self, what: str) -> Iterator[None]:
+        """Count and log what can not even be sent: of a cast nobody would hear it otherwise."""
+        try:
+            yield
+        except exceptions.CellsError as error:
+            self._counters.count("refused", type(error).__name__)
+            LOG.info("A %s of a service of this cell is refused: %s", what, error.message)
+            raise
+
+    def targeted(  # noqa: PLR0913  # one argument per key of the message
+        self,
+        ctxt: object,
+        cell_name: str,
+        method: object,
+        kwargs: object,
+        *,
+        needs_response: bool,
+        message_id: object = None,
+        about: str = "",
+    ) -> TargetedMessage:
+        """A call or cast to one cell, a name or a full path.
+
+        :param message_id: of a message that is sent again
+        :param about: what errors and the log add to the name of the method
+        :raises cells.exceptions.RoutingError: no way to that cell is known
+        :raises cells.exceptions.InvalidArguments: an argument has a wrong type
+        """
+        target = self._topology.walk_to(cell_name)
+        # A walk that starts upward may turn downward on its way, never the other way round.
+        goes_up = len(target) > 1 and target[1] in self._table.snapshot().parents
+        return TargetedMessage(
+            target=target,
+            direction=Direction.UP if goes_up else Direction.DOWN,
+            about=about,
+            id=new_id() if message_id is None else _want_id(message_id),
+            **self._request(ctxt, method, kwargs, needs_response=needs_response),
+        )
+
+    def broadcast(  # noqa: PLR0913  # one argument per key of the message
+        self,
+        ctxt: object,
+        method: object,
+        kwargs: object,
+        direction: str,
+        *,
+        needs_response: bool,
+        run_locally: bool = True,
+    ) -> BroadcastMessage:
+        """A call or cast to all cells above or below.
+
+        :raises cells.exceptions.InvalidArguments: an argument has a wrong type
+        """
+        try:
+            toward = Direction(direction)
+        except ValueError as error:
+            raise exceptions.InvalidArguments(f"The direction must be up or down, not {direction!r:.40}.") from error
+        return BroadcastMessage(
+            direction=toward,
+            run_locally=run_locally,
+            **self._request(ctxt, method, kwargs, needs_response=needs_response),
+        )
+
+    def _request(self, ctxt: object, method: object, kwargs: object, *, needs_response: bool) -> dict[str, Any]:
+        context = ctxt if isinstance(ctxt, Mapping) else {}
+        return {
+            "method": want(method, str, "method_name"),
+            "kwargs": want(kwargs, dict, "method_kwargs"),
+            "context": context,
+            "traceparent": _traceparent(context.get("traceparent")),
+            "route": CellPath([self._topology.cell_name]),
+            "needs_response": needs_response,
+            "max_hop_count": self._max_hop_count,
+        }
+
+
+def _traceparent(text: object) -> str:
+    """What a context says of the trace that it belongs to, if it is of W3C's form; nothing else travels."""
+    return text if isinstance(text, str) and TRACEPARENT.fullmatch(text) else ""
+
+
+def want(value: object, kind: type[T], name: str) -> T:
+    """``value``, checked to be a ``kind``.
+
+    :raises cells.exceptions.InvalidArguments: it is none
+    """
+    if not isinstance(value, kind):
+        raise exceptions.InvalidArguments(f"{name} must be of type {kind.__name__}, not {type(value).__name__}.")
+    return value
+
+
+def _want_id(message_id: object) -> str:
+    text = want(message_id, str, "message_id")
+    if not text or len(text) > MAX_NAME_LENGTH or not text.isprintable():
+        raise exceptions.InvalidArguments(
+            f"message_id must be 1 to {MAX_NAME_LENGTH} printable characters, not {text!a:.60}."
+        )
+    return text

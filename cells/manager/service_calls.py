@@ -1,0 +1,306 @@
+"""ServiceCalls: how a service reaches services of other cells through its own manager.
+
+The manager serves it beside :class:`cells.manager.CellsManager`, in a namespace of its
+own; its client is :mod:`cells.rpc`.  Everything that goes wrong is an answer, not an
+exception: the client may not rebuild the errors of cells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent import futures
+from functools import partial
+from typing import Any
+
+import oslo_messaging
+
+from cells import exceptions
+from cells.deadlines import shrink, want_timeout
+from cells.endpoints import CellPicker
+from cells.futures import gather, then
+from cells.manager.answer_streams import Multicalls
+from cells.manager.message_factory import OutgoingMessages, want
+from cells.messages import ANSWERED, Response
+from cells.neighbors import Direction
+from cells.neighbors.topology import Topology
+from cells.path import CellPath
+from cells.routing.pending import Monitor
+from cells.routing.router import Router
+from cells.services import answers
+from cells.services.answers import Answer
+from cells.services.request import ServiceRequest
+from cells.services.requirements import CellRequirements
+from cells.transport.server import NO_REPLY, LongAnswer, reply_to
+
+NAMESPACE = "services"
+VERSION = "1.0"
+
+#: The endpoint of a message without an answer, by what is sent.
+CASTS = {"cast": "service_cast", "event": "service_event"}
+DIRECTIONS = tuple(direction.value for direction in Direction)
+
+
+class ServiceCalls:
+    """The RPC endpoint for the library ``cells.rpc``.
+
+    ``ctxt`` is everywhere the serialised context of the caller, ``request`` what
+    :meth:`cells.services.request.ServiceRequest.to_dict` gave, ``timeout`` in seconds.
+    """
+
+    target = oslo_messaging.Target(namespace=NAMESPACE, version=VERSION)
+
+    def __init__(  # noqa: PLR0913  # the parts that the composition root wires together, by keyword
+        self,
+        *,
+        host: str,
+        router: Router,
+        outgoing: OutgoingMessages,
+        topology: Topology,
+        picker: CellPicker,
+        max_multicalls: int,
+    ) -> None:
+        """:param host: the RPC server name of this manager, where the rest of a multicall's answers are asked for"""
+        self._host = host
+        self._router = router
+        self._outgoing = outgoing
+        self._topology = topology
+        self._picker = picker
+        self._multicalls = Multicalls(max_multicalls)
+
+    def call(
+        self,
+        ctxt: dict[str, Any],
+        request: dict[str, Any],
+        timeout: float,
+        cell: str | dict[str, Any],
+        message_id: str | None = None,
+    ) -> futures.Future[Answer]:
+        """Call a service in ``cell``: a name, a full path, or what is required of a cell, as JSON values.
+
+        :param message_id: the same when the client asks again because the next cell was not reached
+        """
+        if isinstance(cell, dict):
+            return self._answer("call", lambda: self._call_any(ctxt, request, timeout, cell))
+        return self._answer("call", lambda: self._call(ctxt, request, timeout, cell, message_id, reply_to()))
+
+    def cast(
+        self,
+        ctxt: dict[str, Any],
+        request: dict[str, Any],
+        timeout: float,
+        cell: str | dict[str, Any],
+        message_id: str | None = None,
+    ) -> futures.Future[Answer]:
+        """Cast to a service; the answer comes when the next cell's broker has it, or that of the picked cell."""
+        if isinstance(cell, dict):
+            return self._answer("cast", lambda: self._cast_any(ctxt, request, timeout, cell))
+        return self._answer("cast", lambda: self._cast(ctxt, request, CASTS["cast"], cell, message_id))
+
+    def broadcast(
+        self, ctxt: dict[str, Any], request: dict[str, Any], cells: str | list[str], what: str = "cast"
+    ) -> futures.Future[Answer]:
+        """Cast to a service, or give an event to consumer pools, in many cells.
+
+        :param cells: ``"down"``, ``"up"``, or a list of cells
+        :param what: ``"cast"`` or ``"event"``
+        :returns: a future of ``{"result": [(cell, answer), ...]}``, one for each cell of a list
+        """
+        return self._answer("broadcast", lambda: self._broadcast(ctxt, request, cells, what))
+
+    def multicall_start(
+        self, ctxt: dict[str, Any], request: dict[str, Any], cells: str | list[str], timeout: float
+    ) -> Answer:
+        """Call a service in many cells.
+
+        :returns: ``{"result": {"id", "server", "cells"}}``: where to ask for what, and who is expected to answer
+        """
+        try:
+            with self._outgoing.noting_refusals("multicall"):
+                return {answers.RESULT: self._multicall(ctxt, request, cells, timeout)}
+        except exceptions.CellsError as error:
+            return answers.of_error(error)
+
+    def multicall_next(self, ctxt: dict[str, Any], multicall_id: str) -> futures.Future[Answer]:  # noqa: ARG002
+        """A future of the new answers: ``{"result": {"answers": [(cell, answer), ...], "is_complete"}}``."""
+        return self._answer(
+            "multicall",
+            lambda: then(
+                self._multicalls.next(want(multicall_id, str, "multicall_id")), lambda batch: {answers.RESULT: batch}
+            ),
+        )
+
+    def multicall_stop(self, ctxt: dict[str, Any], multicall_id: str) -> None:  # noqa: ARG002  # oslo's signature
+        """Nobody will ask for the answers any more."""
+        self._multicalls.stop(multicall_id)
+
+    def _answer(self, what: str, ask: Callable[[], futures.Future[Answer]]) -> futures.Future[Answer]:
+        try:
+            with self._outgoing.noting_refusals(what):
+                return ask()
+        except exceptions.CellsError as error:
+            refused: futures.Future[Answer] = futures.Future()
+            refused.set_result(answers.of_error(error))
+            return refused
+
+    def _call(  # noqa: PLR0913  # what is asked, for whom, and for how long
+        self,
+        ctxt: object,
+        request: object,
+        timeout: object,
+        cell: object,
+        message_id: object = None,
+        reply_to: str = "",
+    ) -> futures.Future[Answer]:
+        seconds = want_timeout(timeout)
+        asked = want(request, dict, "request")
+        message = self._outgoing.targeted(
+            ctxt,
+            want(cell, str, "cell"),
+            "service_call",
+            {"request": asked, "time_left": shrink(seconds)},
+            needs_response=True,
+            message_id=message_id,
+            about=ServiceRequest.topic_of(asked),
+        )
+        answer: LongAnswer[Answer] = LongAnswer()
+        monitor = _monitor(asked, answer.still_working)
+        # To who monitors the call an empty answer means something else.
+        client = "" if monitor is not None else reply_to
+        sent = self._router.send(message.but(reply_to=client), seconds, monitor=monitor)
+        return then(sent, _read_if_missing if client else _read, into=answer)
+
+    def _call_any(
+        self, ctxt: Mapping[str, Any], request: object, timeout: object, requirements: object
+    ) -> futures.Future[Answer]:
+        answer: LongAnswer[Answer] = LongAnswer()
+        picked = self._picker.call(
+            CellRequirements.from_dict(requirements),
+            ServiceRequest.from_dict(request),
+            ctxt,
+            want_timeout(timeout),
+            is_foreign=False,
+            still_working=answer.still_working,
+        )
+        return _caught(picked, answer)
+
+    def _cast_any(
+        self, ctxt: Mapping[str, Any], request: object, timeout: object, requirements: object
+    ) -> futures.Future[Answer]:
+        picked = self._picker.cast(
+            CellRequirements.from_dict(requirements),
+            ServiceRequest.from_dict(request),
+            ctxt,
+            want_timeout(timeout),
+            is_foreign=False,
+        )
+        return _caught(picked, futures.Future())
+
+    def _cast(
+        self, ctxt: object, request: object, method: str, cell: object, message_id: object = None
+    ) -> futures.Future[Answer]:
+        asked = want(request, dict, "request")
+        message = self._outgoing.targeted(
+            ctxt,
+            want(cell, str, "cell"),
+            method,
+            {"request": asked},
+            needs_response=False,
+            message_id=message_id,
+            about=ServiceRequest.topic_of(asked),
+        )
+        return then(self._router.deliver(message), _read_cast)
+
+    def _broadcast(self, ctxt: Mapping[str, Any], request: object, cells: object, what: str) -> futures.Future[Answer]:
+        method = CASTS.get(want(what, str, "what"))
+        if method is None:
+            raise exceptions.InvalidArguments(f"What is broadcast must be one of {', '.join(CASTS)}, not {what!r:.40}.")
+        if isinstance(cells, str):
+            kwargs = {"request": want(request, dict, "request")}
+            self._router.cast(self._outgoing.broadcast(ctxt, method, kwargs, _direction(cells), needs_response=False))
+            return gather({}, _read_all)
+        names = self._each_once(cells)
+        casts = {name: self._answer("cast", partial(self._cast, ctxt, request, method, name)) for name in names}
+        return gather(casts, _read_all)
+
+    def _multicall(self, ctxt: Mapping[str, Any], request: object, cells: object, timeout: object) -> dict[str, Any]:
+        seconds = want_timeout(timeout)
+        if isinstance(cells, str):
+            names = [str(path) for path in self._topology.cells_toward(Direction(_direction(cells)))]
+        else:
+            names = self._each_once(cells)
+        multicall_id, multicall = self._multicalls.start(names, seconds)
+        for name in names:
+            answer = self._answer("call", partial(self._call, ctxt, request, seconds, name))
+            answer.add_done_callback(lambda done, name=name: multicall.add(name, done.result()))  # type: ignore[misc]
+        return {"id": multicall_id, "server": self._host, "cells": names}
+
+    def _each_once(self, cells: object) -> list[str]:
+        """The cells of a list; what this cell does not know is left to the call of it.
+
+        :raises cells.exceptions.InvalidArguments: two names are of one cell, which would run the method twice
+        """
+        names = _names(cells)
+        known: dict[CellPath, str] = {}
+        twice: list[tuple[str, str]] = []
+        for name in names:
+            with contextlib.suppress(exceptions.CellsError):
+                other = known.setdefault(self._topology.walk_to(name), name)
+                twice += [(other, name)] if other != name else []
+        if twice:
+            raise exceptions.InvalidArguments(f"{twice[0][0]} and {twice[0][1]} are names of the same cell: give one.")
+        return names
+
+
+def _monitor(request: Mapping[str, Any], on_still_working: Callable[[], object]) -> Monitor | None:
+    seconds = ServiceRequest.monitor_of(request)
+    return None if seconds is None else Monitor(seconds, on_still_working)
+
+
+def _direction(text: str) -> str:
+    if text not in DIRECTIONS:
+        raise exceptions.InvalidArguments(
+            "The cells must be 'down' (this one and all below), 'up' (this one and all above), or a list, "
+            f"not {text!r:.80}."
+        )
+    return text
+
+
+def _names(cells: object) -> list[str]:
+    """The cells of a list, each once."""
+    return list(dict.fromkeys(want(name, str, "Each of the cells") for name in want(cells, list, "cells")))
+
+
+def _read(texts: Sequence[str]) -> Answer:
+    """The answer to a call, of the texts that came."""
+    response = Response.read_one(texts, ("cells.exceptions",))
+    try:
+        return answers.of_error(response.error) if response.error is not None else answers.check(response.value)
+    except exceptions.MalformedMessage as error:
+        return answers.of_error(error)
+
+
+def _read_if_missing(texts: Sequence[str]) -> Any:
+    """As :func:`_read`, of a call whose client may have been sent the answer already."""
+    return NO_REPLY if list(texts) == [ANSWERED] else _read(texts)
+
+
+def _read_cast(texts: Sequence[str]) -> Answer:
+    """The answer to a cast: that it got away, or why not."""
+    error = Response.read_one(texts, ("cells.exceptions",)).error
+    return {answers.RESULT: None} if error is None else answers.of_error(error)
+
+
+def _read_all(results: Mapping[str, Answer]) -> Answer:
+    return {answers.RESULT: list(results.items())}
+
+
+def _caught(source: futures.Future[Answer], into: futures.Future[Answer]) -> futures.Future[Answer]:
+    """``source``, with an error as an answer."""
+
+    def finish(done: futures.Future[Answer]) -> None:
+        error = done.exception()
+        into.set_result(done.result() if error is None else answers.of_error(error))
+
+    source.add_done_callback(finish)
+    return into

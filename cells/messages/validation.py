@@ -1,0 +1,150 @@
+"""The keys of the wire, read one by one: each is there and of the right type, or the message is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from cells import exceptions
+from cells.deadlines import LONGEST_SECONDS
+from cells.neighbors import Direction
+from cells.path import MAX_NAME_LENGTH
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
+
+T = TypeVar("T")
+
+#: Events that a message may gather on its way.
+MAX_TRACE = 200
+#: Of one event: the cell, what it was, when, and what later releases may add.
+MAX_EVENT_KEYS = 8
+_REQUIRED: Any = object()
+
+
+def want(data: Mapping[str, Any], key: str, kind: type[T], default: Any = _REQUIRED) -> T:
+    """The value of ``key``, checked to be a ``kind``; a null counts as left out if it may be."""
+    value = data.get(key)
+    if value is None and default is not _REQUIRED:
+        return default  # type: ignore[no-any-return]  # the caller's own default, of its own type
+    if key not in data:
+        raise exceptions.MalformedMessage(f"The message has no {key!r}.")
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise exceptions.MalformedMessage(
+            f"{key!r} of the message must be of type {kind.__name__}, not {type(value).__name__}."
+        )
+    return value
+
+
+def want_deadline(data: Mapping[str, Any], now: float) -> float | None:
+    """Until when somebody waits, by the clock of ``now``; None if the message does not say."""
+    seconds = data.get("time_left")
+    if seconds is None:
+        return None
+    if not _is_number(seconds):
+        raise exceptions.MalformedMessage(f"'time_left' must be a number of seconds, not {seconds!r:.40}.")
+    return now + min(max(seconds, 0.0), LONGEST_SECONDS)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    # An integer may be too large to become a float, and what is no number is not under anything.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
+
+
+def want_trace(data: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """What cells on the way have noted."""
+    events = want(data, "trace", list)
+    if len(events) > MAX_TRACE or not all(_is_event(event) for event in events):
+        raise exceptions.MalformedMessage(
+            f"'trace' must be a list of at most {MAX_TRACE} objects, each of at most {MAX_EVENT_KEYS} short texts "
+            "and numbers."
+        )
+    return tuple(events)
+
+
+def _is_event(event: object) -> bool:
+    """Whether it is flat and short: cells on the way write it anew, and an operator reads it."""
+    if not isinstance(event, dict) or len(event) > MAX_EVENT_KEYS:
+        return False
+    return all(
+        _is_short(key) and (value is None or isinstance(value, bool) or _is_short(value) or _is_number(value))
+        for key, value in event.items()
+    )
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_NAME_LENGTH and value.isprintable()
+
+
+def want_name(data: Mapping[str, Any], key: str) -> str:
+    """The value of ``key``, checked to be a text that can stand in a line of a log."""
+    name = want(data, key, str)
+    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise exceptions.MalformedMessage(
+            f"{key!r} of the message must be 1 to {MAX_NAME_LENGTH} printable characters, not {name!a:.60}."
+        )
+    return name
+
+
+def want_direction(data: Mapping[str, Any]) -> Direction:
+    """The value of ``direction``, checked."""
+    try:
+        return Direction(want(data, "direction", str))
+    except ValueError as error:
+        raise exceptions.MalformedMessage(
+            f"'direction' must be 'up' or 'down', not {data['direction']!r:.40}."
+        ) from error
+
+
+def check_size(size_bytes: int, limit_bytes: int, what: str) -> None:
+    """:raises cells.exceptions.MessageTooLarge: ``size_bytes`` is over the limit"""
+    if size_bytes > limit_bytes:
+        raise exceptions.MessageTooLarge(
+            f"A message ({what}) of {size_bytes} bytes is longer than [cells] max_message_bytes = {limit_bytes}.",
+            size_bytes=size_bytes,
+            limit_bytes=limit_bytes,
+        )
+
+
+def _number(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"{digits:.20} is no number that can be sent")
+    return value
+
+
+# Made once: json.loads would make a decoder for each message.
+_strict = json.JSONDecoder(parse_float=_number, parse_constant=_number)
+#: Takes a third of the time, and gives the same, integers of any size too; but there are texts that it does not read.
+_quick = msgspec.json.Decoder()
+
+
+def load(text: str) -> Mapping[str, Any]:
+    """The JSON object that ``text`` holds.
+
+    :raises cells.exceptions.MalformedMessage: it holds none, or numbers that JSON does not have
+    """
+    try:
+        data = _quick.decode(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return load_with(_strict, text)
+    return _object(data)
+
+
+def load_with(decoder: json.JSONDecoder, text: str) -> Mapping[str, Any]:
+    """As :func:`load`, with another decoder."""
+    try:
+        data = decoder.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise exceptions.MalformedMessage(f"The message is no JSON: {error}") from error
+    return _object(data)
+
+
+def _object(data: object) -> Mapping[str, Any]:
+    if not isinstance(data, dict):
+        raise exceptions.MalformedMessage(f"A message must be a JSON object, not {type(data).__name__}.")
+    return data

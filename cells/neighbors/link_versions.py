@@ -1,0 +1,115 @@
+"""Which version of the inter-cell API is spoken with each neighbour, and why.
+
+The lowest of three counts: the cap for all neighbours, the cap of this one, and what
+it has announced that it reads.  As long as a neighbour has announced nothing, a cap
+that is ``auto``, as the one for all is by default, means the oldest version; caps that
+are versions are taken at their word.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from cells import exceptions, versions
+from cells.neighbors import NeighborTable
+from cells.neighbors.neighbor import Neighbor
+
+
+@dataclass(frozen=True)
+class LinkVersion:
+    """What is spoken with a neighbour, and what that comes from."""
+
+    spoken: str
+    announced: str | None  #: None: nothing yet
+    global_cap: str  #: a version, or ``auto``
+    neighbor_cap: str | None  #: as it was registered
+    #: whether a cap alone keeps the link from what both cells could read
+    can_be_raised: bool
+    #: what keeps it from the newest version; empty: nothing does
+    reason: str
+
+
+class LinkVersions:
+    """The versions of all links of this cell.  Thread-safe; no I/O."""
+
+    def __init__(self, table: NeighborTable, global_cap: str | None) -> None:
+        """:param global_cap: a version; None: as each neighbour has announced"""
+        self._table = table
+        self._global_cap = global_cap
+
+    def toward(self, neighbor: Neighbor) -> str:
+        """The version that is spoken with ``neighbor`` now."""
+        announced, before = self._announced(neighbor.name)
+        spoken = _spoken(self._global_cap, neighbor.version_cap, announced)
+        return spoken if before is None else versions.lowest(spoken, before)
+
+    def explain(self, neighbor: Neighbor) -> LinkVersion:
+        """The version that is spoken with ``neighbor`` now, and why no higher one."""
+        announced, _ = self._announced(neighbor.name)
+        spoken = self.toward(neighbor)
+        is_capped = announced is not None and announced != spoken
+        return LinkVersion(
+            spoken=spoken,
+            announced=announced,
+            global_cap=self._global_cap or versions.AUTO,
+            neighbor_cap=neighbor.version_cap,
+            can_be_raised=is_capped,
+            reason=self._reason(neighbor, spoken, announced, is_capped=is_capped),
+        )
+
+    def _reason(self, neighbor: Neighbor, spoken: str, announced: str | None, *, is_capped: bool) -> str:
+        if spoken == versions.CURRENT:
+            return ""
+        cap = neighbor.version_cap
+        if _is_readable(cap):
+            return self._held_by(neighbor, spoken, announced, is_capped=is_capped)
+        problem = f"the cap of neighbour {neighbor.name}, {cap}, can not be read and counts as {versions.OLDEST}"
+        return f"{problem}; {self._held_by(neighbor, spoken, announced, is_capped=is_capped)}"
+
+    def _held_by(self, neighbor: Neighbor, spoken: str, announced: str | None, *, is_capped: bool) -> str:
+        if is_capped:
+            caps = []
+            if self._global_cap == spoken:
+                caps.append(f"[upgrade_levels] intercell = {spoken}")
+            if _read(neighbor.version_cap) == spoken and _is_readable(neighbor.version_cap):
+                caps.append(f"the cap of neighbour {neighbor.name}, {neighbor.version_cap}")
+            return "; ".join([*filter(None, [" and ".join(caps)]), f"{neighbor.name} reads {announced}"])
+        if announced is None:
+            is_silent = self._table.is_silent(neighbor.name)
+            return f"{neighbor.name} has not said {'for too long' if is_silent else 'yet'} what it reads"
+        return f"{neighbor.name} reads no more than {announced}: upgrade it first"
+
+    def _announced(self, name: str) -> tuple[str | None, str | None]:
+        """What a neighbour reads, as far as that is known; or what it read before it fell silent."""
+        heard = self._table.heard(name)
+        if heard is None or heard.version is None:
+            return None, None
+        # After so long a silence it may come back as an older release, and find what was sent to it meanwhile.
+        return (None, heard.version) if self._table.is_silent(name) else (heard.version, None)
+
+
+@functools.lru_cache(maxsize=1024)
+def _spoken(global_cap: str | None, neighbor_cap: str | None, announced: str | None) -> str:
+    own_cap = _read(neighbor_cap)
+    if announced is None and (global_cap is None or own_cap == versions.AUTO):
+        return versions.OLDEST
+    caps = (global_cap, own_cap, announced)
+    return versions.lowest(*(cap for cap in caps if cap is not None and cap != versions.AUTO))
+
+
+def _is_readable(cap: str | None) -> bool:
+    try:
+        return cap is None or bool(versions.read_cap(cap))
+    except exceptions.ConfigurationError:
+        return False
+
+
+def _read(cap: str | None) -> str | None:
+    if cap is None:
+        return None
+    try:
+        return versions.read_cap(cap)
+    except exceptions.ConfigurationError:
+        # Of a newer release, or a slip of somebody's pen in the database: what every cell reads is safe.
+        return versions.OLDEST

@@ -1,0 +1,293 @@
+"""CellsAPI: how a service asks the manager of its own cell.
+
+::
+
+    api = CellsAPI(open_transport(conf))
+    api.call(ctxt, "api!east", "ping")
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import oslo_messaging
+
+from cells import exceptions, failure
+from cells.context import RequestContext
+from cells.rpcapi.broadcast_answers import BroadcastAnswers, CellAnswer
+from cells.rpcapi.casts import Casts
+from cells.transport.opening import BROKER_ERRORS
+
+__all__ = ["CellAnswer", "CellsAPI"]
+
+Context = RequestContext | Mapping[str, Any]
+Arguments = Mapping[str, Any] | None
+
+#: The manager gives up first and says why; the client waits a little longer.
+GRACE_SECONDS = 5.0
+VERSION = "1.0"
+#: What the manager must know for traces, and for broadcasts whose answers are asked for as they come.
+STREAMS_VERSION = "1.1"
+
+
+class CellsAPI:
+    """Client of :class:`cells.manager.CellsManager`.
+
+    Every method raises ManagerTimeout if the manager of this cell does not answer.
+    """
+
+    def __init__(  # noqa: PLR0913  # options by keyword
+        self,
+        transport: Any,
+        topic: str = "cells",
+        version_cap: str | None = None,
+        timeout: float = 60.0,
+        exception_modules: tuple[str, ...] = ("cells.exceptions",),
+        exchange: str | None = None,
+    ) -> None:
+        """:param transport: from :func:`cells.transport.opening.open_transport`
+        :param version_cap: [upgrade_levels] cells
+        :param timeout: seconds to wait for answers where a call names no other time
+        :param exception_modules: modules whose exceptions are rebuilt
+        :param exchange: [cells] exchange
+        :raises cells.exceptions.ConfigurationError: the version cap is none that this client can keep to
+        """
+        target = oslo_messaging.Target(topic=topic, version=VERSION, exchange=exchange)
+        self._client = oslo_messaging.get_rpc_client(transport, target, version_cap=version_cap, retry=1)
+        _check_cap(self._client, version_cap)
+        self._casts = Casts(self._client)
+        self._timeout = timeout
+        self._exception_modules = exception_modules
+
+    def call(
+        self, ctxt: Context, cell: str, method: str, kwargs: Arguments = None, *, timeout: float | None = None
+    ) -> Any:
+        """Call the endpoint ``method`` in another cell, and return what it returns.
+
+        :param cell: a name that is unique in what this cell knows, or a full path, ``api!east``
+        :param kwargs: JSON values
+        :param timeout: seconds
+        :raises cells.exceptions.CellsError: what went wrong on the way
+        :raises Exception: what the endpoint raised, rebuilt if its module is allowed, else RemoteError
+        """
+        timeout = timeout or self._timeout
+        return self._call(
+            ctxt, "call", timeout, cell_name=cell, method_name=method, method_kwargs=dict(kwargs or {}), timeout=timeout
+        )
+
+    def cast(self, ctxt: Context, cell: str, method: str, kwargs: Arguments = None) -> None:
+        """Call the endpoint ``method`` in another cell and do not wait for it.
+
+        Nothing tells whether it got there; :meth:`locate` tells before whether the way is known.
+        What many threads cast at the same time goes to the manager in one request: see :mod:`cells.rpcapi.casts`.
+        """
+        arguments = {"cell_name": cell, "method_name": method, "method_kwargs": dict(kwargs or {})}
+        self._casts.send(_values(ctxt), arguments)
+
+    def locate(self, ctxt: Context, cell: str) -> str:
+        """The way from this cell to another, ``az1!east!api``.
+
+        :raises cells.exceptions.RoutingError: none is known
+        """
+        way: str = self._call(ctxt, "locate", None, cell_name=cell)
+        return way
+
+    def broadcast_call(  # noqa: PLR0913  # options by keyword
+        self,
+        ctxt: Context,
+        method: str,
+        kwargs: Arguments = None,
+        *,
+        direction: str = "down",
+        timeout: float | None = None,
+        run_locally: bool = True,
+    ) -> list[CellAnswer]:
+        """Call ``method`` in all cells below (or above) and return all answers.
+
+        A cell that fails, can not be reached or stays silent is an answer with an error.
+
+        :param run_locally: whether this cell runs it too
+        """
+        timeout = timeout or self._timeout
+        texts = self._call(
+            ctxt,
+            "broadcast_call",
+            timeout,
+            method_name=method,
+            method_kwargs=dict(kwargs or {}),
+            direction=direction,
+            timeout=timeout,
+            run_locally=run_locally,
+        )
+        return [CellAnswer.read(text, self._exception_modules) for text in texts]
+
+    def broadcast_stream(  # noqa: PLR0913  # options by keyword
+        self,
+        ctxt: Context,
+        method: str,
+        kwargs: Arguments = None,
+        *,
+        direction: str = "down",
+        timeout: float | None = None,
+        run_locally: bool = True,
+    ) -> BroadcastAnswers:
+        """As :meth:`broadcast_call`, but yield each answer as soon as it is there.
+
+        :returns: an iterator of :class:`CellAnswer`, to be closed if not all are wanted
+
+        :raises cells.exceptions.RPCVersionCapError: [upgrade_levels] cells is below 1.1
+        """
+        timeout = timeout or self._timeout
+        started = self._call(
+            ctxt,
+            "broadcast_start",
+            None,
+            version=STREAMS_VERSION,
+            method_name=method,
+            method_kwargs=dict(kwargs or {}),
+            direction=direction,
+            timeout=timeout,
+            run_locally=run_locally,
+        )
+        deadline = time.monotonic() + timeout
+        where = {"version": STREAMS_VERSION, "server": started["server"]}
+        which = {"broadcast_id": started["id"]}
+
+        def fetch() -> Any:
+            left_seconds = max(deadline - time.monotonic(), 0.0)
+            return self._call(ctxt, "broadcast_next", left_seconds, **where, **which)
+
+        def let_go() -> None:
+            # If it gets lost the manager forgets the answers by itself.
+            with contextlib.suppress(oslo_messaging.MessagingException, *BROKER_ERRORS):
+                self._client.prepare(**where, retry=0).cast(_values(ctxt), "broadcast_stop", **which)
+
+        return BroadcastAnswers(fetch, let_go, self._exception_modules)
+
+    def trace(self, ctxt: Context, cell: str, *, timeout: float | None = None) -> dict[str, Any]:
+        """Ping another cell, and see what happens on the way there and back.
+
+        :returns: ``{"events": [{"cell", "event", "at"}, ...], "error": text or None}``; ``at`` is in seconds since
+            1970, by the clock of that cell
+        :raises cells.exceptions.RPCVersionCapError: a link on the way speaks a version below 1.1
+        """
+        timeout = timeout or self._timeout
+        found: dict[str, Any] = self._call(
+            ctxt, "trace", timeout, version=STREAMS_VERSION, cell_name=cell, timeout=timeout
+        )
+        return found
+
+    def broadcast_cast(
+        self,
+        ctxt: Context,
+        method: str,
+        kwargs: Arguments = None,
+        *,
+        direction: str = "down",
+        run_locally: bool = True,
+    ) -> None:
+        """Call ``method`` in all cells below (or above) and wait for nothing."""
+        self._client.cast(
+            _values(ctxt),
+            "broadcast_cast",
+            method_name=method,
+            method_kwargs=dict(kwargs or {}),
+            direction=direction,
+            run_locally=run_locally,
+        )
+
+    def neighbors(self, ctxt: Context) -> list[dict[str, Any]]:
+        """The neighbours as the manager sees them now."""
+        found: list[dict[str, Any]] = self._call(ctxt, "neighbors", None)
+        return found
+
+    def topology(self, ctxt: Context, *, timeout: float | None = None) -> dict[str, Any]:
+        """The tree from the top to all cells below: ``{"name", "path", "state", "is_self", "children"}``."""
+        timeout = timeout or self._timeout
+        tree: dict[str, Any] = self._call(ctxt, "topology", timeout, timeout=timeout)
+        return tree
+
+    def capabilities(self, ctxt: Context) -> dict[str, list[str]]:
+        """What this cell and the cells below can do."""
+        found: dict[str, list[str]] = self._call(ctxt, "capabilities", None)
+        return found
+
+    def capacities(self, ctxt: Context) -> dict[str, Any]:
+        """How much room this cell and the cells below have."""
+        found: dict[str, Any] = self._call(ctxt, "capacities", None)
+        return found
+
+    def report_capacities(self, ctxt: Context, capacities: Mapping[str, Any], *, reporter: str = "") -> None:
+        """Tell all managers of this cell how much room there is.
+
+        Repeat it more often than [cells] mute_child_interval: older numbers do not count.
+
+        :param capacities: nested mappings of numbers
+        :param reporter: who tells; the numbers of different reporters are added up
+        """
+        client = self._client.prepare(fanout=True)
+        client.cast(_values(ctxt), "report_capacities", capacities=dict(capacities), reporter=reporter)
+
+    def status(self, ctxt: Context) -> dict[str, Any]:
+        """Who the manager is, and what it has counted."""
+        found: dict[str, Any] = self._call(ctxt, "status", None)
+        return found
+
+    def _call(  # what is asked, of whom, and for how long
+        self,
+        ctxt: Context,
+        operation: str,
+        wait: float | None,
+        *,
+        version: str = VERSION,
+        server: str | None = None,
+        **arguments: Any,
+    ) -> Any:
+        wait = (self._timeout if wait is None else wait) + GRACE_SECONDS
+        try:
+            client = self._client.prepare(timeout=wait, version=version, server=server)
+            return client.call(_values(ctxt), operation, **arguments)
+        except oslo_messaging.RPCVersionCapError as error:
+            raise exceptions.RPCVersionCapError(
+                f"{operation} needs version {version} of the manager's API, and [upgrade_levels] cells = "
+                f"{self._client.version_cap} forbids it: raise it once all managers of this cell are upgraded."
+            ) from error
+        except oslo_messaging.MessagingTimeout as error:
+            raise exceptions.ManagerTimeout(
+                f"The manager of this cell did not answer within {wait:g} seconds: is cells-manager running, and is "
+                "its configuration file the one that was given here?",
+                timeout_seconds=wait,
+            ) from error
+        except oslo_messaging.RemoteError as error:
+            raise exceptions.RemoteError(
+                f"{error.exc_type}: {error.value}", exc_type=str(error.exc_type), value=str(error.value)
+            ) from error
+        except Exception as error:
+            _restore_text(error)
+            raise
+
+
+def _check_cap(client: Any, version_cap: str | None) -> None:
+    try:
+        is_possible = client.can_send_version()
+    except ValueError:
+        is_possible = False
+    if not is_possible:
+        raise exceptions.ConfigurationError(
+            f"[upgrade_levels] cells = {version_cap} is no version that this client can keep to: "
+            f"it speaks {VERSION}. Correct it or leave it out."
+        )
+
+
+def _restore_text(error: Exception) -> None:
+    """Undo what oslo.messaging does to the text of an exception that it rebuilds: it appends a traceback."""
+    rebuilt = type(error)
+    if rebuilt.__module__.endswith(failure.REMOTE_SUFFIX):
+        error.__class__ = type(rebuilt.__name__, rebuilt.__bases__, {"__module__": rebuilt.__module__})
+
+
+def _values(ctxt: Context) -> dict[str, Any]:
+    return ctxt.to_dict() if isinstance(ctxt, RequestContext) else dict(ctxt)

@@ -1,0 +1,1 @@
+"""Changes to the behavior of libraries in this process, one module each."""

@@ -1,0 +1,98 @@
+"""OutgoingMessages: what a service of this cell may ask for, and what is refused before it leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cells import exceptions
+from cells.counters import Counters
+from cells.deadlines import LONGEST_SECONDS, want_timeout
+from cells.manager.message_factory import OutgoingMessages, want
+from cells.neighbors import Direction, NeighborTable
+from cells.neighbors.neighbor import Neighbor
+from cells.neighbors.topology import Topology
+from tests.cases import each
+
+
+@pytest.fixture
+def counters() -> Counters:
+    return Counters()
+
+
+@pytest.fixture
+def outgoing(counters: Counters) -> OutgoingMessages:
+    table = NeighborTable(300.0)
+    rows = [Neighbor("api", "memory://api", is_parent=True), Neighbor("az1", "memory://az1", is_parent=False)]
+    table.replace(rows)
+    return OutgoingMessages(topology=Topology("east", table), table=table, counters=counters, max_hop_count=7)
+
+
+def targeted(outgoing: OutgoingMessages, cell: str, **others: Any) -> Any:
+    asked: dict[str, Any] = {"method": "ping", "kwargs": {}, "needs_response": True, **others}
+    return outgoing.targeted({"user_id": "ada"}, cell, asked.pop("method"), asked.pop("kwargs"), **asked)
+
+
+@pytest.mark.parametrize(
+    ("cell", "direction"), [("az1", Direction.DOWN), ("api", Direction.UP), ("east", Direction.DOWN)]
+)
+def test_a_message_sets_out_toward_its_target(outgoing: OutgoingMessages, cell: str, direction: Direction) -> None:
+    message = targeted(outgoing, cell)
+    assert (message.target.first, message.target.last, message.direction) == ("east", cell, direction)
+    assert (str(message.route), message.max_hop_count, message.context) == ("east", 7, {"user_id": "ada"})
+
+
+def test_a_message_that_is_sent_again_has_the_same_id_and_others_have_their_own(outgoing: OutgoingMessages) -> None:
+    assert targeted(outgoing, "az1", message_id="the-id").id == "the-id"
+    assert targeted(outgoing, "az1").id != targeted(outgoing, "az1").id
+
+
+@pytest.mark.parametrize("wrong", [{"method": 7}, {"kwargs": []}, {"kwargs": None}, {"message_id": 7}], ids=str)
+def test_an_argument_of_a_wrong_type_is_refused(outgoing: OutgoingMessages, wrong: dict[str, Any]) -> None:
+    with pytest.raises(exceptions.InvalidArguments, match="must be of type"):
+        targeted(outgoing, "az1", **wrong)
+
+
+def test_a_cell_that_nobody_knows_is_refused(outgoing: OutgoingMessages) -> None:
+    with pytest.raises(exceptions.CellNotFound):
+        targeted(outgoing, "nowhere")
+
+
+def test_a_broadcast_goes_in_one_direction(outgoing: OutgoingMessages) -> None:
+    message = outgoing.broadcast({}, "ping", {}, "up", needs_response=False, run_locally=False)
+    assert (message.direction, message.run_locally, message.needs_response) == (Direction.UP, False, False)
+    with pytest.raises(exceptions.InvalidArguments, match="up or down"):
+        outgoing.broadcast({}, "ping", {}, "sideways", needs_response=False)
+
+
+def test_a_context_that_is_none_is_empty(outgoing: OutgoingMessages) -> None:
+    assert outgoing.broadcast(None, "ping", {}, "up", needs_response=False).context == {}
+
+
+def test_refusals_are_counted_and_raised(outgoing: OutgoingMessages, counters: Counters) -> None:
+    with pytest.raises(exceptions.CellNotFound), outgoing.noting_refusals("call"):
+        targeted(outgoing, "nowhere")
+    assert counters.as_dict() == {"refused.CellNotFound": 1}
+
+
+def test_a_value_of_the_right_type_is_the_value() -> None:
+    assert want("a", str, "name") == "a"
+    with pytest.raises(exceptions.InvalidArguments, match="name must be of type str, not int"):
+        want(7, str, "name")
+
+
+@each("timeout", [0.001, 1, LONGEST_SECONDS])
+def test_a_time_is_seconds(timeout: float) -> None:
+    assert want_timeout(timeout) == float(timeout)
+
+
+@each(
+    "timeout",
+    [0, -1, True, None, "1", [], float("nan"), float("inf"), 1e308, LONGEST_SECONDS + 1, 10**400],
+    ids=lambda value: str(value)[:9],
+)
+def test_a_time_that_nobody_waits_is_refused(timeout: Any) -> None:
+    with pytest.raises(exceptions.InvalidArguments, match="number of seconds") as caught:
+        want_timeout(timeout)
+    assert len(str(caught.value)) < 200

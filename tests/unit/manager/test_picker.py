@@ -1,0 +1,362 @@
+"""What a cell knows when it picks, what it sends its children, and what it makes of their answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent import futures
+from typing import Any
+
+import pytest
+
+from cells import exceptions
+from cells.conf import scheduler as options
+from cells.counters import Counters
+from cells.manager.picker import Picker
+from cells.messages import Response, TargetedMessage
+from cells.neighbors import Direction, NeighborTable, State
+from cells.neighbors.capabilities import Reports
+from cells.neighbors.neighbor import Neighbor
+from cells.neighbors.topology import Topology
+from cells.path import CellPath
+from cells.routing.pending import Monitor
+from cells.scheduler import Candidate, CellFilter, CellRequirements, Scheduler, any_cell, load
+from cells.services.request import ServiceRequest
+from tests.cases import each
+
+DEFAULTS = {option.name: option.default for option in options.OPTIONS}
+REQUEST = ServiceRequest(topic="inventory", method="count", args={"kind": "disk"})
+MONITORED = ServiceRequest(topic="inventory", method="count", monitor_seconds=3.0)
+CONTEXT = {"user_id": "ada"}
+YES = {"result": 42}
+
+
+class Network:
+    """A router whose messages stay here until the test answers them."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[TargetedMessage, float, Monitor | None]] = []
+        self.answers: list[futures.Future[Sequence[str]]] = []
+
+    def send(
+        self, message: TargetedMessage, timeout_seconds: float, *, is_own: bool = False, monitor: Monitor | None = None
+    ) -> futures.Future[Sequence[str]]:
+        assert not is_own
+        self.sent.append((message, timeout_seconds, monitor))
+        self.answers.append(futures.Future())
+        return self.answers[-1]
+
+    @property
+    def asked(self) -> list[str]:
+        """The children that got something, in order."""
+        return [message.target.last for message, _, _ in self.sent]
+
+    def answer(self, value: Any = None, error: Exception | None = None) -> None:
+        """Answer the last message."""
+        self.answers[-1].set_result([Response("api!child", value, error).to_json()])
+
+
+class Services:
+    """The services of this cell: what they were asked, and what they answer."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[ServiceRequest, Any, float, bool]] = []
+        self.casts: list[tuple[ServiceRequest, Any, bool]] = []
+        self.beats: list[Callable[[], object] | None] = []
+        self.refusal: Exception | None = None
+        self.answer: futures.Future[Any] = futures.Future()
+
+    def call(
+        self,
+        request: ServiceRequest,
+        context: Any,
+        timeout_seconds: float,
+        *,
+        is_foreign: bool,
+        still_working: Callable[[], object] | None,
+    ) -> futures.Future[Any]:
+        if self.refusal is not None:
+            raise self.refusal
+        self.calls.append((request, context, timeout_seconds, is_foreign))
+        self.beats.append(still_working)
+        return self.answer
+
+    def cast(self, request: ServiceRequest, context: Any, *, is_foreign: bool) -> futures.Future[Any]:
+        if self.refusal is not None:
+            raise self.refusal
+        self.casts.append((request, context, is_foreign))
+        return self.answer
+
+
+class Seen(CellFilter):
+    """Keeps what it is asked, and rejects nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("seen")
+        self.candidates: dict[str, Candidate] = {}
+
+    def reject(self, candidate: Candidate, requirements: CellRequirements) -> None:
+        self.candidates[candidate.name] = candidate
+
+
+class Place:
+    """The cell east, below api, with children; only what is around the picker is made up."""
+
+    def __init__(self, *children: str, parents: Sequence[str] = ("api",), **settings: Any) -> None:
+        self.now = 100.0
+        self.table = NeighborTable(300.0, lambda: self.now)
+        rows = [Neighbor(parent, f"memory://x/{parent}", is_parent=True, driver="memory") for parent in parents]
+        # The one that comes first is preferred.
+        for offset, name in enumerate(reversed(children)):
+            url = f"memory://x/{name}"
+            rows.append(Neighbor(name, url, is_parent=False, driver="memory", weight_offset=offset + 1.0))
+        self.table.replace(rows)
+        self.reports = Reports(300.0)
+        self.network, self.services, self.counters = Network(), Services(), Counters()
+        self.picker = Picker(
+            cell_name="east",
+            table=self.table,
+            topology=Topology("east", self.table),
+            own_capabilities=settings.pop("capabilities", {}),
+            reports=self.reports,
+            router=self.network,  # type: ignore[arg-type]
+            services=self.services,  # type: ignore[arg-type]
+            scheduler=settings.pop("scheduler", None) or load(DEFAULTS["filters"], DEFAULTS["weighers"], {}),
+            counters=self.counters,
+            max_hop_count=settings.pop("max_hop_count", 10),
+            clock=lambda: self.now,
+        )
+        assert not settings
+
+    def call(self, requirements: CellRequirements | None = None, **options: Any) -> futures.Future[Any]:
+        request = options.pop("request", REQUEST)
+        arguments = {"is_foreign": False, "still_working": None, **options}
+        return self.picker.call(requirements or any_cell(), request, CONTEXT, 10.0, **arguments)
+
+    def cast(self, requirements: CellRequirements | None = None) -> futures.Future[Any]:
+        return self.picker.cast(requirements or any_cell(), REQUEST, CONTEXT, 10.0, is_foreign=True)
+
+
+def reasons(answer: futures.Future[Any]) -> dict[str, str]:
+    with pytest.raises(exceptions.NoCellsAvailable) as caught:
+        answer.result(0)
+    return dict(caught.value.reasons or {})
+
+
+@pytest.mark.parametrize("is_foreign", [True, False])
+def test_call_in_this_cell(is_foreign: bool) -> None:
+    def beat() -> None:
+        """Never called here."""
+
+    place = Place()
+    answer = place.call(is_foreign=is_foreign, still_working=beat)
+    assert not answer.done()
+    place.services.answer.set_result(YES)
+    assert answer.result(0) == YES
+    assert place.services.calls == [(REQUEST, CONTEXT, 10.0, is_foreign)]
+    assert place.services.beats == [beat]
+    assert place.counters.as_dict() == {"picked.self": 1}
+
+
+def test_cast_in_this_cell() -> None:
+    place = Place()
+    answer = place.cast()
+    assert not answer.done()
+    place.services.answer.set_result(None)
+    assert answer.result(0) == {"result": None}
+    assert place.services.casts == [(REQUEST, CONTEXT, True)]
+
+
+@pytest.mark.parametrize("kind", ["call", "cast"])
+def test_what_a_child_is_sent(kind: str) -> None:
+    place = Place("az1")
+    required = any_cell({"hypervisor": "kvm"}, target="az1").passed_on_by("api")
+    place.table.record("az1", capabilities={"hypervisor": ["kvm"]})
+    answer = getattr(place, kind)(required)
+    ((message, seconds, monitor),) = place.network.sent
+    assert (message.method, seconds, monitor) == (f"service_{kind}_any", 10.0, None)
+    assert (message.route, message.target) == (CellPath(["east"]), CellPath(["east", "az1"]))
+    assert (message.direction, message.needs_response, message.context) == (Direction.DOWN, True, CONTEXT)
+    assert message.max_hop_count == 10
+    kwargs = json.loads(message.sealed("1.0", 10_000).to_json())["method_kwargs"]
+    assert CellRequirements.from_dict(kwargs["requirements"]) == required.passed_on_by("east")
+    assert ServiceRequest.from_dict(kwargs["request"]) == REQUEST
+    assert kwargs.keys() == {"requirements", "request", "time_left"}
+    assert kwargs["time_left"] == 10.0
+    place.network.answer(YES)
+    assert answer.result(0) == YES
+    assert place.counters.as_dict() == {"picked.child": 1}
+
+
+def test_failure_of_the_service_is_an_answer_as_any() -> None:
+    place = Place("az1", "az2")
+    answer = place.call()
+    place.network.answer({"failure": '{"class": "ValueError"}'})
+    assert answer.result(0) == {"failure": '{"class": "ValueError"}'}
+    assert place.network.asked == ["az1"]
+
+
+def test_a_monitored_call_is_watched_in_the_child_too() -> None:
+    beats: list[str] = []
+    place = Place("az1")
+    place.call(request=MONITORED, still_working=lambda: beats.append("beat"))
+    ((message, _, monitor),) = place.network.sent
+    assert monitor is not None
+    assert monitor.silence_seconds == 3.0
+    assert monitor.on_still_working is not None
+    monitor.on_still_working()
+    assert beats == ["beat"]
+    assert ServiceRequest.from_dict(message.kwargs["request"]).monitor_seconds == 3.0
+
+
+def test_the_next_best_gets_the_time_that_is_left() -> None:
+    place = Place("az1", "az2")
+    answer = place.call()
+    place.now += 4.0
+    place.network.answer(error=exceptions.NeighborUnreachable("The broker is down."))
+    assert place.network.asked == ["az1", "az2"]
+    message, seconds, _ = place.network.sent[1]
+    assert seconds == message.kwargs["time_left"] == 6.0
+    assert message.id != place.network.sent[0][0].id
+    place.now += 2.0
+    place.network.answer(error=exceptions.UnknownMethod("What is service_call_any?"))
+    place.services.answer.set_result(YES)
+    assert answer.result(0) == YES
+    assert place.services.calls == [(REQUEST, CONTEXT, 4.0, False)]
+    assert place.counters.as_dict() == {
+        "passed_over.NeighborUnreachable": 1,
+        "passed_over.UnknownMethod": 1,
+        "picked.self": 1,
+    }
+
+
+@each("kind", ["call", "cast"])
+@each("error", [exceptions.CellTimeout("Silent."), exceptions.InvalidArguments("What?"), ValueError("a bug")], ids=repr)
+def test_what_may_have_run_runs_nowhere_else(kind: str, error: Exception) -> None:
+    place = Place("az1", "az2")
+    answer = getattr(place, kind)()
+    place.network.answer(error=error)
+    found = answer.exception(0)
+    assert isinstance(found, type(error) if isinstance(error, exceptions.CellsError) else exceptions.RemoteError)
+    assert place.network.asked == ["az1"]
+    assert (place.services.calls, place.services.casts) == ([], [])
+
+
+@each("texts", [[], ["no JSON"], [Response("x", "no answer").to_json()], ["{}", "{}"]])
+def test_an_answer_that_is_none_is_an_error(texts: list[str]) -> None:
+    place = Place("az1", "az2")
+    answer = place.call()
+    place.network.answers[-1].set_result(texts)
+    with pytest.raises(exceptions.MalformedMessage):
+        answer.result(0)
+    assert place.network.asked == ["az1"]
+
+
+@pytest.mark.parametrize("kind", ["call", "cast"])
+def test_this_cell_may_refuse_what_a_child_allows(kind: str) -> None:
+    place = Place("az1")
+    place.services.refusal = exceptions.ServiceNotAllowed("Not here.")
+    place.table.record_delivery("az1", is_reachable=False)  # so this cell comes first
+    answer = getattr(place, kind)()
+    assert place.network.asked == ["az1"]
+    place.network.answer(YES)
+    assert answer.result(0) == YES
+
+
+def test_none_is_left_and_each_is_named_with_its_reason() -> None:
+    place = Place("az1", "az2", "az3", capabilities={"hypervisor": ["xen"]})
+    for name in ("az1", "az2"):
+        place.table.record(name, capabilities={"hypervisor": ["kvm"]})
+    answer = place.call(any_cell({"hypervisor": "kvm"}))
+    below = {"api!east!az1": "it announces no hypervisor, not kvm", "api!east!az1!rack": "it is excluded"}
+    place.network.answer(error=exceptions.NoCellsAvailable("None.", reasons=below))
+    place.network.answer(error=exceptions.NeighborUnreachable("The broker of az2 is down."))
+    assert place.network.asked == ["az1", "az2"]
+    assert reasons(answer) == {
+        **below,
+        "api!east": "it announces hypervisor xen, not kvm",
+        "api!east!az2": "The broker of az2 is down.",
+        "api!east!az3": "it announces no hypervisor, not kvm",
+    }
+    with pytest.raises(
+        exceptions.NoCellsAvailable, match=r"There is no cell for inventory:count at or below .*api!east"
+    ):
+        answer.result(0)
+
+
+def test_what_is_known_of_this_cell_is_its_own_alone() -> None:
+    seen = Seen()
+    place = Place("az1", parents=("api", "west"), capabilities={"os": ["linux"]}, scheduler=Scheduler([seen], []))
+    place.table.record("az1", capabilities={"os": ["bsd"]}, capacities={"ram_mb": 100})
+    place.reports.record("one", {"ram_mb": 2})
+    place.reports.record("two", {"ram_mb": 3})
+    place.call()
+    east = seen.candidates["east"]
+    assert (east.is_self, east.state) == (True, State.UP)
+    assert [str(path) for path in east.paths] == ["api!east", "west!east"]
+    assert (east.capabilities, east.capacities, east.subtree) == ({"os": ["linux"]}, {"ram_mb": 5}, {})
+    assert (east.weight_offset, east.weight_scale) == (0.0, 1.0)
+
+
+def test_what_is_known_of_a_child_is_what_was_heard() -> None:
+    seen = Seen()
+    place = Place("az1", "az2", parents=("api", "west"), scheduler=Scheduler([seen], []))
+    place.table.record(
+        "az1",
+        capabilities={"os": ["bsd"]},
+        capacities={"ram_mb": 100},
+        description={"path": "api!east!az1", "subtree": {"rack": {"shelf": {}}}},
+    )
+    place.now += 301.0
+    place.table.record_delivery("az2", is_reachable=False)
+    place.call()
+    assert list(seen.candidates) == ["east", "az1", "az2"]
+    az1, az2 = seen.candidates["az1"], seen.candidates["az2"]
+    assert [str(path) for path in az1.paths] == ["api!east!az1", "west!east!az1"]
+    assert (az1.capabilities, az1.capacities) == ({"os": ["bsd"]}, {"ram_mb": 100})
+    assert (az1.is_self, az1.state, az1.subtree) == (False, State.MUTE, {"rack": {"shelf": {}}})
+    assert (az1.weight_offset, az2.weight_offset) == (2.0, 1.0)
+    assert (az2.state, az2.capabilities, az2.capacities, az2.subtree) == (State.UNREACHABLE, {}, {}, {})
+
+
+def test_parents_are_never_picked() -> None:
+    place = Place(parents=("api", "west"))
+    place.services.refusal = exceptions.ServiceNotAllowed("Not here.")
+    assert reasons(place.call()) == {"api!east": "Not here."}
+    assert place.network.sent == []
+
+
+def test_a_circle_ends_where_it_closes() -> None:
+    place = Place("api", "az1", parents=())
+    place.services.refusal = exceptions.ServiceNotAllowed("Not here.")
+    answer = place.call(any_cell().passed_on_by("api"))
+    assert place.network.asked == ["az1"]
+    place.network.answer(error=exceptions.ManagerBusy("Busy."))
+    assert reasons(answer) == {
+        "east": "Not here.",
+        "east!az1": "Busy.",
+        "east!api": "it has passed this on itself: cells are registered in a circle",
+    }
+
+
+@pytest.mark.parametrize(("walked", "is_too_far"), [(["a", "b"], False), (["a", "b", "c"], True)])
+def test_nobody_is_asked_further_away_than_messages_go(walked: list[str], is_too_far: bool) -> None:
+    place = Place("az1", max_hop_count=4)
+    place.services.refusal = exceptions.ServiceNotAllowed("Not here.")
+    required = any_cell()
+    for name in walked:
+        required = required.passed_on_by(name)
+    answer = place.call(required)
+    assert place.network.asked == ([] if is_too_far else ["az1"])
+    assert answer.done() is is_too_far
+    if is_too_far:
+        assert reasons(answer)["api!east!az1"] == "it is further away than [cells] max_hop_count"
+
+
+def test_arguments_that_have_no_json_form_are_the_callers_mistake() -> None:
+    place = Place("az1")
+    answer = place.call(request=ServiceRequest(topic="inventory", method="count", args={"kind": float("nan")}))
+    with pytest.raises(exceptions.InvalidArguments, match="JSON"):
+        answer.result(0)
+    assert place.network.sent == []
+    assert place.services.calls == []

@@ -1,0 +1,345 @@
+"""ServiceCalls: whatever a client asks, and whatever comes of it, there is one answer, and it is a value."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Sequence
+from concurrent import futures
+from typing import Any
+
+import oslo_messaging
+import pytest
+
+import cells.rpc.manager_client
+from cells import exceptions, failure
+from cells.counters import Counters
+from cells.deadlines import shrink
+from cells.manager import service_calls
+from cells.manager.message_factory import OutgoingMessages
+from cells.manager.service_calls import ServiceCalls
+from cells.messages import ANSWERED, Message, Response
+from cells.neighbors import NeighborTable
+from cells.neighbors.neighbor import Neighbor
+from cells.neighbors.topology import Topology
+from cells.routing.pending import Monitor
+from cells.services.request import ServiceRequest
+from cells.transport.server import NO_REPLY, LongAnswer
+from tests.cases import each
+
+CONTEXT = {"user_id": "ada"}
+REQUEST = ServiceRequest(topic="inventory", method="count").to_dict()
+MONITORED = ServiceRequest(topic="inventory", method="count", monitor_seconds=3.0).to_dict()
+
+
+class Network:
+    """A router whose messages stay here until the test answers them."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Message, float, Monitor | None]] = []
+        self.answers: list[futures.Future[Sequence[str]]] = []
+
+    def send(self, message: Message, seconds: float, *, monitor: Monitor | None) -> futures.Future[Sequence[str]]:
+        self.sent.append((message, seconds, monitor))
+        self.answers.append(futures.Future())
+        return self.answers[-1]
+
+    def deliver(self, message: Message) -> futures.Future[Sequence[str]]:
+        return self.send(message, 0.0, monitor=None)
+
+    def cast(self, message: Message) -> None:
+        self.sent.append((message, 0.0, None))
+
+    def answer(self, number: int, value: Any = None, error: Exception | None = None) -> None:
+        self.answers[number].set_result([Response("api!east", value, error).to_json()])
+
+
+class Picker:
+    def __init__(self) -> None:
+        self.asked: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.answer: futures.Future[Any] = futures.Future()
+
+    def call(self, *arguments: Any, **options: Any) -> futures.Future[Any]:
+        self.asked.put((arguments, options))
+        return self.answer
+
+    cast = call
+
+
+class Manager:
+    def __init__(self) -> None:
+        self.network, self.picker, self.counters = Network(), Picker(), Counters()
+        table = NeighborTable(300.0)
+        rows = [Neighbor(name, f"memory://{name}", is_parent=False, driver="memory") for name in ("east", "west")]
+        table.replace(rows)
+        topology = Topology("api", table)
+        self.calls = ServiceCalls(
+            host="host-1",
+            router=self.network,  # type: ignore[arg-type]  # stands for one
+            outgoing=OutgoingMessages(topology=topology, table=table, counters=self.counters, max_hop_count=10),
+            topology=topology,
+            picker=self.picker,  # type: ignore[arg-type]  # stands for one
+            max_multicalls=2,
+        )
+
+
+@pytest.fixture
+def manager() -> Manager:
+    return Manager()
+
+
+def error_of(answer: Any) -> Exception:
+    if isinstance(answer, futures.Future):
+        answer = answer.result(0)
+    assert list(answer) == ["error"]
+    return failure.from_json(answer["error"], ["cells.exceptions"])
+
+
+def test_a_call_is_a_message_that_has_less_time(manager: Manager) -> None:
+    answer = manager.calls.call(CONTEXT, REQUEST, 10.0, "east", "the-id")
+    ((message, seconds, monitor),) = manager.network.sent
+    assert (message.method, message.id, message.context, message.needs_response) == (
+        "service_call",
+        "the-id",
+        CONTEXT,
+        True,
+    )
+    assert message.kwargs == {"request": REQUEST, "time_left": shrink(10.0)}
+    assert (seconds, monitor) == (10.0, None)
+    assert not answer.done()
+    manager.network.answer(0, {"result": 42})
+    assert answer.result(0) == {"result": 42}
+
+
+@pytest.mark.parametrize("value", [{"failure": "text"}, {"result": None}, {"error": "{}"}])
+def test_what_a_service_says_is_passed_on_unread(manager: Manager, value: Any) -> None:
+    answer = manager.calls.call(CONTEXT, REQUEST, 10.0, "east")
+    manager.network.answer(0, value)
+    assert answer.result(0) == value
+
+
+@pytest.mark.parametrize("value", [None, 7, [], {}, {"value": 1}, "result"])
+def test_what_is_no_answer_is_an_error(manager: Manager, value: Any) -> None:
+    answer = manager.calls.call(CONTEXT, REQUEST, 10.0, "east")
+    manager.network.answer(0, value)
+    assert isinstance(error_of(answer), exceptions.MalformedMessage)
+
+
+@pytest.mark.parametrize("texts", [[], ["no JSON"], ["{}"], ["{}", "{}"], [None], ["[" * 100_000]], ids=lambda _: "")
+def test_what_can_not_be_read_is_an_error(manager: Manager, texts: Any) -> None:
+    answers = [manager.calls.call(CONTEXT, REQUEST, 10.0, "east"), manager.calls.cast(CONTEXT, REQUEST, 10.0, "east")]
+    for number, answer in enumerate(answers):
+        manager.network.answers[number].set_result(texts)
+        assert isinstance(error_of(answer), exceptions.MalformedMessage)
+
+
+def test_an_error_on_the_way_is_a_value(manager: Manager) -> None:
+    answer = manager.calls.call(CONTEXT, REQUEST, 10.0, "east")
+    manager.network.answer(0, error=exceptions.ServiceNotAllowed("no", cell="east"))
+    assert isinstance(error_of(answer), exceptions.ServiceNotAllowed)
+
+
+@each("operation", ["call", "cast"])
+@each(
+    ("change", "kind"),
+    [
+        ({"cell": "nowhere"}, exceptions.CellNotFound),
+        ({"cell": ""}, exceptions.CellsError),
+        ({"cell": None}, exceptions.InvalidArguments),
+        ({"cell": 7}, exceptions.InvalidArguments),
+        ({"cell": ["east"]}, exceptions.InvalidArguments),
+        ({"request": None}, exceptions.InvalidArguments),
+        ({"message_id": 7}, exceptions.InvalidArguments),
+        ({"cell": {"requires": 7}}, exceptions.CellsError),
+        ({"cell": {}, "request": {}}, exceptions.MalformedMessage),
+        ({"cell": {}, "timeout": "soon"}, exceptions.InvalidArguments),
+    ],
+    ids=str,
+)
+def test_what_can_not_be_asked_is_an_answer_too(manager: Manager, operation: str, change: Any, kind: Any) -> None:
+    asked = {"request": REQUEST, "timeout": 10.0, "cell": "east", **change}
+    assert isinstance(error_of(getattr(manager.calls, operation)(CONTEXT, **asked)), kind)
+    assert manager.network.sent == []
+
+
+@each("timeout", [0, -1, None, "1", True, float("nan"), float("inf"), 1e308, 10**400], ids=lambda v: str(v)[:9])
+def test_a_time_that_nobody_can_wait_is_an_answer(manager: Manager, timeout: Any) -> None:
+    assert isinstance(error_of(manager.calls.call(CONTEXT, REQUEST, timeout, "east")), exceptions.InvalidArguments)
+    assert isinstance(
+        error_of(manager.calls.multicall_start(CONTEXT, REQUEST, ["east"], timeout)), exceptions.CellsError
+    )
+    assert manager.calls._multicalls._multicalls == {}
+
+
+@each("seconds", [0, -1, "1", True, float("nan"), 1e308, 10**400], ids=lambda value: str(value)[:9])
+def test_a_silence_that_nobody_can_wait_for_is_an_answer(manager: Manager, seconds: Any) -> None:
+    request = {**REQUEST, "monitor_seconds": seconds}
+    assert isinstance(error_of(manager.calls.call(CONTEXT, request, 5.0, "east")), exceptions.MalformedMessage)
+
+
+def test_a_sign_of_the_far_cell_reaches_the_client(manager: Manager) -> None:
+    answer = manager.calls.call(CONTEXT, MONITORED, 60.0, "east")
+    ((_, _, monitor),) = manager.network.sent
+    assert monitor is not None
+    assert monitor.silence_seconds == 3.0
+    assert isinstance(answer, LongAnswer)
+    signs: list[None] = []
+    answer.call_when_still_working(lambda: signs.append(None))
+    assert monitor.on_still_working is not None
+    monitor.on_still_working()
+    assert len(signs) == 1
+    manager.network.answer(0, {"result": 1})
+    monitor.on_still_working()
+    assert len(signs) == 1, "Who has the answer is not told that it will come"
+
+
+def call_from(manager: Manager, client: str, monkeypatch: pytest.MonkeyPatch, **request: Any) -> futures.Future[Any]:
+    """A call of a client that waits on a queue of its own, or on none."""
+    monkeypatch.setattr(service_calls, "reply_to", lambda: client)
+    return manager.calls.call({}, {**REQUEST, **request}, 10.0, "east")
+
+
+@pytest.mark.parametrize("client", ["", "4f2a@reply_1"])
+def test_a_client_that_has_its_answer_already_is_told_nothing(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch, client: str
+) -> None:
+    answer = call_from(manager, client, monkeypatch)
+    assert manager.network.sent[0][0].reply_to == client
+    manager.network.answers[0].set_result([ANSWERED])
+    if client:
+        assert answer.result(0) is NO_REPLY
+    else:
+        # Nobody can have answered it.
+        assert isinstance(error_of(answer), exceptions.MalformedMessage)
+
+
+def test_a_client_that_could_not_be_answered_is(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = call_from(manager, "4f2a@reply_1", monkeypatch)
+    manager.network.answer(0, {"result": 1})
+    assert answer.result(0) == {"result": 1}
+    empty = call_from(manager, "4f2a@reply_1", monkeypatch)
+    manager.network.answers[1].set_result([])
+    assert isinstance(error_of(empty), exceptions.MalformedMessage)
+
+
+def test_a_client_that_monitors_its_call_hears_from_its_manager(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call_from(manager, "4f2a@reply_1", monkeypatch, monitor_seconds=5)
+    assert manager.network.sent[0][0].reply_to == ""
+
+
+def test_a_multicall_answers_for_all(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_calls, "reply_to", lambda: "4f2a@reply_1")
+    manager.calls.multicall_start({}, REQUEST, ["east", "west"], 10.0)
+    assert [message.reply_to for message, _, _ in manager.network.sent] == ["", ""]
+
+
+def test_a_cast_is_answered_when_it_is_sent(manager: Manager) -> None:
+    answer = manager.calls.cast(CONTEXT, REQUEST, 10.0, "east", "the-id")
+    ((message, _, _),) = manager.network.sent
+    assert (message.method, message.id, message.needs_response) == ("service_cast", "the-id", False)
+    assert not answer.done()
+    manager.network.answer(0)
+    assert answer.result(0) == {"result": None}
+
+
+@pytest.mark.parametrize("operation", ["call", "cast"])
+def test_what_any_cell_may_do_is_for_the_picker(manager: Manager, operation: str) -> None:
+    answer = getattr(manager.calls, operation)(CONTEXT, REQUEST, 10.0, {"requires": {"hypervisor": "kvm"}})
+    (requirements, request, ctxt, seconds), options = manager.picker.asked.get(timeout=10)
+    assert requirements.to_dict()["requires"]
+    assert (str(request), ctxt, seconds, options["is_foreign"]) == ("inventory:count", CONTEXT, 10.0, False)
+    manager.picker.answer.set_exception(exceptions.NoCellsAvailable("none", reasons={"east": "full"}))
+    error = error_of(answer)
+    assert isinstance(error, exceptions.NoCellsAvailable)
+    assert error.reasons == {"east": "full"}
+
+
+def test_what_a_picker_finds_is_the_answer(manager: Manager) -> None:
+    answer = manager.calls.call(CONTEXT, REQUEST, 10.0, {})
+    manager.picker.answer.set_result({"result": 1})
+    assert answer.result(0) == {"result": 1}
+
+
+def test_a_broadcast_below_is_one_message(manager: Manager) -> None:
+    assert manager.calls.broadcast(CONTEXT, REQUEST, "down").result(0) == {"result": []}
+    ((message, _, _),) = manager.network.sent
+    assert (message.message_type, message.method, message.kwargs) == ("broadcast", "service_cast", {"request": REQUEST})
+
+
+def test_a_broadcast_to_a_list_says_what_became_of_each(manager: Manager) -> None:
+    answer = manager.calls.broadcast(CONTEXT, REQUEST, ["east", "nowhere", "east"], "event")
+    ((message, _, _),) = manager.network.sent
+    assert message.method == "service_event"
+    assert not answer.done()
+    manager.network.answer(0)
+    (east, nowhere) = answer.result(0)["result"]
+    assert east == ("east", {"result": None})
+    assert nowhere[0] == "nowhere"
+    assert isinstance(error_of(nowhere[1]), exceptions.CellNotFound)
+    assert manager.calls.broadcast(CONTEXT, REQUEST, []).result(0) == {"result": []}
+
+
+@each(
+    ("cells_", "what"),
+    [
+        ("sideways", "cast"),
+        ("", "cast"),
+        (None, "cast"),
+        ([7], "cast"),
+        ([["east"]], "cast"),
+        ([{}], "cast"),
+        ({"a": 1}, "cast"),
+        ("down", "call"),
+        ("down", 7),
+    ],
+)
+def test_what_can_not_be_broadcast_is_an_answer(manager: Manager, cells_: Any, what: Any) -> None:
+    assert isinstance(error_of(manager.calls.broadcast(CONTEXT, REQUEST, cells_, what)), exceptions.InvalidArguments)
+    assert manager.network.sent == []
+
+
+def test_a_multicall_is_a_call_of_each(manager: Manager) -> None:
+    started = manager.calls.multicall_start(CONTEXT, REQUEST, ["east", "nowhere", "west"], 10.0)["result"]
+    assert (started["server"], started["cells"]) == ("host-1", ["east", "nowhere", "west"])
+    assert [str(message.target) for message, _, _ in manager.network.sent] == ["api!east", "api!west"]  # type: ignore[attr-defined]
+    first = manager.calls.multicall_next(CONTEXT, started["id"]).result(0)["result"]
+    assert [cell for cell, _ in first["answers"]] == ["nowhere"]
+    rest = manager.calls.multicall_next(CONTEXT, started["id"])
+    manager.network.answer(1, {"result": 1})
+    assert rest.result(0)["result"] == {"answers": [("west", {"result": 1})], "is_complete": False}
+    manager.network.answer(0, 7)
+    last = manager.calls.multicall_next(CONTEXT, started["id"]).result(0)["result"]
+    assert last["is_complete"]
+    assert isinstance(error_of(last["answers"][0][1]), exceptions.MalformedMessage)
+    assert isinstance(error_of(manager.calls.multicall_next(CONTEXT, started["id"])), exceptions.InvalidArguments)
+
+
+def test_a_multicall_that_is_stopped_or_unknown(manager: Manager) -> None:
+    started = manager.calls.multicall_start(CONTEXT, REQUEST, "down", 10.0)["result"]
+    assert manager.calls.multicall_stop(CONTEXT, started["id"]) is None
+    assert manager.calls.multicall_stop(CONTEXT, "unknown") is None
+    assert isinstance(error_of(manager.calls.multicall_next(CONTEXT, started["id"])), exceptions.InvalidArguments)
+    assert isinstance(error_of(manager.calls.multicall_next(CONTEXT, ["no", "id"])), exceptions.InvalidArguments)  # type: ignore[arg-type]
+
+
+def test_too_many_multicalls_are_refused_before_anything_is_sent(manager: Manager) -> None:
+    for _ in range(2):
+        manager.calls.multicall_start(CONTEXT, REQUEST, ["east"], 10.0)
+    refused = manager.calls.multicall_start(CONTEXT, REQUEST, ["west"], 10.0)
+    assert isinstance(error_of(refused), exceptions.ManagerBusy)
+    assert len(manager.network.sent) == 2
+
+
+def test_refusals_are_counted(manager: Manager) -> None:
+    manager.calls.call(CONTEXT, REQUEST, 10.0, "nowhere")
+    manager.calls.multicall_start(CONTEXT, REQUEST, "sideways", 10.0)
+    assert manager.counters.as_dict() == {"refused.CellNotFound": 1, "refused.InvalidArguments": 1}
+
+
+def test_its_client_knows_it_by_the_same_names() -> None:
+    assert (service_calls.NAMESPACE, service_calls.VERSION) == (
+        cells.rpc.manager_client.NAMESPACE,
+        cells.rpc.manager_client.VERSION,
+    )
+    assert ServiceCalls.target == oslo_messaging.Target(namespace="services", version="1.0")

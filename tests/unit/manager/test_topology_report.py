@@ -1,0 +1,84 @@
+"""The drawn tree: who is where, and in which state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cells import exceptions
+from cells.manager.topology_report import draw
+from cells.messages import Response
+from cells.path import CellPath
+from tests.cases import each
+
+
+def states(node: dict[str, Any]) -> dict[str, str]:
+    """Path -> state of all nodes, top first."""
+    found = {node["path"]: node["state"]}
+    for child in node["children"]:
+        found |= states(child)
+    return found
+
+
+def find(node: dict[str, Any], path: str) -> dict[str, Any]:
+    if node["path"] == path:
+        return node
+    return next(found for child in node["children"] if (found := find(child, path)))
+
+
+def test_a_single_cell() -> None:
+    assert draw(CellPath(["api"]), "unknown", [Response("api", {})]) == {
+        "name": "api",
+        "path": "api",
+        "state": "up",
+        "is_self": True,
+        "children": [],
+    }
+
+
+def test_tree_from_the_top() -> None:
+    answers = [Response("api!west"), Response("api!east!az1"), Response("api"), Response("api!east")]
+    top = draw(CellPath(["api"]), "unknown", answers)
+    assert states(top) == {"api": "up", "api!east": "up", "api!east!az1": "up", "api!west": "up"}
+    assert [child["name"] for child in top["children"]] == ["east", "west"]
+    assert find(top, "api!east!az1")["name"] == "az1"
+
+
+def test_tree_from_the_middle_has_the_cells_above() -> None:
+    top = draw(CellPath.parse("api!eu!east"), "mute", [Response("east"), Response("east!az1")])
+    assert states(top) == {"api": "unknown", "api!eu": "mute", "api!eu!east": "up", "api!eu!east!az1": "up"}
+    assert [node["path"] for node in (top, find(top, "api!eu!east")) if node["is_self"]] == ["api!eu!east"]
+
+
+@each(
+    ("error", "state"),
+    [
+        (exceptions.CellTimeout("x"), "silent"),
+        (exceptions.NeighborUnreachable("x"), "unreachable"),
+        (exceptions.NeighborBusy("x"), "unreachable"),
+        (exceptions.UnknownMethod("x"), "up"),
+        (exceptions.RemoteError("x"), "up"),
+        (exceptions.InvalidArguments("x"), "failed"),
+        (exceptions.CellNotFound("x"), "failed"),
+        (ValueError("x"), "failed"),
+    ],
+)
+def test_state_of_a_cell_that_answered_with_an_error(error: Exception, state: str) -> None:
+    top = draw(CellPath(["api"]), "unknown", [Response("api"), Response("api!east", error=error)])
+    assert states(top)["api!east"] == state
+
+
+def test_a_cell_between_that_did_not_answer_is_unknown() -> None:
+    top = draw(CellPath(["api"]), "unknown", [Response("api"), Response("api!east!az1")])
+    assert states(top)["api!east"] == "unknown"
+
+
+def test_without_any_answer_the_own_place_is_shown() -> None:
+    top = draw(CellPath.parse("api!east"), "unreachable", [])
+    assert states(top) == {"api": "unreachable", "api!east": "unknown"}
+    assert find(top, "api!east")["is_self"]
+
+
+@each("path", ["", "api!", "a b"])
+def test_one_odd_answer_does_not_hide_the_others(path: str) -> None:
+    top = draw(CellPath(["api"]), "unknown", [Response("api"), Response(path, {}), Response("api!west")])
+    assert states(top)["api!west"] == "up"

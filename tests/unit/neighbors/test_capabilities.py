@@ -1,0 +1,137 @@
+"""Capabilities and capacities: reading, adding up, and growing old."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cells import exceptions
+from cells.neighbors.capabilities import MAX_NUMBER, Reports, parse_capabilities, total, union
+from tests.cases import each
+
+QUICK = settings(max_examples=30, deadline=None)
+CAPABILITIES = st.dictionaries(st.text(max_size=3), st.lists(st.text(max_size=3), max_size=3), max_size=3)
+CAPACITIES = st.recursive(
+    st.dictionaries(st.sampled_from("ab"), st.integers(), max_size=2),
+    lambda inner: st.dictionaries(st.sampled_from("xyz"), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+def test_parse() -> None:
+    assert parse_capabilities(["hypervisor=xenserver;kvm", "os = linux ; windows;linux;", "a=b=c"]) == {
+        "hypervisor": ["kvm", "xenserver"],
+        "os": ["linux", "windows"],
+        "a": ["b=c"],
+    }
+    assert parse_capabilities([]) == {}
+
+
+@each("item", ["", "os", "=linux", "os=", " = ", "os= "])
+def test_parse_refuses_what_is_no_pair(item: str) -> None:
+    with pytest.raises(exceptions.ConfigurationError, match=r"\[cells\] capabilities has"):
+        parse_capabilities(["os=linux", item])
+
+
+def test_union() -> None:
+    assert union([{"os": ["windows", "linux"]}, {}, {"os": ["linux"], "hypervisor": ("kvm",)}]) == {
+        "hypervisor": ["kvm"],
+        "os": ["linux", "windows"],
+    }
+    assert union([]) == {}
+
+
+def test_union_takes_values_of_any_type() -> None:
+    assert union([{"cores": [4, 8]}, {"cores": ["4", None]}]) == {"cores": ["4", "8", "None"]}
+
+
+@QUICK
+@given(st.lists(CAPABILITIES, max_size=3))
+def test_union_does_not_depend_on_order_and_is_stable(many: list[dict[str, list[str]]]) -> None:
+    merged = union(many)
+    assert merged == union(reversed(many)) == union([merged])
+    assert list(merged) == sorted(merged)
+
+
+def test_total() -> None:
+    assert total(
+        [
+            {"ram_free": {"total_mb": 100, "units_by_mb": {"512": 3}}, "disk": 1},
+            {"ram_free": {"total_mb": 50, "units_by_mb": {"512": 1, "1024": 2}}, "disk": 0.5},
+            {},
+        ]
+    ) == {"ram_free": {"total_mb": 150, "units_by_mb": {"512": 4, "1024": 2}}, "disk": 1.5}
+    assert total([]) == {}
+
+
+def test_total_leaves_out_what_is_no_number() -> None:
+    assert total([{"a": "5", "b": None, "c": [1], "d": True, "e": {"f": "x"}}]) == {"e": {}}
+
+
+def test_total_changes_nothing_that_it_was_given() -> None:
+    one: dict[str, Any] = {"ram": {"mb": 1}}
+    result = total([one, {"ram": {"mb": 2}}])
+    result["ram"]["mb"] = 99
+    assert one == {"ram": {"mb": 1}}
+    alone = total([one])
+    alone["ram"]["mb"] = 99
+    assert one == {"ram": {"mb": 1}}
+
+
+@QUICK
+@given(st.lists(CAPACITIES, max_size=3))
+def test_total_does_not_depend_on_order_and_is_stable(many: list[dict[str, Any]]) -> None:
+    added = total(many)
+    assert added == total(reversed(many)) == total([added])
+
+
+def test_total_that_is_too_large_is_the_largest_there_is() -> None:
+    for one in (MAX_NUMBER, -MAX_NUMBER):
+        added = total([{"ram": one}] * 3)
+        assert added == {"ram": one} == total([added])
+
+
+def test_total_of_numbers_that_no_float_holds() -> None:
+    """Or one odd child would keep this cell from telling its parents anything."""
+    total([{"ram": 10**400}, {"ram": 1.5}])
+
+
+def test_total_of_deeply_nested_numbers() -> None:
+    nested: dict[str, Any] = {"x": 1}
+    for _ in range(2000):
+        nested = {"x": nested}
+    total([nested, nested])
+
+
+@each("text", ['{"ram": NaN}', '{"ram": Infinity}', '{"ram": 1e999}', '{"a": {"ram": -Infinity}}'])
+def test_total_can_be_sent(text: str) -> None:
+    """What has no JSON form would be refused on the way to the parents, with all other numbers."""
+    json.dumps(total([json.loads(text), {"disk": 1}]), allow_nan=False)
+
+
+def test_latest_numbers_of_each_reporter_count() -> None:
+    now = [0.0]
+    reports = Reports(10.0, lambda: now[0])
+    reports.record("one", {"ram": 1})
+    now[0] = 5.0
+    reports.record("two", {"ram": 10})
+    reports.record("two", {"ram": 20})
+    assert reports.current() == [{"ram": 1}, {"ram": 20}]
+
+
+def test_old_numbers_count_no_more() -> None:
+    now = [0.0]
+    reports = Reports(10.0, lambda: now[0])
+    reports.record("one", {"ram": 1})
+    now[0] = 5.0
+    reports.record("two", {"ram": 2})
+    now[0] = 10.0
+    assert len(reports.current()) == 2
+    now[0] = 10.5
+    assert reports.current() == [{"ram": 2}]
+    now[0] = 100.0
+    assert reports.current() == []

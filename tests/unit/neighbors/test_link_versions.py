@@ -1,0 +1,219 @@
+"""Which version is spoken with a neighbour: the lowest of what caps, and what it announced, allow; and why."""
+
+from __future__ import annotations
+
+import itertools
+
+from cells.neighbors import NeighborTable, State
+from cells.neighbors.link_versions import LinkVersion, LinkVersions
+from cells.neighbors.neighbor import Neighbor
+from cells.versions import AUTO, CURRENT, HISTORY, OLDEST
+from tests.cases import each
+
+MUTE_AFTER = 300.0
+VERSIONS = list(HISTORY)
+
+
+class Place:
+    """A cell, its neighbour east, and the clock."""
+
+    def __init__(self, global_cap: str | None = None, neighbor_cap: str | None = None) -> None:
+        self.now = 1000.0
+        self.row = Neighbor("east", "memory://bus/east", is_parent=False, version_cap=neighbor_cap)
+        self.table = NeighborTable(MUTE_AFTER, lambda: self.now)
+        self.table.replace([self.row])
+        self.versions = LinkVersions(self.table, global_cap)
+
+    def announce(self, version: object, host: str = "east-1") -> None:
+        assert self.table.record_description("east", {"version": version, "host": host})
+
+    @property
+    def spoken(self) -> str:
+        return self.versions.toward(self.row)
+
+    @property
+    def link(self) -> LinkVersion:
+        return self.versions.explain(self.row)
+
+
+def explained(global_cap: str | None, neighbor_cap: str | None, announced: str | None) -> LinkVersion:
+    place = Place(global_cap, neighbor_cap)
+    if announced is not None:
+        place.announce(announced)
+    assert place.spoken == place.link.spoken
+    return place.link
+
+
+GLOBAL, OWN = "[upgrade_levels] intercell = {}", "the cap of neighbour east, {}"
+UNREADABLE = OWN + ", can not be read and counts as 1.0"
+UNSAID = "east has not said yet what it reads"
+
+
+@each(
+    ("global_cap", "neighbor_cap", "announced", "spoken", "can_be_raised", "reason"),
+    [
+        # Nobody caps: what the neighbour reads, and the oldest as long as nobody knows.
+        (None, None, None, "1.0", False, UNSAID),
+        (None, None, "1.0", "1.0", False, "east reads no more than 1.0: upgrade it first"),
+        (None, None, "1.2", "1.2", False, "east reads no more than 1.2: upgrade it first"),
+        (None, None, "1.3", "1.3", False, ""),
+        # A cap for all.
+        ("1.0", None, "1.3", "1.0", True, GLOBAL.format("1.0") + "; east reads 1.3"),
+        ("1.2", None, "1.3", "1.2", True, GLOBAL.format("1.2") + "; east reads 1.3"),
+        ("1.2", None, "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
+        ("1.1", None, "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
+        ("1.3", None, "1.3", "1.3", False, ""),
+        # It is taken at its word as long as the neighbour is silent.
+        ("1.0", None, None, "1.0", False, UNSAID),
+        ("1.2", None, None, "1.2", False, UNSAID),
+        ("1.3", None, None, "1.3", False, ""),
+        # A cap of this neighbour, with and without one for all.
+        (None, "1.1", "1.3", "1.1", True, OWN.format("1.1") + "; east reads 1.3"),
+        (None, "stein", "1.3", "1.0", True, OWN.format("stein") + "; east reads 1.3"),
+        (None, "1.3", "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
+        ("1.2", "1.1", "1.3", "1.1", True, OWN.format("1.1") + "; east reads 1.3"),
+        ("1.1", "1.2", "1.3", "1.1", True, GLOBAL.format("1.1") + "; east reads 1.3"),
+        ("1.1", "1.1", "1.3", "1.1", True, f"{GLOBAL.format('1.1')} and {OWN.format('1.1')}; east reads 1.3"),
+        ("1.3", "1.2", "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
+        ("1.2", "1.1", None, "1.1", False, UNSAID),
+        ("1.2", "1.3", None, "1.2", False, UNSAID),
+        # Where one of the two is auto, the neighbour has to say something before more than the oldest is spoken.
+        (None, "1.2", None, "1.0", False, UNSAID),
+        ("1.2", "auto", None, "1.0", False, UNSAID),
+        ("1.2", "auto", "1.3", "1.2", True, GLOBAL.format("1.2") + "; east reads 1.3"),
+        (None, "auto", "1.2", "1.2", False, "east reads no more than 1.2: upgrade it first"),
+        (None, "auto", None, "1.0", False, UNSAID),
+        # Written by a newer release, or by hand: what every cell reads.
+        (None, "2.7", "1.3", "1.0", True, UNREADABLE.format("2.7") + "; east reads 1.3"),
+        (
+            None,
+            "2.7",
+            "1.0",
+            "1.0",
+            False,
+            f"{UNREADABLE.format('2.7')}; east reads no more than 1.0: upgrade it first",
+        ),
+        ("1.0", "2.7", "1.3", "1.0", True, f"{UNREADABLE.format('2.7')}; {GLOBAL.format('1.0')}; east reads 1.3"),
+        ("1.2", "nonsense", None, "1.0", False, f"{UNREADABLE.format('nonsense')}; {UNSAID}"),
+        ("1.2", "", "1.3", "1.0", True, UNREADABLE.format("") + "; east reads 1.3"),
+    ],
+)
+def test_the_lowest_counts(  # the columns of a table
+    global_cap: str | None,
+    neighbor_cap: str | None,
+    announced: str | None,
+    spoken: str,
+    can_be_raised: bool,
+    reason: str,
+) -> None:
+    assert explained(global_cap, neighbor_cap, announced) == LinkVersion(
+        spoken=spoken,
+        announced=announced,
+        global_cap=global_cap or AUTO,
+        neighbor_cap=neighbor_cap,
+        can_be_raised=can_be_raised,
+        reason=reason,
+    )
+
+
+@each(
+    ("global_cap", "neighbor_cap", "announced"),
+    list(itertools.product([None, *VERSIONS], [None, AUTO, *VERSIONS], VERSIONS)),
+)
+def test_no_more_is_ever_spoken_than_each_allows(
+    global_cap: str | None, neighbor_cap: str | None, announced: str
+) -> None:
+    link = explained(global_cap, neighbor_cap, announced)
+    allowed = [VERSIONS.index(cap) for cap in (global_cap, neighbor_cap, announced) if cap not in (None, AUTO)]
+    assert VERSIONS.index(link.spoken) == min(allowed)
+    assert link.can_be_raised is (link.spoken != announced)
+    assert (link.reason == "") is (link.spoken == CURRENT)
+
+
+@each(("announced", "spoken"), [("1.99", CURRENT), ("2.0", OLDEST), (None, OLDEST), ({}, OLDEST), ("1.1", "1.1")])
+def test_what_is_announced_is_read_as_far_as_this_release_knows_it(announced: object, spoken: str) -> None:
+    place = Place()
+    place.announce(announced)
+    assert (place.spoken, place.link.announced) == (spoken, spoken)
+
+
+def test_a_neighbour_that_is_upgraded_or_downgraded_is_believed_at_once() -> None:
+    place = Place()
+    spoken = []
+    for version in ("1.1", "1.3", "1.0", "1.2"):
+        place.announce(version)
+        spoken.append(place.spoken)
+    assert spoken == ["1.1", "1.3", "1.0", "1.2"]
+
+
+def test_of_several_managers_the_oldest_counts() -> None:
+    place = Place()
+    for host, version, spoken in (("a", "1.3", "1.3"), ("b", "1.1", "1.1"), ("a", "1.3", "1.1"), ("b", "1.3", "1.3")):
+        place.announce(version, host)
+        assert place.spoken == spoken
+
+
+def test_a_manager_that_is_gone_counts_until_the_mute_interval_has_passed() -> None:
+    place = Place()
+    place.announce("1.1", "old")
+    place.now += MUTE_AFTER / 2
+    place.announce("1.3", "new")
+    assert place.spoken == "1.1"
+    place.now += MUTE_AFTER / 2
+    place.announce("1.3", "new")
+    assert place.spoken == "1.1"
+    place.now += 1
+    place.announce("1.3", "new")
+    assert place.spoken == "1.3"
+
+
+def test_with_a_neighbour_that_has_fallen_silent_the_oldest_is_spoken_until_it_is_back() -> None:
+    place = Place()
+    place.announce("1.3")
+    place.now += MUTE_AFTER
+    assert place.spoken == "1.3"
+    place.now += 1
+    assert place.table.state("east") is State.MUTE
+    assert (place.spoken, place.link.announced) == (OLDEST, None)
+    assert place.link.reason == "east has not said for too long what it reads"
+    assert not place.link.can_be_raised
+    place.announce("1.3")
+    assert place.spoken == "1.3"
+
+
+def test_so_it_is_with_one_whose_broker_was_away_all_that_time() -> None:
+    """The first message that gets through may reach an older release."""
+    place = Place()
+    place.announce("1.3")
+    place.table.record_delivery("east", is_reachable=False)
+    assert place.spoken == "1.3"
+    place.now += MUTE_AFTER + 1
+    assert place.table.state("east") is State.UNREACHABLE
+    assert place.spoken == OLDEST
+
+
+@each(("announced", "spoken"), [("1.0", "1.0"), ("1.1", "1.1"), ("1.2", "1.2"), ("1.3", "1.2")])
+def test_silence_raises_nothing(announced: str, spoken: str) -> None:
+    """A cap that is a version is taken at its word, but not against what the neighbour has said itself."""
+    place = Place(global_cap="1.2")
+    place.announce(announced)
+    assert place.spoken == spoken
+    place.now += MUTE_AFTER + 1
+    assert place.spoken == place.link.spoken == spoken
+
+
+def test_a_neighbour_that_is_no_more_is_spoken_to_as_one_that_has_said_nothing() -> None:
+    place = Place()
+    place.announce("1.3")
+    place.table.replace([])
+    assert place.spoken == OLDEST
+    place.table.replace([place.row])
+    assert place.spoken == OLDEST
+
+
+def test_what_was_announced_outlives_a_change_of_the_row() -> None:
+    place = Place()
+    place.announce("1.3")
+    place.table.replace([Neighbor("east", "memory://bus/moved", is_parent=False, version_cap="1.1")])
+    assert place.spoken == "1.3"
+    assert place.versions.toward(place.table.snapshot().children["east"]) == "1.1"

@@ -1,0 +1,292 @@
+"""The table of neighbours: what changes, who was heard from when, and how each looks."""
+
+from __future__ import annotations
+
+from concurrent import futures
+from typing import Any
+
+import pytest
+
+from cells.neighbors import MAX_MANAGERS, Direction, Heard, Neighbors, NeighborTable, State
+from cells.neighbors.neighbor import Neighbor
+from cells.path import MAX_NAME_LENGTH
+
+MUTE_AFTER = 300.0
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def table(clock: Clock) -> NeighborTable:
+    return NeighborTable(MUTE_AFTER, clock)
+
+
+def row(name: str, *, is_parent: bool = False, url: str = "memory://bus/x") -> Neighbor:
+    return Neighbor(name, url, is_parent)
+
+
+def test_opposite_directions() -> None:
+    assert Direction.UP.opposite is Direction.DOWN
+    assert Direction.DOWN.opposite is Direction.UP
+    assert [Direction("up"), Direction("down")] == [Direction.UP, Direction.DOWN]
+
+
+def test_snapshot_parts_parents_and_children() -> None:
+    neighbors = Neighbors.of(iter([row("top", is_parent=True), row("a"), row("b")]))
+    assert list(neighbors.toward(Direction.UP)) == ["top"]
+    assert list(neighbors.toward(Direction.DOWN)) == ["a", "b"]
+    assert sorted(neighbors.all()) == ["a", "b", "top"]
+
+
+def test_new_table_is_empty(table: NeighborTable) -> None:
+    assert table.snapshot().all() == {}
+    assert table.living_children() == {}
+
+
+def test_replace_says_what_is_new_gone_and_different(table: NeighborTable) -> None:
+    stays, old, gone = row("stays"), row("moves"), row("gone")
+    assert table.replace([stays, old, gone]).added == (stays, old, gone)
+    moved, new = row("moves", url="memory://bus/y"), row("new")
+    changes = table.replace([stays, moved, new])
+    assert changes
+    assert changes.added == (new,)
+    assert changes.changed == (moved,)
+    assert set(changes.removed) == {old, gone}
+    assert table.snapshot() == Neighbors.of([stays, moved, new])
+
+
+def test_the_same_rows_again_are_no_change(table: NeighborTable) -> None:
+    table.replace([row("a"), row("top", is_parent=True)])
+    assert not table.replace([row("top", is_parent=True), row("a")])
+
+
+def test_a_child_that_becomes_a_parent_is_a_change(table: NeighborTable) -> None:
+    table.replace([row("a")])
+    assert table.replace([row("a", is_parent=True)]).changed == (row("a", is_parent=True),)
+    assert list(table.snapshot().parents) == ["a"]
+    assert not table.snapshot().children
+
+
+def test_an_old_snapshot_does_not_change(table: NeighborTable) -> None:
+    table.replace([row("a")])
+    before = table.snapshot()
+    table.replace([])
+    assert list(before.children) == ["a"]
+
+
+def test_what_was_heard_survives_a_change_of_the_row(table: NeighborTable) -> None:
+    table.replace([row("a")])
+    table.record("a", capabilities={"os": ["linux"]})
+    table.replace([row("a", url="memory://bus/y")])
+    assert table.state("a") is State.UP
+    assert table.living_children()["a"].capabilities == {"os": ["linux"]}
+
+
+def test_what_was_heard_is_forgotten_with_the_neighbour(table: NeighborTable) -> None:
+    table.replace([row("a")])
+    table.record("a", capabilities={"os": ["linux"]})
+    table.replace([])
+    assert table.heard("a") is None
+    table.replace([row("a")])
+    assert table.state("a") is State.UNKNOWN
+    assert table.living_children() == {}
+
+
+def test_a_stranger_is_not_recorded(table: NeighborTable) -> None:
+    assert table.record("stranger", capabilities={"os": ["linux"]}) is False
+    table.record_delivery("stranger", is_reachable=False)
+    assert table.heard("stranger") is None
+    assert table.state("stranger") is State.UNKNOWN
+
+
+def test_life_of_a_neighbour(table: NeighborTable, clock: Clock) -> None:
+    table.replace([row("a")])
+    assert table.state("a") is State.UNKNOWN
+    clock.now += 10
+    assert table.record("a") is True
+    assert table.state("a") is State.UP
+    clock.now += MUTE_AFTER
+    assert table.state("a") is State.UP
+    clock.now += 1
+    assert table.state("a") is State.MUTE
+    assert table.record("a")
+    assert table.state("a") is State.UP
+
+
+def test_a_neighbour_that_never_spoke_is_mute_after_a_while(table: NeighborTable, clock: Clock) -> None:
+    table.replace([row("a")])
+    clock.now += MUTE_AFTER
+    assert table.state("a") is State.UNKNOWN
+    clock.now += 1
+    assert table.state("a") is State.MUTE
+
+
+def test_a_reload_does_not_make_a_silent_neighbour_younger(table: NeighborTable, clock: Clock) -> None:
+    table.replace([row("a")])
+    clock.now += MUTE_AFTER + 1
+    table.replace([row("a")])
+    assert table.state("a") is State.MUTE
+
+
+def test_a_broker_that_did_not_take_the_last_message(table: NeighborTable) -> None:
+    table.replace([row("a")])
+    table.record("a")
+    table.record_delivery("a", is_reachable=False)
+    assert table.state("a") is State.UNREACHABLE
+    table.record_delivery("a", is_reachable=True)
+    assert table.state("a") is State.UP
+
+
+def test_only_children_heard_from_lately_are_living(table: NeighborTable, clock: Clock) -> None:
+    table.replace([row("top", is_parent=True), row("mute"), row("new"), row("up")])
+    for name in ("top", "mute"):
+        table.record(name)
+    clock.now += MUTE_AFTER
+    assert list(table.living_children()) == ["mute"]
+    clock.now += 1
+    table.record("top")
+    table.record("up")
+    assert list(table.living_children()) == ["up"]
+
+
+def test_record_keeps_what_was_said_before(table: NeighborTable) -> None:
+    table.replace([row("a")])
+    table.record("a", capabilities={"os": ["linux"]})
+    table.record("a", capacities={"ram": 5})
+    heard = table.heard("a")
+    assert heard is not None
+    assert (heard.capabilities, heard.capacities) == ({"os": ["linux"]}, {"ram": 5})
+
+
+def test_seconds_since(table: NeighborTable, clock: Clock) -> None:
+    clock.now = 50.0
+    assert table.seconds_since(20.0) == 30.0
+
+
+def test_readers_never_see_half_a_change(table: NeighborTable) -> None:
+    one, other = [row("a"), row("b")], [row("c"), row("d", is_parent=True)]
+    table.replace(one)
+    seen = {frozenset("ab"), frozenset("cd")}
+
+    def write() -> None:
+        for _ in range(200):
+            table.replace(other)
+            table.replace(one)
+
+    def read() -> list[frozenset[str]]:
+        for _ in range(200):
+            table.record("a")
+            table.living_children()
+            table.state("c")
+        return [frozenset(table.snapshot().all()) for _ in range(200)]
+
+    with futures.ThreadPoolExecutor(4) as pool:
+        writing = pool.submit(write)
+        reading = [pool.submit(read) for _ in range(3)]
+        writing.result(10)
+        for done in reading:
+            assert set(done.result(10)) <= seen
+
+
+def heard(table: NeighborTable, name: str = "a") -> Heard:
+    found = table.heard(name)
+    assert found is not None
+    return found
+
+
+def test_what_a_manager_says_of_its_cell_is_kept_and_shows_that_it_lives(table: NeighborTable, clock: Clock) -> None:
+    table.replace([row("a")])
+    description = {"version": "1.2", "host": "h1", "path": "api!a", "subtree": {"b": {}}}
+    clock.now += 10
+    assert table.record_description("a", description)
+    assert heard(table).description == description
+    assert (heard(table).last_seen_at, heard(table).version) == (clock.now, "1.2")
+    assert table.state("a") is State.UP
+
+
+def test_what_a_stranger_says_of_itself_is_not_kept(table: NeighborTable) -> None:
+    assert table.record_description("stranger", {"version": "1.3"}) is False
+    assert table.heard("stranger") is None
+
+
+def test_a_neighbour_that_has_said_nothing_has_no_version(table: NeighborTable) -> None:
+    table.replace([row("a")])
+    table.record("a", capabilities={"os": ["linux"]})
+    assert heard(table).version is None
+
+
+def test_the_lowest_version_of_the_managers_heard_from_lately_counts(table: NeighborTable, clock: Clock) -> None:
+    table.replace([row("a")])
+    for host, version in (("h1", "1.3"), ("h2", "1.0"), ("h3", "1.2")):
+        table.record_description("a", {"version": version, "host": host})
+        clock.now += 1
+    assert heard(table).version == "1.0"
+    assert {host: version for host, (version, _) in heard(table).versions.items()} == {
+        "h1": "1.3",
+        "h2": "1.0",
+        "h3": "1.2",
+    }
+    clock.now += MUTE_AFTER - 1
+    table.record_description("a", {"version": "1.3", "host": "h1"})
+    assert heard(table).version == "1.2"
+    clock.now += 1
+    table.record_description("a", {"version": "1.3", "host": "h1"})
+    assert (heard(table).version, list(heard(table).versions)) == ("1.3", ["h1"])
+
+
+def test_the_version_of_one_more_manager_may_be_noted_alone(table: NeighborTable, clock: Clock) -> None:
+    table.replace([row("a")])
+    description = {"version": "1.3", "host": "h1", "path": "api!a"}
+    table.record_description("a", description)
+    seen_at = clock.now
+    clock.now += 1
+    table.record_version("a", {"version": "1.1", "host": "h2", "path": "elsewhere!a"})
+    assert heard(table).version == "1.1"
+    # Where the cell is, and when it was seen, is said in the answer to a ping of its own.
+    assert (heard(table).description, heard(table).last_seen_at) == (description, seen_at)
+    clock.now += 1
+    table.record_version("a", {"version": "1.3", "host": "h2"})
+    assert heard(table).version == "1.3"
+    table.record_version("stranger", {"version": "1.3", "host": "h1"})
+    assert table.heard("stranger") is None
+
+
+@pytest.mark.parametrize("description", [{}, {"host": None}, {"host": ["x"], "version": {}}, {"version": "x" * 10_000}])
+def test_a_manager_that_does_not_say_who_it_is_or_what_it_reads(table: NeighborTable, description: Any) -> None:
+    table.replace([row("a")])
+    assert table.record_description("a", description)
+    assert heard(table).version == "1.0"
+
+
+def test_a_neighbour_can_not_make_up_managers_without_end(table: NeighborTable) -> None:
+    table.replace([row("a")])
+    for number in range(5 * MAX_MANAGERS):
+        table.record_description("a", {"version": "1.1", "host": f"{number}" * 1000})
+    assert len(heard(table).versions) <= MAX_MANAGERS
+    assert all(len(host) <= MAX_NAME_LENGTH for host in heard(table).versions)
+    assert heard(table).version == "1.1"
+
+
+def test_silence_counts_whether_the_broker_is_there_or_not(table: NeighborTable, clock: Clock) -> None:
+    table.replace([row("a")])
+    table.record("a")
+    table.record_delivery("a", is_reachable=False)
+    clock.now += MUTE_AFTER
+    assert not table.is_silent("a")
+    clock.now += 1
+    assert table.is_silent("a")
+    assert table.state("a") is State.UNREACHABLE
+    assert not table.is_silent("stranger")

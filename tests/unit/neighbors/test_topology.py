@@ -1,0 +1,188 @@
+"""What a cell knows of the tree: its own path, the cells below, and the way to a name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cells import exceptions
+from cells.neighbors import NeighborTable
+from cells.neighbors.neighbor import Neighbor
+from cells.neighbors.topology import MAX_DEPTH, Topology
+from cells.path import CellPath
+from tests.cases import each
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def row(name: str, *, is_parent: bool = False) -> Neighbor:
+    return Neighbor(name, "memory://bus/x", is_parent)
+
+
+def known(name: str, parents: Mapping[str, Any] | None = None, children: Mapping[str, Any] | None = None) -> Topology:
+    """The topology of cell ``name``; of each neighbour, what it answered to ping, or None."""
+    parents, children = parents or {}, children or {}
+    table = NeighborTable(300.0)
+    table.replace([*(row(parent, is_parent=True) for parent in parents), *map(row, children)])
+    for neighbor, description in {**parents, **children}.items():
+        if description is not None:
+            table.record(neighbor, description=description)
+    return Topology(name, table)
+
+
+@pytest.fixture
+def east() -> Topology:
+    """The middle of ``api!eu!east``, with two zones below of which one has racks."""
+    return known(
+        "east",
+        {"eu": {"path": "api!eu"}},
+        {"az1": {"subtree": {"rack": {}, "deep": {"x": {}}}}, "az2": {"subtree": {}}},
+    )
+
+
+def test_a_cell_without_parents_is_the_top() -> None:
+    assert known("api").own_paths() == [CellPath(["api"])]
+
+
+def test_own_path_goes_through_the_path_of_the_parent(east: Topology) -> None:
+    assert str(east.own_path) == "api!eu!east"
+
+
+@each(
+    "description",
+    [None, {}, {"path": None}, {"path": 5}, {"path": ""}, {"path": "a b!eu"}, {"path": "api!europe"}, {"path": ["eu"]}],
+)
+def test_a_parent_that_does_not_say_its_path_counts_as_the_top(description: Any) -> None:
+    assert str(known("east", {"eu": description}).own_path) == "eu!east"
+
+
+def test_one_path_per_parent() -> None:
+    paths = known("east", {"one": {"path": "top!one"}, "two": None}).own_paths()
+    assert [str(path) for path in paths] == ["top!one!east", "two!east"]
+
+
+def test_subtree(east: Topology) -> None:
+    assert east.subtree() == {"az1": {"rack": {}, "deep": {"x": {}}}, "az2": {}}
+
+
+@each("claimed", [None, 5, "az", ["az"], {"": {}}, True])
+def test_a_subtree_of_a_wrong_form_is_empty(claimed: Any) -> None:
+    assert known("api", children={"east": {"subtree": claimed}}).subtree() == {"east": {}}
+
+
+def test_a_subtree_is_cut_where_no_tree_is_that_deep() -> None:
+    claimed: dict[str, Any] = {}
+    for _ in range(500):
+        claimed = {"x": claimed}
+    below = known("api", children={"east": {"subtree": claimed}}).subtree()["east"]
+    depth = 0
+    while below:
+        below, depth = below["x"], depth + 1
+    assert MAX_DEPTH <= depth <= MAX_DEPTH + 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(JSON, JSON)
+def test_whatever_neighbours_claim_there_is_an_answer(path: Any, subtree: Any) -> None:
+    topology = known("east", {"eu": {"path": path}}, {"az1": {"subtree": subtree}})
+    assert topology.own_path.last == "east"
+    assert list(topology.subtree()) == ["az1"]
+    assert topology.walk_to("az1").first == "east"
+    with pytest.raises(exceptions.RoutingError):
+        topology.walk_to("nowhere-at-all")
+
+
+@each("name", ["a!b", "a b", "a\n", "\x1b[2J"])
+def test_a_subtree_holds_only_names_that_a_cell_can_have(name: str) -> None:
+    assert known("api", children={"east": {"subtree": {name: {}, "az1": {}}}}).subtree() == {"east": {"az1": {}}}
+
+
+def test_a_circle_of_parents_makes_no_path_grow_for_ever() -> None:
+    tables = {name: NeighborTable(300.0) for name in "abc"}
+    cells = {name: Topology(name, table) for name, table in tables.items()}
+    parents = {"a": "c", "b": "a", "c": "b"}
+    for name, parent in parents.items():
+        tables[name].replace([row(parent, is_parent=True)])
+    for _ in range(MAX_DEPTH):
+        for name, parent in parents.items():
+            tables[name].record(parent, description={"path": str(cells[parent].own_path)})
+    assert max(len(cell.own_path) for cell in cells.values()) <= MAX_DEPTH + 1
+
+
+@each(
+    ("text", "walk"),
+    [
+        ("east", "east"),
+        ("eu", "east!eu"),
+        ("api", "east!eu!api"),
+        ("az1", "east!az1"),
+        ("rack", "east!az1!rack"),
+        ("x", "east!az1!deep!x"),
+        ("api!eu!east", "east"),
+        ("api!eu!east!az1!rack", "east!az1!rack"),
+        ("api!eu", "east!eu"),
+        ("api!eu!west", "east!eu!west"),
+        ("api!us!west!az9", "east!eu!api!us!west!az9"),
+    ],
+)
+def test_walk(east: Topology, text: str, walk: str) -> None:
+    assert str(east.walk_to(text)) == walk
+
+
+def test_unknown_name(east: Topology) -> None:
+    with pytest.raises(exceptions.CellNotFound, match="'nowhere' is known in east") as caught:
+        east.walk_to("nowhere")
+    assert caught.value.cell == "nowhere"
+
+
+def test_path_from_another_top(east: Topology) -> None:
+    with pytest.raises(exceptions.CellNotFound, match="starts at the top of the tree, which from here is api"):
+        east.walk_to("east!az1")
+
+
+@each("text", ["", "!", "a!", "a b", "a!!b", "a\nb"])
+def test_what_is_neither_name_nor_path(east: Topology, text: str) -> None:
+    with pytest.raises(exceptions.MalformedMessage):
+        east.walk_to(text)
+
+
+def test_name_that_several_cells_have() -> None:
+    api = known("api", children={"east": {"subtree": {"az": {}}}, "west": {"subtree": {"az": {}}}})
+    with pytest.raises(exceptions.AmbiguousCell, match="give the full path") as caught:
+        api.walk_to("az")
+    assert caught.value.candidates == ["api!east!az", "api!west!az"]
+    assert str(api.walk_to("api!west!az")) == "api!west!az"
+
+
+def test_name_of_a_parent_and_of_a_cell_below_is_ambiguous() -> None:
+    middle = known("middle", {"x": None}, {"low": {"subtree": {"x": {}}}})
+    with pytest.raises(exceptions.AmbiguousCell) as caught:
+        middle.walk_to("x")
+    assert caught.value.candidates == ["x", "x!middle!low!x"]
+
+
+def test_two_parents_make_no_name_below_ambiguous() -> None:
+    shared = known("shared", {"one": None, "two": None}, {"low": None})
+    assert str(shared.walk_to("low")) == "shared!low"
+    assert str(shared.walk_to("two")) == "shared!two"
+    assert str(shared.walk_to("two!shared!low")) == "shared!low"
+    assert str(shared.walk_to("two!other")) == "shared!two!other"
+
+
+def test_a_neighbour_that_is_gone_is_no_longer_known() -> None:
+    table = NeighborTable(300.0)
+    table.replace([row("east")])
+    table.record("east", description={"subtree": {"az1": {}}})
+    topology = Topology("api", table)
+    assert str(topology.walk_to("az1")) == "api!east!az1"
+    table.replace([])
+    with pytest.raises(exceptions.CellNotFound):
+        topology.walk_to("az1")

@@ -1,0 +1,260 @@
+"""What has arrived runs here: once, in time, on a thread on which it may block; whatever happens its sender hears."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from typing import Any
+
+import pytest
+
+from cells import exceptions
+from cells.counters import Counters
+from cells.endpoints import Call, Endpoints, endpoint
+from cells.messages import BroadcastMessage, Message, Response, ResponseMessage, TargetedMessage
+from cells.neighbors import Direction
+from cells.path import CellPath
+from cells.routing.executor import Execution, too_late
+from cells.worker_threads import WorkerThreads
+from tools.polling import poll
+
+PATIENCE = 10.0
+HERE = CellPath.parse("api!east")
+
+
+class Cell:
+    """All that an endpoint of these tests needs of its cell."""
+
+    name = "east"
+
+
+class Place:
+    """An execution with endpoints of the test's own, and what they and their callers heard."""
+
+    def __init__(self, threads: int = 1, waiting: int = 10) -> None:
+        self.counters = Counters()
+        self.ran: list[Call] = []
+        self.responses: list[Response] = []
+        self.signs: list[str] = []
+        self.let_go = threading.Event()
+        self._threads = WorkerThreads(threads, waiting, "test")
+        endpoints = Endpoints([self._note(), self._note_at_once(), self._hang(), self._later(), self._exit()])
+        self.execution = Execution(endpoints, self._threads, self.counters)
+        self.execution.bind(Cell())  # type: ignore[arg-type]  # a name is all that is asked for
+
+    def _note(self) -> Callable[..., Any]:
+        @endpoint
+        def note(call: Call, fail: bool = False) -> str:
+            self.ran.append(call)
+            if fail:
+                raise exceptions.CellNotFound("There is none.", cell="west")
+            return threading.current_thread().name
+
+        return note
+
+    def _note_at_once(self) -> Callable[..., Any]:
+        @endpoint(blocks=False, accepts=("targeted", "broadcast", "response"))
+        def note_at_once(call: Call) -> str:
+            self.ran.append(call)
+            return threading.current_thread().name
+
+        return note_at_once
+
+    def _hang(self) -> Callable[..., Any]:
+        @endpoint
+        def hang(call: Call) -> None:
+            self.ran.append(call)
+            assert self.let_go.wait(PATIENCE), "The test never let go"
+
+        return hang
+
+    def _later(self) -> Callable[..., Any]:
+        @endpoint(blocks=False)
+        def later(call: Call, promise: list[futures.Future[str]]) -> futures.Future[str]:
+            call.still_working()
+            return promise[0]
+
+        return later
+
+    def _exit(self) -> Callable[..., Any]:
+        @endpoint(blocks=False)
+        def leave(_call: Call) -> None:
+            raise SystemExit(3)
+
+        return leave
+
+    def run(self, message: Message) -> None:
+        self.execution.run(message, self.responses.append, lambda: self.signs.append("working"))
+
+    def response(self, number: int = 0) -> Response:
+        """Wait for the answer to what was run."""
+        poll(lambda: len(self.responses) > number, "it is answered", timeout_seconds=PATIENCE, pause_seconds=0.002)
+        return self.responses[number]
+
+    def stop(self) -> None:
+        self.let_go.set()
+        assert self._threads.stop(PATIENCE)
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    place = Place()
+    yield place
+    place.stop()
+
+
+def message(method: str = "note", **changed: Any) -> TargetedMessage:
+    fields = {"route": HERE, "target": HERE, "direction": Direction.DOWN, "needs_response": True, **changed}
+    return TargetedMessage(method=method, **fields)
+
+
+def test_what_an_endpoint_returns_is_the_answer_of_this_cell(place: Place) -> None:
+    place.run(message("note_at_once"))
+    assert place.response() == Response("api!east", threading.current_thread().name)
+    assert place.counters.as_dict() == {}
+
+
+def test_what_may_block_runs_on_a_thread_of_its_own(place: Place) -> None:
+    place.run(message())
+    assert str(place.response().value).startswith("test")
+
+
+def test_an_endpoint_learns_what_it_was_sent(place: Place) -> None:
+    deadline = time.monotonic() + 50.0
+    context = {"user_id": "ada"}
+    place.run(message("note_at_once", context=context, deadline=deadline, traceparent="00-a-b-01"))
+    (call,) = place.ran
+    assert (call.deadline, call.traceparent, call.context_values) == (deadline, "00-a-b-01", context)
+    assert (call.route, call.message_type, call.response_to) == (HERE, "targeted", None)
+
+
+def test_what_it_raises_is_the_answer_as_well(place: Place) -> None:
+    place.run(message(kwargs={"fail": True}))
+    error = place.response().error
+    assert isinstance(error, exceptions.CellNotFound)
+    assert place.counters.as_dict() == {"failed.CellNotFound": 1}
+
+
+def test_an_endpoint_can_not_end_the_thread_that_it_runs_on(place: Place) -> None:
+    place.run(message("leave"))
+    assert "SystemExit(3)" in str(place.response().error)
+    assert place.counters.as_dict() == {"failed.Exception": 1}
+
+
+@pytest.mark.parametrize("method", ["note", "note_at_once"])
+def test_what_comes_too_late_is_not_run_and_that_is_said(
+    place: Place, method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    place.run(message(method, deadline=time.monotonic() - 0.001))
+    error = place.response().error
+    assert isinstance(error, exceptions.CellTimeout)
+    assert (error.cell, str(error)) == (
+        "api!east",
+        f"Cell api!east did not run {method}: it got there when its time was over.",
+    )
+    assert place.ran == []
+    assert place.counters.as_dict() == {"dropped.late": 1}
+    assert f"({method}) of api is not run" in caplog.text
+
+
+def test_so_it_is_with_what_waited_too_long_for_a_thread(place: Place) -> None:
+    place.run(message("hang"))
+    poll(lambda: place.ran, "the only thread is taken", pause_seconds=0.002)
+    deadline = time.monotonic() + 0.05
+    place.run(message(deadline=deadline))
+    place.run(message(deadline=deadline + 600.0))
+    poll(lambda: time.monotonic() > deadline, "its time is over", pause_seconds=0.01)
+    assert place.responses == []
+    place.let_go.set()
+    place.response(2)
+    assert [type(response.error) for response in place.responses] == [type(None), exceptions.CellTimeout, type(None)]
+    assert [call.method for call in place.ran] == ["hang", "note"]
+    assert place.counters.as_dict() == {"dropped.late": 1}
+
+
+def test_what_has_no_deadline_is_never_late(place: Place) -> None:
+    place.run(message("note_at_once", deadline=None))
+    assert place.response().error is None
+
+
+def test_the_text_for_who_waits_names_what_was_asked() -> None:
+    response = too_late(message(about="of the service inventory"), Counters())
+    assert "did not run note (of the service inventory)" in str(response.error)
+
+
+@pytest.mark.parametrize("method", ["note", "note_at_once"])
+@pytest.mark.parametrize(
+    "payload", ["", "{", "[]", "null", '{"ctxt": {}}', '{"method_kwargs": 5}', '{"method_kwargs": {}, "ctxt": []}']
+)
+def test_a_payload_that_can_not_be_read_is_an_error_for_its_sender(place: Place, method: str, payload: str) -> None:
+    place.run(message(method).but(payload=payload))
+    assert isinstance(place.response().error, exceptions.MalformedMessage)
+    assert place.response().cell == "api!east"
+    assert place.ran == []
+    assert place.counters.as_dict() == {"rejected.MalformedMessage": 1}
+
+
+def test_a_payload_is_read_before_it_is_run(place: Place) -> None:
+    place.run(message("note_at_once").but(payload='{"method_kwargs": {}, "ctxt": {"user_id": "ada"}}'))
+    assert place.response().error is None
+    assert place.ran[0].context_values == {"user_id": "ada"}
+
+
+def test_an_unknown_method_is_an_error_for_its_sender(place: Place) -> None:
+    place.run(message("no_such"))
+    assert isinstance(place.response().error, exceptions.UnknownMethod)
+
+
+def test_what_comes_twice_by_one_way_runs_once_and_is_answered_once(place: Place) -> None:
+    came = message("note_at_once")
+    for _ in range(3):
+        place.run(came)
+    assert len(place.ran) == len(place.responses) == 1
+    assert place.counters.as_dict() == {"dropped.duplicate": 2}
+
+
+@pytest.mark.parametrize(
+    "came",
+    [
+        BroadcastMessage(method="note_at_once", route=CellPath(["east"]), direction=Direction.DOWN),
+        ResponseMessage(method="note_at_once", route=HERE, target=HERE, direction=Direction.UP, answers="m"),
+    ],
+    ids=["of this cell", "an answer"],
+)
+def test_what_does_no_harm_twice_is_not_looked_at(place: Place, came: Message) -> None:
+    for _ in range(2):
+        place.run(came)
+    assert len(place.ran) == 2
+    assert place.counters.as_dict() == {}
+
+
+def test_what_finds_no_room_is_an_error_for_its_sender() -> None:
+    place = Place(threads=1, waiting=1)
+    try:
+        place.run(message("hang"))
+        poll(lambda: place.ran, "the only thread is taken", pause_seconds=0.002)
+        place.run(message())
+        place.run(message())
+        assert isinstance(place.response().error, exceptions.ManagerBusy)
+        assert place.counters.as_dict() == {"refused.ManagerBusy": 1}
+    finally:
+        place.stop()
+
+
+def test_an_endpoint_may_answer_later_and_say_until_then_that_it_works(place: Place) -> None:
+    promise: futures.Future[str] = futures.Future()
+    place.run(message("later", kwargs={"promise": [promise]}))
+    assert (place.responses, place.signs) == ([], ["working"])
+    promise.set_result("done")
+    assert place.response() == Response("api!east", "done")
+
+
+def test_what_it_fails_with_later_is_the_answer(place: Place) -> None:
+    promise: futures.Future[str] = futures.Future()
+    place.run(message("later", kwargs={"promise": [promise]}))
+    promise.set_exception(exceptions.CellNotFound("gone", cell="x"))
+    assert isinstance(place.response().error, exceptions.CellNotFound)
+    assert place.counters.as_dict() == {"failed.CellNotFound": 1}

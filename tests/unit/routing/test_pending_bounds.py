@@ -1,0 +1,65 @@
+"""What a neighbour may claim of those who answer has bounds."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+
+from cells.routing import pending
+from tests.unit.routing.test_pending_growing import Broadcast, answers
+
+#: What one message may cost at most, far below what it would make if nothing bounded it.
+PEAK_BYTES = 20_000_000
+
+
+@pytest.fixture(params=[False, True], ids=["gathered", "streamed"])
+def one(request: pytest.FixtureRequest) -> Iterator[Broadcast]:
+    one = Broadcast("east", streams=bool(request.param))
+    yield one
+    one.table.stop()
+
+
+def test_nobody_can_make_a_call_wait_for_cells_without_end(one: Broadcast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "MAX_PARTS", 10)
+    for number in range(5):
+        assert one.add(f"east!liar{number}", *(str(made_up) for made_up in range(1000)))
+        assert one.announce("east", *(f"{number}/{made_up}" for made_up in range(1000)))
+    for number in range(5, 10):
+        assert one.add(f"east!liar{number}")
+    # It knows ten that have answered by now, and takes no more.
+    assert not one.add("east!eleventh")
+    one.pass_deadline()
+    assert len(one.completed) == 1
+    given = answers(one)
+    assert len(given) <= 20
+    assert {f"east!liar{number}" for number in range(10)} | {"no east"} <= set(given)
+
+
+def test_names_below_a_long_way_cost_next_to_nothing(one: Broadcast) -> None:
+    """Few bytes that make many large texts: each name is short, the way to who names it is not."""
+    far = "!".join(["east", *("x" * 255 for _ in range(400))])
+    names = [str(number) for number in range(10_000)]
+    tracemalloc.start()
+    try:
+        one.announce(far, *names)
+        one.add(far, *names)
+        # As far as a way may go, it is of no use to go on.
+        one.announce(far[: pending.MAX_PART_LENGTH], *names)
+        assert tracemalloc.get_traced_memory()[1] < PEAK_BYTES
+    finally:
+        tracemalloc.stop()
+    assert one.add("east")
+    assert len(one.completed) == 1
+    assert answers(one) == ["east"]
+
+
+def test_a_way_is_taken_up_to_its_greatest_length(one: Broadcast) -> None:
+    longest = "east!" + "x" * (pending.MAX_PART_LENGTH - 5)
+    assert one.add(longest)
+    assert not one.add(longest + "x")
+    assert one.announce("east", longest[5:], longest[5:] + "x")
+    assert one.add("east")
+    assert len(one.completed) == 1
+    assert answers(one) == [longest, "east"]

@@ -1,0 +1,201 @@
+"""The allow-list: what it lets pass, and that nothing gets around it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cells import exceptions
+from cells.services.allow_list import AllowedServices
+from cells.services.request import ServiceRequest
+from tests.cases import each
+
+EXCHANGE = "nova"
+OWN_TOPICS = ("cells", "cells.intercell")
+
+
+def may(patterns: str, topic: str = "inventory", method: str = "count", **others: Any) -> bool:
+    allowed = AllowedServices(patterns.split(), EXCHANGE, OWN_TOPICS)
+    try:
+        allowed.check(ServiceRequest(topic=topic, method=method, **others), "east")
+    except exceptions.ServiceNotAllowed:
+        return False
+    return True
+
+
+def test_by_default_nothing_may_be_called() -> None:
+    with pytest.raises(exceptions.ServiceNotAllowed) as caught:
+        AllowedServices([], EXCHANGE).check(ServiceRequest(topic="inventory", method="count"), "east")
+    assert caught.value.cell == "east"
+    assert "[cells] allowed_services = inventory:count" in str(caught.value)
+
+
+@each(
+    "patterns",
+    [
+        "*",
+        "inventory",
+        "inv*",
+        "inventory:count",
+        "inventory:c?unt",
+        "*:count",
+        "nova/inventory",
+        "n*/*:count",
+        "a b inventory",
+    ],
+)
+def test_a_pattern_lets_it_pass(patterns: str) -> None:
+    assert may(patterns, exchange="nova")
+
+
+@each(
+    "patterns",
+    [
+        "inventor",
+        "nventory",
+        "Inventory",
+        "inventory:COUNT",
+        "inventory:coun",
+        "inventory:get_*",
+        "glance/inventory",
+        "inventory.count",
+        "nova/inventory:delete",
+    ],
+)
+def test_a_pattern_for_something_else_does_not(patterns: str) -> None:
+    assert not may(patterns, exchange="nova")
+
+
+@each("patterns", ["inventory", "*", "nova/inventory", "gl?nce/*:get"])
+def test_another_exchange_has_to_be_named(patterns: str) -> None:
+    assert not may(patterns, exchange="glance")
+
+
+@each("patterns", ["glance/inventory", "*/inventory", "*/*", "gl*/*:count"])
+def test_another_exchange_that_is_named(patterns: str) -> None:
+    assert may(patterns, exchange="glance")
+
+
+def test_what_an_operator_has_to_write_names_another_exchange() -> None:
+    request = ServiceRequest(topic="inventory", method="count", exchange="glance")
+    with pytest.raises(exceptions.ServiceNotAllowed, match="allowed_services = glance/inventory:count"):
+        AllowedServices(["*"], EXCHANGE).check(request, "east")
+
+
+def test_a_namespace_is_part_of_the_method() -> None:
+    assert may("inventory:admin.reset", method="reset", namespace="admin")
+    assert may("inventory:admin.*", method="reset", namespace="admin")
+    assert not may("inventory:reset", method="reset", namespace="admin")
+    assert not may("inventory:admin.reset", method="reset")
+    assert may("inventory:a.b.reset", method="reset", namespace="a.b")
+    assert may("inventory:*.reset", method="reset", namespace="admin")
+    assert not may("inventory:*.reset", method="reset")
+
+
+def test_a_wildcard_for_methods_leads_into_no_namespace() -> None:
+    assert may("inventory:get_*", method="get_all")
+    assert not may("inventory:get_*", method="delete", namespace="get_rid_of")
+    assert not may("inventory:get_*", method="get_all", namespace="admin")
+    assert not may("inventory:admin.*", method="delete", namespace="admin.secret")
+    for patterns in ("inventory", "inventory:*"):
+        assert may(patterns, method="reset", namespace="admin")
+
+
+def test_a_request_without_an_exchange_is_for_that_of_the_manager() -> None:
+    assert may("inventory", exchange=None)
+    assert may("nova/inventory", exchange=None)
+    assert not may("glance/inventory", exchange=None)
+
+
+@each(
+    "names",
+    [
+        {"topic": "secret/inventory"},
+        {"topic": "inventory:secret"},
+        {"topic": "inventory\nsecret"},
+        {"topic": "inventory:count/inventory", "method": "drop"},
+        {"topic": "secret", "exchange": "inventory:/"},
+        {"topic": "secret", "exchange": "x/inventory:count"},
+        {"topic": "secret", "method": "x/inventory:count"},
+        {"topic": "secret", "method": "count", "namespace": "x/inventory:count"},
+        {"method": "drop:count"},
+        {"method": "drop\ncount"},
+    ],
+    ids=str,
+)
+def test_no_character_in_a_name_gets_around_it(names: dict[str, str]) -> None:
+    assert not may("inventory:count", **names)
+
+
+def test_what_names_look_like_in_unicode_is_not_what_they_are() -> None:
+    assert not may("inventory", topic="\uff49nventory")
+    assert not may("größe", topic="gro\u0308ße")
+    assert may("größe", topic="größe")
+
+
+def test_brackets_in_a_topic_are_nothing_special() -> None:
+    assert may("inventory", topic="inventory")
+    assert not may("inventory", topic="[i]nventory")
+    assert may("a[[]b", topic="a[b")
+    # In a pattern they are: as in names of files.
+    assert may("inventory[12]", topic="inventory2")
+
+
+@each(
+    ("topic", "server"),
+    [
+        ("cells", None),
+        ("cells", "host"),
+        ("cells.intercell", None),
+        ("cells.intercell.targeted", None),
+        ("cells.fanout-consumers", None),
+        ("cells.intercell", "targeted"),
+    ],
+)
+def test_the_managers_own_topics_are_for_nobody(topic: str, server: str | None) -> None:
+    assert not may("* cells cells.*", topic=topic, server=server)
+    with pytest.raises(exceptions.ServiceNotAllowed, match="for its own services"):
+        AllowedServices(["*"], EXCHANGE, OWN_TOPICS).check(
+            ServiceRequest(topic=topic, method="m", server=server), "east"
+        )
+
+
+def test_a_server_name_with_a_dot_does_not_lead_to_the_managers_topics() -> None:
+    own = AllowedServices(["*"], EXCHANGE, ["a.b.c"])
+    for topic, server in (("a", "b.c"), ("a.b", "c"), ("a", "b.c.targeted")):
+        with pytest.raises(exceptions.ServiceNotAllowed):
+            own.check(ServiceRequest(topic=topic, method="m", server=server), "east")
+
+
+def test_a_topic_that_only_starts_like_one_of_the_managers_is_another_one() -> None:
+    assert may("*", topic="cellsx")
+    assert may("*", topic="cell", server="s")
+
+
+@each(
+    "pattern",
+    [
+        "",
+        " ",
+        ":count",
+        "nova/",
+        "/inventory",
+        "nova/:count",
+        "/",
+        "inventory:",
+        "nova/inventory:",
+        "inventory compute",
+    ],
+)
+def test_a_pattern_that_can_not_be_meant_is_a_configuration_error(pattern: str) -> None:
+    with pytest.raises(exceptions.ConfigurationError, match="allowed_services"):
+        AllowedServices([pattern], EXCHANGE)
+
+
+def test_a_refusal_of_long_names_is_short() -> None:
+    with pytest.raises(exceptions.ServiceNotAllowed) as caught:
+        AllowedServices([], EXCHANGE).check(
+            ServiceRequest(topic="t" * 255, method="m" * 255, namespace="n" * 255), "east"
+        )
+    assert len(str(caught.value)) < 2000

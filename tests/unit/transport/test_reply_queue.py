@@ -1,0 +1,77 @@
+"""What is put on a client's queue is what its server would have put there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import oslo_messaging
+import pytest
+from oslo_messaging._drivers import common as rpc_common
+
+from cells.transport import reply_queue
+from cells.transport.reply_address import ReplyAddress
+
+
+class Broker:
+    """Stands for a transport, its driver and a connection of that."""
+
+    def __init__(self) -> None:
+        self._driver = self
+        self.sent: list[dict[str, Any]] = []
+
+    @contextlib.contextmanager
+    def _get_connection(self, purpose: str, retry: int) -> Iterator[Broker]:
+        assert (purpose, retry) == (rpc_common.PURPOSE_SEND, 1)
+        yield self
+
+    def topic_send(self, **what: Any) -> None:
+        self.sent.append(what)
+
+
+@pytest.mark.parametrize("request_id", ["4f2a", '4", "result": "another'])
+def test_an_answer_is_in_the_form_of_oslo_messaging(request_id: str) -> None:
+    broker = Broker()
+    for _ in range(2):
+        reply_queue.put(broker, ReplyAddress(request_id, "reply_1"), '{"disk": [1, 2.5, null]}')
+    sent = broker.sent[0]
+    assert (sent["exchange_name"], sent["topic"], sent["retry"]) == ("", "reply_1", 1)
+    assert sent["transport_options"].at_least_once
+    first, second = (rpc_common.deserialize_msg(one["msg"]) for one in broker.sent)
+    # Two answers are never taken for one that came twice.
+    assert first.pop("_unique_id") != second.pop("_unique_id")
+    assert first == {
+        "result": {"disk": [1, 2.5, None]},
+        "failure": None,
+        "ending": True,
+        "_msg_id": request_id,
+    }
+
+
+def test_the_envelope_is_that_of_oslo_messaging() -> None:
+    broker = Broker()
+    reply_queue.put(broker, ReplyAddress("4f2a", "reply_1"), "1")
+    assert broker.sent[0]["msg"].keys() == rpc_common.serialize_msg({}).keys()
+    assert json.loads(broker.sent[0]["msg"]["oslo.message"])["result"] == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "is_reached"),
+    [
+        ("rabbit://user:secret@host/a", True),
+        ("rabbit+foo://host", True),
+        ("zmq:///", False),
+        ("zmq+ipc:///run/east", False),
+        ("fake://", False),
+        ("memory://bus/east", False),
+    ],
+)
+def test_clients_have_a_queue_on_rabbitmq_alone(url: str, is_reached: bool) -> None:
+    assert reply_queue.is_reached_by(url) is is_reached
+
+
+def test_oslo_messaging_still_has_what_is_used_of_it() -> None:
+    assert oslo_messaging.TransportOptions(at_least_once=True).at_least_once
+    assert rpc_common._RPC_ENVELOPE_VERSION == "2.0"
