@@ -15,7 +15,7 @@ ONE_HOP_BEFORE, TWO_HOPS_BEFORE = 2.42, 3.58
 
 
 def rows(run: Run) -> list[Row]:
-    """Neighbours that speak the newest version, as they do by themselves."""
+    """Neighbors that speak the newest version, as they do by themselves."""
     speeds = _measure(run, {})
     return [
         latency_row("plain oslo.messaging call (the unit)", speeds, "plain"),

@@ -29,7 +29,7 @@ class Footprint:
     start_seconds: list[float]
     idle_rss_mb: float
     neighbors_rss_mb: float
-    #: connections with its own broker alone, and once it has introduced itself to its neighbours
+    #: connections with its own broker alone, and once it has introduced itself to its neighbors
     idle_connections: int
     neighbors_connections: int
 
@@ -47,13 +47,13 @@ def rows(run: Run) -> list[Row]:
     return [
         Row("memory of an idle manager", 1, "resident", costs.idle_rss_mb, " MB", Aim("<=", 100, " MB")),
         Row("from exec to ready", starts, start, usual, " s", Aim("<=", 2, " s")),
-        Row(f"memory that {NEIGHBORS} neighbours add", 1, memory, growth, " MB", Aim("<", 20, " MB")),
-        Row(f"connections that {NEIGHBORS} neighbours add", 1, links, connections, "", Aim("<=", 0, "")),
+        Row(f"memory that {NEIGHBORS} neighbors add", 1, memory, growth, " MB", Aim("<", 20, " MB")),
+        Row(f"connections that {NEIGHBORS} neighbors add", 1, links, connections, "", Aim("<=", 0, "")),
     ]
 
 
 def measure(place: Path, url: str, neighbor_url: str, starts: int) -> Footprint:
-    """Start a manager ``starts`` times, then give the last one 1,000 neighbours.
+    """Start a manager ``starts`` times, then give the last one 1,000 neighbors.
 
     :param neighbor_url: a broker where nobody consumes
     """
@@ -66,7 +66,7 @@ def measure(place: Path, url: str, neighbor_url: str, starts: int) -> Footprint:
         idle_kb, idle_connections = _settled_rss_kb(manager), len(manager.connections())
         _register(manager.config_file, neighbor_url)
         manager.hup()
-        poll(lambda: _is_introduced(manager), f"{NEIGHBORS} neighbours were told", 300.0, pause_seconds=0.5)
+        poll(lambda: _is_introduced(manager), f"{NEIGHBORS} neighbors were told", 300.0, pause_seconds=0.5)
         full_kb = _settled_rss_kb(manager)
         poll(lambda: len(manager.connections()) <= idle_connections, "links are closed again", 120.0)
         return Footprint(start_seconds, idle_kb / 1024, full_kb / 1024, idle_connections, len(manager.connections()))
@@ -85,13 +85,13 @@ def _register(config_file: Path, neighbor_url: str) -> None:
     # What "cells neighbor create" does, without starting it a thousand times.
     database = api.Database(conf.load([config_file]))
     for number in range(NEIGHBORS):
-        # Links are kept per URL: an option that changes nothing gives each neighbour one of its own.
+        # Links are kept per URL: an option that changes nothing gives each neighbor one of its own.
         url = f"{neighbor_url}?rabbit_interval_max={number + 30}"
         database.create(Neighbor(name=f"child{number}", transport_url=url, is_parent=False))
 
 
 def _is_introduced(manager: ManagerProcess) -> bool:
-    """Whether it has tried to send each neighbour the two messages of an introduction."""
+    """Whether it has tried to send each neighbor the two messages of an introduction."""
     answer = manager.cells("status", "-f", "json")
     if answer.returncode:
         return False

@@ -2,7 +2,7 @@
 
 Both sides have the same broker, a node of the benchmark's own, and the same messages
 of 1 KiB.  For the shovel each is one message of AMQP; for the relay they wait as a
-neighbour sends them that is under load: many in a cast.  The relay is started when all
+neighbor sends them that is under load: many in a cast.  The relay is started when all
 of them wait.  Both clocks run from the moment when the first message is taken from the
 queue; the shovel's stops when all wait in the other queue, the relay's when the
 endpoint has been called for all of them, each once.

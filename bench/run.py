@@ -13,7 +13,7 @@ from tools.broker_node import BrokerNode
 
 
 class LeftOut(Exception):
-    """Raised by a part that can not be measured on this machine; the message says why."""
+    """Raised by a part that cannot be measured on this machine; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Run:
     def many_connections(self, count: int) -> Iterator[list[str]]:
         """Transport URLs for what opens more connections than one should take from somebody else's RabbitMQ.
 
-        On a node of the benchmark's own, unless this machine can not start one.
+        On a node of the benchmark's own, unless this machine cannot start one.
         """
         names = [f"bench-{number}" for number in range(count)]
         if not broker_node.is_installed():

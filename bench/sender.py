@@ -1,4 +1,4 @@
-"""What a neighbour leaves in a cell's intercell queue: made by the code that neighbours send with."""
+"""What a neighbor leaves in a cell's intercell queue: made by the code that neighbors send with."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
     CellsError
     ├── ConfigurationError        the operator has to change a setting
     │   └── PluginError           an entry point does not load
-    ├── RoutingError              the message can not get there
+    ├── RoutingError              the message cannot get there
     │   ├── CellNotFound
     │   ├── AmbiguousCell
     │   ├── RoutingInconsistency
@@ -37,7 +37,7 @@
     ├── ManagerStopping           the manager goes down before the answer came
     ├── RemoteError               an error of a class that may not be rebuilt
     ├── MatchMakerException       no server of that name is registered, where no broker knows
-    ├── SandboxError              a tree of cells on this machine can not be set up or found
+    ├── SandboxError              a tree of cells on this machine cannot be set up or found
     ├── NeighborError             what an operator asks of the registry
     │   ├── NeighborNotFound
     │   ├── NeighborExists
@@ -86,7 +86,7 @@ class PluginError(ConfigurationError):
 
 
 class RoutingError(CellsError):
-    """Base of the errors of a message that can not reach its target."""
+    """Base of the errors of a message that cannot reach its target."""
 
 
 class CellNotFound(RoutingError):
@@ -131,11 +131,11 @@ class DeliveryError(CellsError):
 
 
 class NeighborUnreachable(DeliveryError):
-    """Raised when the neighbour's broker is down, refuses, or does not answer in time."""
+    """Raised when the neighbor's broker is down, refuses, or does not answer in time."""
 
 
 class NeighborBusy(DeliveryError):
-    """Raised when too many messages wait for this neighbour already."""
+    """Raised when too many messages wait for this neighbor already."""
 
 
 class ManagerGone(DeliveryError):
@@ -143,7 +143,7 @@ class ManagerGone(DeliveryError):
 
 
 class ClientGone(DeliveryError):
-    """Raised when an answer can not be sent straight to the client that waits for it: its queue is not there."""
+    """Raised when an answer cannot be sent straight to the client that waits for it: its queue is not there."""
 
 
 class ServiceUnreachable(DeliveryError):
@@ -151,7 +151,7 @@ class ServiceUnreachable(DeliveryError):
 
 
 class MessageError(CellsError):
-    """Base of the errors of a message that can not be read or carried out."""
+    """Base of the errors of a message that cannot be read or carried out."""
 
 
 class MalformedMessage(MessageError):
@@ -246,23 +246,23 @@ class MatchMakerException(CellsError):
 
 
 class SandboxError(CellsError):
-    """Raised when a sandbox can not be set up, is not there, or is in the way."""
+    """Raised when a sandbox cannot be set up, is not there, or is in the way."""
 
 
 class NeighborError(CellsError):
-    """Base of the errors of the registry of neighbours."""
+    """Base of the errors of the registry of neighbors."""
 
 
 class NeighborNotFound(NeighborError):
-    """Raised when no neighbour of that name is registered."""
+    """Raised when no neighbor of that name is registered."""
 
 
 class NeighborExists(NeighborError):
-    """Raised when a neighbour of that name is registered already."""
+    """Raised when a neighbor of that name is registered already."""
 
 
 class InvalidNeighbor(NeighborError):
-    """Raised when what shall be registered can not work: a bad name, URL or weight."""
+    """Raised when what shall be registered cannot work: a bad name, URL or weight."""
 
 
 class DatabaseError(CellsError):
@@ -270,7 +270,7 @@ class DatabaseError(CellsError):
 
 
 class DatabaseUnavailable(DatabaseError):
-    """Raised when the database can not be reached."""
+    """Raised when the database cannot be reached."""
 
 
 class SchemaOutdated(DatabaseError):

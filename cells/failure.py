@@ -50,7 +50,7 @@ def to_json(error: BaseException, *, with_traceback: bool = True) -> str:
 def _text(error: BaseException) -> str:
     try:
         return str(getattr(error, "message", None) or error)
-    except Exception:  # an error that can not say what it is must still get to the caller
+    except Exception:  # an error that cannot say what it is must still get to the caller
         return f"an error of class {type(error).__name__} that has no text"
 
 
@@ -72,7 +72,7 @@ def from_json(text: object, allowed_modules: Collection[str]) -> Exception:
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
-        return exceptions.RemoteError(f"An error that can not be read: {text!r:.200}", value=f"{text!r:.200}")
+        return exceptions.RemoteError(f"An error that cannot be read: {text!r:.200}", value=f"{text!r:.200}")
     name, module = str(data.get("class")), str(data.get("module"))
     message = str(data.get("message"))
     if module in allowed_modules:

@@ -20,7 +20,7 @@ MAX_LENGTH = 2000
 #: Characters of the longest path that is remembered once it is read.
 MAX_REMEMBERED_LENGTH = 1024
 
-#: Where the name of a neighbour is expected: whichever it is.  No cell can have this name.
+#: Where the name of a neighbor is expected: whichever it is.  No cell can have this name.
 ANY_NEIGHBOR = SEPARATOR
 
 

@@ -1,6 +1,6 @@
 """A plug-in that an option or a row names: found among entry points, made, and checked for what it is.
 
-Drivers to neighbours and MatchMakers are such.  One that does not load is an error with a name, never a
+Drivers to neighbors and MatchMakers are such.  One that does not load is an error with a name, never a
 silent skip.
 """
 
@@ -44,7 +44,7 @@ class Kind(Generic[T]):
             raise
         except Exception as error:  # of a constructor of any kind
             raise exceptions.PluginError(
-                f"The {self.noun} {name!r} can not be made: {type(error).__name__}: {error}."
+                f"The {self.noun} {name!r} cannot be made: {type(error).__name__}: {error}."
             ) from error
         if not isinstance(made, self.base):
             raise exceptions.PluginError(
@@ -54,5 +54,5 @@ class Kind(Generic[T]):
 
     def _refuse(self, _manager: object, entry_point: object, error: BaseException) -> None:
         raise exceptions.PluginError(
-            f"The {self.noun} {getattr(entry_point, 'name', entry_point)!r} can not be loaded: {error}."
+            f"The {self.noun} {getattr(entry_point, 'name', entry_point)!r} cannot be loaded: {error}."
         ) from error

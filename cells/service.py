@@ -254,7 +254,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         self.counters.count("start_failed", type(problem).__name__)
         if self._transport is not None and is_brokerless(self._conf.transport_url):
             LOG.error(
-                "The manager can not serve its cell, the next try is in %d s: %s.",
+                "The manager cannot serve its cell, the next try is in %d s: %s.",
                 RETRY_SECONDS,
                 str(problem).rstrip("."),
             )
@@ -332,7 +332,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         self._is_stopped.wait()
 
     def reset(self) -> None:
-        """SIGHUP: look at the neighbours now, not at the next interval."""
+        """SIGHUP: look at the neighbors now, not at the next interval."""
         self.loader.load(is_asked=True)
         self.cell.announce()
 
@@ -347,7 +347,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
                 self.drivers.get(row.driver)
             except exceptions.PluginError as error:
                 self.counters.count("refused", "PluginError")
-                LOG.error("Cell %s can not be reached: %s", row.name, error.message)  # noqa: TRY400  # one line
+                LOG.error("Cell %s cannot be reached: %s", row.name, error.message)  # noqa: TRY400  # one line
         if self._is_ready:
             self.cell.tell_if_moved()
         if self._is_ready and (changes.added or changes.changed):

@@ -1,7 +1,7 @@
 """The versions of the inter-cell API: the one place where they are declared.
 
 Each is listed with what it adds and what is done instead under a lower cap, so
-that a cap means something: one for all neighbours (``[upgrade_levels] intercell``),
+that a cap means something: one for all neighbors (``[upgrade_levels] intercell``),
 one for each of them (``cells neighbor set --version-cap``).  The history in the docs
 is made from it.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cells import exceptions
 
-#: As a cap: whatever the neighbour has announced that it can read.
+#: As a cap: whatever the neighbor has announced that it can read.
 AUTO = "auto"
 
 #: What a link must speak for a feature of messages.
@@ -112,7 +112,7 @@ def read_cap(cap: str) -> str:
 
 
 def resolve_cap(cap: str | None) -> str | None:
-    """The version that ``[upgrade_levels] intercell`` stands for; None if each neighbour decides.
+    """The version that ``[upgrade_levels] intercell`` stands for; None if each neighbor decides.
 
     :raises cells.exceptions.ConfigurationError: it stands for none
     """

@@ -1,6 +1,6 @@
 """A real ``cells-manager`` with a configuration of its own, and the ``cells`` command beside it.
 
-Started, signalled, measured and stopped from outside, as an operator would: the
+Started, signaled, measured and stopped from outside, as an operator would: the
 demo, the integration tests and the benchmark know a manager by its process, its log
 file and what ``cells`` says of it, and by nothing else.
 """
@@ -54,7 +54,7 @@ class ManagerProcess:
 
     :param directory: where the configuration, the log and the SQLite database go
     :param transport_url: the broker of the cell, or what stands for one
-    :param neighbor_url: the transport URL that its neighbours use, if not the same
+    :param neighbor_url: the transport URL that its neighbors use, if not the same
     :param host: needed where a cell has several managers
     :param connection: database URL, a file in ``directory`` by default
     :param options: further options, ``{"cells": {"call_timeout": 5}}``
@@ -129,7 +129,7 @@ class ManagerProcess:
         self.succeed("db", "sync")
 
     def add_neighbor(self, name: str, kind: str, transport_url: str) -> None:
-        """Register a neighbour; ``kind`` is parent or child."""
+        """Register a neighbor; ``kind`` is parent or child."""
         self.succeed("neighbor", "create", name, "--type", kind, "--transport-url", transport_url)
 
     def link_child(self, child: ManagerProcess) -> None:
@@ -178,7 +178,7 @@ class ManagerProcess:
         self.running.send_signal(number)
 
     def hup(self) -> None:
-        """Have it look for changed neighbours now."""
+        """Have it look for changed neighbors now."""
         self.signal(signal.SIGHUP)
 
     def kill9(self) -> None:

@@ -27,7 +27,7 @@ REQUEST_TIMEOUT_SECONDS = 60.0
 
 
 class BrokerError(Exception):
-    """Raised when the broker can not be used; the message says what to do."""
+    """Raised when the broker cannot be used; the message says what to do."""
 
 
 class VirtualHosts:

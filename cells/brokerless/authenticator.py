@@ -49,7 +49,7 @@ class Authenticator:
     def start(self) -> None:
         """Read the keys, and decide from now on.  Does nothing if it runs.
 
-        :raises cells.exceptions.ConfigurationError: the keys can not be read, or
+        :raises cells.exceptions.ConfigurationError: the keys cannot be read, or
             something else decides in this context
         """
         with self._lock:
@@ -93,7 +93,7 @@ class Authenticator:
     def allows(self, key: bytes) -> bool:
         """Whether a peer with that public key (Z85) may connect.
 
-        :raises cells.exceptions.ConfigurationError: the keys can not be read
+        :raises cells.exceptions.ConfigurationError: the keys cannot be read
         """
         if self._store.fingerprint() != self._fingerprint:
             self._read_keys()
@@ -135,7 +135,7 @@ class Authenticator:
             status, text = self._decide(request)
         except exceptions.CellsError as error:
             self._refusals.failed(str(error))
-            status, text = _FAILED, b"The keys can not be read"
+            status, text = _FAILED, b"The keys cannot be read"
         except Exception:
             LOG.exception("A peer was refused because deciding on it failed")
             status, text = _FAILED, b"Internal error"

@@ -244,5 +244,5 @@ def _knock(endpoint: str, timeout_seconds: float) -> None:
                 knocking.connect(endpoint.removeprefix(addresses.IPC))
         else:
             sockets.create_connection(addresses.split_tcp(endpoint), timeout_seconds).close()
-    except (OSError, UnicodeError) as error:  # UnicodeError: a name that can not be one
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
         raise PeerUnreachable(getattr(error, "strerror", None) or str(error)) from None

@@ -18,7 +18,7 @@ def secure_server(socket: zmq.Socket[bytes], store: KeyStore) -> None:
     To be called before ``bind``.  As long as no Authenticator of the socket's
     context runs, every peer is refused.
 
-    :raises cells.exceptions.ConfigurationError: the cell's own key can not be used
+    :raises cells.exceptions.ConfigurationError: the cell's own key cannot be used
     """
     public, secret = store.own()
     socket.curve_publickey = public
@@ -38,7 +38,7 @@ def secure_client(socket: zmq.Socket[bytes], store: KeyStore, peer: str | None =
 
     :param peer: name under which the server's key is registered; None for another
         process of this very cell
-    :raises cells.exceptions.ConfigurationError: the cell's own key can not be used, or
+    :raises cells.exceptions.ConfigurationError: the cell's own key cannot be used, or
         no key is registered under that name
     """
     public, secret = store.own()

@@ -48,7 +48,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         except exceptions.ConfigurationError as error:
             raise oslo_messaging.InvalidTransportURL(str(url), error.message) from None
         except (cfg.Error, ValueError) as error:
-            raise oslo_messaging.InvalidTransportURL(str(url), f"an option in it can not be used: {error}") from None
+            raise oslo_messaging.InvalidTransportURL(str(url), f"an option in it cannot be used: {error}") from None
         super().__init__(conf, url, default_exchange, allowed_remote_exmods)
 
     def require_features(self, requeue: bool = True) -> None:
@@ -84,7 +84,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
             failure = rpc_common.deserialize_remote_exception(answer.body.decode(), self._allowed_remote_exmods)
         except Exception as error:  # whatever oslo.messaging stumbles over in what another process has sent
             raise oslo_messaging.MessagingException(
-                f"The answer to a call of {target} can not be understood: {type(error).__name__}: {error}"
+                f"The answer to a call of {target} cannot be understood: {type(error).__name__}: {error}"
             ) from None
         raise failure
 
@@ -94,7 +94,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         ctxt: Mapping[str, Any],
         message: Mapping[str, Any],
         version: float,  # noqa: ARG002  # of an envelope that other transports need
-        retry: int | None = None,  # noqa: ARG002  # what can not be delivered is kept
+        retry: int | None = None,  # noqa: ARG002  # what cannot be delivered is kept
     ) -> None:
         """Deliver a notification, or keep it until somebody listens.
 

@@ -12,7 +12,7 @@ header apart.
 The body of a request is JSON: ``{"context", "message", "monitor_seconds"}``.  A
 request that names a pool is for that pool's listeners alone.  Kinds of answers: ``accepted`` (a cast
 waits in the queue of a server), ``refused`` (nobody has it; the body says why), and for a call
-``reply`` (JSON), ``failure`` (JSON, as oslo.messaging serialises an exception) and ``working``
+``reply`` (JSON), ``failure`` (JSON, as oslo.messaging serializes an exception) and ``working``
 (the call monitor's sign of life).  Each call or cast is answered on the
 connection that it came on.  Another version of this protocol would start with
 another word.

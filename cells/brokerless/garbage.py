@@ -1,4 +1,4 @@
-"""Counts what can not be understood, and says so seldom: whoever sends nonsense must not fill a disk with it."""
+"""Counts what cannot be understood, and says so seldom: whoever sends nonsense must not fill a disk with it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Garbage:
             if is_due:
                 self._logged_at = now
         if is_due:
-            LOG.warning("Messages that can not be understood are dropped, %d so far; the last: %s", count, error)
+            LOG.warning("Messages that cannot be understood are dropped, %d so far; the last: %s", count, error)
 
     def __len__(self) -> int:
         return self._count

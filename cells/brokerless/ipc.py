@@ -1,7 +1,7 @@
 """The directory of the sockets by which processes on one machine reach each other.
 
 The driver makes its sockets here and looks here for those of other processes.
-The directory is the guard: who may not enter it can not connect, whatever the
+The directory is the guard: who may not enter it cannot connect, whatever the
 mode of a socket in it is, and nobody else can put a socket of his own there.
 """
 
@@ -47,7 +47,7 @@ def default_directory(conf: cfg.ConfigOpts) -> Path:
 def private_directory(path: str | Path) -> Path:
     """Make the directory, with those above it, or see that this user alone may enter it.
 
-    :raises cells.exceptions.ConfigurationError: it can not be made, is something
+    :raises cells.exceptions.ConfigurationError: it cannot be made, is something
         else, belongs to somebody else, or is open to others
     """
     directory = Path(path)
@@ -140,6 +140,6 @@ def _is_stale(path: Path) -> bool:
 
 def _unusable(directory: Path, reason: str) -> exceptions.ConfigurationError:
     return exceptions.ConfigurationError(
-        f"The directory of sockets {directory} can not be used: {reason}. Name another one as "
+        f"The directory of sockets {directory} cannot be used: {reason}. Name another one as "
         "[oslo_messaging_zmq] ipc_dir."
     )

@@ -43,7 +43,7 @@ def read(path: Path) -> tuple[bytes, bytes | None]:
     """The public key, and the secret one if the file has it.
 
     :raises FileNotFoundError: there is no such file
-    :raises cells.exceptions.ConfigurationError: it can not be read, or is damaged
+    :raises cells.exceptions.ConfigurationError: it cannot be read, or is damaged
     """
     try:
         os.stat(path)  # says why, which load_certificate does not
@@ -63,7 +63,7 @@ def read(path: Path) -> tuple[bytes, bytes | None]:
 def write_public(path: Path, key: bytes, comment: str) -> None:
     """Write in one step: whoever reads it at the same time sees the old key or the new one.
 
-    :raises OSError: it can not be written
+    :raises OSError: it cannot be written
     """
     text = f'#   {comment}\n\nmetadata\ncurve\n    public-key = "{key.decode()}"\n'
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
@@ -80,7 +80,7 @@ def write_public(path: Path, key: bytes, comment: str) -> None:
 def write_pair(directory: Path, name: str) -> None:
     """Make a key pair: ``NAME.key`` with the public key, ``NAME.key_secret`` with both.
 
-    :raises OSError: it can not be written
+    :raises OSError: it cannot be written
     """
     # Only this user can look into a directory that mkdtemp made, whatever the umask.
     with tempfile.TemporaryDirectory(dir=directory, prefix=".new-") as temporary:
@@ -140,13 +140,13 @@ def check_is_guarded(directory: Path) -> None:
 def not_readable(path: Path, error: OSError) -> exceptions.ConfigurationError:
     """What to raise for an ``error`` of reading."""
     return exceptions.ConfigurationError(
-        f"{path} can not be read: {error.strerror}. Run this as the user that runs the services."
+        f"{path} cannot be read: {error.strerror}. Run this as the user that runs the services."
     )
 
 
 def not_writable(path: Path, error: OSError) -> exceptions.ConfigurationError:
     """What to raise for an ``error`` of writing."""
     return exceptions.ConfigurationError(
-        f"{path} can not be written: {error.strerror}. Run this as the user that runs the services, and let that "
+        f"{path} cannot be written: {error.strerror}. Run this as the user that runs the services, and let that "
         "directory belong to it."
     )

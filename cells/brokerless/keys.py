@@ -79,7 +79,7 @@ class KeyStore:
     def add(self, name: str, public_key: str | bytes) -> bool:
         """Register the public key of the cell ``name``; return whether it had another one, which is replaced.
 
-        :raises cells.exceptions.InvalidNeighbor: the name can not be one, or the key is none
+        :raises cells.exceptions.InvalidNeighbor: the name cannot be one, or the key is none
         """
         file, key = self._file(name), key_files.check_key(public_key)
         try:
@@ -150,7 +150,7 @@ class KeyStore:
         file_name = f"{name}{_SUFFIX}"
         if name.startswith(".") or "/" in name or len(os.fsencode(file_name)) > _MAX_NAME_BYTES:
             raise exceptions.InvalidNeighbor(
-                f"A key can not be registered under {name!r:.80}, which can not be the name of a file: choose another "
+                f"A key cannot be registered under {name!r:.80}, which cannot be the name of a file: choose another "
                 "name here, and write it as peer= into the transport URL.",
                 cell=name,
             )

@@ -48,7 +48,7 @@ class Incoming(base.RpcIncomingMessage):  # type: ignore[misc]  # oslo.messaging
     def reply(self, reply: Any = None, failure: Any = None) -> None:
         """Send the result of a call, or its failure, a ``sys.exc_info()``.  Never blocks.
 
-        A result that can not be sent becomes a failure: the caller would wait for it in vain.
+        A result that cannot be sent becomes a failure: the caller would wait for it in vain.
         """
         if self._delivery.request.kind != frames.CALL:
             return
@@ -72,7 +72,7 @@ class Incoming(base.RpcIncomingMessage):  # type: ignore[misc]  # oslo.messaging
 
 
 def _serialize(failure: Any, max_bytes: int) -> bytes:
-    """An exception as oslo.messaging sends it; one that can not be sent, as what is known of it."""
+    """An exception as oslo.messaging sends it; one that cannot be sent, as what is known of it."""
     try:
         body: bytes = rpc_common.serialize_remote_exception(failure).encode()
         if len(body) <= max_bytes:
@@ -80,7 +80,7 @@ def _serialize(failure: Any, max_bytes: int) -> bytes:
         reason = f"it has {len(body)} bytes"
     except Exception as error:  # of whatever objects are in it
         reason = f"{type(error).__name__}: {error}"[:1000]
-    replacement = RuntimeError(f"A method failed with {failure[0].__name__}, which can not be sent: {reason}")
+    replacement = RuntimeError(f"A method failed with {failure[0].__name__}, which cannot be sent: {reason}")
     return bytes(rpc_common.serialize_remote_exception((RuntimeError, replacement, None)).encode())
 
 

@@ -83,7 +83,7 @@ class Listening:
             else:
                 return endpoint
         raise exceptions.ConfigurationError(
-            f"This process can not listen where it should ({'; '.join(problems)}): the address must be one of this "
+            f"This process cannot listen where it should ({'; '.join(problems)}): the address must be one of this "
             "host, and no other process may have it."
         )
 

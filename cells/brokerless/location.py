@@ -22,7 +22,7 @@ IPC_TRANSPORT = "zmq+ipc"
 def directory(url: oslo_messaging.TransportURL) -> Path | None:
     """The directory that the URL names, None if it names none.
 
-    :raises cells.exceptions.ConfigurationError: what it says can not be one
+    :raises cells.exceptions.ConfigurationError: what it says cannot be one
     """
     if url.transport != IPC_TRANSPORT:
         return None
@@ -36,7 +36,7 @@ def directory(url: oslo_messaging.TransportURL) -> Path | None:
 def endpoints(url: oslo_messaging.TransportURL) -> list[str]:
     """The endpoints that the URL names, none if it leaves them to the registry.
 
-    :raises cells.exceptions.ConfigurationError: what it says can not be one
+    :raises cells.exceptions.ConfigurationError: what it says cannot be one
     """
     if url.transport == IPC_TRANSPORT:
         return []

@@ -43,7 +43,7 @@ class Parts:
     """
 
     def __init__(self, conf: Any, url: oslo_messaging.TransportURL) -> None:
-        """:raises cells.exceptions.ConfigurationError: the URL says what can not be"""
+        """:raises cells.exceptions.ConfigurationError: the URL says what cannot be"""
         self._conf = conf
         self._options = conf.oslo_messaging_zmq
         self._endpoints = location.endpoints(url)
@@ -101,7 +101,7 @@ class Parts:
     def listening(self) -> Listening:
         """The server of this process, listening.
 
-        :raises cells.exceptions.ConfigurationError: it can not listen where it should
+        :raises cells.exceptions.ConfigurationError: it cannot listen where it should
         """
         with self._lock:
             if self._listening is None:
@@ -114,7 +114,7 @@ class Parts:
     def serve(self, keys: Sequence[str], inbox: Inbox[Delivery], pool: str) -> Callable[[], None]:
         """Have what comes for ``keys`` put into ``inbox``; what ends that is returned, and may be called twice.
 
-        :raises cells.exceptions.ConfigurationError: this process can not listen where it should
+        :raises cells.exceptions.ConfigurationError: this process cannot listen where it should
         """
         listening = self.listening()
         matchmaker = self.matchmaker() if self.has_registry else None

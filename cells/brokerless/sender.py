@@ -63,7 +63,7 @@ class Sender:
         """Return the answer: a reply, or a failure.
 
         :raises oslo_messaging.MessageDeliveryFailure: no server has taken it
-        :raises oslo_messaging.MessagingTimeout: the answer did not come in time, or can not come any more
+        :raises oslo_messaging.MessagingTimeout: the answer did not come in time, or cannot come any more
         """
         now = time.monotonic()
         deadline = now + (timeout_seconds if timeout_seconds is not None else float("inf"))

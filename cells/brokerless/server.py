@@ -204,7 +204,7 @@ class Server:
             return [], NOBODY
         self._turn += 1
         size_bytes = len(request.body)
-        # A copy that one of several can not take is lost to it alone, as on every fan-out.
+        # A copy that one of several cannot take is lost to it alone, as on every fan-out.
         takers = [_put_into_one(group, self._turn, delivery, size_bytes) for group in groups]
         inboxes = [taker for taker in takers if taker is not None]
         return inboxes, None if inboxes else FULL

@@ -1,6 +1,6 @@
 """What a process has once, however many transports it opens: a socket to listen on, a MatchMaker.
 
-Two servers that the same process starts on one address can not both bind it; and
+Two servers that the same process starts on one address cannot both bind it; and
 one heartbeat a process is enough.
 """
 

@@ -60,7 +60,7 @@ class CellCommand(command.Command):
 
     @contextlib.contextmanager
     def database(self) -> Iterator[Database]:
-        """The registry of neighbours."""
+        """The registry of neighbors."""
         from cells.db.api import Database  # noqa: PLC0415  # SQLAlchemy takes long to load
 
         database = Database(self.conf)

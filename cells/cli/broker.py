@@ -39,7 +39,7 @@ def check(url: str, topic: str, *, is_encrypted: bool) -> None:
             return
         reasons.append(f"{host.hostname}: {reason}")
     raise exceptions.ManagerTimeout(
-        f"The broker of this cell, {transport_url.mask(url)}, can not be used: {'; '.join(reasons)}. "
+        f"The broker of this cell, {transport_url.mask(url)}, cannot be used: {'; '.join(reasons)}. "
         "See whether it runs and whether [DEFAULT] transport_url is right.",
         timeout_seconds=float(TIMEOUT_SECONDS),
     )
@@ -52,7 +52,7 @@ def _parse(url: str) -> transport_url.TransportURL:
     try:
         return transport_url.parse(url)
     except exceptions.InvalidNeighbor as error:
-        raise exceptions.ConfigurationError(f"[DEFAULT] transport_url can not be used: {error.message}") from None
+        raise exceptions.ConfigurationError(f"[DEFAULT] transport_url cannot be used: {error.message}") from None
 
 
 def _refusal(host: transport_url.BrokerHost, virtual_host: str, topic: str, *, is_encrypted: bool) -> str | None:

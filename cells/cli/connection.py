@@ -39,7 +39,7 @@ def to_service(conf: cfg.ConfigOpts, **target: str | None) -> Iterator[RPCClient
     """A client of a service, which reaches other cells through the manager; closed after the block.
 
     :param target: of oslo.messaging
-    :raises cells.exceptions.ConfigurationError: ``transport_url`` can not be used
+    :raises cells.exceptions.ConfigurationError: ``transport_url`` cannot be used
     :raises cells.exceptions.ManagerTimeout: the broker or the manager does not answer
     """
     import oslo_messaging  # noqa: PLC0415  # as below
@@ -60,7 +60,7 @@ def to_service(conf: cfg.ConfigOpts, **target: str | None) -> Iterator[RPCClient
 def _open(conf: cfg.ConfigOpts) -> Iterator[Any]:
     """A transport to the broker of this cell.
 
-    :raises cells.exceptions.ConfigurationError: ``transport_url`` can not be used
+    :raises cells.exceptions.ConfigurationError: ``transport_url`` cannot be used
     :raises cells.exceptions.ManagerTimeout: the broker or the manager does not answer
     """
     # These take longer to load than all else that a command does.
@@ -85,7 +85,7 @@ def _open(conf: cfg.ConfigOpts) -> Iterator[Any]:
                 "configuration file that it was started with."
             ) from error
         raise exceptions.ManagerTimeout(
-            f"The broker of this cell, {transport_url.mask(conf.transport_url)}, can not be reached: {error}"
+            f"The broker of this cell, {transport_url.mask(conf.transport_url)}, cannot be reached: {error}"
         ) from error
     finally:
         transport.cleanup()

@@ -171,4 +171,4 @@ def _read_file(path: str) -> str:
             return file.read(_MAX_TEXT_LENGTH)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "it is no text"
-        raise exceptions.InvalidNeighbor(f"The key can not be read from {path}: {reason}.") from error
+        raise exceptions.InvalidNeighbor(f"The key cannot be read from {path}: {reason}.") from error

@@ -1,4 +1,4 @@
-"""``cells neighbor``: the registry of neighbours, in this cell's own database, and how they are.
+"""``cells neighbor``: the registry of neighbors, in this cell's own database, and how they are.
 
 Only ``status`` asks the manager.  The others use the database; the manager sees
 a change at its next look into it, or at once after SIGHUP.
@@ -28,19 +28,19 @@ class _NeighborCommand(base.CellCommand):
     """Base of the commands here."""
 
     def warn_if_unread(self) -> None:
-        """Say so if the manager takes its neighbours from elsewhere."""
+        """Say so if the manager takes its neighbors from elsewhere."""
         if self.conf.cells.cells_config:
             LOG.warning(
-                "[cells] cells_config is set: the manager reads its neighbours from %s, not from the database",
+                "[cells] cells_config is set: the manager reads its neighbors from %s, not from the database",
                 self.conf.cells.cells_config,
             )
 
 
 class Create(_NeighborCommand, show.ShowOne):
-    """Register a neighbour: a cell that this cell exchanges messages with directly.
+    """Register a neighbor: a cell that this cell exchanges messages with directly.
 
-    The transport URL is that of the NEIGHBOUR's broker. Register this cell in
-    the neighbour's database too, as its child or parent.
+    The transport URL is that of the NEIGHBOR's broker. Register this cell in
+    the neighbor's database too, as its child or parent.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -70,17 +70,17 @@ class Create(_NeighborCommand, show.ShowOne):
             raise exceptions.ConfigurationError("[cells] name is not set: give this cell its name first.")
         if name == path.check_name(own_name):
             raise exceptions.InvalidNeighbor(
-                f"{name} is the name of this cell: a cell can not be its own neighbour.", cell=name
+                f"{name} is the name of this cell: a cell cannot be its own neighbor.", cell=name
             )
 
 
 class Set(_NeighborCommand, show.ShowOne):
-    """Change what is registered of a neighbour; what is not named stays as it is."""
+    """Change what is registered of a neighbor; what is not named stays as it is."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """NAME and the columns."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("name", metavar="NAME", help="name of the neighbour")
+        parser.add_argument("name", metavar="NAME", help="name of the neighbor")
         neighbor_arguments.add_columns(parser, is_type_required=False)
         return parser
 
@@ -89,7 +89,7 @@ class Set(_NeighborCommand, show.ShowOne):
         changes = neighbor_arguments.columns(parsed_args)
         parts = neighbor_arguments.parts(parsed_args)
         if not changes and not parts:
-            raise exceptions.InvalidNeighbor(f"Nothing to change is named for neighbour {parsed_args.name}.")
+            raise exceptions.InvalidNeighbor(f"Nothing to change is named for neighbor {parsed_args.name}.")
         with self.database() as database:
             if parts:
                 current = transport_url.parse(database.get(parsed_args.name).transport_url)
@@ -101,12 +101,12 @@ class Set(_NeighborCommand, show.ShowOne):
 
 
 class Show(_NeighborCommand, show.ShowOne):
-    """Show what is registered of a neighbour."""
+    """Show what is registered of a neighbor."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """NAME."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("name", metavar="NAME", help="name of the neighbour")
+        parser.add_argument("name", metavar="NAME", help="name of the neighbor")
         neighbor_arguments.add_show_secrets(parser)
         return parser
 
@@ -117,7 +117,7 @@ class Show(_NeighborCommand, show.ShowOne):
 
 
 class List(_NeighborCommand, lister.Lister):
-    """List the neighbours that are registered."""
+    """List the neighbors that are registered."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Whether secrets are shown."""
@@ -133,12 +133,12 @@ class List(_NeighborCommand, lister.Lister):
 
 
 class Delete(_NeighborCommand):
-    """Forget neighbours. The manager closes its connections to them at its next look."""
+    """Forget neighbors. The manager closes its connections to them at its next look."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """NAMES."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("names", metavar="NAME", nargs="+", help="name of a neighbour")
+        parser.add_argument("names", metavar="NAME", nargs="+", help="name of a neighbor")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
@@ -153,7 +153,7 @@ class Delete(_NeighborCommand):
 
 
 class Status(base.CellCommand, lister.Lister):
-    """Show how the neighbours look from the manager of this cell.
+    """Show how the neighbors look from the manager of this cell.
 
     The state is "up", "mute" (not heard from for [cells] mute_child_interval), "unreachable"
     (its broker did not take the last message) or "unknown" (not heard from yet). "version" is the

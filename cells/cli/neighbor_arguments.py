@@ -1,4 +1,4 @@
-"""The columns of a neighbour as options of a command, for ``cells neighbor create`` and ``set``."""
+"""The columns of a neighbor as options of a command, for ``cells neighbor create`` and ``set``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add_columns(parser: argparse.ArgumentParser, *, is_type_required: bool) -> N
         metavar="VERSION",
         help="highest version of the inter-cell API to speak with it: a version, the name of a release, "
         f"{versions.AUTO} (what that cell says it reads), or '{NO_CAP}' to take the cap away; "
-        "[upgrade_levels] intercell holds for every neighbour, and the lower of the two counts (default: none)",
+        "[upgrade_levels] intercell holds for every neighbor, and the lower of the two counts (default: none)",
     )
     add_show_secrets(parser)
     broker = parser.add_argument_group("broker", "That cell's broker: a URL, or its parts.")

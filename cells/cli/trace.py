@@ -22,7 +22,7 @@ class Trace(base.CellCommand, lister.Lister):
     Every link on the way, there and back, has to speak version 1.1 of the inter-cell API: see "cells upgrade matrix" at
     the top of the tree, because a link is capped in the cell that sends on it. If there is no answer but an error, the
     events up to there are shown, the error is told on stderr, and the status is 1. If no answer comes in time, no
-    events are shown: give a --timeout longer than the send_timeout of the cells on the way, so that one that can not
+    events are shown: give a --timeout longer than the send_timeout of the cells on the way, so that one that cannot
     pass the ping on answers with an error first, or ping the cells on the way one by one.
     """
 

@@ -47,7 +47,7 @@ def walk(root: Cell) -> Iterator[Cell]:
 def with_mute_children(root: Cell, mute: Collection[str]) -> dict[str, Any]:
     """The same tree, in which the children that were silent now, and that the asked cell holds for mute, are "mute".
 
-    :param mute: names of mute neighbours of the cell that was asked
+    :param mute: names of mute neighbors of the cell that was asked
     """
     is_self = root.get("is_self")
     children = [with_mute_children(child, mute) for child in root.get("children") or ()]

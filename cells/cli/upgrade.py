@@ -25,15 +25,15 @@ _Links = Sequence[Mapping[str, Any]]
 
 
 class Matrix(base.CellCommand, lister.Lister):
-    """Show what this cell and all cells below it speak with each neighbour, and which caps can be raised.
+    """Show what this cell and all cells below it speak with each neighbor, and which caps can be raised.
 
-    A line for each cell and each of its neighbours, because each side caps what it sends. "reads" is the highest
-    version that the cell itself reads, "announced" what the neighbour said that it reads, and "spoken" what the cell
+    A line for each cell and each of its neighbors, because each side caps what it sends. "reads" is the highest
+    version that the cell itself reads, "announced" what the neighbor said that it reads, and "spoken" what the cell
     sends to it now: the lowest of "announced", "global_cap" ([upgrade_levels] intercell) and "neighbor_cap" (cells
-    neighbor set --version-cap). "can_be_raised" says whether the neighbour reads more than a cap allows; "reason" names
+    neighbor set --version-cap). "can_be_raised" says whether the neighbor reads more than a cap allows; "reason" names
     what holds the link below the newest version.
 
-    A cell of a release that can not tell has one line, with what it announced to the cell above it. The status is 1 if
+    A cell of a release that cannot tell has one line, with what it announced to the cell above it. The status is 1 if
     a cell did not answer; the others are shown all the same.
     """
 
@@ -87,7 +87,7 @@ def _path(here: CellPath, answer: CellAnswer) -> CellPath:
     try:
         way = CellPath.parse(answer.cell)
     except exceptions.MalformedMessage:
-        # An answer that can not be read, so that it is not even known whose it is.
+        # An answer that cannot be read, so that it is not even known whose it is.
         return here.child("?")
     return here.joined(list(way)[1:])
 
@@ -111,7 +111,7 @@ def _rows(cell: str, answer: CellAnswer) -> Iterator[dict[str, Any]]:
     reads = answer.value.get("reads") if isinstance(answer.value, dict) else None
     links = sorted(_links(answer), key=lambda link: (not link.get("is_parent"), str(link.get("neighbor"))))
     if not links:
-        yield {"cell": cell, "reads": reads, "reason": "it has no neighbours"}
+        yield {"cell": cell, "reads": reads, "reason": "it has no neighbors"}
     for link in links:
         values = {column: link.get(column) for column in ("neighbor", *_LINK_COLUMNS)}
         yield {"cell": cell, "reads": reads, "type": "parent" if link.get("is_parent") else "child", **values}

@@ -6,7 +6,7 @@ This project is made of threads, so the choice is made here, in the one module
 that every console script imports before anything else.  Other libraries below
 import eventlet wherever it is installed, unused: that takes a tenth of the time
 until a manager is ready and an eighth of its memory, and tells every operator that
-eventlet is deprecated.  So these processes can not import it.
+eventlet is deprecated.  So these processes cannot import it.
 """
 
 import sys

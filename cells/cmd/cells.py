@@ -30,14 +30,14 @@ _NOISY = ("alembic", "amqp", "kombu", "oslo", "oslo_config", "oslo_db", "oslo_me
 
 
 class UsageError(Exception):
-    """The command line can not be understood."""
+    """The command line cannot be understood."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
-        # A name that the terminal can not show must not stop a command.
+        # A name that the terminal cannot show must not stop a command.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     shell = Shell()

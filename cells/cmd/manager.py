@@ -1,7 +1,7 @@
 """``cells-manager``: the daemon, one process per manager.
 
 SIGTERM and SIGINT stop it gracefully, SIGHUP makes it read its configuration
-and its neighbours again.
+and its neighbors again.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _run(conf: cfg.ConfigOpts) -> int:
     launcher = oslo_service.Launcher(conf, restart_method="mutate")
     launcher.launch_service(built)
     while (received := _next(signals)) is signal.SIGHUP:
-        LOG.info("SIGHUP: reading the configuration and the neighbours again")
+        LOG.info("SIGHUP: reading the configuration and the neighbors again")
         _reload(launcher)
     LOG.info("%s: stopping", received.name)
     return _stop(conf, launcher, built)
@@ -94,7 +94,7 @@ def _reload(launcher: Any) -> None:
     try:
         launcher.restart()
     except Exception as error:  # oslo.config and the parsers below it raise classes of their own
-        LOG.error("The configuration can not be read again, the old one stays: %s", error)  # noqa: TRY400  # one line
+        LOG.error("The configuration cannot be read again, the old one stays: %s", error)  # noqa: TRY400  # one line
 
 
 def _stop(conf: cfg.ConfigOpts, launcher: Any, built: CellsService) -> int:

@@ -51,11 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # After --help all is well; otherwise it is told already what is wrong.
         return STATUS_UNEXPECTED if end.code else 0
     except (cfg.Error, OSError, UnicodeDecodeError) as error:
-        return _tell(f"The configuration can not be used: {error}")
+        return _tell(f"The configuration cannot be used: {error}")
 
 
 class _Found(NamedTuple):
-    """The rows of the neighbours, and what stands in their way."""
+    """The rows of the neighbors, and what stands in their way."""
 
     rows: list[Neighbor]
     failures: list[str]
@@ -116,7 +116,7 @@ class Checks(upgradecheck.UpgradeCommands):
                 rows, problems = database.examine()
         except exceptions.CellsError as error:
             return _Found([], [error.message], [])
-        until = "Until then the manager does without this neighbour."
+        until = "Until then the manager does without this neighbor."
         return _Found(rows, [f"{problem.message} {until}" for problem in problems], warnings)
 
     def _database_beside_file(self) -> list[str]:
@@ -131,7 +131,7 @@ class Checks(upgradecheck.UpgradeCommands):
         return _result(self._found.failures, self._found.warnings)
 
     def _names(self) -> upgradecheck.Result:
-        """Whether this cell has a name, and no neighbour has the same."""
+        """Whether this cell has a name, and no neighbor has the same."""
         own_name, failures = self._conf.cells.name, []
         if not own_name:
             failures.append("[cells] name is not set: give this cell its name in the configuration file.")
@@ -144,7 +144,7 @@ class Checks(upgradecheck.UpgradeCommands):
             where = self._conf.cells.cells_config
             remove = f"in {where}" if where else f"with 'cells neighbor delete {own_name}'"
             failures.append(
-                f"Neighbour {own_name} has this cell's own name, and the manager leaves it out: "
+                f"Neighbor {own_name} has this cell's own name, and the manager leaves it out: "
                 f"remove it {remove}, or correct [cells] name."
             )
         return _result(failures, self._unread())
@@ -161,7 +161,7 @@ class Checks(upgradecheck.UpgradeCommands):
         else:
             if cap not in (None, versions.CURRENT):
                 warnings.append(
-                    _held(f"[upgrade_levels] intercell = {setting} holds every link", cap, "neighbours read")
+                    _held(f"[upgrade_levels] intercell = {setting} holds every link", cap, "neighbors read")
                 )
         return _result(failures, [*warnings, *filter(None, map(self._problem_of_cap, self._found.rows))])
 
@@ -173,12 +173,12 @@ class Checks(upgradecheck.UpgradeCommands):
         except exceptions.ConfigurationError as error:
             where = self._conf.cells.cells_config or f"'cells neighbor set {row.name} --version-cap ...'"
             return (
-                f"Neighbour {row.name}: its version cap {error.message} "
+                f"Neighbor {row.name}: its version cap {error.message} "
                 f"It counts as {versions.OLDEST} until you correct it: {where}."
             )
         if cap in (versions.AUTO, versions.CURRENT) or _is_of_nova(row.version_cap):
             return None
-        return _held(f"Neighbour {row.name}: its version cap {row.version_cap} holds the link", cap, "neighbour reads")
+        return _held(f"Neighbor {row.name}: its version cap {row.version_cap} holds the link", cap, "neighbor reads")
 
     def _drivers(self) -> upgradecheck.Result:
         """Whether everything that sends and receives is installed and loads."""
@@ -188,7 +188,7 @@ class Checks(upgradecheck.UpgradeCommands):
             problems = _problems_of_driver(row.driver)
             if row.driver == RPC_DRIVER:
                 problems += _problems_of_transport(row.transport_url)
-            failures += [f"Neighbour {row.name}: {problem}" for problem in problems]
+            failures += [f"Neighbor {row.name}: {problem}" for problem in problems]
         return _result(failures, self._unread())
 
     def _problems_of_own_transport(self) -> list[str]:
@@ -207,8 +207,8 @@ class Checks(upgradecheck.UpgradeCommands):
         if self._found.rows or not self._found.failures:
             return []
         if self._found.are_tables_older:
-            return ["No neighbour is looked at until the tables are brought forward."]
-        return ["No neighbour was looked at, because no row could be read."]
+            return ["No neighbor is looked at until the tables are brought forward."]
+        return ["No neighbor was looked at, because no row could be read."]
 
     _upgrade_checks = (
         ("Names", _names),
@@ -232,7 +232,7 @@ def _check_schema(conf: cfg.ConfigOpts) -> list[str]:
     """What should be known of the tables.
 
     :raises cells.exceptions.SchemaOutdated: they have to be made or upgraded first
-    :raises cells.exceptions.CellsError: the database can not be asked
+    :raises cells.exceptions.CellsError: the database cannot be asked
     """
     url = engine.read_url(conf.database.connection)
     # To ask SQLite is to make the file, which would belong to whoever runs the check.
@@ -253,7 +253,7 @@ def _check_schema(conf: cfg.ConfigOpts) -> list[str]:
 
 
 def _is_of_nova(cap: str) -> bool:
-    """Whether ``cap`` names a release of Nova: such a neighbour will never read more, so there is nothing to raise."""
+    """Whether ``cap`` names a release of Nova: such a neighbor will never read more, so there is nothing to raise."""
     release = cap.strip().lower()
     return release in versions.VERSION_ALIASES and not release.startswith("cells-")
 
@@ -282,7 +282,7 @@ def _problems_of_transport(url: str) -> list[str]:
 
 
 def _load(group: str, noun: str, name: str) -> object:
-    """What the entry point ``name`` stands for, or a text that says why it can not be loaded."""
+    """What the entry point ``name`` stands for, or a text that says why it cannot be loaded."""
     installed = {entry.name: entry for entry in metadata.entry_points(group=group)}
     if name not in installed:
         return f"There is no {noun} {name!r:.80}; those installed are: {', '.join(sorted(installed))}."
@@ -290,7 +290,7 @@ def _load(group: str, noun: str, name: str) -> object:
         loaded: object = installed[name].load()
     except Exception as error:  # a plug-in may raise anything when it is imported
         text = " ".join(str(error).split())
-        return f"The {noun} {name!r} can not be loaded: {type(error).__name__}: {text}."
+        return f"The {noun} {name!r} cannot be loaded: {type(error).__name__}: {text}."
     return loaded
 
 

@@ -1,4 +1,4 @@
-"""[cells]: this cell, how it reaches its neighbours, and what it allows."""
+"""[cells]: this cell, how it reaches its neighbors, and what it allows."""
 
 from oslo_config import cfg
 
@@ -41,7 +41,7 @@ control_exchange other than that of their manager.
         default="cells.intercell",
         regex=TOPIC,
         help="""
-Base of the topics on which neighbouring cells send to this cell.
+Base of the topics on which neighboring cells send to this cell.
 
 ``.targeted``, ``.broadcast`` and ``.response`` are appended to it. All cells of
 a tree must use the same value.
@@ -51,10 +51,10 @@ a tree must use the same value.
         "driver",
         default="rpc",
         help="""
-Driver that receives what neighbouring cells send to this cell.
+Driver that receives what neighboring cells send to this cell.
 
 Name of an entry point in the namespace ``cells.drivers``. The driver that sends
-to a neighbour is the one named in that neighbour's row.
+to a neighbor is the one named in that neighbor's row.
 """,
     ),
     cfg.IntOpt(
@@ -80,7 +80,7 @@ Number of cells that a message may visit.
 
 A targeted message that needs more fails with an error; a broadcast goes no
 further. Raise it only if the tree is really that deep: it ends the loops of
-neighbours that are registered in a circle.
+neighbors that are registered in a circle.
 """,
     ),
     cfg.IntOpt(
@@ -88,7 +88,7 @@ neighbours that are registered in a circle.
         default=60,
         min=1,
         help="""
-Seconds between two looks into the database for changed neighbours.
+Seconds between two looks into the database for changed neighbors.
 
 SIGHUP makes the manager look at once.
 """,
@@ -127,9 +127,9 @@ below it. Example: ``hypervisor=xenserver;kvm,os=linux;windows``.
     cfg.StrOpt(
         "cells_config",
         help="""
-JSON file to read the neighbours from instead of the database.
+JSON file to read the neighbors from instead of the database.
 
-An object that maps the name of each neighbour to an object with the columns of
+An object that maps the name of each neighbor to an object with the columns of
 its row: ``{"az1": {"transport_url": "rabbit://...", "is_parent": false}}``.
 It is read again every db_check_interval seconds.
 """,
@@ -140,7 +140,7 @@ It is read again every db_check_interval seconds.
         min=1,
         max=600,
         help="""
-Seconds that sending one message to a neighbour's broker may take.
+Seconds that sending one message to a neighbor's broker may take.
 
 A broker that takes longer counts as down: callers get an error, others wait
 for nothing.
@@ -151,7 +151,7 @@ for nothing.
         default=10000,
         min=1,
         help="""
-Number of messages that may wait to be sent to one neighbour.
+Number of messages that may wait to be sent to one neighbor.
 
 When it is reached, callers get an error at once instead of waiting.
 """,
@@ -161,7 +161,7 @@ When it is reached, callers get an error at once instead of waiting.
         default=256 * 1024 * 1024,
         min=1024,
         help="""
-Bytes of messages that may wait to be sent to one neighbour.
+Bytes of messages that may wait to be sent to one neighbor.
 
 As ``send_queue_size``, for few messages that are large.
 """,
@@ -171,7 +171,7 @@ As ``send_queue_size``, for few messages that are large.
         default=64,
         min=1,
         help="""
-Number of neighbours to which connections are kept open at a time.
+Number of neighbors to which connections are kept open at a time.
 
 When it is reached, the connection that was idle for the longest time is
 closed; it is opened again when it is needed.

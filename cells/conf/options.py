@@ -75,7 +75,7 @@ def _load(arguments: Sequence[str], **options: Any) -> cfg.ConfigOpts:
         conf(list(arguments), project="cells", version=metadata.version("cells-intercell"), **options)
         check(conf)
     except (cfg.Error, OSError, UnicodeDecodeError) as error:
-        raise exceptions.ConfigurationError(f"The configuration can not be used: {error}") from error
+        raise exceptions.ConfigurationError(f"The configuration cannot be used: {error}") from error
     return conf
 
 
@@ -88,7 +88,7 @@ def check(conf: cfg.ConfigOpts) -> None:
                 value = values[option.dest]
             except (cfg.ConfigFileValueError, cfg.TemplateSubstitutionError) as error:
                 reason = str(error).rpartition("is not valid: ")[2]
-                raise exceptions.ConfigurationError(f"{_where(group, option)} can not be used: {reason}") from error
+                raise exceptions.ConfigurationError(f"{_where(group, option)} cannot be used: {reason}") from error
             # oslo.config takes a number that was left empty for none at all.
             if value is None and option.default is not None:
                 where = _where(group, option)

@@ -36,7 +36,7 @@ A weigher that is not named here has its own default: ``weight_offset:1``,
 ``free_capacity:1``, ``mute_child:-1000000``. The weights of
 ``free_capacity`` lie between 0 and 1 before; those of ``weight_offset`` are
 the numbers of the rows; those of ``mute_child`` are 1 for a mute child and 2
-for one that can not be reached. Use a negative number to prefer the fullest
+for one that cannot be reached. Use a negative number to prefer the fullest
 cell: ``free_capacity:-1``.
 """,
     ),

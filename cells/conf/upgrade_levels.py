@@ -11,10 +11,10 @@ OPTIONS = [
         help="""
 Highest version of the inter-cell API to use towards other cells.
 
-``auto``: the highest that the neighbour has announced that it reads, and 1.0
+``auto``: the highest that the neighbor has announced that it reads, and 1.0
 until it has; with it nothing has to be set for an upgrade. A version (``1.1``)
 or the name of a release (``cells-0.2``; ``grizzly`` to ``stein`` mean ``1.0``,
-what Nova's cells service speaks): no more than that. A neighbour may have a cap
+what Nova's cells service speaks): no more than that. A neighbor may have a cap
 of its own in its row; the lowest of all counts. "cells upgrade matrix" shows
 what is spoken with whom, and why.
 """,

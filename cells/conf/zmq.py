@@ -87,7 +87,7 @@ Protection of connections between machines.
         "keys_dir",
         default="/etc/cells/keys",
         help="""
-Directory with this cell's own key pair and the public keys of its neighbours.
+Directory with this cell's own key pair and the public keys of its neighbors.
 
 Only the user that runs the services may be able to read the file ``own.key_secret`` in it.
 """,
@@ -97,7 +97,7 @@ Only the user that runs the services may be able to read the file ``own.key_secr
         help="""
 Name under which the public key of the other side was registered with ``cells key add``.
 
-Given in the transport URL of a neighbour: ``zmq://10.0.0.6:5570/?peer=east``.
+Given in the transport URL of a neighbor: ``zmq://10.0.0.6:5570/?peer=east``.
 Without it the other side is expected to have this cell's own key.
 """,
     ),

@@ -1,1 +1,1 @@
-"""The registry of neighbours: one table, on SQLite, PostgreSQL or MariaDB."""
+"""The registry of neighbors: one table, on SQLite, PostgreSQL or MariaDB."""

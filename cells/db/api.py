@@ -1,6 +1,6 @@
-"""Database: the neighbours that an operator has registered, read and changed.
+"""Database: the neighbors that an operator has registered, read and changed.
 
-The manager reads it through its source of neighbours, ``cells neighbor`` changes it.
+The manager reads it through its source of neighbors, ``cells neighbor`` changes it.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ class Database:
         self._is_schema_checked = False
 
     def neighbors(self) -> list[neighbor.Neighbor]:
-        """All neighbours, sorted by name.
+        """All neighbors, sorted by name.
 
-        A row that can not be used (it was changed by hand) is left out and logged,
+        A row that cannot be used (it was changed by hand) is left out and logged,
         so that it does not take the others with it.
         """
         usable, problems = self.examine()
         for problem in problems:
-            LOG.warning("The row of a neighbour is left out: %s", problem)
+            LOG.warning("The row of a neighbor is left out: %s", problem)
         return usable
 
     def examine(self) -> tuple[list[neighbor.Neighbor], list[exceptions.InvalidNeighbor]]:
-        """All neighbours, sorted by name, and of each row that can not be used what is wrong and what to do."""
+        """All neighbors, sorted by name, and of each row that cannot be used what is wrong and what to do."""
         usable: list[neighbor.Neighbor] = []
         problems: list[exceptions.InvalidNeighbor] = []
         with self._reading() as session:
@@ -64,16 +64,16 @@ class Database:
         return sorted(usable, key=lambda row: row.name), problems
 
     def get(self, name: str) -> neighbor.Neighbor:
-        """One neighbour.
+        """One neighbor.
 
         :raises cells.exceptions.NeighborNotFound: there is none of that name
-        :raises cells.exceptions.InvalidNeighbor: its row was changed by hand and can not be used
+        :raises cells.exceptions.InvalidNeighbor: its row was changed by hand and cannot be used
         """
         with self._reading() as session:
             return _row(_find(session, name))
 
     def create(self, row: neighbor.Neighbor) -> None:
-        """Register a neighbour.
+        """Register a neighbor.
 
         :raises cells.exceptions.NeighborExists: there is one of that name
         """
@@ -82,15 +82,15 @@ class Database:
                 session.add(models.Cell(**row.as_dict()))
         except oslo_errors.DBDuplicateEntry as error:
             raise exceptions.NeighborExists(
-                f"There is a neighbour {row.name} already; change it with 'cells neighbor set {row.name}'.",
+                f"There is a neighbor {row.name} already; change it with 'cells neighbor set {row.name}'.",
                 cell=row.name,
             ) from error
 
     def update(self, name: str, **changes: Any) -> neighbor.Neighbor:
-        """Change columns of a neighbour; return what it is now.
+        """Change columns of a neighbor; return what it is now.
 
         :raises cells.exceptions.NeighborNotFound: there is none of that name
-        :raises cells.exceptions.InvalidNeighbor: a change can not work
+        :raises cells.exceptions.InvalidNeighbor: a change cannot work
         """
         neighbor.check_columns(name, changes)
         with self._writing() as session:
@@ -101,7 +101,7 @@ class Database:
             return row
 
     def delete(self, name: str) -> None:
-        """Forget a neighbour.  Its row stays, marked as deleted, and its name is free.
+        """Forget a neighbor.  Its row stays, marked as deleted, and its name is free.
 
         :raises cells.exceptions.NeighborNotFound: there is none of that name
         """
@@ -135,21 +135,21 @@ class Database:
 
 def _find(session: Session, name: str) -> models.Cell:
     statement = select(models.Cell).where(models.Cell.name == name, models.Cell.deleted == 0)
-    # A text that is no UTF-8 can not be sent to a database, nor be in one.
+    # A text that is no UTF-8 cannot be sent to a database, nor be in one.
     cell = session.scalars(statement).one_or_none() if name.isprintable() else None
     if cell is None:
         raise exceptions.NeighborNotFound(
-            f"There is no neighbour {name}; 'cells neighbor list' shows those that are registered.", cell=name
+            f"There is no neighbor {name}; 'cells neighbor list' shows those that are registered.", cell=name
         )
     return cell
 
 
 def _repair(name: str) -> str:
-    """What to do about a row that can not be used."""
+    """What to do about a row that cannot be used."""
     try:
         path.check_name(name)
     except exceptions.InvalidNeighbor:
-        # The name is what the command finds the row by, so it can not change it; see also _find.
+        # The name is what the command finds the row by, so it cannot change it; see also _find.
         if not name.isprintable():
             return "Delete its row from the table 'cells' by hand."
         return f'Remove it with "cells neighbor delete -- {shlex.quote(name)}".'

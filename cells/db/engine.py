@@ -66,7 +66,7 @@ def facade(
 
     :param address: the database, if it is another than ``[database] connection``. What else ``[database]``
         says holds for it too, but for ``slave_connection`` and ``connection_parameters``.
-    :raises cells.exceptions.ConfigurationError: its URL can not be read
+    :raises cells.exceptions.ConfigurationError: its URL cannot be read
     """
     database = conf.database
     url = _url(address or _own(conf))
@@ -191,7 +191,7 @@ def translated_errors(conf: cfg.ConfigOpts, address: Address | None = None) -> I
             else f"See whether the server runs and whether {address.option} is right"
         )
         raise exceptions.DatabaseUnavailable(
-            f"The database {_shown(address)} can not be used: {_reason(original)}. {advice}."
+            f"The database {_shown(address)} cannot be used: {_reason(original)}. {advice}."
         ) from error
 
 

@@ -55,7 +55,7 @@ def sync(conf: cfg.ConfigOpts) -> str:
             command.upgrade(config, "head")
         except CommandError as error:
             raise exceptions.SchemaOutdated(
-                f"The database can not be upgraded: {error}. Was it made by a newer release? Then upgrade this host."
+                f"The database cannot be upgraded: {error}. Was it made by a newer release? Then upgrade this host."
             ) from error
         return schema.revision(connection) or ""
 

@@ -1,6 +1,6 @@
 """The tables as SQLAlchemy knows them.
 
-Only this package imports the neighbours': all others see Neighbor.  The table of
+Only this package imports the neighbors': all others see Neighbor.  The table of
 the servers that can be reached without a broker is
 :class:`cells.brokerless.matchmaker.sql.MatchMakerSQL`'s.
 """
@@ -19,7 +19,7 @@ class Base(DeclarativeBase):
 
 
 class Cell(Base):
-    """A neighbour, or one that was: a row is never taken away, only marked as deleted."""
+    """A neighbor, or one that was: a row is never taken away, only marked as deleted."""
 
     __tablename__ = "cells"
     __table_args__ = (

@@ -40,7 +40,7 @@ class Registrations:
     """
 
     def __init__(self, conf: cfg.ConfigOpts, address: engine.Address | None = None) -> None:
-        """:raises cells.exceptions.ConfigurationError: the URL can not be read"""
+        """:raises cells.exceptions.ConfigurationError: the URL cannot be read"""
         self._conf = conf
         self._address = address
         self._facade = engine.facade(conf, address=address)

@@ -1,4 +1,4 @@
-"""The contract of a driver: receive for this cell, send to a neighbour."""
+"""The contract of a driver: receive for this cell, send to a neighbor."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from oslo_config import cfg
 
 from cells.transport.reply_address import ReplyAddress
 
-#: Takes what has come: the JSON text of a message that travelled alone, or the list of objects of a cast
+#: Takes what has come: the JSON text of a message that traveled alone, or the list of objects of a cast
 #: of many.  Never raises; blocks for a fraction of a second at most, and never for an answer.
 OnMessage = Callable[[object], None]
 
 
 class Target(Protocol):
-    """A neighbour as far as a driver needs to know it."""
+    """A neighbor as far as a driver needs to know it."""
 
     @property
     def name(self) -> str: ...
@@ -40,7 +40,7 @@ class Outgoing(Protocol):
 
     @property
     def server(self) -> str:
-        """The one manager of the neighbour that it is for; empty if there is none."""
+        """The one manager of the neighbor that it is for; empty if there is none."""
 
     @property
     def reply_to(self) -> ReplyAddress | None:
@@ -97,7 +97,7 @@ class BaseCellsDriver(abc.ABC):
 
     @abc.abstractmethod
     def start_servers(self, on_message: OnMessage) -> None:
-        """Receive what neighbours send to this cell, from now until :meth:`stop_servers`.
+        """Receive what neighbors send to this cell, from now until :meth:`stop_servers`.
 
         Called once, at start.  Returns when messages are consumed, and may block
         until the broker is there.  ``on_message`` is called on threads of the
@@ -127,9 +127,9 @@ class BaseCellsDriver(abc.ABC):
 
     @abc.abstractmethod
     def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
-        """Hand a message to the neighbour's broker.
+        """Hand a message to the neighbor's broker.
 
-        Called on one thread per neighbour.  Blocks at most for about twice the send
+        Called on one thread per neighbor.  Blocks at most for about twice the send
         timeout.  When it returns the broker has the message; when it raises the
         broker most likely has not.
 
@@ -141,7 +141,7 @@ class BaseCellsDriver(abc.ABC):
         """
 
     def send_messages_to_cell(self, cell: Target, messages: Sequence[Outgoing]) -> None:
-        """Hand several messages of one type, fan-out, server and version to the neighbour's broker.
+        """Hand several messages of one type, fan-out, server and version to the neighbor's broker.
 
         As :meth:`send_message_to_cell`, for messages that may share a cast, one or more of
         them.  A driver that does not say otherwise sends them one by one; if it raises, the broker may have some.
@@ -153,7 +153,7 @@ class BaseCellsDriver(abc.ABC):
 
     @abc.abstractmethod
     def close_link(self, cell: Target) -> None:
-        """Close what is open toward a neighbour; the next send opens it again.
+        """Close what is open toward a neighbor; the next send opens it again.
 
         May block.  Never raises.
         """

@@ -3,8 +3,8 @@
 A cell has the address that its own ``[DEFAULT] transport_url`` says, whatever that
 is: ``memory://BUS/CELL`` if nothing else uses it, and if services of that cell do,
 the URL of their transport.  It is compared as text.  Everything but the broker is real:
-each message is JSON text, each type has a thread of its own, a neighbour that is
-not started can not be reached.  :mod:`cells.testing` puts a :class:`Wire` between two cells.
+each message is JSON text, each type has a thread of its own, a neighbor that is
+not started cannot be reached.  :mod:`cells.testing` puts a :class:`Wire` between two cells.
 """
 
 from __future__ import annotations
@@ -80,15 +80,15 @@ class _Server:
 
 
 class Wire(Protocol):
-    """What is between a cell and a neighbour, as far as it is not just there."""
+    """What is between a cell and a neighbor, as far as it is not just there."""
 
     def carry(self, cell: Target, deliver: Callable[[], None]) -> None:
-        """Take one message.  Called on the thread that sends to that neighbour, in the order of the messages.
+        """Take one message.  Called on the thread that sends to that neighbor, in the order of the messages.
 
         Must not block.  The sender counts the message as sent when this returns.
 
-        :param deliver: hands the message to the neighbour: at any time, from any thread, any number of times.  Does
-            not block; raises NeighborUnreachable if the neighbour has stopped
+        :param deliver: hands the message to the neighbor: at any time, from any thread, any number of times.  Does
+            not block; raises NeighborUnreachable if the neighbor has stopped
         :raises cells.exceptions.DeliveryError: the message was not taken
         """
 
@@ -174,10 +174,10 @@ class MemoryDriver(BaseCellsDriver):
             wire.carry(cell, deliver)
 
     def close_link(self, cell: Target) -> None:
-        """Nothing is open toward a neighbour."""
+        """Nothing is open toward a neighbor."""
 
     def close(self) -> None:
-        """Nothing is open toward a neighbour."""
+        """Nothing is open toward a neighbor."""
 
     @property
     def _url(self) -> str:

@@ -32,7 +32,7 @@ class Drivers:
             return driver
 
     def close(self) -> None:
-        """Close what the drivers have open toward neighbours."""
+        """Close what the drivers have open toward neighbors."""
         with self._lock:
             drivers = list(self._drivers.values())
         for driver in drivers:

@@ -1,7 +1,7 @@
-"""The driver over oslo.messaging: neighbours are reached on their own brokers.
+"""The driver over oslo.messaging: neighbors are reached on their own brokers.
 
 Three RPC servers, one per type of message, each with a consumer and a thread of
-its own: requests can not keep a response from being read.
+its own: requests cannot keep a response from being read.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAX_KEY_BYTES = 255
 
 
 class InterCellRPCDispatcher:
-    """The RPC endpoint that neighbouring cells call."""
+    """The RPC endpoint that neighboring cells call."""
 
     target = oslo_messaging.Target(version=versions.CURRENT)
 
@@ -54,7 +54,7 @@ class InterCellRPCDispatcher:
         self._on_message(messages)
 
 
-#: Clients that a link remembers: some for each manager of the neighbour, of which there are few.
+#: Clients that a link remembers: some for each manager of the neighbor, of which there are few.
 MAX_PREPARED = 256
 
 
@@ -108,10 +108,10 @@ def _expiring(client: Any, seconds: float) -> Any:
 
 
 class InterCellRPCAPI:
-    """Client of :class:`InterCellRPCDispatcher` in neighbouring cells.
+    """Client of :class:`InterCellRPCDispatcher` in neighboring cells.
 
     Transports are kept per URL, opened on first use, and closed when the last
-    neighbour that uses them lets go.
+    neighbor that uses them lets go.
     """
 
     def __init__(self, settings: DriverSettings) -> None:
@@ -128,7 +128,7 @@ class InterCellRPCAPI:
         return reply_queue.is_reached_by(cell.transport_url) and cell.transport_url not in self._out_of_reach
 
     def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
-        """Cast ``process_message`` on the neighbour's broker, or send its client what it waits for.
+        """Cast ``process_message`` on the neighbor's broker, or send its client what it waits for.
 
         :raises cells.exceptions.NeighborUnreachable: the broker did not take it
         """
@@ -139,7 +139,7 @@ class InterCellRPCAPI:
             self._send(cell, message, lambda link: reply_queue.put(link.transport, reply_to, message.to_json()))
 
     def send_messages_to_cell(self, cell: Target, messages: Sequence[Outgoing]) -> None:
-        """Cast ``process_messages`` on the neighbour's broker.
+        """Cast ``process_messages`` on the neighbor's broker.
 
         :raises cells.exceptions.NeighborUnreachable: the broker did not take them
         """
@@ -199,8 +199,8 @@ class InterCellRPCAPI:
                 # All managers there have just stopped. A fan-out to nobody harms nobody, and what follows can wait.
                 LOG.debug("No manager of cell %s listens to a fan-out.", cell.name)
                 return
-            # A library that can not read a URL says so with a piece of it, perhaps of the password.
-            reason = "its URL can not be used" if isinstance(error, ValueError) else str(error).rstrip(".")
+            # A library that cannot read a URL says so with a piece of it, perhaps of the password.
+            reason = "its URL cannot be used" if isinstance(error, ValueError) else str(error).rstrip(".")
             is_unknown = may_arrive(error) or None
             if transport_url.is_brokerless(cell.transport_url):
                 if message.server:
@@ -248,7 +248,7 @@ class InterCellRPCAPI:
         return f"{self._settings.queue_base}.{message_type}"
 
     def close_link(self, cell: Target) -> None:
-        """Let go of the neighbour's transport; close it if nobody else uses it."""
+        """Let go of the neighbor's transport; close it if nobody else uses it."""
         with self._lock:
             link = self._links.get(cell.transport_url)
             if link is None:
@@ -360,5 +360,5 @@ def _stop(server: Any) -> None:
 def _close(link: _Link) -> None:
     try:
         link.transport.cleanup()
-    except Exception as error:  # a broker that is gone can not be said good-bye to
+    except Exception as error:  # a broker that is gone cannot be said good-bye to
         LOG.debug("Closing a connection failed: %s", error)

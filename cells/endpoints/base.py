@@ -49,7 +49,7 @@ class LocalCell(Protocol):
         """Name, path, host, versions and subtree of this cell; no I/O."""
 
     def links(self) -> dict[str, Any]:
-        """Which version of the inter-cell API this cell speaks with each neighbour, and why; no I/O."""
+        """Which version of the inter-cell API this cell speaks with each neighbor, and why; no I/O."""
 
     @property
     def services(self) -> LocalServices:
@@ -63,7 +63,7 @@ class LocalCell(Protocol):
         """Hand answers to the call that waits for them.
 
         :param part: the way from this cell to the one that answers, without this one: ``east!az1``
-        :param passed_on_to: the neighbours of that one that will answer, too
+        :param passed_on_to: the neighbors of that one that will answer, too
         """
 
     def answer_announcement(self, parent: str) -> None:
@@ -174,11 +174,11 @@ class Call:
 
     @property
     def sender(self) -> str:
-        """The neighbour from which the message came; this cell itself if it came from none."""
+        """The neighbor from which the message came; this cell itself if it came from none."""
         return self.route[-2] if len(self.route) > 1 else self.route.last
 
     def told_by(self, cell_name: str) -> str:
-        """The name of the neighbour that speaks; it is believed about itself alone.
+        """The name of the neighbor that speaks; it is believed about itself alone.
 
         :raises cells.exceptions.InvalidArguments: another one sent the message, or passed it on
         """

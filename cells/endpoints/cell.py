@@ -15,5 +15,5 @@ def ping(call: Call) -> dict[str, Any]:
 
 @endpoint(blocks=False)
 def links(call: Call) -> dict[str, Any]:
-    """Tell which version of the inter-cell API the cell reads, what it speaks with its neighbours, and why."""
+    """Tell which version of the inter-cell API the cell reads, what it speaks with its neighbors, and why."""
     return call.cell.links()

@@ -31,7 +31,7 @@ class _Endpoint:
     def check(self, arguments: Mapping[str, Any]) -> None:
         """See that arguments of these names can be given.
 
-        :raises TypeError: they can not
+        :raises TypeError: they cannot
         """
         names = frozenset(arguments)
         if names not in self._fitting:
@@ -142,6 +142,6 @@ def _shown(signature: inspect.Signature) -> str:
 
 def _refuse(_manager: object, entry_point: Any, error: BaseException) -> None:
     raise exceptions.PluginError(
-        f"The entry point {entry_point.name} = {entry_point.value} of {NAMESPACE} can not be loaded: {error}. "
+        f"The entry point {entry_point.name} = {entry_point.value} of {NAMESPACE} cannot be loaded: {error}. "
         "Repair or remove the package that has it."
     ) from error

@@ -23,8 +23,8 @@ def parse_responses(
 ) -> None:
     """Hand answers to the call that waits for them, if it is this manager's.
 
-    :param branch: the neighbour of the cell that sent them whose branch has given them
-    :param passed_on_to: the neighbours of that cell that will answer, too
+    :param branch: the neighbor of the cell that sent them whose branch has given them
+    :param passed_on_to: the neighbors of that cell that will answer, too
     """
     if not isinstance(responses, list) or not all(isinstance(response, str) for response in responses):
         raise exceptions.InvalidArguments("'responses' must be a list of JSON texts.", method=call.method)

@@ -1,4 +1,4 @@
-"""The sender of one neighbour: its queue, and the thread that empties it."""
+"""The sender of one neighbor: its queue, and the thread that empties it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-#: How long a neighbour is not waited for after it had no room in time: it is slower than what comes for it, and
+#: How long a neighbor is not waited for after it had no room in time: it is slower than what comes for it, and
 #: who waits for it keeps others waiting.
 IMPATIENCE_SECONDS = 5.0
 
@@ -26,7 +26,7 @@ Refusal = tuple[exceptions.CellsError, OnFailure]
 
 
 class Sender:
-    """The queue and the sending thread of one neighbour."""
+    """The queue and the sending thread of one neighbor."""
 
     def __init__(self, outboxes: Outboxes, cell: Target, predecessor: threading.Thread | None) -> None:
         self.cell = cell
@@ -54,7 +54,7 @@ class Sender:
     def put(self, parcels: Sequence[Parcel], start: int, patient_until: float) -> tuple[int, list[Refusal]]:
         """Queue ``parcels[start:]``, in their order.
 
-        :param patient_until: how long to wait for room while the neighbour takes what is sent
+        :param patient_until: how long to wait for room while the neighbor takes what is sent
         :returns: how many of them are done with; if that is not all, the outbox is closing and another one has to be
             made for the others.  And those that are refused: the queue is full, or the broker hangs
         """
@@ -90,9 +90,9 @@ class Sender:
         )
 
     def _wait_for_room(self, size_bytes: int, until: float) -> bool:
-        """Called with the lock; wait while the neighbour takes what is sent.
+        """Called with the lock; wait while the neighbor takes what is sent.
 
-        A neighbour for which that did not help is not waited for again for a while.
+        A neighbor for which that did not help is not waited for again for a while.
 
         :returns: whether all is as it was before, but for the room
         """
@@ -239,7 +239,7 @@ class Sender:
             # It is kept, and the frames of its traceback would keep the message.
             error.__traceback__ = error.__cause__ = error.__context__ = None
         if isinstance(error, (exceptions.ManagerGone, exceptions.ClientGone)):
-            # It says nothing about the neighbour, neither that it is well nor that it is not.
+            # It says nothing about the neighbor, neither that it is well nor that it is not.
             LOG.info("%s", error.message)
             return error
         if error is None and messages[0].fanout and was_failing:

@@ -1,8 +1,8 @@
-"""One sender per neighbour: whoever has a message for it leaves it here and goes on.
+"""One sender per neighbor: whoever has a message for it leaves it here and goes on.
 
 A broker that is slow, dead or hung holds the one thread that sends to it and
 fills its own queue; nobody else waits, as long as fewer brokers hang than links
-may be open.  Threads and connections exist only for the neighbours that were sent
+may be open.  Threads and connections exist only for the neighbors that were sent
 something lately.
 """
 
@@ -42,10 +42,10 @@ class Limits:
 
 
 class Outboxes:
-    """The outboxes of all neighbours that were sent something lately.  Thread-safe."""
+    """The outboxes of all neighbors that were sent something lately.  Thread-safe."""
 
     def __init__(self, drivers: Drivers, counters: Counters, on_delivery: OnDelivery, limits: Limits) -> None:
-        """``on_delivery`` is told after each attempt whether the neighbour's broker took the message."""
+        """``on_delivery`` is told after each attempt whether the neighbor's broker took the message."""
         self.drivers = drivers
         self.limits = limits
         self._counters = counters
@@ -70,7 +70,7 @@ class Outboxes:
     ) -> None:
         """Queue ``message`` for ``cell``.  Does not raise, and does not block unless it may.
 
-        :param on_failure: called once, from any thread, if it can not be delivered
+        :param on_failure: called once, from any thread, if it cannot be delivered
         :param on_sent: called once, from any thread, if it is
         :param patient_until: when its queue is full, wait for room until then (seconds of the monotonic clock), as
             long as its broker takes what is sent
@@ -78,7 +78,7 @@ class Outboxes:
         self.send_all(cell, [(message, on_failure, on_sent)], patient_until=patient_until)
 
     def send_all(self, cell: Target, parcels: Sequence[Parcel], *, patient_until: float = 0.0) -> None:
-        """As :meth:`send`, for messages that go to the same neighbour, in their order, for little more."""
+        """As :meth:`send`, for messages that go to the same neighbor, in their order, for little more."""
         done = 0
         while done < len(parcels):
             refused: list[Refusal] = []

@@ -1,4 +1,4 @@
-"""The messages that wait for one neighbour, and those of them that travel together.
+"""The messages that wait for one neighbor, and those of them that travel together.
 
 Messages share a cast because they wait, and never wait in order to share one.
 """

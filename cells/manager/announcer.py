@@ -3,7 +3,7 @@
 Each child's broker has to be reached for it.  Where there are few children they
 are reached at a time, and the connections stay for what comes next.  Where there
 are many they are reached one after the other, and no connection stays behind: a
-thousand neighbours cost an idle manager nothing.
+thousand neighbors cost an idle manager nothing.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class Cell:
         self._picker = picker
         self._max_hop_count = max_hop_count
         self._told_paths = topology.own_paths()
-        #: neighbour -> id of the last ping to all of its managers
+        #: neighbor -> id of the last ping to all of its managers
         self._probes: dict[str, str] = {}
         # What is told last has to be what was found out last.
         self._telling = threading.RLock()
@@ -88,7 +88,7 @@ class Cell:
         return {**self._identity, "cell": path, "path": path, "subtree": self._topology.subtree()}
 
     def links(self) -> dict[str, Any]:
-        """What this cell reads, and what it speaks with each neighbour, and why."""
+        """What this cell reads, and what it speaks with each neighbor, and why."""
         neighbors = self._table.snapshot()
         links = [
             {
@@ -177,7 +177,7 @@ class Cell:
             self.ping(name, Direction.UP)
 
     def ping(self, neighbor: str, direction: Direction) -> None:
-        """Ask a neighbour for its path, version and subtree; what is new in its answer is passed on."""
+        """Ask a neighbor for its path, version and subtree; what is new in its answer is passed on."""
         self._probe(neighbor, direction)
         message = self._message_to(neighbor, direction, "ping", {}, needs_response=True)
         self._router.send(message, PING_TIMEOUT_SECONDS, is_own=True).add_done_callback(
@@ -185,13 +185,13 @@ class Cell:
         )
 
     def _probe(self, neighbor: str, direction: Direction) -> None:
-        """Have every manager of a neighbour say what it reads: messages may get to any of them."""
+        """Have every manager of a neighbor say what it reads: messages may get to any of them."""
         message = self._message_to(neighbor, direction, "ping", {}, needs_response=True, fanout=True)
         self._probes[neighbor] = message.id
         try:
             self._router.cast(message)
         except exceptions.CellsError as error:
-            LOG.debug("The managers of cell %s can not be asked what they read: %s", neighbor, error.message)
+            LOG.debug("The managers of cell %s cannot be asked what they read: %s", neighbor, error.message)
 
     def _note_version(self, neighbor: str, answer: Response) -> None:
         if isinstance(answer.value, dict):
@@ -228,7 +228,7 @@ class Cell:
             target=here.child(neighbor),
             direction=direction,
             max_hop_count=self._max_hop_count,
-            # What tells neighbours of each other is read by every release: one of them may have gone back to an older.
+            # What tells neighbors of each other is read by every release: one of them may have gone back to an older.
             form=versions.OLDEST,
             **options,
         )
@@ -243,5 +243,5 @@ def _telling_change(look: Callable[[], object], tell: Callable[[], None]) -> Ite
         tell()
 
 
-#: How long a neighbour may take to say who it is.
+#: How long a neighbor may take to say who it is.
 PING_TIMEOUT_SECONDS = 30.0

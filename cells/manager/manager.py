@@ -201,7 +201,7 @@ class CellsManager:
             self._router.cast(message)
 
     def neighbors(self, ctxt: dict[str, Any]) -> list[dict[str, Any]]:  # noqa: ARG002  # oslo's signature
-        """The neighbours as this manager knows them; passwords masked."""
+        """The neighbors as this manager knows them; passwords masked."""
         spoken = {link["neighbor"]: link["spoken"] for link in self._cell.links()["links"]}
         rows = sorted(self._table.snapshot().all().items())
         return [self._neighbor(name, row, spoken.get(name)) for name, row in rows]
@@ -237,7 +237,7 @@ class CellsManager:
 
         :returns: a future of ``{"events": [{"cell", "event", "at"}, ...], "error": text or None}``; ``at`` is in
             seconds since 1970, by the clock of that cell
-        :raises cells.exceptions.RPCVersionCapError: a link from this cell can not carry it
+        :raises cells.exceptions.RPCVersionCapError: a link from this cell cannot carry it
         """
         with self._outgoing.noting_refusals("trace"):
             message = self._outgoing.targeted(ctxt, cell_name, "ping", {}, needs_response=True)

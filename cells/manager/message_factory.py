@@ -34,7 +34,7 @@ class OutgoingMessages:
 
     @contextlib.contextmanager
     def noting_refusals(self, what: str) -> Iterator[None]:
-        """Count and log what can not even be sent: of a cast nobody would hear it otherwise."""
+        """Count and log what cannot even be sent: of a cast nobody would hear it otherwise."""
         try:
             yield
         except exceptions.CellsError as error:

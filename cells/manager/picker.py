@@ -1,7 +1,7 @@
 """Picker: calls a service in a cell that is as required, wherever at or below this cell that is.
 
 Decided hop by hop: this cell looks at itself and its children alone, and the child that it
-picks decides in turn.  What that one can not take goes to the next best, as long as nothing
+picks decides in turn.  What that one cannot take goes to the next best, as long as nothing
 has run.  No thread waits: what comes next is done where an answer comes in.
 """
 

@@ -44,7 +44,7 @@ DIRECTIONS = tuple(direction.value for direction in Direction)
 class ServiceCalls:
     """The RPC endpoint for the library ``cells.rpc``.
 
-    ``ctxt`` is everywhere the serialised context of the caller, ``request`` what
+    ``ctxt`` is everywhere the serialized context of the caller, ``request`` what
     :meth:`cells.services.request.ServiceRequest.to_dict` gave, ``timeout`` in seconds.
     """
 

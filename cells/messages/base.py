@@ -1,7 +1,7 @@
 """What all messages share: the fields, the keys on the wire, and the plan.
 
 A message is data.  It decides where it has to go next (:meth:`Message.plan`)
-from the neighbours it is shown, and changes nothing: being passed on makes a
+from the neighbors it is shown, and changes nothing: being passed on makes a
 new message.  The names of the wire are Nova's and appear in to_dict/read alone.
 """
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 DEFAULT_MAX_HOP_COUNT = 10
 #: Nobody counts further.
 MAX_HOPS = 1_000_000
-#: The version that is spoken with a neighbour, a key of :data:`cells.versions.HISTORY`.
+#: The version that is spoken with a neighbor, a key of :data:`cells.versions.HISTORY`.
 Toward = Callable[[Neighbor], str]
 
 
@@ -48,13 +48,13 @@ def new_id() -> str:
 
 @dataclass(frozen=True)
 class Hop:
-    """One step: the message to hand to a neighbour."""
+    """One step: the message to hand to a neighbor."""
 
     neighbor: Neighbor
     message: Message
-    #: the neighbour from which the answer comes, by the name that it has for itself
+    #: the neighbor from which the answer comes, by the name that it has for itself
     answered_by: str
-    #: what is spoken with the neighbour
+    #: what is spoken with the neighbor
     version: str
 
 
@@ -64,13 +64,13 @@ class Plan:
 
     run_here: bool = False
     hops: tuple[Hop, ...] = ()
-    #: for whose answers this cell waits, names of neighbours, or HERE for its own; None: it collects none
+    #: for whose answers this cell waits, names of neighbors, or HERE for its own; None: it collects none
     awaited: tuple[str, ...] | None = None
     #: whether what it waits for is sent on as it comes, and not as one list when all is there
     streams: bool = False
 
 
-#: The part of the answers that a cell gives itself; no neighbour has this name.
+#: The part of the answers that a cell gives itself; no neighbor has this name.
 HERE = ""
 #: All there is to do with a message that has come to its end: it is made once, not for each of them.
 RUN_HERE = Plan(run_here=True)
@@ -160,7 +160,7 @@ class Message:
     def plan(self, neighbors: Neighbors, toward: Toward) -> Plan:
         """Decide what to do with the message here.  Pure.
 
-        :raises cells.exceptions.RoutingError: it can not reach its target
+        :raises cells.exceptions.RoutingError: it cannot reach its target
         """
         raise NotImplementedError
 
@@ -173,7 +173,7 @@ class Message:
 
         :raises cells.exceptions.InvalidArguments: an argument has no JSON form
         """
-        # Written first, so that the copies for a hundred neighbours are not each written anew.
+        # Written first, so that the copies for a hundred neighbors are not each written anew.
         return self.but(reply_server=server, payload_text=self.payload_text)
 
     def noting(self, event: str, at: float) -> Self:
@@ -188,7 +188,7 @@ class Message:
     def opened(self) -> Self:
         """The message with its context and arguments read.
 
-        :raises cells.exceptions.MalformedMessage: they can not be
+        :raises cells.exceptions.MalformedMessage: they cannot be
         """
         if self.payload is None:
             return self
@@ -198,7 +198,7 @@ class Message:
     def contents(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Arguments and context, for the endpoint here.
 
-        :raises cells.exceptions.MalformedMessage: they can not be read
+        :raises cells.exceptions.MalformedMessage: they cannot be read
         """
         if self.payload is None:
             return self.kwargs, self.context
@@ -249,7 +249,7 @@ class Message:
             return to_text({"ctxt": self.context, "method_kwargs": self.kwargs})
         except (TypeError, ValueError, RecursionError) as error:
             raise exceptions.InvalidArguments(
-                f"The arguments of {self.method} can not be written as JSON: {error}", method=self.method
+                f"The arguments of {self.method} cannot be written as JSON: {error}", method=self.method
             ) from error
 
     def sealed(self, version: str, limit_bytes: int) -> SealedMessage:
@@ -257,7 +257,7 @@ class Message:
 
         :raises cells.exceptions.MessageTooLarge: it is longer than ``limit_bytes``
         :raises cells.exceptions.InvalidArguments: an argument has no JSON form
-        :raises cells.exceptions.MalformedMessage: what came as text and would travel in it can not be read
+        :raises cells.exceptions.MalformedMessage: what came as text and would travel in it cannot be read
         :raises cells.exceptions.RPCVersionCapError: it needs more than ``version``
         """
         # A text of another cell is not put among the keys of a message unread: it may hold keys of its own.

@@ -22,12 +22,12 @@ class BroadcastMessage(Message):
 
     #: whether the source runs it too; not sent: every other cell that gets it runs it
     run_locally: bool = True
-    #: whether each cell answers to the source by itself, and not to the neighbour that sent it
+    #: whether each cell answers to the source by itself, and not to the neighbor that sent it
     streams: bool = False
 
     @property
     def return_path(self) -> CellPath:
-        """To the source; or one hop, where the neighbour that sent it gathers the answers of this whole branch."""
+        """To the source; or one hop, where the neighbor that sent it gathers the answers of this whole branch."""
         return self.route.reversed() if self.streams else self.route[-2:].reversed()
 
     def plan(self, neighbors: Neighbors, toward: Toward) -> Plan:
@@ -37,7 +37,7 @@ class BroadcastMessage(Message):
         hops = tuple(self._hop(neighbor, toward(neighbor)) for neighbor in passed_on_to)
         awaited: tuple[str, ...] | None = None
         if self.needs_response:
-            # A cell on the way waits only for a neighbour that gathers the answers of its branch.
+            # A cell on the way waits only for a neighbor that gathers the answers of its branch.
             gathering = [hop for hop in hops if self._gathers_here or not _streams(hop.message)]
             awaited = tuple(hop.answered_by for hop in gathering)
             if run_here and self._gathers_here:

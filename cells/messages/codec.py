@@ -26,7 +26,7 @@ MESSAGE_TYPES = tuple(MESSAGE_CLASSES)
 def parse(came: object, limit_bytes: int, default_max_hop_count: int, now: float = 0.0) -> Message:
     """Return the message that has come.
 
-    :param came: the JSON text of a message that travelled alone; of one in a cast of many an object with
+    :param came: the JSON text of a message that traveled alone; of one in a cast of many an object with
         the keys of its head, and the text of its context and arguments
     :param now: seconds of the monotonic clock
     :raises cells.exceptions.MessageError: it is no message; says what is wrong with it

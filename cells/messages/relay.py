@@ -43,7 +43,7 @@ class Transit(NamedTuple):
 
 @dataclass(frozen=True)
 class _Onward:
-    """Messages that are passed on to the same neighbour in the same form."""
+    """Messages that are passed on to the same neighbor in the same form."""
 
     neighbor: Neighbor
     version: str
@@ -165,7 +165,7 @@ class Relay:
         return _Onward(neighbor, version, keys, server)
 
     def _way(self, direction: object, name: str) -> tuple[Neighbor, str, str]:
-        """The neighbour, the direction from here, and the version that is spoken with it."""
+        """The neighbor, the direction from here, and the version that is spoken with it."""
         if direction not in (UP, DOWN):
             raise _TakesTheLongWay
         neighbor, onward = _neighbor(self._neighbors, direction, name)

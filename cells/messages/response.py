@@ -46,7 +46,7 @@ class Response:
             data = {"cell_name": self.cell, "value": value, "failure": has_failed}
             return to_text({**data, "trace": self.trace} if self.trace else data)
         except (TypeError, ValueError, RecursionError) as error:
-            raise exceptions.InvalidArguments(f"The answer can not be written as JSON: {error}") from error
+            raise exceptions.InvalidArguments(f"The answer cannot be written as JSON: {error}") from error
 
     @classmethod
     def from_json(cls, text: str, allowed_modules: Sequence[str]) -> Response:
@@ -54,7 +54,7 @@ class Response:
         try:
             data = json.loads(text)
         except (TypeError, ValueError, RecursionError) as error:
-            raise exceptions.MalformedMessage(f"An answer can not be read: {error}") from error
+            raise exceptions.MalformedMessage(f"An answer cannot be read: {error}") from error
         if not isinstance(data, dict) or not isinstance(data.get("cell_name"), str):
             raise exceptions.MalformedMessage("An answer must be an object with 'cell_name', 'value' and 'failure'.")
         trace = tuple(data["trace"]) if isinstance(data.get("trace"), list) else ()
@@ -64,7 +64,7 @@ class Response:
 
     @classmethod
     def read(cls, text: str, allowed_modules: Sequence[str]) -> Response:
-        """As :meth:`from_json`, but what can not be read is an answer with that error; never raises."""
+        """As :meth:`from_json`, but what cannot be read is an answer with that error; never raises."""
         try:
             return cls.from_json(text, allowed_modules)
         except exceptions.MalformedMessage as error:
@@ -100,8 +100,8 @@ class ResponseMessage(TargetedMessage):
         Of a response it is the response itself, with other content.
 
         :param responses: JSON texts of :class:`Response`
-        :param branch: the neighbour whose branch has answered, if this cell streams what that one gathered
-        :param passed_on_to: the neighbours that answer to the source by themselves, or through this cell
+        :param branch: the neighbor whose branch has answered, if this cell streams what that one gathered
+        :param passed_on_to: the neighbors that answer to the source by themselves, or through this cell
         """
         # Receivers read nothing from orig_message but Nova's insists on a JSON text.
         original = json.dumps({"uuid": message.id, "method_name": message.method})

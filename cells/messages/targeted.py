@@ -72,7 +72,7 @@ class TargetedMessage(Message):
                 f'register it there with "cells neighbor create".',
                 cell=name,
             )
-        # There is one answer, and it may be that the neighbour has another name than we think.
+        # There is one answer, and it may be that the neighbor has another name than we think.
         return Hop(neighbor, self.forwarded_by(direction), answered_by=ANY_NEIGHBOR, version=toward(neighbor))
 
     def forwarded_by(self, direction: Direction) -> Self:

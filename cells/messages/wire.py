@@ -17,7 +17,7 @@ HEAD_BYTES = 400
 
 
 class SealedMessage(NamedTuple):
-    """What travels to one neighbour, in the form of the version that is spoken with it."""
+    """What travels to one neighbor, in the form of the version that is spoken with it."""
 
     message_type: str
     fanout: bool
@@ -26,7 +26,7 @@ class SealedMessage(NamedTuple):
     head: Mapping[str, Any]
     #: JSON text of an object, the context and the arguments
     payload: str
-    #: the one manager of the neighbour that it is for; empty: any, or all if it is a fan-out
+    #: the one manager of the neighbor that it is for; empty: any, or all if it is a fan-out
     server: str = ""
     #: until when somebody waits, in seconds of the monotonic clock of this process
     deadline: float | None = None
@@ -61,7 +61,7 @@ class SealedMessage(NamedTuple):
         return {**self._head(), "payload": self.payload}
 
     def _head(self) -> Mapping[str, Any]:
-        # Here and not when it was sealed: it may have waited for the neighbour's broker in between.
+        # Here and not when it was sealed: it may have waited for the neighbor's broker in between.
         if self.deadline is None or not versions.speaks(self.version, versions.TIME_LEFT):
             return self.head
         return {**self.head, "time_left": round(shrink(self.deadline - time.monotonic()), 3)}

@@ -16,7 +16,7 @@ from cells import exceptions
 Capabilities = dict[str, list[str]]
 Capacities = dict[str, Any]
 
-#: Bounds for what a neighbour may claim: far beyond any deployment, and far from where sums overflow.
+#: Bounds for what a neighbor may claim: far beyond any deployment, and far from where sums overflow.
 MAX_NUMBER = 2**63
 MAX_DEPTH = 50
 

@@ -1,7 +1,7 @@
-"""Which version of the inter-cell API is spoken with each neighbour, and why.
+"""Which version of the inter-cell API is spoken with each neighbor, and why.
 
-The lowest of three counts: the cap for all neighbours, the cap of this one, and what
-it has announced that it reads.  As long as a neighbour has announced nothing, a cap
+The lowest of three counts: the cap for all neighbors, the cap of this one, and what
+it has announced that it reads.  As long as a neighbor has announced nothing, a cap
 that is ``auto``, as the one for all is by default, means the oldest version; caps that
 are versions are taken at their word.
 """
@@ -18,7 +18,7 @@ from cells.neighbors.neighbor import Neighbor
 
 @dataclass(frozen=True)
 class LinkVersion:
-    """What is spoken with a neighbour, and what that comes from."""
+    """What is spoken with a neighbor, and what that comes from."""
 
     spoken: str
     announced: str | None  #: None: nothing yet
@@ -34,7 +34,7 @@ class LinkVersions:
     """The versions of all links of this cell.  Thread-safe; no I/O."""
 
     def __init__(self, table: NeighborTable, global_cap: str | None) -> None:
-        """:param global_cap: a version; None: as each neighbour has announced"""
+        """:param global_cap: a version; None: as each neighbor has announced"""
         self._table = table
         self._global_cap = global_cap
 
@@ -64,7 +64,7 @@ class LinkVersions:
         cap = neighbor.version_cap
         if _is_readable(cap):
             return self._held_by(neighbor, spoken, announced, is_capped=is_capped)
-        problem = f"the cap of neighbour {neighbor.name}, {cap}, can not be read and counts as {versions.OLDEST}"
+        problem = f"the cap of neighbor {neighbor.name}, {cap}, cannot be read and counts as {versions.OLDEST}"
         return f"{problem}; {self._held_by(neighbor, spoken, announced, is_capped=is_capped)}"
 
     def _held_by(self, neighbor: Neighbor, spoken: str, announced: str | None, *, is_capped: bool) -> str:
@@ -73,7 +73,7 @@ class LinkVersions:
             if self._global_cap == spoken:
                 caps.append(f"[upgrade_levels] intercell = {spoken}")
             if _read(neighbor.version_cap) == spoken and _is_readable(neighbor.version_cap):
-                caps.append(f"the cap of neighbour {neighbor.name}, {neighbor.version_cap}")
+                caps.append(f"the cap of neighbor {neighbor.name}, {neighbor.version_cap}")
             return "; ".join([*filter(None, [" and ".join(caps)]), f"{neighbor.name} reads {announced}"])
         if announced is None:
             is_silent = self._table.is_silent(neighbor.name)
@@ -81,7 +81,7 @@ class LinkVersions:
         return f"{neighbor.name} reads no more than {announced}: upgrade it first"
 
     def _announced(self, name: str) -> tuple[str | None, str | None]:
-        """What a neighbour reads, as far as that is known; or what it read before it fell silent."""
+        """What a neighbor reads, as far as that is known; or what it read before it fell silent."""
         heard = self._table.heard(name)
         if heard is None or heard.version is None:
             return None, None

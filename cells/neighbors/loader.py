@@ -1,4 +1,4 @@
-"""Where the neighbours come from: the database, or a JSON file.
+"""Where the neighbors come from: the database, or a JSON file.
 
 The manager's periodic task calls :class:`NeighborLoader`; what it finds is put
 into the table at once, without a restart.
@@ -22,17 +22,17 @@ LOG = logging.getLogger(__name__)
 
 
 class NeighborSource(Protocol):
-    """Gives the rows of all neighbours."""
+    """Gives the rows of all neighbors."""
 
     def neighbors(self) -> list[Neighbor]:
-        """:raises cells.exceptions.CellsError: they can not be read now"""
+        """:raises cells.exceptions.CellsError: they cannot be read now"""
 
     def close(self) -> None:
         """Close what is open; reading opens it again."""
 
 
 class FileSource:
-    """Neighbours from the JSON file that ``[cells] cells_config`` names: name -> row."""
+    """Neighbors from the JSON file that ``[cells] cells_config`` names: name -> row."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -43,7 +43,7 @@ class FileSource:
             data = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise exceptions.ConfigurationError(
-                f"The neighbours can not be read from [cells] cells_config = {self.path}: {error}"
+                f"The neighbors cannot be read from [cells] cells_config = {self.path}: {error}"
             ) from error
         if not isinstance(data, dict):
             raise exceptions.ConfigurationError(
@@ -129,7 +129,7 @@ class NeighborLoader:
         if refused - self._refused:
             self._counters.count("refused", "InvalidNeighbor")
             LOG.error(
-                "A neighbour has this cell's own name, %s, and is left out: remove it %s, or correct [cells] name.",
+                "A neighbor has this cell's own name, %s, and is left out: remove it %s, or correct [cells] name.",
                 self._cell_name,
                 self._where(f"delete {self._cell_name}"),
             )
@@ -141,7 +141,7 @@ class NeighborLoader:
     def _tell_unreadable_caps(self, rows: list[Neighbor]) -> None:
         """Such a cap was written by hand or by a newer release.
 
-        The row stays as it is, so that the operator finds what was written: it is no reason to lose the neighbour.
+        The row stays as it is, so that the operator finds what was written: it is no reason to lose the neighbor.
         :mod:`cells.neighbors.link_versions` takes the cap for the lowest: it speaks no more than its operator wants.
         """
         problems = {row.name: problem for row in rows if (problem := _problem_of_cap(row))}
@@ -149,7 +149,7 @@ class NeighborLoader:
             if self._unreadable_caps.get(name) != problem:
                 self._counters.count("refused", "InvalidNeighbor")
                 LOG.error(
-                    "The version cap of neighbour %s can not be read, and counts as %s: %s Set another one %s.",
+                    "The version cap of neighbor %s cannot be read, and counts as %s: %s Set another one %s.",
                     name,
                     versions.OLDEST,
                     problem,

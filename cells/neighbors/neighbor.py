@@ -1,4 +1,4 @@
-"""Neighbor: what is registered of one neighbour, checked, and free of any database.
+"""Neighbor: what is registered of one neighbor, checked, and free of any database.
 
 The database, the JSON file of ``[cells] cells_config`` and the operator's commands
 make them; the drivers and the manager read them.
@@ -21,9 +21,9 @@ MAX_URL_BYTES = 65535  #: what MariaDB's TEXT holds
 
 @dataclass(frozen=True)
 class Neighbor:
-    """One neighbour: an adjacent cell, and how to reach its broker.
+    """One neighbor: an adjacent cell, and how to reach its broker.
 
-    :raises cells.exceptions.InvalidNeighbor: a value can not work
+    :raises cells.exceptions.InvalidNeighbor: a value cannot work
     """
 
     name: str
@@ -33,7 +33,7 @@ class Neighbor:
     api_url: str | None = None
     weight_offset: float = 0.0
     weight_scale: float = 1.0
-    #: As the operator gave it, None if the cap of all neighbours is enough.  What it stands for
+    #: As the operator gave it, None if the cap of all neighbors is enough.  What it stands for
     #: depends on the release, so whoever uses the row asks :mod:`cells.versions`.
     version_cap: str | None = None
 
@@ -71,7 +71,7 @@ class Neighbor:
             object.__setattr__(self, key, float(weight))
 
     def _invalid(self, problem: str) -> exceptions.InvalidNeighbor:
-        return exceptions.InvalidNeighbor(f"Neighbour {self.name!r}: {problem}.", cell=self.name)
+        return exceptions.InvalidNeighbor(f"Neighbor {self.name!r}: {problem}.", cell=self.name)
 
     def __repr__(self) -> str:
         shown = {**self.as_dict(), "transport_url": transport_url.mask(self.transport_url)}
@@ -81,18 +81,18 @@ class Neighbor:
     def from_mapping(cls, name: str, mapping: Mapping[str, Any]) -> Neighbor:
         """A row from an entry of the JSON file: ``{"transport_url": "rabbit://...", "is_parent": false}``.
 
-        :raises cells.exceptions.InvalidNeighbor: a key is unknown or missing, or a value can not work
+        :raises cells.exceptions.InvalidNeighbor: a key is unknown or missing, or a value cannot work
         """
         path.check_name(name)
         if not isinstance(mapping, Mapping):
-            raise exceptions.InvalidNeighbor(f"Neighbour {name!r} must be an object with the columns of its row.")
+            raise exceptions.InvalidNeighbor(f"Neighbor {name!r} must be an object with the columns of its row.")
         check_columns(name, mapping)
         missing = sorted({"transport_url", "is_parent"} - mapping.keys())
         if missing:
-            raise exceptions.InvalidNeighbor(f"Neighbour {name!r} lacks {' and '.join(missing)}.", cell=name)
+            raise exceptions.InvalidNeighbor(f"Neighbor {name!r} lacks {' and '.join(missing)}.", cell=name)
         if mapping.get("name", name) != name:
             raise exceptions.InvalidNeighbor(
-                f"Neighbour {name!r} is called {mapping['name']!r:.80} in its own row.", cell=name
+                f"Neighbor {name!r} is called {mapping['name']!r:.80} in its own row.", cell=name
             )
         return cls(**{**mapping, "name": name})
 
@@ -108,12 +108,12 @@ COLUMNS = tuple(field.name for field in dataclasses.fields(Neighbor))
 def check_columns(name: str, mapping: Mapping[str, Any]) -> None:
     """See that ``mapping`` has no key but those of a row.
 
-    :raises cells.exceptions.InvalidNeighbor: it has, perhaps a misspelt one
+    :raises cells.exceptions.InvalidNeighbor: it has, perhaps a misspelled one
     """
     unknown = sorted(str(key) for key in mapping if key not in COLUMNS)
     if unknown:
         raise exceptions.InvalidNeighbor(
-            f"Neighbour {name!r} has no column {', '.join(unknown)}; there are: {', '.join(COLUMNS)}.", cell=name
+            f"Neighbor {name!r} has no column {', '.join(unknown)}; there are: {', '.join(COLUMNS)}.", cell=name
         )
 
 

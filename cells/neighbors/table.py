@@ -1,4 +1,4 @@
-"""The neighbours of this cell: what the operator registered, and what they told us.
+"""The neighbors of this cell: what the operator registered, and what they told us.
 
 :class:`Neighbors` is a snapshot without I/O that the messages decide on;
 :class:`NeighborTable` holds the current one and what has been heard from each.
@@ -17,7 +17,7 @@ from cells.neighbors.neighbor import Neighbor
 from cells.path import MAX_NAME_LENGTH
 from cells.versions import lowest, readable_by
 
-#: Of one neighbour; more are a mistake, or an attack.
+#: Of one neighbor; more are a mistake, or an attack.
 MAX_MANAGERS = 100
 
 
@@ -33,7 +33,7 @@ class Direction(str, enum.Enum):
 
 
 class State(str, enum.Enum):
-    """How a neighbour looks from here."""
+    """How a neighbor looks from here."""
 
     UP = "up"  #: heard from within mute_child_interval
     MUTE = "mute"  #: not heard from for longer than that
@@ -65,14 +65,14 @@ class Neighbors:
 
 @dataclass
 class Heard:
-    """What one neighbour has told us, and when (seconds of the monotonic clock)."""
+    """What one neighbor has told us, and when (seconds of the monotonic clock)."""
 
     registered_at: float
     last_seen_at: float | None = None
     is_reachable: bool = True
     capabilities: Mapping[str, list[str]] = field(default_factory=dict)
     capacities: Mapping[str, Any] = field(default_factory=dict)
-    #: the neighbour's answer to ping: path, version, subtree
+    #: the neighbor's answer to ping: path, version, subtree
     description: Mapping[str, Any] = field(default_factory=dict)
     #: what each of its managers said that it reads, by host, and when
     versions: dict[str, tuple[str, float]] = field(default_factory=dict)
@@ -110,7 +110,7 @@ class NeighborTable:
         return self._neighbors
 
     def replace(self, rows: Iterable[Neighbor]) -> Changes:
-        """Make ``rows`` the current neighbours; say what is different from before."""
+        """Make ``rows`` the current neighbors; say what is different from before."""
         new = Neighbors.of(rows)
         with self._lock:
             old_rows, new_rows = self._neighbors.all(), new.all()
@@ -125,7 +125,7 @@ class NeighborTable:
     def record(self, name: str, **values: Any) -> bool:
         """Note that ``name`` was heard from just now, and what it said (fields of Heard).
 
-        :returns: False if there is no such neighbour (any more)
+        :returns: False if there is no such neighbor (any more)
         """
         with self._lock:
             heard = self._heard.get(name)
@@ -162,7 +162,7 @@ class NeighborTable:
             heard.version = lowest(*(version for version, _ in heard.versions.values()))
 
     def record_delivery(self, name: str, *, is_reachable: bool) -> None:
-        """Note whether the neighbour's broker took a message."""
+        """Note whether the neighbor's broker took a message."""
         heard = self._heard.get(name)
         if heard is not None:
             heard.is_reachable = is_reachable
@@ -181,7 +181,7 @@ class NeighborTable:
         return State.UP if heard.last_seen_at is not None else State.UNKNOWN
 
     def is_silent(self, name: str) -> bool:
-        """Whether a neighbour was not heard from for longer than the mute interval, be its broker there or not."""
+        """Whether a neighbor was not heard from for longer than the mute interval, be its broker there or not."""
         heard = self._heard.get(name)
         if heard is None:
             return False

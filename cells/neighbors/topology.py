@@ -1,6 +1,6 @@
 """What this cell knows of the tree: its own path from the top, and who is below.
 
-Paths and subtrees are learned from the answers of neighbours to ping; nothing
+Paths and subtrees are learned from the answers of neighbors to ping; nothing
 here sends anything.
 """
 
@@ -16,7 +16,7 @@ from cells.path import CellPath, check_name
 #: name of a child -> its own children
 Subtree = dict[str, Any]
 
-#: Deeper than any sensible tree: a bound for what a neighbour may claim.
+#: Deeper than any sensible tree: a bound for what a neighbor may claim.
 MAX_DEPTH = 200
 
 
@@ -45,7 +45,7 @@ class Topology:
             path = CellPath.parse(heard.description.get("path") if heard else None)
         except exceptions.MessageError:
             return CellPath([name])
-        # A neighbour that calls itself differently than we do is reached by our name for it, and
+        # A neighbor that calls itself differently than we do is reached by our name for it, and
         # one that says it is below us (parents in a circle) has no place above us to tell of.
         is_above = path.last == name and self.cell_name not in path and len(path) <= MAX_DEPTH
         return path if is_above else CellPath([name])
@@ -113,7 +113,7 @@ class Topology:
 
 
 def _clean(claimed: object, depth: int = 0) -> Subtree:
-    """A neighbour's idea of its subtree, reduced to what has the right form."""
+    """A neighbor's idea of its subtree, reduced to what has the right form."""
     if not isinstance(claimed, Mapping) or depth > MAX_DEPTH:
         return {}
     return {name: _clean(below, depth + 1) for name, below in claimed.items() if _is_name(name)}

@@ -22,7 +22,7 @@ class SeenMessages:
     def __init__(self, max_messages: int = MAX_MESSAGES) -> None:
         self._max_messages = max_messages
         self._lock = threading.Lock()
-        #: id -> hash of its route: a neighbour may send routes of a million cells, and this keeps thousands of them
+        #: id -> hash of its route: a neighbor may send routes of a million cells, and this keeps thousands of them
         self._routes: OrderedDict[str, int] = OrderedDict()
 
     def is_new(self, message_id: str, route: CellPath) -> bool:

@@ -1,4 +1,4 @@
-"""The answers that a cell gives in place of others: of a silent neighbour, and of one that is too long to be sent."""
+"""The answers that a cell gives in place of others: of a silent neighbor, and of one that is too long to be sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def excess(message: Message, response: ResponseMessage, answers: Sequence[str], 
         response.sealed(versions.OLDEST, limit_bytes)
     except exceptions.MessageTooLarge as error:
         too_large = exceptions.MessageTooLarge(
-            f"The answer of cell {message.here} to {message.method} can not be sent: {error.message}",
+            f"The answer of cell {message.here} to {message.method} cannot be sent: {error.message}",
             cell=message.here,
             **error.kwargs,
         )
@@ -30,7 +30,7 @@ def excess(message: Message, response: ResponseMessage, answers: Sequence[str], 
 
 
 def silence(message: Message, level: int, part: str, is_stopping: bool) -> str:  # of partial
-    """The answer that stands for a neighbour that gave none in time.
+    """The answer that stands for a neighbor that gave none in time.
 
     :param level: of the line in the log
     """

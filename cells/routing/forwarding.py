@@ -1,4 +1,4 @@
-"""The messages of one cast that go on to neighbours, those for one neighbour together; the router gathers them."""
+"""The messages of one cast that go on to neighbors, those for one neighbor together; the router gathers them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from cells.links.links import Outboxes
 from cells.links.send_queue import Parcel
 from cells.messages import ResponseMessage, Transit
 
-#: When more comes for a neighbour than is sent, what comes waits in this cell's broker: a cast of many may hold up
-#: the thread that reads for so long.  Only a neighbour that takes messages slower than they come costs others that.
+#: When more comes for a neighbor than is sent, what comes waits in this cell's broker: a cast of many may hold up
+#: the thread that reads for so long.  Only a neighbor that takes messages slower than they come costs others that.
 BACK_PRESSURE_SECONDS = 0.2
 
 
@@ -18,11 +18,11 @@ class Onward:
     """What is passed on of one cast."""
 
     def __init__(self, outboxes: Outboxes, on_failure: Callable[..., None], now: float) -> None:
-        """:param on_failure: takes what came, when, for which neighbour, and why that did not get it"""
+        """:param on_failure: takes what came, when, for which neighbor, and why that did not get it"""
         self._outboxes = outboxes
         self._on_failure = on_failure
         self._now = now
-        #: by neighbour and type of message
+        #: by neighbor and type of message
         self._parcels: dict[tuple[int, str], tuple[Transit, list[Parcel]]] = {}
 
     def add(self, came: object, transit: Transit) -> None:
@@ -35,7 +35,7 @@ class Onward:
         found[1].append((message, partial(self._on_failure, came, self._now, neighbor.name), None))
 
     def send(self) -> None:
-        """Leave all of them in the outboxes of their neighbours, in the order in which they came."""
+        """Leave all of them in the outboxes of their neighbors, in the order in which they came."""
         parcels, self._parcels = self._parcels, {}
         for first, together in parcels.values():
             # On the thread that reads answers nothing is waited for.

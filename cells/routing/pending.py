@@ -36,7 +36,7 @@ Substitute = Callable[[str, bool], str]
 
 
 NEVER = float("inf")
-#: Cells that may answer one call: a bound for what a neighbour may claim.
+#: Cells that may answer one call: a bound for what a neighbor may claim.
 MAX_PARTS = 20_000
 #: Characters of the longest way to one of them.
 MAX_PART_LENGTH = 4096
@@ -62,7 +62,7 @@ class Growing:
 
 
 class _Entry:
-    """One waiting call: the parts (neighbours, or this cell) still missing, and the answers so far."""
+    """One waiting call: the parts (neighbors, or this cell) still missing, and the answers so far."""
 
     __slots__ = (
         "answered",
@@ -259,7 +259,7 @@ class PendingCalls:
         """Take the answers of one part.
 
         :param answers: empty: it still works on them, if the call wants to hear that
-        :param passed_on_to: neighbours of that part that will answer, too
+        :param passed_on_to: neighbors of that part that will answer, too
         :returns: False if nobody waits for them: too late, sent twice, or never asked
         """
         with self._changed:

@@ -48,7 +48,7 @@ LOG = logging.getLogger(__name__)
 Answer = Callable[..., object]
 Found = TypeVar("Found")
 
-#: More than any release sends: a bound for what a neighbour has us do at a time.
+#: More than any release sends: a bound for what a neighbor has us do at a time.
 MAX_MESSAGES_OF_CAST = 1024
 
 
@@ -161,9 +161,9 @@ class Router:
         self._carry_out(message, plan, None, NO_PATIENCE)
 
     def receive(self, came: object) -> None:
-        """Take what has come from a neighbour.  Never raises.
+        """Take what has come from a neighbor.  Never raises.
 
-        :param came: the JSON text of a message that travelled alone, or a list of objects, those of one cast; see
+        :param came: the JSON text of a message that traveled alone, or a list of objects, those of one cast; see
             :func:`cells.messages.parse`
         """
         now = time.monotonic()
@@ -257,7 +257,7 @@ class Router:
         return Patience(seconds, growing=growing)
 
     def _pass_on_branch(self, message: Message, branch: str, answers: Sequence[str]) -> None:
-        """Send on to the source what a neighbour has gathered that can not do that by itself."""
+        """Send on to the source what a neighbor has gathered that cannot do that by itself."""
         self._reply(message, answers, branch=branch)
 
     def _advance(
@@ -312,7 +312,7 @@ class Router:
         )
 
     def _answer_of(self, message: Message, plan: Plan, answer: Answer | None, part: str) -> Answer | None:
-        """Where an answer goes that this cell gives itself: its own, or that a neighbour can not be reached."""
+        """Where an answer goes that this cell gives itself: its own, or that a neighbor cannot be reached."""
         if answer is None:
             return None
         if part in (plan.awaited or ()):
@@ -359,7 +359,7 @@ class Router:
                 response.error,
             )
         if message.trace is not None and message.is_at_source and response.error is None:
-            # An answer that never travelled has gathered nothing on its way.
+            # An answer that never traveled has gathered nothing on its way.
             response = replace(response, trace=message.noting("answered", time.time()).trace or ())
         if answer is not None:
             try:

@@ -53,7 +53,7 @@ def create_connection(new: bool = True) -> Connection:
 
     :param new: False: on the transport that the other functions use, which stays open when the connection is
         closed; True: on one of its own
-    :raises cells.exceptions.ConfigurationError: before :func:`init`, or the transport URL can not be used
+    :raises cells.exceptions.ConfigurationError: before :func:`init`, or the transport URL cannot be used
     """
     return _state.connect(is_new=new)
 

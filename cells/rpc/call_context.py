@@ -199,7 +199,7 @@ class CallContext:
     def multicall(self, ctxt: Any, method: str, **kwargs: Any) -> Answers:
         """Call a method in many cells at once.
 
-        A cell that fails, can not be reached or does not answer costs the others nothing.
+        A cell that fails, cannot be reached or does not answer costs the others nothing.
 
         :returns: an iterator of ``(cell, value or error)``, the cell as it was named, or by its full path
         :raises cells.rpc.Timeout: the manager of this cell did not answer
@@ -262,7 +262,7 @@ class CallContext:
         )
 
     def _ask(self, ctxt: Any, operation: str, request: ServiceRequest, monitor_seconds: float | None = None) -> Answer:
-        """Ask the manager, again while the next cell can not be reached and retries are left."""
+        """Ask the manager, again while the next cell cannot be reached and retries are left."""
         plain = self._plain
         deadline = time.monotonic() + self._timeout_seconds
         serialized = plain.serializer.serialize_context(ctxt)
@@ -323,7 +323,7 @@ class CallContext:
             return error
         try:
             return self._plain.serializer.deserialize_entity(ctxt, answer[RESULT])
-        except Exception as problem:  # one cell's answer that can not be read must not cost those of the others
+        except Exception as problem:  # one cell's answer that cannot be read must not cost those of the others
             return problem
 
     def _result(self, answer: Answer) -> Any:
@@ -358,7 +358,7 @@ def _retries(retry: object) -> int | None:
 
 
 def _may_be_sent_again(answer: Answer) -> bool:
-    """Whether a neighbour on the way was not reached: nothing has run, and nothing will."""
+    """Whether a neighbor on the way was not reached: nothing has run, and nothing will."""
     if ERROR not in answer:
         return False
     error = failure.from_json(answer[ERROR], ("cells.exceptions",))
@@ -371,7 +371,7 @@ def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cells(cells: Any) -> Any:
-    """A list of cells as one that can not change any more."""
+    """A list of cells as one that cannot change any more."""
     if cells is UNCHANGED or cells is None or isinstance(cells, str):
         return cells
     try:

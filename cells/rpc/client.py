@@ -42,7 +42,7 @@ class RPCClient:
         :param target: an ``oslo_messaging.Target`` with the topic of the service
         :param timeout: seconds that a call waits, by default ``[DEFAULT] rpc_response_timeout``
         :param version_cap: no message needs a later version
-        :param serializer: of contexts and entities; a serialised entity passes all cells on the way as it is
+        :param serializer: of contexts and entities; a serialized entity passes all cells on the way as it is
         :param retry: how often sending is tried again; None or -1: until the time is over
         :param call_monitor_timeout: seconds after which a call fails of which nobody says that it still runs
         :param transport_options: ``oslo_messaging.TransportOptions``
@@ -89,7 +89,7 @@ class RPCClient:
             what :func:`cells.rpc.any_cell` gives; None: this cell, without its manager
         :param cells: ``"down"`` (this cell and all below), ``"up"`` (this one and all above), or a list of cells
         :param need: a multicall ends when so many cells have given a value
-        :raises cells.exceptions.InvalidArguments: one of these three can not be meant
+        :raises cells.exceptions.InvalidArguments: one of these three cannot be meant
         """
         return self._context.prepare(
             exchange,

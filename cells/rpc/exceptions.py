@@ -112,7 +112,7 @@ def _rebuilt(text: str, transport: Any) -> Exception:
     try:
         error: Exception = rpc_common.deserialize_remote_exception(text, transport._driver._allowed_remote_exmods)
     except Exception as problem:  # whatever oslo.messaging stumbles over in what another cell has sent
-        return exceptions.MalformedMessage(f"The error that a service raised can not be read: {problem}")
+        return exceptions.MalformedMessage(f"The error that a service raised cannot be read: {problem}")
     if isinstance(error, oslo_messaging.RemoteError) and not isinstance(error, RPCException):
         return RemoteError(error.exc_type, error.value, error.traceback)
     return error

@@ -55,7 +55,7 @@ class LibraryState:
     def client(self) -> RPCClient:
         """The client that all functions share.
 
-        :raises cells.exceptions.ConfigurationError: before ``init``, or the transport URL can not be used
+        :raises cells.exceptions.ConfigurationError: before ``init``, or the transport URL cannot be used
         """
         with self._lock:
             return self._shared_client()

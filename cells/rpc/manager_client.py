@@ -71,7 +71,7 @@ class ManagerClient:
             ) from error
         except oslo_messaging.RemoteError as error:
             raise exceptions.ConfigurationError(
-                f"The manager of this cell can not answer {operation}: {error.exc_type}: {error.value}. Is it of a "
+                f"The manager of this cell cannot answer {operation}: {error.exc_type}: {error.value}. Is it of a "
                 "release that knows cells.rpc?"
             ) from error
 

@@ -69,7 +69,7 @@ class EventDispatcher(dispatcher.DispatcherBase):  # type: ignore[misc]  # oslo.
 
 
 def _opened(event: Any) -> dict[str, Any]:
-    """:raises cells.exceptions.CellsError: it is no event, or in an envelope that can not be read here"""
+    """:raises cells.exceptions.CellsError: it is no event, or in an envelope that cannot be read here"""
     message = envelope.deserialize_msg(event.get("payload") if isinstance(event, Mapping) else event)
     if not isinstance(message, dict) or not isinstance(message.get("method"), str):
         raise exceptions.MalformedMessage(f"It is no message with a method, but {message!a:.80}.")

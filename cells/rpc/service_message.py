@@ -59,7 +59,7 @@ class ServiceMessage:
 def check_name(what: str, name: object) -> str:
     """A name that can be that of a queue and stand in a line of a log.
 
-    :raises cells.exceptions.InvalidArguments: it can not
+    :raises cells.exceptions.InvalidArguments: it cannot
     """
     if not isinstance(name, str) or not name or not name.isprintable() or len(name.encode()) > MAX_NAME_BYTES:
         raise exceptions.InvalidArguments(

@@ -107,7 +107,7 @@ class CellsAPI:
     ) -> list[CellAnswer]:
         """Call ``method`` in all cells below (or above) and return all answers.
 
-        A cell that fails, can not be reached or stays silent is an answer with an error.
+        A cell that fails, cannot be reached or stays silent is an answer with an error.
 
         :param run_locally: whether this cell runs it too
         """
@@ -200,7 +200,7 @@ class CellsAPI:
         )
 
     def neighbors(self, ctxt: Context) -> list[dict[str, Any]]:
-        """The neighbours as the manager sees them now."""
+        """The neighbors as the manager sees them now."""
         found: list[dict[str, Any]] = self._call(ctxt, "neighbors", None)
         return found
 

@@ -26,7 +26,7 @@ class CellAnswer:
 
     @classmethod
     def read(cls, text: str, allowed_modules: Sequence[str]) -> CellAnswer:
-        """:param text: JSON of Response; what can not be read is an answer with that error"""
+        """:param text: JSON of Response; what cannot be read is an answer with that error"""
         response = Response.read(text, allowed_modules)
         return cls(response.cell, response.value, response.error)
 

@@ -1,4 +1,4 @@
-"""The configuration and the database of every cell, with its neighbours registered.
+"""The configuration and the database of every cell, with its neighbors registered.
 
 As ``cells db sync`` and ``cells neighbor create`` would do it, but in one process:
 a command for each of them would take longer than all the rest.
@@ -27,8 +27,8 @@ MIN_HOP_COUNT = 10
 def create(layout: Layout, tree: Tree, transport: SandboxTransport) -> None:
     """Make the files of all cells.
 
-    :raises cells.exceptions.DatabaseError: a database can not be made
-    :raises OSError: a file can not be made
+    :raises cells.exceptions.DatabaseError: a database cannot be made
+    :raises OSError: a file cannot be made
     """
     names = tree.names()
     for name in names:

@@ -39,7 +39,7 @@ def wait(conf: cfg.ConfigOpts, tree: Tree, timeout_seconds: float) -> dict[str, 
                 if known == expected:
                     return manager.topology(ctxt, timeout=ANSWER_TIMEOUT_SECONDS)
                 missing = [path for path in expected if known.get(path) != expected[path]]
-                problem = f"these cells are not known, or do not know their neighbours: {', '.join(missing)}"
+                problem = f"these cells are not known, or do not know their neighbors: {', '.join(missing)}"
             except (exceptions.CellsError, oslo_messaging.MessagingException, kombu_errors.OperationalError) as error:
                 problem = f"{type(error).__name__}: {error}"
             time.sleep(_PAUSE_SECONDS)

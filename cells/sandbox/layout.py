@@ -80,13 +80,13 @@ class Layout:
     def check(self, names: list[str]) -> None:
         """See that all files can have the names that they would get.
 
-        :raises cells.exceptions.SandboxError: the directory's name can not be written into a URL, or a cell's is taken
+        :raises cells.exceptions.SandboxError: the directory's name cannot be written into a URL, or a cell's is taken
         """
         text = str(self.directory)
         if "?" in text or not text.isprintable():
             raise exceptions.SandboxError(
                 f"The directory {text!r} has a '?' or a control character in its name, "
-                "which URLs of files can not hold: use another one with --directory."
+                "which URLs of files cannot hold: use another one with --directory."
             )
         for name in names:
             if len(os.fsencode(name)) > MAX_FILE_NAME_BYTES:
@@ -96,7 +96,7 @@ class Layout:
                     cell=name,
                 )
         for name in {STATE_FILE, LOCK_FILE}.intersection(names):
-            raise exceptions.SandboxError(f"A cell of a sandbox can not be called {name}.", cell=name)
+            raise exceptions.SandboxError(f"A cell of a sandbox cannot be called {name}.", cell=name)
 
     def check_sockets(self, names: list[str]) -> None:
         """See that there is room for the paths of sockets.

@@ -62,7 +62,7 @@ def end(managers: Collection[Manager], patience_seconds: float = PATIENCE_SECOND
     :raises PermissionError: one belongs to another user
     """
     left = _signal(managers, signal.SIGTERM)
-    # One that was stopped can not read the first signal.
+    # One that was stopped cannot read the first signal.
     _signal(left, signal.SIGCONT)
     try:
         left = _wait(left, patience_seconds)

@@ -94,7 +94,7 @@ class Sandbox:
     def status(self) -> list[CellStatus] | None:
         """Every cell, parents before their children; None if there is no sandbox.
 
-        :raises cells.exceptions.SandboxError: its state can not be read
+        :raises cells.exceptions.SandboxError: its state cannot be read
         """
         found = state.read(self.layout)
         if found is None:
@@ -222,4 +222,4 @@ def _translated_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise exceptions.SandboxError(f"The files of the sandbox can not be made or removed: {error}.") from error
+        raise exceptions.SandboxError(f"The files of the sandbox cannot be made or removed: {error}.") from error

@@ -59,7 +59,7 @@ class State:
 def read(layout: Layout) -> State | None:
     """The state of the sandbox that is there, None if none is.
 
-    :raises cells.exceptions.SandboxError: it can not be read
+    :raises cells.exceptions.SandboxError: it cannot be read
     """
     try:
         text = layout.state.read_text(encoding="utf-8")
@@ -68,7 +68,7 @@ def read(layout: Layout) -> State | None:
         return None
     except (OSError, ValueError, exceptions.SandboxError) as error:
         raise exceptions.SandboxError(
-            f"The state of the sandbox, {layout.state}, can not be read: {error}. "
+            f"The state of the sandbox, {layout.state}, cannot be read: {error}. "
             "If nothing in that directory is needed, remove it by hand."
         ) from error
 
@@ -96,7 +96,7 @@ def check_is_ours(layout: Layout) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise exceptions.SandboxError(f"{layout.directory} can not be the directory of a sandbox: {error}.") from error
+        raise exceptions.SandboxError(f"{layout.directory} cannot be the directory of a sandbox: {error}.") from error
     if STATE_FILE not in found and found - {LOCK_FILE}:
         raise exceptions.SandboxError(
             f"{layout.directory} is not empty and has no {STATE_FILE}, so it is no sandbox's directory: "
@@ -108,12 +108,12 @@ def check_is_ours(layout: Layout) -> None:
 def locked(layout: Layout) -> Iterator[None]:
     """Keep every other command that changes this sandbox out during the block.
 
-    :raises cells.exceptions.SandboxError: there is one at work, or the lock can not be had
+    :raises cells.exceptions.SandboxError: there is one at work, or the lock cannot be had
     """
     try:
         lock = os.open(layout.lock, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise exceptions.SandboxError(f"The lock of the sandbox can not be opened: {error}.") from error
+        raise exceptions.SandboxError(f"The lock of the sandbox cannot be opened: {error}.") from error
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -31,7 +31,7 @@ class SandboxTransport(ABC):
     def create(self) -> None:
         """Make what the cells need.  Called once, before any manager starts; may block.
 
-        :raises cells.exceptions.SandboxError: it can not be made
+        :raises cells.exceptions.SandboxError: it cannot be made
         """
 
     @abstractmethod
@@ -47,7 +47,7 @@ class SandboxTransport(ABC):
 
     @abstractmethod
     def neighbor_url(self, name: str) -> str:
-        """The URL under which its neighbours register a cell."""
+        """The URL under which its neighbors register a cell."""
 
     def options(self, name: str) -> Options:  # noqa: ARG002  # for those who need the name
         """Further options of a cell, by section."""
@@ -110,10 +110,10 @@ def normalize(url: str) -> str:
         parsed = transport_url.parse(url)
         transport_url.check_usable(parsed)
     except exceptions.InvalidNeighbor as error:
-        raise exceptions.SandboxError(f"The transport can not be used: {error.message}") from error
+        raise exceptions.SandboxError(f"The transport cannot be used: {error.message}") from error
     if parsed.transport not in transport_url.RABBITMQ_TRANSPORTS:
         raise exceptions.SandboxError(
-            f"A sandbox can not use {transport_url.mask(url)}: there are {BROKERLESS}, "
+            f"A sandbox cannot use {transport_url.mask(url)}: there are {BROKERLESS}, "
             "and rabbit://user:password@host:5672/ for virtual hosts on a RabbitMQ of this machine."
         )
     return url

@@ -41,7 +41,7 @@ class Tree:
             yield from child.walk(here)
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """Parent and child, by name, of every two neighbours."""
+        """Parent and child, by name, of every two neighbors."""
         for child in self.children:
             yield self.name, child.name
             yield from child.links()
@@ -115,7 +115,7 @@ class _Reader:
         if self._word not in ("", ",", ")"):
             raise self._error("a ',' is missing")
         if len(names) > 1 and children:
-            raise self._error(f"{names[0]} to {names[-1]} can not have the same children, a name may be there once")
+            raise self._error(f"{names[0]} to {names[-1]} cannot have the same children, a name may be there once")
         return [Tree(name, children) for name in names]
 
     def _names(self) -> Iterator[str]:
@@ -125,7 +125,7 @@ class _Reader:
             except exceptions.InvalidNeighbor as error:
                 raise self._error(error.message.rstrip(".")) from None
             if "/" in name or name in (".", ".."):
-                raise self._error(f"{name!r} can not be the name of a directory, which each cell gets")
+                raise self._error(f"{name!r} cannot be the name of a directory, which each cell gets")
             if name in self._seen:
                 raise self._error(f"there is a second {name}; in a sandbox each name may be there once")
             self._seen.add(name)
@@ -154,6 +154,6 @@ class _Reader:
 
     def _error(self, problem: str) -> exceptions.SandboxError:
         return exceptions.SandboxError(
-            f"The tree {self._text!r:.80} can not be read at character {self._position}: {problem}. "
+            f"The tree {self._text!r:.80} cannot be read at character {self._position}: {problem}. "
             f"It should look like {DEFAULT_TREE}."
         )

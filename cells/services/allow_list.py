@@ -20,7 +20,7 @@ class AllowedServices:
     def __init__(self, patterns: Iterable[str], exchange: str, own_topics: Iterable[str] = ()) -> None:
         """:param exchange: the manager's ``control_exchange``
         :param own_topics: of the manager itself: they, and those below them, are never allowed
-        :raises cells.exceptions.ConfigurationError: a pattern can not be meant
+        :raises cells.exceptions.ConfigurationError: a pattern cannot be meant
         """
         self._patterns = [_compiled(pattern, exchange) for pattern in patterns]
         self._exchange = exchange

@@ -29,7 +29,7 @@ def serialize_msg(message: Any) -> dict[str, str]:
         # As oslo.messaging does on its way to a server: what it can send there, it can send here.
         text = jsonutils.dumps(message, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise exceptions.InvalidArguments(f"A message can not be written as JSON: {error}") from error
+        raise exceptions.InvalidArguments(f"A message cannot be written as JSON: {error}") from error
     return {VERSION_KEY: VERSION, MESSAGE_KEY: text}
 
 
@@ -49,7 +49,7 @@ def deserialize_msg(message: Any) -> Any:
 
 
 def check_version(version: object) -> None:
-    """:raises cells.exceptions.UnsupportedRpcEnvelopeVersion: it can not be read here"""
+    """:raises cells.exceptions.UnsupportedRpcEnvelopeVersion: it cannot be read here"""
     try:
         is_known = isinstance(version, str) and versionutils.is_compatible(version, VERSION, same_major=True)
     except ValueError:

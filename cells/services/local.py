@@ -79,7 +79,7 @@ class LocalServices:
         """
         self._check(request, is_foreign=is_foreign)
         if request.fanout:
-            raise exceptions.InvalidArguments(f"A call of {request} can not be a fan-out: it has one answer.")
+            raise exceptions.InvalidArguments(f"A call of {request} cannot be a fan-out: it has one answer.")
         deadline = time.monotonic() + timeout_seconds
         answer: futures.Future[Answer] = futures.Future()
         if still_working is not None and request.monitor_seconds is not None:
@@ -118,7 +118,7 @@ class LocalServices:
             self._allowed.check(request, self._cell_name)
         if self._client is None:
             raise exceptions.ServiceUnreachable(
-                f"{request} can not be reached: this manager of cell {self._cell_name} has no broker for its services.",
+                f"{request} cannot be reached: this manager of cell {self._cell_name} has no broker for its services.",
                 cell=self._cell_name,
             )
 

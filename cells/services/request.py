@@ -28,7 +28,7 @@ class ServiceRequest:
 
     topic: str
     method: str
-    #: name -> value as JSON, serialised by the caller's serializer
+    #: name -> value as JSON, serialized by the caller's serializer
     args: Mapping[str, Any] = field(default_factory=dict)
     exchange: str | None = None
     namespace: str | None = None
@@ -66,7 +66,7 @@ class ServiceRequest:
         """Read what :meth:`to_dict` gave; unknown keys are ignored.
 
         :raises cells.exceptions.MalformedMessage: a key is missing or has a wrong type
-        :raises cells.exceptions.UnsupportedRpcEnvelopeVersion: its envelope can not be read here
+        :raises cells.exceptions.UnsupportedRpcEnvelopeVersion: its envelope cannot be read here
         """
         request = _want(data, dict, "request")
         target = _want(request.get("target"), dict, "target")

@@ -59,7 +59,7 @@ class CellRequirements:
         An unknown key is an error: to ignore it would be to pick a cell that is not as required.
 
         :raises cells.exceptions.MalformedMessage: it is no object
-        :raises cells.exceptions.InvalidArguments: a requirement is unknown or can not be read
+        :raises cells.exceptions.InvalidArguments: a requirement is unknown or cannot be read
         """
         if not isinstance(data, dict):
             raise exceptions.MalformedMessage(f"The requirements of a cell must be an object, not {_type(data)}.")
@@ -90,7 +90,7 @@ def any_cell(
     :param target: this cell alone, a full path from the top or a name
     :param different_from: full paths of cells not to pick: ``["api!east!az1"]``
     :param hints: for filters and weighers of other packages
-    :raises cells.exceptions.InvalidArguments: a requirement can not be read
+    :raises cells.exceptions.InvalidArguments: a requirement cannot be read
     """
     return CellRequirements(
         requires={_name(name): _values(name, value) for name, value in _mapping(requires, "requires").items()},
@@ -178,7 +178,7 @@ def _hints(value: object) -> Mapping[str, Any]:
     try:
         json.dumps(hints, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise exceptions.InvalidArguments(f"'hints' can not be written as JSON: {error}") from error
+        raise exceptions.InvalidArguments(f"'hints' cannot be written as JSON: {error}") from error
     if not all(isinstance(name, str) for name in hints):
         raise exceptions.InvalidArguments("The names of 'hints' must be texts.")
     return hints

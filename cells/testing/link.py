@@ -1,4 +1,4 @@
-"""Link: the connection between two neighbours of a tree, on which a test lets something go wrong."""
+"""Link: the connection between two neighbors of a tree, on which a test lets something go wrong."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Link:
         A call that has to cross the link fails as soon as it gets there, with NeighborUnreachable.
         A :class:`cells.rpc.RPCClient` tries again as often as its ``retry`` says, and raises
         MessageDeliveryFailure.  So does a cast, if the link begins in its own cell; further
-        away it is lost.  An answer that can not be sent back is lost, so its caller gets a
+        away it is lost.  An answer that cannot be sent back is lost, so its caller gets a
         timeout.  What a delay still holds is lost.
         """
         for way in self._ways.values():

@@ -1,7 +1,7 @@
 """CellTree: a whole tree of cells in this process, for the tests of services.
 
 Each cell has a manager (or several), an SQLite database with the real schema, in
-which its neighbours are registered, and a transport of its own for its services:
+which its neighbors are registered, and a transport of its own for its services:
 ``zmq+ipc``, which needs no broker.  Messages are real JSON at every hop.  Of a
 deployment only two things are replaced: the brokers, and that each cell has processes of its own.
 """
@@ -71,7 +71,7 @@ class CellTree:
             ``cells.exceptions``, as ``allowed_remote_exmods`` of ``oslo_messaging.get_rpc_transport``
         :param services: whether managers serve the services of their cells.  A tree in which
             nobody does, because its test speaks to ``managers`` alone, starts a little faster without
-        :raises cells.exceptions.ConfigurationError: an option has a value that can not be
+        :raises cells.exceptions.ConfigurationError: an option has a value that cannot be
         :raises cells.exceptions.CellNotFound: options or managers are for a cell that is not in the tree
         """
         _check_concurrency()
@@ -134,7 +134,7 @@ class CellTree:
                 stack.callback(way.close)
 
     def link(self, one: str, other: str) -> Link:
-        """The connection between two neighbours, to have something go wrong on it.
+        """The connection between two neighbors, to have something go wrong on it.
 
         :raises cells.exceptions.NeighborNotFound: the two are in the tree, but not next to each other
         """
@@ -198,7 +198,7 @@ class CellTree:
         memory.lay_wire(self._files.transport_url(sender), self._files.transport_url(receiver), way)
 
     def _links(self) -> list[tuple[CellPath, CellPath]]:
-        """Parent and child of every two neighbours."""
+        """Parent and child of every two neighbors."""
         return [(path[:-1], path) for path in self._paths if len(path) > 1]
 
     def _below(self, path: CellPath) -> Shape:

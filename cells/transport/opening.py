@@ -1,4 +1,4 @@
-"""One way to open an oslo.messaging transport, for the own cell and for neighbours."""
+"""One way to open an oslo.messaging transport, for the own cell and for neighbors."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def open_transport(conf: cfg.ConfigOpts, url: str | None = None, exception_modul
         transport_url.check_usable(read)
         return oslo_messaging.get_rpc_transport(conf, url=read, allowed_remote_exmods=exception_modules)
     except exceptions.InvalidNeighbor as error:
-        raise exceptions.ConfigurationError(f"The {where} can not be used: {error.message}") from error
+        raise exceptions.ConfigurationError(f"The {where} cannot be used: {error.message}") from error
     except (oslo_messaging.InvalidTransportURL, oslo_messaging.DriverLoadFailure, cfg.Error, ValueError) as error:
         if transport_url.is_brokerless(url or conf.transport_url):
             # Its driver is of this project, and repeats no secret.
-            raise exceptions.ConfigurationError(f"The {where} can not be used: {error}") from None
+            raise exceptions.ConfigurationError(f"The {where} cannot be used: {error}") from None
         # The text of oslo.messaging's error may hold the URL with its password.
         raise exceptions.ConfigurationError(
-            f"The {where} can not be used ({type(error).__name__}): it must look like "
+            f"The {where} cannot be used ({type(error).__name__}): it must look like "
             "rabbit://user:password@host:5672/virtual_host, and its driver must be installed."
         ) from None
 

@@ -26,7 +26,7 @@ def retries_within(seconds: float, retry: int | None) -> int:
 def reach(transport: Any, seconds: float, retry: int | None) -> int | None:
     """See that the broker is there; return the ``retry`` with which a call of it ends within the time.
 
-    :raises Exception: of a class that depends on the driver: the broker can not be reached
+    :raises Exception: of a class that depends on the driver: the broker cannot be reached
     """
     driver = transport._driver
     if not hasattr(driver, "_reply_q"):

@@ -20,12 +20,12 @@ from urllib import parse as urllib_parse
 from cells import exceptions
 
 MASK = "***"
-#: the transports that can not do without the name of a host
+#: the transports that cannot do without the name of a host
 NETWORK_TRANSPORTS = frozenset({"rabbit", "kombu", "kafka", "amqp"})
 RABBITMQ_TRANSPORTS = frozenset({"rabbit", "kombu"})
 #: the transports without a broker: peers by their addresses, and all in one directory of this machine
 ZMQ_TRANSPORT, ZMQ_IPC_TRANSPORT = "zmq", "zmq+ipc"
-#: what a URL of these may say of a neighbour in its query, options of the group [oslo_messaging_zmq]
+#: what a URL of these may say of a neighbor in its query, options of the group [oslo_messaging_zmq]
 ZMQ_PARAMETERS = frozenset(
     {
         "connect_timeout",
@@ -130,7 +130,7 @@ def check_neighbor(url: TransportURL) -> None:
     Of a broker that is for the broker to say.  Without one, the URL has to say where
     the managers of that cell are: the registry of this cell knows them not.
 
-    :raises cells.exceptions.InvalidNeighbor: it can not
+    :raises cells.exceptions.InvalidNeighbor: it cannot
     """
     if url.transport.partition("+")[0] != ZMQ_TRANSPORT:
         return
@@ -145,7 +145,7 @@ def check_neighbor(url: TransportURL) -> None:
             raise _invalid("After zmq+ipc:// comes the absolute path of a directory, and no host", ZMQ_NOTATION)
     elif not url.hosts:
         raise _invalid(
-            "zmq:/// finds the servers of this cell alone: name the addresses of the neighbour's managers, "
+            "zmq:/// finds the servers of this cell alone: name the addresses of the neighbor's managers, "
             "[oslo_messaging_zmq] bind of each, with their ports",
             ZMQ_NOTATION,
         )
@@ -192,7 +192,7 @@ def parse(url: object) -> TransportURL:
 def build(parts: Parts, transport: str = "rabbit") -> TransportURL:
     """A URL from its parts.
 
-    :raises cells.exceptions.InvalidNeighbor: a part is missing or can not be one
+    :raises cells.exceptions.InvalidNeighbor: a part is missing or cannot be one
     """
     if parts.hostname is None and parts.broker_hosts is None:
         raise _invalid("No broker is named: give a transport URL, a host name, or several broker hosts")
@@ -204,7 +204,7 @@ def change(url: TransportURL, parts: Parts) -> TransportURL:
 
     New hosts get the credentials of the first old one, unless others are named.
 
-    :raises cells.exceptions.InvalidNeighbor: a part can not be one
+    :raises cells.exceptions.InvalidNeighbor: a part cannot be one
     """
     hosts = _change_addresses(url.hosts, parts)
     if parts.username is not None:
@@ -281,7 +281,7 @@ def _change_addresses(hosts: tuple[BrokerHost, ...], parts: Parts) -> tuple[Brok
 
 
 def _hides_separators(text: str) -> bool:
-    """Whether another reader of URLs, which normalises characters first, would see separators that we do not."""
+    """Whether another reader of URLs, which normalizes characters first, would see separators that we do not."""
     plain = re.sub("[/?#@:]", "", text)
     return not text.isascii() and bool(re.search("[/?#@:]", unicodedata.normalize("NFKC", plain)))
 

@@ -1,7 +1,7 @@
 """A tree of cells in a process that has the example package: calls its endpoints across cells.
 
 Prints one JSON object.  :mod:`tests.functional.test_example_package` starts it;
-endpoints are found when a process starts, so this can not be done within pytest.
+endpoints are found when a process starts, so this cannot be done within pytest.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A neighbour as Nova's cells service was: API 1.0 and nothing else, on the memory bus.
+"""A neighbor as Nova's cells service was: API 1.0 and nothing else, on the memory bus.
 
 It is written from what a running one was seen to send, not with our own classes:
 what we would read and write wrongly in the same way would else go unnoticed.
@@ -118,7 +118,7 @@ class NovaNeighbor:
         }
 
     def send(self, message: Json) -> None:
-        """Send to the neighbour; routing_path and hop_count are the sender's business."""
+        """Send to the neighbor; routing_path and hop_count are the sender's business."""
         sealed = TextMessage(message["message_type"], bool(message.get("fanout")), json.dumps(message))
         row = Neighbor(self.cell.path.last, self.cell.transport_url, is_parent=not self.is_parent, driver="memory")
         self._driver.send_message_to_cell(row, sealed)

@@ -1,4 +1,4 @@
-"""Neighbours that are registered wrongly cost an error each, and nobody else anything."""
+"""Neighbors that are registered wrongly cost an error each, and nobody else anything."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def test_caller_says_which_modules_are_allowed(cell_tree: Callable[..., CellTree
 
 @each(("source", "target"), ENDS)
 @each("method", ["no_such_method", "__init__", "parse_responses", "__class__", "describe", "invoke", "Größe"])
-def test_what_is_no_endpoint_for_requests_can_not_be_called(
+def test_what_is_no_endpoint_for_requests_cannot_be_called(
     tree: CellTree, source: str, target: str, method: str
 ) -> None:
     with pytest.raises(exceptions.UnknownMethod, match="no endpoint") as caught:
@@ -122,7 +122,7 @@ def test_what_is_no_endpoint_for_requests_can_not_be_called(
 @each(
     "method", [pytest.param("", id="empty"), pytest.param("a\n\x00", id="control"), pytest.param("x" * 5000, id="long")]
 )
-def test_what_can_be_no_name_can_not_be_called(tree: CellTree, source: str, target: str, method: str) -> None:
+def test_what_can_be_no_name_cannot_be_called(tree: CellTree, source: str, target: str, method: str) -> None:
     with pytest.raises(exceptions.MessageError) as caught:
         tree[source].call(target, method)
     assert len(str(caught.value)) < 400
@@ -130,7 +130,7 @@ def test_what_can_be_no_name_can_not_be_called(tree: CellTree, source: str, targ
     assert tree[source].call(target)
 
 
-def test_method_for_responses_can_not_be_broadcast(tree: CellTree) -> None:
+def test_method_for_responses_cannot_be_broadcast(tree: CellTree) -> None:
     answers = tree["api"].broadcast("parse_responses", kwargs={"responses": []})
     assert [type(answer.error).__name__ for answer in answers.values()] == ["UnknownMethod_Remote"] * 4
 
@@ -155,13 +155,13 @@ def test_arguments_that_do_not_fit_are_refused_with_the_signature(
 @each("what", NO_JSON)
 @each(("source", "target"), ENDS)
 def test_answer_without_json_is_an_error_of_the_call(tree: CellTree, source: str, target: str, what: str) -> None:
-    with pytest.raises(exceptions.InvalidArguments, match="can not be written as JSON"):
+    with pytest.raises(exceptions.InvalidArguments, match="cannot be written as JSON"):
         tree[source].call(target, "give", kwargs={"what": what})
 
 
 @each("what", NO_JSON)
 def test_arguments_without_json_are_refused_where_they_are_sent(tree: CellTree, what: str) -> None:
-    with pytest.raises(exceptions.InvalidArguments, match="can not be written as JSON"):
+    with pytest.raises(exceptions.InvalidArguments, match="cannot be written as JSON"):
         tree["api"].call("az1", "divide", kwargs={"number": NO_JSON[what]})
 
 

@@ -36,7 +36,7 @@ def test_answer_that_is_too_large_is_an_error_instead(
     cell_tree: Callable[..., CellTree], source: str, target: str
 ) -> None:
     tree = cell_tree(SHAPE, endpoints=[repeat], options=SMALL)
-    says = f"The answer of cell {target} to repeat can not be sent: .*max_message_bytes"
+    says = f"The answer of cell {target} to repeat cannot be sent: .*max_message_bytes"
     with pytest.raises(exceptions.MessageTooLarge, match=says) as caught:
         tree[source].call(target, "repeat", kwargs={"text": "x", "count": LIMIT_BYTES})
     assert caught.value.cell == target

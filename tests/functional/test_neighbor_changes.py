@@ -1,4 +1,4 @@
-"""Neighbours come, go and change without a restart, and stay when their source is away."""
+"""Neighbors come, go and change without a restart, and stay when their source is away."""
 
 from __future__ import annotations
 

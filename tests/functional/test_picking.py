@@ -46,7 +46,7 @@ class Compute:
         return self._cell
 
     def fail(self, ctxt: dict[str, Any]) -> str:
-        raise ValueError(f"{self._cell} can not")
+        raise ValueError(f"{self._cell} cannot")
 
 
 class Deployment:
@@ -141,7 +141,7 @@ def test_casts_go_to_one_cell_as_well(deployment: Deployment) -> None:
 
 
 def test_errors_of_the_service_are_the_callers(deployment: Deployment) -> None:
-    with pytest.raises(Exception, match="az2 can not"):
+    with pytest.raises(Exception, match="az2 cannot"):
         deployment.client("api", requires={"hypervisor": "xen"}).call({}, "fail")
 
 

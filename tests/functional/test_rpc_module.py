@@ -49,7 +49,7 @@ class Inventory:
         raise OutOfStock(kind)
 
     def fail(self, context: cells.rpc.CommonRpcContext, number: int) -> None:
-        raise Unknown(f"can not\ndo {number}")
+        raise Unknown(f"cannot\ndo {number}")
 
     def _private(self, context: cells.rpc.CommonRpcContext) -> None:
         self.calls.append((context, "private"))
@@ -332,7 +332,7 @@ def test_event_that_is_not_handled_is_one_line_and_keeps_no_other_waiting(
     failed, unknown = sorted(lines(caplog))
     assert "_private" in failed
     assert "NoSuchMethod" in failed
-    assert "'fail' is lost to the pool billing of changes: Unknown: can not do 1" in unknown
+    assert "'fail' is lost to the pool billing of changes: Unknown: cannot do 1" in unknown
     assert not any("\n" in line for line in lines(caplog))
 
 
@@ -458,7 +458,7 @@ def test_close_lets_a_call_finish_and_waits_for_none_for_ever(
     go_on.set()
 
 
-def test_module_that_is_not_initialised_or_twice(tree: CellTree) -> None:
+def test_module_that_is_not_initialized_or_twice(tree: CellTree) -> None:
     for use in (lambda: cells.rpc.call({}, "inventory", WHERE), cells.rpc.create_connection):
         with pytest.raises(exceptions.ConfigurationError, match=r"cells\.rpc\.init\(conf\)"):
             use()

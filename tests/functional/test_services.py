@@ -221,14 +221,14 @@ def test_a_service_that_nobody_serves_is_an_error_that_says_where(deployment: De
 @pytest.mark.parametrize(
     ("topic", "reason"), [("nobody", "nobody:count of cell az1 was not taken"), ("cells", "manager's own topics")]
 )
-def test_a_cast_that_the_target_cell_can_not_send_is_a_line_in_its_log(
+def test_a_cast_that_the_target_cell_cannot_send_is_a_line_in_its_log(
     deployment: Deployment, caplog: pytest.LogCaptureFixture, topic: str, reason: str
 ) -> None:
     client = deployment.tree["api"].client(topic, timeout=PATIENCE_SECONDS).prepare(cell="az1")
     with caplog.at_level(logging.INFO, "cells"):
         client.cast({}, "count")
 
-        # Of the start of the tree a line may still come that neighbours are there.
+        # Of the start of the tree a line may still come that neighbors are there.
         def said() -> list[str]:
             return [record.getMessage() for record in list(caplog.records) if "takes messages again" not in record.msg]
 

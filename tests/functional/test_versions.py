@@ -1,6 +1,6 @@
 """Each version of the inter-cell API adds something to what crosses a link, and a cap below it takes it away.
 
-Whichever cap it is: that of all neighbours, that of one, what a neighbour has announced, or the lowest of them.
+Whichever cap it is: that of all neighbors, that of one, what a neighbor has announced, or the lowest of them.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def test_answer_goes_to_the_manager_that_asked(capped: Capped, caplog: pytest.Lo
     expected = [] if capped.has("1.1") else sorted(asked)
 
     def dropped() -> list[str]:
-        """Of those two: what a cell asks its neighbours on its own account is answered to all managers, too."""
+        """Of those two: what a cell asks its neighbors on its own account is answered to all managers, too."""
         logged = [record.args for record in caplog.records if record.getMessage().startswith("Nobody here waits for")]
         return sorted(str(args[0]) for args in logged if isinstance(args, tuple) and args[0] in asked)
 

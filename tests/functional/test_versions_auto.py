@@ -1,4 +1,4 @@
-"""Under the cap ``auto`` a link follows what the neighbour announces, up and down, without anybody's doing."""
+"""Under the cap ``auto`` a link follows what the neighbor announces, up and down, without anybody's doing."""
 
 from __future__ import annotations
 

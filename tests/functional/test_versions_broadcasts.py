@@ -175,7 +175,7 @@ def test_under_a_lower_version_the_answers_of_a_branch_come_together(old: str) -
 
 
 def test_branch_of_an_old_cell_comes_through_a_relay_that_streams() -> None:
-    """What a neighbour of it has gathered the relay passes on, and waits for that alone."""
+    """What a neighbor of it has gathered the relay passes on, and waits for that alone."""
     shape = {"api": {"east": {"az1": {"host1": {}, "host2": {}}, "az2": {}}}}
     with VersionTree(shape, releases={"az1": "1.1"}) as tree:
         tree.freeze("host1")

@@ -1,6 +1,6 @@
 """A tree of cells of several releases, in which a test sees every message that crosses a link.
 
-A cell of an older release is ours with what it has learnt since taken away: it announces its own version, speaks
+A cell of an older release is ours with what it has learned since taken away: it announces its own version, speaks
 no higher one, overlooks keys that came later, and does not know ``process_messages``.
 """
 
@@ -34,7 +34,7 @@ _PAYLOAD = frozenset({"payload", "ctxt", "method_kwargs"})
 
 @dataclass(frozen=True)
 class Arrival:
-    """One message as a manager got it from a neighbour."""
+    """One message as a manager got it from a neighbor."""
 
     cell: str
     host: str
@@ -65,7 +65,7 @@ class VersionTree(CellTree):
     """CellTree with releases and caps.
 
     :param releases: the newest version that a cell reads, by its name, if not that of this release
-    :param caps: of the row that a cell has of a neighbour, by both names
+    :param caps: of the row that a cell has of a neighbor, by both names
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class VersionTree(CellTree):
         super().__init__(shape, **options)
 
     def start(self) -> None:
-        """Start all; return when each manager knows what every neighbour reads."""
+        """Start all; return when each manager knows what every neighbor reads."""
         super().start()
         for path in self.cells:
             self._wait_until_told(str(path))
@@ -112,7 +112,7 @@ class VersionTree(CellTree):
         return [one for one in self.arrivals(response_uuid=request.keys["uuid"]) if one.cell == cell]
 
     def spoken(self, cell: str, neighbor: str) -> str:
-        """The version that a cell speaks with a neighbour."""
+        """The version that a cell speaks with a neighbor."""
         service = self[cell].service
         return service.link_versions.toward(service.table.snapshot().all()[neighbor])
 

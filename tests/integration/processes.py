@@ -73,7 +73,7 @@ class Tree:
         return iter(self._managers.values())
 
     def start(self) -> Tree:
-        """Create the databases, register the neighbours, start the managers and wait until they know each other."""
+        """Create the databases, register the neighbors, start the managers and wait until they know each other."""
         # In this process: a command for each table and row would take longer than all the rest.
         for name, path in self.paths.items():
             self._prepare_database(name, path)

@@ -37,7 +37,7 @@ READY = " serves"
 
 #: Two hops away from the top.
 FAR = "api!east!az1"
-#: A cell whose manager was killed, and whose neighbours still know it.
+#: A cell whose manager was killed, and whose neighbors still know it.
 DEAD = "south"
 #: The cells that have a server of the probe, which is named after its cell.
 SERVING = ("api", "east", "az1", "west")

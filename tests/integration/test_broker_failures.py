@@ -60,7 +60,7 @@ def check_others_are_fast(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("problem", ["wrong-password", "closed-port"])
-def test_neighbor_that_can_not_be_reached(tree: Tree, rabbitmq: VirtualHostPool, problem: str) -> None:
+def test_neighbor_that_cannot_be_reached(tree: Tree, rabbitmq: VirtualHostPool, problem: str) -> None:
     api = tree["api"]
     [port] = free_ports(1)
     urls = {
@@ -70,7 +70,7 @@ def test_neighbor_that_can_not_be_reached(tree: Tree, rabbitmq: VirtualHostPool,
     api.add_neighbor(problem, "child", urls[problem])
     try:
         api.hup()
-        poll(lambda: problem in api.cells("topology").stdout, "the neighbour is known")
+        poll(lambda: problem in api.cells("topology").stdout, "the neighbor is known")
         assert seconds_to_fail(api, problem) < SEND_TIMEOUT_SECONDS + SLACK_SECONDS
         check_others_are_fast(tree)
         assert "sesame" not in api.log()
@@ -78,7 +78,7 @@ def test_neighbor_that_can_not_be_reached(tree: Tree, rabbitmq: VirtualHostPool,
     finally:
         api.succeed("neighbor", "delete", problem)
         api.hup()
-    poll(lambda: problem not in api.cells("topology").stdout, "the neighbour is forgotten")
+    poll(lambda: problem not in api.cells("topology").stdout, "the neighbor is forgotten")
 
 
 def test_frozen_broker_holds_nobody_else_up(tree: Tree, own_broker: BrokerNode) -> None:

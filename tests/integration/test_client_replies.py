@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 class Client:
-    """A queue for answers on the neighbour's broker, as clients of oslo.messaging have one."""
+    """A queue for answers on the neighbor's broker, as clients of oslo.messaging have one."""
 
     def __init__(self, url: str) -> None:
         self.address = ReplyAddress(uuid.uuid4().hex, f"reply_{uuid.uuid4().hex}")
@@ -92,7 +92,7 @@ def test_the_manager_gets_the_answer_to_a_client_that_is_gone(running: Pair, cli
 
 
 def test_no_other_queue_is_written_to(running: Pair) -> None:
-    """A neighbour might name one that is not for answers."""
+    """A neighbor might name one that is not for answers."""
     (request_id,) = running.east.call("1.3", "ping", reply_to="1@cells.intercell.targeted")
     (text,) = answer_to(running, request_id)["responses"]
     assert json.loads(text)["value"]["name"] == "api"
@@ -101,5 +101,5 @@ def test_no_other_queue_is_written_to(running: Pair) -> None:
 def test_a_real_client_has_its_answer_although_its_manager_waits(running: Pair) -> None:
     before = running.api.status()
     assert running.client.call({}, "east", "look", {"disk": 1}, timeout=20) == "what east says"
-    # This neighbour answers to the manager, as one of an older release does; none is left behind.
+    # This neighbor answers to the manager, as one of an older release does; none is left behind.
     assert before["pending_calls"] == running.api.status()["pending_calls"] == 0

@@ -1,4 +1,4 @@
-"""A cell's own database that is away at start, or later: the neighbours known last keep working."""
+"""A cell's own database that is away at start, or later: the neighbors known last keep working."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgresql, pytest.mark.timeout(
 
 @pytest.fixture
 def database_url() -> Iterator[str]:
-    """Each test registers its neighbours anew."""
+    """Each test registers its neighbors anew."""
     with servers.fresh_database(servers.POSTGRESQL_URL) as url:
         yield url
 
@@ -78,4 +78,4 @@ def test_database_that_is_away_at_start(tree: Tree, forwarder: Forwarder) -> Non
     assert api.cells("call", "east", "ping").returncode == 1
 
     forwarder.restore()
-    poll(lambda: api.cells("call", "east", "ping").returncode == 0, "the neighbours are there without a restart")
+    poll(lambda: api.cells("call", "east", "ping").returncode == 0, "the neighbors are there without a restart")

@@ -1,4 +1,4 @@
-"""Neighbours that an operator adds, changes and deletes while the managers run."""
+"""Neighbors that an operator adds, changes and deletes while the managers run."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ def test_changes_are_picked_up_without_restart(changing: Changing) -> None:
     connections_before = len(api.connections())
 
     changing.change("create", "east", "--type", "child", "--transport-url", east.transport_url)
-    poll(lambda: changing.call().returncode == 0, "the new neighbour answers")
+    poll(lambda: changing.call().returncode == 0, "the new neighbor answers")
 
     [port] = free_ports(1)
     changing.change("set", "east", "--transport-url", f"rabbit://guest:guest@127.0.0.1:{port}/")
-    poll(lambda: "east" in failure_of(changing.call()), "the neighbour is looked for where it is not")
+    poll(lambda: "east" in failure_of(changing.call()), "the neighbor is looked for where it is not")
 
     changing.change("set", "east", "--transport-url", east.transport_url)
-    poll(lambda: changing.call().returncode == 0, "the neighbour answers again")
+    poll(lambda: changing.call().returncode == 0, "the neighbor answers again")
 
     changing.change("delete", "east")
     poll(lambda: "CellNotFound" in changing.call().stderr or "no cell" in changing.call().stderr.lower(), "it is gone")

@@ -180,7 +180,7 @@ def test_without_retries_a_dead_neighbor_is_an_error_at_once(
                 return True
             return False
 
-        poll(is_known, "the neighbour is known")
+        poll(is_known, "the neighbor is known")
 
         def ask() -> None:
             with pytest.raises(cells.rpc.MessageDeliveryFailure) as caught:

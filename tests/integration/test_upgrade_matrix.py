@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(180)]
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory, rabbitmq: VirtualHostPool) -> Iterator[Tree]:
-    """East is capped for all its neighbours; api, by default "auto", will be for west alone."""
+    """East is capped for all its neighbors; api, by default "auto", will be for west alone."""
     tree = Tree(
         tmp_path_factory.mktemp("matrix"),
         {"api": {"east": {"az1": {}}, "west": {}}},
@@ -30,7 +30,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory, rabbitmq: VirtualHostPool) ->
 
 
 def matrix(tree: Tree) -> dict[tuple[str, str], dict[str, Any]]:
-    """The rows by cell and neighbour."""
+    """The rows by cell and neighbor."""
     rows = tree["api"].cells("upgrade", "matrix", "-f", "json", "--timeout", "10").json()
     return {(row["cell"], row["neighbor"]): row for row in rows}
 
@@ -69,7 +69,7 @@ def test_each_link_is_shown_with_what_caps_it(tree: Tree) -> None:
     poll(lambda: spoken(tree) == {**ALL_LINKS, ("api", "west"): "1.0"}, "the cap of west alone holds")
     of_one = matrix(tree)["api", "west"]
     assert (of_one["neighbor_cap"], of_one["can_be_raised"]) == ("1.0", True)
-    assert of_one["reason"] == "the cap of neighbour west, 1.0; west reads 1.3"
+    assert of_one["reason"] == "the cap of neighbor west, 1.0; west reads 1.3"
     refused = tree["api"].cells("trace", "west")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "upgrade matrix" in refused.stderr

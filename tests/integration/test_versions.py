@@ -43,7 +43,7 @@ MANY = 60
 
 
 class Pair:
-    """A real manager of ``api``, and the neighbour below it."""
+    """A real manager of ``api``, and the neighbor below it."""
 
     def __init__(self, directory: Path, rabbitmq: VirtualHostPool, connect_to: ConnectTo) -> None:
         self._directory = directory
@@ -68,7 +68,7 @@ class Pair:
         return make_manager(self._directory, "api", self._transport, options=merged(OPTIONS, quiet))
 
     def run_under(self, cap: str) -> None:
-        """Have the manager run with this cap for all neighbours."""
+        """Have the manager run with this cap for all neighbors."""
         if cap == self._cap:
             return
         self.api.kill()
@@ -80,7 +80,7 @@ class Pair:
         self._cap = cap
 
     def cap(self, version: str) -> None:
-        """Set the cap of the neighbour, as an operator does while the manager runs."""
+        """Set the cap of the neighbor, as an operator does while the manager runs."""
         if version == self._neighbor_cap:
             return
         self.api.succeed("neighbor", "set", "east", "--version-cap", version)
@@ -135,7 +135,7 @@ def test_link_follows_what_the_neighbor_announces(pair: Pair, version: str) -> N
 
 
 def check(pair: Pair, version: str) -> None:
-    """What is sent and understood while this version is spoken with the neighbour."""
+    """What is sent and understood while this version is spoken with the neighbor."""
     check_call(pair, version)
     check_broadcast(pair, version)
     check_answers(pair, version)
@@ -172,7 +172,7 @@ def check_broadcast(pair: Pair, version: str) -> None:
 
 
 def check_answers(pair: Pair, version: str) -> None:
-    """The neighbour asks, many times at once."""
+    """The neighbor asks, many times at once."""
     expected = pair.east.call(version, "ping", MANY)
 
     def answers() -> list[Cast]:

@@ -69,7 +69,7 @@ class TestEncryptedAddresses(RPCContract):
 
 
 class TestRPCDriverOverSockets(DriverContract):
-    """Over zmq as the cells of one machine use it: the cell by its registry, its neighbours by its directory."""
+    """Over zmq as the cells of one machine use it: the cell by its registry, its neighbors by its directory."""
 
     @pytest.fixture
     def bus(self) -> Iterator[Bus]:

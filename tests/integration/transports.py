@@ -31,7 +31,7 @@ class CellTransport(NamedTuple):
     """What one cell has instead of all other cells' transports."""
 
     url: str  #: in the cell's own configuration
-    neighbor_url: str  #: in the databases of its neighbours
+    neighbor_url: str  #: in the databases of its neighbors
     options: Mapping[str, Mapping[str, object]]  #: further options of its managers
 
 

@@ -173,10 +173,10 @@ def test_arguments_that_do_not_fit_break_nothing(changed: dict[str, Any]) -> Non
 
 
 @each("text", ["", "{", "[]", "5", "null", '"text"', "\ud800", None, 5, [], b"{}", '{"a":' * 50])
-def test_what_can_not_be_read_is_a_remote_error(text: object) -> None:
+def test_what_cannot_be_read_is_a_remote_error(text: object) -> None:
     error = failure.from_json(text, OURS)
     assert type(error) is exceptions.RemoteError
-    assert error.message.startswith("An error that can not be read: ")
+    assert error.message.startswith("An error that cannot be read: ")
     assert len(error.message) < 300
 
 

@@ -41,7 +41,7 @@ def test_what_convert_raises_is_the_error() -> None:
     assert isinstance(then(done("x"), int).exception(0), ValueError)
 
 
-def test_a_source_that_was_cancelled_is_an_error_and_not_silence() -> None:
+def test_a_source_that_was_canceled_is_an_error_and_not_silence() -> None:
     source: Future[int] = Future()
     converted, gathered = then(source, str), gather({"a": source}, dict)
     source.cancel()

@@ -20,7 +20,7 @@ def kind(base: type[Any]) -> Kind[Any]:
 
 
 def test_it_is_found_but_takes_an_argument_that_this_one_does_not_know() -> None:
-    with pytest.raises(exceptions.PluginError, match=r"The format 'json' can not be made: TypeError: .*argument"):
+    with pytest.raises(exceptions.PluginError, match=r"The format 'json' cannot be made: TypeError: .*argument"):
         kind(ListFormatter).make("json", "argument")
 
 

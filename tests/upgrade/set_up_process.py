@@ -1,4 +1,4 @@
-"""Makes the databases of a tree and registers the neighbours, by the code of the environment that runs it.
+"""Makes the databases of a tree and registers the neighbors, by the code of the environment that runs it.
 
 What ``cells db sync`` and ``cells neighbor create`` do, for all cells in one process:
 the tables have to be those of the old release.  It imports nothing but what both have.

@@ -66,7 +66,7 @@ def upgrade(tree: UpgradeTree, order: Sequence[str], new: Release, load: Load) -
 
 
 def go_back(tree: UpgradeTree, name: str, old: Release, load: Load) -> None:
-    """As the upgrade guide says: first its neighbours are capped, then it is replaced.  Its tables stay as they are."""
+    """As the upgrade guide says: first its neighbors are capped, then it is replaced.  Its tables stay as they are."""
     neighbors = [cell for cell, neighbor in LINKS if neighbor == name]
     for neighbor in neighbors:
         tree[neighbor].succeed("neighbor", "set", name, "--version-cap", OLD_VERSION)

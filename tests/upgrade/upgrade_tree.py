@@ -23,7 +23,7 @@ CONTEXT = get_admin_context()
 PARENTS = {"api": None, "east": "api", "west": "api", "az1": "east"}
 #: name -> full path
 PATHS = {"api": "api", "east": "api!east", "west": "api!west", "az1": "api!east!az1"}
-#: Each cell and each of its neighbours.
+#: Each cell and each of its neighbors.
 LINKS = [link for child, parent in PARENTS.items() if parent for link in ((child, parent), (parent, child))]
 
 OPTIONS: dict[str, dict[str, object]] = {
@@ -99,7 +99,7 @@ class UpgradeTree:
     def wait_spoken(self, versions: Mapping[tuple[str, str], str]) -> None:
         """Wait until cells speak these versions of the inter-cell API.
 
-        :param versions: (cell, its neighbour) -> version
+        :param versions: (cell, its neighbor) -> version
         """
         for name in {name for name, _ in versions}:
             expected = {neighbor: version for (cell, neighbor), version in versions.items() if cell == name}

@@ -33,7 +33,7 @@ class Availability:
                 "here is written when it is back.",
                 reason,
             )
-        LOG.debug("The registry of servers can not be used.", exc_info=error)
+        LOG.debug("The registry of servers cannot be used.", exc_info=error)
 
     def worked(self) -> None:
         """Note that all of it did."""

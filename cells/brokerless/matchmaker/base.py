@@ -50,7 +50,7 @@ class MatchMakerBase:
 
         Called for every message: answers from memory if it can.
 
-        :raises cells.exceptions.MatchMakerException: that can not be told, as the registry is away
+        :raises cells.exceptions.MatchMakerException: that cannot be told, as the registry is away
         """
         matches: list[Match] = []
         for binding, exchange, is_last in self._rules:

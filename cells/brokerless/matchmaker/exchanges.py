@@ -18,7 +18,7 @@ class Exchange(abc.ABC):
     def run(self, key: str) -> list[Match]:
         """Each queue that ``key`` stands for, with its host.
 
-        :raises cells.exceptions.MatchMakerException: that can not be told now
+        :raises cells.exceptions.MatchMakerException: that cannot be told now
         """
 
 

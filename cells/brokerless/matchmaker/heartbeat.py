@@ -51,7 +51,7 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
 
     The ``backend_`` methods may be called from several threads at once, may block
     for a few seconds and not longer, and raise a CellsError, whose text goes into
-    the log, when the back end can not be used.  Clocks of different machines must not matter to
+    the log, when the back end cannot be used.  Clocks of different machines must not matter to
     them: what they tell and are told is ages, reckoned by the back end's own clock.
     """
 
@@ -155,7 +155,7 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         alive = self._known.alive_at_last(key)
         if problem is not None and not alive:
             raise exceptions.MatchMakerException(
-                f"Who serves {key} can not be told, as the registry of servers is away: {problem}"
+                f"Who serves {key} cannot be told, as the registry of servers is away: {problem}"
             )
         return alive
 
@@ -292,7 +292,7 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         with self._lock:
             own_hosts = {host for _, host in self._own}
         for host, (entries, age_seconds) in self._known.found_dead().items():
-            # Not one that has its heartbeats: it may be that only this process can not reach it.
+            # Not one that has its heartbeats: it may be that only this process cannot reach it.
             if host not in own_hosts and age_seconds > MISSED_HEARTBEATS * self._freq_seconds:
                 self.backend_expire(entries, age_seconds)
         # Only for those that would soon be dead to all: the rest do it themselves, one write per interval.

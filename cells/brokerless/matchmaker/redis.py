@@ -134,7 +134,7 @@ class MatchMakerRedis(HeartbeatMatchMakerBase):
         except (self._library.RedisError, OSError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
             raise RegistryUnavailable(
-                f"Redis at {self._shown} can not be used: {reason}. See whether it runs and whether {OPTION} is right."
+                f"Redis at {self._shown} cannot be used: {reason}. See whether it runs and whether {OPTION} is right."
             ) from error
 
 

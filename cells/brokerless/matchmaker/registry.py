@@ -19,6 +19,6 @@ def load(conf: cfg.ConfigOpts, name: str | None = None) -> MatchMakerBase:
     """The MatchMaker ``name``, default ``[oslo_messaging_zmq] matchmaker``, made but not started.  Does no I/O.
 
     :raises cells.exceptions.PluginError: there is none of that name, or it does not load
-    :raises cells.exceptions.ConfigurationError: an option that it reads can not be used
+    :raises cells.exceptions.ConfigurationError: an option that it reads cannot be used
     """
     return MATCHMAKERS.make(name or conf.oslo_messaging_zmq.matchmaker, conf)

@@ -25,7 +25,7 @@ class MatchMakerSQL(HeartbeatMatchMakerBase):
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        """:raises cells.exceptions.ConfigurationError: no database is named, or its URL can not be read"""
+        """:raises cells.exceptions.ConfigurationError: no database is named, or its URL cannot be read"""
         super().__init__(conf)
         connection = conf.oslo_messaging_zmq.matchmaker_connection
         address = engine.Address(connection, OPTION) if connection else None

@@ -14,7 +14,7 @@ from cells.db import models
 
 def run(connection: Connection) -> None:
     """Bring the database behind ``connection`` to the revision that alembic was asked for."""
-    # SQLite can not alter a table in place: alembic makes a new one and copies.
+    # SQLite cannot alter a table in place: alembic makes a new one and copies.
     context.configure(
         connection=connection, target_metadata=models.Base.metadata, compare_type=True, render_as_batch=True
     )

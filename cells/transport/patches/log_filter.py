@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-#: Where oslo.messaging reports a message whose envelope it can not read.
+#: Where oslo.messaging reports a message whose envelope it cannot read.
 _DRIVER_LOGGER = "oslo.messaging._drivers.impl_rabbit"
 _REFUSED = "Failed to process message"
 
 
 class OneLine(logging.Filter):
-    """Takes the traceback from oslo.messaging's report of a message that it can not read, and counts it.
+    """Takes the traceback from oslo.messaging's report of a message that it cannot read, and counts it.
 
     The message never gets as far as this project: there is no other place to hear of it.
     """

@@ -13,7 +13,7 @@ def test_a_flood_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     for number in range(1000):
         dropped.count(ValueError(f"no JSON {number}"))
     assert len(dropped) == 1000
-    assert caplog.messages == ["Messages that can not be understood are dropped, 1 so far; the last: no JSON 0"]
+    assert caplog.messages == ["Messages that cannot be understood are dropped, 1 so far; the last: no JSON 0"]
 
 
 def test_it_is_said_again_when_it_goes_on(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,4 +22,4 @@ def test_it_is_said_again_when_it_goes_on(caplog: pytest.LogCaptureFixture, monk
     dropped.count(ValueError("two"))
     monkeypatch.setattr(garbage, "LOG_SECONDS", 0.0)
     dropped.count(ValueError("three"))
-    assert caplog.messages[1:] == ["Messages that can not be understood are dropped, 3 so far; the last: three"]
+    assert caplog.messages[1:] == ["Messages that cannot be understood are dropped, 3 so far; the last: three"]

@@ -102,7 +102,7 @@ def nested() -> list[Any]:
     [{(1, 2): 3}, nested(), Stubborn(), "x" * LIMIT, {"a": [float("inf")] * 2000}],
     ids=["keys", "depth", "object", "size", "numbers"],
 )
-def test_result_that_can_not_be_sent_is_a_failure(incoming: Incoming, raw_client: RawClient, result: object) -> None:
+def test_result_that_cannot_be_sent_is_a_failure(incoming: Incoming, raw_client: RawClient, result: object) -> None:
     incoming.reply(result)
     assert failure(raw_client)["class"] in ("TypeError", "ValueError", "RecursionError", "ZeroDivisionError")
 
@@ -110,13 +110,13 @@ def test_result_that_can_not_be_sent_is_a_failure(incoming: Incoming, raw_client
 @pytest.mark.parametrize(
     "error", [ValueError({(1, 2): 3}), ValueError(nested()), ValueError("x" * LIMIT)], ids=["keys", "depth", "size"]
 )
-def test_failure_that_can_not_be_sent_is_another_one(
+def test_failure_that_cannot_be_sent_is_another_one(
     incoming: Incoming, raw_client: RawClient, error: Exception
 ) -> None:
     incoming.reply(failure=(type(error), error, None))
     sent = failure(raw_client)
     assert sent["class"] == "RuntimeError"
-    assert "failed with ValueError, which can not be sent" in sent["message"]
+    assert "failed with ValueError, which cannot be sent" in sent["message"]
     assert len(sent["message"]) < 2000
 
 
@@ -184,7 +184,7 @@ def test_body_that_is_none_is_answered_and_skipped(
     assert serving.next().message == {"method": "m"}
     assert failure(raw_client)["class"] == "ValueError"
     assert len(serving.inbox) == 1
-    assert "can not be understood" in caplog.text
+    assert "cannot be understood" in caplog.text
 
 
 def test_batches_are_gathered(serving: Serving, raw_client: RawClient) -> None:

@@ -1,4 +1,4 @@
-"""What a transport URL says, and what it can not say."""
+"""What a transport URL says, and what it cannot say."""
 
 from __future__ import annotations
 

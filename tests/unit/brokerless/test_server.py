@@ -298,7 +298,7 @@ def test_flood_on_one_socket_does_not_starve_another(
     process.echo(KEY)
     for number in range(20):
         assert raw_client.ask(KEY, b"%d" % number) == (frames.REPLY, b"%d" % number)
-    assert "can not be understood" in caplog.text
+    assert "cannot be understood" in caplog.text
     assert ended(on_thread(process.close))
 
 

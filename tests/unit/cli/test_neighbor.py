@@ -96,7 +96,7 @@ def test_create_from_parts(cells: Cells) -> None:
     assert read.virtual_host == "/"
 
 
-def test_login_that_can_not_be_passed_on_is_refused(cells: Cells) -> None:
+def test_login_that_cannot_be_passed_on_is_refused(cells: Cells) -> None:
     words = ("--username", "u", "--password", "s3k/r3t", "--hostname", "h")
     error = cells.fail("neighbor", "create", "east", "--type", "child", *words)
     assert "password with a '/'" in error
@@ -165,7 +165,7 @@ def test_version_cap_is_taken_away(cells: Cells) -> None:
         ("wallaby", "'none' takes the cap away"),
     ],
 )
-def test_version_cap_that_can_not_be_read_is_refused(cells: Cells, cap: str, told: str) -> None:
+def test_version_cap_that_cannot_be_read_is_refused(cells: Cells, cap: str, told: str) -> None:
     before = cells.succeed("neighbor", "list", "-f", "json").value
     for words in (("create", "x", "--type", "child", "--hostname", "h"), ("set", "east")):
         assert told in cells.fail("neighbor", *words, "--version-cap", cap)
@@ -221,10 +221,10 @@ def test_delete_takes_those_that_are_there_and_names_the_others(cells: Cells) ->
         ),
         pytest.param(("create", "x", "--type", "child", "--hostname", "h", "--port", "0"), "port", id="port"),
         pytest.param(("set", "east"), "Nothing to change", id="no-change"),
-        pytest.param(("set", "west", "--type", "child"), "no neighbour west", id="set-nobody"),
-        pytest.param(("set", "west", "--port", "1"), "no neighbour west", id="set-part-of-nobody"),
-        pytest.param(("show", "west"), "no neighbour west", id="show-nobody"),
-        pytest.param(("show", "\udcff"), "no neighbour", id="name-that-is-no-text"),
+        pytest.param(("set", "west", "--type", "child"), "no neighbor west", id="set-nobody"),
+        pytest.param(("set", "west", "--port", "1"), "no neighbor west", id="set-part-of-nobody"),
+        pytest.param(("show", "west"), "no neighbor west", id="show-nobody"),
+        pytest.param(("show", "\udcff"), "no neighbor", id="name-that-is-no-text"),
     ],
 )
 def test_bad_input_is_one_line(cells: Cells, words: tuple[str, ...], told: str) -> None:
@@ -273,7 +273,7 @@ def test_transports_of_all_kinds_are_registered(cells: Cells, url: str) -> None:
     ("url", "told"),
     [
         ("rabit://user:s3kr3t@h/", "'rabit'; those installed are: fake, kafka, kombu, rabbit, zmq"),
-        ("zmq:///", "neighbour's managers"),
+        ("zmq:///", "neighbor's managers"),
         ("zmq://h1/", "port"),
         ("zmq+tcp+ipc:///x", "zmq"),
     ],

@@ -1,4 +1,4 @@
-"""``cells neighbor status``: how the neighbours look from the manager."""
+"""``cells neighbor status``: how the neighbors look from the manager."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SEEN = [
 ]
 
 
-def test_a_line_for_each_neighbour(cells: Cells, manager: Manager) -> None:
+def test_a_line_for_each_neighbor(cells: Cells, manager: Manager) -> None:
     manager.seen = SEEN
     assert cells.succeed("neighbor", "status", "-f", "value").out.splitlines() == [
         "api parent rpc up 0.25 1.0 1.0",
@@ -46,7 +46,7 @@ def test_json_has_the_names_of_the_columns(cells: Cells, manager: Manager) -> No
 
 
 @pytest.mark.usefixtures("manager")
-def test_a_cell_without_neighbours(cells: Cells) -> None:
+def test_a_cell_without_neighbors(cells: Cells) -> None:
     assert cells.succeed("neighbor", "status", "-f", "json").value == []
 
 

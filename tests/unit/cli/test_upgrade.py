@@ -32,7 +32,7 @@ def tells(cell: str, *links: dict[str, Any], reads: str = "1.3") -> CellAnswer:
     return CellAnswer(cell, {"cell": cell, "reads": reads, "links": list(links)})
 
 
-CAPPED = {"spoken": "1.1", "neighbor_cap": "1.1", "can_be_raised": True, "reason": "the cap of neighbour az1, 1.1"}
+CAPPED = {"spoken": "1.1", "neighbor_cap": "1.1", "can_be_raised": True, "reason": "the cap of neighbor az1, 1.1"}
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def rows(cells: Cells, *words: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_row_for_each_cell_and_neighbour_parents_first(cells: Cells, manager: Manager) -> None:
+def test_a_row_for_each_cell_and_neighbor_parents_first(cells: Cells, manager: Manager) -> None:
     manager.answers = [
         [
             tells("east!az1", link("east", is_parent=True)),
@@ -70,7 +70,7 @@ def test_a_row_for_each_cell_and_neighbour_parents_first(cells: Cells, manager: 
         "global_cap": "auto",
         "neighbor_cap": "1.1",
         "can_be_raised": True,
-        "reason": "the cap of neighbour az1, 1.1",
+        "reason": "the cap of neighbor az1, 1.1",
     }
     assert manager.asked == [("broadcast_call", "links", {}, "down", 4.0)]
 
@@ -131,10 +131,10 @@ def test_a_cell_that_was_reached_by_two_ways_has_its_rows_once(cells: Cells, man
     assert [row["cell"] for row in rows(cells)] == ["api!east", "api!east!az1"]
 
 
-def test_a_cell_without_neighbours(cells: Cells, manager: Manager) -> None:
+def test_a_cell_without_neighbors(cells: Cells, manager: Manager) -> None:
     manager.answers = [[tells("east")]]
     assert [(row["cell"], row["reads"], row["reason"]) for row in rows(cells)] == [
-        ("api!east", "1.3", "it has no neighbours")
+        ("api!east", "1.3", "it has no neighbors")
     ]
 
 
@@ -144,7 +144,7 @@ def test_what_a_later_release_may_answer_is_no_bug(cells: Cells, manager: Manage
     assert [row["cell"] for row in rows(cells)] == ["api!east"]
 
 
-def test_an_answer_that_can_not_be_read(cells: Cells, manager: Manager) -> None:
+def test_an_answer_that_cannot_be_read(cells: Cells, manager: Manager) -> None:
     manager.answers = [[tells("east"), CellAnswer("", error=exceptions.MalformedMessage("What is this?"))]]
     result = cells("upgrade", "matrix", "-f", "json")
     assert (result.status, [row["cell"] for row in result.value]) == (1, ["api!east", "api!east!?"])

@@ -1,4 +1,4 @@
-"""Large blocks go back to the system; measured in a process of its own, for such settings can not be taken back."""
+"""Large blocks go back to the system; measured in a process of its own, for such settings cannot be taken back."""
 
 import os
 import subprocess

@@ -23,7 +23,7 @@ from cells.db.api import Database
 from cells.neighbors.neighbor import Neighbor
 
 URL = "rabbit://u:s3kr3t@h/v"
-UNTIL_THEN = "No neighbour is looked at until the tables are brought forward."
+UNTIL_THEN = "No neighbor is looked at until the tables are brought forward."
 SUCCESS, WARNING, FAILURE = 0, 1, 2
 NAMES = ["Names", "Database", "Version caps", "Drivers"]
 
@@ -129,8 +129,8 @@ def test_table_for_people(deployment: Deployment) -> None:
     lines = [line.strip("| ") for line in out.splitlines()]
     assert [line for line in lines if line.startswith("Check: ")] == [f"Check: {name}" for name in NAMES]
     # Each problem begins a line of its own.
-    assert any(line.startswith("Details: Neighbour east: ") for line in lines)
-    assert any(line.startswith("Neighbour west: ") for line in lines)
+    assert any(line.startswith("Details: Neighbor east: ") for line in lines)
+    assert any(line.startswith("Neighbor west: ") for line in lines)
     assert max(map(len, lines)) <= 100
 
 
@@ -182,7 +182,7 @@ def test_newer_database(deployment: Deployment) -> None:
 
 def test_database_that_is_away(deployment: Deployment) -> None:
     deployment.configure(database__connection="postgresql://u:s3kr3t@127.0.0.1:1/cells")
-    assert "u:***@127.0.0.1:1/cells can not be used" in deployment.check().details("Database", FAILURE)
+    assert "u:***@127.0.0.1:1/cells cannot be used" in deployment.check().details("Database", FAILURE)
 
 
 def test_database_that_is_none(deployment: Deployment) -> None:
@@ -190,7 +190,7 @@ def test_database_that_is_none(deployment: Deployment) -> None:
     assert "[database] connection is no database URL" in deployment.check().details("Database", FAILURE)
 
 
-def test_each_row_that_can_not_be_read_is_named(deployment: Deployment) -> None:
+def test_each_row_that_cannot_be_read_is_named(deployment: Deployment) -> None:
     deployment.sync(child("east"), child("north", version_cap="1.0"), child("west"))
     deployment.execute("UPDATE cells SET transport_url = 'u:s3kr3t' WHERE name = 'east'")
     deployment.execute("UPDATE cells SET driver = '' WHERE name = 'west'")
@@ -200,7 +200,7 @@ def test_each_row_that_can_not_be_read_is_named(deployment: Deployment) -> None:
     assert "'west': driver" in west
     assert "Repair it with 'cells neighbor set east'. Until then the manager does without" in east
     # The others are looked at all the same.
-    assert "Neighbour north" in found.details("Version caps", WARNING)
+    assert "Neighbor north" in found.details("Version caps", WARNING)
 
 
 @pytest.mark.parametrize(
@@ -235,16 +235,16 @@ def test_row_with_an_impossible_name(
         ("api!east", "[cells] name: The cell name 'api!east' must not hold '!'"),
     ],
 )
-def test_own_name_that_can_not_be_used(deployment: Deployment, name: str, told: str) -> None:
+def test_own_name_that_cannot_be_used(deployment: Deployment, name: str, told: str) -> None:
     deployment.configure(cells__name=name)
     deployment.sync()
     assert deployment.check().details("Names", FAILURE).startswith(told)
 
 
-def test_neighbour_with_the_own_name(deployment: Deployment) -> None:
+def test_neighbor_with_the_own_name(deployment: Deployment) -> None:
     deployment.sync(child("api"), child("east"))
     told = deployment.check().details("Names", FAILURE)
-    assert told.startswith("Neighbour api has this cell's own name")
+    assert told.startswith("Neighbor api has this cell's own name")
     assert "'cells neighbor delete api'" in told
     file = deployment.directory / "cells.json"
     file.write_text(json.dumps({"api": {"transport_url": URL, "is_parent": False}}))
@@ -253,7 +253,7 @@ def test_neighbour_with_the_own_name(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("cap", ["grizzly", "stein", " Rocky "])
-def test_neighbour_of_nova_has_nothing_to_raise(deployment: Deployment, cap: str) -> None:
+def test_neighbor_of_nova_has_nothing_to_raise(deployment: Deployment, cap: str) -> None:
     deployment.sync(child("east", version_cap=cap))
     assert deployment.check().details("Version caps", SUCCESS) == ""
 
@@ -264,19 +264,19 @@ def test_cap_below_what_this_release_speaks(deployment: Deployment, cap: str, ve
     deployment.sync(child("east", version_cap=cap), child("west"))
     for_all, for_east = deployment.check().details("Version caps", WARNING).splitlines()
     assert f"[upgrade_levels] intercell = {cap} holds every link at {version}" in for_all
-    assert f"Neighbour east: its version cap {cap} holds the link at {version}" in for_east
+    assert f"Neighbor east: its version cap {cap} holds the link at {version}" in for_east
     for line in (for_all, for_east):
         assert f"this release speaks {versions.CURRENT}" in line
         assert "can be raised once" in line
         assert "'cells upgrade matrix'" in line
 
 
-def test_caps_that_can_not_be_read(deployment: Deployment) -> None:
+def test_caps_that_cannot_be_read(deployment: Deployment) -> None:
     deployment.configure(upgrade_levels__intercell="wallaby")
     deployment.sync(child("east", version_cap="9.9"))
     for_all, for_east = deployment.check().details("Version caps", FAILURE).splitlines()
     assert "[upgrade_levels] intercell: 'wallaby' is neither" in for_all
-    assert "Neighbour east: its version cap '9.9' is neither" in for_east
+    assert "Neighbor east: its version cap '9.9' is neither" in for_east
     assert "counts as 1.0" in for_east
     assert "'cells neighbor set east --version-cap ...'" in for_east
     # The manager runs with such a row.
@@ -291,8 +291,8 @@ def test_drivers_that_are_not_installed(deployment: Deployment) -> None:
     assert [line.partition(";")[0] for line in lines] == [
         "[cells] driver: There is no driver 'pigeon'",
         "[DEFAULT] transport_url: There is no transport 'rabit'",
-        "Neighbour east: There is no driver 'owl'",
-        "Neighbour west: There is no transport 'kafca'",
+        "Neighbor east: There is no driver 'owl'",
+        "Neighbor west: There is no transport 'kafca'",
     ]
     assert lines[0].endswith("those installed are: memory, rpc.")
 
@@ -304,18 +304,18 @@ def test_plug_ins_that_do_not_load(deployment: Deployment, tmp_path: Path, monke
         child("east", driver="owl"), child("west", driver="pigeon"), child("north", transport_url="smoke://u:s3kr3t@h/")
     )
     east, north, west = deployment.check().details("Drivers", FAILURE).splitlines()
-    assert "Neighbour east: The driver 'owl' can not be loaded: AttributeError" in east
-    assert "Neighbour north: The transport 'smoke' can not be loaded: ModuleNotFoundError" in north
-    assert "Neighbour west: The driver 'pigeon' is no BaseCellsDriver but Pigeon" in west
+    assert "Neighbor east: The driver 'owl' cannot be loaded: AttributeError" in east
+    assert "Neighbor north: The transport 'smoke' cannot be loaded: ModuleNotFoundError" in north
+    assert "Neighbor west: The driver 'pigeon' is no BaseCellsDriver but Pigeon" in west
 
 
 @pytest.mark.parametrize(
     "url", ["u:s3kr3t@h", "rabbit://u:s3k/s3kr3t@h/", "rabbit://u:p@h:s3kr3t/", "zmq://u:s3kr3t@h/"]
 )
-def test_own_transport_url_that_can_not_be_read(deployment: Deployment, url: str) -> None:
+def test_own_transport_url_that_cannot_be_read(deployment: Deployment, url: str) -> None:
     deployment.configure(DEFAULT__transport_url=url)
     deployment.sync()
-    assert "[DEFAULT] transport_url can not be used" in deployment.check().details("Drivers", FAILURE)
+    assert "[DEFAULT] transport_url cannot be used" in deployment.check().details("Drivers", FAILURE)
 
 
 @pytest.mark.parametrize("url", ["zmq:///", "rabbit://", "rabbit://u:s3kr3t@h1:5672,u:s3kr3t@[::1]:5673/v", "fake:///"])
@@ -333,8 +333,8 @@ def test_rows_of_a_file(deployment: Deployment) -> None:
     found = deployment.check()
     # No database is needed, so none is asked for.
     assert found.details("Database", SUCCESS) == ""
-    assert "Neighbour east" in found.details("Version caps", WARNING)
-    assert "Neighbour west: There is no driver 'owl'" in found.details("Drivers", FAILURE)
+    assert "Neighbor east" in found.details("Version caps", WARNING)
+    assert "Neighbor west: There is no driver 'owl'" in found.details("Drivers", FAILURE)
 
     file.write_text(json.dumps({"east": {**row, "version_cap": "9.9"}}))
     assert f"until you correct it: {file}." in deployment.check().details("Version caps", WARNING)
@@ -352,7 +352,7 @@ def test_file_does_not_do_without_the_table_of_servers(deployment: Deployment) -
     deployment.configure(cells__cells_config=str(file), DEFAULT__transport_url="zmq:///")
     found = deployment.check()
     assert "cells db sync" in found.details("Database", FAILURE)
-    assert "Neighbour east" in found.details("Version caps", WARNING)
+    assert "Neighbor east" in found.details("Version caps", WARNING)
     deployment.sync()
     assert deployment.check().details("Database", SUCCESS) == ""
 
@@ -366,7 +366,7 @@ def test_file_does_not_do_without_the_table_of_servers(deployment: Deployment) -
         ((), "{upgrade}"),
     ],
 )
-def test_checks_that_can_not_be_made(deployment: Deployment, words: tuple[str, ...], told: str) -> None:
+def test_checks_that_cannot_be_made(deployment: Deployment, words: tuple[str, ...], told: str) -> None:
     code, out, err = deployment.run(*words)
     assert (code, out) == (status.STATUS_UNEXPECTED, "")
     assert told in err
@@ -376,7 +376,7 @@ def test_option_with_a_wrong_value(deployment: Deployment) -> None:
     deployment.configure(cells__call_timeout="soon")
     code, out, err = deployment.run("--config-file", str(deployment.config_file), "upgrade", "check")
     assert (code, out) == (status.STATUS_UNEXPECTED, "")
-    assert err.startswith("cells-status: [cells] call_timeout can not be used: ")
+    assert err.startswith("cells-status: [cells] call_timeout cannot be used: ")
 
 
 def test_what_nobody_has_thought_of_is_one_line(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:

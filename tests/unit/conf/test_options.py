@@ -35,7 +35,7 @@ def test_list_opts_has_every_group() -> None:
     assert [(group, option) for group, options in listed.items() for option in options] == OPTIONS
 
 
-def test_list_opts_can_not_be_used_to_change_the_options() -> None:
+def test_list_opts_cannot_be_used_to_change_the_options() -> None:
     for _, options in cells_conf.list_opts():
         options.clear()
     assert all(options for _, options in cells_conf.list_opts())
@@ -120,8 +120,8 @@ def test_scheduler(tmp_path: Path) -> None:
 
 
 @each("value", ["mute_child:many", "mute_child", "a:1,b"])
-def test_weight_multipliers_that_can_not_be_read_name_the_option(value: str, tmp_path: Path) -> None:
-    with pytest.raises(exceptions.ConfigurationError, match=r"\[cells_scheduler\] weight_multipliers can not be used"):
+def test_weight_multipliers_that_cannot_be_read_name_the_option(value: str, tmp_path: Path) -> None:
+    with pytest.raises(exceptions.ConfigurationError, match=r"\[cells_scheduler\] weight_multipliers cannot be used"):
         load(tmp_path, "cells_scheduler", f"weight_multipliers = {value}")
 
 
@@ -133,10 +133,10 @@ def test_a_later_file_wins(tmp_path: Path) -> None:
 
 
 @each("content", [b"no section\n", b"[cells\nname = x\n", b"[cells]\nname\n", b"[cells]\nname = \xff\xfe\n"])
-def test_a_file_that_can_not_be_read_is_a_configuration_error(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_a_configuration_error(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "broken.conf"
     path.write_bytes(content)
-    with pytest.raises(exceptions.ConfigurationError, match="can not be used"):
+    with pytest.raises(exceptions.ConfigurationError, match="cannot be used"):
         cells_conf.load([path])
 
 

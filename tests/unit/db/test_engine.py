@@ -1,4 +1,4 @@
-"""Settings of [database] that can not work, and what is told of it."""
+"""Settings of [database] that cannot work, and what is told of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.unit.db.conftest import configuration
         pytest.param("postgresql://u:s3kr3t@h:port/cells", id="port-no-number"),
     ],
 )
-def test_a_connection_that_can_not_be_read(tmp_path: Path, connection: str) -> None:
+def test_a_connection_that_cannot_be_read(tmp_path: Path, connection: str) -> None:
     conf = configuration(tmp_path, connection)
     with pytest.raises(exceptions.ConfigurationError) as caught:
         Database(conf).neighbors()

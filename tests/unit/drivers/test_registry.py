@@ -58,8 +58,8 @@ def test_driver_that_does_not_load_is_named(drivers: Drivers) -> None:
 
 
 @pytest.mark.usefixtures("plug_in")
-def test_driver_that_can_not_be_made_is_named(drivers: Drivers) -> None:
-    with pytest.raises(exceptions.PluginError, match="'fragile' can not be made: KeyError: 'wings'"):
+def test_driver_that_cannot_be_made_is_named(drivers: Drivers) -> None:
+    with pytest.raises(exceptions.PluginError, match="'fragile' cannot be made: KeyError: 'wings'"):
         drivers.get("fragile")
 
 

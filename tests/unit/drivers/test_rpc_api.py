@@ -1,4 +1,4 @@
-"""The client of a neighbour's broker: one link per URL, and errors that give no password away."""
+"""The client of a neighbor's broker: one link per URL, and errors that give no password away."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_closing_closes_all(api: rpc.InterCellRPCAPI, opened: Opened) -> None:
 
 
 @pytest.mark.parametrize("url", ["carrier-pigeon://user:secret@host/", "rabbit://user:secret@host:port/"])
-def test_url_that_can_not_be_used_is_an_unreachable_neighbor(api: rpc.InterCellRPCAPI, url: str) -> None:
+def test_url_that_cannot_be_used_is_an_unreachable_neighbor(api: rpc.InterCellRPCAPI, url: str) -> None:
     class Row:
         name, driver, transport_url = "east", "rpc", url
 

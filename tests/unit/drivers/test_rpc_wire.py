@@ -39,7 +39,7 @@ class Noting(CastServer):
 
 
 class Place:
-    """A driver that sends, and the managers of the neighbour, which note what they get."""
+    """A driver that sends, and the managers of the neighbor, which note what they get."""
 
     def __init__(self) -> None:
         # Of all transports fake:// keeps what nobody has read; no other test has these queues.
@@ -165,7 +165,7 @@ def test_a_fan_out_goes_to_all_in_every_version(place: Place, version: str) -> N
 
 
 def test_one_link_serves_messages_of_all_versions_in_turn(place: Place) -> None:
-    """A neighbour may be upgraded, and go back, while the link is open."""
+    """A neighbor may be upgraded, and go back, while the link is open."""
     came = place.manager("east-1")
     wanted = ["1.0", "1.3", "1.1", "1.0", "1.2", "1.3"]
     for version in wanted:

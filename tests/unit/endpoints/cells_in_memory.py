@@ -1,4 +1,4 @@
-"""A real cell with its real parts, whose neighbours are boxes that keep what they are sent."""
+"""A real cell with its real parts, whose neighbors are boxes that keep what they are sent."""
 
 from __future__ import annotations
 
@@ -134,15 +134,15 @@ class CellInMemory:
         return driver
 
     def next_text(self, neighbor: str) -> Any:
-        """The next message that the neighbour gets."""
+        """The next message that the neighbor gets."""
         return json.loads(self._boxes[neighbor].get(timeout=PATIENCE))
 
     def next_cast(self, neighbor: str) -> Any:
-        """The next cast of many that the neighbour gets, a list of objects."""
+        """The next cast of many that the neighbor gets, a list of objects."""
         return self._boxes[neighbor].get(timeout=PATIENCE)
 
     def next_methods(self, neighbor: str, count: int) -> list[str]:
-        """The methods of the next messages that the neighbour gets, sorted: its threads take them in no order."""
+        """The methods of the next messages that the neighbor gets, sorted: its threads take them in no order."""
         return sorted(self.next_text(neighbor)["method_name"] for _ in range(count))
 
     def call(

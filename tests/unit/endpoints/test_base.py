@@ -66,7 +66,7 @@ def test_context_of_a_call() -> None:
     assert call.context is call.context
 
 
-def test_a_neighbour_is_believed_about_itself() -> None:
+def test_a_neighbor_is_believed_about_itself() -> None:
     assert make_call("api!east").told_by("api") == "api"
 
 
@@ -81,7 +81,7 @@ def test_a_neighbour_is_believed_about_itself() -> None:
         ("a!b", ""),
     ],
 )
-def test_a_neighbour_is_not_believed_about_others(route: str, name: str) -> None:
+def test_a_neighbor_is_not_believed_about_others(route: str, name: str) -> None:
     with pytest.raises(exceptions.InvalidArguments, match="tells about itself alone") as caught:
         make_call(route).told_by(name)
     assert caught.value.method == "ping"

@@ -41,7 +41,7 @@ def test_the_part_is_the_whole_way_to_who_answers() -> None:
         assert got == [["one"]]
 
 
-def test_a_relay_answers_for_a_neighbour_of_its_own_that_can_not_by_itself() -> None:
+def test_a_relay_answers_for_a_neighbor_of_its_own_that_cannot_by_itself() -> None:
     got: list[Sequence[str]] = []
     with CellInMemory("east") as cell:
         cell.pending.expect("m", ["az1!far"], 60.0, got.append, lambda part, _: f"no {part}")
@@ -111,7 +111,7 @@ def test_who_else_answers_must_be_named_rightly(key: str, wrong: Any) -> None:
         assert got == [["two"]]
 
 
-def test_a_cell_has_only_so_many_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_has_only_so_many_neighbors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cells.endpoints.responses.MAX_NEIGHBORS", 3)
     got: list[Sequence[str]] = []
     with CellInMemory("east") as cell:
@@ -145,6 +145,6 @@ def test_a_long_route_and_many_names_cost_next_to_nothing(count: int) -> None:
 
 
 @pytest.mark.parametrize("message_type", ["targeted", "broadcast"])
-def test_a_request_can_not_pretend_to_be_an_answer(message_type: str) -> None:
+def test_a_request_cannot_pretend_to_be_an_answer(message_type: str) -> None:
     with CellInMemory("east") as cell, pytest.raises(exceptions.UnknownMethod):
         cell.call("parse_responses", "az1!east", message_type=message_type, responses=[])

@@ -187,7 +187,7 @@ def test_where_all_are_late_nothing_is_sent(batches: Callable[..., Batches]) -> 
     assert one.deliveries == [("a", True)]
 
 
-def test_lateness_of_one_message_is_no_failure_of_the_neighbour(batches: Callable[..., Batches]) -> None:
+def test_lateness_of_one_message_is_no_failure_of_the_neighbor(batches: Callable[..., Batches]) -> None:
     one = batches()
     one.put("late", like=late(-1.0))
     wait_for(lambda: one.told == ["late CellTimeout"], "it is told")

@@ -1,4 +1,4 @@
-"""One neighbour whose broker is slow, dead or hung costs the others nothing."""
+"""One neighbor whose broker is slow, dead or hung costs the others nothing."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class ObedientDriver(BaseCellsDriver):
         self._once: set[str] = set()
 
     def fail_once(self, name: str) -> None:
-        """Let only the next send to this neighbour fail."""
+        """Let only the next send to this neighbor fail."""
         self._once.add(name)
 
     def hang(self, name: str) -> None:
-        """From now on sends to this neighbour hang; ``closing a`` is closing the link to it."""
+        """From now on sends to this neighbor hang; ``closing a`` is closing the link to it."""
         self._gates[name] = threading.Event()
 
     def go_on(self, name: str) -> None:
@@ -75,7 +75,7 @@ class ObedientDriver(BaseCellsDriver):
             assert gate.wait(30), "The test never let go"
 
     def of(self, cell: Target, *verbs: str) -> list[str]:
-        """What the diary says of a neighbour: ``["sent 1", "close"]``."""
+        """What the diary says of a neighbor: ``["sent 1", "close"]``."""
         lines = [line.split() for line in list(self.diary)]
         return [" ".join([verb, *rest]) for verb, url, *rest in lines if url == cell.transport_url and verb in verbs]
 
@@ -116,7 +116,7 @@ class Office:
         self.outboxes.send(cell, message(text), lambda error: self.failures.update({text: error}), **options)
 
     def wait_until(self, cell: Neighbor, *lines: str) -> None:
-        """Wait until the diary has exactly these lines of a neighbour, of their kinds."""
+        """Wait until the diary has exactly these lines of a neighbor, of their kinds."""
         verbs = {line.split()[0] for line in lines}
         wait_for(lambda: len(self.driver.of(cell, *verbs)) >= len(lines), f"{lines} in {self.driver.diary}")
         assert self.driver.of(cell, *verbs) == list(lines)

@@ -68,7 +68,7 @@ def test_nobody_waits_for_room_again_soon_where_that_did_not_help(office: Callab
     assert {text: type(error) for text, error in desk.failures.items()} == dict.fromkeys(
         ("3", "4", "5"), exceptions.NeighborBusy
     )
-    # It is not held against another neighbour.
+    # It is not held against another neighbor.
     desk.driver.hang("b")
     desk.send(B, "1")
     desk.wait_until(B, "try 1")

@@ -1,4 +1,4 @@
-"""What waits for a neighbour, in which order it goes, and which messages share a cast."""
+"""What waits for a neighbor, in which order it goes, and which messages share a cast."""
 
 from __future__ import annotations
 

@@ -155,9 +155,9 @@ def test_nobody_is_left() -> None:
         "There is no cell for inventory:count (api: it announces no hypervisor, not kvm; "
         "api!a: it is xen; api!a!x: it is excluded; api!b: The broker is down)."
     )
-    travelled = remote(caught.value)
-    assert isinstance(travelled, exceptions.NoCellsAvailable)
-    assert travelled.reasons == reasons
+    traveled = remote(caught.value)
+    assert isinstance(traveled, exceptions.NoCellsAvailable)
+    assert traveled.reasons == reasons
 
 
 def test_nobody_was_there() -> None:
@@ -234,7 +234,7 @@ def test_the_answer_comes_on_the_thread_that_brings_it() -> None:
     assert (threads, answer.result(0)) == (["bringing"], "yes")
 
 
-def test_who_waits_can_not_spoil_it_by_cancelling() -> None:
+def test_who_waits_cannot_spoil_it_by_cancelling() -> None:
     first = futures.Future[str]()
     answer = start(Cells({"a": first}), "a")
     assert not answer.cancel()
@@ -242,7 +242,7 @@ def test_who_waits_can_not_spoil_it_by_cancelling() -> None:
     assert answer.result(0) == "yes"
 
 
-def test_a_trial_that_was_cancelled_is_an_error() -> None:
+def test_a_trial_that_was_canceled_is_an_error() -> None:
     first = futures.Future[str]()
     answer = start(Cells({"a": first, "b": "no"}), "a b")
     first.cancel()

@@ -1,4 +1,4 @@
-"""What a cell finds out of its neighbours: each manager of one says what it reads, and the lowest counts."""
+"""What a cell finds out of its neighbors: each manager of one says what it reads, and the lowest counts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def east() -> Iterator[CellInMemory]:
 
 
 def ping(cell: CellInMemory, neighbor: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Ping a neighbour: what all managers of it get, and what one gets."""
+    """Ping a neighbor: what all managers of it get, and what one gets."""
     cell.cell.ping(neighbor, Direction.UP if neighbor == "api" else Direction.DOWN)
     sent = [cell.next_text(neighbor) for _ in range(2)]
     assert {one["method_name"] for one in sent} == {"ping"}
@@ -32,7 +32,7 @@ def ping(cell: CellInMemory, neighbor: str) -> tuple[dict[str, Any], dict[str, A
 
 
 def answer(cell: CellInMemory, request: dict[str, Any], neighbor: str, *responses: Response) -> None:
-    """What a manager of a neighbour answers to a message."""
+    """What a manager of a neighbor answers to a message."""
     data = captures.capture("response_fanout_last_hop")
     kwargs = {**data["method_kwargs"], "responses": [response.to_json() for response in responses]}
     keys = {"uuid": "a", "response_uuid": request["uuid"], "routing_path": neighbor, "target_cell": f"{neighbor}!east"}
@@ -51,9 +51,7 @@ def announced(cell: CellInMemory, neighbor: str) -> str | None:
 
 
 @pytest.mark.parametrize("neighbor", ["api", "az1"])
-def test_all_managers_of_a_neighbour_say_what_they_read_and_the_lowest_counts(
-    east: CellInMemory, neighbor: str
-) -> None:
+def test_all_managers_of_a_neighbor_say_what_they_read_and_the_lowest_counts(east: CellInMemory, neighbor: str) -> None:
     to_all, to_one = ping(east, neighbor)
     assert (to_all["need_response"], to_one["need_response"]) == (True, True)
     for host, version, lowest in (("h1", "1.3", "1.3"), ("h2", "1.1", "1.1"), ("h3", "1.2", "1.1")):

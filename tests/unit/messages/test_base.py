@@ -37,7 +37,7 @@ ALL = [targeted(), broadcast(), response()]
 
 
 @each("message", ALL, ids=lambda message: message.message_type)
-def test_can_not_be_changed(message: Message) -> None:
+def test_cannot_be_changed(message: Message) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         message.fanout = True  # type: ignore[misc]
 
@@ -82,11 +82,11 @@ def test_the_manager_that_gets_the_answer_is_the_only_difference(message: Messag
 
 
 @each("payload", ["", "{", "null"])
-def test_what_can_not_be_read_can_be_addressed(payload: str) -> None:
+def test_what_cannot_be_read_can_be_addressed(payload: str) -> None:
     assert targeted().but(payload=payload).addressed("manager-1").payload_text == payload
 
 
-def test_what_can_not_be_written_can_not_be_addressed() -> None:
+def test_what_cannot_be_written_cannot_be_addressed() -> None:
     with pytest.raises(exceptions.InvalidArguments):
         targeted(kwargs={"value": object()}).addressed("manager-1")
 
@@ -120,7 +120,7 @@ def test_sealed_is_what_a_driver_needs(message: Message, version: str) -> None:
 
 
 def opened(data: dict[str, Any]) -> dict[str, Any]:
-    """A message as if it had travelled alone."""
+    """A message as if it had traveled alone."""
     payload = data.pop("payload", "{}")
     return {**data, **json.loads(payload)}
 
@@ -147,7 +147,7 @@ def nested() -> list[Any]:
 def test_what_has_no_json_form_is_refused(field: str, value: object) -> None:
     message = targeted(**{field: {"value": value}})
     for version in VERSIONS:
-        with pytest.raises(exceptions.InvalidArguments, match="ping can not be written as JSON") as caught:
+        with pytest.raises(exceptions.InvalidArguments, match="ping cannot be written as JSON") as caught:
             message.sealed(version, captures.LIMIT_BYTES)
         assert caught.value.method == "ping"
 

@@ -108,7 +108,7 @@ def test_as_many_cells_deep_as_the_limit() -> None:
     assert ran("c1", DOWN, chain, max_hop_count=3) == ["c1", "c1!c2", "c1!c2!c3"]
 
 
-def test_a_circle_of_neighbours_ends_at_the_hop_limit() -> None:
+def test_a_circle_of_neighbors_ends_at_the_hop_limit() -> None:
     circle = {"a": "b", "b": "c", "c": "a"}
     going, visited = message("a", max_hop_count=10), ["a"]
     while hops := going.plan(Neighbors.of([row(circle[going.here])]), oldest).hops:

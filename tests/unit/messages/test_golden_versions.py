@@ -1,6 +1,6 @@
 """What we send at 1.1, 1.2 and 1.3 has the keys and types of our own golden files, which are what cells in use speak.
 
-A change that breaks one of these tests needs a version of its own: a neighbour may run the release before it.
+A change that breaks one of these tests needs a version of its own: a neighbor may run the release before it.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def short_way(came: object, version: str = versions.CURRENT, limit_bytes: int = 
 
 
 def long_way(came: object) -> tuple[str, SealedMessage]:
-    """The neighbour that gets it next, and as what.
+    """The neighbor that gets it next, and as what.
 
     :raises cells.exceptions.CellsError: nobody does
     """
@@ -113,7 +113,7 @@ def test_nothing_but_the_way_and_the_time_changes() -> None:
         pytest.param(answer(response_uuid=None), id="it answers nothing"),
         pytest.param({}, id="it is empty"),
         pytest.param([], id="it is a list"),
-        pytest.param("{}", id="it travelled alone"),
+        pytest.param("{}", id="it traveled alone"),
         pytest.param(None, id="it is nothing"),
     ],
 )
@@ -122,7 +122,7 @@ def test_whatever_is_more_than_that_takes_the_long_way(came: object) -> None:
 
 
 @each("version", [version for version in versions.HISTORY if version != versions.CURRENT])
-def test_to_an_older_neighbour_it_takes_the_long_way(version: str) -> None:
+def test_to_an_older_neighbor_it_takes_the_long_way(version: str) -> None:
     assert short_way(call(), version) is None
 
 

@@ -56,7 +56,7 @@ def test_error_that_is_not_allowed_travels_as_remote_error() -> None:
 
 @each("value", [object(), {1}, float("nan"), {(1, 2): 3}, b"x", 10**5000], ids=lambda value: type(value).__name__)
 def test_value_without_a_json_form_is_refused(value: object) -> None:
-    with pytest.raises(exceptions.InvalidArguments, match="answer can not be written"):
+    with pytest.raises(exceptions.InvalidArguments, match="answer cannot be written"):
         Response("api", value).to_json()
 
 
@@ -84,7 +84,7 @@ def test_what_is_no_answer_is_refused(text: Any) -> None:
 
 
 @each("value", [None, 5, [], {}, "", "{", {"class": 1}, "[" * 100_000], ids=lambda value: repr(value)[:20])
-def test_a_failure_that_can_not_be_read_is_a_remote_error(value: object) -> None:
+def test_a_failure_that_cannot_be_read_is_a_remote_error(value: object) -> None:
     text = json.dumps({"cell_name": "api", "failure": True, "value": value})
     assert type(Response.from_json(text, OURS).error) is exceptions.RemoteError
 
@@ -178,7 +178,7 @@ def test_a_relay_leaves_the_answers_untouched() -> None:
     assert hop.message.to_dict()["method_kwargs"] == data["method_kwargs"]
 
 
-def test_an_answer_that_can_not_get_back_is_a_routing_error() -> None:
+def test_an_answer_that_cannot_get_back_is_a_routing_error() -> None:
     answer = ResponseMessage.answering(request("api!east!az1"), [])
     with pytest.raises(exceptions.CellNotFound):
         answer.plan(Neighbors(), oldest)
@@ -201,7 +201,7 @@ def test_on_its_last_hop_it_is_for_the_manager_that_asked(version: str) -> None:
 
 
 @each(("version", "reply_server"), [("1.0", "manager-1"), ("1.0", ""), *((version, "") for version in ADDRESSED)])
-def test_where_that_is_not_known_or_can_not_be_told_it_is_for_all(version: str, reply_server: str) -> None:
+def test_where_that_is_not_known_or_cannot_be_told_it_is_for_all(version: str, reply_server: str) -> None:
     answer = last_hop(ResponseMessage.answering(request("api!east", reply_server=reply_server), []))
     sealed = answer.sealed(version, captures.LIMIT_BYTES)
     assert (sealed.server, sealed.fanout) == ("", True)
@@ -261,7 +261,7 @@ def test_what_there_is_not_to_say_is_not_said() -> None:
     )
 
 
-def test_a_response_that_can_not_go_on_is_answered_by_itself_with_other_content() -> None:
+def test_a_response_that_cannot_go_on_is_answered_by_itself_with_other_content() -> None:
     """A relay that must refuse it tells who waits for it."""
     came = streamed(branch="far", passed_on_to=["near"]).but(payload="{}", route=CellPath.parse("az1!east"))
     answer = ResponseMessage.answering(came, ["refused"])
@@ -338,7 +338,7 @@ def test_on_its_way_a_trace_stays_apart_from_the_answers_and_grows() -> None:
 
 
 @each("text", [5, None, "", "{", "[]", "null", '{"cell_name": "a", "value": NaN}', "[" * 100_000, '{"a":' * 100_000])
-def test_an_answer_that_can_not_be_read_stays_what_it_is(text: object) -> None:
+def test_an_answer_that_cannot_be_read_stays_what_it_is(text: object) -> None:
     assert traced(text).opened().kwargs["responses"] == [text]
 
 

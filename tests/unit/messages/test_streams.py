@@ -33,7 +33,7 @@ def message(walked: str, *, streams: bool = True, **changed: object) -> Broadcas
 
 
 def mixed(new: str, old: str) -> Toward:
-    """Each neighbour speaks what its name says."""
+    """Each neighbor speaks what its name says."""
 
     def toward(neighbor: Neighbor) -> str:
         return new if neighbor.name.startswith("new") else old
@@ -42,7 +42,7 @@ def mixed(new: str, old: str) -> Toward:
 
 
 def streaming(plan: Plan) -> dict[str, bool]:
-    """Which neighbours are told that each cell of their branch answers by itself."""
+    """Which neighbors are told that each cell of their branch answers by itself."""
     found = {}
     for hop in plan.hops:
         assert isinstance(hop.message, BroadcastMessage)
@@ -62,7 +62,7 @@ def test_the_source_waits_for_all_that_it_passes_it_on_to_and_for_itself(new: st
 
 
 @every_mixture
-def test_a_cell_on_the_way_waits_only_for_neighbours_that_gather(new: str, old: str) -> None:
+def test_a_cell_on_the_way_waits_only_for_neighbors_that_gather(new: str, old: str) -> None:
     plan = message("api!east").plan(CHILDREN, mixed(new, old))
     assert plan.awaited == ("old1", "old2")
     assert (plan.run_here, plan.streams) == (True, True)
@@ -118,7 +118,7 @@ def test_planning_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("old", GATHERING)
-def test_an_older_neighbour_is_not_told_a_word_of_it(old: str) -> None:
+def test_an_older_neighbor_is_not_told_a_word_of_it(old: str) -> None:
     plan = message("api").plan(CHILDREN, mixed("1.3", old))
     for hop in plan.hops:
         version = mixed("1.3", old)(hop.neighbor)
@@ -148,7 +148,7 @@ def test_who_was_silent_is_named_by_the_way_that_leads_there(part: str, missing:
 
 
 @every_mixture
-def test_each_hop_says_what_is_spoken_with_that_neighbour(new: str, old: str) -> None:
+def test_each_hop_says_what_is_spoken_with_that_neighbor(new: str, old: str) -> None:
     for walked in ("api", "api!east"):
         plan = message(walked).plan(CHILDREN, mixed(new, old))
         assert {hop.neighbor.name: hop.version for hop in plan.hops} == {

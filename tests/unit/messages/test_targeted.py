@@ -65,8 +65,8 @@ def test_next_hop(target: str, walked: str, direction: Direction, here: str, hop
 
 
 @each("version", list(versions.HISTORY))
-def test_a_hop_says_what_is_spoken_with_the_neighbour(version: str) -> None:
-    """It is asked for once: what the message is made for and what it is sent as can not differ."""
+def test_a_hop_says_what_is_spoken_with_the_neighbor(version: str) -> None:
+    """It is asked for once: what the message is made for and what it is sent as cannot differ."""
     asked: list[str] = []
 
     def toward(neighbor: Neighbor) -> str:
@@ -84,7 +84,7 @@ def test_a_message_that_goes_down_never_turns_up_again() -> None:
 
 
 @pytest.mark.parametrize("direction", list(Direction))
-def test_a_neighbour_that_is_not_registered(direction: Direction) -> None:
+def test_a_neighbor_that_is_not_registered(direction: Direction) -> None:
     with pytest.raises(exceptions.CellNotFound, match="neighbor create") as caught:
         message("api!north!az9", direction=direction).plan(at("api"), oldest)
     assert caught.value.cell == "north"
@@ -138,7 +138,7 @@ def test_as_many_cells_as_the_limit_are_visited() -> None:
     assert (caught.value.cell, caught.value.hop_count) == ("c3", 3)
 
 
-def test_a_circle_of_neighbours_ends_at_the_hop_limit() -> None:
+def test_a_circle_of_neighbors_ends_at_the_hop_limit() -> None:
     circle = {"a": "b", "b": "c", "c": "a"}
     names = [list(circle)[number % 3] for number in range(100)]
 
@@ -153,7 +153,7 @@ def test_a_circle_of_neighbours_ends_at_the_hop_limit() -> None:
 
 
 def test_only_the_source_of_a_call_gathers() -> None:
-    # Whichever neighbour it comes from: it may have another name for itself than we have for it.
+    # Whichever neighbor it comes from: it may have another name for itself than we have for it.
     assert message("api!east", needs_response=True).plan(at("api"), oldest).awaited == (ANY_NEIGHBOR,)
     assert message("api", needs_response=True).plan(at("api"), oldest).awaited == (HERE,)
     assert message("api!east").plan(at("api"), oldest).awaited is None

@@ -1,4 +1,4 @@
-"""Trees of cells that are nothing but snapshots of neighbours, and hands that carry messages through them."""
+"""Trees of cells that are nothing but snapshots of neighbors, and hands that carry messages through them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.unit.messages import captures
 
 
 def oldest(_: Neighbor) -> str:
-    """The version that is spoken with a neighbour of whom nothing is known."""
+    """The version that is spoken with a neighbor of whom nothing is known."""
     return versions.OLDEST
 
 
@@ -35,7 +35,7 @@ class Tree:
         return [path for path in self.paths if top.is_prefix_of(path)]
 
     def toward(self, _: Neighbor) -> str:
-        """The version that is spoken with a neighbour."""
+        """The version that is spoken with a neighbor."""
         return self.version
 
     def neighbors(self, here: CellPath) -> Neighbors:
@@ -44,7 +44,7 @@ class Tree:
         return Neighbors.of([*rows, row(here[-2], is_parent=True)] if len(here) > 1 else rows)
 
     def step(self, here: CellPath, neighbor: Neighbor) -> CellPath:
-        """The place of a neighbour of ``here``."""
+        """The place of a neighbor of ``here``."""
         return here[:-1] if neighbor.is_parent else here.child(neighbor.name)
 
     def deliver(self, message: Message, here: CellPath) -> tuple[CellPath, Message]:
@@ -79,7 +79,7 @@ def trees(draw: st.DrawFn) -> Tree:
         if len(above) == 8:
             continue
         name = draw(st.sampled_from(["a", "b", "c"]))
-        # Neighbours of one cell, and the cell itself, differ in their names.
+        # Neighbors of one cell, and the cell itself, differ in their names.
         if above.child(name) in paths or name in list(above[-2:]):
             name = f"n{number}"
         paths.append(above.child(name))

@@ -1,4 +1,4 @@
-"""Which version is spoken with a neighbour: the lowest of what caps, and what it announced, allow; and why."""
+"""Which version is spoken with a neighbor: the lowest of what caps, and what it announced, allow; and why."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VERSIONS = list(HISTORY)
 
 
 class Place:
-    """A cell, its neighbour east, and the clock."""
+    """A cell, its neighbor east, and the clock."""
 
     def __init__(self, global_cap: str | None = None, neighbor_cap: str | None = None) -> None:
         self.now = 1000.0
@@ -44,15 +44,15 @@ def explained(global_cap: str | None, neighbor_cap: str | None, announced: str |
     return place.link
 
 
-GLOBAL, OWN = "[upgrade_levels] intercell = {}", "the cap of neighbour east, {}"
-UNREADABLE = OWN + ", can not be read and counts as 1.0"
+GLOBAL, OWN = "[upgrade_levels] intercell = {}", "the cap of neighbor east, {}"
+UNREADABLE = OWN + ", cannot be read and counts as 1.0"
 UNSAID = "east has not said yet what it reads"
 
 
 @each(
     ("global_cap", "neighbor_cap", "announced", "spoken", "can_be_raised", "reason"),
     [
-        # Nobody caps: what the neighbour reads, and the oldest as long as nobody knows.
+        # Nobody caps: what the neighbor reads, and the oldest as long as nobody knows.
         (None, None, None, "1.0", False, UNSAID),
         (None, None, "1.0", "1.0", False, "east reads no more than 1.0: upgrade it first"),
         (None, None, "1.2", "1.2", False, "east reads no more than 1.2: upgrade it first"),
@@ -63,11 +63,11 @@ UNSAID = "east has not said yet what it reads"
         ("1.2", None, "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
         ("1.1", None, "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
         ("1.3", None, "1.3", "1.3", False, ""),
-        # It is taken at its word as long as the neighbour is silent.
+        # It is taken at its word as long as the neighbor is silent.
         ("1.0", None, None, "1.0", False, UNSAID),
         ("1.2", None, None, "1.2", False, UNSAID),
         ("1.3", None, None, "1.3", False, ""),
-        # A cap of this neighbour, with and without one for all.
+        # A cap of this neighbor, with and without one for all.
         (None, "1.1", "1.3", "1.1", True, OWN.format("1.1") + "; east reads 1.3"),
         (None, "stein", "1.3", "1.0", True, OWN.format("stein") + "; east reads 1.3"),
         (None, "1.3", "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
@@ -77,7 +77,7 @@ UNSAID = "east has not said yet what it reads"
         ("1.3", "1.2", "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
         ("1.2", "1.1", None, "1.1", False, UNSAID),
         ("1.2", "1.3", None, "1.2", False, UNSAID),
-        # Where one of the two is auto, the neighbour has to say something before more than the oldest is spoken.
+        # Where one of the two is auto, the neighbor has to say something before more than the oldest is spoken.
         (None, "1.2", None, "1.0", False, UNSAID),
         ("1.2", "auto", None, "1.0", False, UNSAID),
         ("1.2", "auto", "1.3", "1.2", True, GLOBAL.format("1.2") + "; east reads 1.3"),
@@ -137,7 +137,7 @@ def test_what_is_announced_is_read_as_far_as_this_release_knows_it(announced: ob
     assert (place.spoken, place.link.announced) == (spoken, spoken)
 
 
-def test_a_neighbour_that_is_upgraded_or_downgraded_is_believed_at_once() -> None:
+def test_a_neighbor_that_is_upgraded_or_downgraded_is_believed_at_once() -> None:
     place = Place()
     spoken = []
     for version in ("1.1", "1.3", "1.0", "1.2"):
@@ -167,7 +167,7 @@ def test_a_manager_that_is_gone_counts_until_the_mute_interval_has_passed() -> N
     assert place.spoken == "1.3"
 
 
-def test_with_a_neighbour_that_has_fallen_silent_the_oldest_is_spoken_until_it_is_back() -> None:
+def test_with_a_neighbor_that_has_fallen_silent_the_oldest_is_spoken_until_it_is_back() -> None:
     place = Place()
     place.announce("1.3")
     place.now += MUTE_AFTER
@@ -194,7 +194,7 @@ def test_so_it_is_with_one_whose_broker_was_away_all_that_time() -> None:
 
 @each(("announced", "spoken"), [("1.0", "1.0"), ("1.1", "1.1"), ("1.2", "1.2"), ("1.3", "1.2")])
 def test_silence_raises_nothing(announced: str, spoken: str) -> None:
-    """A cap that is a version is taken at its word, but not against what the neighbour has said itself."""
+    """A cap that is a version is taken at its word, but not against what the neighbor has said itself."""
     place = Place(global_cap="1.2")
     place.announce(announced)
     assert place.spoken == spoken
@@ -202,7 +202,7 @@ def test_silence_raises_nothing(announced: str, spoken: str) -> None:
     assert place.spoken == place.link.spoken == spoken
 
 
-def test_a_neighbour_that_is_no_more_is_spoken_to_as_one_that_has_said_nothing() -> None:
+def test_a_neighbor_that_is_no_more_is_spoken_to_as_one_that_has_said_nothing() -> None:
     place = Place()
     place.announce("1.3")
     place.table.replace([])

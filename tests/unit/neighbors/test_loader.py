@@ -1,4 +1,4 @@
-"""Neighbours from a JSON file, and the loader that keeps the last known ones."""
+"""Neighbors from a JSON file, and the loader that keeps the last known ones."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_file_gives_rows(loading: Loading) -> None:
     ]
 
 
-def test_empty_object_means_no_neighbours(loading: Loading) -> None:
+def test_empty_object_means_no_neighbors(loading: Loading) -> None:
     loading.write({})
     assert FileSource(loading.path).neighbors() == []
 
@@ -68,7 +68,7 @@ def test_empty_object_means_no_neighbours(loading: Loading) -> None:
     "content",
     [b"", b"{", b"[]", b"null", b'"east"', b"\xff\xfe\xff", b'{"east": {}} x', b'{"a": 1' + b"0" * 5000 + b"}"],
 )
-def test_file_that_holds_no_neighbours_is_a_configuration_error(loading: Loading, content: bytes) -> None:
+def test_file_that_holds_no_neighbors_is_a_configuration_error(loading: Loading, content: bytes) -> None:
     loading.path.write_bytes(content)
     with pytest.raises(exceptions.ConfigurationError, match=loading.path.name):
         FileSource(loading.path).neighbors()
@@ -144,7 +144,7 @@ def test_last_known_table_stays_while_the_source_is_away(loading: Loading, caplo
     assert sum(record.levelno == logging.WARNING for record in caplog.records) == 2
 
 
-def test_neighbour_with_the_own_name_is_left_out(loading: Loading, caplog: pytest.LogCaptureFixture) -> None:
+def test_neighbor_with_the_own_name_is_left_out(loading: Loading, caplog: pytest.LogCaptureFixture) -> None:
     rows = {"api": child(), "east": child()}
     assert loading.load(rows)
     assert loading.load(rows)
@@ -157,7 +157,7 @@ def test_neighbour_with_the_own_name_is_left_out(loading: Loading, caplog: pytes
     assert loading.counters.as_dict() == {"refused.InvalidNeighbor": 2}
 
 
-def test_neighbour_whose_cap_can_not_be_read_stays_as_it_is(loading: Loading, caplog: pytest.LogCaptureFixture) -> None:
+def test_neighbor_whose_cap_cannot_be_read_stays_as_it_is(loading: Loading, caplog: pytest.LogCaptureFixture) -> None:
     rows = {"east": child(version_cap="9.9"), "west": child(version_cap="1.1"), "north": child()}
     assert loading.load(rows)
     assert loading.load(rows)

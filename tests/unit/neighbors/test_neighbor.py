@@ -1,4 +1,4 @@
-"""Rows: what can not work is refused where it is registered, and no password is shown."""
+"""Rows: what cannot work is refused where it is registered, and no password is shown."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_equal_rows_are_equal_whatever_number_a_weight_was_written_as() -> None:
         pytest.param({"weight_scale": True}, "weight_scale", id="weight-as-bool"),
     ],
 )
-def test_what_can_not_work_is_refused(changes: dict[str, Any], told: str) -> None:
+def test_what_cannot_work_is_refused(changes: dict[str, Any], told: str) -> None:
     values = {"name": "east", "transport_url": URL, "is_parent": False, **changes}
     with pytest.raises(exceptions.InvalidNeighbor, match=told) as caught:
         Neighbor(**values)
@@ -78,7 +78,7 @@ def test_what_can_not_work_is_refused(changes: dict[str, Any], told: str) -> Non
 
 @each("cap", ["1.1", "auto", "Stein", "9.9", "", "x" * 255])
 def test_what_a_cap_stands_for_is_not_for_the_row_to_know(cap: str) -> None:
-    # One that a newer release has set must not cost the neighbour its row.
+    # One that a newer release has set must not cost the neighbor its row.
     assert Neighbor("east", URL, False, version_cap=cap).version_cap == cap
 
 

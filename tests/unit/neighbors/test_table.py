@@ -1,4 +1,4 @@
-"""The table of neighbours: what changes, who was heard from when, and how each looks."""
+"""The table of neighbors: what changes, who was heard from when, and how each looks."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_what_was_heard_survives_a_change_of_the_row(table: NeighborTable) -> No
     assert table.living_children()["a"].capabilities == {"os": ["linux"]}
 
 
-def test_what_was_heard_is_forgotten_with_the_neighbour(table: NeighborTable) -> None:
+def test_what_was_heard_is_forgotten_with_the_neighbor(table: NeighborTable) -> None:
     table.replace([row("a")])
     table.record("a", capabilities={"os": ["linux"]})
     table.replace([])
@@ -112,7 +112,7 @@ def test_a_stranger_is_not_recorded(table: NeighborTable) -> None:
     assert table.state("stranger") is State.UNKNOWN
 
 
-def test_life_of_a_neighbour(table: NeighborTable, clock: Clock) -> None:
+def test_life_of_a_neighbor(table: NeighborTable, clock: Clock) -> None:
     table.replace([row("a")])
     assert table.state("a") is State.UNKNOWN
     clock.now += 10
@@ -126,7 +126,7 @@ def test_life_of_a_neighbour(table: NeighborTable, clock: Clock) -> None:
     assert table.state("a") is State.UP
 
 
-def test_a_neighbour_that_never_spoke_is_mute_after_a_while(table: NeighborTable, clock: Clock) -> None:
+def test_a_neighbor_that_never_spoke_is_mute_after_a_while(table: NeighborTable, clock: Clock) -> None:
     table.replace([row("a")])
     clock.now += MUTE_AFTER
     assert table.state("a") is State.UNKNOWN
@@ -134,7 +134,7 @@ def test_a_neighbour_that_never_spoke_is_mute_after_a_while(table: NeighborTable
     assert table.state("a") is State.MUTE
 
 
-def test_a_reload_does_not_make_a_silent_neighbour_younger(table: NeighborTable, clock: Clock) -> None:
+def test_a_reload_does_not_make_a_silent_neighbor_younger(table: NeighborTable, clock: Clock) -> None:
     table.replace([row("a")])
     clock.now += MUTE_AFTER + 1
     table.replace([row("a")])
@@ -222,7 +222,7 @@ def test_what_a_stranger_says_of_itself_is_not_kept(table: NeighborTable) -> Non
     assert table.heard("stranger") is None
 
 
-def test_a_neighbour_that_has_said_nothing_has_no_version(table: NeighborTable) -> None:
+def test_a_neighbor_that_has_said_nothing_has_no_version(table: NeighborTable) -> None:
     table.replace([row("a")])
     table.record("a", capabilities={"os": ["linux"]})
     assert heard(table).version is None
@@ -271,7 +271,7 @@ def test_a_manager_that_does_not_say_who_it_is_or_what_it_reads(table: NeighborT
     assert heard(table).version == "1.0"
 
 
-def test_a_neighbour_can_not_make_up_managers_without_end(table: NeighborTable) -> None:
+def test_a_neighbor_cannot_make_up_managers_without_end(table: NeighborTable) -> None:
     table.replace([row("a")])
     for number in range(5 * MAX_MANAGERS):
         table.record_description("a", {"version": "1.1", "host": f"{number}" * 1000})

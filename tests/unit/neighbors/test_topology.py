@@ -28,7 +28,7 @@ def row(name: str, *, is_parent: bool = False) -> Neighbor:
 
 
 def known(name: str, parents: Mapping[str, Any] | None = None, children: Mapping[str, Any] | None = None) -> Topology:
-    """The topology of cell ``name``; of each neighbour, what it answered to ping, or None."""
+    """The topology of cell ``name``; of each neighbor, what it answered to ping, or None."""
     parents, children = parents or {}, children or {}
     table = NeighborTable(300.0)
     table.replace([*(row(parent, is_parent=True) for parent in parents), *map(row, children)])
@@ -91,7 +91,7 @@ def test_a_subtree_is_cut_where_no_tree_is_that_deep() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(JSON, JSON)
-def test_whatever_neighbours_claim_there_is_an_answer(path: Any, subtree: Any) -> None:
+def test_whatever_neighbors_claim_there_is_an_answer(path: Any, subtree: Any) -> None:
     topology = known("east", {"eu": {"path": path}}, {"az1": {"subtree": subtree}})
     assert topology.own_path.last == "east"
     assert list(topology.subtree()) == ["az1"]
@@ -177,7 +177,7 @@ def test_two_parents_make_no_name_below_ambiguous() -> None:
     assert str(shared.walk_to("two!other")) == "shared!two!other"
 
 
-def test_a_neighbour_that_is_gone_is_no_longer_known() -> None:
+def test_a_neighbor_that_is_gone_is_no_longer_known() -> None:
     table = NeighborTable(300.0)
     table.replace([row("east")])
     table.record("east", description={"subtree": {"az1": {}}})

@@ -1,4 +1,4 @@
-"""What a neighbour may claim of those who answer has bounds."""
+"""What a neighbor may claim of those who answer has bounds."""
 
 from __future__ import annotations
 

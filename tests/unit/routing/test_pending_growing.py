@@ -38,7 +38,7 @@ class Broadcast:
         return f"{'stopped' if is_stopping else 'no'} {part}"
 
     def add(self, part: str, *passed_on_to: str) -> bool:
-        """Take the answer of a part, which is its name; it has passed the message on to neighbours of its own."""
+        """Take the answer of a part, which is its name; it has passed the message on to neighbors of its own."""
         return self.table.add("m", part, [part], passed_on_to)
 
     def announce(self, part: str, *passed_on_to: str) -> bool:
@@ -134,8 +134,8 @@ def test_a_part_that_is_named_twice_is_waited_for_once(make: Make) -> None:
     assert answers(one) == ["east", "west", "east!x"]
 
 
-def test_neighbours_of_one_name_are_others_below_others(make: Make) -> None:
-    """A cell names its own neighbours, so it can claim nothing of the branch of another."""
+def test_neighbors_of_one_name_are_others_below_others(make: Make) -> None:
+    """A cell names its own neighbors, so it can claim nothing of the branch of another."""
     one = make("east", "west")
     one.add("east", "x", "west")
     one.add("west", "x")

@@ -62,7 +62,7 @@ def broadcast(**changed: Any) -> dict[str, Any]:
 
 
 def answers(cell: CellInMemory, neighbor: str, count: int) -> dict[str, Response]:
-    """The next answers that a neighbour gets, by the message that they answer."""
+    """The next answers that a neighbor gets, by the message that they answer."""
     found: dict[str, Response] = {}
     while len(found) < count:
         for sent in cell.next_cast(neighbor):
@@ -110,7 +110,7 @@ def test_a_broken_message_in_a_cast_harms_only_itself(east: CellInMemory) -> Non
     assert "rejected.Bug" not in east.counters.as_dict()
 
 
-def test_what_can_not_be_passed_on_in_a_cast_harms_only_itself(east: CellInMemory) -> None:
+def test_what_cannot_be_passed_on_in_a_cast_harms_only_itself(east: CellInMemory) -> None:
     east.table.replace([*east.table.snapshot().parents.values()])
     onward = item(uuid="onward", target_cell="api!east!az1")
     east.router.receive([onward, item(uuid="here"), onward | {"uuid": "again"}])
@@ -264,7 +264,7 @@ def test_a_cell_that_streams_keeps_nothing_and_leaves_the_answers_to_the_source(
     assert (theirs["routing_path"], responses(theirs)) == ("az1!east", {"api!east!az1"})
 
 
-def test_for_an_older_neighbour_it_streams_what_that_one_has_gathered(east: CellInMemory) -> None:
+def test_for_an_older_neighbor_it_streams_what_that_one_has_gathered(east: CellInMemory) -> None:
     speak(east, az1="1.1")
     east.router.receive([broadcast(stream=True)])
     passed_on = east.next_text("az1")

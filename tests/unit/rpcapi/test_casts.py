@@ -227,7 +227,7 @@ def test_manager_that_does_not_answer_has_not_lost_them(make_client: Callable[..
 def test_while_no_manager_answers_casts_wait_for_whichever_comes(
     make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may be of an older release, which drops what it can not read, and tells nobody who waits no longer."""
+    """It may be of an older release, which drops what it cannot read, and tells nobody who waits no longer."""
     client = make_client()
     sender = Casts(client)
 

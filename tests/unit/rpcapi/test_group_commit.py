@@ -187,7 +187,7 @@ def test_large_item_and_who_finds_no_room_go_alone_beside_the_others(make_desk: 
 
 
 class Refused(Exception):
-    """As many libraries have them: it can not be made anew of its ``args``."""
+    """As many libraries have them: it cannot be made anew of its ``args``."""
 
     def __init__(self, *, code: int) -> None:
         super().__init__(f"refused with {code}")
@@ -230,7 +230,7 @@ def test_interrupted_leader_tells_its_group_and_hands_over(desk: Desk, interrupt
     assert desk.sent == [("a",), ("d",)]
 
 
-def test_item_that_can_not_be_packed_harms_nobody(desk: Desk) -> None:
+def test_item_that_cannot_be_packed_harms_nobody(desk: Desk) -> None:
     brought = desk.bring("a")
 
     def unable() -> str:
@@ -244,7 +244,7 @@ def test_item_that_can_not_be_packed_harms_nobody(desk: Desk) -> None:
     assert desk.sent == [("a",), ("b", "c")]
 
 
-def test_items_that_can_not_go_together_go_alone(desk: Desk) -> None:
+def test_items_that_cannot_go_together_go_alone(desk: Desk) -> None:
     brought = desk.bring("a", "b", "c", "d")
     desk.let_go(None, NotTogether())
     desk.wait_begun(5)  # at the same time
@@ -266,7 +266,7 @@ def test_who_waits_too_long_for_its_turn_goes_alone_and_the_next_ones_do_not_wai
     assert sorted(desk.sent) == [("b",), ("c",), ("stuck",)]
 
 
-def test_who_leads_no_more_can_not_take_the_lead_from_who_does(make_desk: Callable[..., Desk]) -> None:
+def test_who_leads_no_more_cannot_take_the_lead_from_who_does(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(patience_seconds=0.05)
     brought = desk.bring("stuck", "b")
     desk.wait_begun(2)

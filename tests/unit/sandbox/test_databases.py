@@ -1,4 +1,4 @@
-"""The files of all cells: configurations that can be read, and neighbours registered both ways."""
+"""The files of all cells: configurations that can be read, and neighbors registered both ways."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def neighbors(layout: Layout, name: str) -> dict[str, str]:
         database.close()
 
 
-def test_neighbours_are_registered_both_ways(tmp_path: Path) -> None:
+def test_neighbors_are_registered_both_ways(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "$here")
     layout.directory.mkdir()
     create(layout, "api(east(az1),west)")

@@ -62,9 +62,9 @@ def test_a_directory_that_no_url_can_name(directory: str) -> None:
         Layout(Path(directory)).check(["a"])
 
 
-def test_a_cell_can_not_have_the_name_of_a_file() -> None:
+def test_a_cell_cannot_have_the_name_of_a_file() -> None:
     layout = Layout(Path("/s"))
     layout.check(["a", "b"])
     for taken in (layout.state.name, layout.lock.name):
-        with pytest.raises(exceptions.SandboxError, match="can not be called"):
+        with pytest.raises(exceptions.SandboxError, match="cannot be called"):
             layout.check(["a", taken])

@@ -213,16 +213,16 @@ def test_while_one_is_set_up_others_wait(sandbox: Sandbox) -> None:
     assert None not in pids(sandbox).values()
 
 
-def test_a_directory_that_can_not_be_made(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made(sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(exceptions.SandboxError, match=r"can not be"):
+    with pytest.raises(exceptions.SandboxError, match=r"cannot be"):
         Sandbox(str(tmp_path / "file" / "below")).up(TREE)
 
 
-def test_a_cell_that_can_not_have_a_directory_leaves_nothing(sandbox: Sandbox) -> None:
+def test_a_cell_that_cannot_have_a_directory_leaves_nothing(sandbox: Sandbox) -> None:
     with pytest.raises(exceptions.SandboxError, match="255 bytes"):
         sandbox.up(parse("ö" * 200))
     assert not sandbox.directory.exists()
-    with pytest.raises(exceptions.SandboxError, match="can not be called"):
+    with pytest.raises(exceptions.SandboxError, match="cannot be called"):
         sandbox.up(parse("sandbox.json"))
     assert not sandbox.directory.exists()

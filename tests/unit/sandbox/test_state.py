@@ -70,7 +70,7 @@ def test_a_directory_of_others_is_refused(tmp_path: Path) -> None:
 def test_a_file_is_no_directory(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "file")
     layout.directory.touch()
-    with pytest.raises(exceptions.SandboxError, match="can not be the directory"):
+    with pytest.raises(exceptions.SandboxError, match="cannot be the directory"):
         state.check_is_ours(layout)
 
 
@@ -88,7 +88,7 @@ def test_one_at_a_time(tmp_path: Path) -> None:
         assert layout.lock.exists()
 
 
-def test_a_state_that_can_not_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: State) -> str:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -99,6 +99,6 @@ def test_a_state_that_can_not_be_written_leaves_nothing(tmp_path: Path, monkeypa
     state.check_is_ours(layout)
 
 
-def test_a_directory_that_is_gone_can_not_be_locked(tmp_path: Path) -> None:
+def test_a_directory_that_is_gone_cannot_be_locked(tmp_path: Path) -> None:
     with pytest.raises(exceptions.SandboxError, match="lock"), state.locked(Layout(tmp_path / "gone")):
         pass

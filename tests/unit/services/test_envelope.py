@@ -1,4 +1,4 @@
-"""The envelope: what is in it comes out, and what can not be read is refused by name."""
+"""The envelope: what is in it comes out, and what cannot be read is refused by name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_what_oslo_messaging_could_send_can_be_sent() -> None:
 
 @each("message", [float("nan"), [float("inf")], object()])
 def test_what_has_no_json_form_is_refused_before_it_is_sent(message: Any) -> None:
-    with pytest.raises(exceptions.InvalidArguments, match="can not be written as JSON"):
+    with pytest.raises(exceptions.InvalidArguments, match="cannot be written as JSON"):
         serialize_msg({"args": message})
 
 

@@ -112,12 +112,12 @@ def test_what_is_changed_later_changes_nothing() -> None:
         ({"different_from": ["api!"]}, "'different_from' of the required cell"),
         ({"different_from": 7}, "'different_from' of the required cell must be a list, not int"),
         ({"hints": "x"}, "'hints' of the required cell must be an object"),
-        ({"hints": {"x": object()}}, "'hints' can not be written as JSON"),
-        ({"hints": {"x": float("nan")}}, "'hints' can not be written as JSON"),
+        ({"hints": {"x": object()}}, "'hints' cannot be written as JSON"),
+        ({"hints": {"x": float("nan")}}, "'hints' cannot be written as JSON"),
         ({"hints": {1: "x"}}, "names of 'hints' must be texts"),
     ],
 )
-def test_what_can_not_be_read_is_said(arguments: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_read_is_said(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(exceptions.InvalidArguments, match=said):
         any_cell(**arguments)
     with pytest.raises(exceptions.InvalidArguments, match=said):

@@ -6,7 +6,7 @@ import pytest
 
 from cells.transport.reply_address import ReplyAddress
 
-#: For a broker, which counts bytes: what can not be sent would look as if it were away.
+#: For a broker, which counts bytes: what cannot be sent would look as if it were away.
 TOO_LONG = ["4f2a@reply_" + "x" * 250, "4f2a@reply_" + "\u20ac" * 200]
 
 

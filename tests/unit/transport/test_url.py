@@ -257,7 +257,7 @@ def test_no_repr_shows_a_password() -> None:
         "zmq+ipc:///%2Frun%2Fcells?delivery_timeout=3",
     ],
 )
-def test_neighbour_without_a_broker(url: str) -> None:
+def test_neighbor_without_a_broker(url: str) -> None:
     read = transport_url.parse(url)
     transport_url.check_neighbor(read)
     hosts(url)
@@ -271,9 +271,9 @@ def test_neighbour_without_a_broker(url: str) -> None:
 @each(
     ("url", "told"),
     [
-        pytest.param("zmq:///", "addresses of the neighbour's managers", id="registry-of-this-cell"),
-        pytest.param("zmq://", "addresses of the neighbour's managers", id="nothing"),
-        pytest.param("zmq:///run/cells", "addresses of the neighbour's managers", id="directory-without-ipc"),
+        pytest.param("zmq:///", "addresses of the neighbor's managers", id="registry-of-this-cell"),
+        pytest.param("zmq://", "addresses of the neighbor's managers", id="nothing"),
+        pytest.param("zmq:///run/cells", "addresses of the neighbor's managers", id="directory-without-ipc"),
         pytest.param("zmq://h1:5570,h2/", "port", id="second-host-without-port"),
         pytest.param("zmq://h1/", "port", id="host-without-port"),
         pytest.param("zmq://h1:5570/v", "virtual hosts", id="virtual-host"),
@@ -284,9 +284,9 @@ def test_neighbour_without_a_broker(url: str) -> None:
         pytest.param("zmq+ipc:///", "absolute path", id="ipc-root"),
         pytest.param("zmq+tcp://h:1/", "no transport 'zmq.tcp'", id="other-kind"),
         pytest.param("zmq+ipc://h:1/run", "absolute path", id="ipc-host"),
-        pytest.param("zmq://h1:5570/?pear=east", "'pear'; there are: connect_timeout, ", id="misspelt-parameter"),
+        pytest.param("zmq://h1:5570/?pear=east", "'pear'; there are: connect_timeout, ", id="misspelled-parameter"),
         pytest.param("zmq+ipc:///run?ssl=true", "'ssl'", id="parameter-of-rabbit"),
-        pytest.param("zmq://h1:5570/?matchmaker=sql", "'matchmaker'", id="option-that-is-not-of-a-neighbour"),
+        pytest.param("zmq://h1:5570/?matchmaker=sql", "'matchmaker'", id="option-that-is-not-of-a-neighbor"),
         pytest.param("zmq://h1:5570/?peer", "peer of the zmq URL has no value", id="no-value"),
         pytest.param("zmq://h1:5570/?peer=", "peer of the zmq URL has no value", id="empty-value"),
         pytest.param("zmq://h1:5570/?connect_timeout=never", "connect_timeout .* number above 0", id="no-number"),
@@ -297,7 +297,7 @@ def test_neighbour_without_a_broker(url: str) -> None:
         pytest.param("zmq://[::]:5570/", "wildcard", id="wildcard-of-ipv6"),
     ],
 )
-def test_neighbour_that_no_such_url_leads_to(url: str, told: str) -> None:
+def test_neighbor_that_no_such_url_leads_to(url: str, told: str) -> None:
     with pytest.raises(exceptions.InvalidNeighbor, match=told) as caught:
         transport_url.check_neighbor(transport_url.parse(url))
     assert SECRET not in str(caught.value)

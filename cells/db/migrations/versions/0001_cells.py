@@ -1,4 +1,4 @@
-"""The table of neighbours.
+"""The table of neighbors.
 
 Revision: 0001, the first
 """

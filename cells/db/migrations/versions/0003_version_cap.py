@@ -1,4 +1,4 @@
-"""The cap of the inter-cell API toward one neighbour.
+"""The cap of the inter-cell API toward one neighbor.
 
 Revision: 0003, after 0002
 """

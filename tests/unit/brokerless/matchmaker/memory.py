@@ -73,4 +73,4 @@ class MemoryRegistry(Registry):
         self.heartbeats.clear()
 
 
-AWAY = exceptions.DatabaseUnavailable("The database can not be used: no route.")
+AWAY = exceptions.DatabaseUnavailable("The database cannot be used: no route.")

@@ -82,7 +82,7 @@ def test_a_registry_that_is_away_is_not_asked_by_every_message(registry: MemoryR
     client = registry.make()
     registry.problem = AWAY
     for _ in range(100):
-        with pytest.raises(exceptions.MatchMakerException, match=r"away: The database can not be used: no route\.$"):
+        with pytest.raises(exceptions.MatchMakerException, match=r"away: The database cannot be used: no route\.$"):
             client.queues(TOPIC)
     assert len(registry.uses) < 50
 

@@ -46,9 +46,9 @@ class Other:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (f"{__name__}:Broken", "can not be made: ValueError: out of order"),
+        (f"{__name__}:Broken", "cannot be made: ValueError: out of order"),
         (f"{__name__}:Other", "is no MatchMakerBase but Other"),
-        ("cells.no_such_module:Maker", "can not be loaded"),
+        ("cells.no_such_module:Maker", "cannot be loaded"),
     ],
 )
 def test_one_that_does_not_load(monkeypatch: pytest.MonkeyPatch, value: str, text: str) -> None:

@@ -16,7 +16,7 @@ def disk_usage(call: Call, path: str = "/") -> dict[str, Any]:
         usage = shutil.disk_usage(path)
     except (OSError, TypeError, ValueError) as error:
         raise exceptions.InvalidArguments(
-            f"The disk usage of {path!r} in cell {call.cell.name} can not be told: {error}.",
+            f"The disk usage of {path!r} in cell {call.cell.name} cannot be told: {error}.",
             cell=call.cell.name,
             method=call.method,
         ) from error
