@@ -1,10 +1,12 @@
-"""Threads for work that may block: a bounded pool with a bounded queue.
+"""The threads, the clock and the ids of one manager, and a bounded pool of threads for work that may block.
 
-They are apart from the threads that read messages: an endpoint that waits, or a
-pool of them, never keeps a message from being passed on or an answer from being heard.
+Every part of a manager is handed a :class:`Runtime` instead of calling ``time``, ``uuid`` and ``threading`` itself, so
+that a simulation or a test can own all of them.
 
-It is no ThreadPoolExecutor, because nobody wants its futures: they, and the lock that all executors of a
-process share, were most of what it costs to have something run on another thread.
+:class:`WorkerThreads` runs endpoints apart from the threads that read messages: an endpoint that blocks, or a pool of
+such endpoints, never delays forwarding or the processing of answers.  The pool is not a ThreadPoolExecutor, because its
+callers need no futures: the futures, and the lock that all executors of a process share, were most of the cost of
+running work on another thread.
 """
 
 from __future__ import annotations
@@ -12,33 +14,82 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
+import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
 from cells import exceptions
 
 LOG = logging.getLogger(__name__)
 
+#: Seconds.
+Clock = Callable[[], float]
+
+
+class Thread(Protocol):
+    """A started thread."""
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the thread has ended, for at most ``timeout`` seconds."""
+
+    def is_alive(self) -> bool:
+        """Return whether the thread still runs."""
+
+
+#: Starts a daemon thread of the given name.  Raises RuntimeError if the system has no thread left.
+Spawn = Callable[[Callable[[], None], str], Thread]
+
+
+def new_id() -> str:
+    """Return an id that no other message, stream or request has."""
+    return str(uuid.uuid4())
+
+
+def start_thread(work: Callable[[], None], name: str) -> Thread:
+    """Run ``work`` on a new daemon thread.
+
+    :raises RuntimeError: the system has no thread left
+    """
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Clock, id source and threads of one manager."""
+
+    #: for deadlines, timeouts and ages
+    clock: Clock = time.monotonic
+    #: seconds since the epoch, for traces that are compared between hosts
+    wall_clock: Clock = time.time
+    new_id: Callable[[], str] = new_id
+    spawn: Spawn = start_thread
+
 
 class WorkerThreads:
-    """Runs work in the order in which it came.  Thread-safe."""
+    """Bounded pool of threads with a bounded first-in, first-out queue.  Thread-safe."""
 
-    def __init__(self, max_threads: int, max_waiting: int, name: str) -> None:
-        """:param name: of the threads"""
+    def __init__(self, max_threads: int, max_waiting: int, name: str, spawn: Spawn = start_thread) -> None:
+        """``name`` is the prefix of the threads' names."""
         self._max_threads = max_threads
         self._max_calls = max_threads + max_waiting
         self._name = name
+        self._spawn = spawn
         self._calls = 0
         self._threads = 0
         self._is_stopped = False
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
-        #: None: the thread that takes it ends
+        #: None ends the thread that takes it.
         self._waiting: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
     def run(self, work: Callable[[], None]) -> None:
         """Run ``work``, which must not raise, as soon as a thread is free.
 
-        :raises cells.exceptions.ManagerBusy: too many calls wait already
+        :raises cells.exceptions.ManagerBusy: the queue is full, or the system has no thread left
         :raises cells.exceptions.ManagerStopping: the manager is stopping
         """
         with self._lock:
@@ -52,21 +103,20 @@ class WorkerThreads:
             if self._calls >= self._threads and self._threads < self._max_threads:
                 self._start_thread()
             self._calls += 1
-            # Under the lock: what comes after the sign to end is never run.
+            # Under the lock: work that is queued behind the end marker of stop() would never run.
             self._waiting.put(work)
 
     def _start_thread(self) -> None:
-        """Called with the lock, when none of the threads is free."""
-        thread = threading.Thread(target=self._work, name=f"{self._name}_{self._threads}", daemon=True)
+        """Add a thread.  The caller holds the lock and has found all threads busy."""
         try:
-            thread.start()
+            self._spawn(self._work, f"{self._name}_{self._threads}")
         except RuntimeError as error:
             if not self._threads:
                 raise exceptions.ManagerBusy(
                     f"The system gives this manager no thread to run calls on ({error}): try again later, or raise "
                     "the limit of its threads."
                 ) from error
-            # Those that there are will come to it.
+            # The existing threads will run the work.
             return
         self._threads += 1
 
@@ -79,7 +129,7 @@ class WorkerThreads:
                 work()
             except BaseException:  # a bug must cost one call, not the thread, whatever it raises
                 LOG.exception("A call could not be run.")
-            del work  # a thread that waits must not keep a large one alive
+            del work  # an idle thread must not keep a large message alive
             with self._lock:
                 self._calls -= 1
                 if not self._calls:
@@ -87,11 +137,14 @@ class WorkerThreads:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing runs or waits."""
+        """Return whether no work runs or waits."""
         return not self._calls
 
     def stop(self, timeout_seconds: float) -> bool:
-        """Take no more work and let what runs finish; False if that took too long.  May be called twice."""
+        """Take no more work and wait for the queued and running work.  May be called twice.
+
+        :returns: False if the work did not end within ``timeout_seconds``
+        """
         with self._lock:
             if not self._is_stopped:
                 self._is_stopped = True
