@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import oslo_messaging
@@ -52,9 +52,10 @@ _REFUSALS = (rpc_dispatcher.UnsupportedVersion, rpc_dispatcher.NoSuchMethod)
 class Casts:
     """Thread-safe.  The casts of one thread are sent in their order."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, clock: Callable[[], float] = time.monotonic) -> None:
         """:param client: of oslo.messaging, for the manager"""
         self._client = client
+        self._clock = clock
         #: A cap is taken at its word.
         self._is_certain = client.version_cap is not None
         # Without a broker a call may end without an answer while nobody knows whether the casts were taken.
@@ -81,7 +82,7 @@ class Casts:
         def alone() -> None:
             self._client.cast(ctxt, "cast", **arguments)
 
-        if not self._is_allowed or time.monotonic() < self._alone_until:
+        if not self._is_allowed or self._clock() < self._alone_until:
             alone()
             return
         try:
@@ -93,7 +94,7 @@ class Casts:
         if self._is_certain:
             self._client.prepare(version=VERSION).cast({}, "cast_many", casts=casts)
             return
-        if time.monotonic() >= self._known_until:
+        if self._clock() >= self._known_until:
             self._ask()
         try:
             self._call(casts, KEPT_SECONDS)
@@ -111,7 +112,7 @@ class Casts:
         except oslo_messaging.MessagingTimeout as error:
             self._go_alone("does not answer")
             raise NotTogether from error
-        self._known_until = time.monotonic() + KNOWN_SECONDS
+        self._known_until = self._clock() + KNOWN_SECONDS
 
     def _call(self, casts: Sequence[str], kept_seconds: float) -> None:
         """:raises NotTogether: the manager that has got them has read none of them"""
@@ -132,7 +133,7 @@ class Casts:
     def _go_alone(self, why: str) -> None:
         LOG.info("A manager of this cell %s: for %d seconds each cast is sent to it alone.", why, ALONE_SECONDS)
         self._known_until = 0.0
-        self._alone_until = time.monotonic() + ALONE_SECONDS
+        self._alone_until = self._clock() + ALONE_SECONDS
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -25,6 +25,16 @@ SIDE_BY_SIDE = FEWEST_OF_CALL - 1
 MANY = SIDE_BY_SIDE + 7
 
 
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Client:
     """As oslo.messaging's; the first cast is held until all others wait, and what a call does can be set."""
 
@@ -133,16 +143,15 @@ def test_casts_of_many_threads_go_in_one_call_each_with_its_context(make_client:
     assert client.options["version"] == VERSION
 
 
-def test_the_manager_is_asked_before_and_not_each_time(
-    make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client = make_client()
-    sender = Casts(client)
+def test_the_manager_is_asked_before_and_not_each_time(make_client: Callable[..., Client]) -> None:
+    client, clock = make_client(), Clock()
+    sender = Casts(client, clock)
     for _ in range(2):
         cast_at_once(client, sender=sender)
     assert client.asked == 1
-    monkeypatch.setattr(casts.time, "monotonic", lambda: 1e9)
-    cast_at_once(client, sender=sender)
+    clock.now += casts.KNOWN_SECONDS
+    # Enough to go together even if those who come first find too few others, and go alone.
+    cast_at_once(client, 2 * MANY, sender)
     assert client.asked == 2
 
 
@@ -187,10 +196,10 @@ def test_lower_cap_and_no_broker_mean_that_each_goes_alone(
 )
 @pytest.mark.parametrize("is_asked", [True, False], ids=["it is asked", "another one was"])
 def test_what_an_older_manager_refuses_is_sent_as_it_reads_it_and_so_is_what_comes_after(
-    make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch, error: Exception, is_asked: bool
+    make_client: Callable[..., Client], error: Exception, is_asked: bool
 ) -> None:
-    client = make_client()
-    sender = Casts(client)
+    client, clock = make_client(), Clock()
+    sender = Casts(client, clock)
 
     def refuse() -> None:
         raise error
@@ -201,7 +210,7 @@ def test_what_an_older_manager_refuses_is_sent_as_it_reads_it_and_so_is_what_com
     assert sorted(arguments["method_kwargs"]["number"] for _, arguments in client.alone) == list(range(MANY))
     assert cast_at_once(client, sender=sender) == [None] * MANY
     assert (client.asked, len(client.together)) == (1, 0 if is_asked else 1)
-    monkeypatch.setattr(casts.time, "monotonic", lambda: 1e9)
+    clock.now += casts.ALONE_SECONDS
     client.answer = lambda: None
     # Enough to go together even if those who come first find too few others, and go alone.
     before = len(client.together)
@@ -224,12 +233,10 @@ def test_manager_that_does_not_answer_has_not_lost_them(make_client: Callable[..
     assert len(client.together) == 1
 
 
-def test_while_no_manager_answers_casts_wait_for_whichever_comes(
-    make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_while_no_manager_answers_casts_wait_for_whichever_comes(make_client: Callable[..., Client]) -> None:
     """It may be of an older release, which drops what it cannot read, and tells nobody who waits no longer."""
-    client = make_client()
-    sender = Casts(client)
+    client, clock = make_client(), Clock()
+    sender = Casts(client, clock)
 
     def keep_silent() -> None:
         raise oslo_messaging.MessagingTimeout
@@ -238,7 +245,7 @@ def test_while_no_manager_answers_casts_wait_for_whichever_comes(
     for asked in (1, 2):
         assert cast_at_once(client, 2 * MANY, sender) == [None] * 2 * MANY
         assert (client.asked, client.together) == (asked, [])
-        monkeypatch.setattr(casts.time, "monotonic", lambda asked=asked: asked * 1e9)
+        clock.now += casts.ALONE_SECONDS
     assert len(client.alone) == 4 * MANY
 
 
