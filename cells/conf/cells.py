@@ -1,9 +1,9 @@
-"""[cells]: this cell, how it reaches its neighbors, and what it allows."""
+"""[cells]: this cell, its links to neighbors, its limits, and the calls that it allows."""
 
 from oslo_config import cfg
 
 GROUP = "cells"
-#: What the name of a queue may look like on every broker.
+#: Characters that every broker accepts in the name of a queue.
 TOPIC = r"^[A-Za-z0-9_.-]+$"
 
 OPTIONS = [
@@ -12,9 +12,9 @@ OPTIONS = [
         help="""
 Name of this cell. Required.
 
-Children and parents of this cell register it under this very name. It must be
-unique among the children of one parent, and must not hold ``!`` (which
-separates the cells of a path), blanks or control characters.
+Children and parents of this cell register it under exactly this name. The name
+must be unique among the children of one parent, and must not contain ``!``
+(the separator of a path), blanks or control characters.
 """,
     ),
     cfg.StrOpt(
@@ -24,7 +24,7 @@ separates the cells of a path), blanks or control characters.
         help="""
 Topic on which the manager serves the services of its own cell.
 
-All services of this cell that call the manager must use the same value.
+Every service of this cell that calls the manager must use the same value.
 """,
     ),
     cfg.StrOpt(
@@ -32,8 +32,8 @@ All services of this cell that call the manager must use the same value.
         help="""
 Exchange of the topic on which the manager serves the services of its own cell.
 
-By default [DEFAULT] control_exchange. Set it where services have a
-control_exchange other than that of their manager.
+Default: [DEFAULT] control_exchange. Set this option if the services of this
+cell have another control_exchange than their manager.
 """,
     ),
     cfg.StrOpt(
@@ -43,18 +43,18 @@ control_exchange other than that of their manager.
         help="""
 Base of the topics on which neighboring cells send to this cell.
 
-``.targeted``, ``.broadcast`` and ``.response`` are appended to it. All cells of
-a tree must use the same value.
+The topics are this base with ``.targeted``, ``.broadcast`` and ``.response``
+appended. All cells of a tree must use the same value.
 """,
     ),
     cfg.StrOpt(
         "driver",
         default="rpc",
         help="""
-Driver that receives what neighboring cells send to this cell.
+Driver that receives the messages of neighboring cells.
 
-Name of an entry point in the namespace ``cells.drivers``. The driver that sends
-to a neighbor is the one named in that neighbor's row.
+Name of an entry point in the namespace ``cells.drivers``. The row of each
+neighbor names the driver that sends to that neighbor.
 """,
     ),
     cfg.IntOpt(
@@ -63,11 +63,11 @@ to a neighbor is the one named in that neighbor's row.
         min=1,
         max=86400,
         help="""
-Seconds that a call to another cell waits for its answer.
+Default timeout of a call to another cell, in seconds.
 
-The default for callers that name no timeout of their own, and the time that
-this cell, when it relays a broadcast, gives the cells behind it (less the
-deeper it is in the tree, so that a child answers before its parent gives up).
+It applies to callers that set no timeout. A cell that relays a broadcast also
+waits this long for the answers of the cells behind it. Each deeper cell waits
+a little less, so that a child answers before its parent gives up.
 """,
     ),
     cfg.IntOpt(
@@ -76,11 +76,11 @@ deeper it is in the tree, so that a child answers before its parent gives up).
         min=2,
         max=1000,
         help="""
-Number of cells that a message may visit.
+Maximum number of cells that a message may visit.
 
-A targeted message that needs more fails with an error; a broadcast goes no
-further. Raise it only if the tree is really that deep: it ends the loops of
-neighbors that are registered in a circle.
+A targeted message that needs more hops fails with MaxHopCountReached; a
+broadcast stops there. This limit ends loops of neighbors that are registered
+in a circle, so raise it only if the tree is deeper than the limit.
 """,
     ),
     cfg.IntOpt(
@@ -88,9 +88,9 @@ neighbors that are registered in a circle.
         default=60,
         min=1,
         help="""
-Seconds between two looks into the database for changed neighbors.
+Interval at which the manager reads the neighbors again, in seconds.
 
-SIGHUP makes the manager look at once.
+SIGHUP makes the manager read them at once.
 """,
     ),
     cfg.IntOpt(
@@ -98,10 +98,11 @@ SIGHUP makes the manager look at once.
         default=60,
         min=1,
         help="""
-Seconds between two announcements of capabilities and capacities to the parents.
+Interval at which capabilities and capacities are sent to the parents, in seconds.
 
-At the same interval parents and living children are asked for their path and
-their children. Keep it well below the parents' mute_child_interval.
+At the same interval the manager pings its parents, and its children that are
+not mute, to learn their path and their children. Keep this interval below a
+third of the parents' mute_child_interval.
 """,
     ),
     cfg.IntOpt(
@@ -109,29 +110,31 @@ their children. Keep it well below the parents' mute_child_interval.
         default=300,
         min=1,
         help="""
-Seconds after which a child that was not heard from counts as mute.
+Seconds without a message from a child after which the child is mute.
 
-What a mute child announced is left out of what this cell tells its parents.
+This cell announces the capabilities and capacities of its branch to its
+parents without those of a mute child.
 """,
     ),
     cfg.ListOpt(
         "capabilities",
         default=[],
         help="""
-What this cell can do, as a list of ``name=value`` or ``name=value1;value2``.
+Capabilities of this cell: a list of ``name=value`` or ``name=value1;value2``.
 
-Parents learn the union of this cell's capabilities and those of all cells
+Parents receive the union of the capabilities of this cell and of all cells
 below it. Example: ``hypervisor=xenserver;kvm,os=linux;windows``.
 """,
     ),
     cfg.StrOpt(
         "cells_config",
         help="""
-JSON file to read the neighbors from instead of the database.
+JSON file that holds the neighbors, in place of the database.
 
-An object that maps the name of each neighbor to an object with the columns of
-its row: ``{"az1": {"transport_url": "rabbit://...", "is_parent": false}}``.
-It is read again every db_check_interval seconds.
+The file holds an object. Each key is the name of a neighbor; each value is an
+object with the columns of its row:
+``{"az1": {"transport_url": "rabbit://...", "is_parent": false}}``.
+The manager reads the file again every db_check_interval seconds.
 """,
     ),
     cfg.IntOpt(
@@ -140,10 +143,10 @@ It is read again every db_check_interval seconds.
         min=1,
         max=600,
         help="""
-Seconds that sending one message to a neighbor's broker may take.
+Timeout for sending one message to a neighbor's broker, in seconds.
 
-A broker that takes longer counts as down: callers get an error, others wait
-for nothing.
+If a broker takes longer, it counts as down and the call fails with
+NeighborUnreachable. Messages to other neighbors are not delayed.
 """,
     ),
     cfg.IntOpt(
@@ -151,9 +154,9 @@ for nothing.
         default=10000,
         min=1,
         help="""
-Number of messages that may wait to be sent to one neighbor.
+Maximum number of messages in the send queue of one neighbor.
 
-When it is reached, callers get an error at once instead of waiting.
+If the queue is full, calls fail at once with NeighborBusy.
 """,
     ),
     cfg.IntOpt(
@@ -161,9 +164,10 @@ When it is reached, callers get an error at once instead of waiting.
         default=256 * 1024 * 1024,
         min=1024,
         help="""
-Bytes of messages that may wait to be sent to one neighbor.
+Maximum size of the send queue of one neighbor, in bytes.
 
-As ``send_queue_size``, for few messages that are large.
+If the queue is full, calls fail at once with NeighborBusy. It bounds the memory
+for few but large messages, as ``send_queue_size`` does for many small ones.
 """,
     ),
     cfg.IntOpt(
@@ -171,10 +175,10 @@ As ``send_queue_size``, for few messages that are large.
         default=64,
         min=1,
         help="""
-Number of neighbors to which connections are kept open at a time.
+Maximum number of neighbors with an open connection.
 
-When it is reached, the connection that was idle for the longest time is
-closed; it is opened again when it is needed.
+If a further connection is needed, the manager closes the connection that has
+been idle for the longest time, and opens it again for its next message.
 """,
     ),
     cfg.IntOpt(
@@ -182,7 +186,7 @@ closed; it is opened again when it is needed.
         default=4 * 1024 * 1024,
         min=1024,
         help="""
-Length of the longest message that this cell sends or accepts, in bytes of JSON.
+Maximum size of a message that this cell sends or accepts, in bytes of JSON.
 """,
     ),
     cfg.IntOpt(
@@ -191,9 +195,10 @@ Length of the longest message that this cell sends or accepts, in bytes of JSON.
         min=1,
         max=10000,
         help="""
-Number of endpoints that may run at the same time in this manager.
+Maximum number of endpoint methods that run at the same time in this manager.
 
-Further calls wait for a free thread. Relayed messages and answers need none.
+Further calls wait for a free thread. Relayed messages and answers use no such
+thread.
 """,
     ),
     cfg.ListOpt(
@@ -203,13 +208,15 @@ Further calls wait for a free thread. Relayed messages and answers need none.
 Services of this cell that services of other cells may call.
 
 A list of ``TOPIC``, ``TOPIC:METHOD`` or ``EXCHANGE/TOPIC:METHOD``, with the
-wildcards ``*`` and ``?``. Without EXCHANGE it is [DEFAULT] control_exchange. The
-method of an endpoint with a namespace is ``NAMESPACE.METHOD``; only ``*`` alone,
-or no METHOD, allows methods of all namespaces. By default none can be called: other cells act with what
-rights the context that they send claims. What is for the server ``b`` of a
-topic ``a`` has the address of a topic ``a.b``: allow a topic only if whatever
-is below it may be reached as well. Example:
+wildcards ``*`` and ``?``. The default EXCHANGE is [DEFAULT] control_exchange.
+The method of an endpoint with a namespace is ``NAMESPACE.METHOD``; only ``*``
+alone, or no METHOD, allows methods of all namespaces. Example:
 ``inventory,compute:get_*,nova/scheduler:admin.reset``.
+
+By default other cells can call no service. A caller in another cell controls
+the request context (user, roles, is_admin): allow only methods that every cell
+of the tree may run. Messages for the server ``b`` of a topic ``a`` have the
+address of a topic ``a.b``: if you allow a topic, you allow ``TOPIC.*`` too.
 """,
     ),
     cfg.IntOpt(
@@ -218,10 +225,10 @@ is below it may be reached as well. Example:
         min=1,
         max=10000,
         help="""
-Number of calls of other cells that each service of this cell can work on at a time.
+Maximum number of calls of other cells in flight to one service of this cell.
 
-Further calls of that topic wait for a free thread, until their time is over.
-Casts, relayed messages and answers need none of them.
+Further calls to that topic wait for a free thread until their deadline. Casts,
+relayed messages and answers use no such thread.
 """,
     ),
     cfg.IntOpt(
@@ -229,19 +236,19 @@ Casts, relayed messages and answers need none of them.
         default=10000,
         min=1,
         help="""
-Number of calls that may wait in this manager, for an answer or for a free thread.
+Maximum number of calls in this manager that wait for an answer or a free thread.
 
-When it is reached, further callers get an error at once.
+If the limit is reached, further calls fail at once with ManagerBusy.
 """,
     ),
     cfg.ListOpt(
         "allowed_rpc_exception_modules",
         default=["cells.exceptions"],
         help="""
-Modules whose exception classes are rebuilt when another cell raised them.
+Modules whose exceptions keep their class on the way from another cell.
 
-An exception of any other module reaches the caller as a RemoteError. Naming a
-module here lets other cells make this cell import it and call the
+An exception of any other module reaches the caller as a RemoteError. If you
+add a module, other cells can make this cell import that module and call the
 constructors of its exceptions.
 """,
     ),

@@ -1,4 +1,4 @@
-"""[DEFAULT]: what this host is called and where it keeps its files."""
+"""[DEFAULT]: the name of this host and the directory of its files."""
 
 import socket
 
@@ -15,19 +15,19 @@ OPTIONS = [
         help="""
 Name of this manager among the managers of its cell.
 
-It is the server name of the message queues of this manager. Several managers
-of one cell need different names; a manager that is started again needs the
-same one, so do not make it random.
+It is the server name in the queues of this manager. Each manager of a cell
+needs a name of its own, and keeps that name when it restarts: do not use a
+random name.
 """,
     ),
     cfg.StrOpt(
         "state_path",
         default="/var/lib/cells",
         help="""
-Directory for files that this service keeps.
+Directory for the files of this service.
 
-Only the default of ``[database] connection`` uses it. The user that runs
-cells-manager must be able to write to it.
+The default of ``[database] connection`` and of ``[oslo_messaging_zmq] ipc_dir``
+are in this directory. The user that runs cells-manager must have write access.
 """,
     ),
 ]

@@ -1,4 +1,4 @@
-"""Registration of all options, and the way a command gets its configuration."""
+"""Registration of all options, and functions that read the configuration of a command or daemon."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from cells import exceptions
 from cells.conf import cells, default, scheduler, upgrade_levels, zmq
 
 _GROUPS = (default, cells, scheduler, upgrade_levels, zmq)
-#: Libraries that say at a level for operators what only developers want to know.
+#: Libraries that log details for developers at a level that operators read.
 LOG_LEVELS = ("alembic=WARN", "amqp=ERROR", "oslo_service.backend=WARN", "stevedore=ERROR")
 DEFAULT_CONNECTION = "sqlite:///$state_path/cells.sqlite"
 
 
 def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:
-    """What ``oslo-config-generator`` writes into the sample (entry point oslo.config.opts)."""
+    """Return the options that ``oslo-config-generator`` writes into the sample (entry point oslo.config.opts)."""
     return [(group.GROUP, list(group.OPTIONS)) for group in _GROUPS]
 
 
@@ -44,7 +44,7 @@ def register(conf: cfg.ConfigOpts) -> None:
 def load(config_files: Sequence[str | Path], arguments: Sequence[str] = ()) -> cfg.ConfigOpts:
     """Return a configuration read from ``config_files``.
 
-    :param arguments: further command line options of oslo.config, ``--config-dir`` say
+    :param arguments: further command line options of oslo.config, for example ``--config-dir``
     :raises cells.exceptions.ConfigurationError: a file is missing or unreadable, or
         a value is of a wrong type or out of range
     """
@@ -56,13 +56,13 @@ def load(config_files: Sequence[str | Path], arguments: Sequence[str] = ()) -> c
 def load_command_line(program: str, arguments: Sequence[str]) -> cfg.ConfigOpts:
     """Return a configuration for a daemon: ``--config-file``, ``--config-dir``, logging options.
 
-    Without ``--config-file`` the usual places are searched for ``cells.conf``.
+    Without ``--config-file``, the default directories of oslo.config are searched for ``cells.conf``.
 
     :raises cells.exceptions.ConfigurationError: as :func:`load`
     """
     conf = _load(arguments, prog=program)
     if not conf.config_file and not conf.config_dir:
-        raise exceptions.ConfigurationError("There is no configuration file: name one with --config-file.")
+        raise exceptions.ConfigurationError("There is no configuration file: give its path with --config-file.")
     return conf
 
 
@@ -75,12 +75,15 @@ def _load(arguments: Sequence[str], **options: Any) -> cfg.ConfigOpts:
         conf(list(arguments), project="cells", version=metadata.version("cells-intercell"), **options)
         check(conf)
     except (cfg.Error, OSError, UnicodeDecodeError) as error:
-        raise exceptions.ConfigurationError(f"The configuration cannot be used: {error}") from error
+        raise exceptions.ConfigurationError(f"The configuration is invalid: {error}") from error
     return conf
 
 
 def check(conf: cfg.ConfigOpts) -> None:
-    """Read every option of this project once, so that a wrong value is an error now and not later."""
+    """Read every option of this project once, so that a wrong value is an error at start.
+
+    :raises cells.exceptions.ConfigurationError: a value is wrong; the error names its group and option
+    """
     for group in _GROUPS:
         values = conf[group.GROUP] if group.GROUP else conf
         for option in group.OPTIONS:
@@ -88,12 +91,12 @@ def check(conf: cfg.ConfigOpts) -> None:
                 value = values[option.dest]
             except (cfg.ConfigFileValueError, cfg.TemplateSubstitutionError) as error:
                 reason = str(error).rpartition("is not valid: ")[2]
-                raise exceptions.ConfigurationError(f"{_where(group, option)} cannot be used: {reason}") from error
-            # oslo.config takes a number that was left empty for none at all.
+                raise exceptions.ConfigurationError(f"{_full_name(group, option)} is invalid: {reason}") from error
+            # oslo.config reads an empty number as None, without an error.
             if value is None and option.default is not None:
-                where = _where(group, option)
-                raise exceptions.ConfigurationError(f"{where} is empty: give it a value or leave the line out.")
+                name = _full_name(group, option)
+                raise exceptions.ConfigurationError(f"{name} is empty: set a value or remove the line.")
 
 
-def _where(group: Any, option: cfg.Opt) -> str:
+def _full_name(group: Any, option: cfg.Opt) -> str:
     return f"[{group.GROUP or 'DEFAULT'}] {option.name}"

@@ -1,4 +1,4 @@
-"""[upgrade_levels]: which version of an RPC API to speak while an upgrade is under way."""
+"""[upgrade_levels]: the version caps of the RPC APIs during an upgrade."""
 
 from oslo_config import cfg
 
@@ -9,27 +9,27 @@ OPTIONS = [
         "intercell",
         default="auto",
         help="""
-Highest version of the inter-cell API to use towards other cells.
+Highest version of the inter-cell API to send to neighbors.
 
-``auto``: the highest that the neighbor has announced that it reads, and 1.0
-until it has; with it nothing has to be set for an upgrade. A version (``1.1``)
-or the name of a release (``cells-0.2``; ``grizzly`` to ``stein`` mean ``1.0``,
-what Nova's cells service speaks): no more than that. A neighbor may have a cap
-of its own in its row; the lowest of all counts. "cells upgrade matrix" shows
-what is spoken with whom, and why.
+``auto``: the highest version that the neighbor has announced, and 1.0 before
+its first announcement. With ``auto`` an upgrade needs no change of this option.
+A version (``1.1``) or the name of a release (``cells-0.2``; ``grizzly`` to
+``stein`` are Nova's cells service and mean ``1.0``) is a cap. The row of a
+neighbor may have another cap; the lowest cap counts. "cells upgrade matrix"
+shows the version of each link, and the reason.
 """,
     ),
     cfg.StrOpt(
         "cells",
         help="""
-Highest version of the manager's own API for its clients to use.
+Highest version of the manager's own API that its clients send.
 
-A version. Unset: the newest that this release knows, and where a manager might
-read less without anybody hearing of it, it is asked: managers of several
-releases may serve the cell. A version is taken at its word: with ``1.2`` casts
-that many threads of a client make at the same time go to the manager in one
-request without asking, so set it only where all managers of the cell read it
-("cells-0.2" reads 1.1). With less than ``1.2`` each cast goes alone.
+If unset, clients send the newest version that this release knows, and ask the
+manager first where an older manager would drop a request without an error:
+managers of several releases may serve the cell. If set, clients do not ask.
+From ``1.2`` on, concurrent casts of a client's threads go to the manager in one
+request: set ``1.2`` only if all managers of the cell read it ("cells-0.2" reads
+1.1). Below ``1.2`` each cast is one request.
 """,
     ),
 ]

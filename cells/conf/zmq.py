@@ -1,4 +1,4 @@
-"""[oslo_messaging_zmq]: the transport ``zmq://``, which needs no broker."""
+"""[oslo_messaging_zmq]: the brokerless transport ``zmq://``."""
 
 from oslo_config import cfg
 
@@ -9,18 +9,18 @@ OPTIONS = [
         "matchmaker",
         default="sql",
         help="""
-Registry in which the servers of this cell are found: sql, redis, localhost or stub.
+Registry of the servers of this cell: sql, redis, localhost or stub.
 
-Name of an entry point in the namespace ``cells.matchmakers``. ``sql`` keeps it
-in the database of this cell and needs nothing else. Only the transport URL
-``zmq:///`` uses a registry: one that names addresses needs none.
+Name of an entry point in the namespace ``cells.matchmakers``. ``sql`` keeps the
+registry in the database of this cell and needs no other service. Only the
+transport URL ``zmq:///`` uses the registry; a URL with addresses does not.
 """,
     ),
     cfg.StrOpt(
         "matchmaker_connection",
         secret=True,
         help="""
-Where the registry is kept, if not in ``[database] connection``.
+Location of the registry. Default: ``[database] connection``.
 
 A database URL for ``sql``, ``redis://:password@host:6379/0`` for ``redis``.
 """,
@@ -31,9 +31,9 @@ A database URL for ``sql``, ``redis://:password@host:6379/0`` for ``redis``.
         min=1,
         max=3600,
         help="""
-Seconds between two heartbeats of a server in the registry.
+Interval of a server's heartbeats in the registry, in seconds.
 
-At the same interval a client looks for servers that have come or gone.
+At the same interval a client looks for new and removed servers.
 """,
     ),
     cfg.IntOpt(
@@ -44,8 +44,8 @@ At the same interval a client looks for servers that have come or gone.
         help="""
 Seconds after its last heartbeat at which a server counts as dead.
 
-Must be more than matchmaker_heartbeat_freq; three times as much leaves room for
-a registry that is slow or away for a moment.
+Must be more than matchmaker_heartbeat_freq. Three times that value tolerates a
+registry that is slow or down for a moment.
 """,
     ),
     cfg.StrOpt(
@@ -53,21 +53,22 @@ a registry that is slow or away for a moment.
         help="""
 Directory for the sockets of processes on this machine.
 
-It is created for this user alone, and one that others may enter is refused.
-Every process of the cell on this machine must use the same one. Default: the directory
-``sockets`` under ``state_path`` where there is such an option, otherwise
-``cells-zmq`` under the user's run-time directory. Its path may have 89 bytes, because
-that of a socket may have 107.
+The directory is created with access for this user only; a directory that other
+users may enter is refused. Every process of the cell on this machine must use
+the same directory. Default: ``sockets`` under ``state_path`` if that option
+exists, otherwise ``cells-zmq`` under the user's run-time directory. The path may
+have 89 bytes, because the path of a socket may have 107.
 """,
     ),
     cfg.StrOpt(
         "bind",
         help="""
-Address at which servers of this host can be reached from other machines.
+Address at which other machines reach the servers of this host.
 
-``10.0.0.5:5570`` or ``[fd00::5]:5570``; what servers register, so not a
-wildcard. Without it they are reached on this machine alone. A transport URL that names
-addresses needs no such option: its server takes the one that is its own.
+``10.0.0.5:5570`` or ``[fd00::5]:5570``. Servers register this address, so it
+cannot be a wildcard. If unset, only processes on this machine reach them. With
+a transport URL that lists addresses, the server uses the address of its host
+from the URL and ignores this option.
 """,
     ),
     cfg.StrOpt(
@@ -75,12 +76,13 @@ addresses needs no such option: its server takes the one that is its own.
         default="curve",
         choices=[
             ("curve", "encrypted; both sides know each other's public key"),
-            ("none", "neither encrypted nor authenticated: whoever reaches the port may send"),
+            ("none", "neither encrypted nor authenticated: every host that reaches the port can send"),
         ],
         help="""
 Protection of connections between machines.
 
-``cells key create`` and ``cells key add`` make and register the keys.
+``cells key create`` creates the keys of this cell; ``cells key add`` registers
+the keys of other cells.
 """,
     ),
     cfg.StrOpt(
@@ -89,16 +91,17 @@ Protection of connections between machines.
         help="""
 Directory with this cell's own key pair and the public keys of its neighbors.
 
-Only the user that runs the services may be able to read the file ``own.key_secret`` in it.
+The file ``own.key_secret`` in it must be readable only by the user that runs the
+services.
 """,
     ),
     cfg.StrOpt(
         "peer",
         help="""
-Name under which the public key of the other side was registered with ``cells key add``.
+Name of the peer's public key, as registered with ``cells key add``.
 
-Given in the transport URL of a neighbor: ``zmq://10.0.0.6:5570/?peer=east``.
-Without it the other side is expected to have this cell's own key.
+Set it in the transport URL of a neighbor: ``zmq://10.0.0.6:5570/?peer=east``.
+If unset, the peer must have this cell's own key.
 """,
     ),
     cfg.FloatOpt(
@@ -107,7 +110,7 @@ Without it the other side is expected to have this cell's own key.
         min=0.1,
         max=60.0,
         help="""
-Seconds that connecting to one server may take.
+Timeout for connecting to one server, in seconds.
 """,
     ),
     cfg.FloatOpt(
@@ -116,9 +119,10 @@ Seconds that connecting to one server may take.
         min=0.1,
         max=3600.0,
         help="""
-Seconds within which a server must have taken a message, whatever ``retry`` allows.
+Timeout for the delivery of a message to a server, in seconds, including retries.
 
-After it the sender gets a MessageDeliveryFailure that says who was tried.
+After the timeout the sender gets a MessageDeliveryFailure that names the
+servers that were tried. A higher ``retry`` does not extend the timeout.
 """,
     ),
     cfg.IntOpt(
@@ -126,9 +130,9 @@ After it the sender gets a MessageDeliveryFailure that says who was tried.
         default=10000,
         min=1,
         help="""
-Number of messages that may wait in one server.
+Maximum number of messages in the receive queue of one server.
 
-When it is reached, senders try other servers, then again, and then get an error.
+If the queue is full, senders try other servers, retry, and then get an error.
 """,
     ),
     cfg.IntOpt(
@@ -136,7 +140,7 @@ When it is reached, senders try other servers, then again, and then get an error
         default=128 * 1024 * 1024,
         min=1024,
         help="""
-Bytes of the messages that may wait in one server.
+Maximum size of the receive queue of one server, in bytes.
 """,
     ),
     cfg.IntOpt(
@@ -144,9 +148,9 @@ Bytes of the messages that may wait in one server.
         default=64 * 1024 * 1024,
         min=1024,
         help="""
-Length of the longest message that is sent or accepted, in bytes.
+Maximum size of a message that is sent or accepted, in bytes.
 
-A peer that sends a longer one is disconnected.
+A server disconnects a peer that sends a larger message.
 """,
     ),
     cfg.IntOpt(
@@ -155,9 +159,9 @@ A peer that sends a longer one is disconnected.
         min=1,
         max=1000,
         help="""
-Number of connections that a client holds to one server.
+Maximum number of connections of a client to one server.
 
-Each call that waits for its answer occupies one; further calls wait for a free one.
+Each call in flight occupies a connection; further calls wait for a free one.
 """,
     ),
     cfg.IntOpt(
@@ -165,9 +169,10 @@ Each call that waits for its answer occupies one; further calls wait for a free 
         default=10000,
         min=1,
         help="""
-Number of notifications that a sender keeps while nobody listens for them.
+Maximum number of notifications that a sender keeps while no listener runs.
 
-When it is reached, further ones get an error. What is kept is lost with the process.
+If the limit is reached, further notifications fail with an error. The kept
+notifications are lost if the process ends.
 """,
     ),
 ]
