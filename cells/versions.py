@@ -15,10 +15,14 @@ from cells import exceptions
 #: As a cap: whatever the neighbor has announced that it can read.
 AUTO = "auto"
 
-#: What a link must speak for a feature of messages.
-TIME_LEFT = REPLY_SERVER = REPLY_TO = TRACE = "1.1"
+#: The version that a link must speak for a feature of messages.
+TIME_LEFT = REPLY_SERVER = TRACE = "1.1"
 STREAMED_ANSWERS = "1.2"
 BATCHES = "1.3"
+REPLY_TO = "1.4"
+#: The lowest version at which a request may arrive with ``reply_to``: cells 0.2 sent the key from 1.1 on.  An answer
+#: repeats the key, and honors it, on each link at this version or above.
+REPLY_TO_IN_ANSWERS = "1.1"
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,7 @@ HISTORY: dict[str, Version] = {
     "1.1": Version(
         adds="time_left: how many seconds the source still waits, less at every hop, so that a child gives up before "
         "its parent does and nothing runs that nobody waits for. reply_server: an answer goes to the one manager that "
-        "asked. reply_to, which only later releases know: on RabbitMQ the value that a call returns goes straight to "
-        "the client that waits, and its manager only hears that it has gone. traceparent: the trace of W3C that a "
-        "request belongs to. trace: which cell did what, and when.",
+        "asked. traceparent: the trace of W3C that a request belongs to. trace: which cell did what, and when.",
         below="Each hop waits as long as its own call_timeout lets it, the deeper the shorter; answers are fanned out "
         "to all managers of the cell that asked; a trace is refused.",
     ),
@@ -62,6 +64,12 @@ HISTORY: dict[str, Version] = {
         "context and arguments as one text that they pass on unread.",
         below="One cast for each message, which every cell on the way reads as a whole.",
         aliases=("cells-0.2",),
+    ),
+    "1.4": Version(
+        adds="reply_to: the queue on which the calling client waits. On RabbitMQ the last cell on the way back sends "
+        "the returned value directly to that queue, and sends the client's manager a short notice instead of the "
+        "answer. Release 0.2 sent this key from 1.1 on; it is still honored when it arrives.",
+        below="A request carries no reply_to, so its answer goes through the manager that asked.",
     ),
 }
 

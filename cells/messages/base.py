@@ -81,6 +81,8 @@ class Message:
     """Base of the three types of message."""
 
     message_type: ClassVar[str]
+    #: the version from which on messages of this type carry ``reply_to``
+    reply_to_since: ClassVar[str] = versions.REPLY_TO
 
     method: str
     #: the cells walked so far, source first, the cell where it is now last
@@ -221,7 +223,7 @@ class Message:
         if versions.speaks(version, versions.REPLY_SERVER):
             if self.reply_server:
                 keys["reply_server"] = self.reply_server
-            if self.reply_to:
+            if self.reply_to and versions.speaks(version, self.reply_to_since):
                 keys["reply_to"] = self.reply_to
             if self.traceparent:
                 keys["traceparent"] = self.traceparent

@@ -67,7 +67,9 @@ class _Onward:
             if is_last_hop:
                 # It may go straight to the client.
                 raise _TakesTheLongWay
-            head["reply_to"] = _name(own.reply_to)
+            reply_to = _name(own.reply_to)
+            if message_type == RESPONSE or versions.speaks(self.version, versions.REPLY_TO):
+                head["reply_to"] = reply_to
         if own.traceparent is not None:
             head["traceparent"] = _name(own.traceparent)
         return Transit(

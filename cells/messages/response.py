@@ -83,6 +83,7 @@ class ResponseMessage(TargetedMessage):
     """Carries the answers of one cell, or of a whole branch, to the cell that waits."""
 
     message_type: ClassVar[str] = "response"
+    reply_to_since: ClassVar[str] = versions.REPLY_TO_IN_ANSWERS
 
     #: id of the message that is answered
     answers: str
@@ -141,7 +142,7 @@ class ResponseMessage(TargetedMessage):
     def client_reply(self, version: str) -> ClientReply | None:
         is_last_hop = self.fanout
         # A trace is completed by the manager that asked for it.
-        if not is_last_hop or self.trace is not None or not versions.speaks(version, versions.REPLY_TO):
+        if not is_last_hop or self.trace is not None or not versions.speaks(version, self.reply_to_since):
             return None
         address, value = ReplyAddress.parse(self.reply_to), self._value_text()
         return None if address is None or value is None else ClientReply(self.message_type, version, address, value)

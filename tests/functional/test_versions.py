@@ -92,6 +92,22 @@ class Capped:
         assert [request.cell for request in requests] == ["east", "az1"]
         return seen, requests
 
+    def look_of_client(self, reply_to: str) -> list[Arrival]:
+        """As :meth:`look`, of a client that waits on a queue: the request and its answer on both links."""
+        self.tree.forget_arrivals()
+        target = CellPath.parse("api!east!az1")
+        message = TargetedMessage(
+            method="look",
+            route=target[:1],
+            target=target,
+            direction=Direction.DOWN,
+            needs_response=True,
+            reply_to=reply_to,
+        )
+        self.tree["api"].service.router.send(message, TIMEOUT_SECONDS).result(10)
+        requests = self.tree.arrivals(method_name="look")
+        return [*requests, *self.tree.answers(requests[0], "east"), *self.tree.answers(requests[0], "api")]
+
     def broadcast(self) -> list[Arrival]:
         """Ask all cells; the request on both links."""
         self.tree.forget_arrivals()
@@ -177,6 +193,14 @@ def test_traceparent_is_passed_on(capped: Capped) -> None:
     assert [one.keys.get("traceparent") for one in (*requests, answer)] == [expected] * 3
 
 
+def test_where_the_client_waits_is_told_on_every_link(capped: Capped) -> None:
+    """In memory no client has a queue: the answer goes through the manager."""
+    came = capped.look_of_client("4f2a@reply_1")
+    assert {one.cell for one in came} == {"api", "east", "az1"}
+    expected = "4f2a@reply_1" if capped.has("1.4") else None
+    assert {one.keys.get("reply_to") for one in came} == {expected}
+
+
 def test_trace_notes_what_happens_or_is_refused(capped: Capped) -> None:
     capped.tree.forget_arrivals()
     trace = capped.tree["api"].service.manager.trace(CONTEXT, "az1", TIMEOUT_SECONDS)
@@ -258,9 +282,10 @@ def test_many_casts_arrive_once_and_in_their_order(capped: Capped) -> None:
 
 def test_nothing_is_sent_that_the_version_does_not_have(capped: Capped) -> None:
     capped.look()
+    came = capped.look_of_client("4f2a@reply_1")
     capped.broadcast()
+    came += capped.tree.arrivals()
     allowed = {version for version in VERSIONS if capped.has(version)}
-    came = capped.tree.arrivals()
     assert {feature for arrival in came for feature in arrival.features} == allowed - {"1.0"}
     assert not capped.tree.unreadable
 

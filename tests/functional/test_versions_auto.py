@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cells import versions
 from cells.neighbors import Direction
 from tests.functional.cell_tree import CONTEXT, wait_for
 from tests.functional.wire_tap import VersionTree
@@ -31,15 +32,15 @@ def check(tree: VersionTree) -> None:
     assert not tree.unreadable
 
 
-@pytest.mark.parametrize("older", ["1.0", "1.1", "1.2"])
+@pytest.mark.parametrize("older", ["1.0", "1.1", "1.2", "1.3"])
 @pytest.mark.parametrize("name", ["api", "east", "az1"])
 def test_link_falls_back_when_a_cell_is_downgraded_and_rises_when_it_is_upgraded(
     tree: VersionTree, name: str, older: str
 ) -> None:
     links = [(row, name) for row in tree[name].service.table.snapshot().all()]
-    assert {tree.spoken(*ends) for ends in links} == {"1.3"}
+    assert {tree.spoken(*ends) for ends in links} == {versions.CURRENT}
     check(tree)
-    for release in (older, "1.3"):
+    for release in (older, versions.CURRENT):
         tree.restart(name, release)
         for neighbor, _ in links:
             tree.wait_until_spoken(neighbor, name, release)
@@ -52,13 +53,13 @@ def test_link_falls_back_when_a_cell_is_downgraded_and_rises_when_it_is_upgraded
         assert features & possible == {feature for feature in possible if feature <= release}
 
 
-@pytest.mark.parametrize("older", ["1.0", "1.1", "1.2"])
+@pytest.mark.parametrize("older", ["1.0", "1.1", "1.2", "1.3"])
 def test_link_is_as_low_as_the_lowest_manager_of_a_cell_reads(older: str) -> None:
     """While a cell is upgraded its managers are of two releases, and each may get the next message."""
     links = [("api", Direction.DOWN), ("az1", Direction.UP)]
     with VersionTree(SHAPE, managers={"east": 2}) as tree:
         for name, _ in links:
-            tree.wait_until_spoken(name, "east", "1.3")
+            tree.wait_until_spoken(name, "east", versions.CURRENT)
         cell = tree["east"].managers[1].cell
         describe, reads = cell.describe, {"version": older}
         cell.describe = lambda: {**describe(), **reads}  # type: ignore[method-assign]
@@ -73,10 +74,10 @@ def test_link_is_as_low_as_the_lowest_manager_of_a_cell_reads(older: str) -> Non
                 wait_for(lambda: len(service.pending) == 0, "it is answered")  # noqa: B023
                 assert tree.spoken(name, "east") == older
         check(tree)
-        reads["version"] = "1.3"
+        reads["version"] = versions.CURRENT
         for name, direction in links:
             tree[name].service.cell.ping("east", direction)
-            tree.wait_until_spoken(name, "east", "1.3")
+            tree.wait_until_spoken(name, "east", versions.CURRENT)
         check(tree)
 
 
@@ -85,12 +86,12 @@ def test_operator_sees_what_is_spoken_and_why(tree: VersionTree) -> None:
         (found,) = [one for one in tree["api"].service.cell.links()["links"] if one["neighbor"] == "east"]
         return found["spoken"], found["announced"], found["reason"]
 
-    assert link() == ("1.3", "1.3", "")
+    assert link() == (versions.CURRENT, versions.CURRENT, "")
     tree.restart("east", "1.1")
     for neighbor in ("api", "az1"):
         tree.wait_until_spoken(neighbor, "east", "1.1")
     assert link() == ("1.1", "1.1", "east reads no more than 1.1: upgrade it first")
     assert tree["api"].neighbors()["east"]["version"] == "1.1"
-    assert tree["api"].service.manager.status(CONTEXT)["version"] == "1.3"
+    assert tree["api"].service.manager.status(CONTEXT)["version"] == versions.CURRENT
     found = tree["az1"].call("api", "links")
-    assert (found["cell"], found["reads"], [one["spoken"] for one in found["links"]]) == ("api", "1.3", ["1.1"])
+    assert (found["cell"], found["reads"], [one["spoken"] for one in found["links"]]) == ("api", versions.CURRENT, ["1.1"])

@@ -11,7 +11,7 @@ from concurrent import futures
 
 import pytest
 
-from cells import exceptions
+from cells import exceptions, versions
 from cells.deadlines import shrink
 from cells.endpoints import Call, endpoint
 from tests.functional.cell_tree import wait_for
@@ -82,7 +82,7 @@ def test_who_is_nearest_to_the_silence_gives_up_before_those_above_it() -> None:
     with contextlib.ExitStack() as stack:
         trees = {}
         for middle, gives_up in cases:
-            tree = VersionTree(SHAPE, releases={"api": "1.3", "east": middle, "az1": "1.1"})
+            tree = VersionTree(SHAPE, releases={"api": versions.CURRENT, "east": middle, "az1": "1.1"})
             trees[middle, gives_up] = stack.enter_context(tree)
             if gives_up == "az1":
                 tree.freeze("az1")
@@ -102,7 +102,7 @@ def test_who_is_nearest_to_the_silence_gives_up_before_those_above_it() -> None:
             assert {name for name in ("api", "east", "az1") if "timed_out" in tree[name].counters()} == {gives_up}, case
 
 
-@pytest.mark.parametrize("caps", [{}, {"options": {"upgrade_levels": {"intercell": "1.1"}}}], ids=["1.3", "1.1"])
+@pytest.mark.parametrize("caps", [{}, {"options": {"upgrade_levels": {"intercell": "1.1"}}}], ids=["newest", "1.1"])
 def test_call_that_gets_its_turn_too_late_does_not_run(
     caps: dict[str, object], blocker: Blocker, caplog: pytest.LogCaptureFixture
 ) -> None:

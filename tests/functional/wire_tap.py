@@ -27,6 +27,7 @@ NEW_KEYS = {
     "1.1": frozenset({"time_left", "reply_server", "traceparent", "trace"}),
     "1.2": frozenset({"stream"}),
     "1.3": frozenset[str](),
+    "1.4": frozenset({"reply_to"}),
 }
 VERSIONS = tuple(NEW_KEYS)
 _PAYLOAD = frozenset({"payload", "ctxt", "method_kwargs"})

@@ -49,7 +49,7 @@ class _Server(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messaging has
 
 
 class _Endpoint:
-    target = oslo_messaging.Target(version="1.3")
+    target = oslo_messaging.Target(version="1.4")
 
     def process_message(self, ctxt: Json, message: str) -> None:
         """Is noted before it gets here."""
@@ -62,7 +62,7 @@ class RecordingNeighbor:
     """The cell ``east`` below ``api``, which says that ``az1`` is below it."""
 
     def __init__(self, conf: cfg.ConfigOpts, url: str, parent_url: str) -> None:
-        self.announced = "1.3"
+        self.announced = "1.4"
         self._casts: list[Cast] = []
         self._lock = threading.Lock()
         self._own, self._parent = open_transport(conf, url), open_transport(conf, parent_url)

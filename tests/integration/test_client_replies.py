@@ -50,9 +50,9 @@ def client(running: Pair) -> Iterator[Client]:
 def running(pair: Pair) -> Pair:  # noqa: F811  # the fixture
     pair.run_under("auto")
     pair.cap("auto")
-    pair.east.announced = "1.3"
+    pair.east.announced = "1.4"
     pair.east.announce()
-    pair.wait_until_spoken("1.3")
+    pair.wait_until_spoken("1.4")
     return pair
 
 
@@ -64,7 +64,7 @@ def answer_to(pair: Pair, request_id: str) -> Json:  # noqa: F811  # not the fix
     return kwargs
 
 
-@pytest.mark.parametrize("version", ["1.1", "1.2", "1.3"])
+@pytest.mark.parametrize("version", ["1.1", "1.2", "1.3", "1.4"])
 def test_a_value_goes_to_the_client_and_its_manager_hears_of_it(running: Pair, client: Client, version: str) -> None:
     (request_id,) = running.east.call(version, "ping", reply_to=str(client.address))
     answer = client.wait_for_answer()
@@ -76,15 +76,24 @@ def test_a_value_goes_to_the_client_and_its_manager_hears_of_it(running: Pair, c
     assert json.loads(told["orig_message"]) == {"uuid": request_id, "method_name": "ping"}
 
 
+def test_the_key_of_release_0_2_is_honored_where_it_reads_no_more_than_1_3(running: Pair, client: Client) -> None:
+    running.east.announced = "1.3"
+    running.east.announce()
+    running.wait_until_spoken("1.3", announced="1.3")
+    (request_id,) = running.east.call("1.3", "ping", reply_to=str(client.address))
+    assert client.wait_for_answer()["result"]["name"] == "api"
+    assert answer_to(running, request_id)["responses"] == ['{"answered": true}']
+
+
 def test_an_error_goes_to_the_manager(running: Pair, client: Client) -> None:
-    (request_id,) = running.east.call("1.3", "no_such_method", reply_to=str(client.address))
+    (request_id,) = running.east.call("1.4", "no_such_method", reply_to=str(client.address))
     (text,) = answer_to(running, request_id)["responses"]
     assert json.loads(json.loads(text)["value"])["class"] == "UnknownMethod"
 
 
 def test_the_manager_gets_the_answer_to_a_client_that_is_gone(running: Pair, client: Client) -> None:
     client.close()
-    (request_id,) = running.east.call("1.3", "ping", reply_to=str(client.address))
+    (request_id,) = running.east.call("1.4", "ping", reply_to=str(client.address))
     (text,) = answer_to(running, request_id)["responses"]
     assert json.loads(text)["value"]["name"] == "api"
     counters = running.api.status()["counters"]
@@ -93,7 +102,7 @@ def test_the_manager_gets_the_answer_to_a_client_that_is_gone(running: Pair, cli
 
 def test_no_other_queue_is_written_to(running: Pair) -> None:
     """A neighbor might name one that is not for answers."""
-    (request_id,) = running.east.call("1.3", "ping", reply_to="1@cells.intercell.targeted")
+    (request_id,) = running.east.call("1.4", "ping", reply_to="1@cells.intercell.targeted")
     (text,) = answer_to(running, request_id)["responses"]
     assert json.loads(text)["value"]["name"] == "api"
 

@@ -40,12 +40,12 @@ def spoken(tree: Tree) -> dict[tuple[str, str], str]:
 
 
 ALL_LINKS = {
-    ("api", "east"): "1.3",
-    ("api", "west"): "1.3",
+    ("api", "east"): "1.4",
+    ("api", "west"): "1.4",
     ("api!east", "api"): "1.2",
     ("api!east", "az1"): "1.2",
-    ("api!east!az1", "east"): "1.3",
-    ("api!west", "api"): "1.3",
+    ("api!east!az1", "east"): "1.4",
+    ("api!west", "api"): "1.4",
 }
 
 
@@ -53,8 +53,8 @@ def test_each_link_is_shown_with_what_caps_it(tree: Tree) -> None:
     poll(lambda: spoken(tree) == ALL_LINKS, "all cells have announced what they read")
 
     rows = matrix(tree)
-    assert {row["reads"] for row in rows.values()} == {"1.3"}
-    assert {row["announced"] for row in rows.values()} == {"1.3"}
+    assert {row["reads"] for row in rows.values()} == {"1.4"}
+    assert {row["announced"] for row in rows.values()} == {"1.4"}
     by_default = rows["api", "east"]
     assert (by_default["type"], by_default["state"]) == ("child", "up")
     assert (by_default["global_cap"], by_default["neighbor_cap"]) == ("auto", None)
@@ -62,14 +62,14 @@ def test_each_link_is_shown_with_what_caps_it(tree: Tree) -> None:
     for neighbor in ("api", "az1"):
         for_all = rows["api!east", neighbor]
         assert (for_all["global_cap"], for_all["can_be_raised"]) == ("1.2", True)
-        assert for_all["reason"] == f"[upgrade_levels] intercell = 1.2; {neighbor} reads 1.3"
+        assert for_all["reason"] == f"[upgrade_levels] intercell = 1.2; {neighbor} reads 1.4"
 
     tree["api"].succeed("neighbor", "set", "west", "--version-cap", "1.0")
     tree["api"].hup()
     poll(lambda: spoken(tree) == {**ALL_LINKS, ("api", "west"): "1.0"}, "the cap of west alone holds")
     of_one = matrix(tree)["api", "west"]
     assert (of_one["neighbor_cap"], of_one["can_be_raised"]) == ("1.0", True)
-    assert of_one["reason"] == "the cap of neighbor west, 1.0; west reads 1.3"
+    assert of_one["reason"] == "the cap of neighbor west, 1.0; west reads 1.4"
     refused = tree["api"].cells("trace", "west")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "upgrade matrix" in refused.stderr
@@ -96,6 +96,6 @@ def test_a_silent_cell_is_a_row_and_the_others_are_shown(tree: Tree) -> None:
     shown = tree["api"].cells("upgrade", "matrix", "-f", "value", "-c", "cell", "-c", "reads", "--timeout", "2")
 
     assert shown.returncode == 1
-    assert shown.stdout.splitlines() == [*["api 1.3"] * 2, *["api!east 1.3"] * 2, "api!east!az1 1.3", "api!west 1.3"]
+    assert shown.stdout.splitlines() == [*["api 1.4"] * 2, *["api!east 1.4"] * 2, "api!east!az1 1.4", "api!west 1.4"]
     assert shown.stderr.startswith("cells: api!east!az1 does not tell what it speaks: CellTimeout: ")
     assert len(shown.stderr.splitlines()) == 1

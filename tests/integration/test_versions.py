@@ -24,13 +24,14 @@ from tools.polling import poll
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(120)]
 
-VERSIONS = ("1.0", "1.1", "1.2", "1.3")
+VERSIONS = ("1.0", "1.1", "1.2", "1.3", "1.4")
 #: What a request has beside Nova's keys, by the version that is spoken.
 KEYS = {
     "1.0": set[str](),
     "1.1": {"time_left", "reply_server"},
     "1.2": {"time_left", "reply_server"},
     "1.3": {"time_left", "reply_server", "payload"},
+    "1.4": {"time_left", "reply_server", "payload"},
 }
 #: Of a call of a client of RabbitMQ.
 CLIENT = "reply_to"
@@ -87,7 +88,7 @@ class Pair:
         self.api.hup()
         self._neighbor_cap = version
 
-    def wait_until_spoken(self, version: str, announced: str = "1.3") -> None:
+    def wait_until_spoken(self, version: str, announced: str = "1.4") -> None:
         def link() -> tuple[Any, Any]:
             (found,) = self.client.call({}, "api", "links")["links"]
             return found["spoken"], found["announced"]
@@ -120,7 +121,7 @@ def test_cap_of_one_neighbor(pair: Pair, version: str) -> None:
     check(pair, version)
 
 
-@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2", "1.3"])
 def test_link_follows_what_the_neighbor_announces(pair: Pair, version: str) -> None:
     pair.run_under("auto")
     pair.cap("auto")
@@ -128,10 +129,10 @@ def test_link_follows_what_the_neighbor_announces(pair: Pair, version: str) -> N
     pair.east.announce()
     pair.wait_until_spoken(version, announced=version)
     check(pair, version)
-    pair.east.announced = "1.3"
+    pair.east.announced = "1.4"
     pair.east.announce()
-    pair.wait_until_spoken("1.3")
-    check_call(pair, "1.3")
+    pair.wait_until_spoken("1.4")
+    check_call(pair, "1.4")
 
 
 def check(pair: Pair, version: str) -> None:
@@ -146,13 +147,14 @@ def check_call(pair: Pair, version: str) -> None:
     before = len(pair.east.casts(method_name=method))
     assert pair.client.call({"user_id": "ada"}, "east", method, {"disk": 1}, timeout=20) == "what east says"
     (cast,) = pair.east.casts(method_name=method)[before:]
-    check_form(cast, version, NOVA | {"target_cell"} | ({CLIENT} if version >= "1.1" else set()))
+    check_form(cast, version, NOVA | {"target_cell"} | ({CLIENT} if version >= "1.4" else set()))
     (message,) = cast.messages
     assert (message["routing_path"], message["target_cell"]) == ("api", "api!east")
     if version >= "1.1":
         # Seconds that are left, less what this cell keeps.
         assert 15 < message["time_left"] < 20
         assert message["reply_server"] == pair.api.host
+    if version >= "1.4":
         request_id, _, queue = message[CLIENT].partition("@")
         assert len(request_id) == 32
         assert queue.startswith("reply_")

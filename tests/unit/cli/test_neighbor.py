@@ -159,7 +159,7 @@ def test_version_cap_is_taken_away(cells: Cells) -> None:
     [
         ("", "'auto', or 'none'"),
         ("  ", "'auto', or 'none'"),
-        ("9.9", "'9.9' is neither auto, nor a version (1.0, 1.1, 1.2, 1.3), nor the name of a release (grizzly,"),
+        ("9.9", "'9.9' is neither auto, nor a version (1.0, 1.1, 1.2, 1.3, 1.4), nor the name of a release (grizzly,"),
         ("1.10", "'1.10' is neither"),
         ("1", "'1' is neither"),
         ("wallaby", "'none' takes the cap away"),

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from cells import exceptions
+from cells import exceptions, versions
 from cells.messages import ANSWERED, BroadcastMessage, Message, Response, ResponseMessage, TargetedMessage, parse
 from cells.neighbors import Direction, Neighbors
 from cells.path import CellPath
 from cells.transport.reply_address import ReplyAddress
+from tests.unit.messages import captures
 from tests.unit.messages.test_response import JSON
 from tests.unit.messages.trees import row
 
@@ -47,12 +48,22 @@ def test_a_value_goes_to_the_client_as_it_is(value: Any) -> None:
     assert not reply.is_late(1e9)
 
 
-@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2", "1.3"])
-def test_it_is_a_feature_of_1_1(version: str) -> None:
+@pytest.mark.parametrize("version", list(versions.HISTORY))
+def test_a_request_carries_the_key_from_1_4_on_and_an_answer_repeats_it_from_1_1_on(version: str) -> None:
+    """Release 0.2 sent the key under 1.1 to 1.3, and reads it there."""
     message = leaving(request(), Response("api!east", 1).to_json())
-    assert (message.client_reply(version) is not None) is (version >= "1.1")
-    assert ("reply_to" in message.head(version)) is (version >= "1.1")
-    assert ("reply_to" in request().head(version)) is (version >= "1.1")
+    assert (message.client_reply(version) is not None) is versions.speaks(version, "1.1")
+    assert ("reply_to" in message.head(version)) is versions.speaks(version, "1.1")
+    assert ("reply_to" in request().head(version)) is versions.speaks(version, "1.4")
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2", "1.3", "1.4"])
+def test_a_key_that_arrives_is_understood_at_every_version_from_1_1_on(version: str) -> None:
+    came = captures.over_the_wire(request("api").but(target=CellPath.parse("api!east")), "1.4").to_dict("1.4")
+    data = captures.sent(request("api"), version) | {"reply_to": came["reply_to"]}
+    read = parse(data if versions.speaks(version, "1.3") else json.dumps(data), 10_000, 10)
+    assert read.reply_to == str(CLIENT)
+    assert captures.sent(leaving(read.arrived_at("east"), VALUE), version)["reply_to"] == str(CLIENT)
 
 
 def test_on_its_way_back_it_goes_from_cell_to_cell() -> None:

@@ -53,6 +53,7 @@ def any_message(draw: st.DrawFn) -> Message:
         "hop_count": draw(st.integers(0, MAX_HOPS)),
         "max_hop_count": max_hop_count,
         "reply_server": draw(st.just("") | NAMES),
+        "reply_to": draw(st.just("") | NAMES),
         "traceparent": draw(st.just("") | NAMES),
         "trace": draw(st.none() | st.lists(EVENTS, max_size=3).map(tuple)),
     }
@@ -66,7 +67,8 @@ def any_message(draw: st.DrawFn) -> Message:
 
 def as_said_in(message: Message, version: str) -> Message:
     """What of a message a version has words for."""
-    unsaid = {name for name, since in SINCE.items() if not versions.speaks(version, since)}
+    since = {**SINCE, "reply_to": message.reply_to_since}
+    unsaid = {name for name, first in since.items() if not versions.speaks(version, first)}
     defaults = {found.name: found.default for found in fields(message) if found.name in unsaid}
     said = message.but(**defaults)
     # The one manager that it is for is not all of them.
@@ -88,7 +90,7 @@ def having_words_for(message: Message) -> list[str]:
 def test_what_is_sent_is_what_is_read(message: Message) -> None:
     for version in having_words_for(message):
         read = captures.over_the_wire(message, version)
-        assert (read.payload is not None) is (version == "1.3"), version
+        assert (read.payload is not None) is versions.speaks(version, "1.3"), version
         # A response at its end puts its trace into its answers when it is opened; nothing else changes then.
         assert read.but(trace=None).opened() == as_said_in(message, version).but(trace=None), version
         assert read.trace == as_said_in(message, version).trace, version
@@ -157,6 +159,8 @@ def test_what_is_sent_has_only_keys_that_its_version_knows(message: Message) -> 
         known = set(oldest)
         if versions.speaks(version, "1.1"):
             known |= {"reply_server", "traceparent", "trace", "time_left"}
+        if versions.speaks(version, message.reply_to_since):
+            known |= {"reply_to"}
         if versions.speaks(version, "1.2") and isinstance(message, BroadcastMessage):
             known |= {"stream"}
         if versions.speaks(version, "1.3"):

@@ -1,4 +1,4 @@
-"""What we send at 1.1, 1.2 and 1.3 has the keys and types of our own golden files, which are what cells in use speak.
+"""What we send at 1.1 to 1.4 has the keys and types of our own golden files, which are what cells in use speak.
 
 A change that breaks one of these tests needs a version of its own: a neighbor may run the release before it.
 """
@@ -33,6 +33,7 @@ REQUEST = {
     "reply_server": "manager-1.example.com",
     "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 }
+CLIENT = "5b1c1a0e6c5e4d0f8f7a9c2b3d4e5f60@reply_0f9e8d7c6b5a49382716050493827160"
 ANSWER_ID = "904d3989-432f-4b69-a6f8-ec9faeaa65f0"
 ASKED = {"cell": "api", "event": "asked", "at": 1795300000.25}
 TREE = {
@@ -50,6 +51,8 @@ def hop(message: Message, version: str) -> Message:
 
 def targeted(version: str) -> Message:
     message = TargetedMessage(**REQUEST, target=CellPath.parse("api!east!az1"))
+    if versions.speaks(version, versions.REPLY_TO):
+        message = message.but(reply_to=CLIENT)
     return hop(message.but(deadline=time.monotonic() + SECONDS), version)
 
 
@@ -115,7 +118,7 @@ MAKERS = {
     ("1.1", "response_with_all_answers"): response_with_all_answers,
     **{
         (version, make.__name__): make
-        for version in ("1.2", "1.3")
+        for version in ("1.2", "1.3", "1.4")
         for make in (response_of_one_cell, response_of_a_branch)
     },
 }

@@ -121,9 +121,17 @@ def test_whatever_is_more_than_that_takes_the_long_way(came: object) -> None:
     assert short_way(came) is None
 
 
-@each("version", [version for version in versions.HISTORY if version != versions.CURRENT])
+@each("version", [version for version in versions.HISTORY if not versions.speaks(version, versions.BATCHES)])
 def test_to_an_older_neighbor_it_takes_the_long_way(version: str) -> None:
     assert short_way(call(), version) is None
+
+
+@each("version", [version for version in versions.HISTORY if versions.speaks(version, versions.BATCHES)])
+def test_a_request_carries_reply_to_from_1_4_on_and_an_answer_at_every_version(version: str) -> None:
+    is_told = versions.speaks(version, "1.4")
+    assert ("reply_to" in short_way(call(reply_to="4f2a@reply_1"), version).message.head) is is_told
+    passing = answer(target_cell="az1!east!api!west", reply_to="4f2a@reply_1")
+    assert short_way(passing, version).message.head["reply_to"] == "4f2a@reply_1"
 
 
 def test_too_long_a_payload_takes_the_long_way() -> None:

@@ -56,35 +56,35 @@ UNSAID = "east has not said yet what it reads"
         (None, None, None, "1.0", False, UNSAID),
         (None, None, "1.0", "1.0", False, "east reads no more than 1.0: upgrade it first"),
         (None, None, "1.2", "1.2", False, "east reads no more than 1.2: upgrade it first"),
-        (None, None, "1.3", "1.3", False, ""),
+        (None, None, "1.4", "1.4", False, ""),
         # A cap for all.
-        ("1.0", None, "1.3", "1.0", True, GLOBAL.format("1.0") + "; east reads 1.3"),
-        ("1.2", None, "1.3", "1.2", True, GLOBAL.format("1.2") + "; east reads 1.3"),
+        ("1.0", None, "1.4", "1.0", True, GLOBAL.format("1.0") + "; east reads 1.4"),
+        ("1.2", None, "1.4", "1.2", True, GLOBAL.format("1.2") + "; east reads 1.4"),
         ("1.2", None, "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
         ("1.1", None, "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
-        ("1.3", None, "1.3", "1.3", False, ""),
+        ("1.4", None, "1.4", "1.4", False, ""),
         # It is taken at its word as long as the neighbor is silent.
         ("1.0", None, None, "1.0", False, UNSAID),
         ("1.2", None, None, "1.2", False, UNSAID),
-        ("1.3", None, None, "1.3", False, ""),
+        ("1.4", None, None, "1.4", False, ""),
         # A cap of this neighbor, with and without one for all.
-        (None, "1.1", "1.3", "1.1", True, OWN.format("1.1") + "; east reads 1.3"),
-        (None, "stein", "1.3", "1.0", True, OWN.format("stein") + "; east reads 1.3"),
-        (None, "1.3", "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
-        ("1.2", "1.1", "1.3", "1.1", True, OWN.format("1.1") + "; east reads 1.3"),
-        ("1.1", "1.2", "1.3", "1.1", True, GLOBAL.format("1.1") + "; east reads 1.3"),
-        ("1.1", "1.1", "1.3", "1.1", True, f"{GLOBAL.format('1.1')} and {OWN.format('1.1')}; east reads 1.3"),
-        ("1.3", "1.2", "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
+        (None, "1.1", "1.4", "1.1", True, OWN.format("1.1") + "; east reads 1.4"),
+        (None, "stein", "1.4", "1.0", True, OWN.format("stein") + "; east reads 1.4"),
+        (None, "1.4", "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
+        ("1.2", "1.1", "1.4", "1.1", True, OWN.format("1.1") + "; east reads 1.4"),
+        ("1.1", "1.2", "1.4", "1.1", True, GLOBAL.format("1.1") + "; east reads 1.4"),
+        ("1.1", "1.1", "1.4", "1.1", True, f"{GLOBAL.format('1.1')} and {OWN.format('1.1')}; east reads 1.4"),
+        ("1.4", "1.2", "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
         ("1.2", "1.1", None, "1.1", False, UNSAID),
-        ("1.2", "1.3", None, "1.2", False, UNSAID),
+        ("1.2", "1.4", None, "1.2", False, UNSAID),
         # Where one of the two is auto, the neighbor has to say something before more than the oldest is spoken.
         (None, "1.2", None, "1.0", False, UNSAID),
         ("1.2", "auto", None, "1.0", False, UNSAID),
-        ("1.2", "auto", "1.3", "1.2", True, GLOBAL.format("1.2") + "; east reads 1.3"),
+        ("1.2", "auto", "1.4", "1.2", True, GLOBAL.format("1.2") + "; east reads 1.4"),
         (None, "auto", "1.2", "1.2", False, "east reads no more than 1.2: upgrade it first"),
         (None, "auto", None, "1.0", False, UNSAID),
         # Written by a newer release, or by hand: what every cell reads.
-        (None, "2.7", "1.3", "1.0", True, UNREADABLE.format("2.7") + "; east reads 1.3"),
+        (None, "2.7", "1.4", "1.0", True, UNREADABLE.format("2.7") + "; east reads 1.4"),
         (
             None,
             "2.7",
@@ -93,9 +93,9 @@ UNSAID = "east has not said yet what it reads"
             False,
             f"{UNREADABLE.format('2.7')}; east reads no more than 1.0: upgrade it first",
         ),
-        ("1.0", "2.7", "1.3", "1.0", True, f"{UNREADABLE.format('2.7')}; {GLOBAL.format('1.0')}; east reads 1.3"),
+        ("1.0", "2.7", "1.4", "1.0", True, f"{UNREADABLE.format('2.7')}; {GLOBAL.format('1.0')}; east reads 1.4"),
         ("1.2", "nonsense", None, "1.0", False, f"{UNREADABLE.format('nonsense')}; {UNSAID}"),
-        ("1.2", "", "1.3", "1.0", True, UNREADABLE.format("") + "; east reads 1.3"),
+        ("1.2", "", "1.4", "1.0", True, UNREADABLE.format("") + "; east reads 1.4"),
     ],
 )
 def test_the_lowest_counts(  # the columns of a table
@@ -140,15 +140,15 @@ def test_what_is_announced_is_read_as_far_as_this_release_knows_it(announced: ob
 def test_a_neighbor_that_is_upgraded_or_downgraded_is_believed_at_once() -> None:
     place = Place()
     spoken = []
-    for version in ("1.1", "1.3", "1.0", "1.2"):
+    for version in ("1.1", "1.4", "1.0", "1.2"):
         place.announce(version)
         spoken.append(place.spoken)
-    assert spoken == ["1.1", "1.3", "1.0", "1.2"]
+    assert spoken == ["1.1", "1.4", "1.0", "1.2"]
 
 
 def test_of_several_managers_the_oldest_counts() -> None:
     place = Place()
-    for host, version, spoken in (("a", "1.3", "1.3"), ("b", "1.1", "1.1"), ("a", "1.3", "1.1"), ("b", "1.3", "1.3")):
+    for host, version, spoken in (("a", "1.4", "1.4"), ("b", "1.1", "1.1"), ("a", "1.4", "1.1"), ("b", "1.4", "1.4")):
         place.announce(version, host)
         assert place.spoken == spoken
 
@@ -157,42 +157,42 @@ def test_a_manager_that_is_gone_counts_until_the_mute_interval_has_passed() -> N
     place = Place()
     place.announce("1.1", "old")
     place.now += MUTE_AFTER / 2
-    place.announce("1.3", "new")
+    place.announce("1.4", "new")
     assert place.spoken == "1.1"
     place.now += MUTE_AFTER / 2
-    place.announce("1.3", "new")
+    place.announce("1.4", "new")
     assert place.spoken == "1.1"
     place.now += 1
-    place.announce("1.3", "new")
-    assert place.spoken == "1.3"
+    place.announce("1.4", "new")
+    assert place.spoken == "1.4"
 
 
 def test_with_a_neighbor_that_has_fallen_silent_the_oldest_is_spoken_until_it_is_back() -> None:
     place = Place()
-    place.announce("1.3")
+    place.announce("1.4")
     place.now += MUTE_AFTER
-    assert place.spoken == "1.3"
+    assert place.spoken == "1.4"
     place.now += 1
     assert place.table.state("east") is State.MUTE
     assert (place.spoken, place.link.announced) == (OLDEST, None)
     assert place.link.reason == "east has not said for too long what it reads"
     assert not place.link.can_be_raised
-    place.announce("1.3")
-    assert place.spoken == "1.3"
+    place.announce("1.4")
+    assert place.spoken == "1.4"
 
 
 def test_so_it_is_with_one_whose_broker_was_away_all_that_time() -> None:
     """The first message that gets through may reach an older release."""
     place = Place()
-    place.announce("1.3")
+    place.announce("1.4")
     place.table.record_delivery("east", is_reachable=False)
-    assert place.spoken == "1.3"
+    assert place.spoken == "1.4"
     place.now += MUTE_AFTER + 1
     assert place.table.state("east") is State.UNREACHABLE
     assert place.spoken == OLDEST
 
 
-@each(("announced", "spoken"), [("1.0", "1.0"), ("1.1", "1.1"), ("1.2", "1.2"), ("1.3", "1.2")])
+@each(("announced", "spoken"), [("1.0", "1.0"), ("1.1", "1.1"), ("1.2", "1.2"), ("1.4", "1.2")])
 def test_silence_raises_nothing(announced: str, spoken: str) -> None:
     """A cap that is a version is taken at its word, but not against what the neighbor has said itself."""
     place = Place(global_cap="1.2")
@@ -204,7 +204,7 @@ def test_silence_raises_nothing(announced: str, spoken: str) -> None:
 
 def test_a_neighbor_that_is_no_more_is_spoken_to_as_one_that_has_said_nothing() -> None:
     place = Place()
-    place.announce("1.3")
+    place.announce("1.4")
     place.table.replace([])
     assert place.spoken == OLDEST
     place.table.replace([place.row])
@@ -213,7 +213,7 @@ def test_a_neighbor_that_is_no_more_is_spoken_to_as_one_that_has_said_nothing() 
 
 def test_what_was_announced_outlives_a_change_of_the_row() -> None:
     place = Place()
-    place.announce("1.3")
+    place.announce("1.4")
     place.table.replace([Neighbor("east", "memory://bus/moved", is_parent=False, version_cap="1.1")])
-    assert place.spoken == "1.3"
+    assert place.spoken == "1.4"
     assert place.versions.toward(place.table.snapshot().children["east"]) == "1.1"
