@@ -23,7 +23,7 @@ from cells.db.api import Database
 from cells.drivers.base import DriverSettings
 from cells.drivers.registry import Drivers
 from cells.endpoints import Endpoints
-from cells.links import links
+from cells.links import LinkLimits, Links
 from cells.manager import CellsManager
 from cells.manager.announcer import Introduction
 from cells.manager.local_cell import Cell
@@ -82,11 +82,11 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         self.topology = Topology(self.name, self.table)
         self.drivers = Drivers(_driver_settings(conf))
         self._receiver = self.drivers.get(conf.cells.driver)
-        self.outboxes = links.Outboxes(
+        self.links = Links(
             self.drivers,
             self.counters,
             self._on_delivery,
-            links.Limits(
+            LinkLimits(
                 send_timeout_seconds=conf.cells.send_timeout,
                 queue_size=conf.cells.send_queue_size,
                 queue_bytes=conf.cells.send_queue_bytes,
@@ -105,7 +105,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             link_versions=self.link_versions,
             execution=execution,
             pending=self.pending,
-            outboxes=self.outboxes,
+            links=self.links,
             receipts=self.receipts,
             counters=self.counters,
             limits=Limits(
@@ -154,7 +154,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             max_hop_count=conf.cells.max_hop_count,
         )
         execution.bind(self.cell)
-        self.introduction = Introduction(self.cell, self.outboxes, 2.0 * conf.cells.send_timeout)
+        self.introduction = Introduction(self.cell, self.links, 2.0 * conf.cells.send_timeout)
         outgoing = OutgoingMessages(
             topology=self.topology,
             table=self.table,
@@ -309,9 +309,9 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             self._close_own_broker()
         last_sends_end_at = time.monotonic() + min(self._conf.cells.send_timeout, LAST_SENDS_SECONDS)
         # What is sent to clients has something to be told after it.
-        self.outboxes.wait_until_idle(last_sends_end_at - time.monotonic())
+        self.links.wait_until_idle(last_sends_end_at - time.monotonic())
         self.receipts.stop()
-        self.outboxes.stop(max(0.0, last_sends_end_at - time.monotonic()))
+        self.links.stop(max(0.0, last_sends_end_at - time.monotonic()))
         self.drivers.close()
         self._source.close()
         LOG.info("cells-manager of cell %s has stopped.", self.name)
@@ -341,7 +341,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
 
     def _on_changes(self, changes: Changes) -> None:
         for row in changes.removed:
-            self.outboxes.forget(row)
+            self.links.forget(row)
         for row in (*changes.added, *changes.changed):
             try:
                 self.drivers.get(row.driver)

@@ -1,206 +1,246 @@
-"""The sender of one neighbor: its queue, and the thread that empties it."""
+"""The link to one neighbor: its send queue, and the thread that empties the queue."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from cells import exceptions
 from cells.drivers.base import Outgoing, Target
-from cells.links.send_queue import OnFailure, Parcel, Waiting, WaitingMessages
-
-if TYPE_CHECKING:
-    from cells.links.links import Outboxes
+from cells.drivers.registry import Drivers
+from cells.links.delivery import DeliveryReports, LinkLimits, call_back
+from cells.links.send_queue import OnFailure, QueuedMessage, SendQueue, SendRequest
+from cells.links.slots import LinkSlots
+from cells.worker_threads import Runtime, Thread
 
 LOG = logging.getLogger(__name__)
 
-#: How long a neighbor is not waited for after it had no room in time: it is slower than what comes for it, and
-#: who waits for it keeps others waiting.
-IMPATIENCE_SECONDS = 5.0
+#: After a queue stayed full until a room deadline, senders do not wait for room for this long: the neighbor is slower
+#: than its traffic, and a waiting sender delays the messages for other neighbors.
+FULL_QUEUE_BACKOFF_SECONDS = 5.0
 
-#: Why a message is not queued, and who is to be told.
+#: The reason why a message is not queued, and the callback that reports it.
 Refusal = tuple[exceptions.CellsError, OnFailure]
 
 
-class Sender:
-    """The queue and the sending thread of one neighbor."""
+class Link:
+    """The send queue and the sending thread of one neighbor.  Thread-safe."""
 
-    def __init__(self, outboxes: Outboxes, cell: Target, predecessor: threading.Thread | None) -> None:
+    def __init__(  # noqa: PLR0913  # the parts that all links share, by keyword
+        self,
+        cell: Target,
+        *,
+        drivers: Drivers,
+        limits: LinkLimits,
+        reports: DeliveryReports,
+        slots: LinkSlots,
+        on_closed: Callable[[Link], object],
+        runtime: Runtime,
+        predecessor: Thread | None = None,
+    ) -> None:
+        """Start the sending thread.
+
+        :param on_closed: called on the sending thread when the link is closed, before its slot is free
+        :param predecessor: the thread of an older link to the same neighbor: this link sends when it has ended
+        """
         self.cell = cell
-        self._predecessor = predecessor
         self.is_closing = False
-        self.used_at = time.monotonic()
-        self._outboxes = outboxes
-        self._waiting = WaitingMessages(outboxes.limits.queue_size, outboxes.limits.queue_bytes)
+        self.used_at = runtime.clock()
+        self._drivers = drivers
+        self._limits = limits
+        self._reports = reports
+        self._slots = slots
+        self._on_closed = on_closed
+        self._predecessor = predecessor
+        self._clock = runtime.clock
+        self._queue = SendQueue(limits.queue_size, limits.queue_bytes)
         lock = threading.RLock()
         self._changed = threading.Condition(lock)
         self._has_room = threading.Condition(lock)
         self._went_idle = threading.Condition(lock)
-        #: what is being sent, until it is sent or given up
-        self._current: list[Waiting] = []
-        #: since when the thread is at its present work, None while it has none
+        #: threads in wait_until_idle: while there are any, no message is held
+        self._idle_waiters = 0
+        #: the messages of the present attempt, until they are sent or given up
+        self._current: list[QueuedMessage] = []
+        #: start of the present attempt, or of the wait for a slot; None while the thread waits for messages
         self._busy_since: float | None = self.used_at
         self._stall: exceptions.CellsError | None = None
         self._failed_at = 0.0
-        #: until when nobody waits for room
-        self._impatient_until = 0.0
+        #: until then senders do not wait for room
+        self._backoff_until = 0.0
         self._failure: exceptions.CellsError | None = None
-        self.thread = threading.Thread(target=self._run, name=f"cells-send-{cell.name}", daemon=True)
-        self.thread.start()
+        self.thread = runtime.spawn(self._run, f"cells-send-{cell.name}")
 
-    def put(self, parcels: Sequence[Parcel], start: int, patient_until: float) -> tuple[int, list[Refusal]]:
-        """Queue ``parcels[start:]``, in their order.
+    def put(
+        self, requests: Sequence[SendRequest], start: int, room_deadline: float, hold_seconds: float
+    ) -> tuple[int, list[Refusal]]:
+        """Queue ``requests[start:]``, in their order.
 
-        :param patient_until: how long to wait for room while the neighbor takes what is sent
-        :returns: how many of them are done with; if that is not all, the outbox is closing and another one has to be
-            made for the others.  And those that are refused: the queue is full, or the broker hangs
+        :param room_deadline: how long to wait for room while the neighbor takes messages
+        :param hold_seconds: how long the messages may wait for others that share their cast
+        :returns: the number of requests that are queued or refused, and the refusals: the queue is full, or the broker
+            hangs.  If the number is too small, the link is closing, and the remaining requests need a new link
         """
         done, refused = start, []
         with self._changed:
-            while done < len(parcels) and not self.is_closing:
-                message, on_failure, _ = parcels[done]
+            while done < len(requests) and not self.is_closing:
+                message, on_failure, _ = requests[done]
                 error: exceptions.CellsError
                 if self._stall is not None:
-                    # A new one each time: one that is raised again and again keeps every message that it refused.
+                    # A new error each time: raising the same one again would keep every refused message alive.
                     error = exceptions.NeighborUnreachable(self._stall.message, cell=self.cell.name)
-                elif not self._wait_for_room(message.size_bytes, patient_until):
-                    patient_until = 0.0
+                elif not self._wait_for_room(message.size_bytes, room_deadline):
+                    room_deadline = 0.0
                     continue
                 else:
-                    now = time.monotonic()
-                    count = self._waiting.put(parcels, done, now)
+                    count = self._enqueue(requests, done, hold_seconds)
                     if count:
-                        self.used_at = now
                         done += count
-                        self._changed.notify()
                         continue
                     error = self._busy(message)
                 refused.append((error, on_failure))
                 done += 1
         return done - start, refused
 
+    def _enqueue(self, requests: Sequence[SendRequest], start: int, hold_seconds: float) -> int:
+        """Caller holds the lock.  Return the number of requests that found room."""
+        now, due_at = self._clock(), self._queue.due_at
+        count = self._queue.put(requests, start, now, hold_seconds)
+        if count:
+            self.used_at = now
+            # Messages that may wait do not wake the thread: it would compete for the processor.
+            if self._queue.due_at < due_at or self._idle_waiters:
+                self._changed.notify()
+        return count
+
     def _busy(self, message: Outgoing) -> exceptions.CellsError:
         return exceptions.NeighborBusy(
-            f"{self._waiting.overflow(message.size_bytes)} for cell {self.cell.name} already: its broker is slower "
-            "than what is sent to it; try again later.",
+            f"{self._queue.overflow(message.size_bytes)} for cell {self.cell.name} already: its broker is slower "
+            "than its traffic; try again later.",
             cell=self.cell.name,
         )
 
     def _wait_for_room(self, size_bytes: int, until: float) -> bool:
-        """Called with the lock; wait while the neighbor takes what is sent.
+        """Caller holds the lock.  Wait for room while the neighbor takes messages.
 
-        A neighbor for which that did not help is not waited for again for a while.
+        If the wait was in vain, later senders do not wait for a while.
 
-        :returns: whether all is as it was before, but for the room
+        :returns: False if the link stalled or began to close meanwhile
         """
-        while self._waiting.overflow(size_bytes):
-            now = time.monotonic()
-            if now >= until or now < self._impatient_until or self._failure is not None:
+        while self._queue.overflow(size_bytes):
+            now = self._clock()
+            if now >= until or now < self._backoff_until or self._failure is not None:
                 break
             self._has_room.wait(until - now)
             if self.is_closing or self._stall is not None:
                 return False
-            if time.monotonic() >= until:
-                self._impatient_until = until + IMPATIENCE_SECONDS
+            if self._clock() >= until:
+                self._backoff_until = until + FULL_QUEUE_BACKOFF_SECONDS
         return True
 
     def close(self) -> None:
-        """Let the thread send what waits and end."""
+        """Let the thread send the queued messages and end."""
         with self._changed:
             self.is_closing = True
             self._changed.notify()
             self._has_room.notify_all()
 
     def close_if_idle(self) -> bool:
+        """Close the link unless it sends or a message is due; return whether it closes."""
         with self._changed:
-            if self._waiting or self._busy_since is not None:
+            if self._busy_since is not None or self._queue.due_at <= self._clock():
                 return False
             self.is_closing = True
             self._changed.notify()
             return True
 
-    def wait_until_idle(self, until: float) -> None:
-        """Wait until all that has been put here is sent or given up, and whoever wanted to know knows it."""
+    def wait_until_idle(self, timeout_seconds: float) -> None:
+        """Send held messages at once; wait until all messages are sent or given up, and all callbacks have returned."""
         with self._went_idle:
-            self._went_idle.wait_for(
-                lambda: not self._waiting and self._busy_since is None, max(0.0, until - time.monotonic())
-            )
+            self._idle_waiters += 1
+            self._changed.notify()
+            self._went_idle.wait_for(lambda: not self._queue and self._busy_since is None, max(0.0, timeout_seconds))
+            self._idle_waiters -= 1
 
     def leads_to(self, cell: Target) -> bool:
-        """Whether messages for ``cell`` go this way; other columns of its row may have changed."""
+        """Return whether messages for ``cell`` take this link; other columns of its row may have changed."""
         return (self.cell.driver, self.cell.transport_url) == (cell.driver, cell.transport_url)
 
     def _run(self) -> None:
         if self._predecessor is not None:
-            # It may share our connection: what it closes has to be closed before we open it.
+            # It may share our connection: it has to close it before we open it.
             self._predecessor.join()
             self._predecessor = None
-        self._outboxes.enter()
-        while True:
-            with self._changed:
-                # Waiting for a predecessor or a place may have been the stall: it is over.
-                self._busy_since = self._stall = None
-                if not self._waiting:
-                    self._went_idle.notify_all()
-                if not self._waiting and self._outboxes.is_crowded:
-                    self.is_closing = True
-                if not self._waiting and not self.is_closing:
-                    self._changed.wait(self._outboxes.limits.idle_seconds)
-                if not self._waiting:
-                    if not self.is_closing and time.monotonic() - self.used_at < self._outboxes.limits.idle_seconds:
-                        continue
-                    self.is_closing = True
-                    break
-                self._current, self._busy_since = self._waiting.take(), time.monotonic()
-                self._has_room.notify_all()
+        self._slots.acquire()
+        while self._take_batch():
             self._send_current()
-        self._outboxes.retire(self)
+        try:
+            self._drivers.get(self.cell.driver).close_link(self.cell)
+        except Exception as error:  # the driver does not load, or a driver of another project raises
+            LOG.debug("The link to cell %s could not be closed: %s", self.cell.name, error)
+        self._on_closed(self)
+        self._slots.release()
+
+    def _take_batch(self) -> bool:
+        """Wait for the next messages; return False if there are none and the link has to end."""
+        with self._changed:
+            # This also ends a stall that was the wait for a predecessor or a slot.
+            self._busy_since = self._stall = None
+            while True:
+                if not self._queue:
+                    self._went_idle.notify_all()
+                    self.is_closing = self.is_closing or self._slots.is_crowded
+                now, due_at = self._clock(), self._queue.due_at
+                is_flushing = self.is_closing or self._idle_waiters > 0
+                if due_at <= now or (self._queue and is_flushing):
+                    self._current, self._busy_since = self._queue.take(max(now, due_at)), now
+                    self._has_room.notify_all()
+                    return True
+                if not self._queue and (self.is_closing or now - self.used_at >= self._limits.idle_seconds):
+                    self.is_closing = True
+                    return False
+                self._changed.wait(due_at - now if self._queue else self._limits.idle_seconds)
 
     def _send_current(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         current = self._current
         failed_at = self._failed_at
         refusals = [
-            self._refusal(waiting, now) if waiting.queued_at <= failed_at or waiting.message.is_late(now) else None
-            for waiting in current
+            self._refusal(queued, now) if queued.queued_at <= failed_at or queued.message.is_late(now) else None
+            for queued in current
         ]
-        fresh = [waiting.message for waiting, refusal in zip(current, refusals, strict=True) if refusal is None]
+        fresh = [queued.message for queued, refusal in zip(current, refusals, strict=True) if refusal is None]
         error = self._send(fresh) if fresh else None
         with self._changed:
             is_given_up, self._current = not self._current, []
         if is_given_up:
             return
-        for waiting, refusal in zip(current, refusals, strict=True):
+        for queued, refusal in zip(current, refusals, strict=True):
             problem = refusal or error
             if problem is not None:
-                self._outboxes.give_up(problem, waiting.on_failure)
-            elif waiting.on_sent is not None:
-                report(waiting.on_sent)
+                self._reports.give_up(problem, queued.on_failure)
+            elif queued.on_sent is not None:
+                call_back(queued.on_sent)
 
-    def _refusal(self, waiting: Waiting, now: float) -> exceptions.CellsError | None:
-        """Why a message is not even tried."""
-        if waiting.queued_at <= self._failed_at:
-            # What waited while an attempt failed shares its fate: a dead broker costs
-            # everybody one attempt, not one each in turn.
+    def _refusal(self, queued: QueuedMessage, now: float) -> exceptions.CellsError | None:
+        """Return the reason why a message is not sent at all."""
+        if queued.queued_at <= self._failed_at:
+            # A message that was queued during a failed attempt fails with it: one attempt at a dead broker is
+            # enough, and not one per message.
             return self._failure
         return exceptions.CellTimeout(
-            f"A message waited {now - waiting.queued_at:.3g} seconds for the broker of cell {self.cell.name}, until "
-            "nobody waited for its answer any more: it was not sent.",
+            f"A message waited {now - queued.queued_at:.3g} seconds for the broker of cell {self.cell.name}, until "
+            "its deadline had passed: it was not sent.",
             cell=self.cell.name,
         )
 
     def check_stall(self, limit_seconds: float) -> None:
-        """Give up what waits if the thread has hung in one attempt for longer than the limit.
-
-        Whoever waits for an answer is told in time, whatever the thread hangs in.
-        """
+        """Give up all messages if the present attempt exceeds the limit, so that their callers get an error in time."""
         with self._changed:
-            if self._busy_since is None or time.monotonic() - self._busy_since < limit_seconds:
+            if self._busy_since is None or self._clock() - self._busy_since < limit_seconds:
                 return
-            given_up = self._waiting.clear()
+            given_up = self._queue.clear()
             self._has_room.notify_all()
             current, self._current = self._current, []
             is_new = self._stall is None
@@ -210,51 +250,43 @@ class Sender:
             )
             error = self._stall = exceptions.NeighborUnreachable(text, cell=self.cell.name)
         if is_new:
-            self._outboxes.delivered(self.cell.name, error, was_failing=self._failure is not None)
-        for waiting in current:
+            self._reports.delivered(self.cell.name, error, was_failing=self._failure is not None)
+        for queued in current:
             hung = exceptions.NeighborUnreachable(text, cell=self.cell.name, may_arrive=True)
-            self._outboxes.give_up(hung, waiting.on_failure)
-        for waiting in given_up:
-            self._outboxes.give_up(error, waiting.on_failure)
+            self._reports.give_up(hung, queued.on_failure)
+        for queued in given_up:
+            self._reports.give_up(error, queued.on_failure)
 
     def _send(self, messages: Sequence[Outgoing]) -> exceptions.CellsError | None:
-        """Send some that share a cast, or one that travels alone."""
+        """Send messages that share a cast, or one message that travels alone."""
         was_failing = self._failure is not None
         error: exceptions.CellsError | None = None
         try:
-            driver = self._outboxes.drivers.get(self.cell.driver)
+            driver = self._drivers.get(self.cell.driver)
             if messages[0].may_share_a_cast:
                 driver.send_messages_to_cell(self.cell, messages)
             else:
                 driver.send_message_to_cell(self.cell, messages[0])
         except exceptions.CellsError as raised:
             error = raised
-        except Exception as raised:  # a driver of somebody else's must not end this thread
+        except Exception as raised:  # a driver of another project must not end this thread
             error = exceptions.NeighborUnreachable(
                 f"The driver {self.cell.driver} failed to send to cell {self.cell.name}: "
                 f"{type(raised).__name__}: {raised}.",
                 cell=self.cell.name,
             )
         if error is not None:
-            # It is kept, and the frames of its traceback would keep the message.
+            # The link keeps the error, and the frames of its traceback would keep the message.
             error.__traceback__ = error.__cause__ = error.__context__ = None
         if isinstance(error, (exceptions.ManagerGone, exceptions.ClientGone)):
-            # It says nothing about the neighbor, neither that it is well nor that it is not.
+            # It does not tell whether the neighbor is reachable.
             LOG.info("%s", error.message)
             return error
         if error is None and messages[0].fanout and was_failing:
-            # Without a broker a fan-out is sent even if there is nobody: it does not show that the cell is back.
-            self._outboxes.sent(len(messages))
+            # A fan-out succeeds without a receiver: it does not show that the cell is back.
+            self._reports.sent(len(messages))
             return None
-        self._failed_at = 0.0 if error is None else time.monotonic()
+        self._failed_at = 0.0 if error is None else self._clock()
         self._failure = error
-        self._outboxes.delivered(self.cell.name, error, was_failing=was_failing, count=len(messages))
+        self._reports.delivered(self.cell.name, error, was_failing=was_failing, count=len(messages))
         return error
-
-
-def report(tell: Callable[[], object]) -> None:
-    """Tell whoever wants to know what became of a message."""
-    try:
-        tell()
-    except Exception:  # a callback's bug must not end the thread that sends
-        LOG.exception("What became of a message could not be reported.")

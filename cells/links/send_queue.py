@@ -1,11 +1,12 @@
-"""The messages that wait for one neighbor, and those of them that travel together.
+"""The send queue of one neighbor, and the batches that it makes of its messages.
 
-Messages share a cast because they wait, and never wait in order to share one.
+Messages that are queued at the same time share a cast.  A message waits for others only if its sender allows that.
 """
 
 from __future__ import annotations
 
 import collections
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -16,16 +17,16 @@ from cells.drivers.base import Outgoing
 OnFailure = Callable[[exceptions.CellsError], None]
 #: Called when the broker has taken a message.  Must not block.
 OnSent = Callable[[], object]
-#: A message, and who is to be told what becomes of it.
-Parcel = tuple[Outgoing, OnFailure, "OnSent | None"]
+#: A message, and the callbacks that report its delivery.
+SendRequest = tuple[Outgoing, OnFailure, "OnSent | None"]
 
-#: Bounds of one cast of many messages.  More would save little, and make a message wait for the last of them.
+#: Limits of one cast of many messages.  Larger casts would save little, and delay their first messages.
 MAX_MESSAGES = 256
 MAX_BYTES = 1024 * 1024
 
 
-class Waiting(NamedTuple):
-    """One message, and who is to be told what became of it."""
+class QueuedMessage(NamedTuple):
+    """A message in the queue, and the callbacks that report its delivery."""
 
     queued_at: float
     message: Outgoing
@@ -33,32 +34,48 @@ class Waiting(NamedTuple):
     on_sent: OnSent | None
 
 
-class WaitingMessages:
-    """A bounded queue.  Not thread-safe: the outbox that has it locks."""
+class _Messages(collections.deque[QueuedMessage]):
+    """The queued messages of one kind, in their order."""
+
+    #: when the first of them has to be sent
+    due_at = math.inf
+
+
+class SendQueue:
+    """A bounded queue.  Not thread-safe: its link locks."""
 
     def __init__(self, max_messages: int, max_bytes: int) -> None:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
         self._count = 0
         self._bytes = 0
-        #: a queue for each kind that may share a cast, and one for all that travel alone
-        self._queues: dict[object, collections.deque[Waiting]] = {}
+        #: by kind: messages of one kind may share a cast; messages that travel alone have the kind None
+        self._kinds: dict[object, _Messages] = {}
 
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def due_at(self) -> float:
+        """When the next message has to be sent; infinite if the queue is empty."""
+        return min((messages.due_at for messages in self._kinds.values()), default=math.inf)
+
     def overflow(self, size_bytes: int) -> str:
-        """Why there is no room for so many bytes more; empty if there is."""
+        """Return why the queue has no room for another ``size_bytes``; empty if it has room."""
         if self._count >= self._max_messages:
-            return f"{self._count} messages wait ([cells] send_queue_size)"
+            return f"{self._count} messages are queued ([cells] send_queue_size)"
         if self._count and self._bytes + size_bytes > self._max_bytes:
-            return f"{self._bytes} bytes of messages wait ([cells] send_queue_bytes)"
+            return f"{self._bytes} bytes of messages are queued ([cells] send_queue_bytes)"
         return ""
 
-    def put(self, parcels: Sequence[Parcel], start: int, queued_at: float) -> int:
-        """Add ``parcels[start:]``, as many of them as there is room for; returns how many that is."""
+    def put(self, requests: Sequence[SendRequest], start: int, queued_at: float, hold_seconds: float = 0.0) -> int:
+        """Add as many of ``requests[start:]`` as there is room for; return their number.
+
+        :param hold_seconds: how long the messages may wait for others of their kind
+        """
         count = 0
-        for message, on_failure, on_sent in parcels[start:]:
+        due_at = queued_at + hold_seconds
+        for message, on_failure, on_sent in requests[start:]:
             size_bytes = message.size_bytes
             if self.overflow(size_bytes):
                 break
@@ -66,41 +83,45 @@ class WaitingMessages:
             self._count += 1
             self._bytes += size_bytes
             kind = _kind(message)
-            queue = self._queues.get(kind)
-            if queue is None:
-                queue = self._queues[kind] = collections.deque()
-            queue.append(Waiting(queued_at, message, on_failure, on_sent))
+            messages = self._kinds.get(kind)
+            if messages is None:
+                messages = self._kinds[kind] = _Messages()
+            messages.append(QueuedMessage(queued_at, message, on_failure, on_sent))
+            messages.due_at = min(messages.due_at, due_at)
         return count
 
-    def take(self) -> list[Waiting]:
-        """The message that has waited longest, and those after it that may share a cast with it."""
-        kind = min(self._queues, key=lambda candidate: self._queues[candidate][0].queued_at)
-        queue = self._queues[kind]
-        taken = [queue.popleft()]
+    def take(self, now: float = math.inf) -> list[QueuedMessage]:
+        """Remove and return the oldest message of a kind that is due at ``now``, and those that may share its cast."""
+        kind, messages = min(
+            ((kind, messages) for kind, messages in self._kinds.items() if messages.due_at <= now),
+            key=lambda candidate: candidate[1][0].queued_at,
+        )
+        taken = [messages.popleft()]
         total_bytes = taken[0].message.size_bytes
         if kind is not None:
-            while queue and len(taken) < MAX_MESSAGES:
-                total_bytes += queue[0].message.size_bytes
+            while messages and len(taken) < MAX_MESSAGES:
+                total_bytes += messages[0].message.size_bytes
                 if total_bytes > MAX_BYTES:
                     break
-                taken.append(queue.popleft())
-        if not queue:
-            del self._queues[kind]
+                taken.append(messages.popleft())
+        if not messages:
+            # Messages that stay are due at once: their cast is full without them.
+            del self._kinds[kind]
         self._count -= len(taken)
-        self._bytes -= sum(waiting.message.size_bytes for waiting in taken)
+        self._bytes -= sum(queued.message.size_bytes for queued in taken)
         return taken
 
-    def clear(self) -> list[Waiting]:
-        """Take all."""
-        everything = [waiting for queue in self._queues.values() for waiting in queue]
-        self._queues.clear()
+    def clear(self) -> list[QueuedMessage]:
+        """Remove and return all messages."""
+        everything = [queued for messages in self._kinds.values() for queued in messages]
+        self._kinds.clear()
         self._count = self._bytes = 0
         return everything
 
 
 def _kind(message: Outgoing) -> object:
-    """Equal for messages that may share a cast, None for those that travel alone."""
+    """Return an equal value for messages that may share a cast, None for a message that travels alone."""
     if not message.may_share_a_cast:
         return None
-    # A broker drops calls that nobody waits for any more, and has to keep casts: they travel apart.
+    # A broker drops an expired call, and has to keep a cast: they do not share a publish.
     return (message.message_type, message.fanout, message.server, message.version, message.deadline is None)

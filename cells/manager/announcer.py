@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from cells.links.links import Outboxes
+from cells.links import Links
 from cells.manager.local_cell import Cell
 from cells.neighbors.neighbor import Neighbor
 
@@ -22,10 +22,10 @@ FEW = 16
 class Introduction:
     """Tells children that their parent has started, or has got to know them."""
 
-    def __init__(self, cell: Cell, outboxes: Outboxes, patience_seconds: float) -> None:
+    def __init__(self, cell: Cell, links: Links, patience_seconds: float) -> None:
         """``patience_seconds`` is how long one child's broker is waited for before the next is tried."""
         self._cell = cell
-        self._outboxes = outboxes
+        self._links = links
         self._patience_seconds = patience_seconds
         self._is_stopped = threading.Event()
 
@@ -44,4 +44,4 @@ class Introduction:
                 return
             self._cell.ask_for_news(child.name)
             if len(children) > FEW:
-                self._outboxes.forget(child, self._patience_seconds)
+                self._links.forget(child, self._patience_seconds)

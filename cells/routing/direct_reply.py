@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from cells import exceptions
 from cells.counters import Counters
-from cells.links.links import Outboxes
+from cells.links import Links
 from cells.messages import Hop, ResponseMessage
 from cells.routing.receipts import Receipts
 
@@ -21,8 +21,8 @@ HandOver = Callable[[Hop], object]
 class Shortcut:
     """Sends answers straight to clients.  Thread-safe."""
 
-    def __init__(self, outboxes: Outboxes, receipts: Receipts, counters: Counters) -> None:
-        self._outboxes = outboxes
+    def __init__(self, links: Links, receipts: Receipts, counters: Counters) -> None:
+        self._links = links
         self._receipts = receipts
         self._counters = counters
 
@@ -36,7 +36,7 @@ class Shortcut:
         if not isinstance(response, ResponseMessage) or not response.reply_to:
             return False
         reply = response.client_reply(response.form or hop.version)
-        if reply is None or not self._outboxes.reaches_clients(hop.neighbor):
+        if reply is None or not self._links.reaches_clients(hop.neighbor):
             return False
 
         # Small: it is kept until it is told.
@@ -49,5 +49,5 @@ class Shortcut:
             self._counters.count("shortcut")
             self._receipts.add(lambda: hand_over(told))
 
-        self._outboxes.send(hop.neighbor, reply, not_sent, sent)
+        self._links.send(hop.neighbor, reply, not_sent, sent)
         return True

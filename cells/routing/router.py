@@ -2,7 +2,7 @@
 
 Where a message goes is decided by the message itself (:meth:`Message.plan`);
 the router carries the plan out.  Nothing here waits: outgoing messages are left
-in outboxes, answers are awaited in a table of pending calls.
+in the queues of links, answers are awaited in a table of pending calls.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from typing import TypeVar
 
 from cells import exceptions
 from cells.counters import Counters
-from cells.links.links import Outboxes
-from cells.links.send_queue import OnSent
+from cells.links import Links, OnSent
 from cells.messages import (
     HERE,
     BroadcastMessage,
@@ -87,7 +86,7 @@ class Router:
         link_versions: LinkVersions,
         execution: Execution,
         pending: PendingCalls,
-        outboxes: Outboxes,
+        links: Links,
         receipts: Receipts,
         counters: Counters,
         limits: Limits,
@@ -99,8 +98,8 @@ class Router:
         self._versions = link_versions
         self._execution = execution
         self._pending = pending
-        self._outboxes = outboxes
-        self._shortcut = Shortcut(outboxes, receipts, counters)
+        self._links = links
+        self._shortcut = Shortcut(links, receipts, counters)
         self._counters = counters
         self._limits = limits
 
@@ -181,7 +180,7 @@ class Router:
         relay = Relay(self._cell_name, self._table.snapshot(), self._versions.toward, limit, now)
         found = [self._safely(self._look, one, now, relay) for one in came]
         self._counters.count("received", times=len(found) - found.count(None))
-        onward = Onward(self._outboxes, self._not_passed_on, now)
+        onward = Onward(self._links, self._not_passed_on, now)
         for one, message in zip(came, found, strict=True):
             if isinstance(message, Transit):
                 onward.add(one, message)
@@ -337,7 +336,7 @@ class Router:
         try:
             version = message.form or hop.version
             addressed = message.addressed(self._host) if ends_here else message
-            self._outboxes.send(neighbor, addressed.sealed(version, self._limits.max_message_bytes), fail, on_sent)
+            self._links.send(neighbor, addressed.sealed(version, self._limits.max_message_bytes), fail, on_sent)
         except (exceptions.MessageError, exceptions.RPCVersionCapError) as error:
             self._counters.count("undelivered", type(error).__name__)
             fail(error)

@@ -1,6 +1,6 @@
 """An oslo.messaging RPC server that dispatches on the thread that reads, and may reply later.
 
-The endpoints behind it never block: they leave messages in outboxes and return.
+The endpoints behind it never block: they queue messages on links and return.
 So no message is handed to a pool first, which costs more than most of them take.
 A method that has to wait for another cell returns a
 :class:`concurrent.futures.Future`; the reply is sent when it is done.  A manager

@@ -16,8 +16,7 @@ from cells.drivers.base import DriverSettings
 from cells.drivers.memory import MemoryDriver
 from cells.drivers.registry import Drivers
 from cells.endpoints import Call, Endpoints
-from cells.links.links import Limits as OutboxLimits
-from cells.links.links import Outboxes
+from cells.links import LinkLimits, Links
 from cells.manager.local_cell import Cell
 from cells.manager.picker import Picker
 from cells.messages import MESSAGE_TYPES
@@ -62,8 +61,8 @@ class CellInMemory:
         )
         self.pending = PendingCalls(100, self.counters)
         self.endpoints = Endpoints.load()
-        self._outboxes = Outboxes(
-            Drivers(self._settings(name)), self.counters, lambda _name, _is_reachable: None, OutboxLimits()
+        self._links = Links(
+            Drivers(self._settings(name)), self.counters, lambda _name, _is_reachable: None, LinkLimits()
         )
         link_versions = LinkVersions(self.table, None)
         execution = Execution(self.endpoints, WorkerThreads(4, 100, "cells-endpoint"), self.counters)
@@ -74,7 +73,7 @@ class CellInMemory:
             link_versions=link_versions,
             execution=execution,
             pending=self.pending,
-            outboxes=self._outboxes,
+            links=self._links,
             receipts=Receipts(),
             counters=self.counters,
             limits=Limits(),
@@ -115,7 +114,7 @@ class CellInMemory:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._outboxes.stop(PATIENCE)
+        self._links.stop(PATIENCE)
         self.pending.stop()
         for driver in self._listening:
             driver.stop_servers()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,24 +34,24 @@ class BatchDriver(ObedientDriver):
 
 
 class Batches(Office):
-    """Outboxes whose driver knows batches, and what became of each message."""
+    """Links whose driver knows batches, and what became of each message."""
 
     def __init__(self, **limits: Any) -> None:
         super().__init__(**limits)
         self.driver = BatchDriver()
-        self.outboxes.drivers._drivers["obedient"] = self.driver
+        self.links.drivers._drivers["obedient"] = self.driver
         self.told: list[str] = []
 
-    def put(self, *texts: str, cell: Neighbor = A, like: TextMessage = ITEM) -> None:
+    def put(self, *texts: str, cell: Neighbor = A, like: TextMessage = ITEM, hold_seconds: float = 0.0) -> None:
         for text in texts:
-            self._put(text, cell, replace(like, text=text))
+            self._put(text, cell, replace(like, text=text), hold_seconds)
 
-    def _put(self, text: str, cell: Neighbor, message: TextMessage) -> None:
+    def _put(self, text: str, cell: Neighbor, message: TextMessage, hold_seconds: float) -> None:
         def fail(error: exceptions.CellsError) -> None:
             self.failures[text] = error
             self.told.append(f"{text} {type(error).__name__}")
 
-        self.outboxes.send(cell, message, fail, lambda: self.told.append(f"{text} sent"))
+        self.links.send(cell, message, fail, lambda: self.told.append(f"{text} sent"), hold_seconds=hold_seconds)
 
     def hold(self, *texts: str, like: TextMessage = ITEM) -> None:
         """Have messages wait, behind one that hangs."""
@@ -59,20 +59,6 @@ class Batches(Office):
         self.put("first")
         self.wait_until(A, "try first")
         self.put(*texts, like=like)
-
-
-@pytest.fixture
-def batches() -> Iterator[Callable[..., Batches]]:
-    opened: list[Batches] = []
-
-    def open_one(**limits: Any) -> Batches:
-        opened.append(Batches(**limits))
-        return opened[-1]
-
-    yield open_one
-    for one in opened:
-        one.driver.go_on_all()
-        one.outboxes.stop(10)
 
 
 def test_what_finds_the_sender_idle_does_not_wait_for_others(batches: Callable[..., Batches]) -> None:
@@ -106,7 +92,7 @@ def test_what_must_travel_alone_does_so_between_the_others(batches: Callable[...
 
 def test_a_driver_that_knows_no_batches_sends_one_by_one(batches: Callable[..., Batches]) -> None:
     one = batches()
-    one.outboxes.drivers._drivers["obedient"] = plain = ObedientDriver()
+    one.links.drivers._drivers["obedient"] = plain = ObedientDriver()
     assert type(plain).send_messages_to_cell is BaseCellsDriver.send_messages_to_cell
     one.driver = plain  # type: ignore[assignment]  # its diary is what counts
     one.hold("1", "2")
@@ -160,7 +146,7 @@ def test_a_message_for_which_nobody_waits_any_more_is_not_sent(
     wait_for(lambda: len(one.told) == 4, "all are told")
     assert sorted(one.told) == ["1 sent", "first sent", "in time sent", "late CellTimeout"]
     assert not any("late" in line for line in one.driver.diary)
-    assert "until nobody waited for its answer any more: it was not sent" in one.failures["late"].message
+    assert "until its deadline had passed" in one.failures["late"].message
     assert (one.failures["late"].cell, set(one.deliveries)) == ("a", {("a", True)})
     assert one.counters.as_dict() == {"sent": 3, "undelivered.CellTimeout": 1}
 
@@ -229,8 +215,8 @@ def test_what_was_given_up_is_told_once_whatever_the_broker_does_in_the_end(batc
         one.put("next")
         return "next sent" in one.told
 
-    # While the thread hung its outbox took nothing; when it takes this, the cast is through with.
-    wait_for(is_sent, "the outbox takes messages again")
+    # While the thread hung its link took nothing; when it takes this, the cast is through with.
+    wait_for(is_sent, "the link takes messages again")
     told = [line for line in one.told if not line.startswith("next")]
     assert sorted(line.split()[0] for line in told) == ["1", "2", "first", "late"]
 

@@ -12,7 +12,7 @@ from cells import exceptions
 from cells.counters import Counters
 from cells.drivers.base import BaseCellsDriver, OnMessage, Outgoing, Target
 from cells.drivers.registry import Drivers
-from cells.links.links import Limits, Outboxes
+from cells.links import LinkLimits, Links
 from cells.neighbors.neighbor import Neighbor
 from tests.text_message import TextMessage
 from tools.polling import poll
@@ -80,10 +80,10 @@ class ObedientDriver(BaseCellsDriver):
         return [" ".join([verb, *rest]) for verb, url, *rest in lines if url == cell.transport_url and verb in verbs]
 
     def start_servers(self, on_message: OnMessage) -> None:
-        raise AssertionError("An outbox only sends")
+        raise AssertionError("An link only sends")
 
     def stop_servers(self) -> None:
-        raise AssertionError("An outbox only sends")
+        raise AssertionError("An link only sends")
 
     def close(self) -> None:
         raise AssertionError("The drivers are closed by who made them")
@@ -98,22 +98,22 @@ class OneDriver(Drivers):
 
 
 class Office:
-    """Outboxes, their driver, and what they reported."""
+    """Links, their driver, and what they reported."""
 
     def __init__(self, **limits: Any) -> None:
         self.driver = ObedientDriver()
         self.counters = Counters()
         self.deliveries: list[tuple[str, bool]] = []
         self.failures: dict[str, exceptions.CellsError] = {}
-        self.outboxes = Outboxes(
+        self.links = Links(
             OneDriver(self.driver),
             self.counters,
             lambda name, is_reachable: self.deliveries.append((name, is_reachable)),
-            Limits(**limits),
+            LinkLimits(**limits),
         )
 
     def send(self, cell: Neighbor, text: str, **options: float) -> None:
-        self.outboxes.send(cell, message(text), lambda error: self.failures.update({text: error}), **options)
+        self.links.send(cell, message(text), lambda error: self.failures.update({text: error}), **options)
 
     def wait_until(self, cell: Neighbor, *lines: str) -> None:
         """Wait until the diary has exactly these lines of a neighbor, of their kinds."""
@@ -206,7 +206,7 @@ def test_bug_of_who_is_told_does_not_end_the_sending(office: Callable[..., Offic
     def fall_over(error: exceptions.CellsError) -> None:
         raise RuntimeError("told and fell over")
 
-    one.outboxes.send(A, message("1"), fall_over)
+    one.links.send(A, message("1"), fall_over)
     one.send(A, "2")
     wait_for(lambda: "2" in one.failures, "the next one is reported")
 
@@ -217,15 +217,15 @@ def test_unknown_driver_is_an_error_of_the_message(office: Callable[..., Office]
     one.send(stranger, "1")
     wait_for(lambda: "1" in one.failures, "it has failed")
     assert isinstance(one.failures["1"], exceptions.PluginError)
-    one.outboxes.forget(stranger)
-    wait_for(lambda: len(one.outboxes) == 0, "its outbox ends")
+    one.links.forget(stranger)
+    wait_for(lambda: len(one.links) == 0, "its link ends")
 
 
 def test_idle_link_is_closed_and_opened_again(office: Callable[..., Office]) -> None:
     one = office(idle_seconds=0.05)
     one.send(A, "1")
     one.wait_until(A, "sent 1", "close")
-    wait_for(lambda: len(one.outboxes) == 0, "its outbox has ended")
+    wait_for(lambda: len(one.links) == 0, "its link has ended")
     one.send(A, "2")
     one.wait_until(A, "sent 1", "close", "sent 2", "close")
     assert one.failures == {}
@@ -237,7 +237,7 @@ def test_longest_idle_link_is_closed_when_there_are_too_many(office: Callable[..
         one.send(cell, "1")
         one.wait_until(cell, "sent 1")
     one.wait_until(A, "close")
-    wait_for(lambda: len(one.outboxes) == 2, "two are left")
+    wait_for(lambda: len(one.links) == 2, "two are left")
     assert one.driver.of(B, "close") == one.driver.of(C, "close") == []
     assert one.driver.diary.index(f"close {A.transport_url}") < one.driver.diary.index(f"try {C.transport_url} 1")
 
@@ -264,7 +264,7 @@ def test_each_of_two_newcomers_gets_a_place(office: Callable[..., Office]) -> No
     one.wait_until(A, "closing")
     # Both see that the link to a is on its way out; it makes room for one of them.
     one.send(D, "1")
-    wait_for(lambda: one.outboxes.is_crowded, "d waits for a place")
+    wait_for(lambda: one.links.slots.is_crowded, "d waits for a place")
     one.driver.go_on("closing a")
     one.wait_until(C, "sent 1")
     one.wait_until(D, "sent 1")
@@ -276,10 +276,10 @@ def test_neighbor_that_is_forgotten_gets_what_waits_for_it(office: Callable[...,
     for text in ("1", "2", "3"):
         one.send(A, text)
     one.wait_until(A, "try 1")
-    one.outboxes.forget(A)
+    one.links.forget(A)
     one.driver.go_on("a")
     one.wait_until(A, "sent 1", "sent 2", "sent 3", "close")
-    wait_for(lambda: len(one.outboxes) == 0, "its outbox has ended")
+    wait_for(lambda: len(one.links) == 0, "its link has ended")
 
 
 def test_link_is_closed_before_its_successor_opens_one(office: Callable[..., Office]) -> None:
@@ -300,7 +300,7 @@ def test_successor_waits_for_who_closes_by_itself(office: Callable[..., Office])
     one.driver.hang("a")
     one.send(A, "1")
     one.wait_until(A, "try 1")
-    one.outboxes.forget(A)
+    one.links.forget(A)
     one.send(A, "2")
     one.driver.go_on("a")
     one.wait_until(A, "try 1", "sent 1", "close", "try 2", "sent 2")
@@ -340,16 +340,16 @@ def test_error_of_a_stall_does_not_grow_with_every_message(office: Callable[...,
 
 def test_forgetting_waits_for_what_is_under_way_if_it_shall(office: Callable[..., Office]) -> None:
     one = office()
-    one.outboxes.forget(A, 10)
+    one.links.forget(A, 10)
     one.driver.hang("a")
     one.send(A, "1")
     one.wait_until(A, "try 1")
     started = time.monotonic()
-    one.outboxes.forget(A, 0.05)
+    one.links.forget(A, 0.05)
     assert time.monotonic() - started < 2
     assert one.driver.of(A, "sent") == []
     one.driver.go_on("a")
-    one.outboxes.forget(A, 10)
+    one.links.forget(A, 10)
     assert one.driver.of(A, "sent", "close") == ["sent 1", "close"]
 
 
@@ -357,9 +357,9 @@ def test_stop_sends_what_waits(office: Callable[..., Office]) -> None:
     one = office()
     for number in range(50):
         one.send(A, str(number))
-    one.outboxes.stop(10)
+    one.links.stop(10)
     assert one.driver.of(A, "sent", "close") == [*(f"sent {number}" for number in range(50)), "close"]
-    one.outboxes.stop(10)
+    one.links.stop(10)
 
 
 def test_stop_does_not_wait_for_a_hung_neighbor_for_long(office: Callable[..., Office]) -> None:
@@ -369,7 +369,7 @@ def test_stop_does_not_wait_for_a_hung_neighbor_for_long(office: Callable[..., O
     one.send(B, "1")
     one.wait_until(A, "try 1")
     started = time.monotonic()
-    one.outboxes.stop(0.2)
+    one.links.stop(0.2)
     assert time.monotonic() - started < 2
     one.wait_until(B, "sent 1", "close")
 

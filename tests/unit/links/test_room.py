@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from cells import exceptions
-from cells.links.link import IMPATIENCE_SECONDS
+from cells.links.link import FULL_QUEUE_BACKOFF_SECONDS
 from tests.unit.links.test_links import A, B, Office, wait_for
 
 
@@ -19,7 +19,7 @@ def test_who_may_wait_gets_room_when_the_neighbor_takes_what_is_sent(office: Cal
     desk.send(A, "1")
     wait_for(lambda: desk.driver.of(A, "try") == ["try 1"], "the first is under way")
     desk.send(A, "2")
-    waiting = threading.Thread(target=desk.send, args=(A, "3"), kwargs={"patient_until": time.monotonic() + 30})
+    waiting = threading.Thread(target=desk.send, args=(A, "3"), kwargs={"room_deadline": time.monotonic() + 30})
     waiting.start()
     desk.send(A, "4")
     assert waiting.is_alive()
@@ -36,7 +36,7 @@ def test_nobody_waits_for_longer_than_he_may(office: Callable[..., Office]) -> N
     desk.send(A, "1")
     wait_for(lambda: desk.driver.of(A, "try") == ["try 1"], "the first is under way")
     desk.send(A, "2")
-    desk.send(A, "3", patient_until=time.monotonic() + 0.01)
+    desk.send(A, "3", room_deadline=time.monotonic() + 0.01)
     assert isinstance(desk.failures["3"], exceptions.NeighborBusy)
 
 
@@ -49,7 +49,7 @@ def test_nobody_waits_for_room_at_a_neighbor_that_takes_nothing(office: Callable
     desk.send(A, "2")
     wait_for(lambda: desk.driver.of(A, "try") == ["try 1", "try 2"], "the second is under way")
     desk.send(A, "3")
-    desk.send(A, "4", patient_until=time.monotonic() + 3600)
+    desk.send(A, "4", room_deadline=time.monotonic() + 3600)
     assert isinstance(desk.failures["4"], exceptions.NeighborBusy)
 
 
@@ -60,11 +60,11 @@ def test_nobody_waits_for_room_again_soon_where_that_did_not_help(office: Callab
     desk.wait_until(A, "try 1")
     desk.send(A, "2")
     started = time.monotonic()
-    desk.send(A, "3", patient_until=started + 0.2)
+    desk.send(A, "3", room_deadline=started + 0.2)
     assert time.monotonic() - started >= 0.2
     for text in ("4", "5"):
-        desk.send(A, text, patient_until=time.monotonic() + 3600)
-    assert time.monotonic() - started < IMPATIENCE_SECONDS
+        desk.send(A, text, room_deadline=time.monotonic() + 3600)
+    assert time.monotonic() - started < FULL_QUEUE_BACKOFF_SECONDS
     assert {text: type(error) for text, error in desk.failures.items()} == dict.fromkeys(
         ("3", "4", "5"), exceptions.NeighborBusy
     )
@@ -73,7 +73,7 @@ def test_nobody_waits_for_room_again_soon_where_that_did_not_help(office: Callab
     desk.send(B, "1")
     desk.wait_until(B, "try 1")
     desk.send(B, "2")
-    waiting = threading.Thread(target=desk.send, args=(B, "6"), kwargs={"patient_until": time.monotonic() + 30})
+    waiting = threading.Thread(target=desk.send, args=(B, "6"), kwargs={"room_deadline": time.monotonic() + 30})
     waiting.start()
     waiting.join(0.05)
     assert waiting.is_alive()
@@ -85,15 +85,15 @@ def test_nobody_waits_for_room_again_soon_where_that_did_not_help(office: Callab
 def test_who_was_patient_in_vain_may_be_so_again_after_a_while(
     office: Callable[..., Office], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cells.links.link.IMPATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("cells.links.link.FULL_QUEUE_BACKOFF_SECONDS", 0.0)
     desk = office(queue_size=1)
     desk.driver.hang("a")
     desk.send(A, "1")
     desk.wait_until(A, "try 1")
     desk.send(A, "2")
-    desk.send(A, "3", patient_until=time.monotonic() + 0.01)
+    desk.send(A, "3", room_deadline=time.monotonic() + 0.01)
     assert list(desk.failures) == ["3"]
-    waiting = threading.Thread(target=desk.send, args=(A, "4"), kwargs={"patient_until": time.monotonic() + 30})
+    waiting = threading.Thread(target=desk.send, args=(A, "4"), kwargs={"room_deadline": time.monotonic() + 30})
     waiting.start()
     waiting.join(0.05)
     assert waiting.is_alive()
@@ -110,7 +110,7 @@ def test_who_waits_for_room_while_the_neighbor_is_found_to_hang_is_told_so(offic
     desk.wait_until(A, "try 1")
     desk.send(A, "2")
     started = time.monotonic()
-    desk.send(A, "3", patient_until=started + 3600)
+    desk.send(A, "3", room_deadline=started + 3600)
     assert time.monotonic() - started < 10
     assert type(desk.failures["3"]) is exceptions.NeighborUnreachable
     assert "has not taken a message for 0.2 seconds" in desk.failures["3"].message
@@ -123,11 +123,11 @@ def test_who_waits_for_room_while_the_link_is_closed_gets_the_next_one(office: C
     desk.send(A, "1")
     desk.wait_until(A, "try 1")
     desk.send(A, "2")
-    waiting = threading.Thread(target=desk.send, args=(A, "3"), kwargs={"patient_until": time.monotonic() + 30})
+    waiting = threading.Thread(target=desk.send, args=(A, "3"), kwargs={"room_deadline": time.monotonic() + 30})
     waiting.start()
     waiting.join(0.05)
     assert waiting.is_alive()
-    desk.outboxes.forget(A)
+    desk.links.forget(A)
     waiting.join(10)
     assert not waiting.is_alive()
     desk.driver.go_on("a")

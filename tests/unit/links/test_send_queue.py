@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cells.links import send_queue
-from cells.links.send_queue import Waiting, WaitingMessages
+from cells.links.send_queue import QueuedMessage, SendQueue
 from tests.cases import each
 from tests.text_message import TextMessage
 
@@ -24,7 +24,7 @@ class Queue:
     """A queue whose messages are put in at the seconds 0, 1, 2 ... ."""
 
     def __init__(self, max_messages: int = 1000, max_bytes: int = 10**9) -> None:
-        self.waiting = WaitingMessages(max_messages, max_bytes)
+        self.waiting = SendQueue(max_messages, max_bytes)
         self._seconds = 0.0
 
     def put(self, *texts: str, like: TextMessage = ITEM) -> None:
@@ -44,7 +44,7 @@ class Queue:
         return taken
 
 
-def texts(taken: Iterable[Waiting]) -> list[str]:
+def texts(taken: Iterable[QueuedMessage]) -> list[str]:
     return [one.message.to_json() for one in taken]
 
 
@@ -122,7 +122,7 @@ def test_only_so_many_messages_may_wait() -> None:
     queue = Queue(max_messages=3)
     queue.put("1", "2")
     queue.put("3", like=ALONE)
-    with pytest.raises(OverflowError, match=r"3 messages wait \(\[cells\] send_queue_size\)"):
+    with pytest.raises(OverflowError, match=r"3 messages are queued \(\[cells\] send_queue_size\)"):
         queue.put("4")
     assert queue.take() == ["1", "2"]
     queue.put("5", "6")
@@ -135,7 +135,7 @@ def test_only_so_many_bytes_may_wait() -> None:
     queue = Queue(max_bytes=10)
     queue.put("aaaa", "bbbb")
     queue.put("cc", like=ALONE)
-    with pytest.raises(OverflowError, match=r"10 bytes of messages wait \(\[cells\] send_queue_bytes\)"):
+    with pytest.raises(OverflowError, match=r"10 bytes of messages are queued \(\[cells\] send_queue_bytes\)"):
         queue.put("d")
     assert queue.take() == ["aaaa", "bbbb"]
     queue.put("eeeeeeee")

@@ -12,7 +12,7 @@ from tests.unit.links.test_links import A, Office, message, wait_for
 
 
 class Reported:
-    """What an outbox has said of its messages."""
+    """What an link has said of its messages."""
 
     def __init__(self, one: Office) -> None:
         self._one = one
@@ -22,7 +22,7 @@ class Reported:
         def fail(error: exceptions.CellsError) -> None:
             self.lines.append(f"{text} {type(error).__name__}")
 
-        self._one.outboxes.send(A, message(text), fail, on_sent or (lambda: self.lines.append(f"{text} sent")))
+        self._one.links.send(A, message(text), fail, on_sent or (lambda: self.lines.append(f"{text} sent")))
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def make() -> Iterator[Callable[..., tuple[Office, Reported]]]:
     yield make
     for one in opened:
         one.driver.go_on_all()
-        one.outboxes.stop(10)
+        one.links.stop(10)
 
 
 def test_it_is_told_when_the_broker_has_it_and_not_before(make: Any) -> None:
@@ -66,8 +66,8 @@ def test_what_was_given_up_and_gets_away_after_all_is_told_once(make: Any) -> No
     wait_for(lambda: reported.lines == ["1 NeighborUnreachable"], "it is given up")
     one.driver.go_on("a")
     one.wait_until(A, "sent 1")
-    # While the thread hung its outbox took nothing; when it takes this, the first one is through with.
-    wait_for(lambda: reported.send("2") or "2 sent" in reported.lines, "the outbox takes messages again")
+    # While the thread hung its link took nothing; when it takes this, the first one is through with.
+    wait_for(lambda: reported.send("2") or "2 sent" in reported.lines, "the link takes messages again")
     assert [line for line in reported.lines if line.startswith("1 ")] == ["1 NeighborUnreachable"]
 
 
@@ -93,15 +93,15 @@ def test_a_bug_of_who_is_told_does_not_end_the_thread(make: Any, caplog: pytest.
     reported.send("1", fail)
     reported.send("2")
     wait_for(lambda: reported.lines == ["2 sent"], "the next one is told")
-    assert "could not be reported" in caplog.text
+    assert "callback of a message failed" in caplog.text
 
 
 def test_what_comes_after_the_end_is_given_up_and_opens_no_link(make: Any) -> None:
     one, reported = make()
-    one.outboxes.stop(10)
+    one.links.stop(10)
     reported.send("1")
     assert reported.lines == ["1 NeighborUnreachable"]
-    assert len(one.outboxes) == 0
+    assert len(one.links) == 0
     assert one.driver.diary == []
 
 
@@ -110,17 +110,17 @@ def test_one_that_becomes_idle_has_told_all_and_takes_more(make: Any) -> None:
     one.driver.hang("a")
     reported.send("1", lambda: reported.send("2"))
     one.wait_until(A, "try 1")
-    one.outboxes.wait_until_idle(0.01)
+    one.links.wait_until_idle(0.01)
     assert reported.lines == []
     one.driver.go_on("a")
     # What is sent because something was sent belongs to it.
-    one.outboxes.wait_until_idle(10)
+    one.links.wait_until_idle(10)
     assert reported.lines == ["2 sent"]
     reported.send("3")
-    one.outboxes.wait_until_idle(10)
+    one.links.wait_until_idle(10)
     assert reported.lines == ["2 sent", "3 sent"]
 
 
 def test_without_anything_to_send_all_is_idle_at_once(make: Any) -> None:
     one, _ = make()
-    one.outboxes.wait_until_idle(10)
+    one.links.wait_until_idle(10)

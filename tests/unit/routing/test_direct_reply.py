@@ -16,7 +16,7 @@ from tests.unit.messages.test_client_reply import CLIENT, NEIGHBORS, leaving, re
 from tests.unit.messages.trees import row
 
 
-class Outboxes:
+class Links:
     """Keeps what it is given, and says what the test says."""
 
     def __init__(self) -> None:
@@ -41,11 +41,11 @@ class Way:
     """The shortcut, and the hops that are made as usual."""
 
     def __init__(self) -> None:
-        self.outboxes = Outboxes()
+        self.links = Links()
         self.counters = Counters()
         self.hops: list[Hop] = []
         self.receipts: list[Callable[[], object]] = []
-        self._shortcut = Shortcut(self.outboxes, self, self.counters)  # type: ignore[arg-type]  # as far as they are used
+        self._shortcut = Shortcut(self.links, self, self.counters)  # type: ignore[arg-type]  # as far as they are used
 
     def add(self, tell: Callable[[], object]) -> None:
         """As Receipts, whenever the test wants."""
@@ -66,10 +66,10 @@ VALUE = Response("api!east", {"disk": 1}).to_json()
 
 def test_the_client_is_sent_the_value_and_its_manager_that_it_was(way: Way) -> None:
     assert way.take(leaving(request(), VALUE))
-    ((cell, reply),) = way.outboxes.sent
+    ((cell, reply),) = way.links.sent
     assert (cell, reply.reply_to, json.loads(reply.to_json())) == ("api", CLIENT, {"disk": 1})
     assert way.hops == []
-    way.outboxes.on_sent()
+    way.links.on_sent()
     # That can wait: nobody waits for it.
     assert way.hops == []
     (tell,) = way.receipts
@@ -82,7 +82,7 @@ def test_the_client_is_sent_the_value_and_its_manager_that_it_was(way: Way) -> N
 
 def test_the_manager_gets_the_answer_if_the_client_was_not_reached(way: Way) -> None:
     assert way.take(leaving(request(), VALUE))
-    way.outboxes.on_failure(exceptions.ClientGone("gone"))
+    way.links.on_failure(exceptions.ClientGone("gone"))
     (hop,) = way.hops
     assert json.loads(hop.message.payload_text)["method_kwargs"]["responses"] == [VALUE]
     # Nor is it tried once more.
@@ -97,9 +97,9 @@ def test_there_is_none_for_anything_else(way: Way) -> None:
     assert not way.take(leaving(request(), VALUE), version="1.0")
     # Who asks in the oldest form may have gone back to a release that reads no other.
     assert not way.take(leaving(request(reply_server=""), VALUE))
-    way.outboxes.reaches = False
+    way.links.reaches = False
     assert not way.take(leaving(request(), VALUE))
-    assert (way.outboxes.sent, way.hops) == ([], [])
+    assert (way.links.sent, way.hops) == ([], [])
 
 
 def test_an_answer_that_only_passes_goes_on(way: Way) -> None:
