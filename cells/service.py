@@ -26,6 +26,7 @@ from cells.endpoints import Endpoints
 from cells.links import LinkLimits, Links
 from cells.manager import CellsManager
 from cells.manager.announcer import Introduction
+from cells.manager.answer_streams import AnswerStreams
 from cells.manager.local_cell import Cell
 from cells.manager.message_factory import OutgoingMessages
 from cells.manager.picker import Picker
@@ -161,6 +162,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             counters=self.counters,
             max_hop_count=conf.cells.max_hop_count,
         )
+        streams = AnswerStreams(conf.cells.max_pending_calls)
         self.manager = CellsManager(
             host=conf.host,
             cell=self.cell,
@@ -172,7 +174,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             counters=self.counters,
             exception_modules=conf.cells.allowed_rpc_exception_modules,
             call_timeout_seconds=conf.cells.call_timeout,
-            max_broadcasts=conf.cells.max_pending_calls,
+            streams=streams,
         )
         self.service_calls = ServiceCalls(
             host=conf.host,
@@ -180,7 +182,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             outgoing=outgoing,
             topology=self.topology,
             picker=picker,
-            max_multicalls=conf.cells.max_pending_calls,
+            streams=streams,
         )
         self._source = _source(conf)
         self.loader = NeighborLoader(self.name, self._source, self.table, self.counters, self._on_changes)

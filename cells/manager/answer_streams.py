@@ -1,8 +1,8 @@
-"""Calls to many cells at once, whose answers are handed out as they come.
+"""Answers of many cells to one call, kept in the manager until its client fetches them.
 
-The client asks again and again for what is new; the manager answers as soon as
-there is something.  Nothing here waits: each cell is a call of its own, with its
-own deadline, so a slow one delays nobody.
+The client (:mod:`cells.services.answer_batches`) fetches batch after batch; a fetch is
+answered as soon as there are new answers.  No thread waits here, and each cell has a
+deadline of its own, so a slow cell does not delay the answers of the others.
 """
 
 from __future__ import annotations
@@ -10,150 +10,134 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent import futures
-from functools import partial
 from typing import Any
 
 from cells import exceptions
 
-#: What nobody asks for is forgotten so long after the last answer was due.
-FORGET_SECONDS = 60.0
+#: A stream that is not fetched to its end is discarded so long after the deadline of its call.
+KEEP_SECONDS = 60.0
 
 
-class Multicall:
-    """The answers to one call to many cells.  Thread-safe."""
+class AnswerStream:
+    """The answers to one call of many cells.  Thread-safe."""
 
-    def __init__(
-        self,
-        cells: Collection[str],
-        ends_at: float,
-        *,
-        is_open: bool = False,
-        on_stop: Callable[[], object] | None = None,
-    ) -> None:
-        """:param is_open: not all who answer are known: it ends when it is said to
-        :param on_stop: called when nobody wants the answers any more that are still to come
+    def __init__(self, ends_at: float, expected: int | None, on_stop: Callable[[], object] | None = None) -> None:
+        """:param expected: the number of answers that will be added; None: until :meth:`finish`
+        :param on_stop: called if the client gives up before the stream is complete
         """
         self.ends_at = ends_at
         self._on_stop = on_stop
         self._lock = threading.Lock()
-        self._missing = set(cells)
-        self._is_open = is_open
-        self._new: list[tuple[str, Any]] = []
-        self._waiting: futures.Future[dict[str, Any]] | None = None
+        self._expected = expected
+        self._new: list[Any] = []
+        self._fetch: futures.Future[dict[str, Any]] | None = None
 
-    def add(self, cell: str, answer: Any) -> None:
-        """One cell has answered."""
+    def add(self, *answers: Any) -> None:
+        """Add answers as they arrive."""
         with self._lock:
-            self._missing.discard(cell)
-            self._new.append((cell, answer))
-            tell = self._tell()
-        tell()
+            self._new += answers
+            if self._expected is not None:
+                self._expected -= len(answers)
+        self._answer_fetch()
+
+    def finish(self, *answers: Any) -> None:
+        """Add the last answers of a stream whose number of answers was not known."""
+        with self._lock:
+            self._new += answers
+            self._expected = 0
+        self._answer_fetch()
 
     def stop(self) -> None:
-        """Nobody asks for it any more."""
+        """Discard the answers that are not fetched: the client wants no more."""
         with self._lock:
-            on_stop = None if self._is_complete else self._on_stop
+            on_stop = None if self._expected == 0 else self._on_stop
             self._new.clear()
         if on_stop is not None:
             on_stop()
 
-    def finish(self) -> None:
-        """There is no answer to come any more."""
-        with self._lock:
-            self._is_open = False
-            tell = self._tell()
-        tell()
-
-    def _tell(self) -> Callable[[], object]:
-        """Called under the lock: what is to be called without it, so that who waits gets what is new."""
-        waiting, self._waiting = self._waiting, None
-        return _nothing if waiting is None else partial(waiting.set_result, self._take())
-
     def next(self) -> futures.Future[dict[str, Any]]:
-        """A future of ``{"answers": [(cell, answer), ...], "is_complete": bool}``: with new answers, or the end.
+        """Return a future of ``{"answers": [...], "is_complete": bool}``, with new answers or at the end.
 
-        Who asks again before the last future is done gets that one.
+        A fetch that comes before the last future is done returns that same future.
         """
         with self._lock:
-            if self._waiting is not None:
-                return self._waiting
-            batch: futures.Future[dict[str, Any]] = futures.Future()
-            if self._new or self._is_complete:
-                batch.set_result(self._take())
-            else:
-                self._waiting = batch
-            return batch
+            if self._fetch is None:
+                fetch: futures.Future[dict[str, Any]] = futures.Future()
+                if not self._new and self._expected != 0:
+                    self._fetch = fetch
+                    return fetch
+                fetch.set_result(self._take())
+                return fetch
+            return self._fetch
+
+    def _answer_fetch(self) -> None:
+        with self._lock:
+            if self._fetch is None:
+                return
+            fetch, self._fetch = self._fetch, None
+            batch = self._take()
+        # Without the lock: the callbacks of the future send the reply.
+        fetch.set_result(batch)
 
     def _take(self) -> dict[str, Any]:
         answers, self._new = self._new, []
-        return {"answers": answers, "is_complete": self._is_complete}
-
-    @property
-    def _is_complete(self) -> bool:
-        return not self._missing and not self._is_open
+        return {"answers": answers, "is_complete": self._expected == 0}
 
 
-class Multicalls:
-    """Those that clients still ask for.  Thread-safe."""
+class AnswerStreams:
+    """The streams that clients still fetch from, by id.  Thread-safe."""
 
-    def __init__(self, max_multicalls: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._max_multicalls = max_multicalls
+    def __init__(self, max_streams: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._max_streams = max_streams
         self._clock = clock
         self._lock = threading.Lock()
-        self._multicalls: dict[str, Multicall] = {}
+        self._streams: dict[str, AnswerStream] = {}
+
+    def __len__(self) -> int:
+        return len(self._streams)
 
     def start(
-        self,
-        cells: Collection[str],
-        timeout_seconds: float,
-        *,
-        is_open: bool = False,
-        on_stop: Callable[[], object] | None = None,
-    ) -> tuple[str, Multicall]:
-        """A new one, and the id to ask for it.
+        self, timeout_seconds: float, expected: int | None = None, on_stop: Callable[[], object] | None = None
+    ) -> tuple[str, AnswerStream]:
+        """Return a new stream and its id; ``expected`` and ``on_stop`` as for :class:`AnswerStream`.
 
-        :param is_open: and ``on_stop`` as for :class:`Multicall`
-        :raises cells.exceptions.ManagerBusy: too many are open
+        :raises cells.exceptions.ManagerBusy: too many streams are open
         """
         now = self._clock()
-        multicall = Multicall(cells, now + timeout_seconds, is_open=is_open, on_stop=on_stop)
+        stream = AnswerStream(now + timeout_seconds, expected, on_stop)
+        stream_id = str(uuid.uuid4())
         with self._lock:
-            for key in [key for key, old in self._multicalls.items() if old.ends_at + FORGET_SECONDS < now]:
-                del self._multicalls[key]
-            if len(self._multicalls) >= self._max_multicalls:
+            for key in [key for key, old in self._streams.items() if old.ends_at + KEEP_SECONDS < now]:
+                del self._streams[key]
+            if len(self._streams) >= self._max_streams:
                 raise exceptions.ManagerBusy(
-                    f"{self._max_multicalls} calls to many cells are open in this manager already "
+                    f"This manager already keeps the answers to {self._max_streams} calls of many cells "
                     "([cells] max_pending_calls): try again later."
                 )
-            multicall_id = str(uuid.uuid4())
-            if cells or is_open:
-                self._multicalls[multicall_id] = multicall
-        return multicall_id, multicall
+            if expected != 0:
+                self._streams[stream_id] = stream
+        return stream_id, stream
 
-    def next(self, multicall_id: str) -> futures.Future[dict[str, Any]]:
-        """What is new; see :meth:`Multicall.next`.  With the last answers it is forgotten.
+    def next(self, stream_id: str) -> futures.Future[dict[str, Any]]:
+        """Return a future of the new answers, see :meth:`AnswerStream.next`; the last batch removes the stream.
 
-        :raises cells.exceptions.InvalidArguments: there is none of that id (any more)
+        :raises cells.exceptions.InvalidArguments: there is no stream of that id
         """
-        multicall = self._multicalls.get(multicall_id)
-        if multicall is None:
+        stream = self._streams.get(stream_id)
+        if stream is None:
             raise exceptions.InvalidArguments(
-                f"There is no call to many cells {multicall_id!r:.80} in this manager: it was restarted, or nobody "
-                "has asked for the answers for too long."
+                f"This manager has no answers to a call {stream_id!r:.80} of many cells: it was restarted, or the "
+                "answers were not fetched for too long."
             )
-        batch = multicall.next()
-        batch.add_done_callback(lambda done: self.stop(multicall_id) if done.result()["is_complete"] else None)
+        batch = stream.next()
+        batch.add_done_callback(lambda done: self.stop(stream_id) if done.result()["is_complete"] else None)
         return batch
 
-    def stop(self, multicall_id: str) -> None:
-        """Nobody will ask for it any more."""
+    def stop(self, stream_id: str) -> None:
+        """Remove a stream: the client wants no more answers."""
         with self._lock:
-            multicall = self._multicalls.pop(multicall_id, None)
-        if multicall is not None:
-            multicall.stop()
-
-
-def _nothing() -> None:
-    """Nobody waits."""
+            stream = self._streams.pop(stream_id, None)
+        if stream is not None:
+            stream.stop()

@@ -19,7 +19,7 @@ from cells.counters import Counters
 from cells.deadlines import want_timeout
 from cells.futures import then
 from cells.manager import topology_report
-from cells.manager.answer_streams import Multicalls
+from cells.manager.answer_streams import AnswerStreams
 from cells.manager.local_cell import Cell
 from cells.manager.message_factory import OutgoingMessages, want
 from cells.messages import ANSWERED, Response
@@ -58,7 +58,7 @@ class CellsManager:
         counters: Counters,
         exception_modules: Sequence[str],
         call_timeout_seconds: float,
-        max_broadcasts: int,
+        streams: AnswerStreams,
     ) -> None:
         """:param host: the RPC server name of this manager, where the rest of a broadcast's answers are asked for"""
         self._host = host
@@ -71,7 +71,7 @@ class CellsManager:
         self._counters = counters
         self._exception_modules = tuple(exception_modules)
         self._call_timeout_seconds = call_timeout_seconds
-        self._broadcasts = Multicalls(max_broadcasts)
+        self._streams = streams
 
     def call(
         self,
@@ -161,17 +161,10 @@ class CellsManager:
             message = self._outgoing.broadcast(
                 ctxt, method_name, method_kwargs, direction, needs_response=True, run_locally=run_locally
             )
-            broadcast_id, answers = self._broadcasts.start(
-                (), seconds, is_open=True, on_stop=lambda: self._pending.forget(message.id)
-            )
-
-        def finish(done: futures.Future[Sequence[str]]) -> None:
-            # What could not even be sent is told here.
-            answers.add("", list(done.result()))
-            answers.finish()
-
-        sent = self._router.broadcast(message, seconds, on_answers=lambda texts: answers.add("", list(texts)))
-        sent.add_done_callback(finish)
+            broadcast_id, stream = self._streams.start(seconds, on_stop=lambda: self._pending.forget(message.id))
+        sent = self._router.broadcast(message, seconds, on_answers=lambda texts: stream.add(*texts))
+        # Its result are the errors of neighbors that the broadcast could not be sent to.
+        sent.add_done_callback(lambda done: stream.finish(*done.result()))
         return {"id": broadcast_id, "server": self._host}
 
     def broadcast_next(self, ctxt: dict[str, Any], broadcast_id: str) -> futures.Future[dict[str, Any]]:  # noqa: ARG002
@@ -179,11 +172,11 @@ class CellsManager:
 
         :raises cells.exceptions.InvalidArguments: there is no such broadcast (any more)
         """
-        return then(self._broadcasts.next(want(broadcast_id, str, "broadcast_id")), _responses_of)
+        return then(self._streams.next(want(broadcast_id, str, "broadcast_id")), _responses_of)
 
     def broadcast_stop(self, ctxt: dict[str, Any], broadcast_id: str) -> None:  # noqa: ARG002  # oslo's signature
         """Nobody will ask for the answers any more."""
-        self._broadcasts.stop(broadcast_id)
+        self._streams.stop(broadcast_id)
 
     def broadcast_cast(
         self,
@@ -289,5 +282,4 @@ class CellsManager:
 
 
 def _responses_of(batch: dict[str, Any]) -> dict[str, Any]:
-    texts = [text for _, came in batch["answers"] for text in came]
-    return {"responses": texts, "is_complete": batch["is_complete"]}
+    return {"responses": batch["answers"], "is_complete": batch["is_complete"]}

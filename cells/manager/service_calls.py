@@ -19,7 +19,7 @@ from cells import exceptions
 from cells.deadlines import shrink, want_timeout
 from cells.endpoints import CellPicker
 from cells.futures import gather, then
-from cells.manager.answer_streams import Multicalls
+from cells.manager.answer_streams import AnswerStreams
 from cells.manager.message_factory import OutgoingMessages, want
 from cells.messages import ANSWERED, Response
 from cells.neighbors import Direction
@@ -58,7 +58,7 @@ class ServiceCalls:
         outgoing: OutgoingMessages,
         topology: Topology,
         picker: CellPicker,
-        max_multicalls: int,
+        streams: AnswerStreams,
     ) -> None:
         """:param host: the RPC server name of this manager, where the rest of a multicall's answers are asked for"""
         self._host = host
@@ -66,7 +66,7 @@ class ServiceCalls:
         self._outgoing = outgoing
         self._topology = topology
         self._picker = picker
-        self._multicalls = Multicalls(max_multicalls)
+        self._streams = streams
 
     def call(
         self,
@@ -126,13 +126,13 @@ class ServiceCalls:
         return self._answer(
             "multicall",
             lambda: then(
-                self._multicalls.next(want(multicall_id, str, "multicall_id")), lambda batch: {answers.RESULT: batch}
+                self._streams.next(want(multicall_id, str, "multicall_id")), lambda batch: {answers.RESULT: batch}
             ),
         )
 
     def multicall_stop(self, ctxt: dict[str, Any], multicall_id: str) -> None:  # noqa: ARG002  # oslo's signature
         """Nobody will ask for the answers any more."""
-        self._multicalls.stop(multicall_id)
+        self._streams.stop(multicall_id)
 
     def _answer(self, what: str, ask: Callable[[], futures.Future[Answer]]) -> futures.Future[Answer]:
         try:
@@ -229,11 +229,11 @@ class ServiceCalls:
             names = [str(path) for path in self._topology.cells_toward(Direction(_direction(cells)))]
         else:
             names = self._each_once(cells)
-        multicall_id, multicall = self._multicalls.start(names, seconds)
+        stream_id, stream = self._streams.start(seconds, expected=len(names))
         for name in names:
             answer = self._answer("call", partial(self._call, ctxt, request, seconds, name))
-            answer.add_done_callback(lambda done, name=name: multicall.add(name, done.result()))  # type: ignore[misc]
-        return {"id": multicall_id, "server": self._host, "cells": names}
+            answer.add_done_callback(lambda done, name=name: stream.add((name, done.result())))  # type: ignore[misc]
+        return {"id": stream_id, "server": self._host, "cells": names}
 
     def _each_once(self, cells: object) -> list[str]:
         """The cells of a list; what this cell does not know is left to the call of it.

@@ -1,34 +1,31 @@
-"""Answers: what the cells answer to one call of all of them, one at a time, as they come."""
+"""Answers: the iterator over the answers of many cells that a multicall returns."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import oslo_messaging
 
 from cells.rpc.exceptions import Timeout
 from cells.rpc.manager_client import ManagerClient
+from cells.services.answer_batches import AnswerBatches
 from cells.services.answers import RESULT, Answer
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-#: The manager says who is missing; only if it does not, the client does.
+#: The manager reports the cells whose answers are late; the client does so only if the manager is silent.
 GRACE_SECONDS = 1.0
 
-#: Makes of what came the value, or the error as an object.
+#: Returns the value of an answer, or its error as an object.
 Read = Callable[[Answer], Any]
 
 
-class Answers(Iterator[tuple[str, Any]]):
-    """Yields ``(cell, value)``, or ``(cell, error)`` with an instance of Exception, in the order in which they come.
+class Answers(AnswerBatches[tuple[str, Any]]):
+    """Yields ``(cell, value)``, or ``(cell, error)`` with an instance of Exception, in the order of arrival.
 
-    It ends when all cells have answered, when ``need`` of them have given a value, or at
-    the deadline; a cell that has not answered by then is yielded with a ``Timeout``.  After
-    an earlier end ``missing`` names those that have not answered.  For one thread.
+    It ends when all cells have answered, when ``need`` of them have returned a value, or at
+    the deadline.  A cell without an answer at the deadline is yielded with a ``Timeout``.
+    After an earlier end ``missing`` names the cells without an answer.  For one thread.
     """
 
     def __init__(  # noqa: PLR0913  # what was started, and how to go on
@@ -41,8 +38,8 @@ class Answers(Iterator[tuple[str, Any]]):
         deadline: float,
         need: int | None,
     ) -> None:
-        """:param started: what ``multicall_start`` gave
-        :param deadline: of the monotonic clock
+        """:param started: the result of ``multicall_start``
+        :param deadline: by the monotonic clock
         """
         self._manager = manager
         self._ctxt = ctxt
@@ -51,75 +48,47 @@ class Answers(Iterator[tuple[str, Any]]):
         self._read = read
         self._deadline = deadline
         self._need = need
-        self._came: deque[tuple[str, Answer]] = deque()
-        #: whether the manager has nothing more to tell
-        self._is_complete = not started["cells"]
-        self._is_closed = False
-        #: why the manager has no more answers
-        self._loss = ""
-        #: the cells that are asked
+        #: the called cells
         self.cells: tuple[str, ...] = tuple(started["cells"])
-        #: those of them that have not answered, in the order in which they were asked
+        #: the cells that have not answered, in the order of ``cells``
         self.missing: list[str] = list(started["cells"])
-
-    def __iter__(self) -> Self:
-        return self
+        super().__init__(self._next_batch, self._stop_manager, is_complete=not self.cells)
 
     def __next__(self) -> tuple[str, Any]:
-        while not self._is_closed and self._need != 0:
-            if self._came:
-                cell, answer = self._came.popleft()
-                if cell in self.missing:
-                    self.missing.remove(cell)
-                    return cell, self._counted(self._read(answer))
-            elif self._is_complete:
-                break
-            elif not self._fetch():
-                return self._timed_out()
+        while self._need != 0:
+            cell, answer = super().__next__()
+            if cell in self.missing:
+                self.missing.remove(cell)
+                value = answer if isinstance(answer, Timeout) else self._read(answer)
+                if self._need is not None and not isinstance(value, Exception):
+                    self._need -= 1
+                return cell, value
         self.close()
         raise StopIteration
 
-    def _counted(self, value: Any) -> Any:
-        if self._need is not None and not isinstance(value, Exception):
-            self._need -= 1
-        return value
-
-    def _fetch(self) -> bool:
-        """Wait for new answers; False if there will be none."""
+    def _next_batch(self) -> tuple[list[tuple[str, Any]], bool]:
         left_seconds = self._deadline + GRACE_SECONDS - time.monotonic()
         if left_seconds <= 0:
-            return False
+            return self._timeouts("")
         try:
             answer = self._manager.ask(
                 self._ctxt, "multicall_next", self._arguments, timeout_seconds=left_seconds, server=self._server
             )
         except oslo_messaging.MessagingException as error:
-            self._loss = str(error)
-            return False
+            return self._timeouts(str(error))
         if RESULT not in answer:
-            self._loss = "The manager of this cell has lost it: it was started again."
-            return False
-        self._came.extend((cell, value) for cell, value in answer[RESULT]["answers"])
-        self._is_complete = answer[RESULT]["is_complete"]
-        return True
+            return self._timeouts("The manager of this cell was restarted and has lost the answer.")
+        # Lists: JSON has no tuples.
+        return [(cell, value) for cell, value in answer[RESULT]["answers"]], answer[RESULT]["is_complete"]
 
-    def _timed_out(self) -> tuple[str, Any]:
-        """The next of the cells whose answers are lost."""
-        cell = self.missing.pop(0)
-        self._is_complete = not self.missing
-        return cell, Timeout(f"The answer of cell {cell} did not come in time. {self._loss}".rstrip(), cell=cell)
+    def _timeouts(self, reason: str) -> tuple[list[tuple[str, Any]], bool]:
+        """Return an error for each missing cell, as the last batch."""
 
-    def close(self) -> None:
-        """Take no more answers.  May be called twice."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        if not self._is_complete:
-            # If that gets lost the manager forgets it by itself, a minute after the deadline.
-            self._manager.tell(self._ctxt, "multicall_stop", self._server, self._arguments)
+        def timeout(cell: str) -> Timeout:
+            return Timeout(f"The answer of cell {cell} did not arrive in time. {reason}".rstrip(), cell=cell)
 
-    def __enter__(self) -> Self:
-        return self
+        return [(cell, timeout(cell)) for cell in self.missing], True
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def _stop_manager(self) -> None:
+        # If this cast is lost, the manager discards the answers a minute after the deadline.
+        self._manager.tell(self._ctxt, "multicall_stop", self._server, self._arguments)

@@ -1,42 +1,27 @@
-"""NumberedAnswers: what :func:`cells.rpc.multicall` gives."""
+"""NumberedAnswers: the iterator that :func:`cells.rpc.multicall` returns."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from cells.services.answer_batches import AnswerBatches
 
 
-class NumberedAnswers(Iterator[tuple[int, Any]]):
-    """Yields ``(n, value)``, n from 0, in the order in which the answers come.
+class NumberedAnswers(AnswerBatches[tuple[int, Any]]):
+    """Yields ``(n, value)``, n from 0, in the order in which the answers arrive.
 
-    A cell that failed, or whose answer did not come in time, has an instance of Exception as its value.
-    Who takes no more of them closes it, or leaves its ``with`` block.  For one thread.
+    The value of a cell that fails, or whose answer is late, is an instance of Exception.  For one thread.
+    A consumer that stops early closes it, for example with a ``with`` block.
     """
 
     def __init__(self, values: Iterator[Any], close: Callable[[], None]) -> None:
-        """:param close: ends the source of the values; may be called twice"""
-        self._numbered = enumerate(values)
-        self._close = close
-        self._is_closed = False
+        """:param close: closes the source of the values; called at most once, and only before the last value"""
+        numbered = enumerate(values)
 
-    def __iter__(self) -> Self:
-        return self
+        def fetch() -> tuple[list[tuple[int, Any]], bool]:
+            batch = list(itertools.islice(numbered, 1))
+            return batch, not batch
 
-    def __next__(self) -> tuple[int, Any]:
-        if self._is_closed:
-            raise StopIteration
-        return next(self._numbered)
-
-    def close(self) -> None:
-        """Take no more answers: there are none from now on.  May be called twice."""
-        self._is_closed = True
-        self._close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        super().__init__(fetch, close)

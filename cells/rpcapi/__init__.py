@@ -1,6 +1,6 @@
 """The client of a cell's own manager, for services and for the command line."""
 
 from cells.rpcapi.api import CellsAPI
-from cells.rpcapi.broadcast_answers import CellAnswer
+from cells.rpcapi.cell_answer import CellAnswer
 
 __all__ = ["CellAnswer", "CellsAPI"]

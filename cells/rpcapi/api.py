@@ -17,8 +17,9 @@ import oslo_messaging
 
 from cells import exceptions, failure
 from cells.context import RequestContext
-from cells.rpcapi.broadcast_answers import BroadcastAnswers, CellAnswer
 from cells.rpcapi.casts import Casts
+from cells.rpcapi.cell_answer import CellAnswer
+from cells.services.answer_batches import AnswerBatches
 from cells.transport.opening import BROKER_ERRORS
 
 __all__ = ["CellAnswer", "CellsAPI"]
@@ -133,7 +134,7 @@ class CellsAPI:
         direction: str = "down",
         timeout: float | None = None,
         run_locally: bool = True,
-    ) -> BroadcastAnswers:
+    ) -> AnswerBatches[CellAnswer]:
         """As :meth:`broadcast_call`, but yield each answer as soon as it is there.
 
         :returns: an iterator of :class:`CellAnswer`, to be closed if not all are wanted
@@ -156,16 +157,17 @@ class CellsAPI:
         where = {"version": STREAMS_VERSION, "server": started["server"]}
         which = {"broadcast_id": started["id"]}
 
-        def fetch() -> Any:
+        def fetch() -> tuple[list[CellAnswer], bool]:
             left_seconds = max(deadline - time.monotonic(), 0.0)
-            return self._call(ctxt, "broadcast_next", left_seconds, **where, **which)
+            batch = self._call(ctxt, "broadcast_next", left_seconds, **where, **which)
+            return [CellAnswer.read(text, self._exception_modules) for text in batch["responses"]], batch["is_complete"]
 
-        def let_go() -> None:
-            # If it gets lost the manager forgets the answers by itself.
+        def stop() -> None:
+            # If this cast is lost, the manager discards the answers a minute after the deadline.
             with contextlib.suppress(oslo_messaging.MessagingException, *BROKER_ERRORS):
                 self._client.prepare(**where, retry=0).cast(_values(ctxt), "broadcast_stop", **which)
 
-        return BroadcastAnswers(fetch, let_go, self._exception_modules)
+        return AnswerBatches(fetch, stop)
 
     def trace(self, ctxt: Context, cell: str, *, timeout: float | None = None) -> dict[str, Any]:
         """Ping another cell, and see what happens on the way there and back.

@@ -52,9 +52,7 @@ class Deployment:
     @property
     def open_multicalls(self) -> int:
         return sum(
-            len(manager.service_calls._multicalls._multicalls)
-            for cell in self.tree.cells.values()
-            for manager in cell.managers
+            len(manager.service_calls._streams) for cell in self.tree.cells.values() for manager in cell.managers
         )
 
 
@@ -164,7 +162,7 @@ def test_a_manager_that_was_started_again_leaves_nobody_waiting(deployment: Depl
     answers = deployment.client(cells=["slow", "good"]).multicall({}, "where")
     assert next(answers) == ("good", "api!good")
     for manager in deployment.tree["api"].managers:
-        manager.service_calls._multicalls._multicalls.clear()
+        manager.service_calls._streams._streams.clear()
     started = time.monotonic()
     ((cell, error),) = list(answers)
     assert time.monotonic() - started < PATIENCE_SECONDS / 2

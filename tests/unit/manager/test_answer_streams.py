@@ -1,19 +1,14 @@
-"""Answers of many cells: each is handed out once, as soon as somebody asks, and nothing is kept for ever."""
+"""Answers of many cells: each is handed out once, as soon as the client fetches, and none is kept forever."""
 
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import pytest
 
 from cells import exceptions
-from cells.manager.answer_streams import FORGET_SECONDS, Multicall, Multicalls
+from cells.manager.answer_streams import KEEP_SECONDS, AnswerStream, AnswerStreams
 from tests.cases import each
-
-
-def result(value: Any) -> dict[str, Any]:
-    return {"result": value}
 
 
 class Clock:
@@ -24,149 +19,144 @@ class Clock:
         return self.now
 
 
-def test_what_has_come_is_handed_out_at_once_and_once() -> None:
-    multicall = Multicall(["a", "b", "c"], 0.0)
-    multicall.add("b", result(1))
-    multicall.add("a", {"error": "{}"})
-    assert multicall.next().result(0) == {
-        "answers": [("b", result(1)), ("a", {"error": "{}"})],
-        "is_complete": False,
-    }
-    assert not multicall.next().done()
+def stream(expected: int | None) -> AnswerStream:
+    return AnswerStream(0.0, expected)
 
 
-def test_who_asks_first_gets_what_comes_then() -> None:
-    multicall = Multicall(["a", "b"], 0.0)
-    batch = multicall.next()
-    assert multicall.next() is batch
-    multicall.add("b", result(1))
-    assert batch.result(0) == {"answers": [("b", result(1))], "is_complete": False}
-    last = multicall.next()
-    multicall.add("a", result(2))
-    assert last.result(0) == {"answers": [("a", result(2))], "is_complete": True}
-    assert multicall.next().result(0) == {"answers": [], "is_complete": True}
+def test_answers_that_are_there_are_handed_out_at_once_and_once() -> None:
+    answers = stream(3)
+    answers.add("b")
+    answers.add("a")
+    assert answers.next().result(0) == {"answers": ["b", "a"], "is_complete": False}
+    assert not answers.next().done()
 
 
-def test_a_multicall_of_no_cells_is_complete() -> None:
-    assert Multicall([], 0.0).next().result(0) == {"answers": [], "is_complete": True}
+def test_a_fetch_that_waits_gets_the_next_answers() -> None:
+    answers = stream(2)
+    batch = answers.next()
+    assert answers.next() is batch
+    answers.add("b")
+    assert batch.result(0) == {"answers": ["b"], "is_complete": False}
+    last = answers.next()
+    answers.add("a")
+    assert last.result(0) == {"answers": ["a"], "is_complete": True}
+    assert answers.next().result(0) == {"answers": [], "is_complete": True}
 
 
-def test_no_answer_is_lost_between_those_who_ask_and_those_who_answer() -> None:
-    cells = [f"cell-{number}" for number in range(200)]
-    multicall = Multicall(cells, 0.0)
-    answering = [
-        threading.Thread(target=lambda part=part: [multicall.add(cell, result(cell)) for cell in part])  # type: ignore[misc]
-        for part in (cells[:100], cells[100:])
+def test_a_stream_of_an_unknown_number_ends_when_it_is_finished() -> None:
+    answers = stream(None)
+    answers.add("a", "b")
+    assert answers.next().result(0) == {"answers": ["a", "b"], "is_complete": False}
+    last = answers.next()
+    answers.finish("c")
+    assert last.result(0) == {"answers": ["c"], "is_complete": True}
+
+
+def test_a_stream_of_no_answers_is_complete() -> None:
+    assert stream(0).next().result(0) == {"answers": [], "is_complete": True}
+
+
+def test_no_answer_is_lost_between_threads_that_add_and_a_thread_that_fetches() -> None:
+    answers = stream(200)
+    adding = [
+        threading.Thread(target=lambda part=part: [answers.add(number) for number in part])  # type: ignore[misc]
+        for part in (range(100), range(100, 200))
     ]
-    for thread in answering:
+    for thread in adding:
         thread.start()
-    came: list[str] = []
+    fetched: list[int] = []
     is_complete = False
     while not is_complete:
-        batch = multicall.next().result(10)
-        came += [cell for cell, _ in batch["answers"]]
+        batch = answers.next().result(10)
+        fetched += batch["answers"]
         is_complete = batch["is_complete"]
-    for thread in answering:
+    for thread in adding:
         thread.join(10)
-    assert sorted(came) == sorted(cells)
+    assert sorted(fetched) == list(range(200))
 
 
-def test_they_are_asked_for_by_their_id() -> None:
-    multicalls = Multicalls(10)
-    one, first = multicalls.start(["a"], 5.0)
-    other, _ = multicalls.start(["a"], 5.0)
-    assert one != other
-    first.add("a", result(1))
-    assert multicalls.next(one).result(0)["is_complete"]
-    assert not multicalls.next(other).done()
+def test_streams_have_different_ids() -> None:
+    streams = AnswerStreams(10)
+    first_id, first = streams.start(5.0, 1)
+    second_id, _ = streams.start(5.0, 1)
+    first.add("a")
+    assert streams.next(first_id).result(0)["is_complete"]
+    assert not streams.next(second_id).done()
 
 
-@each("multicall_id", ["", "unknown", "x" * 10_000])
-def test_one_that_is_not_there_is_an_error(multicall_id: str) -> None:
-    with pytest.raises(exceptions.InvalidArguments, match="it was restarted, or nobody has asked") as caught:
-        Multicalls(10).next(multicall_id)
+@each("stream_id", ["", "unknown", "x" * 10_000])
+def test_an_unknown_id_is_an_error(stream_id: str) -> None:
+    with pytest.raises(exceptions.InvalidArguments) as caught:
+        AnswerStreams(10).next(stream_id)
     assert len(str(caught.value)) < 400
 
 
-def test_one_that_is_stopped_is_forgotten() -> None:
-    multicalls = Multicalls(10)
-    multicall_id, multicall = multicalls.start(["a"], 5.0)
-    multicalls.stop(multicall_id)
-    multicalls.stop(multicall_id)
+@pytest.mark.parametrize("expected", [2, None])
+def test_a_stream_that_is_stopped_is_forgotten_and_its_source_is_informed_once(expected: int | None) -> None:
+    streams, stops = AnswerStreams(10), list[str]()
+    stream_id, answers = streams.start(5.0, expected, lambda: stops.append("stopped"))
+    answers.add("a")
+    streams.stop("another")
+    assert (stops, len(streams)) == ([], 1)
+    streams.stop(stream_id)
+    streams.stop(stream_id)
+    assert (stops, len(streams)) == (["stopped"], 0)
     with pytest.raises(exceptions.InvalidArguments):
-        multicalls.next(multicall_id)
-    # What still comes harms nobody.
-    multicall.add("a", result(1))
+        streams.next(stream_id)
+    # Late answers do no harm, and the answer from before the stop is not kept.
+    answers.finish("b")
+    assert answers.next().result(0)["answers"] == ["b"]
 
 
-def test_who_stops_one_says_that_nobody_wants_what_is_still_to_come() -> None:
-    multicalls, stops = Multicalls(10), list[str]()
-    multicall_id, multicall = multicalls.start((), 5.0, is_open=True, on_stop=lambda: stops.append("stopped"))
-    multicall.add("a", result(1))
-    multicalls.stop("another")
-    assert stops == []
-    multicalls.stop(multicall_id)
-    assert stops == ["stopped"]
-    multicalls.stop(multicall_id)
-    assert stops == ["stopped"]
+@pytest.mark.parametrize("expected", [1, None])
+def test_a_complete_stream_has_no_source_to_stop(expected: int | None) -> None:
+    streams, stops = AnswerStreams(10), list[str]()
+
+    def start() -> tuple[str, AnswerStream]:
+        return streams.start(5.0, expected, lambda: stops.append("stopped"))
+
+    def complete(answers: AnswerStream) -> None:
+        answers.add("a") if expected else answers.finish("a")
+
+    stopped_id, stopped = start()
+    complete(stopped)
+    streams.stop(stopped_id)
+    fetched_id, fetched = start()
+    last = streams.next(fetched_id)
+    complete(fetched)
+    assert last.result(0)["is_complete"]
+    assert (stops, len(streams)) == ([], 0)
 
 
-@pytest.mark.parametrize("is_open", [False, True])
-def test_one_that_is_complete_has_nothing_to_stop(is_open: bool) -> None:
-    multicalls, stops = Multicalls(10), list[str]()
-    multicall_id, multicall = multicalls.start(["a"], 5.0, is_open=is_open, on_stop=lambda: stops.append("stopped"))
-    multicall.add("a", result(1))
-    multicall.finish()
-    multicalls.stop(multicall_id)
-    assert stops == []
-    # Neither is it stopped when its last answers are taken.
-    multicall_id, multicall = multicalls.start(["a"], 5.0, is_open=is_open, on_stop=lambda: stops.append("stopped"))
-    last = multicalls.next(multicall_id)
-    multicall.finish()
-    multicall.add("a", result(1))
-    while not last.result(10)["is_complete"]:
-        last = multicalls.next(multicall_id)
-    assert stops == []
-    assert multicalls._multicalls == {}
-
-
-def test_what_one_that_is_stopped_has_is_kept_no_longer() -> None:
-    multicall = Multicall(["a", "b"], 0.0)
-    multicall.add("a", result(1))
-    multicall.stop()
-    multicall.add("b", result(2))
-    assert multicall.next().result(0) == {"answers": [("b", result(2))], "is_complete": True}
-
-
-def test_too_many_are_refused() -> None:
-    multicalls = Multicalls(2)
-    ids = [multicalls.start(["a"], 5.0)[0] for _ in range(2)]
+def test_too_many_streams_are_refused() -> None:
+    streams = AnswerStreams(2)
+    ids = [streams.start(5.0, 1)[0] for _ in range(2)]
     with pytest.raises(exceptions.ManagerBusy, match="max_pending_calls"):
-        multicalls.start(["a"], 5.0)
-    multicalls.stop(ids[0])
-    multicalls.start(["a"], 5.0)
+        streams.start(5.0, 1)
+    streams.stop(ids[0])
+    streams.start(5.0, 1)
 
 
-def test_those_that_were_answered_take_no_room() -> None:
-    multicalls = Multicalls(1)
+def test_complete_streams_take_no_room() -> None:
+    streams = AnswerStreams(1)
     for _ in range(3):
-        multicall_id, multicall = multicalls.start(["a", "b"], 3600.0)
-        multicall.add("a", result(1))
-        assert not multicalls.next(multicall_id).result(0)["is_complete"]
-        last = multicalls.next(multicall_id)
-        multicall.add("b", result(2))
+        stream_id, answers = streams.start(3600.0, 2)
+        answers.add("a")
+        assert not streams.next(stream_id).result(0)["is_complete"]
+        last = streams.next(stream_id)
+        answers.add("b")
         assert last.result(0)["is_complete"]
-    multicalls.start([], 3600.0)
-    assert multicalls._multicalls == {}
+    streams.start(3600.0, 0)
+    assert len(streams) == 0
 
 
-def test_those_that_nobody_asks_for_are_forgotten_some_time_after_their_end() -> None:
+def test_streams_that_are_not_fetched_are_forgotten_some_time_after_their_deadline() -> None:
     clock = Clock()
-    multicalls = Multicalls(1, clock)
-    multicalls.start(["a"], 5.0)
-    clock.now += 5.0 + FORGET_SECONDS
+    streams = AnswerStreams(1, clock)
+    streams.start(5.0, 1)
+    clock.now += 5.0 + KEEP_SECONDS
     with pytest.raises(exceptions.ManagerBusy):
-        multicalls.start(["a"], 5.0)
+        streams.start(5.0, 1)
     clock.now += 0.1
-    multicalls.start(["a"], 5.0)
-    assert len(multicalls._multicalls) == 1
+    streams.start(5.0, 1)
+    assert len(streams) == 1

@@ -15,6 +15,7 @@ from cells import exceptions, failure
 from cells.counters import Counters
 from cells.deadlines import shrink
 from cells.manager import service_calls
+from cells.manager.answer_streams import AnswerStreams
 from cells.manager.message_factory import OutgoingMessages
 from cells.manager.service_calls import ServiceCalls
 from cells.messages import ANSWERED, Message, Response
@@ -72,13 +73,14 @@ class Manager:
         rows = [Neighbor(name, f"memory://{name}", is_parent=False, driver="memory") for name in ("east", "west")]
         table.replace(rows)
         topology = Topology("api", table)
+        self.streams = AnswerStreams(2)
         self.calls = ServiceCalls(
             host="host-1",
             router=self.network,  # type: ignore[arg-type]  # stands for one
             outgoing=OutgoingMessages(topology=topology, table=table, counters=self.counters, max_hop_count=10),
             topology=topology,
             picker=self.picker,  # type: ignore[arg-type]  # stands for one
-            max_multicalls=2,
+            streams=self.streams,
         )
 
 
@@ -167,7 +169,7 @@ def test_a_time_that_nobody_can_wait_is_an_answer(manager: Manager, timeout: Any
     assert isinstance(
         error_of(manager.calls.multicall_start(CONTEXT, REQUEST, ["east"], timeout)), exceptions.CellsError
     )
-    assert manager.calls._multicalls._multicalls == {}
+    assert len(manager.streams) == 0
 
 
 @each("seconds", [0, -1, "1", True, float("nan"), 1e308, 10**400], ids=lambda value: str(value)[:9])
