@@ -17,7 +17,7 @@ import oslo_messaging
 
 from cells import exceptions, failure
 from cells.context import RequestContext
-from cells.rpcapi.casts import Casts
+from cells.rpcapi.casts import CastBatcher
 from cells.rpcapi.cell_answer import CellAnswer
 from cells.services.answer_batches import AnswerBatches
 from cells.transport.opening import BROKER_ERRORS
@@ -59,7 +59,7 @@ class CellsAPI:
         target = oslo_messaging.Target(topic=topic, version=VERSION, exchange=exchange)
         self._client = oslo_messaging.get_rpc_client(transport, target, version_cap=version_cap, retry=1)
         _check_cap(self._client, version_cap)
-        self._casts = Casts(self._client)
+        self._casts = CastBatcher(self._client)
         self._timeout = timeout
         self._exception_modules = exception_modules
 

@@ -1,13 +1,17 @@
-"""Casts on their way from a service to the manager of its cell: those of many threads in one request.
+"""Casts from a service to the manager of its cell: the casts of many threads share one request.
 
-The request is a call, though no caller waits for what it returns: a manager of an older
-release refuses to read it, and only who calls hears of that.  Then each cast is sent as
-that release reads it, so the managers of a cell may be of two releases.  A manager is asked
-first, with no casts, whether it reads such a request, and from time to time again: where nobody
-answers, casts go alone, and wait for whichever manager comes.  Where a version cap says that
-all of them read it, it is a cast.
+The request is ``cast_many`` of version 1.2 of the manager's API, sent in one of two forms:
 
-Its client is :class:`cells.rpcapi.CellsAPI`, its other end :meth:`cells.manager.CellsManager.cast_many`.
+- Under ``[upgrade_levels] cells`` of 1.2 or later all managers of the cell read it: it is a cast.
+- Without a cap the managers may be of two releases: it is a call, because a manager of an
+  older release refuses it and only a call returns the refusal.  Then each cast is sent alone.
+  The client first calls with no casts, and again when no batch was answered for a minute: if
+  no manager answers, a batch could wait in the queue for an older manager, which drops it.
+
+A cap below 1.2 disables batches, as does a transport without a broker, where a call may fail
+after the manager has taken the casts.
+
+The client is :class:`cells.rpcapi.CellsAPI`, the server :meth:`cells.manager.CellsManager.cast_many`.
 """
 
 from __future__ import annotations
@@ -23,53 +27,51 @@ from oslo_messaging.rpc import dispatcher as rpc_dispatcher
 from oslo_serialization import jsonutils
 
 from cells import exceptions
-from cells.rpcapi.group_commit import GroupCommit, NotTogether, OutcomeUnknown
+from cells.rpcapi.group_commit import BatchRefused, GroupCommit, OutcomeUnknown
 from cells.transport import reachability
 from cells.transport import url as transport_url
 
 LOG = logging.getLogger(__name__)
 
-#: Of the manager's API: what it must read.
+#: The version of the manager's API that has ``cast_many``.
 VERSION = "1.2"
 MAX_CASTS = 256
 MAX_CHARACTERS = 1024 * 1024
 MAX_WAITING = 1024
-#: With fewer casts a call costs more than they do, each alone.
-FEWEST_OF_CALL = 6
-PATIENCE_SECONDS = 30.0
-#: How long the manager's answer is waited for when the broker has the casts.
+#: A call costs more than fewer casts, each sent alone.
+MIN_CASTS_OF_CALL = 6
+MAX_WAIT_SECONDS = 30.0
+#: Timeout of the manager's answer once the broker has the casts.
 ANSWER_SECONDS = 5
-#: A call that nobody takes is thrown away by the broker after its timeout, a cast never.
+#: The broker discards a call after its timeout but keeps a cast: this timeout keeps a batch for long.
 KEPT_SECONDS = 7 * 24 * 3600
-#: How long a manager that has answered is not asked again whether it reads many casts.
+#: An answer to ``cast_many`` proves for so long that a manager reads it.
 KNOWN_SECONDS = 60.0
-#: How long each cast goes alone after a manager has refused many, or has not answered.
+#: A refusal, or a missing answer, disables batches for so long.
 ALONE_SECONDS = 60.0
 
 _REFUSALS = (rpc_dispatcher.UnsupportedVersion, rpc_dispatcher.NoSuchMethod)
 
 
-class Casts:
-    """Thread-safe.  The casts of one thread are sent in their order."""
+class CastBatcher:
+    """Sender of casts.  Thread-safe; the casts of one thread are sent in their order."""
 
     def __init__(self, client: Any, clock: Callable[[], float] = time.monotonic) -> None:
-        """:param client: of oslo.messaging, for the manager"""
+        """:param client: oslo.messaging's client of the manager"""
         self._client = client
         self._clock = clock
-        #: A cap is taken at its word.
-        self._is_certain = client.version_cap is not None
-        # Without a broker a call may end without an answer while nobody knows whether the casts were taken.
+        self._has_cap = client.version_cap is not None
         may_call = not transport_url.is_brokerless(str(client.transport._driver._url))
-        self._is_allowed = client.can_send_version(VERSION) and (self._is_certain or may_call)
+        self._is_enabled = client.can_send_version(VERSION) and (self._has_cap or may_call)
         self._alone_until = 0.0
         self._known_until = 0.0
         self._group = GroupCommit(
             self._send_many,
-            fewest=2 if self._is_certain else FEWEST_OF_CALL,
+            min_items=2 if self._has_cap else MIN_CASTS_OF_CALL,
             max_items=MAX_CASTS,
             max_characters=MAX_CHARACTERS,
             max_waiting=MAX_WAITING,
-            patience_seconds=PATIENCE_SECONDS,
+            max_wait_seconds=MAX_WAIT_SECONDS,
         )
 
     def send(self, ctxt: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
@@ -82,40 +84,37 @@ class Casts:
         def alone() -> None:
             self._client.cast(ctxt, "cast", **arguments)
 
-        if not self._is_allowed or self._clock() < self._alone_until:
+        if not self._is_enabled or self._clock() < self._alone_until:
             alone()
             return
         try:
-            self._group.commit(alone, lambda: _pack(ctxt, arguments))
+            # As oslo.messaging makes JSON of a request.
+            self._group.commit(alone, lambda: str(jsonutils.dumps({"ctxt": ctxt, **arguments})))
         except OutcomeUnknown as error:
-            raise oslo_messaging.MessageDeliveryFailure(f"Whether a cast was sent is not known: {error}") from error
+            raise oslo_messaging.MessageDeliveryFailure(f"The cast may have been sent or not: {error}") from error
 
     def _send_many(self, casts: Sequence[str]) -> None:
-        if self._is_certain:
+        if self._has_cap:
             self._client.prepare(version=VERSION).cast({}, "cast_many", casts=casts)
             return
         if self._clock() >= self._known_until:
-            self._ask()
+            self._probe()
         try:
             self._call(casts, KEPT_SECONDS)
         except oslo_messaging.MessagingTimeout:
-            # The broker has them, as after a cast; when a manager reads them is not known.
-            self._go_alone("has not answered")
+            # Not an error: the broker has them, as after a cast.
+            self._disable("has not answered")
 
-    def _ask(self) -> None:
-        """See that a manager is there that reads many casts.
-
-        :raises NotTogether: none is
-        """
+    def _probe(self) -> None:
+        """:raises BatchRefused: no manager answers that reads a batch"""
         try:
             self._call((), ANSWER_SECONDS)
         except oslo_messaging.MessagingTimeout as error:
-            self._go_alone("does not answer")
-            raise NotTogether from error
-        self._known_until = self._clock() + KNOWN_SECONDS
+            self._disable("does not answer")
+            raise BatchRefused from error
 
     def _call(self, casts: Sequence[str], kept_seconds: float) -> None:
-        """:raises NotTogether: the manager that has got them has read none of them"""
+        """:raises BatchRefused: the manager has refused the request unread"""
         client = self._client.prepare(
             version=VERSION,
             timeout=kept_seconds,
@@ -127,37 +126,31 @@ class Casts:
         except (oslo_messaging.RemoteError, *_REFUSALS) as error:
             if not _is_refusal(error):
                 raise
-            self._go_alone("is of a release that reads casts one by one")
-            raise NotTogether from error
+            self._disable("is of a release without batches")
+            raise BatchRefused from error
+        self._known_until = self._clock() + KNOWN_SECONDS
 
-    def _go_alone(self, why: str) -> None:
-        LOG.info("A manager of this cell %s: for %d seconds each cast is sent to it alone.", why, ALONE_SECONDS)
+    def _disable(self, why: str) -> None:
+        LOG.info("A manager of this cell %s: batches of casts are disabled for %d seconds.", why, ALONE_SECONDS)
         self._known_until = 0.0
         self._alone_until = self._clock() + ALONE_SECONDS
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Whether a manager has refused a request before it has looked into it."""
     if isinstance(error, oslo_messaging.RemoteError):
         return error.exc_type in {refusal.__name__ for refusal in _REFUSALS}
     return True
 
 
-def _pack(ctxt: Mapping[str, Any], arguments: Mapping[str, Any]) -> str:
-    # As oslo.messaging makes JSON of a request.
-    text: str = jsonutils.dumps({"ctxt": ctxt, **arguments})
-    return text
-
-
 def unpack(text: object) -> dict[str, Any]:
-    """The arguments of :meth:`cells.manager.CellsManager.cast`, of one of many casts.
+    """Return the arguments of :meth:`cells.manager.CellsManager.cast` that one item of a batch holds.
 
-    :raises cells.exceptions.InvalidArguments: it is none
+    :raises cells.exceptions.InvalidArguments: the item is not the text of a JSON object
     """
     try:
         found = json.loads(text) if isinstance(text, str) else None
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise exceptions.InvalidArguments(f"One of many casts is the text of a JSON object, not {text!r:.80}.")
+        raise exceptions.InvalidArguments(f"Each cast of a batch must be the text of a JSON object, not {text!r:.80}.")
     return {name: found.get(name) for name in ("ctxt", "cell_name", "method_name", "method_kwargs")}

@@ -1,13 +1,16 @@
 """GroupCommit: threads that send at the same time share one publish.
 
-A publish that is confirmed costs the same whether it carries one item or many.  A
-thread that finds nobody sending, or only a few, sends its item at once, alone.  Threads
-that come while others do wait, and the next publish has the items of all that wait.  So
-nobody waits for company, and the more threads come the more they share.
+A confirmed publish costs the same for one item as for many.  A thread that finds no
+other thread sending, or only a few, sends its item alone at once.  A thread that finds
+more of them waits, and the next publish carries the items of all waiting threads.  So no
+thread waits for others to arrive, and the batches grow with the number of threads.
 
-There is no thread but those of the callers.  Who leads makes one publish, that with
-its own item in it, and leaves the lead to who has waited longest.  This knows nothing
-of what is sent, and how.
+It has no thread of its own.  A leader publishes one batch, which includes its own item,
+then hands leadership to the longest-waiting thread.  A queue with one sending thread costs
+a hand-over for each cast: over RabbitMQ it sent a third fewer casts per second from 4 and
+from 16 threads.
+
+The module knows neither the items nor the transport.
 """
 
 from __future__ import annotations
@@ -19,170 +22,167 @@ from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
 
-class NotTogether(Exception):
-    """Raised by a publish of several items that has sent none of them, and never will: each goes alone."""
+class BatchRefused(Exception):
+    """Raised by a publish of several items that has sent none of them and never will: each is sent alone."""
 
 
 class OutcomeUnknown(Exception):
-    """Raised where the thread that sent an item was interrupted, or does not come back: it may have been sent."""
+    """Raised if the thread that published an item was interrupted or hangs: the item may have been sent."""
 
 
 class _State(Enum):
-    #: to be sent alone
+    #: to be sent alone, by its own thread
     ALONE = auto()
-    WAITS = auto()
-    LEADS = auto()
-    #: A publish that is under way has it.
-    TAKEN = auto()
+    WAITING = auto()
+    LEADING = auto()
+    #: in a batch that is being published
+    IN_BATCH = auto()
+    #: the batch is published, or has failed
     DONE = auto()
 
 
 class _Ticket:
-    """A caller, its item, and what has become of it.  All but ``turned`` belongs to the lock."""
+    """An item with its state, which the lock of the group guards."""
 
     def __init__(self) -> None:
         self.text = ""
         self.state = _State.ALONE
         self.error: BaseException | None = None
-        #: in which it counts as one that sends
-        self.era: int | None = None
-        #: set when it leads, and when it is done
-        self.turned = threading.Event()
+        #: set when the item leads, and when it is done
+        self.has_changed = threading.Event()
 
 
 class GroupCommit:
-    """Thread-safe.  The items of one thread are sent in the order in which it brings them."""
+    """Sender that puts the items of concurrent threads into one publish.  Thread-safe.
+
+    The items of one thread are sent in their order.
+    """
 
     def __init__(  # noqa: PLR0913  # limits by keyword
         self,
         publish: Callable[[Sequence[str]], object],
         *,
-        fewest: int,
+        min_items: int,
         max_items: int,
         max_characters: int,
         max_waiting: int,
-        patience_seconds: float,
+        max_wait_seconds: float,
     ) -> None:
-        """:param publish: sends two or more items; called by one of those who have brought them
-        :param fewest: as long as fewer threads than that come at the same time, each goes alone
+        """:param publish: sends two or more items; called by one of the threads that sent them
+        :param min_items: fewer concurrent items are sent alone, side by side
         :param max_items: of one publish
-        :param max_characters: of all items of one publish; what is larger by itself goes alone
-        :param max_waiting: who finds so many waiting sends alone, beside them
-        :param patience_seconds: who has waited so long for its turn sends alone, and waits no more for who sends now
+        :param max_characters: of all items of one publish; a longer item is sent alone
+        :param max_waiting: a thread that finds so many items waiting sends its own item alone
+        :param max_wait_seconds: a thread that waits longer for its turn sends its item alone
         """
         self._publish = publish
-        self._fewest = fewest
+        self._min_items = min_items
         self._max_items = max_items
         self._max_characters = max_characters
         self._max_waiting = max_waiting
-        self._patience_seconds = patience_seconds
+        self._max_wait_seconds = max_wait_seconds
         self._lock = threading.Lock()
         self._leader: _Ticket | None = None
         self._waiting: deque[_Ticket] = deque()
-        #: how many send now, alone or for others
-        self._senders = 0
-        #: whether those who came last were enough to go together
-        self._had_company = False
-        #: A new one begins when somebody has lost patience: who has sent since before counts no more.
-        self._era = 0
+        #: items that are being sent, alone or for others
+        self._sending: set[_Ticket] = set()
+        #: whether the last leader found enough items for a batch
+        self._is_busy = False
 
     def commit(self, alone: Callable[[], object], pack: Callable[[], str]) -> None:
-        """Send an item, and return when the publish that had it in it has.
+        """Send an item, and return when its publish has returned.
 
         :param alone: sends the item by itself
-        :param pack: gives what ``publish`` takes of it, if it does not go alone
-        :raises OutcomeUnknown: nobody can tell whether it was sent
-        :raises Exception: what ``alone``, ``pack`` or the publish has raised; of the latter, each has a copy
+        :param pack: returns the item as ``publish`` takes it; called only if the item may go into a batch
+        :raises OutcomeUnknown: the item may have been sent
+        :raises Exception: the error of ``alone``, of ``pack``, or a copy of the error of the publish
         """
         ticket = _Ticket()
         try:
-            self._arrive(ticket, pack)
-            if not self._is_sent_with_others(ticket):
+            self._enter(ticket, pack)
+            if not self._is_sent_in_batch(ticket):
                 alone()
         finally:
             self._leave(ticket)
 
-    def _arrive(self, ticket: _Ticket, pack: Callable[[], str]) -> None:
-        """Have it go alone, lead, or wait for those who send."""
+    def _enter(self, ticket: _Ticket, pack: Callable[[], str]) -> None:
+        """Let the item be sent alone, lead, or wait for the items that are being sent."""
         with self._lock:
-            if not self._had_company and self._senders < self._fewest - 1:
-                self._count(ticket)
+            if not self._is_busy and len(self._sending) < self._min_items - 1:
+                self._sending.add(ticket)
                 return
-            self._lead_if_nobody_sends(ticket)
+            is_leader = self._leads_if_idle(ticket)
         ticket.text = pack()
-        if ticket.state is _State.LEADS:
-            self._give_way()
+        if is_leader:
+            self._let_others_enter()
             return
         with self._lock:
-            if self._lead_if_nobody_sends(ticket):
+            if self._leads_if_idle(ticket):
                 return
             if len(self._waiting) < self._max_waiting and len(ticket.text) <= self._max_characters:
-                ticket.state = _State.WAITS
+                ticket.state = _State.WAITING
                 self._waiting.append(ticket)
 
-    def _count(self, ticket: _Ticket) -> None:
-        ticket.era = self._era
-        self._senders += 1
-
-    def _lead_if_nobody_sends(self, ticket: _Ticket) -> bool:
-        if self._senders:
-            return False
-        self._make_leader(ticket)
-        return True
+    def _leads_if_idle(self, ticket: _Ticket) -> bool:
+        if not self._sending:
+            self._make_leader(ticket)
+        return ticket.state is _State.LEADING
 
     def _make_leader(self, ticket: _Ticket) -> None:
-        self._count(ticket)
+        self._sending.add(ticket)
         self._leader = ticket
-        ticket.state = _State.LEADS
+        ticket.state = _State.LEADING
 
-    def _give_way(self) -> None:
-        """Have the threads that the last publish has woken bring their next items before this one is made.
+    def _let_others_enter(self) -> None:
+        """Yield to the threads that the last publish has woken, so that this batch gets their next items.
 
-        Else one of them would go alone each time, with all others behind it.  Nothing is waited for.
+        Otherwise one of them would be sent alone each time, before all others.  Does not block.
         """
         before = -1
         while len(self._waiting) > before:
             before = len(self._waiting)
             time.sleep(0)
 
-    def _is_sent_with_others(self, ticket: _Ticket) -> bool:
-        """Whether a publish has had it in it; else it has to be sent alone, now."""
-        if ticket.state is _State.WAITS and not ticket.turned.wait(self._patience_seconds):
-            self._lose_patience(ticket)
+    def _is_sent_in_batch(self, ticket: _Ticket) -> bool:
+        """Return whether a batch carried the item; otherwise its thread has to send it alone, now."""
+        if ticket.state is _State.WAITING and not ticket.has_changed.wait(self._max_wait_seconds):
+            self._stop_waiting(ticket)
         if ticket.state is _State.ALONE:
             return False
-        if ticket.state is _State.LEADS:
+        if ticket.state is _State.LEADING:
             return self._lead(ticket)
-        if not ticket.turned.wait(self._patience_seconds):
-            raise OutcomeUnknown(f"Who sends it has not come back after {self._patience_seconds:g} seconds.")
-        if isinstance(ticket.error, NotTogether):
+        if not ticket.has_changed.wait(self._max_wait_seconds):
+            raise OutcomeUnknown(f"The publish of a batch has not returned within {self._max_wait_seconds:g} seconds.")
+        if isinstance(ticket.error, BatchRefused):
             return False
         if ticket.error is not None:
-            raise _told(ticket.error) from ticket.error
+            raise _copy(ticket.error) from ticket.error
         return True
 
-    def _lose_patience(self, ticket: _Ticket) -> None:
-        """Have what still waits go alone; if who sends is stuck, or is no more, the others need not wait for it."""
+    def _stop_waiting(self, ticket: _Ticket) -> None:
+        """Have a waiting item sent alone.  Items that hang no longer count, so that others need not wait for them."""
         with self._lock:
-            if ticket.state is _State.WAITS:
+            if ticket.state is _State.WAITING:
                 self._waiting.remove(ticket)
                 ticket.state = _State.ALONE
-                self._era += 1
-                self._senders = 0
+                self._sending.clear()
                 self._leader = None
                 self._promote()
 
     def _lead(self, ticket: _Ticket) -> bool:
-        """Make the publish of all that wait, if any do; whether its own item has been sent."""
+        """Publish the waiting items together with the leader's own.
+
+        :returns: False if there are too few of them, or the publish refuses a batch
+        """
         others: list[_Ticket] = []
         error: BaseException | None = None
         try:
             self._take(others, len(ticket.text))
-            self._had_company = len(others) + 1 >= self._fewest
-            if not self._had_company:
-                raise NotTogether  # noqa: TRY301  # they are told as if the publish had said so
+            self._is_busy = len(others) + 1 >= self._min_items
+            if not self._is_busy:
+                raise BatchRefused  # noqa: TRY301  # as if the publish had refused
             self._publish([ticket.text, *(other.text for other in others)])
-        except NotTogether as raised:
+        except BatchRefused as raised:
             error = raised
         except BaseException as raised:
             error = raised
@@ -192,7 +192,10 @@ class GroupCommit:
         return error is None
 
     def _take(self, others: list[_Ticket], characters: int) -> None:
-        """Move to ``others`` who waits, in their order, as many as there is room for beside so many characters."""
+        """Move waiting items to ``others``, in their order, until a limit is reached.
+
+        :param characters: of the leader's own item
+        """
         with self._lock:
             while self._waiting and len(others) + 1 < self._max_items:
                 characters += len(self._waiting[0].text)
@@ -200,7 +203,7 @@ class GroupCommit:
                     return
                 other = self._waiting.popleft()
                 others.append(other)
-                other.state = _State.TAKEN
+                other.state = _State.IN_BATCH
 
     def _finish(self, others: Sequence[_Ticket], error: BaseException | None) -> None:
         with self._lock:
@@ -208,15 +211,15 @@ class GroupCommit:
                 other.state = _State.DONE
                 other.error = error
         for other in others:
-            other.turned.set()
+            other.has_changed.set()
 
     def _leave(self, ticket: _Ticket) -> None:
-        """Nothing is to be done for it any more, however that came; who has waited longest may lead now."""
+        """Forget the item, sent or not; the longest-waiting item may lead now."""
         with self._lock:
-            if ticket.state is _State.WAITS:
+            if ticket.state is _State.WAITING:
                 self._waiting.remove(ticket)
-            if ticket.era == self._era:
-                self._senders -= 1
+            if ticket in self._sending:
+                self._sending.remove(ticket)
                 if self._leader is ticket:
                     self._leader = None
                 self._promote()
@@ -225,15 +228,15 @@ class GroupCommit:
         if self._waiting and self._leader is None:
             ticket = self._waiting.popleft()
             self._make_leader(ticket)
-            ticket.turned.set()
+            ticket.has_changed.set()
 
 
-def _told(error: BaseException) -> Exception:
-    """What another thread than that which has got ``error`` raises for it: an instance of its own."""
+def _copy(error: BaseException) -> Exception:
+    """Return an instance of its own for another thread than the one that caught ``error``."""
     if not isinstance(error, Exception):
-        return OutcomeUnknown(f"The thread that sent it was interrupted by {type(error).__name__}.")
-    # Its constructor may take other arguments than those that it was left with.
-    told = type(error).__new__(type(error), *error.args)
-    told.args = error.args
-    vars(told).update(vars(error))
-    return told
+        return OutcomeUnknown(f"The thread that published it was interrupted by {type(error).__name__}.")
+    # The constructor may take other arguments than ``args``.
+    copy = type(error).__new__(type(error), *error.args)
+    copy.args = error.args
+    vars(copy).update(vars(error))
+    return copy

@@ -94,4 +94,8 @@ def test_operator_sees_what_is_spoken_and_why(tree: VersionTree) -> None:
     assert tree["api"].neighbors()["east"]["version"] == "1.1"
     assert tree["api"].service.manager.status(CONTEXT)["version"] == versions.CURRENT
     found = tree["az1"].call("api", "links")
-    assert (found["cell"], found["reads"], [one["spoken"] for one in found["links"]]) == ("api", versions.CURRENT, ["1.1"])
+    assert (found["cell"], found["reads"], [one["spoken"] for one in found["links"]]) == (
+        "api",
+        versions.CURRENT,
+        ["1.1"],
+    )

@@ -15,13 +15,13 @@ from oslo_messaging.rpc import dispatcher as rpc_dispatcher
 from cells import conf as cells_conf
 from cells import exceptions
 from cells.rpcapi import casts
-from cells.rpcapi.casts import FEWEST_OF_CALL, VERSION, Casts, unpack
+from cells.rpcapi.casts import MIN_CASTS_OF_CALL, VERSION, CastBatcher, unpack
 from cells.transport import open_transport
 from tools.polling import poll
 
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 #: How many go at once, before the others wait for them.
-SIDE_BY_SIDE = FEWEST_OF_CALL - 1
+SIDE_BY_SIDE = MIN_CASTS_OF_CALL - 1
 MANY = SIDE_BY_SIDE + 7
 
 
@@ -66,7 +66,7 @@ class Client:
         if method == "cast":
             with self._lock:
                 self.alone.append((ctxt, arguments))
-            assert self.gate.wait(PATIENCE_SECONDS)
+            assert self.gate.wait(TIMEOUT_SECONDS)
         else:
             self._note("cast", arguments["casts"])
 
@@ -96,9 +96,9 @@ def make_client() -> Iterator[Callable[..., Client]]:
         client.transport.cleanup()
 
 
-def cast_at_once(client: Client, count: int = MANY, sender: Casts | None = None) -> list[BaseException | None]:
+def cast_at_once(client: Client, count: int = MANY, sender: CastBatcher | None = None) -> list[BaseException | None]:
     """Cast from so many threads, and let none go on before all have come; what each has raised."""
-    sender = sender or Casts(client)
+    sender = sender or CastBatcher(client)
     client.gate.clear()
     before = len(numbers(client))
     with futures.ThreadPoolExecutor(count) as pool:
@@ -113,11 +113,11 @@ def cast_at_once(client: Client, count: int = MANY, sender: Casts | None = None)
         sent = [send(number) for number in range(count)]
         wait_for(lambda: len(sender._group._waiting) + len(numbers(client)) - before == count)
         client.gate.set()
-        return [each.exception(PATIENCE_SECONDS) for each in sent]
+        return [each.exception(TIMEOUT_SECONDS) for each in sent]
 
 
 def wait_for(condition: Callable[[], Any]) -> None:
-    poll(condition, "casts are under way or wait", timeout_seconds=PATIENCE_SECONDS, pause_seconds=0.001)
+    poll(condition, "casts are under way or wait", timeout_seconds=TIMEOUT_SECONDS, pause_seconds=0.001)
 
 
 def numbers(client: Client) -> list[int]:
@@ -145,7 +145,7 @@ def test_casts_of_many_threads_go_in_one_call_each_with_its_context(make_client:
 
 def test_the_manager_is_asked_before_and_not_each_time(make_client: Callable[..., Client]) -> None:
     client, clock = make_client(), Clock()
-    sender = Casts(client, clock)
+    sender = CastBatcher(client, clock)
     for _ in range(2):
         cast_at_once(client, sender=sender)
     assert client.asked == 1
@@ -164,7 +164,7 @@ def test_broker_keeps_them_though_nobody_answers_soon(make_client: Callable[...,
 
 def test_few_casts_go_alone(make_client: Callable[..., Client]) -> None:
     client = make_client()
-    few = SIDE_BY_SIDE + FEWEST_OF_CALL - 1
+    few = SIDE_BY_SIDE + MIN_CASTS_OF_CALL - 1
     assert cast_at_once(client, few) == [None] * few
     assert not client.together
     assert numbers(client) == list(range(few))
@@ -199,7 +199,7 @@ def test_what_an_older_manager_refuses_is_sent_as_it_reads_it_and_so_is_what_com
     make_client: Callable[..., Client], error: Exception, is_asked: bool
 ) -> None:
     client, clock = make_client(), Clock()
-    sender = Casts(client, clock)
+    sender = CastBatcher(client, clock)
 
     def refuse() -> None:
         raise error
@@ -220,7 +220,7 @@ def test_what_an_older_manager_refuses_is_sent_as_it_reads_it_and_so_is_what_com
 
 def test_manager_that_does_not_answer_has_not_lost_them(make_client: Callable[..., Client]) -> None:
     client = make_client()
-    sender = Casts(client)
+    sender = CastBatcher(client)
 
     def keep_silent() -> None:
         raise oslo_messaging.MessagingTimeout
@@ -236,7 +236,7 @@ def test_manager_that_does_not_answer_has_not_lost_them(make_client: Callable[..
 def test_while_no_manager_answers_casts_wait_for_whichever_comes(make_client: Callable[..., Client]) -> None:
     """It may be of an older release, which drops what it cannot read, and tells nobody who waits no longer."""
     client, clock = make_client(), Clock()
-    sender = Casts(client, clock)
+    sender = CastBatcher(client, clock)
 
     def keep_silent() -> None:
         raise oslo_messaging.MessagingTimeout
@@ -278,7 +278,7 @@ def test_thread_that_is_interrupted_leaves_a_delivery_failure_to_the_others(make
 
 def test_arguments_that_are_no_json_are_an_error_of_their_caller_alone(make_client: Callable[..., Client]) -> None:
     client = make_client(VERSION)
-    sender = Casts(client)
+    sender = CastBatcher(client)
     ring: dict[str, Any] = {}
     ring["ring"] = ring
     with futures.ThreadPoolExecutor(2) as pool:
@@ -288,12 +288,12 @@ def test_arguments_that_are_no_json_are_an_error_of_their_caller_alone(make_clie
         with pytest.raises((ValueError, RecursionError)):
             sender.send({}, {**arguments, "method_kwargs": ring})
         client.gate.set()
-        first.result(PATIENCE_SECONDS)
+        first.result(TIMEOUT_SECONDS)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "{", None, 7, ["x"], "[" * 100_000])
 def test_what_is_no_cast_is_refused(text: object) -> None:
-    with pytest.raises(exceptions.InvalidArguments, match="One of many casts"):
+    with pytest.raises(exceptions.InvalidArguments, match="JSON object"):
         unpack(text)
 
 

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cells.rpcapi.group_commit import GroupCommit, NotTogether, OutcomeUnknown
+from cells.rpcapi.group_commit import BatchRefused, GroupCommit, OutcomeUnknown
 from tools.polling import poll
 
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 LIMITS = {
-    "fewest": 2,
+    "min_items": 2,
     "max_items": 100,
     "max_characters": 1000,
     "max_waiting": 100,
-    "patience_seconds": PATIENCE_SECONDS,
+    "max_wait_seconds": TIMEOUT_SECONDS,
 }
 
 
@@ -67,7 +67,7 @@ class Desk:
 
     def _publish(self, items: Sequence[str]) -> None:
         self._begun.append(tuple(items))
-        if not self._gate.acquire(timeout=PATIENCE_SECONDS):
+        if not self._gate.acquire(timeout=TIMEOUT_SECONDS):
             raise AssertionError("Nobody lets it go.")
         error = self.errors.pop(0) if self.errors else None
         if error is not None:
@@ -76,7 +76,7 @@ class Desk:
 
 
 def poll_until(condition: Callable[[], Any], what: str) -> None:
-    poll(condition, what, timeout_seconds=PATIENCE_SECONDS, pause_seconds=0.001)
+    poll(condition, what, timeout_seconds=TIMEOUT_SECONDS, pause_seconds=0.001)
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def make_desk() -> Iterator[Callable[..., Desk]]:
 
 def done(brought: Sequence[futures.Future[None]]) -> None:
     for future in brought:
-        future.result(PATIENCE_SECONDS)
+        future.result(TIMEOUT_SECONDS)
 
 
 def test_who_finds_nobody_sending_sends_at_once(desk: Desk) -> None:
@@ -137,7 +137,7 @@ def test_a_leader_makes_one_publish_and_those_who_come_later_another(desk: Desk)
 
 
 def test_few_go_alone_side_by_side_and_the_rest_together(make_desk: Callable[..., Desk]) -> None:
-    desk = make_desk(fewest=3)
+    desk = make_desk(min_items=3)
     brought = desk.bring("a", "b")
     desk.wait_begun(2)
     brought += desk.bring("c", "d", "e")
@@ -149,14 +149,14 @@ def test_few_go_alone_side_by_side_and_the_rest_together(make_desk: Callable[...
 
 
 def test_those_who_wait_go_alone_if_they_are_too_few(make_desk: Callable[..., Desk]) -> None:
-    desk = make_desk(fewest=3)
+    desk = make_desk(min_items=3)
     brought = desk.bring("a", "b", "c", "d")
     desk.let_go(None)
     desk.wait_begun(4)
     desk.open()
     done(brought)
     assert sorted(desk.sent) == [("a",), ("b",), ("c",), ("d",)]
-    assert not desk.group._senders
+    assert not desk.group._sending
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ class Refused(Exception):
 def test_error_of_a_publish_is_told_to_each_of_its_callers_and_to_no_other(desk: Desk, error: Exception) -> None:
     brought = desk.bring("a", "b", "c")
     desk.let_go(None, error)
-    told = [future.exception(PATIENCE_SECONDS) for future in brought]
+    told = [future.exception(TIMEOUT_SECONDS) for future in brought]
     assert told[0] is None
     assert [(type(each), str(each), vars(each)) for each in told[1:]] == [(type(error), str(error), vars(error))] * 2
     assert told[1] is not told[2]
@@ -210,7 +210,7 @@ def test_error_of_a_publish_is_told_to_each_of_its_callers_and_to_no_other(desk:
 def test_first_one_that_fails_hands_over(desk: Desk) -> None:
     brought = desk.bring("a", "b")
     desk.let_go(ValueError("no"))
-    assert isinstance(brought[0].exception(PATIENCE_SECONDS), ValueError)
+    assert isinstance(brought[0].exception(TIMEOUT_SECONDS), ValueError)
     desk.open()
     done(brought[1:])
     assert desk.sent == [("b",)]
@@ -223,8 +223,8 @@ def test_interrupted_leader_tells_its_group_and_hands_over(desk: Desk, interrupt
     desk.wait_begun(2)
     brought += desk.bring("d")
     desk.let_go(interrupt)
-    assert type(brought[1].exception(PATIENCE_SECONDS)) is type(interrupt)
-    assert isinstance(brought[2].exception(PATIENCE_SECONDS), OutcomeUnknown)
+    assert type(brought[1].exception(TIMEOUT_SECONDS)) is type(interrupt)
+    assert isinstance(brought[2].exception(TIMEOUT_SECONDS), OutcomeUnknown)
     desk.open()
     done([brought[0], brought[3]])
     assert desk.sent == [("a",), ("d",)]
@@ -246,7 +246,7 @@ def test_item_that_cannot_be_packed_harms_nobody(desk: Desk) -> None:
 
 def test_items_that_cannot_go_together_go_alone(desk: Desk) -> None:
     brought = desk.bring("a", "b", "c", "d")
-    desk.let_go(None, NotTogether())
+    desk.let_go(None, BatchRefused())
     desk.wait_begun(5)  # at the same time
     desk.open()
     done(brought)
@@ -256,7 +256,7 @@ def test_items_that_cannot_go_together_go_alone(desk: Desk) -> None:
 def test_who_waits_too_long_for_its_turn_goes_alone_and_the_next_ones_do_not_wait(
     make_desk: Callable[..., Desk],
 ) -> None:
-    desk = make_desk(patience_seconds=0.05)
+    desk = make_desk(max_wait_seconds=0.05)
     brought = desk.bring("stuck", "b")
     desk.wait_begun(2)
     desk.let_go(None)
@@ -267,26 +267,26 @@ def test_who_waits_too_long_for_its_turn_goes_alone_and_the_next_ones_do_not_wai
 
 
 def test_who_leads_no_more_cannot_take_the_lead_from_who_does(make_desk: Callable[..., Desk]) -> None:
-    desk = make_desk(patience_seconds=0.05)
+    desk = make_desk(max_wait_seconds=0.05)
     brought = desk.bring("stuck", "b")
     desk.wait_begun(2)
-    assert not desk.group._senders
+    assert not desk.group._sending
     leader = desk.bring("c")
     desk.open()
     done([*brought, *leader])
     assert desk.group._leader is None
-    assert not desk.group._senders
+    assert not desk.group._sending
     assert not desk.group._waiting
 
 
 def test_who_sends_for_others_and_does_not_come_back_is_not_waited_for_without_end(
     make_desk: Callable[..., Desk],
 ) -> None:
-    desk = make_desk(patience_seconds=0.2)
+    desk = make_desk(max_wait_seconds=0.2)
     brought = desk.bring("a", "b", "c")
     desk.let_go(None)
     desk.wait_begun(2)
-    assert isinstance(brought[2].exception(PATIENCE_SECONDS), OutcomeUnknown)
+    assert isinstance(brought[2].exception(TIMEOUT_SECONDS), OutcomeUnknown)
 
 
 @settings(max_examples=25, deadline=None)
@@ -294,12 +294,12 @@ def test_who_sends_for_others_and_does_not_come_back_is_not_waited_for_without_e
     items=st.lists(st.integers(1, 12), min_size=1, max_size=8),
     max_items=st.integers(1, 8),
     max_waiting=st.integers(0, 8),
-    fewest=st.integers(2, 4),
+    min_items=st.integers(2, 4),
     max_characters=st.integers(1, 60),
     failing=st.sets(st.integers(0, 40)),
 )
 def test_each_item_is_sent_once_in_the_order_of_its_thread_or_its_caller_is_told(
-    items: list[int], fewest: int, max_items: int, max_waiting: int, max_characters: int, failing: set[int]
+    items: list[int], min_items: int, max_items: int, max_waiting: int, max_characters: int, failing: set[int]
 ) -> None:
     sent: list[str] = []
     lock = threading.Lock()
@@ -317,11 +317,11 @@ def test_each_item_is_sent_once_in_the_order_of_its_thread_or_its_caller_is_told
 
     group = GroupCommit(
         publish,
-        fewest=fewest,
+        min_items=min_items,
         max_items=max_items,
         max_characters=max_characters,
         max_waiting=max_waiting,
-        patience_seconds=PATIENCE_SECONDS,
+        max_wait_seconds=TIMEOUT_SECONDS,
     )
 
     def work(thread: int, number: int) -> list[str]:
@@ -340,5 +340,5 @@ def test_each_item_is_sent_once_in_the_order_of_its_thread_or_its_caller_is_told
     by_thread = [[text for text in sent if text.startswith(f"{thread}:")] for thread in range(len(items))]
     assert by_thread == taken
     assert group._leader is None
-    assert not group._senders
+    assert not group._sending
     assert not group._waiting
