@@ -1,6 +1,6 @@
-"""Messages between cells: deployments with a broker and a database of their own.
+"""Messages between cells: deployments that each have their own broker and database.
 
-Cells form a tree.  One ``cells-manager`` per cell holds the credentials of the
-neighboring cells' brokers; every other service talks to the manager of its
-own cell, which routes, relays and fans out.
+Cells form a tree.  In each cell one daemon, ``cells-manager``, holds the credentials of the
+neighboring cells' brokers.  Every other service sends to the manager of its own cell, which
+routes and forwards calls, casts and broadcasts.
 """

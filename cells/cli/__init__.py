@@ -1,5 +1,5 @@
 """The commands of ``cells``, one noun per file; setup.cfg lists them under cells.cli.
 
-cliff imports all of them to run one, or to print the help, so nothing that
-takes long to load is imported at the top of a module here.
+cliff imports every command to run one of them or to print the help. So the
+modules here import slow libraries (SQLAlchemy, oslo.messaging, pyzmq) inside functions.
 """

@@ -1,4 +1,4 @@
-"""Arguments of remote methods as words of a command line: ``name=text``, ``count:=3``, ``ids:=[1,2]``."""
+"""Arguments of remote methods on a command line: ``name=text``, ``count:=3``, ``ids:=[1,2]``."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import argparse
 import json
 from typing import Any, NoReturn
 
-_NOTATION = "write name=text, or name:=JSON for anything but a text"
+_NOTATION = "write name=text for a text, name:=JSON for any other value"
 
 
 def add_cell(parser: argparse.ArgumentParser) -> None:
-    """CELL."""
-    parser.add_argument("cell", metavar="CELL", help="a name, if it is unique, or a path from the top: api!east!az1")
+    """Add CELL."""
+    parser.add_argument(
+        "cell", metavar="CELL", help="name of the cell, if it is unique, or path from the top: api!east!az1"
+    )
 
 
 def add_arguments(
-    parser: argparse.ArgumentParser, what: str = "name of an endpoint of that cell, for example ping"
+    parser: argparse.ArgumentParser, method_help: str = "name of an endpoint method of that cell, for example ping"
 ) -> None:
-    """METHOD and its arguments; ``what`` says what METHOD is."""
-    parser.add_argument("method", metavar="METHOD", help=what)
+    """Add METHOD and its arguments."""
+    parser.add_argument("method", metavar="METHOD", help=method_help)
     parser.add_argument(
         "arguments",
         metavar="NAME=TEXT|NAME:=JSON",
@@ -26,24 +28,24 @@ def add_arguments(
         type=argument,
         action=_Collect,
         default={},
-        help="an argument of the method: a text after =, any JSON value after :=",
+        help="argument of the method: a text after =, a JSON value after :=",
     )
 
 
 def argument(word: str) -> tuple[str, Any]:
-    """An argparse type: one argument as name and value."""
+    """Return one argument as name and value; an argparse type."""
     name, equals, text = word.partition("=")
     is_json = name.endswith(":")
     name = name.removesuffix(":")
     if not equals or not name:
-        raise argparse.ArgumentTypeError(f"{word!r} is no argument: {_NOTATION}")
+        raise argparse.ArgumentTypeError(f"{word!r} is not an argument: {_NOTATION}")
     if not is_json:
         return name, text
     try:
         return name, json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise argparse.ArgumentTypeError(
-            f"{text!r:.80} is no JSON ({error}); a text in JSON has quotes of its own: {name}:='\"text\"'"
+            f"{text!r:.80} is not JSON ({error}); a JSON text needs its own quotes: {name}:='\"text\"'"
         ) from None
 
 
@@ -52,12 +54,12 @@ def _refuse_constant(text: str) -> NoReturn:
 
 
 class _Collect(argparse.Action):
-    """Makes one dict of the arguments."""
+    """Collector of the arguments into one dict."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
         collected: dict[str, Any] = {}
         for name, value in values or ():
             if name in collected:
-                parser.error(f"the argument {name!r} is given twice")
+                parser.error(f"argument {name!r} is given twice")
             collected[name] = value
         setattr(namespace, self.dest, collected)

@@ -1,4 +1,4 @@
-"""What the commands share: the configuration, the database, the manager, and forms of output."""
+"""Base classes of the commands (configuration, database, manager, output formats) and their argparse types."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
 
     _Display = display.DisplayCommandBase[Any]
     _Column = columns.FormattableColumn[Any]
-else:  # the oldest cliff that will do has no type arguments
+else:  # the oldest supported cliff has no type arguments
     _Display, _Column = display.DisplayCommandBase, columns.FormattableColumn
 
-#: what a ShowOne of cliff returns: names of columns, and values
+#: result of a ShowOne of cliff: names of columns, and values
 Record = tuple[Sequence[str], Sequence[Any]]
 
-#: the format of people, which no formatter of cliff can give
-HUMAN_FORMAT = "text"
+#: format that the command prints itself, without a formatter of cliff
+TEXT_FORMAT = "text"
 
 
 class CellCommand(command.Command):
-    """Base of all commands.  Whatever costs time is made when it is first used."""
+    """Base of all commands.  Expensive resources are created at their first use."""
 
-    #: what the process ends with if no error was raised
+    #: exit status of the process if the command raises no error
     exit_status = 0
 
     @functools.cached_property
     def conf(self) -> cfg.ConfigOpts:
-        """The configuration of the cell to talk to.
+        """Configuration of the cell that the command uses.
 
-        :raises cells.exceptions.ConfigurationError: there is none, or it has a wrong value
-        :raises cells.exceptions.SandboxError: ``--sandbox`` names a cell that is not there
+        :raises cells.exceptions.ConfigurationError: no configuration file is found, or a value is wrong
+        :raises cells.exceptions.SandboxError: ``--sandbox`` names an unknown cell
         """
         directories = self.options.config_dir
         if self.options.sandbox is not None:
@@ -55,13 +55,13 @@ class CellCommand(command.Command):
         else:
             files = list(self.options.config_file) or cfg.find_config_files(project="cells", prog="cells")
         if not files and not directories:
-            raise exceptions.ConfigurationError("There is no configuration file: name one with --config-file.")
+            raise exceptions.ConfigurationError("There is no configuration file: give its path with --config-file.")
         return cells_conf.load(files, [word for path in directories for word in ("--config-dir", path)])
 
     @contextlib.contextmanager
     def database(self) -> Iterator[Database]:
-        """The registry of neighbors."""
-        from cells.db.api import Database  # noqa: PLC0415  # SQLAlchemy takes long to load
+        """Open the database of this cell for the block."""
+        from cells.db.api import Database  # noqa: PLC0415  # SQLAlchemy is slow to import
 
         database = Database(self.conf)
         try:
@@ -71,78 +71,87 @@ class CellCommand(command.Command):
 
     @property
     def options(self) -> argparse.Namespace:
-        """The options before the command."""
+        """Global options, given before the command."""
         return self.app_args or argparse.Namespace(config_file=[], config_dir=[], sandbox=None)
 
     def manager(self) -> contextlib.AbstractContextManager[CellsAPI]:
-        """The manager of this cell."""
+        """Open a client of the manager of this cell."""
         return connection.to_manager(self.conf)
 
     def service(self, **target: str | None) -> contextlib.AbstractContextManager[RPCClient]:
-        """A service, in whichever cell; ``target`` is oslo.messaging's."""
+        """Open a client of a service in any cell; ``target`` has the keywords of an oslo.messaging Target."""
         return connection.to_service(self.conf, **target)
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        """Called by the application; returns the exit status."""
+        """Run the command and return the exit status; called by the application."""
         return super().run(parsed_args) or self.exit_status
 
+    def say(self, text: str) -> None:
+        """Write a line to stdout."""
+        print(text, file=self.app.stdout, flush=True)
+
+    def write_json(self, value: Any, parsed_args: argparse.Namespace) -> int:
+        """Write ``value`` to stdout as one JSON document; return the exit status."""
+        self.say(json.dumps(value, indent=None if parsed_args.noindent else 2, ensure_ascii=False))
+        return self.exit_status
+
     def fail(self, text: str) -> None:
-        """Say on stderr that a part did not work, and go on."""
+        """Report a partial failure on stderr and set exit status 1; the command continues."""
         self.exit_status = 1
         self.app.stderr.write(f"{self.app.NAME}: {' '.join(text.split())}\n")
 
 
-class HumanOutput(CellCommand, _Display):
-    """Mix-in before Lister or ShowOne: a further format, the default, that the command draws itself."""
+class TextOutput(CellCommand, _Display):
+    """Mix-in before Lister or ShowOne: adds the format "text", which is the default and which the command prints."""
 
     @property
     def formatter_default(self) -> str:
-        """Called by cliff."""
-        return HUMAN_FORMAT
+        """Name of the default format, for cliff."""
+        return TEXT_FORMAT
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """The options of cliff's output, with one format more."""
+        """Add the format to the output options of cliff."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         for action in parser._actions:
             if action.dest == "formatter":
-                action.choices = [*(action.choices or ()), HUMAN_FORMAT]
-                action.default = HUMAN_FORMAT
-                action.help = f"the output format, defaults to {HUMAN_FORMAT}"
+                action.choices = [*(action.choices or ()), TEXT_FORMAT]
+                action.default = TEXT_FORMAT
+                action.help = f"the output format, defaults to {TEXT_FORMAT}"
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        """Draw it, or leave it to cliff's formatter."""
-        if parsed_args.formatter != HUMAN_FORMAT:
+        """Print the text, or run the formatter of cliff."""
+        if parsed_args.formatter != TEXT_FORMAT:
             return super().run(parsed_args)
-        self.show(parsed_args)
+        self.print_text(parsed_args)
         return self.exit_status
 
-    def show(self, parsed_args: argparse.Namespace) -> None:
-        """Carry the command out and write for people to self.app.stdout."""
+    def print_text(self, parsed_args: argparse.Namespace) -> None:
+        """Execute the command and write its text to self.app.stdout."""
         raise NotImplementedError
 
 
 class JSONColumn(_Column):
-    """A value that is itself in JSON and YAML, and in tables readable."""
+    """Column whose value stays a value in JSON and YAML, and becomes a text in tables."""
 
     def human_readable(self) -> str:
-        """Called by cliff for tables and the like."""
+        """Return the text for a table; called by cliff."""
         return readable(self._value)
 
 
 def readable(value: Any) -> str:
-    """A text as it is, everything else as JSON on one line."""
+    """Return a text unchanged, and any other value as JSON on one line."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def describe(error: BaseException) -> str:
-    """An error as text: its class, as the cell that raised it calls it, and what it says."""
+    """Return the class of the error, as named in the cell that raised it, and its message."""
     name = type(error).__name__.removesuffix("_Remote")
     return f"{name}: {' '.join(str(error).split())}"
 
 
 def add_timeout(parser: argparse.ArgumentParser) -> None:
-    """The option of commands that wait for an answer."""
+    """Add --timeout, for commands that wait for an answer."""
     parser.add_argument(
         "--timeout",
         type=positive_seconds,
@@ -152,7 +161,7 @@ def add_timeout(parser: argparse.ArgumentParser) -> None:
 
 
 def positive_seconds(text: str) -> float:
-    """An argparse type: a number of seconds, more than 0."""
+    """Return a number of seconds greater than 0; an argparse type."""
     seconds = number(text)
     if seconds <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not more than 0 seconds")
@@ -160,14 +169,14 @@ def positive_seconds(text: str) -> float:
 
 
 def positive_count(text: str) -> int:
-    """An argparse type: a whole number, at least 1."""
+    """Return a whole number, at least 1; an argparse type."""
     if not (text.isascii() and text.isdigit() and int(text)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
 def number(text: str) -> float:
-    """An argparse type: a finite number."""
+    """Return a finite number; an argparse type."""
     try:
         value = float(text)
     except ValueError:

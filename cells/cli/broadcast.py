@@ -14,26 +14,26 @@ from cells.cli import arguments, base
 class Broadcast(base.CellCommand, lister.Lister):
     """Call a method of this cell and of all cells below it, or above it.
 
-    Prints a line for each cell. The status is 1 if a cell failed or kept silent;
-    the answers of the others are printed all the same.
+    The output has one line for each cell. If a cell fails or does not answer, the exit status is 1;
+    the answers of the other cells are still printed.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """METHOD, its arguments, and where to."""
+        """Add METHOD, its arguments, --direction and --no-answer."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         arguments.add_arguments(parser)
         parser.add_argument(
             "--direction",
             choices=("down", "up"),
             default="down",
-            help="to the leaves of the tree (default), or its root",
+            help="toward the leaves of the tree (default), or toward its root",
         )
-        parser.add_argument("--no-answer", action="store_true", help="do not wait for answers, and print nothing")
+        parser.add_argument("--no-answer", action="store_true", help="cast: do not wait for answers, print nothing")
         base.add_timeout(parser)
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        """Cast, or call and print."""
+        """Cast if --no-answer is given; otherwise call and print the answers."""
         if not parsed_args.no_answer:
             return super().run(parsed_args)
         with self.manager() as manager:
@@ -46,7 +46,7 @@ class Broadcast(base.CellCommand, lister.Lister):
         return self.exit_status
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        """Called by cliff."""
+        """Return a row for each cell; called by cliff."""
         with self.manager() as manager:
             answers = manager.broadcast_call(
                 context.get_admin_context(),

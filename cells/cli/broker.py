@@ -1,9 +1,8 @@
-"""Whether this cell's own broker lets a command in, and whether a manager consumes there.
+"""Check of this cell's own broker before a command uses it: the login works, and a manager consumes there.
 
-oslo.messaging tries for ever to connect for the answer of a call, whatever
-timeout the call has, and a wrong password is no end of it either; a question to a
-queue that nobody reads is waited for to the end.  That is what a service wants;
-an operator wants to read what is wrong.
+oslo.messaging retries the connection for the reply queue of a call forever, whatever the timeout of
+the call, even if the password is wrong; and a call to a queue without a consumer waits for its whole timeout.
+That suits a service.  An operator needs an error at once.
 """
 
 from __future__ import annotations
@@ -15,32 +14,32 @@ from cells import exceptions
 from cells.transport import url as transport_url
 
 TIMEOUT_SECONDS = 3
-#: how often a manager is looked for in that time: it may just be started, or connect anew
-_LOOK_SECONDS = 0.2
-#: the transports that are RabbitMQ, as oslo.messaging names them
+#: Within the timeout the check looks for a manager repeatedly: the manager may start or reconnect.
+_POLL_SECONDS = 0.2
+#: names of the RabbitMQ transports in oslo.messaging
 _RABBITMQ = frozenset({"rabbit", "kombu"})
 
 
 def check(url: str, topic: str, *, is_encrypted: bool) -> None:
     """Log in to one of the hosts of ``url``, look for a manager, and log out.  Does nothing for other transports.
 
-    :param topic: [cells] topic, which is the name of the queue that all managers of the cell read
-    :param is_encrypted: TLS is on, with settings that only oslo.messaging knows: do not log in, just connect
-    :raises cells.exceptions.ManagerTimeout: no host lets us in, or no manager consumes there
-    :raises cells.exceptions.ConfigurationError: ``url`` is none
+    :param topic: [cells] topic, which is the name of the queue of all managers of the cell
+    :param is_encrypted: TLS is on, with settings that only oslo.messaging reads: connect without a login
+    :raises cells.exceptions.ManagerTimeout: the login fails on every host, or no manager consumes there
+    :raises cells.exceptions.ConfigurationError: ``url`` is not a transport URL
     """
     parsed = _parse(url)
     if parsed.transport not in _RABBITMQ:
         return
     reasons = []
     for host in parsed.hosts or (transport_url.BrokerHost("localhost"),):
-        reason = _refusal(host, parsed.virtual_host or "/", topic, is_encrypted=is_encrypted)
+        reason = _check_host(host, parsed.virtual_host or "/", topic, is_encrypted=is_encrypted)
         if reason is None:
             return
         reasons.append(f"{host.hostname}: {reason}")
     raise exceptions.ManagerTimeout(
         f"The broker of this cell, {transport_url.mask(url)}, cannot be used: {'; '.join(reasons)}. "
-        "See whether it runs and whether [DEFAULT] transport_url is right.",
+        "Check that the broker runs and that [DEFAULT] transport_url is right.",
         timeout_seconds=float(TIMEOUT_SECONDS),
     )
 
@@ -55,8 +54,11 @@ def _parse(url: str) -> transport_url.TransportURL:
         raise exceptions.ConfigurationError(f"[DEFAULT] transport_url cannot be used: {error.message}") from None
 
 
-def _refusal(host: transport_url.BrokerHost, virtual_host: str, topic: str, *, is_encrypted: bool) -> str | None:
-    """What the broker has against us, None if nothing."""
+def _check_host(host: transport_url.BrokerHost, virtual_host: str, topic: str, *, is_encrypted: bool) -> str | None:
+    """Return the reason why the broker refuses the login, None if it accepts.
+
+    :raises cells.exceptions.ManagerTimeout: the broker accepts, and no manager consumes there
+    """
     import socket  # noqa: PLC0415
 
     import amqp  # type: ignore[import-untyped]  # noqa: PLC0415
@@ -79,7 +81,7 @@ def _refusal(host: transport_url.BrokerHost, virtual_host: str, topic: str, *, i
             return None
     except (OSError, amqp.AMQPError) as error:
         text = " ".join(str(getattr(error, "message", None) or error).split()).rstrip(".") or type(error).__name__
-        return "the virtual host does not exist or is not open to this user" if "vhost" in text else text
+        return "the virtual host does not exist, or this user has no access to it" if "vhost" in text else text
 
 
 def _find_manager(connection: Any, topic: str) -> None:
@@ -87,11 +89,11 @@ def _find_manager(connection: Any, topic: str) -> None:
     while not _has_consumers(connection, topic):
         if time.monotonic() > deadline:
             raise exceptions.ManagerTimeout(
-                f"No manager of this cell is there: nobody consumes from {topic!r} on its broker. Start cells-manager, "
-                "or name the configuration file that it was started with.",
+                f"No manager of this cell runs: the queue {topic!r} has no consumer. Start cells-manager, "
+                "or give the configuration file of the running manager.",
                 timeout_seconds=float(TIMEOUT_SECONDS),
             )
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
 
 
 def _has_consumers(connection: Any, topic: str) -> bool:
@@ -100,7 +102,7 @@ def _has_consumers(connection: Any, topic: str) -> bool:
     channel = connection.channel()
     try:
         is_consumed = bool(channel.queue_declare(queue=topic, passive=True).consumer_count)
-    except amqp.NotFound:  # which closes the channel
+    except amqp.NotFound:  # RabbitMQ has closed the channel
         return False
     channel.close()
     return is_consumed

@@ -1,4 +1,4 @@
-"""``cells call`` and ``cells cast``: run a method of another cell, with and without an answer."""
+"""``cells call`` and ``cells cast``: run an endpoint method of another cell, with or without an answer."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from cells.cli import arguments, base, value
 
 
 class Call(value.ValueCommand):
-    """Call a method of another cell and print what it returns.
+    """Call a method of another cell and print its result.
 
     "-f json" and "-f yaml" print the value itself; a table has a line for each
     key of an object or item of a list.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """CELL, METHOD and its arguments."""
+        """Add CELL, METHOD, its arguments and --timeout."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         arguments.add_cell(parser)
         arguments.add_arguments(parser)
@@ -36,22 +36,22 @@ class Call(value.ValueCommand):
 
 
 class Cast(base.CellCommand):
-    """Run a method of another cell without waiting for it.
+    """Run a method of another cell without waiting for an answer.
 
-    The status is 0 if the manager of this cell knows a way to that cell.
+    The exit status is 0 if the manager of this cell knows a route to that cell.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """CELL, METHOD and its arguments."""
+        """Add CELL, METHOD and its arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         arguments.add_cell(parser)
         arguments.add_arguments(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Called by cliff."""
+        """Locate the cell, then cast; called by cliff."""
         ctxt = context.get_admin_context()
         with self.manager() as manager:
-            # A cast alone would be silent if nobody is there to take it.
+            # A cast reports no error if the cell is unknown or no manager runs.
             manager.locate(ctxt, parsed_args.cell)
             manager.cast(ctxt, parsed_args.cell, parsed_args.method, parsed_args.arguments)

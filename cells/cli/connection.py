@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def to_manager(conf: cfg.ConfigOpts) -> Iterator[CellsAPI]:
-    """A client of the manager, whose connections are closed after the block.  Raises as :func:`to_service`."""
-    from cells import rpcapi  # noqa: PLC0415  # as below
+    """Open a client of the manager for the block.  Raises the errors of :func:`to_service`."""
+    from cells import rpcapi  # noqa: PLC0415  # it imports oslo.messaging, which is slow
 
     with _open(conf) as transport:
         yield rpcapi.CellsAPI(
@@ -36,34 +36,30 @@ def to_manager(conf: cfg.ConfigOpts) -> Iterator[CellsAPI]:
 
 @contextlib.contextmanager
 def to_service(conf: cfg.ConfigOpts, **target: str | None) -> Iterator[RPCClient]:
-    """A client of a service, which reaches other cells through the manager; closed after the block.
+    """Open a client of a service for the block; it reaches other cells through the manager.
 
-    :param target: of oslo.messaging
-    :raises cells.exceptions.ConfigurationError: ``transport_url`` cannot be used
+    :param target: keywords of an oslo.messaging Target
+    :raises cells.exceptions.ConfigurationError: ``transport_url`` is wrong
     :raises cells.exceptions.ManagerTimeout: the broker or the manager does not answer
     """
-    import oslo_messaging  # noqa: PLC0415  # as below
+    import oslo_messaging  # noqa: PLC0415  # it is slow to import
 
     from cells import rpc  # noqa: PLC0415
 
     with _open(conf) as transport:
         yield rpc.get_rpc_client(
-            # Somebody at a terminal wants to read what is wrong, not to wait until it is better.
             transport,
             oslo_messaging.Target(**target),
             timeout=float(conf.cells.call_timeout),
+            # An operator at a terminal needs the error at once, not a retry.
             retry=0,
         )
 
 
 @contextlib.contextmanager
 def _open(conf: cfg.ConfigOpts) -> Iterator[Any]:
-    """A transport to the broker of this cell.
-
-    :raises cells.exceptions.ConfigurationError: ``transport_url`` cannot be used
-    :raises cells.exceptions.ManagerTimeout: the broker or the manager does not answer
-    """
-    # These take longer to load than all else that a command does.
+    """Open a transport to the broker of this cell.  Raises the errors of :func:`to_service`."""
+    # These imports take longer than everything else in a command.
     import oslo_messaging  # noqa: PLC0415
     from kombu import exceptions as kombu_errors  # noqa: PLC0415
 
@@ -71,7 +67,7 @@ def _open(conf: cfg.ConfigOpts) -> Iterator[Any]:
 
     register_options(conf)
     modules = tuple(conf.cells.allowed_rpc_exception_modules)
-    transport = open_transport(conf, _impatient(conf.transport_url), exception_modules=modules)
+    transport = open_transport(conf, _with_short_timeout(conf.transport_url), exception_modules=modules)
     try:
         broker.check(conf.transport_url, conf.cells.topic, is_encrypted=_is_encrypted(conf))
         yield transport
@@ -79,10 +75,10 @@ def _open(conf: cfg.ConfigOpts) -> Iterator[Any]:
         raise
     except (oslo_messaging.MessageDeliveryFailure, kombu_errors.OperationalError) as error:
         if transport_url.is_brokerless(conf.transport_url):
-            # Nothing is between a command and its manager.
+            # The command connects to the manager directly, so the manager does not run.
             raise exceptions.ManagerTimeout(
-                f"No manager of this cell is there: {str(error).rstrip('.')}. Start cells-manager, or name the "
-                "configuration file that it was started with."
+                f"No manager of this cell runs: {str(error).rstrip('.')}. Start cells-manager, or give the "
+                "configuration file of the running manager."
             ) from error
         raise exceptions.ManagerTimeout(
             f"The broker of this cell, {transport_url.mask(conf.transport_url)}, cannot be reached: {error}"
@@ -91,10 +87,10 @@ def _open(conf: cfg.ConfigOpts) -> Iterator[Any]:
         transport.cleanup()
 
 
-def _impatient(url: str) -> str | None:
-    """``url`` for somebody at a terminal; None: as it is.
+def _with_short_timeout(url: str) -> str | None:
+    """Return a brokerless ``url`` with a short delivery timeout; None: use ``url`` unchanged.
 
-    A service waits for a manager that is being started; an operator wants to read that there is none.
+    A service waits for a manager that starts; an operator needs to read that no manager runs.
     """
     if not transport_url.is_brokerless(url) or "delivery_timeout=" in url:
         return None

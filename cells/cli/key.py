@@ -1,7 +1,7 @@
-"""``cells key``: who may connect to this cell's sockets, where it works without a broker.
+"""``cells key``: the keys of this cell and of its peers, for the brokerless transport.
 
-The commands use the files in ``[oslo_messaging_zmq] keys_dir`` and ask nobody;
-running services see a change of the registered keys at the next connection.
+The commands use only the files in ``[oslo_messaging_zmq] keys_dir``.  Running services
+apply a change of the registered keys at the next connection.
 """
 
 from __future__ import annotations
@@ -29,79 +29,75 @@ _IN_CERTIFICATE = re.compile(r'^\s*public-key\s*=\s*"([^"\s]+)"\s*$', re.MULTILI
 
 
 class _KeyCommand(base.CellCommand):
-    """Base of the commands here."""
+    """Base of the key commands."""
 
     def store(self) -> KeyStore:
-        """The keys of this cell."""
-        from cells.brokerless.keys import KeyStore  # noqa: PLC0415  # pyzmq takes long to load
+        """Return the keys of this cell."""
+        from cells.brokerless.keys import KeyStore  # noqa: PLC0415  # pyzmq is slow to import
 
         return KeyStore(self.conf.oslo_messaging_zmq.keys_dir)
 
-    def say(self, text: str) -> None:
-        """Write a line for people."""
-        self.app.stdout.write(f"{text}\n")
-
 
 class Create(_KeyCommand):
-    """Make the key pair of this cell. All services of the cell, on all its machines, use the same one.
+    """Create the key pair of this cell. All services of the cell, on all its machines, use the same key pair.
 
-    Run it as the user that runs the services, since nobody else may read the
-    secret key; and copy the directory to the cell's other machines, if it has any.
+    Run the command as the user that runs the services, because only that user may read the
+    secret key. Copy the directory to the other machines of the cell.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """--force."""
+        """Add --force."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "--force",
             action="store_true",
-            help="replace the key pair: restart the services of this cell then, and register the new key in the others",
+            help="replace the key pair; then restart this cell's services and register the new key in other cells",
         )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Called by cliff."""
+        """Create the keys and print the command for other cells; called by cliff."""
         store = self.store()
         key = store.create(force=parsed_args.force).decode()
         name = self.conf.cells.name
         self.say(f"The public key of this cell is {key}")
-        self.say(f"The key pair is in {store.directory}. In each cell that exchanges messages with this one, run:")
+        self.say(f"The key pair is in {store.directory}. In each cell that exchanges messages with this cell, run:")
         self.say(f"cells key add {shlex.quote(name) if name else 'NAME'} '{key}'")
 
 
 class Show(_KeyCommand, show.ShowOne):
-    """Show the public key of this cell, which is no secret. With -f value it is the key alone."""
+    """Show the public key of this cell, which is not secret. -f value prints only the key."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> base.Record:  # noqa: ARG002  # cliff's signature
-        """Called by cliff."""
+        """Return the key; called by cliff."""
         return ("public_key",), (self.store().own_public().decode(),)
 
 
 class Add(_KeyCommand):
-    """Register the public key of another cell: from now on it may connect, and be connected to as peer=NAME.
+    """Register the public key of another cell: that cell may connect, and its transport URL may have peer=NAME.
 
-    A key that was registered under that name before is replaced.
+    The key replaces an earlier key of the same name.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """NAME and KEY."""
+        """Add NAME and KEY."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("name", metavar="NAME", help="name of that cell")
+        parser.add_argument("name", metavar="NAME", help="name of the other cell")
         parser.add_argument(
             "key",
             metavar="KEY",
-            help=f"the {KEY_LENGTH} characters that 'cells key show -f value' prints there, in single quotes because "
-            f"of the shell ('--' before NAME if they begin with a '-'); '{FROM_STDIN}' reads the key from stdin, "
-            f"'{FROM_FILE}FILE' from a file, which may be that cell's own.key",
+            help=f"the {KEY_LENGTH} characters that 'cells key show -f value' prints in the other cell, in single "
+            f"quotes for the shell (put '--' before NAME if the key begins with '-'); '{FROM_STDIN}' reads the key "
+            f"from stdin, '{FROM_FILE}FILE' from a file, for example own.key of the other cell",
         )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Called by cliff."""
+        """Register the key; called by cliff."""
         store, name, key = self.store(), parsed_args.name, _key(parsed_args.key)
         self._check_is_another_cell(store, key)
         if store.add(name, key):
-            self.say(f"Replaced the key of {name}. Connections that were made with the old one last until they end.")
+            self.say(f"Replaced the key of {name}. Existing connections keep the old key until they close.")
         else:
             self.say(f"Registered the key of {name}.")
 
@@ -112,7 +108,7 @@ class Add(_KeyCommand):
             return
         if key == own:
             raise exceptions.InvalidNeighbor(
-                "This is the key of this cell itself, which need not be registered: take what 'cells key show' prints "
+                "This is the key of this cell, which needs no registration: use the key that 'cells key show' prints "
                 "in the other cell."
             )
 
@@ -121,7 +117,7 @@ class List(_KeyCommand, lister.Lister):
     """List the cells whose public key is registered."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], list[Sequence[Any]]]:  # noqa: ARG002
-        """Called by cliff."""
+        """Return a row for each key; called by cliff."""
         store = self.store()
         rows: list[Sequence[Any]] = []
         for name in store.names():
@@ -133,16 +129,16 @@ class List(_KeyCommand, lister.Lister):
 
 
 class Delete(_KeyCommand):
-    """Forget the public keys of cells. Connections that they have last until they end; new ones are refused."""
+    """Delete the public keys of cells. New connections of these cells are refused; open connections stay."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """NAMES."""
+        """Add NAME."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("names", metavar="NAME", nargs="+", help="name under which a key was registered")
+        parser.add_argument("names", metavar="NAME", nargs="+", help="name of a registered key")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Called by cliff."""
+        """Delete the keys; called by cliff."""
         store = self.store()
         for name in parsed_args.names:
             try:
@@ -152,11 +148,11 @@ class Delete(_KeyCommand):
 
 
 def _key(word: str) -> str:
-    """The key that a word of the command line is, or says where to find."""
+    """Return the key that ``word`` is, or that is in the file or stream that ``word`` names."""
     file = word.removeprefix(FROM_FILE)
     if word == FROM_STDIN:
         text = sys.stdin.read(_MAX_TEXT_LENGTH)
-    # A key may begin with that character too.
+    # A key may begin with FROM_FILE too.
     elif file != word and (len(word) != KEY_LENGTH or Path(file).is_file()):
         text = _read_file(file)
     else:
@@ -170,5 +166,5 @@ def _read_file(path: str) -> str:
         with open(path, encoding="utf-8") as file:
             return file.read(_MAX_TEXT_LENGTH)
     except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or "it is no text"
+        reason = (error.strerror if isinstance(error, OSError) else None) or "it is not a text file"
         raise exceptions.InvalidNeighbor(f"The key cannot be read from {path}: {reason}.") from error

@@ -1,7 +1,7 @@
-"""``cells neighbor``: the registry of neighbors, in this cell's own database, and how they are.
+"""``cells neighbor``: the neighbors in this cell's database, and their state.
 
-Only ``status`` asks the manager.  The others use the database; the manager sees
-a change at its next look into it, or at once after SIGHUP.
+Only ``status`` asks the manager.  The other commands use the database; the manager reads
+a change within [cells] db_check_interval seconds, or at once after SIGHUP.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ LOG = logging.getLogger(__name__)
 
 
 class _NeighborCommand(base.CellCommand):
-    """Base of the commands here."""
+    """Base of the commands that use the database."""
 
     def warn_if_unread(self) -> None:
-        """Say so if the manager takes its neighbors from elsewhere."""
+        """Log a warning if the manager reads its neighbors from a file."""
         if self.conf.cells.cells_config:
             LOG.warning(
                 "[cells] cells_config is set: the manager reads its neighbors from %s, not from the database",
@@ -37,21 +37,21 @@ class _NeighborCommand(base.CellCommand):
 
 
 class Create(_NeighborCommand, show.ShowOne):
-    """Register a neighbor: a cell that this cell exchanges messages with directly.
+    """Register a neighbor: a cell with which this cell exchanges messages directly.
 
-    The transport URL is that of the NEIGHBOR's broker. Register this cell in
+    The transport URL is the URL of the NEIGHBOR's broker. Register this cell in
     the neighbor's database too, as its child or parent.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """NAME, --type and the columns."""
+        """Add NAME, --type and the columns."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("name", metavar="NAME", help="[cells] name of that cell")
+        parser.add_argument("name", metavar="NAME", help="[cells] name of the neighbor")
         neighbor_arguments.add_columns(parser, is_type_required=True)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> base.Record:
-        """Called by cliff."""
+        """Register the neighbor and return its row; called by cliff."""
         columns = neighbor_arguments.columns(parsed_args)
         parts = neighbor_arguments.parts(parsed_args)
         if parts or "transport_url" not in columns:
@@ -67,7 +67,7 @@ class Create(_NeighborCommand, show.ShowOne):
     def _check_is_another_cell(self, name: str) -> None:
         own_name = self.conf.cells.name
         if own_name is None:
-            raise exceptions.ConfigurationError("[cells] name is not set: give this cell its name first.")
+            raise exceptions.ConfigurationError("[cells] name is not set: set the name of this cell first.")
         if name == path.check_name(own_name):
             raise exceptions.InvalidNeighbor(
                 f"{name} is the name of this cell: a cell cannot be its own neighbor.", cell=name
@@ -75,21 +75,21 @@ class Create(_NeighborCommand, show.ShowOne):
 
 
 class Set(_NeighborCommand, show.ShowOne):
-    """Change what is registered of a neighbor; what is not named stays as it is."""
+    """Change columns of a neighbor; columns that are not given stay unchanged."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """NAME and the columns."""
+        """Add NAME and the columns."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="NAME", help="name of the neighbor")
         neighbor_arguments.add_columns(parser, is_type_required=False)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> base.Record:
-        """Called by cliff."""
+        """Change the row and return it; called by cliff."""
         changes = neighbor_arguments.columns(parsed_args)
         parts = neighbor_arguments.parts(parsed_args)
         if not changes and not parts:
-            raise exceptions.InvalidNeighbor(f"Nothing to change is named for neighbor {parsed_args.name}.")
+            raise exceptions.InvalidNeighbor(f"No change is given for neighbor {parsed_args.name}: add an option.")
         with self.database() as database:
             if parts:
                 current = transport_url.parse(database.get(parsed_args.name).transport_url)
@@ -101,48 +101,48 @@ class Set(_NeighborCommand, show.ShowOne):
 
 
 class Show(_NeighborCommand, show.ShowOne):
-    """Show what is registered of a neighbor."""
+    """Show the registered columns of a neighbor."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """NAME."""
+        """Add NAME and --show-secrets."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="NAME", help="name of the neighbor")
         neighbor_arguments.add_show_secrets(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> base.Record:
-        """Called by cliff."""
+        """Return the row; called by cliff."""
         with self.database() as database:
             return _record(database.get(parsed_args.name), parsed_args)
 
 
 class List(_NeighborCommand, lister.Lister):
-    """List the neighbors that are registered."""
+    """List the registered neighbors."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Whether secrets are shown."""
+        """Add --show-secrets."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         neighbor_arguments.add_show_secrets(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], list[Sequence[Any]]]:
-        """Called by cliff."""
+        """Return all rows; called by cliff."""
         with self.database() as database:
             neighbors = database.neighbors()
         return _HEADERS, [_record(row, parsed_args)[1] for row in neighbors]
 
 
 class Delete(_NeighborCommand):
-    """Forget neighbors. The manager closes its connections to them at its next look."""
+    """Delete neighbors. The manager closes its connections to them within [cells] db_check_interval seconds."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """NAMES."""
+        """Add NAME."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("names", metavar="NAME", nargs="+", help="name of a neighbor")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Called by cliff."""
+        """Delete the rows; called by cliff."""
         with self.database() as database:
             for name in parsed_args.names:
                 try:
@@ -153,15 +153,15 @@ class Delete(_NeighborCommand):
 
 
 class Status(base.CellCommand, lister.Lister):
-    """Show how the neighbors look from the manager of this cell.
+    """Show the state of the neighbors, as seen by the manager of this cell.
 
-    The state is "up", "mute" (not heard from for [cells] mute_child_interval), "unreachable"
-    (its broker did not take the last message) or "unknown" (not heard from yet). "version" is the
-    highest version of the inter-cell API that it reads, "spoken" the one in which it is sent messages.
+    The state is "up", "mute" (no message for [cells] mute_child_interval seconds), "unreachable"
+    (its broker did not take the last message) or "unknown" (no message yet). "version" is the
+    highest version of the inter-cell API that the neighbor reads, "spoken" the version that this cell sends.
     """
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], list[Sequence[Any]]]:  # noqa: ARG002
-        """Called by cliff."""
+        """Return a row for each neighbor; called by cliff."""
         with self.manager() as manager:
             neighbors = manager.neighbors(context.get_admin_context())
         return _STATUS_HEADERS, [
@@ -186,7 +186,7 @@ def _check_transport(database: Database, name: str, changes: Mapping[str, Any]) 
         try:
             row = database.get(name)
         except exceptions.InvalidNeighbor:
-            return  # the change may mend that row; if it does not, it is refused
+            return  # The row is invalid. The database refuses the change unless it makes the row valid.
         driver, url = driver or row.driver, url or row.transport_url
     neighbor_arguments.check_transport(driver, url)
 

@@ -1,4 +1,4 @@
-"""The columns of a neighbor as options of a command, for ``cells neighbor create`` and ``set``."""
+"""Command line options for the columns of a neighbor: ``cells neighbor create`` and ``set``."""
 
 from __future__ import annotations
 
@@ -12,48 +12,62 @@ from cells import exceptions, versions
 from cells.cli import base
 from cells.transport import url as transport_url
 
-#: an option's value that says "ask me, or read it from stdin": it stays out of the shell's history
+#: value of an option that prompts for the secret or reads it from stdin, so that the shell's history does not have it
 FROM_STDIN = "-"
-#: the version cap that takes the cap away
+#: value of --version-cap that removes the cap
 NO_CAP = "none"
 
 
 def add_columns(parser: argparse.ArgumentParser, *, is_type_required: bool) -> None:
-    """The options; what is not given stays out of :func:`columns` and :func:`parts`."""
+    """Add the options; :func:`columns` and :func:`parts` return only the options that the operator gives."""
     parser.add_argument(
         "--type",
         choices=("parent", "child"),
         required=is_type_required,
-        help="where that cell is in the tree, seen from this one",
+        help="position of the neighbor in the tree: parent or child of this cell",
     )
-    parser.add_argument("--driver", help="driver that sends to it, an entry point of cells.drivers (default: rpc)")
-    parser.add_argument("--api-url", metavar="URL", help="address of that cell's public API, for others to look up")
-    parser.add_argument("--weight-offset", type=base.number, metavar="NUMBER", help="for schedulers (default: 0)")
-    parser.add_argument("--weight-scale", type=base.number, metavar="NUMBER", help="for schedulers (default: 1)")
+    parser.add_argument(
+        "--driver", help="driver that sends to the neighbor, an entry point of cells.drivers (default: rpc)"
+    )
+    parser.add_argument(
+        "--api-url", metavar="URL", help="URL of the neighbor's public API, which services can read from the row"
+    )
+    parser.add_argument(
+        "--weight-offset",
+        type=base.number,
+        metavar="NUMBER",
+        help="addend to its weight when a cell is picked (default: 0)",
+    )
+    parser.add_argument(
+        "--weight-scale",
+        type=base.number,
+        metavar="NUMBER",
+        help="factor of its free capacity in that weight (default: 1)",
+    )
     parser.add_argument(
         "--version-cap",
         metavar="VERSION",
-        help="highest version of the inter-cell API to speak with it: a version, the name of a release, "
-        f"{versions.AUTO} (what that cell says it reads), or '{NO_CAP}' to take the cap away; "
-        "[upgrade_levels] intercell holds for every neighbor, and the lower of the two counts (default: none)",
+        help="highest version of the inter-cell API to send to the neighbor: a version, the name of a release, "
+        f"{versions.AUTO} (the version that the neighbor announces), or '{NO_CAP}' to remove the cap; "
+        "[upgrade_levels] intercell caps every neighbor, and the lower of the two caps counts (default: none)",
     )
     add_show_secrets(parser)
-    broker = parser.add_argument_group("broker", "That cell's broker: a URL, or its parts.")
+    broker = parser.add_argument_group("broker", "Broker of the neighbor: a URL, or its parts.")
     broker.add_argument(
         "--transport-url",
         metavar="URL",
-        help=f"{transport_url.NOTATION}, special characters of a password as %%nn; "
+        help=f"{transport_url.NOTATION}, with special characters of a password as %%nn; "
         f"without a broker: {transport_url.ZMQ_NOTATION}; "
-        f"'{FROM_STDIN}' asks for it, or reads it from stdin",
+        f"'{FROM_STDIN}' prompts for the URL, or reads it from stdin",
     )
     broker.add_argument("--username", help="user name, for every host")
     broker.add_argument(
         "--password",
-        help="password for every host, as it is; "
-        f"'{FROM_STDIN}' asks for it, or reads it from stdin, so that it is not in the shell's history",
+        help="password for every host, without escapes; "
+        f"'{FROM_STDIN}' prompts for it, or reads it from stdin, and keeps it out of the shell's history",
     )
-    broker.add_argument("--hostname", metavar="HOST", help="name or address (IPv6 too) of the only host")
-    broker.add_argument("--port", type=int, help="port of the only host (default: that of the transport)")
+    broker.add_argument("--hostname", metavar="HOST", help="name or address (also IPv6) of the only host")
+    broker.add_argument("--port", type=int, help="port of the only host (default: port of the transport)")
     broker.add_argument("--virtual-host", metavar="NAME", help="virtual host of the broker")
     broker.add_argument(
         "--broker-hosts", metavar="HOST:PORT,...", help="several hosts of one broker: h1:5672,h2:5672,[::1]:5672"
@@ -61,14 +75,14 @@ def add_columns(parser: argparse.ArgumentParser, *, is_type_required: bool) -> N
 
 
 def add_show_secrets(parser: argparse.ArgumentParser) -> None:
-    """The option of every command that shows a transport URL."""
-    parser.add_argument("--show-secrets", action="store_true", help="show passwords, which are masked otherwise")
+    """Add --show-secrets, for every command that shows a transport URL."""
+    parser.add_argument("--show-secrets", action="store_true", help="show passwords (default: masked)")
 
 
 def columns(parsed_args: argparse.Namespace) -> dict[str, Any]:
-    """The columns that were named, without what :func:`parts` holds.
+    """Return the given columns, without the parts of the transport URL.
 
-    :raises cells.exceptions.InvalidNeighbor: the driver or the version cap is not known, or no URL came from stdin
+    :raises cells.exceptions.InvalidNeighbor: the driver or the version cap is unknown, or stdin has no URL
     """
     named = {
         "is_parent": parsed_args.type and parsed_args.type == "parent",
@@ -87,9 +101,9 @@ def columns(parsed_args: argparse.Namespace) -> dict[str, Any]:
 
 
 def parts(parsed_args: argparse.Namespace) -> transport_url.Parts:
-    """The parts of the transport URL that were named.
+    """Return the given parts of the transport URL.
 
-    :raises cells.exceptions.InvalidNeighbor: the whole URL was named too, or no password came from stdin
+    :raises cells.exceptions.InvalidNeighbor: the whole URL is given too, or stdin has no password
     """
     named = transport_url.Parts(
         username=parsed_args.username,
@@ -100,14 +114,14 @@ def parts(parsed_args: argparse.Namespace) -> transport_url.Parts:
         broker_hosts=parsed_args.broker_hosts,
     )
     if named and parsed_args.transport_url is not None:
-        raise exceptions.InvalidNeighbor("Name the broker by --transport-url or by its parts, not by both.")
+        raise exceptions.InvalidNeighbor("Give the broker as --transport-url or by its parts, not both.")
     return named
 
 
 def check_transport(driver: str, url: str) -> None:
-    """See that oslo.messaging has what the scheme of ``url`` names, if that is what ``driver`` sends with.
+    """Check, for the driver "rpc", that oslo.messaging has a transport of the scheme of ``url``.
 
-    :raises cells.exceptions.InvalidNeighbor: it has not, or ``url`` is none
+    :raises cells.exceptions.InvalidNeighbor: it has no such transport, or ``url`` is not a transport URL
     """
     if driver != "rpc":
         return
@@ -115,36 +129,36 @@ def check_transport(driver: str, url: str) -> None:
     known = sorted({entry.name for entry in metadata.entry_points(group="oslo.messaging.drivers")})
     if scheme not in known:
         raise exceptions.InvalidNeighbor(
-            f"There is no transport {scheme!r:.40}; those installed are: {', '.join(known)}."
+            f"There is no transport {scheme!r:.40}; installed transports: {', '.join(known)}."
         )
 
 
-def _secret(value: str | None, what: str) -> str | None:
+def _secret(value: str | None, label: str) -> str | None:
     if value != FROM_STDIN:
         return value
-    text = getpass.getpass(f"The {what}: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    text = getpass.getpass(f"The {label}: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     if not text:
-        raise exceptions.InvalidNeighbor(f"No {what} came from the standard input.")
+        raise exceptions.InvalidNeighbor(f"The standard input has no {label}.")
     return text
 
 
 def _read_version_cap(text: str) -> str | None:
-    """The cap as it is kept: as it was typed, but for blanks and upper case, so that an alias stays one."""
+    """Return the cap in lower case without blanks; the name of a release stays a name."""
     cap = text.strip().lower()
     if cap == NO_CAP:
         return None
     if not cap:
         raise exceptions.InvalidNeighbor(
-            f"The version cap is empty: give '{versions.AUTO}', or '{NO_CAP}' to take the cap away."
+            f"The version cap is empty: give '{versions.AUTO}', or '{NO_CAP}' to remove the cap."
         )
     try:
         versions.read_cap(cap)
     except exceptions.ConfigurationError as error:
-        raise exceptions.InvalidNeighbor(f"The version cap {error.message} '{NO_CAP}' takes the cap away.") from error
+        raise exceptions.InvalidNeighbor(f"The version cap {error.message} '{NO_CAP}' removes the cap.") from error
     return cap
 
 
 def _check_driver(name: str) -> None:
     known = sorted({entry.name for entry in metadata.entry_points(group="cells.drivers")})
     if name not in known:
-        raise exceptions.InvalidNeighbor(f"There is no driver {name!r}; there are: {', '.join(known)}.")
+        raise exceptions.InvalidNeighbor(f"There is no driver {name!r}; installed drivers: {', '.join(known)}.")

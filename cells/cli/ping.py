@@ -1,4 +1,4 @@
-"""``cells ping``: whether another cell answers, and how fast."""
+"""``cells ping``: measure whether and how fast another cell answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cliff import lister
 
 from cells import context, exceptions
-from cells.cli import base
+from cells.cli import arguments, base
 
 if TYPE_CHECKING:
     from cells.rpcapi import CellsAPI
@@ -23,7 +23,7 @@ _COLUMNS = ("seq", "cell", "host", "version", "time_ms", "error")
 
 @dataclass(frozen=True)
 class _Answer:
-    """One ping: what came back, or why nothing did."""
+    """Result of one ping: the answer, or the error."""
 
     seq: int
     cell: str
@@ -44,49 +44,49 @@ class _Answer:
         return tuple(getattr(self, column) for column in _COLUMNS)
 
 
-class Ping(base.HumanOutput, lister.Lister):
+class Ping(base.TextOutput, lister.Lister):
     """Call the endpoint "ping" of another cell, and measure how long the answer takes.
 
-    The status is 1 if an answer is missing.
+    If an answer is missing, the exit status is 1.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """CELL, how often and how long."""
+        """Add CELL, --count, --interval and --timeout."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        arguments.add_cell(parser)
         parser.add_argument(
-            "cell", metavar="CELL", help="a name, if it is unique, or a path from the top: api!east!az1"
+            "--count", type=base.positive_count, default=1, metavar="N", help="number of pings (default: 1)"
         )
-        parser.add_argument("--count", type=base.positive_count, default=1, metavar="N", help="how often (default: 1)")
         parser.add_argument(
             "--interval",
             type=base.positive_seconds,
             default=1.0,
             metavar="SECONDS",
-            help="time from one ping to the next (default: 1)",
+            help="time between the starts of two pings (default: 1)",
         )
         base.add_timeout(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
-        """Called by cliff; the rows come as the answers do."""
+        """Return an iterator of rows, which pings while cliff reads it."""
         return _COLUMNS, (answer.row for answer in self._pings(parsed_args))
 
-    def show(self, parsed_args: argparse.Namespace) -> None:
-        """One line per answer as it comes, and a summary."""
+    def print_text(self, parsed_args: argparse.Namespace) -> None:
+        """Print each answer when it arrives, then a summary."""
         answers = []
         for answer in self._pings(parsed_args):
             answers.append(answer)
-            print(answer, file=self.app.stdout, flush=True)
+            self.say(str(answer))
         times = [answer.time_ms for answer in answers if answer.error is None]
-        print(f"--- {parsed_args.cell}: {len(answers)} sent, {len(times)} answered", end="", file=self.app.stdout)
+        summary = f"--- {parsed_args.cell}: {len(answers)} sent, {len(times)} answered"
         if times:
             spread = f"{min(times):.1f}/{statistics.median(times):.1f}/{max(times):.1f}"
-            print(f", min/median/max {spread} ms", end="", file=self.app.stdout)
-        print(file=self.app.stdout)
+            summary += f", min/median/max {spread} ms"
+        self.say(summary)
 
     def _pings(self, parsed_args: argparse.Namespace) -> Iterator[_Answer]:
         with self.manager() as manager:
-            # What has to be loaded and connected for a first call is no part of how long an answer takes.
+            # The first call loads modules and opens connections: keep that out of the measured time.
             manager.neighbors(context.get_admin_context())
             for seq in range(1, parsed_args.count + 1):
                 started_at = time.monotonic()
@@ -102,7 +102,7 @@ class Ping(base.HumanOutput, lister.Lister):
         error = None
         try:
             value = manager.call(context.get_admin_context(), parsed_args.cell, "ping", timeout=parsed_args.timeout)
-            # Another release's ping may answer anything.
+            # The ping of another release may return any value.
             answer = value if isinstance(value, dict) else {}
         except exceptions.CellsError as problem:
             error = base.describe(problem)

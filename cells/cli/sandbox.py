@@ -1,6 +1,6 @@
-"""``cells sandbox``: a whole tree of cells on this machine, to try things out.
+"""``cells sandbox``: a whole tree of cells on this machine, for trials and tests.
 
-``cells --sandbox CELL ...``, which talks to one of them, is a global option: see
+The global option ``cells --sandbox CELL ...`` selects a cell of the tree: see
 :mod:`cells.cmd.cells`.
 """
 
@@ -29,55 +29,51 @@ _COLUMNS = ("cell", "path", "state", "pid", "memory_mb", "log")
 
 
 class _SandboxCommand(base.CellCommand):
-    """Base of the commands here."""
+    """Base of the sandbox commands."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Which sandbox."""
+        """Add --directory."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "--directory",
             metavar="DIRECTORY",
-            help=f"where it is (default: ${layout.ENVIRONMENT_VARIABLE} or {layout.DEFAULT_DIRECTORY})",
+            help=f"directory of the sandbox (default: ${layout.ENVIRONMENT_VARIABLE} or {layout.DEFAULT_DIRECTORY})",
         )
         return parser
 
     def sandbox(self, parsed_args: argparse.Namespace) -> Sandbox:
-        """The sandbox that is meant, which need not be there."""
-        from cells.sandbox.sandbox import Sandbox  # noqa: PLC0415  # it loads SQLAlchemy and oslo.messaging
+        """Return the sandbox of the given directory, which may not exist yet."""
+        from cells.sandbox.sandbox import Sandbox  # noqa: PLC0415  # it imports SQLAlchemy and oslo.messaging
 
         return Sandbox(parsed_args.directory)
-
-    def say(self, text: str) -> None:
-        """Write a line for people."""
-        print(text, file=self.app.stdout, flush=True)
 
 
 class Up(_SandboxCommand):
     """Set up a tree of cells on this machine: a cells-manager per cell, with SQLite and without a broker.
 
-    If it is up already, managers that have ended are started again.
+    If the sandbox is up already, the command starts the managers that have ended.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Its shape, and what it talks over."""
+        """Add --tree and --transport."""
         parser = super().get_parser(prog_name)
         parser.add_argument(
             "--tree",
             type=_tree,
             metavar="TREE",
-            help="a name, and in parentheses its children; az[1-50] stands for az1 to az50 "
-            f"(default: the tree that is there, or '{notation.DEFAULT_TREE}')",
+            help="name of the top cell, with its children in parentheses; az[1-50] means az1 to az50 "
+            f"(default: the tree of the existing sandbox, or '{notation.DEFAULT_TREE}')",
         )
         parser.add_argument(
             "--transport",
             metavar="URL",
             help="rabbit://user:password@host:5672/ gives each cell a virtual host on that RabbitMQ, "
-            "which must be on this machine (default: no broker)",
+            "which must run on this machine (default: no broker)",
         )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Called by cliff."""
+        """Set up the sandbox and print example commands; called by cliff."""
         sandbox = self.sandbox(parsed_args)
         with _interrupted_by_signals():
             up = sandbox.up(parsed_args.tree, parsed_args.transport, self.say)
@@ -88,11 +84,10 @@ class Up(_SandboxCommand):
         if not up.started:
             self.say("The sandbox is up already:")
         elif len(up.started) < len(up.tree.names()):
-            self.say(f"The sandbox was up already, without {', '.join(up.started)}; now all of it is:")
+            self.say(f"The sandbox was up without {', '.join(up.started)}; these managers were started again:")
         else:
             self.say("The sandbox is up:")
-        strokes = tree.strokes_for(getattr(self.app.stdout, "encoding", None))
-        for line in tree.draw(up.topology, strokes):
+        for line in tree.draw(up.topology, tree.strokes_for(self.app.stdout)):
             self.say(f"    {line}")
 
     def _explain(self, shape: notation.Tree, sandbox: Sandbox) -> None:
@@ -103,21 +98,21 @@ class Up(_SandboxCommand):
         commands += [f"cells --sandbox {shlex.quote(shape.name)} broadcast ping", "cells sandbox status"]
         if sandbox.directory != layout.find_directory():
             commands.insert(0, f"export {layout.ENVIRONMENT_VARIABLE}={shlex.quote(str(sandbox.directory))}")
-        self.say("Talk to it:")
+        self.say("Use it:")
         for command in commands:
             self.say(f"    {command}")
-        self.say("Take it down:\n    cells sandbox down")
+        self.say("Remove it:\n    cells sandbox down")
 
 
 class Status(_SandboxCommand, lister.Lister):
-    """Show the cells of the sandbox, and which of their managers run."""
+    """Show the cells of the sandbox, and the state of their managers."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        """Called by cliff."""
+        """Return a row for each cell; called by cliff."""
         sandbox = self.sandbox(parsed_args)
         cells = sandbox.status()
         if cells is None:
-            self.app.stderr.write(f"{self.app.NAME}: {_nothing_in(sandbox)}; 'cells sandbox up' sets one up.\n")
+            self.app.stderr.write(f"{self.app.NAME}: {_no_sandbox_in(sandbox)}; create it with 'cells sandbox up'.\n")
         return _COLUMNS, [
             (
                 cell.path.last,
@@ -132,16 +127,16 @@ class Status(_SandboxCommand, lister.Lister):
 
 
 class Down(_SandboxCommand):
-    """End all managers of the sandbox and remove all that belongs to it."""
+    """Stop all managers of the sandbox and remove all its files and virtual hosts."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Called by cliff."""
+        """Remove the sandbox; called by cliff."""
         sandbox = self.sandbox(parsed_args)
-        was_there = sandbox.down()
-        self.say("The sandbox is taken down." if was_there else f"{_nothing_in(sandbox)}.")
+        existed = sandbox.down()
+        self.say("The sandbox is removed." if existed else f"{_no_sandbox_in(sandbox)}.")
 
 
-def _nothing_in(sandbox: Sandbox) -> str:
+def _no_sandbox_in(sandbox: Sandbox) -> str:
     return f"There is no sandbox in {sandbox.directory}"
 
 
@@ -151,7 +146,7 @@ def _depths(shape: notation.Tree) -> Iterator[tuple[str, int]]:
 
 
 def _tree(text: str) -> notation.Tree:
-    """An argparse type."""
+    """Return the parsed tree; an argparse type."""
     try:
         return notation.parse(text)
     except exceptions.SandboxError as error:
@@ -160,12 +155,12 @@ def _tree(text: str) -> notation.Tree:
 
 @contextlib.contextmanager
 def _interrupted_by_signals() -> Iterator[None]:
-    """Have SIGTERM, and the end of the terminal, take back what was begun, as Ctrl-C does."""
+    """Raise SystemExit on SIGTERM and SIGHUP in the block, so that a partial setup is undone as after Ctrl-C."""
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    # Under nohup the end of the terminal stays without effect.
+    # nohup ignores SIGHUP: keep it ignored.
     numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
     previous = {number: signal.signal(number, interrupt) for number in numbers}
     try:

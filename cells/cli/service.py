@@ -1,4 +1,4 @@
-"""``cells service``: call services of other cells, as the library does for other services."""
+"""``cells service``: call services of other cells with the client of :mod:`cells.rpc`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ TARGET = ("topic", "exchange", "namespace", "version", "server")
 
 
 class Call(value.ValueCommand):
-    """Call a method of a service of another cell and print what it returns.
+    """Call a method of a service of another cell and print its result.
 
-    The other cell must allow it with [cells] allowed_services.  "-f json" and "-f yaml"
+    The other cell must allow the method with [cells] allowed_services.  "-f json" and "-f yaml"
     print the value itself.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """CELL, TOPIC, METHOD and its arguments."""
+        """Add CELL, TOPIC, METHOD, its arguments, the target and --timeout."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         _add_service(parser)
         base.add_timeout(parser)
@@ -37,28 +37,30 @@ class Call(value.ValueCommand):
 
 
 class Cast(base.CellCommand):
-    """Cast a method of a service of another cell, or of all its servers there.
+    """Cast a method to a server of a service in another cell, or to all its servers.
 
-    The status is 0 if the next cell on the way has it; of what comes after that nobody
-    hears but the logs of the managers.
+    The exit status is 0 if the next cell on the route has the cast. Later failures appear only
+    in the logs of the managers.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """CELL, TOPIC, METHOD and its arguments."""
+        """Add CELL, TOPIC, METHOD, its arguments, the target and --fanout."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         _add_service(parser)
-        parser.add_argument("--fanout", action="store_true", help="to all servers of the topic, not to one of them")
+        parser.add_argument(
+            "--fanout", action="store_true", help="cast to all servers of the topic (default: one server)"
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Called by cliff."""
+        """Cast; called by cliff."""
         with self.service(**_target(parsed_args)) as client:
             prepared = client.prepare(cell=parsed_args.cell, fanout=parsed_args.fanout)
             prepared.cast(context.get_admin_context().to_dict(), parsed_args.method, **parsed_args.arguments)
 
 
 def _call(prepared: CallContext, parsed_args: argparse.Namespace) -> Any:
-    from cells import rpc  # noqa: PLC0415  # it takes longer to load than all else that a command does
+    from cells import rpc  # noqa: PLC0415  # it imports oslo.messaging, which is slow
 
     try:
         return prepared.call(context.get_admin_context().to_dict(), parsed_args.method, **parsed_args.arguments)
@@ -66,19 +68,21 @@ def _call(prepared: CallContext, parsed_args: argparse.Namespace) -> Any:
         raise exceptions.RemoteError(error.message) from error
     except exceptions.CellsError:
         raise
-    except Exception as error:  # whatever the service has raised; after the first line comes its traceback
+    except Exception as error:  # any class that the service raised; its traceback follows the first line
         text = str(error).partition("\n")[0]
         raise exceptions.RemoteError(f"{type(error).__name__}: {text}") from error
 
 
 def _add_service(parser: argparse.ArgumentParser) -> None:
     arguments.add_cell(parser)
-    parser.add_argument("topic", metavar="TOPIC", help="the topic of the service")
+    parser.add_argument("topic", metavar="TOPIC", help="topic of the service")
     arguments.add_arguments(parser, "name of a method of that service")
-    parser.add_argument("--exchange", help="the service's control_exchange, if it is not that of this cell's manager")
-    parser.add_argument("--namespace", help="the namespace of the method")
-    parser.add_argument("--version", help="the version that the server has to support")
-    parser.add_argument("--server", help="the one server that is meant")
+    parser.add_argument(
+        "--exchange", help="control_exchange of the service (default: control_exchange of this cell's manager)"
+    )
+    parser.add_argument("--namespace", help="namespace of the method")
+    parser.add_argument("--version", help="version that the server must support")
+    parser.add_argument("--server", help="name of the only server to use (default: any server of the topic)")
 
 
 def _target(parsed_args: argparse.Namespace) -> dict[str, str | None]:

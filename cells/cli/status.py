@@ -1,4 +1,4 @@
-"""``cells status``: how the manager of this cell is."""
+"""``cells status``: the state and the counters of a manager of this cell."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from cells.cli import base
 
 
 class Status(base.CellCommand, show.ShowOne):
-    """Show one manager of this cell: where it runs, its version, what waits in it, and its counters."""
+    """Show one manager of this cell: its host, its version, its queue lengths and its counters."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> base.Record:  # noqa: ARG002  # cliff's signature
-        """Called by cliff."""
+        """Return the status of the manager; called by cliff."""
         with self.manager() as manager:
             status = manager.status(context.get_admin_context())
         return tuple(status), tuple(_Counters(value) if isinstance(value, dict) else value for value in status.values())
 
 
 class _Counters(base.JSONColumn):
-    """Counts by name, one on a line where people read it."""
+    """Column of counts by name, with one count per line in a table."""
 
     def human_readable(self) -> str:
-        """Called by cliff for tables and the like."""
+        """Return the text for a table; called by cliff."""
         return "\n".join(f"{name} {base.readable(count)}" for name, count in sorted(self._value.items()))

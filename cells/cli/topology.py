@@ -1,9 +1,8 @@
-"""``cells topology``: the tree of cells as this cell's manager knows it."""
+"""``cells topology``: the tree of cells that the manager of this cell knows."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from cliff import lister
@@ -12,38 +11,34 @@ from cells import context
 from cells.cli import base, tree
 
 
-class Topology(base.HumanOutput, lister.Lister):
-    """Draw the tree of cells; * is this cell, and a state is shown where it is not "up".
+class Topology(base.TextOutput, lister.Lister):
+    """Draw the tree of cells; * marks this cell, and each state other than "up" is shown.
 
-    A child of this cell that is "silent" did not answer now; one that is "mute" has not been heard from for
-    [cells] mute_child_interval either.
+    The state "silent" means that the cell did not answer this command. A child of this cell is "mute" if, in
+    addition, it sent no message for [cells] mute_child_interval seconds.
 
-    "-f json" prints the tree as nested objects, other formats a line for each cell.
+    "-f json" prints the tree as nested objects, other formats print a line for each cell.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """How long to wait."""
+        """Add --timeout."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         base.add_timeout(parser)
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        """Print the tree itself as JSON, and leave other formats to the base class."""
+        """Print nested objects for JSON; the base class prints the other formats."""
         if parsed_args.formatter != "json":
             return super().run(parsed_args)
-        indent = None if parsed_args.noindent else 2
-        json.dump(self._topology(parsed_args), self.app.stdout, indent=indent, ensure_ascii=False)
-        self.app.stdout.write("\n")
-        return self.exit_status
+        return self.write_json(self._topology(parsed_args), parsed_args)
 
-    def show(self, parsed_args: argparse.Namespace) -> None:
-        """Draw it."""
-        strokes = tree.strokes_for(getattr(self.app.stdout, "encoding", None))
-        for line in tree.draw(self._topology(parsed_args), strokes):
-            print(line, file=self.app.stdout)
+    def print_text(self, parsed_args: argparse.Namespace) -> None:
+        """Draw the tree."""
+        for line in tree.draw(self._topology(parsed_args), tree.strokes_for(self.app.stdout)):
+            self.say(line)
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        """Called by cliff for tables, CSV and the like."""
+        """Return a row for each cell, for tables and CSV; called by cliff."""
         cells = tree.walk(self._topology(parsed_args))
         return ("path", "state", "is_self"), [
             (cell.get("path"), cell.get("state"), bool(cell.get("is_self"))) for cell in cells

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 
 class Strokes(NamedTuple):
-    """What a tree is drawn with; all of one width."""
+    """Strings that draw the branches of a tree, all of the same width."""
 
     branch: str
     last_branch: str
@@ -16,38 +16,38 @@ class Strokes(NamedTuple):
 
 
 BOX = Strokes("├── ", "└── ", "│   ", "    ")
-#: for terminals that have no box characters
+#: for terminals without box characters
 ASCII = Strokes("|-- ", "`-- ", "|   ", "    ")
 
 Cell = Mapping[str, Any]
 
 
-def strokes_for(encoding: str | None) -> Strokes:
-    """The nicest strokes that a stream of this encoding can show."""
+def strokes_for(stream: TextIO) -> Strokes:
+    """Return box characters if the encoding of ``stream`` has them, otherwise ASCII."""
     try:
-        "".join(BOX).encode(encoding or "ascii")
+        "".join(BOX).encode(getattr(stream, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return ASCII
     return BOX
 
 
 def draw(root: Cell, strokes: Strokes = BOX) -> Iterator[str]:
-    """The lines, ``*`` behind the cell that was asked, and the state where it is not "up"."""
+    """Yield the lines, with ``*`` after the cell of the manager, and each state other than "up"."""
     yield _label(root)
     yield from _draw_children(root, "", strokes)
 
 
 def walk(root: Cell) -> Iterator[Cell]:
-    """Every cell of the tree, parents before children."""
+    """Yield every cell of the tree, parents before children."""
     yield root
     for child in root.get("children") or ():
         yield from walk(child)
 
 
 def with_mute_children(root: Cell, mute: Collection[str]) -> dict[str, Any]:
-    """The same tree, in which the children that were silent now, and that the asked cell holds for mute, are "mute".
+    """Return the tree with the state "mute" for each silent child of the manager's cell that is in ``mute``.
 
-    :param mute: names of mute neighbors of the cell that was asked
+    :param mute: names of the mute neighbors of the manager's cell
     """
     is_self = root.get("is_self")
     children = [with_mute_children(child, mute) for child in root.get("children") or ()]

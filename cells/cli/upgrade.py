@@ -1,4 +1,4 @@
-"""``cells upgrade``: which version of the inter-cell API is spoken where, and what holds it there."""
+"""``cells upgrade``: the version of the inter-cell API on each link, and the reason for it."""
 
 from __future__ import annotations
 
@@ -18,78 +18,79 @@ if TYPE_CHECKING:
 _LINK_COLUMNS = ("state", "announced", "spoken", "global_cap", "neighbor_cap", "can_be_raised", "reason")
 _COLUMNS = ("cell", "reads", "neighbor", "type", *_LINK_COLUMNS)
 
-#: What Nova's cells service reads: it never had another version.
+#: The only version of the inter-cell API that Nova's cells service had.
 _NOVA_READS = "1.0"
 
 _Links = Sequence[Mapping[str, Any]]
 
 
 class Matrix(base.CellCommand, lister.Lister):
-    """Show what this cell and all cells below it speak with each neighbor, and which caps can be raised.
+    """Show the version on each link of this cell and of all cells below it, and the caps that can be raised.
 
-    A line for each cell and each of its neighbors, because each side caps what it sends. "reads" is the highest
-    version that the cell itself reads, "announced" what the neighbor said that it reads, and "spoken" what the cell
-    sends to it now: the lowest of "announced", "global_cap" ([upgrade_levels] intercell) and "neighbor_cap" (cells
-    neighbor set --version-cap). "can_be_raised" says whether the neighbor reads more than a cap allows; "reason" names
-    what holds the link below the newest version.
+    The output has a line for each cell and neighbor, because each cell caps the messages that it sends. "reads" is the
+    highest version that the cell reads, "announced" the highest version that the neighbor announced, and "spoken" the
+    version that the cell sends now: the lowest of "announced", "global_cap" ([upgrade_levels] intercell) and
+    "neighbor_cap" (cells neighbor set --version-cap). "can_be_raised" is "yes" if the neighbor reads more than the caps
+    allow; "reason" names the limit that keeps the link below the newest version.
 
-    A cell of a release that cannot tell has one line, with what it announced to the cell above it. The status is 1 if
-    a cell did not answer; the others are shown all the same.
+    A cell of a release without this command has one line, with the version that it announced to its parent. If a cell
+    does not answer, the exit status is 1; the other cells are still shown.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """How long to wait."""
+        """Add --timeout."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         base.add_timeout(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
-        """Called by cliff."""
+        """Return a row for each cell and neighbor; called by cliff."""
         ctxt = context.get_admin_context()
         with self.manager() as manager:
             here = CellPath.parse(manager.status(ctxt)["path"])
             answers = manager.broadcast_call(ctxt, "links", timeout=parsed_args.timeout)
-        # In a graph that is no tree, such a cell has answered by another way.
-        came = [answer for answer in answers if not isinstance(answer.error, exceptions.DuplicateMessageError)]
-        told = [(_path(here, answer), answer) for answer in came]
-        announced = _announced_to_parents({path: _links(answer) for path, answer in told})
+        # If the graph of cells is not a tree, a cell can get the broadcast twice: it answers the first.
+        by_path = [
+            (_path(here, answer), answer)
+            for answer in answers
+            if not isinstance(answer.error, exceptions.DuplicateMessageError)
+        ]
+        announced = _announced_to_parents({path: _links(answer) for path, answer in by_path})
         rows: list[dict[str, Any]] = []
-        for path, answer in sorted(told, key=lambda item: item[0]):
+        for path, answer in sorted(by_path, key=lambda item: item[0]):
             if answer.error is None:
                 rows += _rows(str(path), answer)
             else:
                 rows.append(self._row_without_answer(str(path), announced.get(path), answer.error))
-        shown = _for_people if parsed_args.formatter == "table" else _as_it_is
-        return _COLUMNS, [tuple(shown(row.get(column)) for column in _COLUMNS) for row in rows]
+        if parsed_args.formatter == "table":
+            rows = [{column: _readable(value) for column, value in row.items()} for row in rows]
+        missing = "" if parsed_args.formatter == "table" else None
+        return _COLUMNS, [tuple(row.get(column, missing) for column in _COLUMNS) for row in rows]
 
     def _row_without_answer(self, cell: str, announced: Any, error: Exception) -> dict[str, Any]:
         if isinstance(error, exceptions.UnknownMethod):
-            return {"cell": cell, "reads": announced, "reason": "a release before this command, which does not tell"}
+            return {"cell": cell, "reads": announced, "reason": "a release before this command, which cannot report"}
         if isinstance(error, exceptions.RemoteError) and error.exc_type == "AttributeError":
-            return {"cell": cell, "reads": _NOVA_READS, "reason": "Nova's cells service, as far as its answer shows"}
+            return {"cell": cell, "reads": _NOVA_READS, "reason": "probably Nova's cells service, judged by its answer"}
         reason = base.describe(error)
-        self.fail(f"{cell} does not tell what it speaks: {reason}")
+        self.fail(f"{cell} does not report its links: {reason}")
         return {"cell": cell, "reads": announced, "reason": reason}
 
 
-def _for_people(value: Any) -> Any:
+def _readable(value: Any) -> Any:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "" if value is None else value
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
 def _path(here: CellPath, answer: CellAnswer) -> CellPath:
-    """The full path of the cell that answered, or did not."""
+    """Return the full path of the cell that the answer is from."""
     try:
-        way = CellPath.parse(answer.cell)
+        route = CellPath.parse(answer.cell)
     except exceptions.MalformedMessage:
-        # An answer that cannot be read, so that it is not even known whose it is.
+        # The answer is malformed, so its cell is unknown.
         return here.child("?")
-    return here.joined(list(way)[1:])
+    return here.joined(list(route)[1:])
 
 
 def _links(answer: CellAnswer) -> _Links:
@@ -98,7 +99,7 @@ def _links(answer: CellAnswer) -> _Links:
 
 
 def _announced_to_parents(links: Mapping[CellPath, _Links]) -> dict[CellPath, Any]:
-    """What each cell has said that it reads, by what the one above it tells."""
+    """Return the version that each cell announced, as reported by its parent."""
     return {
         path.child(str(link.get("neighbor"))): link.get("announced")
         for path, below in links.items()

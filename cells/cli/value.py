@@ -1,10 +1,9 @@
-"""Base of the commands that show a value of any kind: what a method of another cell has returned."""
+"""Base of the commands that show the result of a remote method, which can be any JSON value."""
 
 from __future__ import annotations
 
 import abc
 import argparse
-import json
 from typing import Any
 
 from cliff import show
@@ -13,29 +12,26 @@ from cells.cli import base
 
 
 class ValueCommand(base.CellCommand, show.ShowOne):
-    """A command whose result can be anything that JSON has."""
+    """Command whose result can be any JSON value."""
 
     @abc.abstractmethod
     def value(self, parsed_args: argparse.Namespace) -> Any:
-        """Get the value; called once."""
+        """Return the value; called once."""
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        """Print the value itself where the format can, and leave the rest to cliff."""
+        """Print the value itself as JSON or YAML; cliff prints the other formats."""
         if parsed_args.formatter == "json":
-            indent = None if parsed_args.noindent else 2
-            json.dump(self.value(parsed_args), self.app.stdout, indent=indent, ensure_ascii=False)
-            self.app.stdout.write("\n")
-        elif parsed_args.formatter == "yaml":
-            # cliff's own formatter knows only records.
-            import yaml  # type: ignore[import-untyped]  # noqa: PLC0415  # its types are a package of their own
+            return self.write_json(self.value(parsed_args), parsed_args)
+        if parsed_args.formatter == "yaml":
+            # The YAML formatter of cliff accepts only records.
+            import yaml  # type: ignore[import-untyped]  # noqa: PLC0415  # its types are in another package
 
             yaml.safe_dump(self.value(parsed_args), self.app.stdout, allow_unicode=True, sort_keys=False)
-        else:
-            return super().run(parsed_args)
-        return self.exit_status
+            return self.exit_status
+        return super().run(parsed_args)
 
     def take_action(self, parsed_args: argparse.Namespace) -> base.Record:
-        """Called by cliff for the formats that show a record."""
+        """Return the value as a record, for tables; called by cliff."""
         value = self.value(parsed_args)
         if isinstance(value, dict):
             items = {str(key): item for key, item in value.items()}

@@ -1,17 +1,15 @@
 """The console scripts.
 
-oslo.messaging asks oslo.service which kind of concurrency to use in the moment
-it is imported, and oslo.service answers eventlet unless it was told otherwise.
-This project is made of threads, so the choice is made here, in the one module
-that every console script imports before anything else.  Other libraries below
-import eventlet wherever it is installed, unused: that takes a tenth of the time
-until a manager is ready and an eighth of its memory, and tells every operator that
-eventlet is deprecated.  So these processes cannot import it.
+At import, oslo.messaging asks oslo.service for the concurrency back end, and the default of
+oslo.service is eventlet.  This project uses threads, so this module, which every console script
+imports first, chooses the threading back end.  Other libraries import eventlet without using it
+wherever it is installed.  That import takes a tenth of the start time of a manager and an eighth of its
+memory, and prints a deprecation warning for every operator.  So this module blocks the import.
 """
 
 import sys
 
 from oslo_service import backend
 
-sys.modules.setdefault("eventlet", None)  # type: ignore[arg-type]  # as the import system documents it
+sys.modules.setdefault("eventlet", None)  # type: ignore[arg-type]  # documented: None blocks an import
 backend.register_backend_default_hook(lambda: backend.BackendType.THREADING)

@@ -1,7 +1,7 @@
 """``cells``: the operator's tool.  The commands are in :mod:`cells.cli`.
 
-It answers with output on stdout and status 0, or with one line on stderr that
-says what is wrong: status 1 if it did not work, 2 if the command line is wrong.
+If a command succeeds, its output is on stdout and the exit status is 0.  Otherwise stderr has the error
+on one line; the exit status is 1 if the command fails and 2 if the command line is wrong.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ STATUS_USAGE = 2
 STATUS_INTERRUPTED = 130
 STATUS_BROKEN_PIPE = 141
 
-#: Libraries that log what they then raise. The error reaches the operator as one line of ours.
+#: Libraries that log an error and then raise it. The operator gets the error from this tool, on one line.
 _NOISY = ("alembic", "amqp", "kombu", "oslo", "oslo_config", "oslo_db", "oslo_messaging", "oslo_service", "stevedore")
 
 
 class UsageError(Exception):
-    """The command line cannot be understood."""
+    """Raised when the command line is wrong."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
-        # A name that the terminal cannot show must not stop a command.
+        # A character outside the terminal's encoding must not stop a command.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     shell = Shell()
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             status = shell.run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python flushes stdout once more when it exits, and would report the same error then.
+        # Python flushes stdout again at exit, and would report the same error there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return STATUS_BROKEN_PIPE
     except KeyboardInterrupt:
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class Shell(app.App):
-    """The application: global options, and how errors are told."""
+    """Application that parses the global options, runs a command and reports its errors."""
 
     NAME = PROGRAM
     CONSOLE_MESSAGE_FORMAT = f"{PROGRAM}: %(message)s"
@@ -71,20 +71,22 @@ class Shell(app.App):
     def build_option_parser(
         self, description: str | None, version: str | None, argparse_kwargs: dict[str, Any] | None = None
     ) -> argparse.ArgumentParser:
-        """The options before the command."""
+        """Return the parser of the global options; called by cliff."""
         parser = argparse.ArgumentParser(
             prog=PROGRAM, description=description, add_help=False, allow_abbrev=False, **(argparse_kwargs or {})
         )
-        parser.add_argument("-h", "--help", action="store_true", help="show this, or the help of a command")
+        parser.add_argument("-h", "--help", action="store_true", help="show this help, or the help of a command")
         parser.add_argument("--version", action="version", version=f"{PROGRAM} {version}")
-        parser.add_argument("-v", "--verbose", action="count", default=0, help="log more to stderr; -vv logs all")
-        parser.add_argument("--debug", action="store_true", help="log all, and show tracebacks of errors")
+        parser.add_argument(
+            "-v", "--verbose", action="count", default=0, help="log at INFO to stderr; -vv logs at DEBUG"
+        )
+        parser.add_argument("--debug", action="store_true", help="log at DEBUG, and show tracebacks of errors")
         parser.add_argument(
             "--config-file",
             action="append",
             default=[],
             metavar="FILE",
-            help="configuration of the cell to talk to; may be repeated, the last one wins "
+            help="configuration file of the cell; may be repeated, the last file wins "
             "(default: cells.conf in ~/.cells, ~, /etc/cells or /etc)",
         )
         parser.add_argument(
@@ -92,20 +94,20 @@ class Shell(app.App):
             action="append",
             default=[],
             metavar="DIRECTORY",
-            help="read all files in it that end in .conf too, after those named with --config-file",
+            help="directory whose files that end in .conf are read too, after the files of --config-file",
         )
         parser.add_argument(
             "--sandbox",
             metavar="CELL",
-            help="talk to this cell of the sandbox that 'cells sandbox up' has set up "
-            "(in the directory $CELLS_SANDBOX, default: ~/.cells/sandbox), instead of --config-file",
+            help="use the configuration of this cell of the sandbox, instead of --config-file; 'cells sandbox up' "
+            "creates the sandbox in the directory $CELLS_SANDBOX (default: ~/.cells/sandbox)",
         )
-        # Global options end where the command begins: what follows is the command's own.
+        # The command and all words after it belong to the parser of the command.
         parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help=argparse.SUPPRESS)
         return _with_one_line_errors(parser)
 
     def configure_logging(self) -> None:
-        """Show warnings, and more of it with -v and --debug."""
+        """Set the log level: WARNING, or lower with -v and --debug."""
         verbosity = 2 if self.options.debug else self.options.verbose
         level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
         if not verbosity:
@@ -115,7 +117,7 @@ class Shell(app.App):
 
     @contextlib.contextmanager
     def logging(self) -> Iterator[None]:
-        """Log to stderr while a command runs, and leave the process as it was."""
+        """Log to stderr while a command runs, and restore the configuration of the root logger afterwards."""
         root = logging.getLogger()
         level = root.level
         root.addHandler(self._console)
@@ -126,28 +128,28 @@ class Shell(app.App):
             root.setLevel(level)
 
     def run(self, argv: list[str]) -> int:
-        """Run the command; tell what went wrong, if anything."""
+        """Run the command; report its error, if any; return the exit status."""
         self.options = argparse.Namespace(debug=False)
         try:
             return self._run(argv)
         except SystemExit as end:
-            # --help and --version have printed what they have to say.
+            # --help and --version have printed their output.
             return int(end.code or 0)
         except UsageError as error:
-            return self._tell(error, STATUS_USAGE)
+            return self._report(error, STATUS_USAGE)
         except exceptions.CellsError as error:
-            return self._tell(error, STATUS_FAILED)
+            return self._report(error, STATUS_FAILED)
         except (KeyboardInterrupt, BrokenPipeError):
             raise
         except Exception as error:
             name = type(error).__name__
-            hint = "" if self.options.debug else " (unexpected: --debug shows where it comes from)"
-            return self._tell(f"{name}: {error}{hint}", STATUS_FAILED)
+            hint = "" if self.options.debug else " (unexpected: --debug shows the traceback)"
+            return self._report(f"{name}: {error}{hint}", STATUS_FAILED)
 
     def _run(self, argv: list[str]) -> int:
         self.options = self.parser.parse_args(argv)
         if self.options.sandbox is not None and (self.options.config_file or self.options.config_dir):
-            raise UsageError("--sandbox names the configuration of a cell, so does --config-file: use one of them")
+            raise UsageError("--sandbox and --config-file (or --config-dir) cannot be combined: use one of them")
         self.configure_logging()
         rest = ["help", *self.options.words] if self.options.help else self.options.words
         if not rest:
@@ -161,7 +163,7 @@ class Shell(app.App):
         except ValueError:
             raise UsageError(self._unknown_command(argv)) from None
         if name not in self.command_manager.commands:
-            # cliff takes any unique beginning; what "neighbor d" means must not change with the next release.
+            # cliff accepts every unique prefix, so a new command could change the meaning of "neighbor d".
             raise UsageError(self._unknown_command(argv))
         command = factory(self, self.options, cmd_name=name)
         parser = _with_one_line_errors(command.get_parser(f"{PROGRAM} {name}"))
@@ -175,19 +177,19 @@ class Shell(app.App):
         suggestion = f" Did you mean: {', '.join(candidates)}?" if candidates else ""
         return f"there is no command '{' '.join(words)}'.{suggestion} See {PROGRAM} --help"
 
-    def _tell(self, error: Exception | str, status: int) -> int:
+    def _report(self, error: Exception | str, status: int) -> int:
         if self.options.debug and not isinstance(error, UsageError):
-            self.LOG.debug("Traceback of what went wrong", exc_info=True)
+            self.LOG.debug("Traceback of the error", exc_info=True)
         text = " ".join(str(error).split()) or type(error).__name__
         self.stderr.write(f"{PROGRAM}: {text}\n")
         return status
 
 
 def _with_one_line_errors(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Have ``parser`` raise, instead of printing its usage and ending the process."""
+    """Make ``parser`` raise UsageError, instead of printing its usage and ending the process."""
 
     def error(message: str) -> NoReturn:
         raise UsageError(f"{message}; see {parser.prog} --help")
 
-    parser.error = error  # type: ignore[method-assign]  # cliff makes the parsers, of a class of its own
+    parser.error = error  # type: ignore[method-assign]  # cliff creates the parsers, of its own class
     return parser

@@ -1,7 +1,7 @@
-"""``cells-status upgrade check``: whether this release can run the cell as it is set up, asked before managers restart.
+"""``cells-status upgrade check``: check whether this release can run the cell, before its managers restart.
 
-It needs no manager and no broker.  The exit statuses are those of oslo.upgradecheck: 0 all is well, 1 something
-should be looked at, 2 something has to be done first, 255 the checks could not be made.
+It needs no manager and no broker.  The exit statuses are defined by oslo.upgradecheck: 0 success, 1 warning,
+2 failure (an action is required before the managers start), 255 the checks did not run.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from cells.transport.opening import open_transport, register_options
 
 PROGRAM = "cells-status"
 STATUS_UNEXPECTED = 255
-#: the driver whose URLs are oslo.messaging's
+#: driver whose transport URLs are in the format of oslo.messaging
 RPC_DRIVER = "rpc"
 _WIDTH = 76
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Make the checks and print what they found; return the exit status."""
+    """Run the checks and print their results; return the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     conf = cfg.ConfigOpts()
     cells_conf.register(conf)
@@ -48,111 +48,111 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _without_log():
             return int(upgradecheck.main(conf, "cells", Checks(conf), arguments))
     except SystemExit as end:
-        # After --help all is well; otherwise it is told already what is wrong.
+        # --help exits with 0; for every other exit the error is on stderr already.
         return STATUS_UNEXPECTED if end.code else 0
     except (cfg.Error, OSError, UnicodeDecodeError) as error:
-        return _tell(f"The configuration cannot be used: {error}")
+        return _report(f"The configuration is invalid: {error}")
 
 
-class _Found(NamedTuple):
-    """The rows of the neighbors, and what stands in their way."""
+class _Neighbors(NamedTuple):
+    """Rows of the neighbors, and the problems found while reading them."""
 
     rows: list[Neighbor]
     failures: list[str]
     warnings: list[str]
-    #: whether the tables have to be made or upgraded before there are rows that can be read
+    #: True if the tables must be created or upgraded before rows can be read
     are_tables_older: bool = False
 
 
 class Checks(upgradecheck.UpgradeCommands):
-    """The checks.  Each has a result of its own; one that fails keeps no other from being made."""
+    """The checks.  Each check has its own result and runs even if another check fails."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        """:param conf: read when the checks are made, not before"""
+        """:param conf: not read before the checks run"""
         super().__init__()
         self._conf = conf
 
     def check(self) -> upgradecheck.Code:
-        """Called by oslo.upgradecheck, which would print a traceback of any error raised here."""
+        """Run all checks; called by oslo.upgradecheck, which prints a traceback of every error except SystemExit."""
         try:
             _check_configuration(self._conf)
             return super().check()
         except exceptions.CellsError as error:
             text = error.message
-        except Exception as error:  # that nobody has thought of
+        except Exception as error:  # a bug: report it on one line, like an expected error
             text = f"unexpected {type(error).__name__}: {error}"
-        raise SystemExit(_tell(text))
+        raise SystemExit(_report(text))
 
     def _get_details(self, upgrade_check_result: upgradecheck.Result) -> str | None:
-        """Called by oslo.upgradecheck for the table; its own makes one paragraph of all problems."""
+        """Return one paragraph per problem; the method of oslo.upgradecheck joins all problems into one."""
         details = upgrade_check_result.details
         if details is None:
             return None
         return "\n".join(textwrap.fill(line, _WIDTH, subsequent_indent="  ") for line in details.splitlines())
 
     @functools.cached_property
-    def _found(self) -> _Found:
+    def _neighbors(self) -> _Neighbors:
         return self._from_file() if self._conf.cells.cells_config else self._from_database()
 
-    def _from_file(self) -> _Found:
-        found = _Found([], [], [])
+    def _from_file(self) -> _Neighbors:
+        found = _Neighbors([], [], [])
         try:
             found.rows.extend(FileSource(self._conf.cells.cells_config).neighbors())
         except exceptions.ConfigurationError as error:
             found.failures.append(error.message)
         try:
-            found.warnings.extend(self._database_beside_file())
+            found.warnings.extend(self._check_registry_schema())
         except exceptions.CellsError as error:
             found.failures.append(error.message)
         return found
 
-    def _from_database(self) -> _Found:
+    def _from_database(self) -> _Neighbors:
         try:
             warnings = _check_schema(self._conf)
         except exceptions.CellsError as error:
-            return _Found([], [error.message], [], isinstance(error, exceptions.SchemaOutdated))
+            return _Neighbors([], [error.message], [], isinstance(error, exceptions.SchemaOutdated))
         try:
             with contextlib.closing(Database(self._conf)) as database:
                 rows, problems = database.examine()
         except exceptions.CellsError as error:
-            return _Found([], [error.message], [])
-        until = "Until then the manager does without this neighbor."
-        return _Found(rows, [f"{problem.message} {until}" for problem in problems], warnings)
+            return _Neighbors([], [error.message], [])
+        consequence = "Until then the manager ignores this neighbor."
+        return _Neighbors(rows, [f"{problem.message} {consequence}" for problem in problems], warnings)
 
-    def _database_beside_file(self) -> list[str]:
-        """The servers of a cell without a broker may be registered in the database, wherever the rows are from."""
+    def _check_registry_schema(self) -> list[str]:
+        """Check the tables if a brokerless cell registers its servers there, even if its neighbors are in a file."""
         register_options(self._conf)
         zmq = self._conf.oslo_messaging_zmq
         is_needed = transport_url.is_brokerless(self._conf.transport_url) and zmq.matchmaker == "sql"
         return _check_schema(self._conf) if is_needed and not zmq.matchmaker_connection else []
 
     def _database(self) -> upgradecheck.Result:
-        """Whether the tables are those of this release, and every row can be read."""
-        return _result(self._found.failures, self._found.warnings)
+        """Check that the tables have the revision of this release, and that every row can be read."""
+        return _result(self._neighbors.failures, self._neighbors.warnings)
 
     def _names(self) -> upgradecheck.Result:
-        """Whether this cell has a name, and no neighbor has the same."""
+        """Check that this cell has a valid name, and that no neighbor has the same name."""
         own_name, failures = self._conf.cells.name, []
         if not own_name:
-            failures.append("[cells] name is not set: give this cell its name in the configuration file.")
+            failures.append("[cells] name is not set: set the name of this cell in the configuration file.")
         else:
             try:
                 path.check_name(own_name)
             except exceptions.InvalidNeighbor as error:
                 failures.append(f"[cells] name: {error.message}")
-        if any(row.name == own_name for row in self._found.rows):
-            where = self._conf.cells.cells_config
-            remove = f"in {where}" if where else f"with 'cells neighbor delete {own_name}'"
+        if any(row.name == own_name for row in self._neighbors.rows):
+            file = self._conf.cells.cells_config
+            remove = f"in {file}" if file else f"with 'cells neighbor delete {own_name}'"
             failures.append(
-                f"Neighbor {own_name} has this cell's own name, and the manager leaves it out: "
+                f"Neighbor {own_name} has the name of this cell, so the manager ignores it: "
                 f"remove it {remove}, or correct [cells] name."
             )
-        return _result(failures, self._unread())
+        return _result(failures, self._unchecked())
 
     def _version_caps(self) -> upgradecheck.Result:
-        """Whether caps can be read, and which of them hold a link below what this release speaks."""
+        """Check that caps are valid, and list the caps that hold a link below the version of this release."""
         failures: list[str] = []
-        warnings = self._unread()
+        warnings = self._unchecked()
         setting = self._conf.upgrade_levels.intercell
         try:
             cap = versions.resolve_cap(setting)
@@ -163,7 +163,7 @@ class Checks(upgradecheck.UpgradeCommands):
                 warnings.append(
                     _held(f"[upgrade_levels] intercell = {setting} holds every link", cap, "neighbors read")
                 )
-        return _result(failures, [*warnings, *filter(None, map(self._problem_of_cap, self._found.rows))])
+        return _result(failures, [*warnings, *filter(None, map(self._problem_of_cap, self._neighbors.rows))])
 
     def _problem_of_cap(self, row: Neighbor) -> str | None:
         if row.version_cap is None:
@@ -181,15 +181,15 @@ class Checks(upgradecheck.UpgradeCommands):
         return _held(f"Neighbor {row.name}: its version cap {row.version_cap} holds the link", cap, "neighbor reads")
 
     def _drivers(self) -> upgradecheck.Result:
-        """Whether everything that sends and receives is installed and loads."""
+        """Check that all drivers and transports are installed and load."""
         failures = [f"[cells] driver: {problem}" for problem in _problems_of_driver(self._conf.cells.driver)]
         failures += self._problems_of_own_transport()
-        for row in self._found.rows:
+        for row in self._neighbors.rows:
             problems = _problems_of_driver(row.driver)
             if row.driver == RPC_DRIVER:
                 problems += _problems_of_transport(row.transport_url)
             failures += [f"Neighbor {row.name}: {problem}" for problem in problems]
-        return _result(failures, self._unread())
+        return _result(failures, self._unchecked())
 
     def _problems_of_own_transport(self) -> list[str]:
         register_options(self._conf)
@@ -202,13 +202,13 @@ class Checks(upgradecheck.UpgradeCommands):
             return [error.message]
         return []
 
-    def _unread(self) -> list[str]:
-        """What a check of the rows has to say if there are none because they could not be read."""
-        if self._found.rows or not self._found.failures:
+    def _unchecked(self) -> list[str]:
+        """Return a warning for the checks of rows if no row could be read."""
+        if self._neighbors.rows or not self._neighbors.failures:
             return []
-        if self._found.are_tables_older:
-            return ["No neighbor is looked at until the tables are brought forward."]
-        return ["No neighbor was looked at, because no row could be read."]
+        if self._neighbors.are_tables_older:
+            return ["No neighbor is checked until the tables are upgraded."]
+        return ["No neighbor is checked, because no row could be read."]
 
     _upgrade_checks = (
         ("Names", _names),
@@ -219,23 +219,23 @@ class Checks(upgradecheck.UpgradeCommands):
 
 
 def _check_configuration(conf: cfg.ConfigOpts) -> None:
-    """See that there is one to look at.
+    """Check that there is a configuration file, and that its values are valid.
 
-    :raises cells.exceptions.ConfigurationError: there is none, or a value in it is wrong
+    :raises cells.exceptions.ConfigurationError: there is no file, or a value is wrong
     """
     if not conf.config_file and not conf.config_dir:
-        raise exceptions.ConfigurationError("There is no configuration file: name one with --config-file.")
+        raise exceptions.ConfigurationError("There is no configuration file: give its path with --config-file.")
     options.check(conf)
 
 
 def _check_schema(conf: cfg.ConfigOpts) -> list[str]:
-    """What should be known of the tables.
+    """Check the revision of the tables; return the warnings.
 
-    :raises cells.exceptions.SchemaOutdated: they have to be made or upgraded first
-    :raises cells.exceptions.CellsError: the database cannot be asked
+    :raises cells.exceptions.SchemaOutdated: the tables must be created or upgraded first
+    :raises cells.exceptions.CellsError: the database cannot be read
     """
     url = engine.read_url(conf.database.connection)
-    # To ask SQLite is to make the file, which would belong to whoever runs the check.
+    # A connection to SQLite creates the file, owned by the user who runs the check instead of the manager's user.
     is_file = url.get_backend_name() == "sqlite" and url.database and not url.database.startswith("file:")
     revision = None if is_file and not Path(url.database or "").exists() else migration.version(conf)
     if revision is None:
@@ -247,21 +247,21 @@ def _check_schema(conf: cfg.ConfigOpts) -> list[str]:
             f'The database is at revision {revision} and this release needs {schema.HEAD}: run "cells db sync".'
         )
     return [
-        f"The database is at revision {revision}, which a newer release made; this one knows {schema.HEAD}. "
-        "It will do, until a release after that one takes away what this one needs."
+        f"The database is at revision {revision}, which a newer release created; this release knows {schema.HEAD}. "
+        "This release works with it until a later release removes a column that this release needs."
     ]
 
 
 def _is_of_nova(cap: str) -> bool:
-    """Whether ``cap`` names a release of Nova: such a neighbor will never read more, so there is nothing to raise."""
+    """Return whether ``cap`` names a release of Nova: such a neighbor never reads more, so the cap cannot be raised."""
     release = cap.strip().lower()
     return release in versions.VERSION_ALIASES and not release.startswith("cells-")
 
 
-def _held(what: str, cap: str | None, who_reads: str) -> str:
+def _held(cap_and_link: str, cap: str | None, neighbors_read: str) -> str:
     return (
-        f"{what} at {cap}, and this release speaks {versions.CURRENT}. "
-        f"It can be raised once the {who_reads} more: see 'cells upgrade matrix'."
+        f"{cap_and_link} at {cap}, and this release speaks {versions.CURRENT}. "
+        f"It can be raised when the {neighbors_read} more: see 'cells upgrade matrix'."
     )
 
 
@@ -270,25 +270,25 @@ def _problems_of_driver(name: str) -> list[str]:
     if isinstance(loaded, str):
         return [loaded]
     if inspect.isclass(loaded) and not issubclass(loaded, BaseCellsDriver):
-        return [f"The driver {name!r} is no {BaseCellsDriver.__name__} but {loaded.__name__}."]
+        return [f"The driver {name!r} is a {loaded.__name__}, not a {BaseCellsDriver.__name__}."]
     return []
 
 
 def _problems_of_transport(url: str) -> list[str]:
-    """Of a URL that has a scheme; what else is wrong with it is found by who reads it."""
+    """Check only the scheme of the URL; the transport and the driver check the other parts."""
     scheme = re.match(r"([a-zA-Z][a-zA-Z0-9.-]*)(\+[a-zA-Z0-9.+-]*)?://", url)
     loaded = scheme and _load("oslo.messaging.drivers", "transport", scheme[1].lower())
     return [loaded] if isinstance(loaded, str) else []
 
 
 def _load(group: str, noun: str, name: str) -> object:
-    """What the entry point ``name`` stands for, or a text that says why it cannot be loaded."""
+    """Return the object of the entry point ``name``, or a text with the reason why it does not load."""
     installed = {entry.name: entry for entry in metadata.entry_points(group=group)}
     if name not in installed:
-        return f"There is no {noun} {name!r:.80}; those installed are: {', '.join(sorted(installed))}."
+        return f"There is no {noun} {name!r:.80}; installed {noun}s: {', '.join(sorted(installed))}."
     try:
         loaded: object = installed[name].load()
-    except Exception as error:  # a plug-in may raise anything when it is imported
+    except Exception as error:  # the import of a plug-in may raise any class
         text = " ".join(str(error).split())
         return f"The {noun} {name!r} cannot be loaded: {type(error).__name__}: {text}."
     return loaded
@@ -302,14 +302,14 @@ def _result(failures: list[str], warnings: list[str]) -> upgradecheck.Result:
     return upgradecheck.Result(code, "\n".join([*failures, *warnings]) or None)
 
 
-def _tell(text: str) -> int:
-    print(f"{PROGRAM}: {' '.join(text.split())}", file=sys.stderr)  # noqa: T201  # there is no log
+def _report(text: str) -> int:
+    print(f"{PROGRAM}: {' '.join(text.split())}", file=sys.stderr)  # noqa: T201  # this command has no log
     return STATUS_UNEXPECTED
 
 
 @contextlib.contextmanager
 def _without_log() -> Iterator[None]:
-    """What is worth knowing is in the results; without any handler, Python would print warnings between them."""
+    """Discard the log: the results have all problems, and without a handler Python prints warnings between them."""
     handler = logging.NullHandler()
     logging.getLogger().addHandler(handler)
     try:

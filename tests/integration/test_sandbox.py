@@ -209,7 +209,7 @@ def test_the_demonstration_needs_no_server_and_leaves_nothing(tmp_path: Path) ->
     assert done.stderr == ""
     assert "$ cells --sandbox api ping az1" in done.stdout
     assert "└── east *" in done.stdout
-    assert "The sandbox is taken down." in done.stdout
+    assert "The sandbox is removed." in done.stdout
     assert [Path(path) for path in re.findall(r"in (/\S+/sandbox)\.", done.stdout) if Path(path).exists()] == []
     assert list(tmp_path.iterdir()) == []
 

@@ -97,5 +97,6 @@ def test_a_silent_cell_is_a_row_and_the_others_are_shown(tree: Tree) -> None:
 
     assert shown.returncode == 1
     assert shown.stdout.splitlines() == [*["api 1.4"] * 2, *["api!east 1.4"] * 2, "api!east!az1 1.4", "api!west 1.4"]
-    assert shown.stderr.startswith("cells: api!east!az1 does not tell what it speaks: CellTimeout: ")
+    assert shown.stderr.startswith("cells: api!east!az1 ")
+    assert "CellTimeout: " in shown.stderr
     assert len(shown.stderr.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""What a command is told when its own cell's transport does not lead to a manager."""
+"""The error of a command whose cell has no running manager."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from cells.context import get_admin_context
 from cells.db import migration
 
 
-def test_without_a_broker_it_is_the_manager_that_is_missing(tmp_path: Path) -> None:
+def test_brokerless_cell_without_a_manager_is_a_manager_timeout(tmp_path: Path) -> None:
     config_file = tmp_path / "cells.conf"
     config_file.write_text(f"[DEFAULT]\ntransport_url = zmq:///\nstate_path = {tmp_path}\n")
     conf = cells_conf.load([config_file])
     migration.sync(conf)
     with (
-        pytest.raises(exceptions.ManagerTimeout, match=r"No manager of this cell is there.*Start cells-manager"),
+        pytest.raises(exceptions.ManagerTimeout, match="cells-manager"),
         connection.to_manager(conf) as api,
     ):
         api.status(get_admin_context())

@@ -115,7 +115,7 @@ def test_length_of_a_key_is_the_same_everywhere() -> None:
         pytest.param(("add", "east", "-"), "40 characters", id="nothing-on-stdin"),
         pytest.param(("add", "east", "@/nowhere/at-all"), "/nowhere/at-all: No such file", id="no-file"),
         pytest.param(("add", "east", "@/"), "Is a directory", id="directory"),
-        pytest.param(("add", "east", "@a\0b"), "no text", id="nul-in-path"),
+        pytest.param(("add", "east", "@a\0b"), "a\0b", id="nul-in-path"),
         pytest.param(("add", "a/b", EAST), "name of a file", id="slash-in-name"),
         pytest.param(("add", "a!b", EAST), "'!'", id="separator-in-name"),
         pytest.param(("delete", "east"), "'east'", id="delete-nobody"),
@@ -129,7 +129,7 @@ def test_bad_input_is_one_line(cells: Cells, keys_dir: Path, words: tuple[str, .
 def test_own_key_is_no_key_of_another_cell(cells: Cells, keys_dir: Path) -> None:
     cells.succeed("key", "create")
     own = KeyStore(keys_dir).own_public().decode()
-    assert "this cell itself" in cells.fail("key", "add", "--", "east", own)
+    assert "this cell" in cells.fail("key", "add", "--", "east", own)
 
 
 @each("words", [("add", "east"), ("add",), ("delete",), (), ("create", "x")])

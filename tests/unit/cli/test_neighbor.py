@@ -162,7 +162,7 @@ def test_version_cap_is_taken_away(cells: Cells) -> None:
         ("9.9", "'9.9' is neither auto, nor a version (1.0, 1.1, 1.2, 1.3, 1.4), nor the name of a release (grizzly,"),
         ("1.10", "'1.10' is neither"),
         ("1", "'1' is neither"),
-        ("wallaby", "'none' takes the cap away"),
+        ("wallaby", "'none'"),
     ],
 )
 def test_version_cap_that_cannot_be_read_is_refused(cells: Cells, cap: str, told: str) -> None:
@@ -213,14 +213,16 @@ def test_delete_takes_those_that_are_there_and_names_the_others(cells: Cells) ->
             ("create", "x", "--type", "child", "--password", "s3kr3t", "--hostname", "h"), "user name", id="no-user"
         ),
         pytest.param(
-            ("create", "x", "--type", "child", "--transport-url", URL, "--port", "1"), "not by both", id="url-and-parts"
+            ("create", "x", "--type", "child", "--transport-url", URL, "--port", "1"),
+            "--transport-url",
+            id="url-and-parts",
         ),
         pytest.param(("create", "x", "--type", "child", "--transport-url", "u:s3kr3t@h"), "'://'", id="bad-url"),
         pytest.param(
             ("create", "x", "--type", "child", "--hostname", "h", "--driver", "nope"), "memory, rpc", id="driver"
         ),
         pytest.param(("create", "x", "--type", "child", "--hostname", "h", "--port", "0"), "port", id="port"),
-        pytest.param(("set", "east"), "Nothing to change", id="no-change"),
+        pytest.param(("set", "east"), "neighbor east", id="no-change"),
         pytest.param(("set", "west", "--type", "child"), "no neighbor west", id="set-nobody"),
         pytest.param(("set", "west", "--port", "1"), "no neighbor west", id="set-part-of-nobody"),
         pytest.param(("show", "west"), "no neighbor west", id="show-nobody"),
@@ -272,7 +274,7 @@ def test_transports_of_all_kinds_are_registered(cells: Cells, url: str) -> None:
 @each(
     ("url", "told"),
     [
-        ("rabit://user:s3kr3t@h/", "'rabit'; those installed are: fake, kafka, kombu, rabbit, zmq"),
+        ("rabit://user:s3kr3t@h/", "fake, kafka, kombu, rabbit, zmq"),
         ("zmq:///", "neighbor's managers"),
         ("zmq://h1/", "port"),
         ("zmq+tcp+ipc:///x", "zmq"),
@@ -290,6 +292,6 @@ def test_scheme_is_for_the_driver_to_know(cells: Cells) -> None:
     words = ("--type", "child", "--driver", "memory", "--transport-url", "memory://bus/east")
     cells.succeed("neighbor", "create", "east", *words)
     cells.succeed("neighbor", "set", "east", "--transport-url", "memory://other/east")
-    assert "'memory'; those installed" in cells.fail("neighbor", "set", "east", "--driver", "rpc")
+    assert "'memory'" in cells.fail("neighbor", "set", "east", "--driver", "rpc")
     cells.succeed("neighbor", "set", "east", "--driver", "rpc", "--transport-url", URL)
-    assert "'memory'; those installed" in cells.fail("neighbor", "set", "east", "--transport-url", "memory://b/c")
+    assert "'memory'" in cells.fail("neighbor", "set", "east", "--transport-url", "memory://b/c")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from cells.sandbox.layout import Layout
 from cells.sandbox.sandbox import CellStatus, Up
 from cells.sandbox.state import State
 from cells.sandbox.tree import Tree, parse
+from tests.cases import each
 from tests.unit.cli.conftest import Cells, Manager
 
 TREE = parse("api(b)")
@@ -35,9 +35,9 @@ class Sandbox:
         self.asked.append(directory)
         return self
 
-    def up(self, tree: Tree | None, transport: str | None, tell: Any) -> Any:
+    def up(self, tree: Tree | None, transport: str | None, report: Any) -> Any:
         self.asked.append((tree, transport))
-        tell("Something takes its time.")
+        report("Starting.")
         if isinstance(self.answer, BaseException):
             raise self.answer
         return self.answer() if callable(self.answer) else self.answer
@@ -57,15 +57,15 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     return stand_in
 
 
-def test_up_shows_the_tree_and_how_to_talk_to_it(cells: Cells, asked: Sandbox) -> None:
+def test_up_shows_the_tree_and_commands_to_use_it(cells: Cells, asked: Sandbox) -> None:
     asked.answer = Up(TREE, TOPOLOGY, ("api", "b"))
     result = cells.bare("sandbox", "up", "--tree", "api(b)", "--transport", "zmq")
     assert (result.status, result.err) == (0, "")
     assert asked.asked == [None, (TREE, "zmq")]
     assert result.out == (
-        "Something takes its time.\nThe sandbox is up:\n    api *\n    └── b\nTalk to it:\n"
+        "Starting.\nThe sandbox is up:\n    api *\n    └── b\nUse it:\n"
         "    cells --sandbox api ping b\n    cells --sandbox b topology\n    cells --sandbox api broadcast ping\n"
-        "    cells sandbox status\nTake it down:\n    cells sandbox down\n"
+        "    cells sandbox status\nRemove it:\n    cells sandbox down\n"
     )
 
 
@@ -101,24 +101,30 @@ def test_what_does_not_come_up_is_one_line(cells: Cells, asked: Sandbox) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_signals_interrupt_it_as_ctrl_c_does(cells: Cells, asked: Sandbox, number: signal.Signals) -> None:
+def test_signals_interrupt_up_like_ctrl_c(cells: Cells, asked: Sandbox, number: signal.Signals) -> None:
+    def call_handler() -> None:
+        # The handler is called directly: another thread of this process could receive a real signal.
+        handler = signal.getsignal(number)
+        assert callable(handler)
+        handler(number, None)
+
     before = signal.getsignal(number)
-    asked.answer = lambda: os.kill(os.getpid(), number)
+    asked.answer = call_handler
     assert cells.bare("sandbox", "up").status == 128 + number
     assert signal.getsignal(number) is before
     asked.answer = KeyboardInterrupt()
     assert cells.bare("sandbox", "up").status == 130
 
 
-def test_under_nohup_the_end_of_the_terminal_stays_without_effect(
-    cells: Cells, asked: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_up_keeps_ignoring_the_end_of_the_terminal_under_nohup(cells: Cells, asked: Sandbox) -> None:
+    during: list[Any] = []
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        asked.answer = lambda: os.kill(os.getpid(), signal.SIGHUP) or Up(TREE, TOPOLOGY, ())
+        asked.answer = lambda: during.append(signal.getsignal(signal.SIGHUP)) or Up(TREE, TOPOLOGY, ())
         assert cells.bare("sandbox", "up").status == 0
     finally:
         signal.signal(signal.SIGHUP, before)
+    assert during == [signal.SIG_IGN]
 
 
 def test_status(cells: Cells, asked: Sandbox) -> None:
@@ -142,15 +148,17 @@ def test_status(cells: Cells, asked: Sandbox) -> None:
 def test_no_sandbox_is_no_error(cells: Cells, asked: Sandbox) -> None:
     result = cells.bare("sandbox", "status", "-f", "json")
     assert (result.status, result.value) == (0, [])
-    assert result.err == "cells: There is no sandbox in /s; 'cells sandbox up' sets one up.\n"
+    assert "/s" in result.err
 
 
-def test_down_says_whether_there_was_anything(cells: Cells, asked: Sandbox) -> None:
+def test_down_reports_whether_there_was_a_sandbox(cells: Cells, asked: Sandbox) -> None:
     asked.answer = True
-    assert cells.bare("sandbox", "down").out == "The sandbox is taken down.\n"
+    removed = cells.bare("sandbox", "down").out
     asked.answer = False
     result = cells.bare("sandbox", "down", "--directory", "x")
-    assert (result.status, result.out) == (0, "There is no sandbox in /s.\n")
+    assert result.status == 0
+    assert "/s" in result.out
+    assert "/s" not in removed
     assert asked.asked == [None, "x"]
 
 
@@ -181,11 +189,11 @@ def test_the_manager_is_that_of_the_cell(
     assert cells.bare("--sandbox", "b", "status", "-f", "json").value == {"name": "b"}
 
 
-@pytest.mark.parametrize(("name", "told"), [("c", "there are: api, b"), ("", "there are: api, b")])
-def test_a_cell_that_is_not_there(cells: Cells, layout: Layout, name: str, told: str) -> None:
+@each("name", ["c", ""])
+def test_unknown_cell_is_refused_with_the_known_cells(cells: Cells, layout: Layout, name: str) -> None:
     result = cells.bare("--sandbox", name, "neighbor", "list")
     assert (result.status, result.out) == (1, "")
-    assert told in result.err
+    assert "api, b" in result.err
 
 
 def test_a_sandbox_that_is_not_there(cells: Cells, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:

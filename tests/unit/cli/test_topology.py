@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from cells.cli import tree
@@ -62,8 +64,11 @@ def test_only_a_silent_child_of_this_cell_is_called_mute(cells: Cells, manager: 
 
 
 def test_a_terminal_without_box_characters_gets_ascii() -> None:
-    assert tree.strokes_for("latin-1") is tree.strokes_for(None) is tree.ASCII
-    assert tree.strokes_for("utf-8") is tree.BOX
+    def strokes_for(encoding: str) -> tree.Strokes:
+        return tree.strokes_for(io.TextIOWrapper(io.BytesIO(), encoding))
+
+    assert strokes_for("latin-1") is tree.strokes_for(io.StringIO()) is tree.ASCII
+    assert strokes_for("utf-8") is tree.BOX
     assert list(tree.draw(API, tree.ASCII)) == ["api", "|-- east *", "|   `-- az1 (silent)", "`-- west (unreachable)"]
 
 

@@ -53,9 +53,7 @@ def test_an_answer_without_a_trace_is_told(cells: Cells, traced: Manager) -> Non
     traced.answers = [{"events": [], "error": None}]
     result = cells("trace", "east", "-f", "json")
     assert (result.status, result.value) == (1, [])
-    assert "below 1.1" in result.err
-    assert '"cells upgrade matrix" at the top of the tree' in result.err
-    assert "this cell itself" not in result.err
+    assert '"cells upgrade matrix"' in result.err
 
 
 def test_a_cap_on_the_way_is_told_in_one_line(cells: Cells, traced: Manager) -> None:
@@ -73,14 +71,3 @@ def test_a_wrong_command_line(cells: Cells, traced: Manager) -> None:
     assert "CELL" in cells.fail("trace", status=2)
     assert "'0'" in cells.fail("trace", "east", "--timeout", "0", status=2)
     assert traced.asked == []
-
-
-def test_help_says_whose_clock_it_is(cells: Cells) -> None:
-    assert "clock of the cell that noted the event" in " ".join(cells.bare("trace", "--help").out.split())
-
-
-def test_help_says_what_to_do_without_an_answer(cells: Cells) -> None:
-    told = " ".join(cells.bare("trace", "--help").out.split())
-    assert "If no answer comes in time, no events are shown: give a --timeout longer than" in told
-    assert "ping the cells on the way one by one" in told
-    assert '"cells upgrade matrix" at the top of the tree' in told
