@@ -1,1 +1,1 @@
-"""A whole tree of cells on one machine, for trying things out: what ``cells sandbox`` does."""
+"""A whole tree of cells on one machine, for trials and tests: the implementation of ``cells sandbox``."""

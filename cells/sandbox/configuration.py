@@ -1,4 +1,4 @@
-"""Where the configuration of a cell of the sandbox is, for ``cells --sandbox CELL``.  Imports nothing slow."""
+"""Path of the configuration file of a sandbox cell, for ``cells --sandbox CELL``.  Imports no slow library."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from cells.sandbox.layout import Layout, find_directory
 
 
 def config_file(name: str) -> Path:
-    """The configuration file of a cell of the sandbox in ``$CELLS_SANDBOX``, or in the default directory.
+    """Return the configuration file of a cell of the sandbox in ``$CELLS_SANDBOX``, or in the default directory.
 
-    :raises cells.exceptions.SandboxError: there is no such cell, or no sandbox
+    :raises cells.exceptions.SandboxError: the cell or the sandbox does not exist
     """
     layout = Layout(find_directory())
     found = state.read(layout)
     if found is None:
         raise exceptions.SandboxError(
-            f"There is no sandbox in {layout.directory}; 'cells sandbox up' sets one up.", cell=name
+            f"There is no sandbox in {layout.directory}; create it with 'cells sandbox up'.", cell=name
         )
     names = found.tree.names()
     if name not in names:
         raise exceptions.SandboxError(
-            f"There is no cell {name!r:.80} in the sandbox in {layout.directory}; there are: {', '.join(names)}.",
+            f"There is no cell {name!r:.80} in the sandbox in {layout.directory}; its cells are: {', '.join(names)}.",
             cell=name,
         )
     return layout.cell(name).config

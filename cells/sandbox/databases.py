@@ -1,7 +1,7 @@
-"""The configuration and the database of every cell, with its neighbors registered.
+"""The configuration file and the database of every cell, with its neighbors.
 
-As ``cells db sync`` and ``cells neighbor create`` would do it, but in one process:
-a command for each of them would take longer than all the rest.
+The result equals that of ``cells db sync`` and ``cells neighbor create``, but one process creates it:
+a process for each command would take longer than the rest of the setup.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from cells.sandbox.layout import CellFiles, Layout
 from cells.sandbox.transports import SandboxTransport
 from cells.sandbox.tree import Tree
 
-#: Somebody watches, and little goes on: news travel fast.
+#: Short, so that an operator sees a change soon; a sandbox has little traffic.
 ANNOUNCE_INTERVAL_SECONDS = 5
 CALL_TIMEOUT_SECONDS = 10
 MIN_HOP_COUNT = 10
 
 
 def create(layout: Layout, tree: Tree, transport: SandboxTransport) -> None:
-    """Make the files of all cells.
+    """Create the files of all cells.
 
-    :raises cells.exceptions.DatabaseError: a database cannot be made
-    :raises OSError: a file cannot be made
+    :raises cells.exceptions.DatabaseError: a database cannot be created
+    :raises OSError: a file cannot be created
     """
     names = tree.names()
     for name in names:
         _write_configuration(layout.cell(name), tree, transport)
     first = layout.cell(names[0])
-    # All of them start with the same empty tables.
+    # Every database starts with the same empty tables.
     migration.sync(cells_conf.load([first.config]))
     for name in names[1:]:
         shutil.copyfile(first.database, layout.cell(name).database)
@@ -66,23 +66,23 @@ def _write_configuration(files: CellFiles, tree: Tree, transport: SandboxTranspo
             "name": files.name,
             "announce_interval": ANNOUNCE_INTERVAL_SECONDS,
             "call_timeout": CALL_TIMEOUT_SECONDS,
-            # From the lowest cell over the top to another lowest one.
+            # The longest route leads from a leaf over the top to another leaf.
             "max_hop_count": max(MIN_HOP_COUNT, 2 * tree.depth()),
-            # All cells, and all who can reach them, belong to one user of this machine.
+            # All cells, and all processes that can reach them, belong to one user of this machine.
             "allowed_services": "*/*",
         },
     }
     for section, options in transport.options(files.name).items():
         sections.setdefault(section, {}).update(options)
     files.directory.mkdir(mode=0o700)
-    # It may hold a password.
+    # The file may have a password.
     with open(os.open(files.config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write("\n".join(_lines(sections)))
 
 
 def _lines(sections: Mapping[str, Mapping[str, object]]) -> list[str]:
-    lines = ["# Written by 'cells sandbox up'; 'cells sandbox down' removes it."]
+    lines = ["# Written by 'cells sandbox up'; 'cells sandbox down' removes this file."]
     for section, options in sections.items():
-        # To oslo.config, "$" begins the name of another option.
+        # In oslo.config "$" starts a reference to another option.
         lines += [f"[{section}]", *(f"{key} = {str(value).replace('$', '$$')}" for key, value in options.items()), ""]
     return lines

@@ -1,14 +1,14 @@
-"""Where a sandbox keeps what: one directory, in it one for each cell.
+"""The files of a sandbox: one directory, with a directory for each cell.
 
 ::
 
     ~/.cells/sandbox/
-        sandbox.json        what this sandbox is; a directory without it is not ours
-        sandbox.lock        held while one is set up or taken down
+        sandbox.json        tree and transport; a directory without this file is never changed
+        sandbox.lock        locked during "cells sandbox up" and "cells sandbox down"
         east/cells.conf     for "cells-manager --config-file" and "cells --config-file"
         east/cells.sqlite
         east/manager.log
-        east/ipc/           sockets, if no broker is used
+        east/ipc/           sockets, without a broker
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ DEFAULT_DIRECTORY = "~/.cells/sandbox"
 STATE_FILE = "sandbox.json"
 LOCK_FILE = "sandbox.lock"
 MAX_FILE_NAME_BYTES = 255
-#: The name of a socket in the directory of sockets and the slash before it have room in as many.
+#: Maximum length of a slash and the name of a socket, in the directory of sockets.
 SOCKET_NAME_BYTES = 20
 
 
 def find_directory(named: str | None = None) -> Path:
-    """The directory that was named; without one, that of ``$CELLS_SANDBOX``, or the default."""
+    """Return the absolute path of ``named``; if it is None, of ``$CELLS_SANDBOX`` or of the default."""
     directory = named or os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_DIRECTORY
     return Path(os.path.realpath(os.path.expanduser(directory)))
 
 
 @dataclass(frozen=True)
 class CellFiles:
-    """The files of one cell."""
+    """Paths of the files of one cell."""
 
     name: str
     directory: Path
@@ -61,7 +61,7 @@ class CellFiles:
 
 @dataclass(frozen=True)
 class Layout:
-    """The files of a sandbox.  Does no I/O."""
+    """Paths of the files of a sandbox.  Does no I/O."""
 
     directory: Path
 
@@ -74,41 +74,45 @@ class Layout:
         return self.directory / LOCK_FILE
 
     def cell(self, name: str) -> CellFiles:
-        """Of one cell, which need not be there."""
+        """Return the files of one cell, which may not exist."""
         return CellFiles(name, self.directory / name)
 
     def check(self, names: list[str]) -> None:
-        """See that all files can have the names that they would get.
+        """Check that the names of the directory and of the cells are possible.
 
-        :raises cells.exceptions.SandboxError: the directory's name cannot be written into a URL, or a cell's is taken
+        :raises cells.exceptions.SandboxError: a URL cannot contain the path of the directory, or the name of a cell
+            is too long or reserved
         """
         text = str(self.directory)
         if "?" in text or not text.isprintable():
             raise exceptions.SandboxError(
-                f"The directory {text!r} has a '?' or a control character in its name, "
-                "which URLs of files cannot hold: use another one with --directory."
+                f"The path of the directory, {text!r}, has a '?' or a control character, "
+                "which a file URL cannot contain: give another path with --directory."
             )
         for name in names:
             if len(os.fsencode(name)) > MAX_FILE_NAME_BYTES:
                 raise exceptions.SandboxError(
-                    f"The name of cell {name[:20]}... is longer than the {MAX_FILE_NAME_BYTES} bytes "
-                    "that the name of its directory may have.",
+                    f"The name of cell {name[:20]}... is longer than {MAX_FILE_NAME_BYTES} bytes, "
+                    "the limit for the name of its directory: use a shorter name.",
                     cell=name,
                 )
         for name in {STATE_FILE, LOCK_FILE}.intersection(names):
-            raise exceptions.SandboxError(f"A cell of a sandbox cannot be called {name}.", cell=name)
+            raise exceptions.SandboxError(
+                f"A cell of a sandbox cannot have the name {name}, which is a file of the sandbox: use another name.",
+                cell=name,
+            )
 
     def check_sockets(self, names: list[str]) -> None:
-        """See that there is room for the paths of sockets.
+        """Check that the paths of the sockets are not too long.
 
-        :raises cells.exceptions.SandboxError: there is not
+        :raises cells.exceptions.SandboxError: a path is too long
         """
         longest = max((self.cell(name).sockets for name in names), key=lambda path: len(os.fsencode(path)))
         too_many = len(os.fsencode(longest)) + SOCKET_NAME_BYTES - ipc.MAX_PATH_BYTES
         if too_many > 0:
             raise exceptions.SandboxError(
-                f"The path of the sockets of cell {longest.parent.name}, {longest}, is {too_many} bytes too long, "
-                f"a path of a socket has {ipc.MAX_PATH_BYTES} in all: use a shorter --directory "
+                f"The socket directory of cell {longest.parent.name}, {longest}, is {too_many} bytes too long: "
+                f"the path of a socket has at most {ipc.MAX_PATH_BYTES} bytes. Use a shorter --directory "
                 f"(or {ENVIRONMENT_VARIABLE}), or shorter names of cells.",
                 cell=longest.parent.name,
             )

@@ -1,10 +1,9 @@
-"""The managers of a sandbox as processes: which run, what they cost, and how they are ended.
+"""The manager processes of a sandbox: find them, measure their memory, stop them.
 
-They are found by what the system says of every process, and by nothing that was
-written down: a process that was started runs with the path of its own cell's
-configuration file in its command line.  So a number that the system has
-given to another program since is never taken for a manager, and a manager is found
-even if the command that started it was killed, or the sandbox's files are gone.
+A manager is found by its command line in ``/proc``, which has the path of its cell's configuration
+file; no file has its process id.  So another process that reuses the id is never mistaken for the manager,
+and a manager is found even if the command that started it was killed, or the files of the
+sandbox are deleted.
 """
 
 from __future__ import annotations
@@ -20,32 +19,32 @@ from typing import NamedTuple
 
 from cells.sandbox.layout import CellFiles
 
-#: An idle manager ends within one or two; the others are of no use to anybody any more.
-PATIENCE_SECONDS = 15.0
+#: Time for a clean stop.  An idle manager needs one or two seconds.
+STOP_TIMEOUT_SECONDS = 15.0
 _PAUSE_SECONDS = 0.02
 _MODULE = "cells.cmd.manager"
 _PROGRAM = "cells-manager"
 
 
 class Manager(NamedTuple):
-    """A process that runs."""
+    """A running manager process."""
 
     pid: int
     config: Path
 
 
 def command_line(files: CellFiles) -> list[str]:
-    """What starts the manager of a cell, by the Python that runs this."""
+    """Return the command that starts the manager of a cell, with the Python interpreter of this process."""
     return [sys.executable, "-m", _MODULE, "--config-file", str(files.config)]
 
 
 def find(directory: Path) -> list[Manager]:
-    """The managers of the sandbox in ``directory`` that run now."""
+    """Return the running managers of the sandbox in ``directory``."""
     return [manager for manager in _all_managers() if manager.config.parent.parent == directory]
 
 
 def memory_mb(pid: int) -> float | None:
-    """The resident memory of a process, None if it has just ended."""
+    """Return the resident memory of a process, None if the process has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
@@ -54,24 +53,24 @@ def memory_mb(pid: int) -> float | None:
     return None if kilobytes is None else round(kilobytes / 1024, 1)
 
 
-def end(managers: Collection[Manager], patience_seconds: float = PATIENCE_SECONDS) -> None:
-    """End all of them at a time: politely at first, and after ``patience_seconds`` for good.
+def stop(managers: Collection[Manager], timeout_seconds: float = STOP_TIMEOUT_SECONDS) -> None:
+    """Stop the managers, all at the same time, with SIGTERM; after the timeout, kill them.
 
-    Who is interrupted meanwhile has no patience left.
+    If this thread is interrupted (Ctrl-C) while it waits, the managers are killed at once.
 
-    :raises PermissionError: one belongs to another user
+    :raises PermissionError: a manager belongs to another user
     """
     left = _signal(managers, signal.SIGTERM)
-    # One that was stopped cannot read the first signal.
+    # A suspended process handles SIGTERM only after SIGCONT.
     _signal(left, signal.SIGCONT)
     try:
-        left = _wait(left, patience_seconds)
+        left = _wait(left, timeout_seconds)
     finally:
-        _wait(_signal(left, signal.SIGKILL), patience_seconds)
+        _wait(_signal(left, signal.SIGKILL), timeout_seconds)
 
 
 def _signal(managers: Collection[Manager], number: signal.Signals) -> list[Manager]:
-    """Send it to those that still run; return them."""
+    """Send the signal to the managers that still run; return these managers."""
     running = [manager for manager in managers if _is_running(manager)]
     for manager in running:
         try:
@@ -81,9 +80,9 @@ def _signal(managers: Collection[Manager], number: signal.Signals) -> list[Manag
     return running
 
 
-def _wait(managers: Collection[Manager], patience_seconds: float) -> list[Manager]:
-    """Wait for their end; return those that still run after that time."""
-    deadline = time.monotonic() + patience_seconds
+def _wait(managers: Collection[Manager], timeout_seconds: float) -> list[Manager]:
+    """Wait until the managers end; return the managers that still run after the timeout."""
+    deadline = time.monotonic() + timeout_seconds
     left = list(managers)
     while left := [manager for manager in left if _is_running(manager)]:
         if time.monotonic() > deadline:
@@ -105,7 +104,7 @@ def _all_managers() -> Iterator[Manager]:
 
 
 def _config_of(pid: int) -> Path | None:
-    """The configuration file of a manager, None if that process is none; a process that has ended has no command."""
+    """Return the configuration file of a manager, None if the process is not a manager or has ended."""
     try:
         words = [os.fsdecode(word) for word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
     except OSError:

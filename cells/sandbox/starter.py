@@ -1,4 +1,4 @@
-"""Starts managers, a few at a time, and waits until their logs say that they are ready."""
+"""Start managers, a few at a time, and wait until their logs report that they are ready."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from cells import exceptions
 from cells.sandbox import processes
 from cells.sandbox.layout import CellFiles
 
-#: From its start; a manager needs one on an idle machine.
+#: Timeout for the start of one manager, which takes one second on an idle machine.
 TIMEOUT_SECONDS = 60.0
 READY = b" is ready "
-#: What is shown of the log of a manager that did not start.
+#: Part of the log that an error shows if a manager does not start.
 LAST_LINES = 3
 LAST_CHARACTERS = 600
 _PAUSE_SECONDS = 0.02
@@ -24,28 +24,28 @@ _PAUSE_SECONDS = 0.02
 def start(cells: Sequence[CellFiles], timeout_seconds: float = TIMEOUT_SECONDS) -> None:
     """Start the managers of these cells, detached from this process; return when all are ready.
 
-    :raises cells.exceptions.SandboxError: one is not; those that were ready by then still run
+    :raises cells.exceptions.SandboxError: a manager does not start; the managers that are ready keep running
     """
-    # Each of them computes for as long as it starts: more at a time would only be slower.
+    # A manager uses a whole processor while it starts, so more at the same time would not be faster.
     at_a_time = max(2, len(os.sched_getaffinity(0)))
     waiting = list(cells)
-    starting: list[_Starting] = []
+    starting: list[_StartingManager] = []
     try:
         while waiting or starting:
             while waiting and len(starting) < at_a_time:
-                starting.append(_Starting.begin(waiting.pop(0), timeout_seconds))
-            starting = [one for one in starting if not one.is_ready()]
+                starting.append(_StartingManager.begin(waiting.pop(0), timeout_seconds))
+            starting = [manager for manager in starting if not manager.is_ready()]
             if starting:
                 time.sleep(_PAUSE_SECONDS)
     finally:
-        for one in starting:
-            one.process.kill()
-            one.process.wait()
+        for manager in starting:
+            manager.process.kill()
+            manager.process.wait()
 
 
 @dataclass
-class _Starting:
-    """A manager that was started and is not ready yet."""
+class _StartingManager:
+    """A started manager that is not ready yet."""
 
     files: CellFiles
     process: subprocess.Popen[bytes]
@@ -54,16 +54,16 @@ class _Starting:
     timeout_seconds: float
 
     @classmethod
-    def begin(cls, files: CellFiles, timeout_seconds: float) -> _Starting:
+    def begin(cls, files: CellFiles, timeout_seconds: float) -> _StartingManager:
         with files.log.open("ab") as log:
-            # Now: the position is one for us and for the process, and moves as that writes.
+            # Before the process starts: the process shares the file position and moves it.
             logged_bytes_before = log.tell()
             process = subprocess.Popen(  # noqa: S603  # this project's own daemon
                 processes.command_line(files),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # Neither Ctrl-C nor the end of the terminal is meant for it, and it keeps nobody's directory busy.
+                # Ctrl-C and the end of the terminal must not stop the manager; it must not block the current directory.
                 start_new_session=True,
                 cwd=files.directory,
             )
@@ -71,7 +71,7 @@ class _Starting:
 
     def is_ready(self) -> bool:
         if READY in self._log():
-            # It outlives us on purpose: this object must not complain of that.
+            # The manager outlives this process: keep Popen from warning about a running child.
             self.process.returncode = 0
             return True
         if self.process.poll() is not None:
@@ -85,9 +85,9 @@ class _Starting:
             log.seek(self.logged_bytes_before)
             return log.read()
 
-    def _error(self, what: str) -> exceptions.SandboxError:
+    def _error(self, problem: str) -> exceptions.SandboxError:
         lines = [line for line in self._log().decode(errors="replace").splitlines() if line.strip()]
-        said = " / ".join(lines[-LAST_LINES:])[-LAST_CHARACTERS:] or "nothing"
+        tail = " / ".join(lines[-LAST_LINES:])[-LAST_CHARACTERS:] or "(empty)"
         return exceptions.SandboxError(
-            f"The manager of cell {self.files.name} {what}. Its log ends with: {said}", cell=self.files.name
+            f"The manager of cell {self.files.name} {problem}. The end of its log: {tail}", cell=self.files.name
         )

@@ -1,7 +1,7 @@
-"""What a sandbox is: its tree, and its transport.  One JSON file, which is also the mark of a directory that is ours.
+"""State file of a sandbox: its tree and its transport as JSON.  The file marks a directory as a sandbox.
 
-Which managers run is not in it: processes end without telling anybody, so that is
-looked up, see :mod:`cells.sandbox.processes`.
+The file does not list the running managers, because a process can end at any time:
+:mod:`cells.sandbox.processes` finds them.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ FORMAT = "cells sandbox"
 
 @dataclass(frozen=True)
 class State:
-    """What was set up."""
+    """Tree, transport and virtual hosts of a sandbox."""
 
     tree: tree.Tree
-    transport: str = field(repr=False)  #: as ``--transport`` gave it, with its password
-    virtual_hosts: Mapping[str, str] = field(default_factory=dict)  #: by cell; empty where no broker is used
+    transport: str = field(repr=False)  #: URL of ``--transport``, with its password
+    virtual_hosts: Mapping[str, str] = field(default_factory=dict)  #: by cell; empty without a broker
 
     def to_json(self) -> str:
-        """The text of the file."""
+        """Return the text of the state file."""
         values = {
             "format": FORMAT,
             "tree": str(self.tree),
@@ -41,25 +41,25 @@ class State:
 
     @classmethod
     def from_json(cls, text: str) -> State:
-        """The state of the text.
+        """Read the text of a state file.
 
-        :raises ValueError: it is none
-        :raises cells.exceptions.SandboxError: the tree in it is none
+        :raises ValueError: the text is not a state
+        :raises cells.exceptions.SandboxError: its tree is malformed
         """
         values: Any = json.loads(text)
         if not isinstance(values, dict) or values.get("format") != FORMAT:
-            raise ValueError("it was not written by this command")
+            raise ValueError("this command did not write it")
         texts = (values.get("tree"), values.get("transport"))
         virtual_hosts = values.get("virtual_hosts")
         if not all(isinstance(value, str) for value in texts) or not isinstance(virtual_hosts, dict):
-            raise ValueError("a value in it is missing or of a wrong type")
+            raise ValueError("a value is missing or has a wrong type")
         return cls(tree.parse(values["tree"]), values["transport"], virtual_hosts)
 
 
 def read(layout: Layout) -> State | None:
-    """The state of the sandbox that is there, None if none is.
+    """Return the state of the sandbox, None if there is no sandbox.
 
-    :raises cells.exceptions.SandboxError: it cannot be read
+    :raises cells.exceptions.SandboxError: the file cannot be read
     """
     try:
         text = layout.state.read_text(encoding="utf-8")
@@ -69,27 +69,27 @@ def read(layout: Layout) -> State | None:
     except (OSError, ValueError, exceptions.SandboxError) as error:
         raise exceptions.SandboxError(
             f"The state of the sandbox, {layout.state}, cannot be read: {error}. "
-            "If nothing in that directory is needed, remove it by hand."
+            "If you do not need the directory, remove it by hand."
         ) from error
 
 
 def write(layout: Layout, state: State) -> None:
-    """Keep ``state``, readable by this user alone: it may hold a password."""
+    """Write ``state`` to a file that only this user can read, because it may have a password."""
     fresh = layout.state.with_suffix(".new")
     try:
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(state.to_json())
         fresh.replace(layout.state)
     except BaseException:
-        # Alone in the directory it would be a file of somebody else's to every later command.
+        # Later commands refuse a directory that has only this file.
         fresh.unlink(missing_ok=True)
         raise
 
 
 def check_is_ours(layout: Layout) -> None:
-    """See that the directory is not there, or empty, or one of ours.
+    """Check that the directory does not exist, is empty, or is a sandbox.
 
-    :raises cells.exceptions.SandboxError: somebody keeps other files there
+    :raises cells.exceptions.SandboxError: the directory has other files
     """
     try:
         found = set(os.listdir(layout.directory))
@@ -99,16 +99,16 @@ def check_is_ours(layout: Layout) -> None:
         raise exceptions.SandboxError(f"{layout.directory} cannot be the directory of a sandbox: {error}.") from error
     if STATE_FILE not in found and found - {LOCK_FILE}:
         raise exceptions.SandboxError(
-            f"{layout.directory} is not empty and has no {STATE_FILE}, so it is no sandbox's directory: "
-            "nothing in it is touched. Name another one with --directory."
+            f"{layout.directory} is not empty and has no {STATE_FILE}, so it is not a sandbox, and its files are "
+            "not changed. Give another directory with --directory."
         )
 
 
 @contextlib.contextmanager
 def locked(layout: Layout) -> Iterator[None]:
-    """Keep every other command that changes this sandbox out during the block.
+    """Hold the lock of the sandbox during the block, so that no other command changes the sandbox.
 
-    :raises cells.exceptions.SandboxError: there is one at work, or the lock cannot be had
+    :raises cells.exceptions.SandboxError: another command holds the lock, or the lock file cannot be opened
     """
     try:
         lock = os.open(layout.lock, os.O_RDWR | os.O_CREAT, 0o600)
@@ -119,11 +119,11 @@ def locked(layout: Layout) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise exceptions.SandboxError(
-                f"Another 'cells sandbox up' or 'down' is at work in {layout.directory}: wait until it has ended."
+                f"Another 'cells sandbox up' or 'down' runs in {layout.directory}: wait until it has ended."
             ) from None
-        # Who held it before may have removed it with all the rest.
+        # The previous holder of the lock may have removed the lock file with the sandbox.
         if not (layout.lock.exists() and os.path.samestat(os.fstat(lock), os.stat(layout.lock))):
-            raise exceptions.SandboxError(f"The sandbox in {layout.directory} was just taken down: try again.")
+            raise exceptions.SandboxError(f"The sandbox in {layout.directory} was just removed: try again.")
         yield
     finally:
         os.close(lock)

@@ -1,4 +1,4 @@
-"""How the cells of a sandbox reach each other: by sockets in their directories, or over virtual hosts of a broker."""
+"""Transports between the cells of a sandbox: sockets in their directories, or virtual hosts of a RabbitMQ."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Options = Mapping[str, Mapping[str, object]]
 
 
 class SandboxTransport(ABC):
-    """What a sandbox needs of a transport; a state says all that there is to know of it."""
+    """Base of the transports of a sandbox; the constructor does no I/O."""
 
     def __init__(self, layout: Layout, state: State) -> None:
         self._layout = layout
@@ -29,28 +29,28 @@ class SandboxTransport(ABC):
 
     @abstractmethod
     def create(self) -> None:
-        """Make what the cells need.  Called once, before any manager starts; may block.
+        """Create the resources of the cells.  Called once, before any manager starts; may block.
 
-        :raises cells.exceptions.SandboxError: it cannot be made
+        :raises cells.exceptions.SandboxError: a resource cannot be created
         """
 
     @abstractmethod
     def delete(self) -> None:
-        """Remove what :meth:`create` made, as far as it is there.  Called when no manager runs any more; may block.
+        """Remove the resources of :meth:`create`, if they exist.  Called after the last manager has ended; may block.
 
-        :raises cells.exceptions.SandboxError: something is left
+        :raises cells.exceptions.SandboxError: a resource remains
         """
 
     @abstractmethod
     def own_url(self, name: str) -> str:
-        """``[DEFAULT] transport_url`` of a cell."""
+        """Return ``[DEFAULT] transport_url`` of a cell."""
 
     @abstractmethod
     def neighbor_url(self, name: str) -> str:
-        """The URL under which its neighbors register a cell."""
+        """Return the URL of a cell in the databases of its neighbors."""
 
-    def options(self, name: str) -> Options:  # noqa: ARG002  # for those who need the name
-        """Further options of a cell, by section."""
+    def options(self, name: str) -> Options:  # noqa: ARG002  # a subclass needs the name
+        """Return further options of a cell, by section."""
         return {}
 
 
@@ -58,13 +58,13 @@ class Brokerless(SandboxTransport):
     """Sockets in a directory of each cell."""
 
     def create(self) -> None:
-        """See that the paths are short enough: whoever serves makes the sockets itself."""
+        """Check that the paths are short enough; the managers create the sockets."""
         self._layout.check_sockets(self._state.tree.names())
 
     def delete(self) -> None:
-        """The sockets go with the directory."""
+        """Do nothing: the sockets are removed with the directory of the cell."""
 
-    def own_url(self, name: str) -> str:  # noqa: ARG002  # the options say where
+    def own_url(self, name: str) -> str:  # noqa: ARG002  # the options have the directory of the cell
         return BROKERLESS
 
     def neighbor_url(self, name: str) -> str:
@@ -72,7 +72,7 @@ class Brokerless(SandboxTransport):
 
     def options(self, name: str) -> Options:
         files = self._layout.cell(name)
-        # A manager knows where its database is; the services of the cell read it here.
+        # The manager would use [database] connection; services of the cell have no such option and read this one.
         return {
             "oslo_messaging_zmq": {
                 "ipc_dir": files.sockets,
@@ -82,7 +82,7 @@ class Brokerless(SandboxTransport):
 
 
 class Rabbit(SandboxTransport):
-    """A virtual host for each cell, on a RabbitMQ that other programs may use too."""
+    """A virtual host for each cell, on a RabbitMQ that may have other users."""
 
     def create(self) -> None:
         virtual_hosts.check_reachable(self._state.transport)
@@ -100,9 +100,9 @@ class Rabbit(SandboxTransport):
 
 
 def normalize(url: str) -> str:
-    """The transport that ``--transport`` names.
+    """Return the transport URL for the value of ``--transport``.
 
-    :raises cells.exceptions.SandboxError: it is none that a sandbox can have
+    :raises cells.exceptions.SandboxError: a sandbox does not support the transport
     """
     if url.rstrip(":/") == "zmq":
         return BROKERLESS
@@ -113,14 +113,14 @@ def normalize(url: str) -> str:
         raise exceptions.SandboxError(f"The transport cannot be used: {error.message}") from error
     if parsed.transport not in transport_url.RABBITMQ_TRANSPORTS:
         raise exceptions.SandboxError(
-            f"A sandbox cannot use {transport_url.mask(url)}: there are {BROKERLESS}, "
-            "and rabbit://user:password@host:5672/ for virtual hosts on a RabbitMQ of this machine."
+            f"A sandbox cannot use {transport_url.mask(url)}: use {BROKERLESS} for no broker, "
+            "or rabbit://user:password@host:5672/ for virtual hosts on a RabbitMQ of this machine."
         )
     return url
 
 
 def names_of_virtual_hosts(url: str, names: list[str]) -> dict[str, str]:
-    """A name for the virtual host of each cell, which nobody else has; empty if ``url`` needs none."""
+    """Return a unique name for the virtual host of each cell; empty if ``url`` needs no virtual hosts."""
     if url == BROKERLESS:
         return {}
     sandbox = f"cells-sandbox-{secrets.token_hex(4)}"
@@ -130,5 +130,5 @@ def names_of_virtual_hosts(url: str, names: list[str]) -> dict[str, str]:
 
 
 def transport_of(layout: Layout, state: State) -> SandboxTransport:
-    """The transport of a sandbox."""
+    """Return the transport of a sandbox."""
     return (Brokerless if state.transport == BROKERLESS else Rabbit)(layout, state)

@@ -1,7 +1,6 @@
-"""Virtual hosts on a RabbitMQ that others use too: one for each cell, created and deleted by ``rabbitmqctl``.
+"""Virtual hosts on a shared RabbitMQ, one for each cell, created and deleted with ``rabbitmqctl``.
 
-A sandbox with ``--transport rabbit://...`` uses it, and so do the project's own
-tests and its benchmark.
+Used by a sandbox with ``--transport rabbit://...``, and by the tests and the benchmark of this project.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ DEFAULT_USER = "guest"
 def check_reachable(url: str) -> None:
     """Open and close a connection to one of the hosts of ``url``.
 
-    :raises cells.exceptions.SandboxError: none of them accepts it
+    :raises cells.exceptions.SandboxError: no host accepts the login
     """
-    import amqp  # type: ignore[import-untyped]  # noqa: PLC0415  # most sandboxes have no broker
+    import amqp  # type: ignore[import-untyped]  # noqa: PLC0415  # most sandboxes use no broker
 
     parsed = transport_url.parse(url)
     problems = []
@@ -45,7 +44,9 @@ def check_reachable(url: str) -> None:
                 return
         except (OSError, amqp.AMQPError) as error:
             problems.append(f"{_address(host)}: {type(error).__name__}: {error}")
-    raise exceptions.SandboxError(f"There is no RabbitMQ that lets {user(url)} in ({'; '.join(problems)}).")
+    raise exceptions.SandboxError(
+        f"No RabbitMQ host accepts a login as {user(url)} ({'; '.join(problems)}): check --transport and the server."
+    )
 
 
 def _address(host: transport_url.BrokerHost) -> str:
@@ -54,13 +55,13 @@ def _address(host: transport_url.BrokerHost) -> str:
 
 
 def user(url: str) -> str:
-    """Who logs in."""
+    """Return the user name of the login."""
     hosts = transport_url.parse(url).hosts
     return (hosts[0].username if hosts else None) or DEFAULT_USER
 
 
 def definitions(names: Collection[str], username: str) -> dict[str, Any]:
-    """What RabbitMQ imports to have virtual hosts of these names, with all rights for the user."""
+    """Return RabbitMQ definitions of these virtual hosts, with all permissions for the user."""
     rights = {"user": username, "configure": ".*", "write": ".*", "read": ".*"}
     return {
         "vhosts": [{"name": name} for name in names],
@@ -71,18 +72,18 @@ def definitions(names: Collection[str], username: str) -> dict[str, Any]:
 def create(names: Collection[str], username: str) -> None:
     """Create virtual hosts on the RabbitMQ of this machine.
 
-    :raises cells.exceptions.SandboxError: RabbitMQ refuses, or this user may not ask it
+    :raises cells.exceptions.SandboxError: rabbitmqctl fails, or this user may not run it
     """
     _rabbitmqctl("import_definitions", text=json.dumps(definitions(names, username)))
 
 
 def delete(names: Collection[str]) -> None:
-    """Delete virtual hosts on the RabbitMQ of this machine; what is gone already is no error.
+    """Delete virtual hosts on the RabbitMQ of this machine; a missing virtual host is no error.
 
-    :raises cells.exceptions.SandboxError: RabbitMQ refuses, or this user may not ask it
+    :raises cells.exceptions.SandboxError: rabbitmqctl fails, or this user may not run it
     """
     if names:
-        # One command for all: each start of it takes a second of a processor.
+        # One command for all names, because each start of rabbitmqctl takes a second of processor time.
         listed = ", ".join(_erlang_binary(name) for name in names)
         _rabbitmqctl("eval", f"[catch rabbit_vhost:delete(Name, {_erlang_binary('cells')}) || Name <- [{listed}]], ok.")
 
@@ -95,29 +96,29 @@ def _rabbitmqctl(*arguments: str, text: str = "") -> None:
     program = shutil.which("rabbitmqctl", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if program is None:
         raise exceptions.SandboxError(
-            "There is no rabbitmqctl here, which makes the virtual hosts: "
-            "run this on the host of a RabbitMQ, as root or as the user rabbitmq."
+            "rabbitmqctl, which creates the virtual hosts, is not installed here: "
+            "run this command on the host of RabbitMQ, as root or as the user rabbitmq."
         )
     command = [program, "-q", *arguments]
     failure = _run(command, text)
     if failure and os.geteuid() and shutil.which("sudo"):
-        # Distributions let root and rabbitmq use it, nobody else; -n never asks for a password.
+        # In most distributions only root and rabbitmq may run rabbitmqctl; -n never asks for a password.
         failure = _run(["sudo", "-n", *command], text)
     if failure:
         raise exceptions.SandboxError(
             f"rabbitmqctl {arguments[0]} failed ({failure.splitlines()[0].strip()}): "
-            "start RabbitMQ on this host, and run this as root or as the user rabbitmq."
+            "start RabbitMQ on this host, and run this command as root or as the user rabbitmq."
         )
 
 
 def _run(command: list[str], text: str) -> str:
-    """What the command complains about, empty if it succeeds."""
+    """Run the command and return its error, empty if it succeeds."""
     try:
-        done = subprocess.run(  # noqa: S603  # rabbitmqctl, and names that are numbers by now
+        done = subprocess.run(  # noqa: S603  # rabbitmqctl, with names encoded as numbers
             command, input=text, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        return f"no end after {COMMAND_TIMEOUT_SECONDS:.0f} s"
+        return f"timeout after {COMMAND_TIMEOUT_SECONDS:.0f} s"
     if not done.returncode:
         return ""
     return (done.stderr + done.stdout).strip() or f"exit status {done.returncode}"

@@ -1,4 +1,4 @@
-"""Processes that look like managers, and do as little as can be."""
+"""Shell scripts that look like manager processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def layout(tmp_path: Path) -> Layout:
 
 @pytest.fixture
 def command_line(tmp_path: Path) -> Callable[[CellFiles, str], list[str]]:
-    """Makes the command of a shell script, called as a manager is; when the script is done, the process stays."""
+    """Return a function: the command line of a manager that runs a shell script and then waits forever."""
     shell = tmp_path / "cells-manager"
     shell.symlink_to("/bin/sh")
     never = tmp_path / "never"
@@ -44,7 +44,7 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 
 @pytest.fixture
 def start(layout: Layout, command_line: Callable[[CellFiles, str], list[str]]) -> Iterator[Start]:
-    """Starts one for a cell, and returns when its script is done: ``start("api", "trap '' TERM")``."""
+    """Start a process for a cell and return when its script has run: ``start("api", "trap '' TERM")``."""
     started: list[subprocess.Popen[bytes]] = []
 
     def begin(name: str, script: str = ":") -> subprocess.Popen[bytes]:
@@ -66,10 +66,10 @@ def start(layout: Layout, command_line: Callable[[CellFiles, str], list[str]]) -
 def scripts(
     layout: Layout, command_line: Callable[[CellFiles, str], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[dict[str, str]]:
-    """What the starter runs in place of the manager of each cell; all of it is ended after the test."""
+    """Scripts by cell that the starter runs instead of managers; the processes are stopped after the test."""
     by_cell: dict[str, str] = {}
     monkeypatch.setattr(processes, "command_line", lambda files: command_line(files, by_cell.get(files.name, READY)))
     try:
         yield by_cell
     finally:
-        processes.end(processes.find(layout.directory), patience_seconds=1)
+        processes.stop(processes.find(layout.directory), timeout_seconds=1)

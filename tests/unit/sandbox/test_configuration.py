@@ -1,4 +1,4 @@
-"""Where the configuration of a cell is, for ``cells --sandbox``."""
+"""Path of the configuration of a cell, for ``cells --sandbox``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cells.sandbox.state import State
 from cells.sandbox.tree import parse
 
 
-def test_it_is_that_of_the_cell(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_configuration_file_of_a_cell(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CELLS_SANDBOX", str(layout.directory))
     with pytest.raises(exceptions.SandboxError, match="cells sandbox up"):
         configuration.config_file("api")
     state.write(layout, State(parse("api(b)"), transports.BROKERLESS))
     assert configuration.config_file("b") == layout.cell("b").config
-    with pytest.raises(exceptions.SandboxError, match="there are: api, b"):
+    with pytest.raises(exceptions.SandboxError, match="api, b"):
         configuration.config_file("c")

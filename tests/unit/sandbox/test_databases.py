@@ -1,4 +1,4 @@
-"""The files of all cells: configurations that can be read, and neighbors registered both ways."""
+"""The files of all cells: valid configurations, and neighbors registered on both sides."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_configurations(layout: Layout) -> None:
         assert stat.S_IMODE(layout.cell(name).directory.stat().st_mode) == 0o700
 
 
-def test_in_a_deep_tree_messages_may_visit_more_cells(layout: Layout) -> None:
+def test_deep_tree_has_a_higher_hop_count(layout: Layout) -> None:
     depth = 8
     create(layout, "(".join(f"a{level}" for level in range(depth)) + ")" * (depth - 1))
     assert cells_conf.load([layout.cell("a0").config]).cells.max_hop_count == 2 * depth

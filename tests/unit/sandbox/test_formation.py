@@ -1,4 +1,4 @@
-"""Waiting until the cells know each other; values stand for the manager of the top."""
+"""Waiting until the cells know each other; a fake manager of the top cell gives the answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ B = CellAnswer("api!b", {"path": "api!b", "subtree": {}})
 
 
 class Manager:
-    """Answers with one of these after the other; the last one stays."""
+    """Fake CellsAPI that returns one answer after the other and repeats the last answer."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -41,11 +41,11 @@ def wait(monkeypatch: pytest.MonkeyPatch, *answers: Any, timeout_seconds: float 
     def manager(conf: Any) -> Iterator[Manager]:
         yield Manager(*answers)
 
-    monkeypatch.setattr(formation, "_manager", manager)
+    monkeypatch.setattr(formation, "open_manager", manager)
     return formation.wait(cells_conf.load([]), TREE, timeout_seconds)
 
 
-def test_it_is_waited_for_until_each_cell_knows_its_path_and_those_below(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wait_ends_when_each_cell_knows_its_path_and_its_subtree(monkeypatch: pytest.MonkeyPatch) -> None:
     lost = CellAnswer("api!b", {"path": "b", "subtree": {}})
     childless = CellAnswer("api", {"path": "api", "subtree": {}})
     silent = CellAnswer("api!b", error=exceptions.CellTimeout("silent"))
@@ -61,7 +61,7 @@ def test_it_is_waited_for_until_each_cell_knows_its_path_and_those_below(monkeyp
         (exceptions.ManagerTimeout("It is asleep."), "ManagerTimeout: It is asleep."),
     ],
 )
-def test_what_is_missing_is_told(monkeypatch: pytest.MonkeyPatch, answer: Any, told: str) -> None:
+def test_timeout_names_the_missing_cells(monkeypatch: pytest.MonkeyPatch, answer: Any, told: str) -> None:
     with pytest.raises(exceptions.SandboxError) as caught:
         wait(monkeypatch, answer, timeout_seconds=0.15)
     assert told in caught.value.message

@@ -1,4 +1,4 @@
-"""Where a sandbox keeps its files."""
+"""Paths of the files of a sandbox."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cells.brokerless.ipc import MAX_PATH_BYTES
 from cells.sandbox.layout import SOCKET_NAME_BYTES, Layout, find_directory
 
 
-def test_what_is_named_goes_before_the_environment_and_that_before_the_default(
+def test_argument_precedes_environment_and_environment_precedes_default(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -47,7 +47,6 @@ def test_the_paths_of_sockets_have_room_up_to_the_last_byte() -> None:
     with pytest.raises(exceptions.SandboxError) as caught:
         Layout(Path("/" + "x" * room)).check_sockets(["a", "az1"])
     assert caught.value.cell == "az1"
-    assert "1 bytes too long" in caught.value.message
     assert "--directory" in caught.value.message
 
 
@@ -66,5 +65,6 @@ def test_a_cell_cannot_have_the_name_of_a_file() -> None:
     layout = Layout(Path("/s"))
     layout.check(["a", "b"])
     for taken in (layout.state.name, layout.lock.name):
-        with pytest.raises(exceptions.SandboxError, match="cannot be called"):
+        with pytest.raises(exceptions.SandboxError) as caught:
             layout.check(["a", taken])
+        assert caught.value.cell == taken

@@ -1,4 +1,4 @@
-"""The managers of a sandbox as processes."""
+"""The manager processes of a sandbox."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def test_other_programs_with_that_file_are_no_managers(layout: Layout) -> None:
         assert other.stdout is not None
         other.stdout.readline()
         assert processes.find(layout.directory) == []
-        # Nor is one ended whose number has come to another program.
-        processes.end([Manager(other.pid, layout.cell("api").config)])
+        # Nor is a process stopped that has the process id of an ended manager.
+        processes.stop([Manager(other.pid, layout.cell("api").config)])
         assert other.poll() is None
 
 
@@ -50,29 +50,25 @@ def test_memory(start: Start) -> None:
     assert processes.memory_mb(2**22 + 1) is None
 
 
-def test_all_are_ended_politely(layout: Layout, start: Start) -> None:
+def test_managers_are_stopped_with_sigterm(layout: Layout, start: Start) -> None:
     started = [start(name) for name in ("api", "east")]
-    processes.end(processes.find(layout.directory))
+    # A suspended process handles the signal, too.
+    started[1].send_signal(signal.SIGSTOP)
+    stat = Path(f"/proc/{started[1].pid}/stat")
+    poll(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it is suspended")
+    processes.stop(processes.find(layout.directory))
     assert {process.wait(10) for process in started} == {-signal.SIGTERM}
     assert processes.find(layout.directory) == []
-    processes.end([])
+    processes.stop([])
 
 
-def test_one_that_does_not_listen_is_ended_for_good(layout: Layout, start: Start) -> None:
+def test_manager_that_ignores_sigterm_is_killed(layout: Layout, start: Start) -> None:
     deaf = start("api", DEAF)
-    processes.end(processes.find(layout.directory), patience_seconds=0.1)
+    processes.stop(processes.find(layout.directory), timeout_seconds=0.1)
     assert deaf.wait(10) == -signal.SIGKILL
 
 
-def test_one_that_was_stopped_is_ended_all_the_same(layout: Layout, start: Start) -> None:
-    frozen = start("api")
-    frozen.send_signal(signal.SIGSTOP)
-    poll(lambda: Path(f"/proc/{frozen.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", "it is stopped")
-    processes.end(processes.find(layout.directory))
-    assert frozen.wait(10) == -signal.SIGTERM
-
-
-def test_who_is_interrupted_has_no_patience(layout: Layout, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_stop_kills_at_once(layout: Layout, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     deaf = start("api", DEAF)
     pauses = []
 
@@ -84,16 +80,16 @@ def test_who_is_interrupted_has_no_patience(layout: Layout, start: Start, monkey
 
     monkeypatch.setattr(processes, "time", SimpleNamespace(monotonic=time.monotonic, sleep=interrupted))
     with pytest.raises(KeyboardInterrupt):
-        processes.end(processes.find(layout.directory), patience_seconds=60)
+        processes.stop(processes.find(layout.directory), timeout_seconds=60)
     assert deaf.wait(10) == -signal.SIGKILL
 
 
-def test_the_command_is_that_of_a_manager(layout: Layout) -> None:
+def test_manager_is_found_by_its_command_line(layout: Layout) -> None:
     files = layout.cell("api")
     command = processes.command_line(files)
     assert command[0] == sys.executable
     assert command[-2:] == ["--config-file", str(files.config)]
-    # That is how it is found again; here it waits for what is in the file.
+    # The process waits for the text of this pipe.
     files.directory.mkdir()
     os.mkfifo(files.config)
     with subprocess.Popen(command) as manager:

@@ -1,4 +1,4 @@
-"""How the cells of a sandbox reach each other."""
+"""The transports between the cells of a sandbox."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_without_a_broker_each_cell_has_a_directory_of_sockets() -> None:
 
 def test_without_a_broker_the_directory_has_to_be_short() -> None:
     state = State(parse("api"), transports.BROKERLESS)
-    with pytest.raises(exceptions.SandboxError, match="shorter"):
+    with pytest.raises(exceptions.SandboxError, match="--directory"):
         transports.transport_of(Layout(Path("/" + "x" * 100)), state).create()
 
 
@@ -51,7 +51,7 @@ def test_on_rabbitmq_each_cell_has_a_virtual_host(monkeypatch: pytest.MonkeyPatc
     assert asked == [RABBIT, (["one", "two"], "u"), ["one", "two"]]
 
 
-def test_names_of_virtual_hosts_are_harmless_and_nobody_elses() -> None:
+def test_names_of_virtual_hosts_are_unique_and_need_no_quoting() -> None:
     names = transports.names_of_virtual_hosts(RABBIT, ["api", 'a"b', "a'b"])
     assert names.keys() == {"api", 'a"b', "a'b"}
     assert len(set(names.values())) == 3
@@ -65,7 +65,7 @@ def test_no_broker_has_several_spellings(url: str) -> None:
     assert transports.normalize(url) == transports.BROKERLESS
 
 
-def test_rabbitmq_is_taken_as_it_is() -> None:
+def test_url_of_rabbitmq_stays_unchanged() -> None:
     assert transports.normalize(RABBIT) == RABBIT
 
 
@@ -73,7 +73,7 @@ def test_rabbitmq_is_taken_as_it_is() -> None:
     "url",
     ["", "rabbit", "rabbit://", "kafka://u:s3kr3t@h/", "zmq://u:s3kr3t@h:1/", "rabbit://u:s3kr3t%2F@h/", "fake:///"],
 )
-def test_what_a_sandbox_can_not_use(url: str) -> None:
+def test_unsupported_transport_is_refused(url: str) -> None:
     with pytest.raises(exceptions.SandboxError) as caught:
         transports.normalize(url)
     assert "s3kr3t" not in caught.value.message

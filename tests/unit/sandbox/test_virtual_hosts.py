@@ -1,4 +1,4 @@
-"""What RabbitMQ is asked; a script stands for rabbitmqctl."""
+"""The commands for RabbitMQ, with a shell script as rabbitmqctl."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cells.sandbox import virtual_hosts
 
 @pytest.fixture
 def rabbitmqctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Writes what it was asked into the file ``asked``, and what it read into ``read``."""
+    """A script that writes its arguments to the file ``asked`` and its input to ``read``."""
     program = tmp_path / "rabbitmqctl"
     program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\ncat > {tmp_path}/read\n')
     program.chmod(0o755)
@@ -48,7 +48,7 @@ def test_a_refusal_is_told(rabbitmqctl: Path) -> None:
 
 def test_without_rabbitmqctl_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(virtual_hosts.shutil, "which", lambda name, path=None: None)
-    with pytest.raises(exceptions.SandboxError, match="no rabbitmqctl"):
+    with pytest.raises(exceptions.SandboxError, match="rabbitmqctl"):
         virtual_hosts.delete(["one"])
 
 
@@ -60,6 +60,6 @@ def test_a_broker_that_is_not_there_is_named_without_its_password() -> None:
     assert "s3kr3t" not in caught.value.message
 
 
-def test_who_logs_in() -> None:
+def test_user_name_of_the_login() -> None:
     assert virtual_hosts.user("rabbit://u%40x:p@h/") == "u@x"
     assert virtual_hosts.user("rabbit://h/") == "guest"
