@@ -1,8 +1,7 @@
-"""RequestContext: who asks, as it travels with a message.
+"""RequestContext: user, project and roles of a request; travels with each message.
 
-Relays pass the context on as the dict that came, unread.  Only where an
-endpoint runs does it become an object, so a key that this release does not
-know costs nothing and gets lost nowhere.
+Relays forward the context as the dict that arrived and do not read it.  It becomes an object only
+where an endpoint runs, so keys that this release does not know are kept, at no cost.
 """
 
 from __future__ import annotations
@@ -15,10 +14,9 @@ from oslo_utils import timeutils
 
 
 class RequestContext(context.RequestContext):
-    """oslo.context's RequestContext with the keys that Nova's services add to it.
+    """oslo.context's RequestContext with the keys that Nova's services add.
 
-    ``extra`` holds the keys of :meth:`from_dict` that nobody here knows;
-    :meth:`to_dict` gives them back unchanged.
+    ``extra`` contains the unknown keys of :meth:`from_dict`; :meth:`to_dict` returns them unchanged.
     """
 
     def __init__(
@@ -43,7 +41,7 @@ class RequestContext(context.RequestContext):
         self.extra = dict(extra or {})
 
     def to_dict(self) -> dict[str, Any]:
-        """The context as JSON values, with the keys that Nova's services expect."""
+        """Return the context as JSON values, with the keys that Nova's services expect."""
         return {
             **super().to_dict(),
             "tenant": self.project_id,
@@ -61,10 +59,10 @@ class RequestContext(context.RequestContext):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], **kwargs: Any) -> RequestContext:
-        """Rebuild a context; unknown keys are kept in ``extra``.
+        """Rebuild a context; ``extra`` keeps the unknown keys.
 
-        Who asks may stand under any of the keys that :meth:`to_dict` gives it; ``user``
-        and ``project_id``, which oslo.context reads, come first.
+        User and project may have any of the keys of :meth:`to_dict`; ``user`` and
+        ``project_id``, which oslo.context reads, take precedence.
         """
         known = set(_KEYS)
         own = {name: values[name] for name in _OWN_KEYS if values.get(name) is not None}
@@ -76,12 +74,12 @@ class RequestContext(context.RequestContext):
 
 
 _OWN_KEYS = ("read_deleted", "remote_address", "timestamp", "quota_class", "service_catalog")
-#: Keys of to_dict that hold the same; services of other releases may send some of them only.
+#: Keys of to_dict with the same value; services of other releases may send only some of them.
 _ALIASES = {"user_id": ("user", "user_id"), "project_id": ("project_id", "tenant", "project")}
 
 
 def get_admin_context() -> RequestContext:
-    """The context of what a service does on its own account."""
+    """Return the context for actions that a service starts itself."""
     return RequestContext(is_admin=True)
 
 

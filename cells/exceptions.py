@@ -1,44 +1,44 @@
-"""Every error that this project raises on purpose.
+"""Exceptions of this project.
 
 ::
 
     CellsError
-    ├── ConfigurationError        the operator has to change a setting
+    ├── ConfigurationError        the operator must change a setting
     │   └── PluginError           an entry point does not load
-    ├── RoutingError              the message cannot get there
+    ├── RoutingError              the message cannot reach its target
     │   ├── CellNotFound
     │   ├── AmbiguousCell
     │   ├── RoutingInconsistency
     │   ├── MaxHopCountReached
-    │   ├── NoCellsAvailable      no cell fulfils what was required
-    │   └── RPCVersionCapError    a cap on the way forbids what it needs
-    ├── DeliveryError             a broker, or what is behind it, did not take it
+    │   ├── NoCellsAvailable      no cell fulfils the requirements
+    │   └── RPCVersionCapError    the message needs a version above a cap on the way
+    ├── DeliveryError             a broker or a queue did not accept the message
     │   ├── NeighborUnreachable
     │   ├── NeighborBusy
-    │   ├── ManagerGone           the one manager that it was for is not there any more
-    │   ├── ClientGone            nor is the client that waited for it
-    │   └── ServiceUnreachable    the broker of the target cell did not
-    ├── MessageError              the message itself is wrong
+    │   ├── ManagerGone           the addressed manager has stopped
+    │   ├── ClientGone            the calling client has stopped
+    │   └── ServiceUnreachable    the broker of the target cell did not accept it
+    ├── MessageError              the message itself is invalid
     │   ├── MalformedMessage
     │   ├── MessageTooLarge
     │   ├── UnknownMessageType
     │   ├── UnknownMethod
     │   └── InvalidArguments
-    ├── CallTimeout               an answer did not come in time
+    ├── CallTimeout               no answer before the deadline
     │   ├── CellTimeout
     │   ├── ManagerTimeout
     │   └── ServiceTimeout        a service of the target cell did not answer
-    ├── ServiceNotAllowed         the target cell lets no other cell call that
-    ├── RPCException              of the library for services
+    ├── ServiceNotAllowed         the target cell does not allow the call
+    ├── RPCException              errors of cells.rpc itself
     │   ├── DuplicateMessageError
     │   ├── InvalidRPCConnectionReuse
     │   └── UnsupportedRpcEnvelopeVersion
-    ├── ManagerBusy               too many calls wait in this manager
-    ├── ManagerStopping           the manager goes down before the answer came
-    ├── RemoteError               an error of a class that may not be rebuilt
-    ├── MatchMakerException       no server of that name is registered, where no broker knows
-    ├── SandboxError              a tree of cells on this machine cannot be set up or found
-    ├── NeighborError             what an operator asks of the registry
+    ├── ManagerBusy               too many calls wait in the manager
+    ├── ManagerStopping           the manager shuts down before the answer
+    ├── RemoteError               an error of another cell whose class is not rebuilt
+    ├── MatchMakerException       no registered server on the brokerless transport
+    ├── SandboxError              a sandbox cannot be created or found
+    ├── NeighborError             errors of the registry of neighbors
     │   ├── NeighborNotFound
     │   ├── NeighborExists
     │   └── InvalidNeighbor
@@ -46,16 +46,16 @@
         ├── DatabaseUnavailable
         └── SchemaOutdated
 
-Each takes the message that a person reads, and details by keyword which become
-attributes of the same name.  Both survive the way through JSON: ``args`` and
-``kwargs`` are what oslo.messaging and :mod:`cells.failure` rebuild an error from.
+The constructor takes the text for a person, and details by keyword, which become
+attributes of the same name.  Both survive JSON: oslo.messaging and :mod:`cells.failure`
+rebuild an error from its ``args`` and ``kwargs``.
 """
 
 from typing import Any, ClassVar
 
 
 class CellsError(Exception):
-    """Base of all errors of this project: catch it to catch them all."""
+    """Base of all errors of this project."""
 
     DETAILS: ClassVar[frozenset[str]] = frozenset()
 
@@ -78,11 +78,11 @@ class CellsError(Exception):
 
 
 class ConfigurationError(CellsError):
-    """Raised when a setting is missing, wrong, or contradicts another one."""
+    """Raised when a setting is missing, wrong, or contradicts another setting."""
 
 
 class PluginError(ConfigurationError):
-    """Raised when an entry point (driver, endpoint) is unknown or does not load."""
+    """Raised when a plug-in (driver, endpoint, filter) is unknown or does not load."""
 
 
 class RoutingError(CellsError):
@@ -90,7 +90,7 @@ class RoutingError(CellsError):
 
 
 class CellNotFound(RoutingError):
-    """Raised when no cell of that name or path is known where the message is."""
+    """Raised when a cell on the way knows no cell of the target's name or path."""
 
 
 class AmbiguousCell(RoutingError):
@@ -100,62 +100,62 @@ class AmbiguousCell(RoutingError):
 
 
 class RoutingInconsistency(RoutingError):
-    """Raised when the path walked so far contradicts the path to the target."""
+    """Raised when the route of a message contradicts the path to its target."""
 
     route: str | None = None
     target: str | None = None
 
 
 class MaxHopCountReached(RoutingError):
-    """Raised when a message has been passed on as often as it may be."""
+    """Raised when a message has reached its maximum number of hops."""
 
     hop_count: int | None = None
 
 
 class NoCellsAvailable(RoutingError):
-    """Raised when none of the cells that could be picked fulfils the requirements."""
+    """Raised when no candidate cell fulfils the requirements."""
 
-    #: cell -> why it was rejected
+    #: cell -> reason of its rejection
     reasons: dict[str, str] | None = None
 
 
 class RPCVersionCapError(RoutingError):
-    """Raised when a message needs a later version of the inter-cell API than may be spoken on its way."""
+    """Raised when a message needs a later version of the inter-cell API than a cap on the way allows."""
 
 
 class DeliveryError(CellsError):
-    """Base of the errors of a message that nobody has taken."""
+    """Base of the errors of a message that no broker or queue has accepted."""
 
-    #: whether it was being sent when that went wrong, so that a broker may have taken it after all
+    #: whether the error occurred while sending, so that a broker may have accepted the message nevertheless
     may_arrive: bool | None = None
 
 
 class NeighborUnreachable(DeliveryError):
-    """Raised when the neighbor's broker is down, refuses, or does not answer in time."""
+    """Raised when the neighbor's broker is down, refuses the message, or does not answer in time."""
 
 
 class NeighborBusy(DeliveryError):
-    """Raised when too many messages wait for this neighbor already."""
+    """Raised when the queue of messages for this neighbor is full."""
 
 
 class ManagerGone(DeliveryError):
-    """Raised when the one manager that a message was for is gone: its cell may be well, and nobody else waits."""
+    """Raised when the addressed manager has stopped; other managers of its cell may still run."""
 
 
 class ClientGone(DeliveryError):
-    """Raised when an answer cannot be sent straight to the client that waits for it: its queue is not there."""
+    """Raised when the reply queue of the calling client no longer exists."""
 
 
 class ServiceUnreachable(DeliveryError):
-    """Raised when the broker of the target cell did not take a message for one of its services."""
+    """Raised when the broker of the target cell did not accept a message for one of its services."""
 
 
 class MessageError(CellsError):
-    """Base of the errors of a message that cannot be read or carried out."""
+    """Base of the errors of a message that cannot be read or executed."""
 
 
 class MalformedMessage(MessageError):
-    """Raised when a message is no JSON, lacks a key, or has a value of a wrong type."""
+    """Raised when a message is not JSON, lacks a key, or has a value of a wrong type."""
 
 
 class MessageTooLarge(MessageError):
@@ -166,7 +166,7 @@ class MessageTooLarge(MessageError):
 
 
 class UnknownMessageType(MessageError):
-    """Raised when message_type is none of targeted, broadcast, response."""
+    """Raised when the message_type of a message is not targeted, broadcast or response."""
 
 
 class UnknownMethod(MessageError):
@@ -182,49 +182,49 @@ class InvalidArguments(MessageError):
 
 
 class CallTimeout(CellsError):
-    """Base of the errors of an answer that did not come in time."""
+    """Base of the errors of a call without an answer before its deadline."""
 
     timeout_seconds: float | None = None
 
 
 class CellTimeout(CallTimeout):
-    """Raised when another cell did not answer before the deadline."""
+    """Raised when another cell does not answer before the deadline."""
 
 
 class ManagerTimeout(CallTimeout):
-    """Raised when the manager of one's own cell did not answer: is cells-manager running?"""
+    """Raised when the manager of the caller's own cell does not answer: check that cells-manager runs."""
 
 
 class ServiceTimeout(CallTimeout):
-    """Raised when a service of the target cell did not answer its manager, or stopped saying that it still works."""
+    """Raised when a service of the target cell does not answer its manager, or its heartbeats stop."""
 
 
 class ServiceNotAllowed(CellsError):
-    """Raised when [cells] allowed_services of the target cell does not name what another cell wants to call."""
+    """Raised when [cells] allowed_services of the target cell does not allow a call from another cell."""
 
 
 class RPCException(CellsError):
-    """Base of the errors of :mod:`cells.rpc` that are no errors of cells."""
+    """Base of the errors of :mod:`cells.rpc` itself."""
 
 
 class DuplicateMessageError(RPCException):
-    """Raised when a message comes a second time, by another way than the first."""
+    """Raised when a message arrives a second time, by another way than the first."""
 
 
 class InvalidRPCConnectionReuse(RPCException):
-    """Raised when a connection is used that was closed."""
+    """Raised when a closed connection is used."""
 
 
 class UnsupportedRpcEnvelopeVersion(RPCException):
-    """Raised when a message is wrapped in an envelope of a later major version than is known here."""
+    """Raised when the envelope of a message has a later version than this release reads."""
 
 
 class ManagerBusy(CellsError):
-    """Raised when too many calls wait, for an answer or for a thread, in one manager already."""
+    """Raised when too many calls wait in a manager for an answer or for a thread."""
 
 
 class ManagerStopping(CellsError):
-    """Raised when the manager is shut down before the answer has come."""
+    """Raised when the manager shuts down before the answer arrives."""
 
 
 class RemoteError(CellsError):
@@ -239,14 +239,14 @@ class RemoteError(CellsError):
 
 
 class MatchMakerException(CellsError):
-    """Raised when nobody is registered who could take a message."""
+    """Raised when no server is registered that could receive a message."""
 
     def __init__(self, message: str = "Match not found by MatchMaker.", **details: Any) -> None:
         super().__init__(message, **details)
 
 
 class SandboxError(CellsError):
-    """Raised when a sandbox cannot be set up, is not there, or is in the way."""
+    """Raised when a sandbox cannot be created, does not exist, or exists already."""
 
 
 class NeighborError(CellsError):
@@ -254,15 +254,15 @@ class NeighborError(CellsError):
 
 
 class NeighborNotFound(NeighborError):
-    """Raised when no neighbor of that name is registered."""
+    """Raised when no registered neighbor has that name."""
 
 
 class NeighborExists(NeighborError):
-    """Raised when a neighbor of that name is registered already."""
+    """Raised when a registered neighbor has that name already."""
 
 
 class InvalidNeighbor(NeighborError):
-    """Raised when what shall be registered cannot work: a bad name, URL or weight."""
+    """Raised when a neighbor has an invalid name, URL or weight."""
 
 
 class DatabaseError(CellsError):
@@ -274,4 +274,4 @@ class DatabaseUnavailable(DatabaseError):
 
 
 class SchemaOutdated(DatabaseError):
-    """Raised when the tables are not there or of another version: run "cells db sync"."""
+    """Raised when the tables are missing or have an older revision: run "cells db sync"."""

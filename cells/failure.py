@@ -1,9 +1,9 @@
-"""An exception as JSON, on its way from one cell to another.
+"""JSON form of an exception that travels from one cell to another.
 
-The text is ``{"class", "module", "message", "tb", "args", "kwargs"}``.  It is
-rebuilt only if its module is on the receiving cell's list, as an instance of a
-class named ``<class>_Remote`` which derives from the original one; anything
-else becomes :class:`cells.exceptions.RemoteError`.
+The text is ``{"class", "module", "message", "tb", "args", "kwargs"}``.  The receiving cell
+rebuilds the exception only if the list of allowed modules contains its module, as an instance of
+a class ``<class>_Remote`` that derives from the original class.  All other exceptions become
+:class:`cells.exceptions.RemoteError`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ REMOTE_SUFFIX = "_Remote"
 
 
 def to_json(error: BaseException, *, with_traceback: bool = True) -> str:
-    """Return ``error`` as the JSON text that travels; never raises.
+    """Return the JSON text of ``error``; never raises.
 
-    What has no JSON form goes as the text that ``repr`` gives.
+    Values without a JSON form are replaced by their ``repr``.
     """
     cls = type(error)
     name, module = cls.__name__, cls.__module__
     if name.endswith(REMOTE_SUFFIX):
-        # An error that is passed on a second time keeps the name and module it was born with.
+        # An error that is forwarded again keeps its original name and module.
         original = cls.__mro__[1]
         name, module = original.__name__, original.__module__
     data = {
@@ -43,14 +43,14 @@ def to_json(error: BaseException, *, with_traceback: bool = True) -> str:
     }
     try:
         return json.dumps(data, default=_primitive, allow_nan=False)
-    except Exception:  # arguments of any kind, whose own methods may fail
+    except Exception:  # the methods of the arguments may raise anything
         return json.dumps({**data, "args": [data["message"]], "kwargs": {}})
 
 
 def _text(error: BaseException) -> str:
     try:
         return str(getattr(error, "message", None) or error)
-    except Exception:  # an error that cannot say what it is must still get to the caller
+    except Exception:  # an error whose __str__ fails must still reach the caller
         return f"an error of class {type(error).__name__} that has no text"
 
 
@@ -64,7 +64,7 @@ def _traceback(error: BaseException) -> list[str]:
 def from_json(text: object, allowed_modules: Collection[str]) -> Exception:
     """Return the exception that ``text`` describes; never raises.
 
-    :param text: what :func:`to_json` gave, possibly of another release or broken
+    :param text: result of :func:`to_json`, possibly of another release, or damaged
     :param allowed_modules: modules whose Exception classes may be rebuilt
     """
     try:
@@ -72,7 +72,7 @@ def from_json(text: object, allowed_modules: Collection[str]) -> Exception:
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
-        return exceptions.RemoteError(f"An error that cannot be read: {text!r:.200}", value=f"{text!r:.200}")
+        return exceptions.RemoteError(f"An unreadable error: {text!r:.200}", value=f"{text!r:.200}")
     name, module = str(data.get("class")), str(data.get("module"))
     message = str(data.get("message"))
     if module in allowed_modules:
@@ -80,7 +80,7 @@ def from_json(text: object, allowed_modules: Collection[str]) -> Exception:
         if cls is not None:
             try:
                 error = cls(*data.get("args", []), **data.get("kwargs", {}))
-            except Exception:  # a constructor of any kind, called with a stranger's arguments
+            except Exception:  # a constructor may raise anything, for arguments from another cell
                 error = None
             if error is not None:
                 return error
@@ -95,15 +95,15 @@ def from_json(text: object, allowed_modules: Collection[str]) -> Exception:
 
 @functools.lru_cache(maxsize=512)
 def _remote_class(module: str, name: str) -> type[Exception] | None:
-    """The class that stands for ``module.name`` here, or None if there is no such exception."""
+    """Return the remote class for ``module.name``, or None if there is no such exception here."""
     try:
         original = getattr(importlib.import_module(module), name, None)
-    except Exception:  # whatever a module of somebody else's does when it is imported
+    except Exception:  # a module may raise anything at import
         return None
-    # A module holds more than it defines: what it merely imported is not on the list.
+    # Only classes that the module defines are allowed, not those that it imports.
     if not isinstance(original, type) or not issubclass(original, Exception) or original.__module__ != module:
         return None
-    # oslo.messaging, which carries it on to a client, knows it by both names having the suffix.
+    # oslo.messaging, which sends the error to the client, recognizes the suffix in both names.
     return type(name + REMOTE_SUFFIX, (original,), {"__module__": module + REMOTE_SUFFIX})
 
 

@@ -1,7 +1,6 @@
-"""A plug-in that an option or a row names: found among entry points, made, and checked for what it is.
+"""Loader of the plug-ins that an option or a database row names: drivers, MatchMakers, filters, weighers.
 
-Drivers to neighbors and MatchMakers are such.  One that does not load is an error with a name, never a
-silent skip.
+A plug-in that does not load is an error that names the plug-in; it is never skipped silently.
 """
 
 from __future__ import annotations
@@ -22,33 +21,33 @@ class Kind(Generic[T]):
     """A kind of plug-ins."""
 
     namespace: str  #: of the entry points
-    noun: str  #: as errors call one of them
-    base: type[T]  #: of which each is
-    advice: str  #: what to do if there is none of that name, beside installing its package
+    noun: str  #: for error texts
+    base: type[T]  #: base class of the plug-ins
+    advice: str  #: remedy for an unknown name, besides installing the package
 
     def make(self, name: str, argument: Any) -> T:
-        """The plug-in ``name``, made of ``argument``.
+        """Create the plug-in ``name`` with the constructor argument ``argument``.
 
-        :raises cells.exceptions.PluginError: there is none of that name, it does not load, or is of another kind
-        :raises cells.exceptions.CellsError: whatever else its constructor says is wrong
+        :raises cells.exceptions.PluginError: the plug-in is unknown, does not load, or has another base class
+        :raises cells.exceptions.CellsError: the constructor raised this error
         """
         try:
             loaded: Any = stevedore_driver.DriverManager(self.namespace, name, on_load_failure_callback=self._refuse)
         except stevedore_exception.NoMatches as error:
             raise exceptions.PluginError(
-                f"There is no {self.noun} {name!r}: install the package that brings it, or {self.advice}."
+                f"There is no {self.noun} {name!r}: install its package, or {self.advice}."
             ) from error
         try:
             made = loaded.driver(argument)
         except exceptions.CellsError:
             raise
-        except Exception as error:  # of a constructor of any kind
+        except Exception as error:  # a constructor may raise anything
             raise exceptions.PluginError(
-                f"The {self.noun} {name!r} cannot be made: {type(error).__name__}: {error}."
+                f"The {self.noun} {name!r} cannot be created: {type(error).__name__}: {error}."
             ) from error
         if not isinstance(made, self.base):
             raise exceptions.PluginError(
-                f"The {self.noun} {name!r} is no {self.base.__name__} but {type(made).__name__}."
+                f"The {self.noun} {name!r} must be a {self.base.__name__}, not {type(made).__name__}."
             )
         return made
 

@@ -1,1 +1,1 @@
-"""The registry of neighbors: one table, on SQLite, PostgreSQL or MariaDB."""
+"""Database of a cell, on SQLite, PostgreSQL or MariaDB: the neighbors, and the hosts of the brokerless transport."""

@@ -1,6 +1,6 @@
-"""Database: the neighbors that an operator has registered, read and changed.
+"""Database: reads and changes the registered neighbors of one cell.
 
-The manager reads it through its source of neighbors, ``cells neighbor`` changes it.
+The manager reads it through its source of neighbors; ``cells neighbor`` changes it.
 """
 
 from __future__ import annotations
@@ -23,16 +23,12 @@ from cells.neighbors import neighbor
 LOG = logging.getLogger(__name__)
 
 
-class _Call:
-    """What enginefacade hangs the session of one call on."""
-
-
 class Database:
-    """The registry of one cell.  Thread-safe; opens connections when it needs them.
+    """Registry of the neighbors of one cell.  Thread-safe; connects on demand.
 
-    Every method may block for a few seconds, and raises DatabaseUnavailable when
-    the database does not answer in that time, SchemaOutdated when
-    ``cells db sync`` has to be run first.
+    Every method may block for a few seconds.  It raises DatabaseUnavailable if the database
+    does not answer in that time, and SchemaOutdated if the operator must run ``cells db sync``
+    first.
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
@@ -41,18 +37,17 @@ class Database:
         self._is_schema_checked = False
 
     def neighbors(self) -> list[neighbor.Neighbor]:
-        """All neighbors, sorted by name.
+        """Return all neighbors, sorted by name.
 
-        A row that cannot be used (it was changed by hand) is left out and logged,
-        so that it does not take the others with it.
+        An invalid row (changed by hand) is skipped and logged, so that the other neighbors work.
         """
         usable, problems = self.examine()
         for problem in problems:
-            LOG.warning("The row of a neighbor is left out: %s", problem)
+            LOG.warning("An invalid row of a neighbor is skipped: %s", problem)
         return usable
 
     def examine(self) -> tuple[list[neighbor.Neighbor], list[exceptions.InvalidNeighbor]]:
-        """All neighbors, sorted by name, and of each row that cannot be used what is wrong and what to do."""
+        """Return all neighbors, sorted by name, and for each invalid row an error with the remedy."""
         usable: list[neighbor.Neighbor] = []
         problems: list[exceptions.InvalidNeighbor] = []
         with self._reading() as session:
@@ -64,10 +59,10 @@ class Database:
         return sorted(usable, key=lambda row: row.name), problems
 
     def get(self, name: str) -> neighbor.Neighbor:
-        """One neighbor.
+        """Return the neighbor ``name``.
 
-        :raises cells.exceptions.NeighborNotFound: there is none of that name
-        :raises cells.exceptions.InvalidNeighbor: its row was changed by hand and cannot be used
+        :raises cells.exceptions.NeighborNotFound: no neighbor has that name
+        :raises cells.exceptions.InvalidNeighbor: its row is invalid (changed by hand)
         """
         with self._reading() as session:
             return _row(_find(session, name))
@@ -75,7 +70,7 @@ class Database:
     def create(self, row: neighbor.Neighbor) -> None:
         """Register a neighbor.
 
-        :raises cells.exceptions.NeighborExists: there is one of that name
+        :raises cells.exceptions.NeighborExists: a neighbor has that name already
         """
         try:
             with self._writing() as session:
@@ -87,10 +82,10 @@ class Database:
             ) from error
 
     def update(self, name: str, **changes: Any) -> neighbor.Neighbor:
-        """Change columns of a neighbor; return what it is now.
+        """Change columns of a neighbor; return the changed neighbor.
 
-        :raises cells.exceptions.NeighborNotFound: there is none of that name
-        :raises cells.exceptions.InvalidNeighbor: a change cannot work
+        :raises cells.exceptions.NeighborNotFound: no neighbor has that name
+        :raises cells.exceptions.InvalidNeighbor: a new value is invalid
         """
         neighbor.check_columns(name, changes)
         with self._writing() as session:
@@ -101,28 +96,26 @@ class Database:
             return row
 
     def delete(self, name: str) -> None:
-        """Forget a neighbor.  Its row stays, marked as deleted, and its name is free.
+        """Delete a neighbor.  Its row stays, marked as deleted, and its name is free.
 
-        :raises cells.exceptions.NeighborNotFound: there is none of that name
+        :raises cells.exceptions.NeighborNotFound: no neighbor has that name
         """
         with self._writing() as session:
             _find(session, name).soft_delete()
 
     def close(self) -> None:
-        """Close the connections.  They are opened again when they are needed."""
+        """Close the connections.  They are opened again on demand."""
         self._facade.dispose_pool()
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[Session]:
-        """A session that ends with the block."""
-        with engine.translated_errors(self._conf), self._facade.reader.using(_Call()) as session:
+        with engine.transaction(self._facade.reader, self._conf) as session:
             self._check_schema(session)
             yield session
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[Session]:
-        """A session in a transaction that is committed at the end of the block."""
-        with engine.translated_errors(self._conf), self._facade.writer.using(_Call()) as session:
+        with engine.transaction(self._facade.writer, self._conf) as session:
             engine.lock_if_sqlite(session.connection())
             self._check_schema(session)
             yield session
@@ -135,21 +128,21 @@ class Database:
 
 def _find(session: Session, name: str) -> models.Cell:
     statement = select(models.Cell).where(models.Cell.name == name, models.Cell.deleted == 0)
-    # A text that is no UTF-8 cannot be sent to a database, nor be in one.
+    # A text that is no UTF-8 cannot be sent to a database, so no row contains it.
     cell = session.scalars(statement).one_or_none() if name.isprintable() else None
     if cell is None:
         raise exceptions.NeighborNotFound(
-            f"There is no neighbor {name}; 'cells neighbor list' shows those that are registered.", cell=name
+            f"There is no neighbor {name}; 'cells neighbor list' shows the registered neighbors.", cell=name
         )
     return cell
 
 
 def _repair(name: str) -> str:
-    """What to do about a row that cannot be used."""
+    """Return the remedy for an invalid row."""
     try:
         path.check_name(name)
     except exceptions.InvalidNeighbor:
-        # The name is what the command finds the row by, so it cannot change it; see also _find.
+        # "cells neighbor set" finds the row by its name, so it cannot change the name; see also _find.
         if not name.isprintable():
             return "Delete its row from the table 'cells' by hand."
         return f'Remove it with "cells neighbor delete -- {shlex.quote(name)}".'

@@ -1,6 +1,6 @@
-"""The way into the database: connections that fail quickly, and errors that a person can act on.
+"""Access to the database: connections with short timeouts, and errors that a person can act on.
 
-:mod:`cells.db.api` and :mod:`cells.db.migration` share it.
+The other modules of this package share it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from cells import exceptions
 
 CONNECT_TIMEOUT_SECONDS = 3
 STATEMENT_TIMEOUT_SECONDS = 5
-#: the options of [database] that oslo.db's enginefacade takes as they are
-_PASSED_ON = (
+#: options of [database] that go to oslo.db's enginefacade unchanged
+_FACADE_OPTIONS = (
     "slave_connection",
     "synchronous_reader",
     "sqlite_synchronous",
@@ -35,22 +35,22 @@ _PASSED_ON = (
     "max_pool_size",
     "max_overflow",
 )
-#: the database drivers that this package's extras install, for a URL that names none
+#: database drivers that this package's extras install, for a URL without a driver
 _DRIVERS = {"postgresql": "postgresql+psycopg2", "mysql": "mysql+pymysql", "sqlite": "sqlite+pysqlite"}
-#: how MariaDB and PostgreSQL say that a table or column is missing; oslo.db knows only some of it
+#: error codes of MariaDB and PostgreSQL for a missing table or column; oslo.db knows only some of them
 _MISSING = frozenset({1146, 1054, "42P01", "42703"})
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a database is, and which option says so: errors name it."""
+    """URL of a database, and the option that contains it, for error texts."""
 
     connection: str | None = field(repr=False)
     option: str = "[database] connection"
 
 
 class _OnlyForDebugging(logging.Filter):
-    """Keeps oslo.db from logging, with a traceback, the error that it raises and we report."""
+    """Filter that hides oslo.db's log of an error with traceback unless the level is DEBUG: cells reports the error."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
@@ -62,15 +62,17 @@ logging.getLogger("oslo_db.sqlalchemy.exc_filters").addFilter(_OnlyForDebugging(
 def facade(
     conf: cfg.ConfigOpts, statement_timeout_seconds: int = STATEMENT_TIMEOUT_SECONDS, address: Address | None = None
 ) -> Any:
-    """An enginefacade of one's own for ``[database]``.  Does no I/O.
+    """Return a new enginefacade for ``[database]``.  Does no I/O.
 
-    :param address: the database, if it is another than ``[database] connection``. What else ``[database]``
-        says holds for it too, but for ``slave_connection`` and ``connection_parameters``.
-    :raises cells.exceptions.ConfigurationError: its URL cannot be read
+    :param address: another database than ``[database] connection``. The other options of ``[database]``
+        apply to it, too, except ``slave_connection`` and ``connection_parameters``.
+    :raises cells.exceptions.ConfigurationError: the URL is invalid
     """
     database = conf.database
     url = _url(address or _own(conf))
-    options = {name: getattr(database, name) for name in _PASSED_ON if address is None or name != "slave_connection"}
+    options = {
+        name: getattr(database, name) for name in _FACADE_OPTIONS if address is None or name != "slave_connection"
+    }
     own_parameters = "" if address else database.connection_parameters
     if url.get_backend_name() != "sqlite":
         options["pool_timeout"] = database.pool_timeout or STATEMENT_TIMEOUT_SECONDS
@@ -82,8 +84,8 @@ def facade(
     manager.configure(
         connection=url.render_as_string(hide_password=False),
         connection_parameters="&".join(f"{key}={value}" for key, value in parameters.items()),
-        # oslo.db would try for minutes before it says that the database is down. Who needs to try again
-        # does so: the manager at its next look, the operator after having read why.
+        # By default oslo.db retries for minutes before it reports that the database is down. The manager
+        # tries again at its next refresh, the operator after reading the error.
         max_retries=0,
         **{name: value for name, value in options.items() if value is not None},
     )
@@ -92,25 +94,25 @@ def facade(
 
 
 def _hide_parameters(engine: sqlalchemy.Engine) -> None:
-    # Errors would quote the values of a statement: transport URLs with their passwords.
+    # Otherwise errors quote the values of a statement: transport URLs with passwords.
     engine.hide_parameters = True
 
 
 def read_url(connection: str | None, option: str = Address.option) -> sqlalchemy.URL:
-    """``[database] connection``, with the driver that this package installs if it names none.
+    """Parse ``connection``; a URL without a driver gets the driver that this package installs.
 
-    :param option: the one that ``connection`` is from; the error names it
-    :raises cells.exceptions.ConfigurationError: it is no URL
+    :param option: the option that contains ``connection``, for the error text
+    :raises cells.exceptions.ConfigurationError: ``connection`` is no URL
     """
     try:
         url = sqlalchemy.make_url(connection or "")
     except (sqlalchemy_errors.ArgumentError, ValueError):
         raise exceptions.ConfigurationError(
-            f"{option} is no database URL. It should look like "
+            f"{option} is no database URL. Set it to a URL like "
             "mysql+pymysql://user:password@host/cells, postgresql://user:password@host/cells "
-            "or sqlite:////path/to/file; special characters of a password are written as %nn."
+            "or sqlite:////path/to/file, with the special characters of a password written as %nn."
         ) from None
-    # oslo.db knows the errors of this server under one of its two names only.
+    # oslo.db recognizes the errors of MariaDB only under the name "mysql".
     name = re.sub(r"^mariadb\b", "mysql", url.drivername)
     return url.set(drivername=_DRIVERS.get(name, name))
 
@@ -124,7 +126,7 @@ def _url(address: Address) -> sqlalchemy.URL:
 
 
 def _bounds(url: sqlalchemy.URL, statement_timeout_seconds: int) -> Mapping[str, object]:
-    """Parameters of the connection that bound each wait, for the database drivers that have them."""
+    """Return the connection parameters that bound each wait, as far as the database driver has them."""
     backend = url.get_backend_name()
     parameters: dict[str, object] = {}
     if backend == "mysql":
@@ -146,10 +148,10 @@ def _bounds(url: sqlalchemy.URL, statement_timeout_seconds: int) -> Mapping[str,
 
 
 def lock_if_sqlite(connection: sqlalchemy.Connection) -> None:
-    """On SQLite, make the transaction that has just begun the only one that writes.
+    """On SQLite, take the write lock for the transaction that has just begun.
 
-    It would take that lock at its first write otherwise, and fail at once if
-    another one that has read too is about to do the same.
+    Otherwise a transaction takes the lock at its first write, and fails at once if another
+    transaction that has also read is about to write.
     """
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("COMMIT")
@@ -158,14 +160,14 @@ def lock_if_sqlite(connection: sqlalchemy.Connection) -> None:
 
 @contextlib.contextmanager
 def translated_errors(conf: cfg.ConfigOpts, address: Address | None = None) -> Iterator[None]:
-    """Turn every error of the libraries below into one of ours, of one line and without a password.
+    """Turn the errors of SQLAlchemy and oslo.db into errors of cells, with one line of text and no password.
 
-    A duplicate entry passes as it is: the caller alone knows what it means.
+    A duplicate entry passes unchanged: only the caller knows its meaning.
 
-    :param address: the database, if it is another than ``[database] connection``
-    :raises cells.exceptions.SchemaOutdated: a table is missing
-    :raises cells.exceptions.DatabaseUnavailable: anything else went wrong with the database
-    :raises cells.exceptions.ConfigurationError: there is no driver for ``[database] connection``
+    :param address: another database than ``[database] connection``
+    :raises cells.exceptions.SchemaOutdated: a table or column is missing
+    :raises cells.exceptions.DatabaseUnavailable: any other error of the database
+    :raises cells.exceptions.ConfigurationError: the driver of the database is not installed
     """
     address = address or _own(conf)
     try:
@@ -182,25 +184,40 @@ def translated_errors(conf: cfg.ConfigOpts, address: Address | None = None) -> I
     except (oslo_errors.DBError, sqlalchemy_errors.SQLAlchemyError) as error:
         original = _original(error)
         codes = (*original.args[:1], getattr(original, "pgcode", None))
-        # SQLite has no code of its own for it.
+        # SQLite has no error code for a missing column.
         if _MISSING.intersection(codes) or str(codes[0]).startswith("no such column"):
             raise _schema_outdated(address) from error
         advice = (
-            "See whether the directory exists, this user may write to it, and no other process keeps it locked"
+            "Check that the directory exists, that this user may write to it, and that no other process locks the file"
             if _url(address).get_backend_name() == "sqlite"
-            else f"See whether the server runs and whether {address.option} is right"
+            else f"Check that the server runs and that {address.option} is right"
         )
         raise exceptions.DatabaseUnavailable(
             f"The database {_shown(address)} cannot be used: {_reason(original)}. {advice}."
         ) from error
 
 
+@contextlib.contextmanager
+def transaction(mode: Any, conf: cfg.ConfigOpts, address: Address | None = None) -> Iterator[Any]:
+    """Open a session or connection in a transaction that is committed at the end of the block.
+
+    :param mode: reader or writer of a facade, or its ``connection``
+    :raises cells.exceptions.CellsError: see :func:`translated_errors`
+    """
+    with translated_errors(conf, address), mode.using(_Call()) as opened:
+        yield opened
+
+
+class _Call:
+    """Object to which enginefacade attaches the session or connection of one call."""
+
+
 def _schema_outdated(address: Address) -> exceptions.SchemaOutdated:
-    # The command works on the database of [database] connection.
+    # "cells db sync" uses the database of [database] connection.
     where = "" if address.option == Address.option else f" with {Address.option} set to this database"
     return exceptions.SchemaOutdated(
-        f'The database {_shown(address)} lacks a table or a column: run "cells db sync"{where}. If it lacks it still, '
-        "the tables do not match their revision: restore them from a backup, or drop them all and run it again."
+        f'The database {_shown(address)} lacks a table or a column: run "cells db sync"{where}. If the error persists, '
+        "the tables do not match their revision: restore them from a backup, or drop them all and run the command."
     )
 
 
@@ -209,12 +226,12 @@ def _shown(address: Address) -> str:
 
 
 def _original(error: BaseException) -> BaseException:
-    """The error of the database driver: what the others wrap it with is SQL text."""
+    """Return the error of the database driver; the wrapping errors add only SQL text."""
     inner = getattr(error, "inner_exception", None) or getattr(error, "orig", None)
     return _original(inner) if isinstance(inner, BaseException) and inner is not error else error
 
 
 def _reason(error: BaseException) -> str:
     texts = [text for text in error.args if isinstance(text, str)] or [type(error).__name__]
-    # Whatever follows the first line may be a row's values.
+    # The lines after the first may contain the values of a row.
     return texts[-1].strip().splitlines()[0].rstrip(".:") if texts[-1].strip() else type(error).__name__

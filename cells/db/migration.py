@@ -1,19 +1,19 @@
-"""Revisions of the schema: where a database is, and how to bring it to this release's.
+"""Revisions of the schema: read the revision of a database, and upgrade it to the revision of this release.
 
-``cells db`` calls it.
+``cells db`` calls this module.
 
-The rule for who writes a revision is *expand, then contract*, because managers of
-the release before run on the database while and after it is brought forward:
+The rule for new revisions is *expand, then contract*, because managers of the previous
+release use the database during and after the upgrade:
 
-* A revision only adds what the release before does not look at and need not fill in:
-  tables, indexes that are not unique, columns that may be NULL or have a server default.
-* What nobody needs any more is taken away by a later revision, a contract step, in the
-  first release of which every older one that may still run has stopped using it.
-* Renaming, or changing a type, is both: add, write to both places, and take the old one
-  away a release later.
+* A revision only adds parts that the previous release neither reads nor must fill in:
+  tables, indexes that are not unique, columns that allow NULL or have a server default.
+* A later revision, a contract step, drops an unused part.  Its release is the first for which
+  no older release that may still run uses the part.
+* To rename a part or to change its type, do both: add the new part, write to both, and drop the
+  old part one release later.
 
-A test reads the scripts and refuses a revision that does anything else and is not
-listed there as a contract step.
+A test reads the scripts and rejects any other revision, unless its list of contract steps
+contains the revision.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from oslo_config import cfg
 from cells import exceptions
 from cells.db import engine, schema
 
-#: how long one sync waits for another one to finish
+#: timeout of a sync that waits for another sync to finish
 LOCK_TIMEOUT_SECONDS = 60
 _LOCK_NAME = "cells db sync"
 _LOCK_NUMBER = int.from_bytes(hashlib.sha256(_LOCK_NAME.encode()).digest()[:8], "big", signed=True)
-#: alembic keeps what it works on in globals
+#: alembic keeps its state in globals
 _alembic_lock = threading.Lock()
 
 
 def sync(conf: cfg.ConfigOpts) -> str:
-    """Make or upgrade the tables; return the revision.
+    """Create or upgrade the tables; return the revision.
 
-    May be run again, by several hosts at once, and while managers run.
+    May run repeatedly, on several hosts at once, and while managers run.
 
-    :raises cells.exceptions.DatabaseError: the database is down, or is of a newer release
+    :raises cells.exceptions.DatabaseError: the database is down, or a newer release has created it
     """
     config = _config()
     with _alembic_lock, _connected(conf, LOCK_TIMEOUT_SECONDS * 2) as connection, _exclusive(connection):
@@ -55,13 +55,13 @@ def sync(conf: cfg.ConfigOpts) -> str:
             command.upgrade(config, "head")
         except CommandError as error:
             raise exceptions.SchemaOutdated(
-                f"The database cannot be upgraded: {error}. Was it made by a newer release? Then upgrade this host."
+                f"The database cannot be upgraded: {error}. If a newer release has created it, upgrade this host."
             ) from error
         return schema.revision(connection) or ""
 
 
 def version(conf: cfg.ConfigOpts) -> str | None:
-    """The revision of the database, None if ``cells db sync`` was never run on it.
+    """Return the revision of the database; None if ``cells db sync`` was never run on it.
 
     :raises cells.exceptions.DatabaseUnavailable: the database is down
     """
@@ -70,13 +70,13 @@ def version(conf: cfg.ConfigOpts) -> str | None:
 
 
 def head() -> str:
-    """The revision that this release needs."""
+    """Return the revision that this release needs."""
     return schema.HEAD
 
 
 @contextlib.contextmanager
 def _connected(conf: cfg.ConfigOpts, statement_timeout_seconds: int) -> Iterator[sqlalchemy.Connection]:
-    """A connection of its own, in a transaction that ends with the block."""
+    """Open a separate connection, in a transaction that is committed at the end of the block."""
     facade = engine.facade(conf, statement_timeout_seconds)
     with engine.translated_errors(conf):
         try:
@@ -96,11 +96,13 @@ def _exclusive(connection: sqlalchemy.Connection) -> Iterator[None]:
         connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
         yield
     elif backend == "mysql":
-        # The name is one for the whole server, and tables are made outside of any transaction.
+        # A lock name is valid for the whole server, and MariaDB creates tables outside of any transaction.
         name = {"name": hashlib.sha256(f"{_LOCK_NAME} {connection.engine.url.database}".encode()).hexdigest()}
         seconds = {"seconds": LOCK_TIMEOUT_SECONDS}
         if connection.execute(sqlalchemy.text("SELECT GET_LOCK(:name, :seconds)"), {**name, **seconds}).scalar() != 1:
-            raise exceptions.DatabaseUnavailable("Another 'cells db sync' does not finish: try again when it has.")
+            raise exceptions.DatabaseUnavailable(
+                f"Another 'cells db sync' has run for over {LOCK_TIMEOUT_SECONDS} s: try again when it has finished."
+            )
         try:
             yield
             connection.commit()

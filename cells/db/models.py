@@ -1,8 +1,7 @@
-"""The tables as SQLAlchemy knows them.
+"""Tables, as SQLAlchemy models.
 
-Only this package imports the neighbors': all others see Neighbor.  The table of
-the servers that can be reached without a broker is
-:class:`cells.brokerless.matchmaker.sql.MatchMakerSQL`'s.
+Only this package uses :class:`Cell`; all others use :class:`cells.neighbors.neighbor.Neighbor`.  The table
+:class:`Registration` belongs to :class:`cells.brokerless.matchmaker.sql.MatchMakerSQL`.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    """The tables that the migrations have to make."""
+    """Base of the tables that the migrations create."""
 
 
 class Cell(Base):
-    """A neighbor, or one that was: a row is never taken away, only marked as deleted."""
+    """A present or former neighbor: rows are never removed, only marked as deleted."""
 
     __tablename__ = "cells"
     __table_args__ = (
-        # A name is free again once its row is deleted, because ``deleted`` is the row's id then.
+        # Deleting a row sets ``deleted`` to the row's id, which frees the name.
         UniqueConstraint("name", "deleted", name="uniq_cells0name0deleted"),
         # Binary comparison, as on the other back ends: "East" and "east" are two cells.
         {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"},
@@ -50,11 +49,11 @@ class Cell(Base):
 
 
 class Registration(Base):
-    """A host that serves a key, on the transport without a broker, as of its last heartbeat."""
+    """A host that serves a key on the brokerless transport, with its last heartbeat."""
 
     __tablename__ = "matchmaker_registrations"
-    # The texts are compared through their digests alone: an index of MariaDB has no room for them.
-    __table_args__: dict[str, str] = {  # noqa: RUF012  # SQLAlchemy wants a dict
+    # Only the digests of the texts are compared, because the texts are too long for an index of MariaDB.
+    __table_args__: dict[str, str] = {  # noqa: RUF012  # SQLAlchemy needs a dict
         "mysql_engine": "InnoDB",
         "mysql_charset": "utf8mb4",
         "mysql_collate": "utf8mb4_bin",

@@ -1,4 +1,4 @@
-"""What a message may call when it has arrived.  One file per domain, one function per method."""
+"""Endpoints: the functions that messages of other cells may call.  One file per domain, one function per method."""
 
 from cells.endpoints.base import Call, CellPicker, LocalCell, endpoint
 from cells.endpoints.registry import Endpoints

@@ -1,4 +1,4 @@
-"""What an endpoint is: a function that other cells may call by name.
+"""Contract of the endpoints: an endpoint is a function that other cells may call by name.
 
 ::
 
@@ -8,8 +8,8 @@
     def disk_usage(call, path="/"):
         return {"cell": call.cell.name, "used": ...}
 
-The package that has it names the module in its entry points, and every manager
-on whose machine the package is installed offers it::
+The package of the endpoint names the module in its entry points.  Every manager whose
+Python environment contains the package then offers the endpoint::
 
     [options.entry_points]
     cells.endpoints =
@@ -33,56 +33,56 @@ from cells.services.local import LocalServices
 from cells.services.request import ServiceRequest
 from cells.services.requirements import CellRequirements
 
-#: Types of message that may call an endpoint unless it says otherwise.
+#: Types of message that may call an endpoint by default.
 REQUESTS = ("targeted", "broadcast")
 
 _ATTRIBUTE = "__cells_endpoint__"
 
 
 class LocalCell(Protocol):
-    """The cell in which an endpoint runs, as far as endpoints may use it."""
+    """The cell in which an endpoint runs, limited to the members that endpoints may use."""
 
     @property
     def name(self) -> str: ...
 
     def describe(self) -> dict[str, Any]:
-        """Name, path, host, versions and subtree of this cell; no I/O."""
+        """Return name, path, host, versions and subtree of this cell; no I/O."""
 
     def links(self) -> dict[str, Any]:
-        """Which version of the inter-cell API this cell speaks with each neighbor, and why; no I/O."""
+        """Return the version of the inter-cell API toward each neighbor, with the reason; no I/O."""
 
     @property
     def services(self) -> LocalServices:
-        """The services of this cell, for those of other cells."""
+        """The services of this cell, callable for other cells."""
 
     @property
     def picker(self) -> CellPicker:
-        """Finds a cell that fulfils requirements."""
+        """The picker of a cell that fulfils requirements."""
 
     def resolve(self, response_to: str, part: str, responses: Sequence[str], passed_on_to: Sequence[str]) -> bool:
-        """Hand answers to the call that waits for them.
+        """Deliver answers to the pending call.
 
-        :param part: the way from this cell to the one that answers, without this one: ``east!az1``
-        :param passed_on_to: the neighbors of that one that will answer, too
+        :param part: the way from this cell to the answering cell, without this cell: ``east!az1``
+        :param passed_on_to: the neighbors of the answering cell that will answer, too
         """
 
     def answer_announcement(self, parent: str) -> None:
-        """Tell the parents what this cell and those below can do, and ask the one that spoke who it is."""
+        """Announce the capabilities of this cell and the cells below to the parents, and ping ``parent``."""
 
     def send_capacities(self) -> None:
-        """Tell the parents how much room this cell and those below have."""
+        """Report the capacities of this cell and the cells below to the parents."""
 
     def record_capabilities(self, child: str, capabilities: Mapping[str, Sequence[str]]) -> None:
-        """Keep what a child announced."""
+        """Store the capabilities that a child announced."""
 
     def record_capacities(self, child: str, capacities: Mapping[str, Any]) -> None:
-        """Keep what a child announced."""
+        """Store the capacities that a child announced."""
 
 
 class CellPicker(Protocol):
-    """Picks one of the cells below, or this one, as far as endpoints may use it."""
+    """Picker of this cell or a cell below, limited to the members that endpoints may use."""
 
-    def call(  # noqa: PLR0913  # what is asked, for whom, and for how long
+    def call(  # noqa: PLR0913  # four of the arguments describe the call
         self,
         requirements: CellRequirements,
         request: ServiceRequest,
@@ -92,7 +92,7 @@ class CellPicker(Protocol):
         is_foreign: bool,
         still_working: Callable[[], object] | None,
     ) -> futures.Future[Answer]:
-        """Call a service there."""
+        """Call a service of the picked cell."""
 
     def cast(
         self,
@@ -103,31 +103,31 @@ class CellPicker(Protocol):
         *,
         is_foreign: bool,
     ) -> futures.Future[Answer]:
-        """Cast to a service there; done when its broker has it."""
+        """Cast to a service of the picked cell; the future is done when the broker of that cell has the message."""
 
 
 def _nothing() -> None:
-    """Nobody waits."""
+    """Do nothing: no caller waits."""
 
 
 @dataclass(frozen=True, init=False)
 class Call:
-    """One call of an endpoint: what it is handed as its first argument."""
+    """One call of an endpoint: the first argument of its function."""
 
     cell: LocalCell
     method: str
     arguments: Mapping[str, Any]
     message_type: str
-    #: the cells that the message has walked, source first, this cell last
+    #: the cells that the message has passed, source first, this cell last
     route: CellPath
     response_to: str | None
     context_values: Mapping[str, Any]
-    #: until when somebody waits for the answer, in seconds of the monotonic clock; None: nobody, or nobody knows
+    #: end of the caller's timeout, in seconds of the monotonic clock; None: no caller waits, or its timeout is unknown
     deadline: float | None = None
-    #: of W3C's Trace Context: what this call is a part of; empty: nobody said
+    #: W3C Trace Context of the operation that this call belongs to; empty if the source sent none
     traceparent: str = ""
-    #: tells who waits for the answer that it will still come; returns at once.  A call that is not monitored
-    #: must not use it: nobody there understands it.
+    #: sends the caller a heartbeat of this call; returns at once.  Only a monitored call may use it:
+    #: other callers do not understand the heartbeat.
     still_working: Callable[[], object] = _nothing
 
     def __init__(  # noqa: PLR0913  # its fields
@@ -143,7 +143,7 @@ class Call:
         traceparent: str = "",
         still_working: Callable[[], object] = _nothing,
     ) -> None:
-        # What a frozen dataclass makes sets each field by itself, at thrice the price.
+        # The generated constructor of a frozen dataclass sets each field separately and takes three times as long.
         self.__dict__.update(
             cell=cell,
             method=method,
@@ -159,32 +159,32 @@ class Call:
 
     @functools.cached_property
     def context(self) -> RequestContext:
-        """Who asks."""
+        """The user, project and roles of the request."""
         return RequestContext.from_dict(self.context_values)
 
     @property
     def seconds_left(self) -> float | None:
-        """How long somebody still waits for the answer; None: nobody, or nobody knows."""
+        """Seconds that the caller still waits for the answer; None: no caller waits, or its timeout is unknown."""
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
     @property
     def is_foreign(self) -> bool:
-        """Whether another cell asks."""
+        """Whether the message came from another cell."""
         return len(self.route) > 1
 
     @property
     def sender(self) -> str:
-        """The neighbor from which the message came; this cell itself if it came from none."""
+        """The neighbor that sent the message; this cell itself for a message of its own."""
         return self.route[-2] if len(self.route) > 1 else self.route.last
 
     def told_by(self, cell_name: str) -> str:
-        """The name of the neighbor that speaks; it is believed about itself alone.
+        """Return ``cell_name`` if that neighbor sent the message itself; a cell may report only about itself.
 
-        :raises cells.exceptions.InvalidArguments: another one sent the message, or passed it on
+        :raises cells.exceptions.InvalidArguments: another cell sent or forwarded the message
         """
         if len(self.route) != 2 or cell_name != self.sender:
             raise exceptions.InvalidArguments(
-                f"An update about {cell_name!r:.80} came by {self.route}: a cell tells about itself alone.",
+                f"An update about {cell_name!r:.80} came by {self.route}: a cell may report only about itself.",
                 method=self.method,
             )
         return cell_name
@@ -192,7 +192,7 @@ class Call:
 
 @dataclass(frozen=True)
 class EndpointMark:
-    """What the decorator leaves on a function."""
+    """Settings that the decorator stores on a function."""
 
     name: str
     accepts: tuple[str, ...]
@@ -221,16 +221,15 @@ def endpoint(
 ) -> Function | Callable[[Function], Function]:
     """Let other cells call ``function``.
 
-    Its first argument is a :class:`Call`, the others come by keyword from the
-    message and are JSON values; so must be what it returns, or a
-    :class:`concurrent.futures.Future` of it, which holds no thread.  What it raises
-    goes to the caller.  It runs on a thread of its own and may block, for as long as
-    its caller is willing to wait.
+    The first argument is a :class:`Call`; the others come by keyword from the message and
+    are JSON values.  The function must return a JSON value, or a
+    :class:`concurrent.futures.Future` of one, which holds no thread.  An exception goes to the
+    caller.  The function runs on its own thread and may block until the caller's deadline.
 
-    :param name: the method name in messages, if it is not the function's own
-    :param accepts: types of message that may call it
-    :param blocks: False promises that it returns at once and waits for nothing, no
-        lock, file or socket: it then runs on the thread that reads the messages
+    :param name: the method name in messages, if it differs from the name of the function
+    :param accepts: types of message that may call the endpoint
+    :param blocks: False promises that the function returns at once and waits for no lock,
+        file or socket: it then runs on the thread that reads the messages
     """
 
     def mark(marked: Function) -> Function:
@@ -241,6 +240,6 @@ def endpoint(
 
 
 def mark_of(candidate: object) -> EndpointMark | None:
-    """The mark on ``candidate``, or None if it is no endpoint."""
+    """Return the mark on ``candidate``, or None if it is no endpoint."""
     mark = getattr(candidate, _ATTRIBUTE, None)
     return mark if isinstance(mark, EndpointMark) else None

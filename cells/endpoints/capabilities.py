@@ -1,4 +1,4 @@
-"""What the cells below can do, told upward."""
+"""Endpoints for capabilities: children announce them to their parents."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from cells.endpoints.base import Call, endpoint
 
 @endpoint(blocks=False)
 def announce_capabilities(call: Call) -> None:
-    """A parent has started, or knows its place in the tree by now, and wants to know ours."""
+    """Announce the capabilities of this cell: a parent has started, or has learned its place in the tree."""
     call.cell.answer_announcement(call.sender)
 
 
 @endpoint(blocks=False)
 def update_capabilities(call: Call, cell_name: str, capabilities: dict[str, list[str]]) -> None:
-    """A child tells what it and the cells below it can do: name -> list of values."""
+    """Record the capabilities of a child and the cells below it: name -> list of values."""
     if not isinstance(capabilities, dict) or not all(isinstance(values, list) for values in capabilities.values()):
         raise exceptions.InvalidArguments(
             f"'capabilities' of {cell_name!r:.80} must map names to lists of values.", method=call.method

@@ -9,11 +9,11 @@ from cells.endpoints.base import Call, endpoint
 
 @endpoint(blocks=False)
 def ping(call: Call) -> dict[str, Any]:
-    """Show that the cell is there: its name, path from the top, host, versions and subtree."""
+    """Return the name, path from the top, host, versions and subtree of the cell: it is alive."""
     return call.cell.describe()
 
 
 @endpoint(blocks=False)
 def links(call: Call) -> dict[str, Any]:
-    """Tell which version of the inter-cell API the cell reads, what it speaks with its neighbors, and why."""
+    """Return the API version that this cell reads, and the version toward each neighbor with the reason."""
     return call.cell.links()

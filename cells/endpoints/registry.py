@@ -1,4 +1,4 @@
-"""All endpoints of this manager, found through the entry points ``cells.endpoints``."""
+"""Registry of the endpoints of this manager, found through the entry points ``cells.endpoints``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from cells import exceptions
 from cells.endpoints.base import Call, EndpointMark, mark_of
 
 NAMESPACE = "cells.endpoints"
-
-
-#: Sets of names of arguments that are known to fit one endpoint; callers use few.
+#: Bound of the cache of argument names that fit one endpoint; callers use few combinations.
 MAX_KNOWN = 64
 
 
@@ -29,9 +27,9 @@ class _Endpoint:
         self._fitting: set[frozenset[str]] = set()
 
     def check(self, arguments: Mapping[str, Any]) -> None:
-        """See that arguments of these names can be given.
+        """Check the names of the arguments against the signature.
 
-        :raises TypeError: they cannot
+        :raises TypeError: the names do not fit
         """
         names = frozenset(arguments)
         if names not in self._fitting:
@@ -41,7 +39,7 @@ class _Endpoint:
 
 
 class Endpoints:
-    """The methods that messages may call.  Nothing else can be called."""
+    """The methods that messages may call.  Messages can call no other function."""
 
     def __init__(self, functions: Iterable[Callable[..., Any]] = ()) -> None:
         self._endpoints: dict[str, _Endpoint] = {}
@@ -50,7 +48,7 @@ class Endpoints:
 
     @classmethod
     def load(cls) -> Endpoints:
-        """All endpoints of the installed packages.
+        """Return all endpoints of the installed packages.
 
         :raises cells.exceptions.PluginError: an entry point does not load, or two
             functions have the same name
@@ -73,7 +71,7 @@ class Endpoints:
     def add(self, function: Callable[..., Any]) -> None:
         """Add one decorated function.
 
-        :raises cells.exceptions.PluginError: it is not decorated, or its name is taken
+        :raises cells.exceptions.PluginError: ``function`` is not decorated, or its name is taken
         """
         mark = mark_of(function)
         if mark is None:
@@ -90,21 +88,21 @@ class Endpoints:
         return sorted(self._endpoints)
 
     def may_block(self, method: str) -> bool:
-        """Whether the endpoint has to run on a thread of its own."""
+        """Return whether the endpoint has to run on its own thread."""
         found = self._endpoints.get(method)
         return found is not None and found.mark.blocks
 
     def invoke(self, call: Call) -> Any:
-        """Run the endpoint that ``call`` names; return or raise what it returns or raises.
+        """Run the endpoint ``call.method``; return its result or raise its exception.
 
-        :raises cells.exceptions.UnknownMethod: there is none for this type of message
+        :raises cells.exceptions.UnknownMethod: no endpoint of this name accepts this type of message
         :raises cells.exceptions.InvalidArguments: the arguments do not fit
         """
         found = self._endpoints.get(call.method)
         if found is None or call.message_type not in found.mark.accepts:
             raise exceptions.UnknownMethod(
                 f"The cell {call.cell.name} has no endpoint {call.method!r:.80} for {call.message_type} messages: "
-                "check the name, and that the package that brings it is installed there.",
+                "check the name, and that the package of the endpoint is installed there.",
                 cell=call.cell.name,
                 method=call.method,
             )
@@ -130,9 +128,9 @@ def _where(function: Callable[..., Any]) -> str:
 
 
 def _shown(signature: inspect.Signature) -> str:
-    """The signature as a caller sees it: names and defaults, without the call itself.
+    """Return the signature as a caller sees it: names and defaults, without the :class:`Call`.
 
-    Annotations are left out: most are text here, and none of them is checked.
+    Annotations are left out: most are text here, and cells checks none of them.
     """
     parameters = [
         parameter.replace(annotation=inspect.Parameter.empty) for parameter in list(signature.parameters.values())[1:]
@@ -143,5 +141,5 @@ def _shown(signature: inspect.Signature) -> str:
 def _refuse(_manager: object, entry_point: Any, error: BaseException) -> None:
     raise exceptions.PluginError(
         f"The entry point {entry_point.name} = {entry_point.value} of {NAMESPACE} cannot be loaded: {error}. "
-        "Repair or remove the package that has it."
+        "Repair or remove its package."
     ) from error

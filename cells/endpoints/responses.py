@@ -1,4 +1,4 @@
-"""The endpoint at the end of the way back."""
+"""Endpoint for responses: the end of the way back of an answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cells import exceptions
 from cells.endpoints.base import Call, endpoint
 from cells.path import below, check_name
 
-#: More than one cell has: a bound for what it may claim.
+#: Bound of the number of neighbors that a cell may claim; more than any cell has.
 MAX_NEIGHBORS = 10_000
 
 
@@ -17,20 +17,20 @@ MAX_NEIGHBORS = 10_000
 def parse_responses(
     call: Call,
     responses: list[str],
-    orig_message: Any = None,  # noqa: ARG001  # on the wire, unread
+    orig_message: Any = None,  # noqa: ARG001  # on the wire; nothing reads it
     branch: str = "",
     passed_on_to: Sequence[str] = (),
 ) -> None:
-    """Hand answers to the call that waits for them, if it is this manager's.
+    """Deliver answers to the pending call, if this manager has it.
 
-    :param branch: the neighbor of the cell that sent them whose branch has given them
-    :param passed_on_to: the neighbors of that cell that will answer, too
+    :param branch: the neighbor of the sending cell whose branch gave the answers
+    :param passed_on_to: the neighbors of the sending cell that will answer, too
     """
     if not isinstance(responses, list) or not all(isinstance(response, str) for response in responses):
         raise exceptions.InvalidArguments("'responses' must be a list of JSON texts.", method=call.method)
     names = _names(call, [branch] if branch else [])
     names_below = _names(call, passed_on_to)
-    # An answer from this cell itself never travels.
+    # An answer of this cell to itself never travels as a message.
     if call.response_to is not None and call.is_foreign:
         part = str(call.route[:-1].reversed())
         for name in names:

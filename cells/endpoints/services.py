@@ -1,4 +1,4 @@
-"""What other cells may ask of the services of this cell, and of those below."""
+"""Endpoints for services: calls, casts and events for the services of this cell and the cells below."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from cells.services.answers import Answer
 from cells.services.request import ServiceRequest
 from cells.services.requirements import CellRequirements
 
-#: The type of message that may ask for a method that is monitored.  Who gathers the answers to a broadcast would take
-#: the sign that an answer will still come for the answer.
+#: Types of message that may make a monitored call.  The caller of a broadcast would take a heartbeat for the answer.
 ONE_CELL = ("targeted",)
 
 
 @endpoint(accepts=ONE_CELL, blocks=False)
 def service_call(call: Call, request: dict[str, Any], time_left: float) -> futures.Future[Answer]:
-    """Call a method of a service; ``time_left`` is in seconds, as the source of the message saw it."""
+    """Call a method of a service; ``time_left``: seconds left at the source when it sent the message."""
     return call.cell.services.call(
         ServiceRequest.from_dict(request),
         call.context_values,
@@ -31,13 +30,13 @@ def service_call(call: Call, request: dict[str, Any], time_left: float) -> futur
 
 @endpoint(blocks=False)
 def service_cast(call: Call, request: dict[str, Any]) -> futures.Future[None]:
-    """Cast a method of a service, or of all servers of it."""
+    """Cast a method of a service, to one or to all of its servers."""
     return call.cell.services.cast(ServiceRequest.from_dict(request), call.context_values, is_foreign=call.is_foreign)
 
 
 @endpoint(blocks=False)
 def service_event(call: Call, request: dict[str, Any]) -> futures.Future[None]:
-    """Give an event to each consumer pool of a topic."""
+    """Send an event to each consumer pool of a topic."""
     return call.cell.services.publish(
         ServiceRequest.from_dict(request), call.context_values, is_foreign=call.is_foreign
     )
@@ -47,7 +46,7 @@ def service_event(call: Call, request: dict[str, Any]) -> futures.Future[None]:
 def service_call_any(
     call: Call, requirements: dict[str, Any], request: dict[str, Any], time_left: float
 ) -> futures.Future[Answer]:
-    """Call a method of a service in this cell or one below that fulfils ``requirements``."""
+    """Call a method of a service in a cell, this one or below, that fulfils ``requirements``."""
     return call.cell.picker.call(
         CellRequirements.from_dict(requirements),
         ServiceRequest.from_dict(request),
@@ -62,7 +61,7 @@ def service_call_any(
 def service_cast_any(
     call: Call, requirements: dict[str, Any], request: dict[str, Any], time_left: float
 ) -> futures.Future[Answer]:
-    """Cast a method of a service in this cell or one below that fulfils ``requirements``."""
+    """Cast a method of a service in a cell, this one or below, that fulfils ``requirements``."""
     return call.cell.picker.cast(
         CellRequirements.from_dict(requirements),
         ServiceRequest.from_dict(request),
@@ -73,13 +72,13 @@ def service_cast_any(
 
 
 def _left_here(call: Call, time_left: object) -> float:
-    """What each hop on the way here has left of the time.
+    """Return the seconds left of ``time_left`` after the hops to this cell.
 
-    :raises cells.exceptions.InvalidArguments: it is no number of seconds
+    :raises cells.exceptions.InvalidArguments: ``time_left`` is no number of seconds
     """
     if isinstance(time_left, bool) or not isinstance(time_left, (int, float)) or not 0 < time_left <= LONGEST_SECONDS:
         raise exceptions.InvalidArguments(
-            f"'time_left' must be a number of seconds over 0, at most {LONGEST_SECONDS:.0f}, not {time_left!r:.40}.",
+            f"'time_left' must be a number of seconds above 0, at most {LONGEST_SECONDS:.0f}, not {time_left!r:.40}.",
             method=call.method,
         )
     return shrink(float(time_left), len(call.route) - 1)

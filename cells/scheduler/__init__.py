@@ -1,8 +1,8 @@
-"""Picking a cell: what is required of it, which cells fulfil that, and which of them is the best.
+"""Choice of a cell: filters reject the cells that do not fulfil the requirements, weighers rank the rest.
 
-Services say what they require with :func:`any_cell`.  A manager decides among itself and
-its children alone (:mod:`cells.manager.picker`); the child it picks decides in turn.  Filters and
-weighers are plug-ins, so who writes one finds here what it is made of and what it sees.
+Services state their requirements with :func:`any_cell`.  A manager chooses only among its own cell and
+the children (:mod:`cells.manager.picker`); the chosen child chooses in turn.  Filters and weighers are
+plug-ins; this package exports the classes that their authors need.
 """
 
 from cells.scheduler.base import CellFilter, CellWeigher

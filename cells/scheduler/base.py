@@ -1,8 +1,8 @@
-"""What filters and weighers are: the contract of the plug-ins ``cells.filters`` and ``cells.weighers``.
+"""Contract of the filters and weighers: the plug-ins ``cells.filters`` and ``cells.weighers``.
 
-One object of each is made when the manager starts.  Its methods are called for each
-candidate, from several threads at a time, within the thread that reads messages: they must
-not block, and decide by what they are given.
+The manager creates one object of each class at start.  It calls the methods once per
+candidate, from several threads at a time, on the threads that read messages: a method must
+not block, and must decide from its arguments alone.
 """
 
 from __future__ import annotations
@@ -15,38 +15,38 @@ from cells.services.requirements import CellRequirements
 
 
 class CellFilter(abc.ABC):
-    """Says which candidates are not as required."""
+    """Plug-in that rejects the candidates that do not fulfil the requirements."""
 
     def __init__(self, name: str) -> None:
-        """:param name: of the entry point; reasons and logs name it"""
+        """:param name: of the entry point; reasons and log lines contain it"""
         self.name = name
 
     @abc.abstractmethod
     def reject(self, candidate: Candidate, requirements: CellRequirements) -> str | None:
-        """Why ``candidate`` must not be picked, in words that can follow its name; None if it may.
+        """Return the reason to reject ``candidate``, as a phrase that can follow its name; None to accept it.
 
-        Called once per candidate that no filter before has rejected.  If it raises, the
-        candidate is rejected, and the error logged and given as the reason.
+        Called once per candidate that no earlier filter has rejected.  If this method raises, the
+        candidate is rejected; the error is logged and becomes the reason.
         """
 
 
 class CellWeigher(abc.ABC):
-    """Says how good the candidates are that no filter has rejected."""
+    """Plug-in that weighs the candidates that no filter has rejected."""
 
-    #: whether the weights of all candidates are brought into 0 to 1, smallest to largest, before they are multiplied
+    #: whether the weights of all candidates are scaled to 0 (smallest) to 1 (largest) before the multiplication
     is_normalized: ClassVar[bool] = True
-    #: unless [cells_scheduler] weight_multipliers has another one
+    #: multiplier of the weights, if [cells_scheduler] weight_multipliers sets none
     default_multiplier: ClassVar[float] = 1.0
 
     def __init__(self, name: str) -> None:
-        """:param name: of the entry point; the multiplier has it, and logs name it"""
+        """:param name: of the entry point; key of the multiplier, and part of log lines"""
         self.name = name
 
     @abc.abstractmethod
     def weigh(self, candidate: Candidate, requirements: CellRequirements) -> float:
-        """How good ``candidate`` is: any finite number, more is better.
+        """Return the weight of ``candidate``: any finite number; a larger weight is better.
 
-        A cell's weight is the sum of what its weighers give, each normalized and multiplied.
-        If it raises or gives no finite number, that is logged, and this weigher adds 0 to
-        the weight of this candidate.
+        The weight of a cell is the sum over all weighers, each normalized and multiplied.
+        If this method raises or returns no finite number, the manager logs an error, and this
+        weigher adds 0 to the weight of this candidate.
         """

@@ -1,4 +1,4 @@
-"""Candidate: what a cell knows of itself, or of one child, when it has to pick one."""
+"""Candidate: the knowledge of a cell about itself, or about one child, for the choice of a cell."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from typing import Any
 from cells.neighbors import State
 from cells.path import CellPath
 
-#: Leads from the name of a capacity into an object of capacities.
+#: Separates the keys of nested capacities: ``ram_free.total_mb``.
 STEP = "."
-#: The part of a capacity that is told as an object: ``{"ram_mb": {"free": 2048, "total": 8192}}``.
+#: The free part of a capacity that is an object: ``{"ram_mb": {"free": 2048, "total": 8192}}``.
 FREE = "free"
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """The cell that picks, or one of its children.
+    """The choosing cell itself, or one of its children.
 
-    What is known of a child is known of its whole branch: the union of the capabilities
-    and the sum of the capacities of it and all cells below it.  So a child may pass and
-    yet have no cell that does; then the next best is tried.
+    The values of a child describe its whole branch: the union of the capabilities and the
+    sum of the capacities of the child and all cells below.  So a child may pass the filters
+    although none of its cells does; then the manager tries the next best candidate.
     """
 
     name: str
     path: CellPath  #: from the top of the tree
     is_self: bool = False
-    #: name -> values; of the cell itself its own alone
+    #: name -> values; for the choosing cell without those of its branch
     capabilities: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    #: nested mappings of numbers; of the cell itself what its services reported
+    #: nested mappings of numbers; for the choosing cell the reports of its own services
     capacities: Mapping[str, Any] = field(default_factory=dict)
     state: State = State.UP
     weight_offset: float = 0.0
     weight_scale: float = 1.0
-    #: the cells below a child, nested by name; empty for the cell itself, which is picked alone
+    #: the cells below a child, nested by name; empty for the choosing cell, which stands for itself alone
     subtree: Mapping[str, Any] = field(default_factory=dict)
     #: further paths of a cell that has several parents
     other_paths: tuple[CellPath, ...] = ()
@@ -46,20 +46,20 @@ class Candidate:
         return (self.path, *self.other_paths)
 
     def reaches(self) -> Iterator[tuple[CellPath, ...]]:
-        """The full paths of each cell that is picked from if this one is: itself, and all below."""
+        """Yield the full paths of each cell that this candidate stands for: the candidate and all cells below."""
         yield self.paths
-        waiting = [(self.paths, self.subtree)]
-        while waiting:
-            paths, subtree = waiting.pop()
+        unvisited = [(self.paths, self.subtree)]
+        while unvisited:
+            parents, subtree = unvisited.pop()
             for name, below in subtree.items():
-                found = tuple(path.child(name) for path in paths)
-                yield found
-                waiting.append((found, below))
+                paths = tuple(parent.child(name) for parent in parents)
+                yield paths
+                unvisited.append((paths, below))
 
     def free_room(self, name: str) -> float | None:
-        """How much is free of the capacity ``name``: None if the cell tells nothing of it.
+        """Return the free amount of the capacity ``name``; None if the cell does not report it.
 
-        It is told as a number, or as an object with a number ``free``.
+        Cells report a capacity as a number, or as an object with a number ``free``.
         """
         found = _find(self.capacities, name)
         if isinstance(found, Mapping):
@@ -73,7 +73,7 @@ class Candidate:
 
 
 def _find(capacities: object, name: str) -> object:
-    """The capacity of that very name, or else the one that the name leads to step by step."""
+    """Return the capacity of exactly this name, or else the nested capacity that the dotted name describes."""
     if not isinstance(capacities, Mapping):
         return None
     if name in capacities:

@@ -1,4 +1,4 @@
-"""Scheduler: rejects candidates, and puts those that are left in order, best first.  Pure but for chance."""
+"""Scheduler: rejects candidates and ranks the rest, best first.  Pure except for the random order of equals."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from cells.services.requirements import CellRequirements
 
 LOG = logging.getLogger(__name__)
 
-#: What one weigher adds is held within this, so that sums stay finite.
-MOST = 1e300
+#: Bound of the weight of one weigher, so that sums stay finite.
+MAX_WEIGHT = 1e300
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """What the scheduler found."""
+    """Result of the scheduler."""
 
     chosen: list[Candidate]  #: best first
-    rejected: dict[str, str]  #: full path -> why
+    rejected: dict[str, str]  #: full path -> reason
 
 
 class Scheduler:
-    """Filters and weighers, put to use.  Thread-safe."""
+    """The filters and weighers of one manager.  Thread-safe."""
 
     def __init__(
         self,
@@ -37,9 +37,9 @@ class Scheduler:
         multipliers: Mapping[str, float] | None = None,
         chance: random.Random | None = None,
     ) -> None:
-        """:param multipliers: name of a weigher -> what its weights are multiplied by, instead of its own default
-        :param chance: decides among equal candidates
-        :raises cells.exceptions.ConfigurationError: a multiplier is of no weigher here, or no finite number
+        """:param multipliers: name of a weigher -> multiplier of its weights, instead of its default
+        :param chance: source of the random order of equal candidates
+        :raises cells.exceptions.ConfigurationError: a multiplier names an unknown weigher or is no finite number
         """
         self._filters = tuple(filters)
         self._weighers = tuple(weighers)
@@ -48,18 +48,18 @@ class Scheduler:
         if multipliers:
             raise exceptions.ConfigurationError(
                 f"[cells_scheduler] weight_multipliers names {', '.join(sorted(multipliers))}, "
-                "which [cells_scheduler] weighers does not have."
+                "but [cells_scheduler] weighers does not: correct one of the two options."
             )
         for weigher, multiplier in zip(self._weighers, self._multipliers, strict=True):
-            # oslo.config takes a number that was left empty for none at all.
+            # oslo.config gives None for a number that was left empty.
             if multiplier is None or not math.isfinite(multiplier):
                 raise exceptions.ConfigurationError(
-                    f"[cells_scheduler] weight_multipliers: that of {weigher.name} must be a finite number."
+                    f"[cells_scheduler] weight_multipliers: the multiplier of {weigher.name} must be a finite number."
                 )
         self._chance = chance or random.Random()  # noqa: S311  # no secret depends on it
 
     def rank(self, candidates: Sequence[Candidate], requirements: CellRequirements) -> Ranking:
-        """Order ``candidates``, best first; equal ones in random order."""
+        """Rank ``candidates``, best first; candidates of equal weight in random order."""
         chosen: list[Candidate] = []
         rejected: dict[str, str] = {}
         for candidate in candidates:
@@ -77,8 +77,10 @@ class Scheduler:
         for cell_filter in self._filters:
             try:
                 reason = cell_filter.reject(candidate, requirements)
-            except Exception as error:  # a filter of somebody else's
-                LOG.exception("The filter %s failed for cell %s.", cell_filter.name, candidate.path)
+            except Exception as error:  # a filter of another package may raise anything
+                LOG.exception(
+                    "The filter %s failed for cell %s; the cell is rejected.", cell_filter.name, candidate.path
+                )
                 return f"the filter {cell_filter.name} failed: {type(error).__name__}: {error}"
             if reason is not None:
                 LOG.debug("The filter %s rejects cell %s: %s.", cell_filter.name, candidate.path, reason)
@@ -92,29 +94,30 @@ class Scheduler:
             if weigher.is_normalized:
                 weights = _normalized(weights)
             for index, weight in enumerate(weights):
-                totals[index] += 0.0 if weight is None else max(-MOST, min(MOST, weight * multiplier))
+                if weight is not None:
+                    totals[index] += max(-MAX_WEIGHT, min(MAX_WEIGHT, weight * multiplier))
         return totals
 
 
 def _weigh(weigher: CellWeigher, candidate: Candidate, requirements: CellRequirements) -> float | None:
-    """The raw weight, None if there is none."""
+    """Return the raw weight; None if the weigher raises or returns no finite number."""
     try:
         weight = float(weigher.weigh(candidate, requirements))
-    except Exception:  # a weigher of somebody else's
-        LOG.exception("The weigher %s failed for cell %s.", weigher.name, candidate.path)
+    except Exception:  # a weigher of another package may raise anything
+        LOG.exception("The weigher %s failed for cell %s; it adds 0.", weigher.name, candidate.path)
         return None
     if not math.isfinite(weight):
-        LOG.error("The weigher %s gives cell %s no finite number: %r.", weigher.name, candidate.path, weight)
+        LOG.error("The weigher %s returned %r for cell %s; it adds 0.", weigher.name, weight, candidate.path)
         return None
     return weight
 
 
 def _normalized(weights: Sequence[float | None]) -> list[float | None]:
-    """The smallest becomes 0, the largest 1; if all are equal all become 0."""
+    """Scale the weights to 0 (smallest) to 1 (largest); equal weights all become 0."""
     known = [weight for weight in weights if weight is not None]
     if not known:
         return list(weights)
-    # Halves, because the difference of two floats may be beyond every float.
+    # Halves, because the difference of two floats may exceed the range of floats.
     low, high = min(known) / 2, max(known) / 2
     span = high - low
     return [None if weight is None else (weight / 2 - low) / span if span else 0.0 for weight in weights]

@@ -1,1 +1,1 @@
-"""Services of one cell that are called from another: what both ends agree on, and the end that calls them."""
+"""Calls of services in other cells: the request and answer formats of both ends, and the end that makes the call."""

@@ -1,4 +1,4 @@
-"""Which services, and which of their methods, other cells may call: [cells] allowed_services."""
+"""Allow-list of the services and methods that other cells may call: [cells] allowed_services."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from cells.services.request import ServiceRequest
 
 
 class AllowedServices:
-    """A list of patterns ``[EXCHANGE/]TOPIC[:[NAMESPACE.]METHOD]`` with the wildcards of file names.
+    """List of patterns ``[EXCHANGE/]TOPIC[:[NAMESPACE.]METHOD]`` with the wildcards of file names.
 
-    ``*`` for a method is any, in any namespace; no other wildcard leads into a namespace.
-    Without an exchange it is that of the manager: a message makes the exchange that it names.
+    The method ``*`` matches any method in any namespace; other wildcards match within one namespace only.
+    A pattern without an exchange matches only the manager's own: a caller cannot reach the other exchanges of the
+    broker, nor declare new ones.
     """
 
     def __init__(self, patterns: Iterable[str], exchange: str, own_topics: Iterable[str] = ()) -> None:
         """:param exchange: the manager's ``control_exchange``
-        :param own_topics: of the manager itself: they, and those below them, are never allowed
-        :raises cells.exceptions.ConfigurationError: a pattern cannot be meant
+        :param own_topics: topics of the manager: no pattern allows them or the topics below them
+        :raises cells.exceptions.ConfigurationError: a pattern is incomplete or contains blanks
         """
         self._patterns = [_compiled(pattern, exchange) for pattern in patterns]
         self._exchange = exchange
         self._own_topics = tuple(own_topics)
 
     def check(self, request: ServiceRequest, cell_name: str) -> None:
-        """:raises cells.exceptions.ServiceNotAllowed: other cells may not call that"""
-        # RabbitMQ gives what is for the server "b" of the topic "a" the address of a topic "a.b".
+        """:raises cells.exceptions.ServiceNotAllowed: no pattern allows ``request``"""
+        # On RabbitMQ the server "b" of the topic "a" has the address of a topic "a.b".
         address = f"{request.topic}.{request.server}" if request.server else request.topic
         is_own = any(address == topic or address.startswith(f"{topic}.") for topic in self._own_topics)
         exchange = request.exchange or self._exchange
@@ -36,17 +37,17 @@ class AllowedServices:
         if not is_own and any(_matches(pattern, names) for pattern in self._patterns):
             return
         advice = (
-            "its manager's own topics are for its own services."
+            "the topics of its manager are for its own services only."
             if is_own
-            else "its operator can allow it with [cells] allowed_services = "
+            else "its operator can allow that call with [cells] allowed_services = "
             f"{'' if exchange == self._exchange else f'{exchange}/'}{request}."
         )
         raise exceptions.ServiceNotAllowed(
-            f"Cell {cell_name} lets no other cell call {request!s:.200}: {advice}", cell=cell_name
+            f"Cell {cell_name} does not let other cells call {request!s:.200}: {advice}", cell=cell_name
         )
 
 
-#: Of exchange, topic, namespace and method.  One each: a name may hold what stands between them in a text.
+#: Patterns of exchange, topic, namespace and method.  Four patterns, because a name may contain the separators.
 _Pattern = tuple[re.Pattern[str], ...]
 
 
@@ -57,16 +58,16 @@ def _matches(pattern: _Pattern, names: tuple[str, ...]) -> bool:
 def _compiled(pattern: str, own_exchange: str) -> _Pattern:
     exchange, slash, rest = pattern.strip().rpartition("/")
     topic, colon, method = rest.partition(":")
-    # What was begun and not ended must not allow more than was meant, and blanks do not separate two entries.
+    # An incomplete pattern must not allow more than the operator meant, and blanks do not separate two patterns.
     if not topic or (slash and not exchange) or (colon and not method) or len(pattern.split()) != 1:
         raise exceptions.ConfigurationError(
-            f"[cells] allowed_services: {pattern!r} is no pattern like TOPIC, TOPIC:METHOD or EXCHANGE/TOPIC:METHOD, "
-            "with commas between several."
+            f"[cells] allowed_services: {pattern!r} is no pattern like TOPIC, TOPIC:METHOD or EXCHANGE/TOPIC:METHOD; "
+            "separate patterns with commas."
         )
     namespace, dot, method = (method or "*").rpartition(".")
     in_namespace = ".*" if method == "*" else ""
     if dot:
-        # An empty name, which stands for none, is not in a namespace of any name.
+        # The empty name stands for "no namespace": a pattern with a namespace must not match it.
         in_namespace = "(?=.)" + fnmatch.translate(namespace)
     in_exchange = fnmatch.translate(exchange) if slash else re.escape(own_exchange)
     return tuple(

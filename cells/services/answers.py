@@ -1,8 +1,8 @@
-"""What comes back from a service of another cell: ``{"result": value}`` or ``{"failure": text}``.
+"""Answer of a service of another cell: ``{"result": value}``, ``{"failure": text}`` or ``{"error": text}``.
 
-The failure is oslo.messaging's text, passed on unread: only the caller knows which
-classes of errors it rebuilds, and only it needs to have them installed.  ``{"error": text}``
-is what cells itself has to say, as :mod:`cells.failure` writes it.
+``failure`` is oslo.messaging's text of the exception, which relays do not read: only the caller
+knows which exception classes it rebuilds, and only the caller needs to have them installed.
+``error`` is an error of cells itself, as :mod:`cells.failure` writes it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ RESULT, FAILURE, ERROR = "result", "failure", "error"
 
 
 def of_error(error: BaseException) -> Answer:
-    """The answer that stands for an error on the way."""
+    """Return the answer for an error of cells on the way."""
     return {ERROR: failure.to_json(error, with_traceback=False)}
 
 
 def check(answer: object) -> Answer:
-    """:raises cells.exceptions.MalformedMessage: it is none"""
+    """Return ``answer`` if it has the form of an answer.
+
+    :raises cells.exceptions.MalformedMessage: ``answer`` is no object with one of the three keys
+    """
     if not isinstance(answer, dict) or not answer.keys() & {RESULT, FAILURE, ERROR}:
         raise exceptions.MalformedMessage(
-            f"The answer of a service must be an object with 'result' or 'failure', not {type(answer).__name__}."
+            "The answer of a service must be an object with 'result', 'failure' or 'error', "
+            f"not {type(answer).__name__}."
         )
     return answer

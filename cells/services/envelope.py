@@ -1,7 +1,7 @@
-"""The envelope of an RPC message, version 2.0: ``{"oslo.version": "2.0", "oslo.message": "<JSON text>"}``.
+"""Envelope of an RPC message, version 2.0: ``{"oslo.version": "2.0", "oslo.message": "<JSON text>"}``.
 
-Between cells it keeps the message of a service one text, which relays pass on unread.
-A message without an envelope is one of version 1.0.
+Between cells the envelope keeps the message of a service one text, which relays forward without reading it.
+A message without an envelope has version 1.0.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ MESSAGE_KEY = "oslo.message"
 
 
 def serialize_msg(message: Any) -> dict[str, str]:
-    """Wrap a message.
+    """Return ``message`` in an envelope.
 
-    :raises cells.exceptions.InvalidArguments: it has no JSON form
+    :raises cells.exceptions.InvalidArguments: ``message`` has no JSON form
     """
     try:
-        # As oslo.messaging does on its way to a server: what it can send there, it can send here.
+        # The function that oslo.messaging uses, so that both accept the same values.
         text = jsonutils.dumps(message, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise exceptions.InvalidArguments(f"A message cannot be written as JSON: {error}") from error
+        raise exceptions.InvalidArguments(f"The message cannot be written as JSON: {error}") from error
     return {VERSION_KEY: VERSION, MESSAGE_KEY: text}
 
 
 def deserialize_msg(message: Any) -> Any:
-    """The message in an envelope; one that is in none as it is.
+    """Return the message in an envelope; a message without an envelope is returned unchanged.
 
-    :raises cells.exceptions.UnsupportedRpcEnvelopeVersion: the envelope is of a later major or minor version
-    :raises cells.exceptions.MalformedMessage: the envelope holds no JSON
+    :raises cells.exceptions.UnsupportedRpcEnvelopeVersion: the envelope has a later major or minor version
+    :raises cells.exceptions.MalformedMessage: the envelope contains no JSON
     """
     if not isinstance(message, Mapping) or not (VERSION_KEY in message and MESSAGE_KEY in message):
         return message
@@ -45,16 +45,17 @@ def deserialize_msg(message: Any) -> Any:
     try:
         return json.loads(message[MESSAGE_KEY])
     except (TypeError, ValueError, RecursionError) as error:
-        raise exceptions.MalformedMessage(f"A message in an envelope is no JSON: {error}") from error
+        raise exceptions.MalformedMessage(f"The message in an envelope is no JSON: {error}") from error
 
 
 def check_version(version: object) -> None:
-    """:raises cells.exceptions.UnsupportedRpcEnvelopeVersion: it cannot be read here"""
+    """:raises cells.exceptions.UnsupportedRpcEnvelopeVersion: this release cannot read ``version``"""
     try:
         is_known = isinstance(version, str) and versionutils.is_compatible(version, VERSION, same_major=True)
     except ValueError:
         is_known = False
     if not is_known:
         raise exceptions.UnsupportedRpcEnvelopeVersion(
-            f"A message is in an envelope of version {version!r:.40}; here {VERSION} is known: upgrade this side first."
+            f"A message has an envelope of version {version!r:.40}, but this release reads up to {VERSION}: "
+            "upgrade the receiving side first."
         )

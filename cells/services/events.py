@@ -1,6 +1,6 @@
-"""Events: messages of which each consumer pool of a topic gets one copy.
+"""Events: each consumer pool of a topic gets one copy of each event.
 
-They are notifications of oslo.messaging, so its own notification listeners hear them too:
+An event is a notification of oslo.messaging, so notification listeners receive it too:
 ``event_type`` is the method, ``payload`` the message in its envelope.
 """
 
@@ -14,12 +14,12 @@ from oslo_utils import timeutils
 
 from cells.services import envelope
 
-#: All events have the same one; each has its own topic in oslo.messaging.
+#: Priority of all events; oslo.messaging has one topic per priority.
 PRIORITY = "info"
 
 
 def pool_topic(topic: str) -> str:
-    """What the pools of ``topic`` are bound to."""
+    """Return the notification topic that the pools of ``topic`` are bound to."""
     return f"{topic}.{PRIORITY}"
 
 
@@ -32,12 +32,12 @@ def publish(  # noqa: PLR0913  # two of them by keyword
     publisher: str,
     retry: int | None = None,
 ) -> None:
-    """Give an event to each pool of a topic that there is.
+    """Send an event to each existing pool of a topic.
 
     :param target: an ``oslo_messaging.Target`` with topic and exchange
     :param message: ``{"method", "args"}``
     :param retry: as everywhere in oslo.messaging
-    :raises oslo_messaging.MessageDeliveryFailure: the broker did not take it
+    :raises oslo_messaging.MessageDeliveryFailure: the broker did not accept the event
     """
     event = {
         "message_id": str(uuid.uuid4()),
@@ -48,7 +48,7 @@ def publish(  # noqa: PLR0913  # two of them by keyword
         "payload": envelope.serialize_msg(message),
     }
     target = target(topic=pool_topic(target.topic), server=None, fanout=None)
-    # A notifier would keep it for pools to come, in a queue or in memory, where perhaps nobody ever reads it.
+    # Not with oslo.messaging's Notifier: it would keep the event for future pools, in a queue that may have no reader.
     send_to_listeners = getattr(transport._driver, "send_to_listeners", None)
     if send_to_listeners is not None:
         send_to_listeners(target, dict(context), event)

@@ -1,4 +1,4 @@
-"""Tells the callers of calls that take long, again and again, that they still run."""
+"""Heartbeats: tell the callers of long calls, periodically, that their calls still run."""
 
 from __future__ import annotations
 
@@ -7,45 +7,48 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 LOG = logging.getLogger(__name__)
 
-#: So many times within the silence that a caller puts up with: one that gets lost does no harm.
-BEATS = 3
-#: No caller is told more often.
-SHORTEST_SECONDS = 0.2
+#: Heartbeats within the silence that a caller tolerates, so that a lost heartbeat does no harm.
+HEARTBEATS_PER_TIMEOUT = 3
+MIN_INTERVAL_SECONDS = 0.2
 
 
+@dataclass
 class _Call:
-    __slots__ = ("interval_seconds", "next_at", "still_working")
-
-    def __init__(self, still_working: Callable[[], object], interval_seconds: float, now: float) -> None:
-        self.still_working = still_working
-        self.interval_seconds = interval_seconds
-        self.next_at = now + interval_seconds
+    still_working: Callable[[], object]
+    interval_seconds: float
+    next_at: float
 
 
-class Beats:
-    """One thread for all calls; there is none while no call is monitored.  Thread-safe."""
+class Heartbeats:
+    """One thread for all monitored calls; without such calls the thread ends.  Thread-safe."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, min_interval_seconds: float = MIN_INTERVAL_SECONDS
+    ) -> None:
+        """:param min_interval_seconds: shortest time between two heartbeats of a call"""
         self._clock = clock
+        self._min_interval_seconds = min_interval_seconds
         self._changed = threading.Condition()
         self._calls: dict[int, _Call] = {}
         self._numbers = itertools.count()
         self._thread: threading.Thread | None = None
 
     def start(self, still_working: Callable[[], object], monitor_seconds: float) -> Callable[[], None]:
-        """Call ``still_working``, which must not block, from now until what is returned is called.
+        """Call ``still_working`` periodically until the returned function is called.
 
+        :param still_working: sends one heartbeat; must not block
         :param monitor_seconds: the silence after which the caller gives up
         """
-        interval = max(monitor_seconds / BEATS, SHORTEST_SECONDS)
+        interval = max(monitor_seconds / HEARTBEATS_PER_TIMEOUT, self._min_interval_seconds)
         number = next(self._numbers)
         with self._changed:
-            self._calls[number] = _Call(still_working, interval, self._clock())
+            self._calls[number] = _Call(still_working, interval, self._clock() + interval)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="cells-beats", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="cells-heartbeats", daemon=True)
                 self._thread.start()
             self._changed.notify()
 
@@ -55,6 +58,12 @@ class Beats:
                 self._changed.notify()
 
         return stop
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is no monitored call and no thread."""
+        with self._changed:
+            return not self._calls and self._thread is None
 
     def _run(self) -> None:
         while True:
@@ -71,11 +80,11 @@ class Beats:
                 for call in due:
                     call.next_at = now + call.interval_seconds
             for call in due:
-                _beat(call)
+                _send_heartbeat(call)
 
 
-def _beat(call: _Call) -> None:
+def _send_heartbeat(call: _Call) -> None:
     try:
         call.still_working()
-    except Exception:  # one call's bug must not silence the others
-        LOG.exception("A caller could not be told that its call still runs.")
+    except Exception:  # a bug in one call must not silence the others
+        LOG.exception("A heartbeat of a monitored call failed; its caller may time out.")

@@ -1,8 +1,8 @@
-"""LocalServices: what a manager calls in its own cell for services of other cells.
+"""LocalServices: calls and casts to the services of the manager's own cell, for services of other cells.
 
-The called service is any server of oslo.messaging.  A call holds one of a bounded
-number of threads of its service while it waits; casts have threads of their own, so that calls
-that take long keep no cast waiting, and neither keeps a message from being passed on.
+The called service is any oslo.messaging server.  A waiting call holds a thread of the bounded
+pool of its topic; casts have a separate pool.  So long calls delay no casts, and
+neither delays the forwarding of messages.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cells import exceptions
 from cells.services import events, fanout
 from cells.services.allow_list import AllowedServices
 from cells.services.answers import FAILURE, RESULT, Answer
-from cells.services.heartbeats import Beats
+from cells.services.heartbeats import Heartbeats
 from cells.services.request import RESERVED, ServiceRequest
 from cells.services.thread_pools import ServiceThreads
 from cells.transport.opening import BROKER_ERRORS, may_arrive
@@ -28,19 +28,20 @@ from cells.worker_threads import WorkerThreads
 
 LOG = logging.getLogger(__name__)
 
-#: A broker takes a message in milliseconds.
+#: Enough, because a broker accepts a message within milliseconds.
 CAST_THREADS = 8
-REACH_SOMEBODY = oslo_messaging.TransportOptions(at_least_once=True)
-#: A connection that the broker closed while it was idle is opened again; one that is down holds no thread for ever.
+AT_LEAST_ONE_SERVER = oslo_messaging.TransportOptions(at_least_once=True)
+#: One retry reopens a connection that the broker closed while it was idle; a broker that is down blocks no thread
+#: forever.
 RETRY = 1
-#: What goes wrong between this manager and its broker; anything else a service has raised.
+#: Errors between this manager and its broker; all other errors come from the service.
 TRANSPORT_ERRORS = (oslo_messaging.MessagingException, oslo_messaging.MessageUndeliverable, *BROKER_ERRORS)
 
 
 class LocalServices:
-    """The services of this cell.  Thread-safe; a constructor does no I/O."""
+    """The services of this cell.  Thread-safe; the constructor does no I/O."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all by keyword
         self,
         *,
         cell_name: str,
@@ -48,18 +49,20 @@ class LocalServices:
         allowed: AllowedServices,
         max_threads: int,
         max_waiting: int,
+        heartbeats: Heartbeats | None = None,
+        make_client: Callable[..., Any] = oslo_messaging.get_rpc_client,
     ) -> None:
-        """:param transport: of this cell's broker, opened with :data:`raw_failures.KEEP`; None: there is none"""
+        """:param transport: of this cell's broker, opened with :data:`raw_failures.KEEP`; None if there is no broker"""
         self._cell_name = cell_name
         self._transport = transport
         self._allowed = allowed
         self._calls = ServiceThreads(max_threads, max_waiting)
         self._casts = WorkerThreads(CAST_THREADS, max_waiting, "cells-service-cast")
-        self._beats = Beats()
+        self._heartbeats = heartbeats or Heartbeats()
         self._client: Any = None
         if transport is not None:
             raw_failures.install()
-            self._client = oslo_messaging.get_rpc_client(transport, oslo_messaging.Target(), retry=RETRY)
+            self._client = make_client(transport, oslo_messaging.Target(), retry=RETRY)
 
     def call(
         self,
@@ -72,18 +75,20 @@ class LocalServices:
     ) -> futures.Future[Answer]:
         """Call a method of a service.  Does not block.
 
-        :param is_foreign: another cell asks, so it has to be allowed
-        :param still_working: called from time to time while the method runs, if the request asks for that
+        :param is_foreign: the caller is in another cell, so the allow-list applies
+        :param still_working: sends a heartbeat; called periodically while the method runs, if the call is monitored
         :returns: a future of ``{"result": value}``, or of ``{"failure": text}`` if the service raised
-        :raises cells.exceptions.CellsError: also in the future: why it was not called, or gave no answer
+        :raises cells.exceptions.CellsError: the call was not made or not answered; may also be raised by the future
         """
         self._check(request, is_foreign=is_foreign)
         if request.fanout:
-            raise exceptions.InvalidArguments(f"A call of {request} cannot be a fan-out: it has one answer.")
+            raise exceptions.InvalidArguments(
+                f"A call of {request} cannot be a fan-out, because a call has one answer."
+            )
         deadline = time.monotonic() + timeout_seconds
         answer: futures.Future[Answer] = futures.Future()
         if still_working is not None and request.monitor_seconds is not None:
-            stop = self._beats.start(still_working, request.monitor_seconds)
+            stop = self._heartbeats.start(still_working, request.monitor_seconds)
             answer.add_done_callback(lambda _: stop())
         try:
             self._calls.run(
@@ -96,17 +101,17 @@ class LocalServices:
     def cast(self, request: ServiceRequest, context: Mapping[str, Any], *, is_foreign: bool) -> futures.Future[None]:
         """Cast a method of a service, or of all its servers.  Does not block.
 
-        :returns: a future that is done when the broker of this cell has it
-        :raises cells.exceptions.CellsError: also in the future: why it was not sent
+        :returns: a future that is done when the broker of this cell has the message
+        :raises cells.exceptions.CellsError: the message was not sent; may also be raised by the future
         """
         return self._send(request, context, self._cast, is_foreign=is_foreign)
 
     def publish(self, request: ServiceRequest, context: Mapping[str, Any], *, is_foreign: bool) -> futures.Future[None]:
-        """Give an event to each consumer pool of a topic.  As :meth:`cast`."""
+        """Send an event to each consumer pool of a topic; otherwise like :meth:`cast`."""
         return self._send(request, context, self._publish, is_foreign=is_foreign)
 
     def stop(self, timeout_seconds: float) -> bool:
-        """Take no more, let what runs finish, close; False if that took too long.  May be called twice."""
+        """Accept no more work, wait for running work and close; False on timeout.  May be called twice."""
         deadline = time.monotonic() + timeout_seconds
         are_done = [pool.stop(max(0.0, deadline - time.monotonic())) for pool in (self._calls, self._casts)]
         if self._transport is not None:
@@ -143,29 +148,31 @@ class LocalServices:
     ) -> Answer:
         left_seconds = deadline - time.monotonic()
         if left_seconds <= 0:
-            raise self._timeout(request, f"was not called: its {timeout_seconds:.3g} seconds were over before its turn")
+            raise self._timeout(
+                request, f"was not called: all its threads were busy for the whole timeout of {timeout_seconds:.3g} s"
+            )
         prepared = self._prepared(
             request,
             timeout=left_seconds,
             call_monitor_timeout=request.monitor_seconds,
-            # That nobody serves the topic is known at once, and holds no thread until the time is over.
-            transport_options=REACH_SOMEBODY,
+            # A topic without servers fails at once instead of holding a thread until the timeout.
+            transport_options=AT_LEAST_ONE_SERVER,
         )
         try:
             return {RESULT: prepared.call(dict(context), request.method, **request.args)}
         except oslo_messaging.MessagingTimeout as error:
             waited_seconds = left_seconds - (deadline - time.monotonic())
             is_early = deadline > time.monotonic() + 0.05
-            did = "gave no sign of life any more after" if is_early else "did not answer within"
+            failed = "sent no more heartbeats after" if is_early else "did not answer within"
             exchange = f", with control_exchange = {request.exchange}" if request.exchange else ""
             raise self._timeout(
-                request, f"{did} {waited_seconds:.3g} seconds: check that a server of it runs there{exchange}"
+                request, f"{failed} {waited_seconds:.3g} s: check that a server of that topic runs there{exchange}"
             ) from error
         except oslo_messaging.RPCDispatcherError as error:
             return {FAILURE: raw_failures.text_of(error)}
         except TRANSPORT_ERRORS as error:
             raise self._unreachable(request, error) from error
-        except Exception as error:  # what a service raises is the caller's
+        except Exception as error:  # the service raised it, for the caller
             return {FAILURE: raw_failures.text_of(error)}
 
     def _cast(self, request: ServiceRequest, context: Mapping[str, Any]) -> None:
@@ -174,7 +181,7 @@ class LocalServices:
                 target = oslo_messaging.Target(topic=request.topic, exchange=request.exchange)
                 fanout.cast_to_all(self._transport, target, context, request.message, retry=RETRY)
             else:
-                options = REACH_SOMEBODY if request.at_least_once else None
+                options = AT_LEAST_ONE_SERVER if request.at_least_once else None
                 prepared = self._prepared(request, transport_options=options)
                 prepared.cast(dict(context), request.method, **request.args)
         except TRANSPORT_ERRORS as error:
@@ -198,7 +205,7 @@ class LocalServices:
         reserved = request.args.keys() & RESERVED
         if reserved:
             raise exceptions.InvalidArguments(
-                f"{request} can have no argument {', '.join(sorted(reserved))}: oslo.messaging's own has that name.",
+                f"{request} cannot have an argument {', '.join(sorted(reserved))}: oslo.messaging reserves that name.",
                 method=request.method,
             )
         try:
@@ -210,19 +217,19 @@ class LocalServices:
                 server=request.server,
                 **options,
             )
-        except (oslo_messaging.MessagingException, AttributeError) as error:  # it is no version number
+        except (oslo_messaging.MessagingException, AttributeError) as error:  # the version is no version number
             raise exceptions.InvalidArguments(f"{request}: {error}") from error
 
-    def _timeout(self, request: ServiceRequest, what: str) -> exceptions.ServiceTimeout:
-        return exceptions.ServiceTimeout(f"{request} of cell {self._cell_name} {what}.", cell=self._cell_name)
+    def _timeout(self, request: ServiceRequest, reason: str) -> exceptions.ServiceTimeout:
+        return exceptions.ServiceTimeout(f"{request} of cell {self._cell_name} {reason}.", cell=self._cell_name)
 
     def _unreachable(self, request: ServiceRequest, error: Exception) -> exceptions.ServiceUnreachable:
         if isinstance(error, oslo_messaging.MessageUndeliverable):
-            reason = "no server of it runs there, or ever has"
+            reason = "no server of that topic runs there or has ever run there"
         else:
             reason = f"{type(error).__name__}: {str(error).rstrip('.')}"
         return exceptions.ServiceUnreachable(
-            f"A message for {request} of cell {self._cell_name} was not taken: {reason}.",
+            f"A message for {request} of cell {self._cell_name} was not accepted: {reason}.",
             cell=self._cell_name,
             may_arrive=may_arrive(error) or None,
         )
@@ -231,5 +238,5 @@ class LocalServices:
 def _settle(done: futures.Future[Any], work: Callable[[], Any]) -> None:
     try:
         done.set_result(work())
-    except Exception as error:  # it is whoever asked that has to hear it
+    except Exception as error:  # the caller gets every error
         done.set_exception(error)

@@ -1,7 +1,7 @@
-"""ServiceRequest: what a service of one cell wants of a service of another.
+"""ServiceRequest: a call, cast or event from a service of one cell to a service of another.
 
-It names a topic, and what oslo.messaging's Target names beside it; the message is
-the one that an oslo.messaging server reads, in an envelope that relays do not open.
+A request names a topic and the other fields of oslo.messaging's Target.  Its message has the form
+that an oslo.messaging server reads, in an envelope that relays do not open.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from cells.services import envelope
 
 T = TypeVar("T")
 
-#: The longest name that RabbitMQ has room for.
+#: Longest name that RabbitMQ accepts.
 MAX_NAME_BYTES = 255
-#: Names of arguments that oslo.messaging's own call() and cast() have.
+#: Names of the arguments of oslo.messaging's own call() and cast().
 RESERVED = frozenset({"self", "ctxt", "method"})
 
 
@@ -28,20 +28,20 @@ class ServiceRequest:
 
     topic: str
     method: str
-    #: name -> value as JSON, serialized by the caller's serializer
+    #: name -> JSON value, from the caller's serializer
     args: Mapping[str, Any] = field(default_factory=dict)
     exchange: str | None = None
     namespace: str | None = None
     version: str | None = None
     server: str | None = None
     fanout: bool = False
-    #: the caller gives up when for so many seconds nobody said that the method still runs
+    #: the caller gives up after so many seconds without a heartbeat; None: the call is not monitored
     monitor_seconds: float | None = None
-    #: that nobody takes it is an error, where the broker can tell
+    #: a topic without a server is an error, if the broker can tell
     at_least_once: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values, as they travel.
+        """Return the JSON values that travel.
 
         :raises cells.exceptions.InvalidArguments: an argument has no JSON form
         """
@@ -57,16 +57,16 @@ class ServiceRequest:
             return envelope.serialize_msg(self.message)
         except exceptions.InvalidArguments as error:
             raise exceptions.InvalidArguments(
-                f"The arguments of {self}: {error.message} A serializer of the client can make something of them.",
+                f"The arguments of {self}: {error.message} Give the client a serializer for such arguments.",
                 method=self.method,
             ) from error
 
     @classmethod
     def from_dict(cls, data: object) -> ServiceRequest:
-        """Read what :meth:`to_dict` gave; unknown keys are ignored.
+        """Read a result of :meth:`to_dict`; unknown keys are ignored.
 
         :raises cells.exceptions.MalformedMessage: a key is missing or has a wrong type
-        :raises cells.exceptions.UnsupportedRpcEnvelopeVersion: its envelope cannot be read here
+        :raises cells.exceptions.UnsupportedRpcEnvelopeVersion: this release cannot read the envelope
         """
         request = _want(data, dict, "request")
         target = _want(request.get("target"), dict, "target")
@@ -86,22 +86,22 @@ class ServiceRequest:
 
     @staticmethod
     def monitor_of(data: Mapping[str, Any]) -> float | None:
-        """``monitor_seconds`` of what :meth:`to_dict` gave, for those on the way who do not open the rest.
+        """Return ``monitor_seconds`` of a result of :meth:`to_dict`, for relays, which do not read the rest.
 
-        :raises cells.exceptions.MalformedMessage: it has a wrong type
+        :raises cells.exceptions.MalformedMessage: ``monitor_seconds`` has a wrong type or value
         """
         return _seconds(data.get("monitor_seconds"))
 
     @staticmethod
     def topic_of(data: Mapping[str, Any]) -> str:
-        """The topic of what :meth:`to_dict` gave, for the logs of those who do not open the rest; "" if it has none."""
+        """Return the topic of a result of :meth:`to_dict`, for the logs of relays; "" if there is none."""
         target = data.get("target")
         topic = target.get("topic") if isinstance(target, dict) else None
         return topic[:MAX_NAME_BYTES] if isinstance(topic, str) and topic.isprintable() else ""
 
     @property
     def message(self) -> dict[str, Any]:
-        """As a server of oslo.messaging reads it."""
+        """The message in the form that an oslo.messaging server reads."""
         named = {"namespace": self.namespace, "version": self.version}
         return {
             "method": self.method,
@@ -111,11 +111,11 @@ class ServiceRequest:
 
     @property
     def qualified_method(self) -> str:
-        """The method with its namespace, as allow-lists name it: ``admin.delete``."""
+        """The method with its namespace, as in allow-lists: ``admin.delete``."""
         return f"{self.namespace}.{self.method}" if self.namespace else self.method
 
     def __str__(self) -> str:
-        """As errors and logs name it: ``inventory:count``."""
+        """Return topic and method, as in errors and logs: ``inventory:count``."""
         return f"{self.topic}:{self.qualified_method}"
 
 
@@ -128,7 +128,7 @@ def _want(value: object, kind: type[T], key: str) -> T:
 
 
 def _name(data: Mapping[str, Any], key: str, *, is_optional: bool = False) -> Any:
-    """A text that can be the name of a queue and stand in a line of a log; None if it may be left out and is."""
+    """Return a text that can name a queue and appear in a log line; None if an optional name is missing."""
     value = data.get(key)
     if value is None and is_optional:
         return None
@@ -145,7 +145,7 @@ def _seconds(value: object) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= LONGEST_SECONDS:
         raise exceptions.MalformedMessage(
-            "'monitor_seconds' of a request to a service must be a number over 0, "
+            "'monitor_seconds' of a request to a service must be a number above 0, "
             f"at most {LONGEST_SECONDS:.0f}, not {value!a:.40}."
         )
     return float(value)

@@ -1,4 +1,4 @@
-"""What a cell must be like to be picked: said by a service, and passed on from cell to cell."""
+"""CellRequirements: the requirements of a service for the choice of a cell, forwarded from cell to cell."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from cells.path import CellPath, check_name
 
 T = TypeVar("T")
 
-#: Texts that start with one of these are conditions on a version.
+#: A text that starts with one of these characters is a condition on a version.
 OPERATORS = "<>=!"
 
 
 @dataclass(frozen=True)
 class CellRequirements:
-    """The requirements of one call; made by :func:`any_cell`, which checks them."""
+    """Requirements of one call.  :func:`any_cell` checks the values and builds the object."""
 
-    #: name of a capability -> values of which the cell must have one; each plain, or conditions on a version
+    #: name of a capability -> alternatives, each a plain value or conditions on a version; the cell must have one
     requires: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    #: name of a capacity -> how much of it has to be free
+    #: name of a capacity -> amount that must be free
     size: Mapping[str, float] = field(default_factory=dict)
-    #: the cell to go to: a full path, or a name alone
+    #: the target cell: a full path or a plain name
     target: CellPath | None = None
     #: full paths of cells that must not be picked
     different_from: tuple[CellPath, ...] = ()
     #: for filters and weighers of other packages; JSON values
     hints: Mapping[str, Any] = field(default_factory=dict)
-    #: names of the cells that have passed the requirements on, the one where they came from first; set by managers
+    #: names of the cells that have forwarded the requirements, the source first; managers set them
     walked: tuple[str, ...] = ()
 
     def passed_on_by(self, cell_name: str) -> CellRequirements:
-        """The requirements as a child of ``cell_name`` gets them."""
+        """Return the requirements that the cell ``cell_name`` sends to its child."""
         return replace(self, walked=(*self.walked, cell_name))
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values, as they travel."""
+        """Return the JSON values that travel."""
         values: dict[str, Any] = {
             "requires": {name: list(values) for name, values in self.requires.items()},
             "size": dict(self.size),
@@ -54,12 +54,12 @@ class CellRequirements:
 
     @classmethod
     def from_dict(cls, data: object) -> CellRequirements:
-        """Read what :meth:`to_dict` gave.
+        """Read a result of :meth:`to_dict`.
 
-        An unknown key is an error: to ignore it would be to pick a cell that is not as required.
+        An unknown key is an error: a release that ignored it could pick a cell that does not fulfil the requirement.
 
-        :raises cells.exceptions.MalformedMessage: it is no object
-        :raises cells.exceptions.InvalidArguments: a requirement is unknown or cannot be read
+        :raises cells.exceptions.MalformedMessage: ``data`` is no object
+        :raises cells.exceptions.InvalidArguments: a requirement is unknown or invalid
         """
         if not isinstance(data, dict):
             raise exceptions.MalformedMessage(f"The requirements of a cell must be an object, not {_type(data)}.")
@@ -68,7 +68,8 @@ class CellRequirements:
         unknown = sorted(str(key) for key in data.keys() - known - {"walked"})
         if unknown:
             raise exceptions.InvalidArguments(
-                f"This release of cells does not know what it means to require {', '.join(unknown)!r:.200} of a cell."
+                f"This release of cells does not know the requirements {', '.join(unknown)!r:.200}: upgrade this cell, "
+                "or call without them."
             )
         return replace(any_cell(**{key: data[key] for key in known & data.keys()}), walked=walked)
 
@@ -80,17 +81,17 @@ def any_cell(
     different_from: Iterable[str] | None = None,
     hints: Mapping[str, Any] | None = None,
 ) -> CellRequirements:
-    """Any cell at or below one's own that is as required, the best of them first.
+    """Require any cell, the caller's own or a cell below, that fulfils all of these; the best one is picked.
 
-    :param requires: name of a capability -> the value that the cell must have, or a list of which it must have
-        one.  A value that starts with an operator holds conditions on a version, all of which one announced
-        value must fulfil: ``{"hypervisor": "kvm", "hypervisor_version": ">=2.0,<3"}``
-    :param size: name of a capacity -> how much of it the cell must have free: ``{"ram_mb": 2048}``; a dot leads
-        into an object: ``{"ram_free.total_mb": 2048}``
-    :param target: this cell alone, a full path from the top or a name
-    :param different_from: full paths of cells not to pick: ``["api!east!az1"]``
-    :param hints: for filters and weighers of other packages
-    :raises cells.exceptions.InvalidArguments: a requirement cannot be read
+    :param requires: name of a capability -> required value, or list of alternatives of which the cell must have
+        one.  A value that starts with an operator contains conditions on a version, and one announced value must
+        fulfil all of them: ``{"hypervisor": "kvm", "hypervisor_version": ">=2.0,<3"}``
+    :param size: name of a capacity -> amount that must be free: ``{"ram_mb": 2048}``; a dot leads into a nested
+        object: ``{"ram_free.total_mb": 2048}``
+    :param target: only this cell, a full path from the top or a plain name
+    :param different_from: full paths of excluded cells: ``["api!east!az1"]``
+    :param hints: values for filters and weighers of other packages
+    :raises cells.exceptions.InvalidArguments: a requirement is invalid
     """
     return CellRequirements(
         requires={_name(name): _values(name, value) for name, value in _mapping(requires, "requires").items()},
@@ -102,7 +103,7 @@ def any_cell(
 
 
 def is_version_range(value: str) -> bool:
-    """Whether a required value holds conditions on a version."""
+    """Return whether a required value contains conditions on a version."""
     return value.startswith(tuple(OPERATORS))
 
 
@@ -134,7 +135,8 @@ def _values(name: str, value: object) -> tuple[str, ...]:
     values = [value] if isinstance(value, str) else _list(value, name)
     if not values or not all(isinstance(item, str) and item.strip() for item in values):
         raise exceptions.InvalidArguments(
-            f"The required {name} must be a text or a list of texts, as cells announce them, not {value!r:.80}."
+            f"The required {name} must be a text or a list of texts, like the values that cells announce, "
+            f"not {value!r:.80}."
         )
     stripped = tuple(item.strip() for item in values)
     for item in stripped:
@@ -148,21 +150,23 @@ def _check_range(name: str, text: str) -> None:
         VersionPredicate(text)
     except ValueError as error:
         raise exceptions.InvalidArguments(
-            f"The required {name} must be conditions on a version like '>=2.0,<3' "
+            f"The required {name} must contain conditions on a version like '>=2.0,<3' "
             f"(with <, <=, ==, !=, >= or >), not {text!r:.80}."
         ) from error
 
 
 def _amount(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_amount(value):
-        raise exceptions.InvalidArguments(f"The required size of {name} must be a number from 0, not {value!r:.40}.")
+        raise exceptions.InvalidArguments(
+            f"The required size of {name} must be a number of 0 or more, not {value!r:.40}."
+        )
     return value
 
 
 def _is_amount(value: float) -> bool:
     try:
         return math.isfinite(value) and value >= 0
-    except OverflowError:  # an integer beyond every float
+    except OverflowError:  # an integer beyond the range of floats
         return False
 
 

@@ -1,4 +1,4 @@
-"""Threads for calls of services, apart for each topic: one that hangs takes none of another one's."""
+"""Thread pools for calls of services, one per topic: a service that hangs blocks no calls of other services."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Callable
 from cells import exceptions
 from cells.worker_threads import WorkerThreads
 
-#: Of more topics at a time nobody calls methods that take long.
+#: Bound of the number of topics with running calls; more than a cell needs.
 MAX_TOPICS = 64
 
 
 class ServiceThreads:
-    """A bounded pool with a bounded queue for each topic that is called.  Thread-safe."""
+    """Bounded thread pools with bounded queues, one for each called topic.  Thread-safe."""
 
     def __init__(self, max_threads: int, max_waiting: int, max_topics: int = MAX_TOPICS) -> None:
-        """:param max_threads: of each topic, as ``max_waiting``"""
+        """:param max_threads: per topic, like ``max_waiting``"""
         self._max_threads = max_threads
         self._max_waiting = max_waiting
         self._max_topics = max_topics
@@ -26,14 +26,14 @@ class ServiceThreads:
         self._is_stopped = False
 
     def run(self, topic: str, work: Callable[[], None]) -> None:
-        """Run ``work``, which must not raise, as soon as a thread of the topic is free.
+        """Run ``work``, which must not raise, when a thread of the topic is free.
 
-        :raises cells.exceptions.ManagerBusy: too many calls wait, of this topic or of others
+        :raises cells.exceptions.ManagerBusy: too many calls wait, or too many topics have running calls
         :raises cells.exceptions.ManagerStopping: the manager is stopping
         """
         with self._lock:
             if self._is_stopped:
-                raise exceptions.ManagerStopping("The manager is shutting down and takes no more calls.")
+                raise exceptions.ManagerStopping("The manager is shutting down and accepts no more calls.")
             pool = self._pools.get(topic)
             if pool is None:
                 self._make_room()
@@ -41,23 +41,23 @@ class ServiceThreads:
             pool.run(work)
 
     def _make_room(self) -> None:
-        """Let go of the threads of topics that nobody calls now."""
+        """Stop the pools of topics without calls if the number of topics has reached its bound."""
         if len(self._pools) < self._max_topics:
             return
         for topic in [topic for topic, pool in self._pools.items() if pool.is_idle]:
             self._pools.pop(topic).stop(0.0)
         if len(self._pools) >= self._max_topics:
             raise exceptions.ManagerBusy(
-                f"Calls of {len(self._pools)} services run in this cell already: try again later, or start one more "
+                f"Calls of {len(self._pools)} services already run in this cell: try again later, or start another "
                 "cells-manager here."
             )
 
     def stop(self, timeout_seconds: float) -> bool:
-        """Take no more work and let what runs finish; False if that took too long.  May be called twice."""
+        """Accept no more work and wait for running work; False on timeout.  May be called twice."""
         deadline = time.monotonic() + timeout_seconds
         with self._lock:
             self._is_stopped = True
             pools = list(self._pools.values())
-        # Each of them, also after one that took too long.
+        # A list first, so that each pool is stopped even after the timeout of another.
         are_done = [pool.stop(max(0.0, deadline - time.monotonic())) for pool in pools]
         return all(are_done)

@@ -1,4 +1,4 @@
-"""RequestContext: the keys of the wire, and that no key of a stranger's is lost."""
+"""RequestContext: the keys of the wire; unknown keys survive."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ CAPTURES = sorted((Path(__file__).parent / "messages" / "golden").glob("*.json")
 
 
 @each("capture", CAPTURES, ids=lambda path: path.stem)
-def test_keeps_every_key_and_value_of_a_real_context(capture: Path) -> None:
+def test_a_captured_context_survives_unchanged(capture: Path) -> None:
     values = json.loads(capture.read_text())["message"]["ctxt"]
     assert RequestContext.from_dict(values).to_dict() == values
 
 
 @each("capture", CAPTURES, ids=lambda path: path.stem)
-def test_admin_context_has_the_keys_and_types_of_a_real_one(capture: Path) -> None:
+def test_admin_context_has_the_keys_and_types_of_a_captured_context(capture: Path) -> None:
     values = json.loads(capture.read_text())["message"]["ctxt"]
     ours = json.loads(json.dumps(get_admin_context().to_dict()))
     assert {name: type(value) for name, value in ours.items()} == {name: type(value) for name, value in values.items()}
@@ -36,7 +36,7 @@ def test_unknown_keys_are_kept() -> None:
     assert context.to_dict() == values
 
 
-def test_knows_who_asks() -> None:
+def test_user_and_project_survive() -> None:
     values = RequestContext(
         user_id="u1", user_name="ann", project_id="p1", project_name="shop", roles=["member"], is_admin=False
     ).to_dict()
@@ -61,7 +61,7 @@ def test_knows_who_asks() -> None:
         ({"project_id": "shop", "tenant": "other"}, None, "shop"),
     ],
 )
-def test_who_asks_may_stand_under_any_of_its_keys(
+def test_user_and_project_may_have_any_of_their_keys(
     values: dict[str, Any], user_id: str | None, project_id: str | None
 ) -> None:
     context = RequestContext.from_dict(values)
@@ -71,7 +71,7 @@ def test_who_asks_may_stand_under_any_of_its_keys(
     assert (again["project_id"], again["project"], again["tenant"]) == (project_id, project_id, project_id)
 
 
-def test_a_value_given_by_keyword_wins() -> None:
+def test_keyword_arguments_take_precedence() -> None:
     context = RequestContext.from_dict({"user_id": "ann", "read_deleted": "yes"}, user_id="bob", read_deleted="no")
     assert (context.user_id, context.read_deleted) == ("bob", "no")
 
@@ -93,14 +93,14 @@ def test_an_empty_context_gets_defaults() -> None:
     assert context.extra == {}
 
 
-def test_does_not_become_the_context_of_the_thread() -> None:
+def test_the_context_of_the_thread_stays() -> None:
     before = oslo_context.get_current()
     RequestContext.from_dict({"user_id": "stranger"})
     get_admin_context()
     assert oslo_context.get_current() is before
 
 
-def test_changing_the_values_later_changes_no_context() -> None:
+def test_later_changes_of_the_values_have_no_effect() -> None:
     values: dict[str, Any] = {"odd": 1}
     context = RequestContext.from_dict(values)
     values["odd"] = 2
@@ -109,7 +109,7 @@ def test_changing_the_values_later_changes_no_context() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.dictionaries(st.text(max_size=8), st.none() | st.integers() | st.text(max_size=5), max_size=5))
-def test_keys_of_a_stranger_come_back_unchanged(unknown: dict[str, Any]) -> None:
+def test_unknown_keys_survive_unchanged(unknown: dict[str, Any]) -> None:
     known = get_admin_context().to_dict()
     values = {**known, **{f"x-{name}": value for name, value in unknown.items()}}
     assert RequestContext.from_dict(values).to_dict() == values
@@ -122,5 +122,5 @@ def test_keys_of_a_stranger_come_back_unchanged(unknown: dict[str, Any]) -> None
         st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=2),
     )
 )
-def test_values_of_any_type_break_nothing(values: dict[str, Any]) -> None:
+def test_values_of_any_type_are_accepted(values: dict[str, Any]) -> None:
     assert isinstance(RequestContext.from_dict(values), RequestContext)

@@ -22,7 +22,7 @@ def test_counts_by_event_and_reason() -> None:
     assert counters.as_dict() == {"received": 1, "rejected.MalformedMessage": 2, "rejected.UnknownMethod": 1}
 
 
-def test_two_managers_of_one_process_count_apart() -> None:
+def test_managers_in_one_process_count_separately() -> None:
     one, other = Counters(), Counters()
     one.count("received")
     assert other.as_dict() == {}
@@ -36,7 +36,7 @@ def test_no_count_is_lost_between_threads() -> None:
     assert counters.as_dict() == {"received": 400}
 
 
-def test_what_prometheus_reads() -> None:
+def test_prometheus_format() -> None:
     counters = Counters()
     counters.count("rejected", "MalformedMessage")
     text = prometheus_client.generate_latest(counters.registry).decode()

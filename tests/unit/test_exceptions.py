@@ -1,4 +1,4 @@
-"""What all errors of this project share: a message, details, and a form that travels."""
+"""Errors of this project: text, details, and the rebuilding from args and kwargs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cells import exceptions
 from cells.exceptions import CellsError
 from tests.cases import each
 
-# Without CellsError itself, which nobody raises.
+# Without CellsError itself, which is never raised.
 CLASSES = [
     found
     for found in vars(exceptions).values()
@@ -17,7 +17,7 @@ CLASSES = [
 
 
 @each("cls", CLASSES)
-def test_takes_a_message_and_the_cell(cls: type[CellsError]) -> None:
+def test_an_error_has_a_message_and_a_cell(cls: type[CellsError]) -> None:
     error = cls("East is away.", cell="east")
     assert str(error) == error.message == "East is away."
     assert error.cell == "east"
@@ -26,7 +26,7 @@ def test_takes_a_message_and_the_cell(cls: type[CellsError]) -> None:
 
 
 @each("cls", CLASSES)
-def test_is_rebuilt_from_args_and_kwargs_with_every_detail(cls: type[CellsError]) -> None:
+def test_args_and_kwargs_rebuild_every_detail(cls: type[CellsError]) -> None:
     error = cls("Away.", **dict.fromkeys(cls.DETAILS, "detail"))
     again = cls(*error.args, **error.kwargs)
     assert again.args == error.args
@@ -34,16 +34,16 @@ def test_is_rebuilt_from_args_and_kwargs_with_every_detail(cls: type[CellsError]
 
 
 @each("cls", CLASSES)
-def test_details_that_are_not_given_are_none(cls: type[CellsError]) -> None:
+def test_details_default_to_none(cls: type[CellsError]) -> None:
     assert {getattr(cls(), name) for name in cls.DETAILS} == {None}
-    # The one with a text of its own is part of a published interface.
+    # The default text of MatchMakerException is part of a published interface.
     default = "Match not found by MatchMaker." if cls is exceptions.MatchMakerException else ""
     assert cls().message == default
 
 
 @each("cls", CLASSES)
-def test_refuses_a_detail_that_it_does_not_declare(cls: type[CellsError]) -> None:
-    with pytest.raises(TypeError, match=f"{cls.__name__} has no detail colour, taste"):
+def test_an_undeclared_detail_is_refused(cls: type[CellsError]) -> None:
+    with pytest.raises(TypeError, match="colour, taste"):
         cls("Away.", taste="sweet", colour="red")
 
 
@@ -53,7 +53,7 @@ def test_details_are_inherited() -> None:
     assert {"cell", "exc_type", "value", "traceback"} == exceptions.RemoteError.DETAILS
 
 
-def test_details_of_one_error_are_not_those_of_another() -> None:
+def test_errors_do_not_share_details() -> None:
     assert exceptions.AmbiguousCell("x", candidates=["a"]).candidates == ["a"]
     assert exceptions.AmbiguousCell("x").candidates is None
 

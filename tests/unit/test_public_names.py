@@ -1,4 +1,4 @@
-"""What others rely on by name: whoever changes one of these lists breaks somebody's code or configuration."""
+"""Public names that users import, configure or call: a change of these lists breaks their code or configuration."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ import cells.scheduler
 from cells import exceptions
 from cells.brokerless.matchmaker import HeartbeatMatchMakerBase, MatchMakerBase
 from cells.drivers.base import BaseCellsDriver, DriverSettings
-from cells.endpoints.base import LocalCell
+from cells.endpoints import services as service_endpoints
+from cells.endpoints.base import mark_of
 from cells.manager import CellsManager
-from cells.messages import BroadcastMessage, Message, ResponseMessage, TargetedMessage
+from cells.manager.service_calls import ServiceCalls
+from cells.rpc.call_context import CallContext
 from cells.rpcapi import CellAnswer, CellsAPI
 from tests.cases import each
 
@@ -29,7 +31,7 @@ ERRORS = {
 
 
 def methods(cls: type) -> list[str]:
-    """The public methods and properties of a class, its bases' included."""
+    """Return the public methods and properties of a class and its bases."""
     return sorted(name for name in dir(cls) if not name.startswith("_"))
 
 
@@ -37,51 +39,24 @@ def keywords(function: object) -> list[str]:
     return list(inspect.signature(function).parameters)  # type: ignore[arg-type]
 
 
-def test_messages() -> None:
-    assert cells.messages.__all__ == [
-        "ANSWERED",
-        "HERE",
-        "MESSAGE_TYPES",
-        "BroadcastMessage",
-        "Hop",
-        "Message",
-        "Plan",
-        "Relay",
-        "Response",
-        "ResponseMessage",
-        "SealedMessage",
-        "TargetedMessage",
-        "Transit",
-        "new_id",
-        "parse",
-        "salvage",
-    ]
-    assert set(cells.messages.MESSAGE_TYPES) == {"broadcast", "response", "targeted"}
-    assert {cls.message_type: cls for cls in (BroadcastMessage, ResponseMessage, TargetedMessage)}.keys() == set(
-        cells.messages.MESSAGE_TYPES
-    )
-    assert all(issubclass(cls, Message) for cls in (BroadcastMessage, ResponseMessage, TargetedMessage))
-
-
-def test_responses_are_heard_before_requests_are_taken() -> None:
-    assert cells.messages.MESSAGE_TYPES[0] == "response"
+def test_message_types() -> None:
+    """On the wire.  Responses come first, so that a manager receives them before it accepts requests."""
+    assert cells.messages.MESSAGE_TYPES == ("response", "broadcast", "targeted")
 
 
 def test_endpoints() -> None:
     assert cells.endpoints.__all__ == ["Call", "CellPicker", "Endpoints", "LocalCell", "endpoint"]
     assert keywords(cells.endpoints.endpoint) == ["function", "name", "accepts", "blocks"]
-    assert methods(LocalCell) == [
-        "answer_announcement",
-        "describe",
-        "links",
-        "name",
-        "picker",
-        "record_capabilities",
-        "record_capacities",
-        "resolve",
-        "send_capacities",
-        "services",
-    ]
+    parameters = {
+        name: keywords(function)[1:] for name, function in vars(service_endpoints).items() if mark_of(function)
+    }
+    assert parameters == {
+        "service_call": ["request", "time_left"],
+        "service_call_any": ["requirements", "request", "time_left"],
+        "service_cast": ["request"],
+        "service_cast_any": ["requirements", "request", "time_left"],
+        "service_event": ["request"],
+    }
 
 
 def test_scheduler() -> None:
@@ -112,13 +87,9 @@ def test_scheduler() -> None:
     ]
 
 
-def test_conf() -> None:
-    assert cells.conf.__all__ == ["list_opts", "load", "load_command_line", "register", "set_defaults"]
-
-
 @each(
     "module",
-    [cells.messages, cells.endpoints, cells.conf, cells.rpc, cells.scheduler],
+    [cells.endpoints, cells.rpc, cells.scheduler, cells.brokerless.matchmaker],
     ids=lambda module: module.__name__,
 )
 def test_public_names_exist_once_and_are_sorted(module: object) -> None:
@@ -195,7 +166,7 @@ OPERATIONS = [
     "topology",
     "trace",
 ]
-#: What of the manager's its client calls in turn for one operation.
+#: Methods of the manager that the client calls one after the other for a stream of answers.
 STREAM = ["broadcast_next", "broadcast_start", "broadcast_stop"]
 
 
@@ -215,7 +186,7 @@ def test_client_of_the_manager() -> None:
 def test_manager_offers_what_its_client_calls() -> None:
     offered = [name for name in OPERATIONS if name != "broadcast_stream"]
     assert methods(CellsManager) == sorted([*offered, *STREAM, "cast_many", "target"])
-    # The client asks for no more than what it needs, so that it can speak to a manager of an older release.
+    # The client requires only the version that it needs, so that it can call a manager of an older release.
     assert (cells.rpcapi.api.VERSION, cells.rpcapi.api.STREAMS_VERSION, cells.rpcapi.casts.VERSION) == (
         "1.0",
         "1.1",
@@ -226,8 +197,8 @@ def test_manager_offers_what_its_client_calls() -> None:
 
 def test_drivers() -> None:
     needed = ["close", "close_link", "send_message_to_cell", "start_servers", "stop_servers"]
-    # A driver of somebody else's that knows no batches sends their messages one by one, stops all at once, and reaches
-    # no clients.
+    # A driver of another package that implements only these sends the messages of a batch one by one, stops all
+    # servers at once, and reaches no clients.
     assert methods(BaseCellsDriver) == sorted([*needed, "reaches_clients", "send_messages_to_cell", "stop_taking"])
     assert BaseCellsDriver.__abstractmethods__ == {*needed, "__init__"}
     assert keywords(DriverSettings)[:4] == ["conf", "host", "transport_url", "message_types"]
@@ -277,14 +248,105 @@ def test_matchmakers() -> None:
     ]
 
 
+def test_rpc_library() -> None:
+    assert cells.rpc.__all__ == [
+        "Answers",
+        "ClientException",
+        "CommonRpcContext",
+        "Connection",
+        "DuplicateMessageError",
+        "InvalidRPCConnectionReuse",
+        "MessageDeliveryFailure",
+        "NumberedAnswers",
+        "RPCClient",
+        "RPCException",
+        "RemoteError",
+        "Timeout",
+        "UnsupportedRpcEnvelopeVersion",
+        "any_cell",
+        "broadcast",
+        "call",
+        "cast",
+        "cleanup",
+        "client_exceptions",
+        "create_connection",
+        "current_context",
+        "deserialize_msg",
+        "fanout_cast",
+        "get_rpc_client",
+        "init",
+        "multicall",
+        "serialize_msg",
+    ]
+    assert [name for name in keywords(cells.rpc.RPCClient) if not name.startswith("_")] == [
+        "transport",
+        "target",
+        "timeout",
+        "version_cap",
+        "serializer",
+        "retry",
+        "call_monitor_timeout",
+        "transport_options",
+    ]
+    assert keywords(cells.rpc.RPCClient.prepare)[1:] == [
+        "exchange",
+        "topic",
+        "namespace",
+        "version",
+        "server",
+        "fanout",
+        "timeout",
+        "version_cap",
+        "retry",
+        "call_monitor_timeout",
+        "transport_options",
+        "cell",
+        "cells",
+        "need",
+    ]
+    assert keywords(cells.rpc.RPCClient.prepare) == keywords(CallContext.prepare)
+    assert methods(cells.rpc.Answers) == ["close"]
+    assert keywords(cells.rpc.RemoteError) == ["exc_type", "value", "traceback"]
+    assert methods(cells.rpc.CommonRpcContext) == ["deepcopy", "elevated", "from_dict", "to_dict", "update_store"]
+    assert set(methods(cells.rpc.Connection)) >= {
+        "close",
+        "consume_in_thread",
+        "create_consumer",
+        "create_worker",
+        "join_consumer_pool",
+    }
+    assert keywords(cells.rpc.Connection.create_consumer)[:4] == ["self", "topic", "proxy", "fanout"]
+    assert keywords(cells.rpc.Connection.create_worker)[:4] == ["self", "topic", "proxy", "pool_name"]
+    assert keywords(cells.rpc.Connection.join_consumer_pool)[:5] == [
+        "self",
+        "callback",
+        "pool_name",
+        "topic",
+        "exchange_name",
+    ]
+
+
+def test_operations_of_the_manager_for_the_rpc_library() -> None:
+    """Clients and managers of different releases call each other: a new argument needs a default."""
+    assert {name: keywords(getattr(ServiceCalls, name))[1:] for name in methods(ServiceCalls) if name != "target"} == {
+        "broadcast": ["ctxt", "request", "cells", "what"],
+        "call": ["ctxt", "request", "timeout", "cell", "message_id"],
+        "cast": ["ctxt", "request", "timeout", "cell", "message_id"],
+        "multicall_next": ["ctxt", "multicall_id"],
+        "multicall_start": ["ctxt", "request", "cells", "timeout"],
+        "multicall_stop": ["ctxt", "multicall_id"],
+    }
+    assert (ServiceCalls.target.namespace, ServiceCalls.target.version) == ("services", "1.0")
+
+
 def drawn_tree() -> list[tuple[int, str]]:
-    """Depth and name of each class in the tree of the docstring."""
+    """Return depth and name of each class in the tree of the docstring."""
     lines = inspect.getdoc(exceptions).split("::\n\n", 1)[1].split("\n\n")[0].splitlines()  # type: ignore[union-attr]
     found = [re.match(r"    ([│├└─ ]*)(\w+)", line) for line in lines]
     return [(len(match[1]) // 4, match[2]) for match in found if match]
 
 
-def test_every_error_is_drawn_where_it_stands_in_the_tree() -> None:
+def test_the_tree_of_the_docstring_shows_every_error() -> None:
     drawn, above = {}, ["Exception"]
     for depth, name in drawn_tree():
         del above[depth + 1 :]
@@ -295,6 +357,6 @@ def test_every_error_is_drawn_where_it_stands_in_the_tree() -> None:
 
 
 @each("cls", ERRORS.values(), ids=list(ERRORS))
-def test_every_error_says_when_it_is_raised(cls: type[exceptions.CellsError]) -> None:
+def test_every_docstring_of_an_error_says_when_it_is_raised(cls: type[exceptions.CellsError]) -> None:
     assert cls.__doc__
     assert re.match(r"Raised (when|for) |Base of ", cls.__doc__)

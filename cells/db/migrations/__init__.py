@@ -1,1 +1,1 @@
-"""The alembic environment.  Nobody but alembic imports what is in here."""
+"""Environment of alembic.  Only alembic imports the modules in this package."""

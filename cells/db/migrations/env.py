@@ -1,6 +1,6 @@
-"""What alembic runs: :mod:`cells.db.migration` hands it a connection that holds the lock.
+"""Script that alembic runs: :mod:`cells.db.migration` gives it a connection that holds the lock.
 
-From the command line of alembic, for developers who add a revision, it works too::
+The command line of alembic works too, for developers who add a revision::
 
     alembic -c cells/db/alembic.ini -x url=sqlite:///new.sqlite revision --autogenerate -m "..."
 """
@@ -13,8 +13,8 @@ from cells.db import models
 
 
 def run(connection: Connection) -> None:
-    """Bring the database behind ``connection`` to the revision that alembic was asked for."""
-    # SQLite cannot alter a table in place: alembic makes a new one and copies.
+    """Migrate the database of ``connection`` to the requested revision."""
+    # SQLite cannot alter a table in place: alembic creates a new table and copies the rows.
     context.configure(
         connection=connection, target_metadata=models.Base.metadata, compare_type=True, render_as_batch=True
     )

@@ -1,1 +1,1 @@
-"""The filters that come with this project, one per module; entry points ``cells.filters``."""
+"""Filters of this project, one per module; entry points ``cells.filters``."""

@@ -1,4 +1,4 @@
-"""capabilities: only cells that announce what is required, version ranges included."""
+"""Filter "capabilities": rejects cells that do not announce the required capabilities or version ranges."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from cells.services.requirements import CellRequirements, is_version_range
 
 
 class RequiredCapabilities(CellFilter):
-    """Rejects a cell that lacks one of the required capabilities."""
+    """Filter that rejects a cell without one of the required capabilities."""
 
     def reject(self, candidate: Candidate, requirements: CellRequirements) -> str | None:
         for name, required in requirements.requires.items():
             announced = [str(value) for value in candidate.capabilities.get(name, ())]
             if not any(_has(announced, value) for value in required):
-                told = f"announces {name} {' and '.join(announced)}" if announced else f"announces no {name}"
-                return f"it {told}, not {' or '.join(required)}"
+                values = f"{name} {' and '.join(announced)}" if announced else f"no {name}"
+                return f"it announces {values}, not {' or '.join(required)}"
         return None
 
 
@@ -33,5 +33,5 @@ def _has(announced: Sequence[str], required: str) -> bool:
 def _is_within(versions: VersionPredicate, value: str) -> bool:
     try:
         return versions.satisfied_by(value)
-    except ValueError:  # it is no version
+    except ValueError:  # the value is no version
         return False

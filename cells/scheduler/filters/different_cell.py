@@ -1,4 +1,4 @@
-"""different_cell: none of the cells that the caller wants to keep away from."""
+"""Filter "different_cell": rejects the cells that the caller excludes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cells.services.requirements import CellRequirements
 
 
 class DifferentCell(CellFilter):
-    """Rejects a cell if it and all cells below it are excluded."""
+    """Filter that rejects a cell if the caller excludes the cell and all cells below."""
 
     def reject(self, candidate: Candidate, requirements: CellRequirements) -> str | None:
         excluded = frozenset(requirements.different_from)

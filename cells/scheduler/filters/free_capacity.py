@@ -1,4 +1,4 @@
-"""free_capacity: no cell that says it has too little room for the requested size."""
+"""Filter "free_capacity": rejects cells that report too little free capacity for the requested size."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cells.services.requirements import CellRequirements
 
 
 class FreeCapacity(CellFilter):
-    """Rejects a cell that reports too little; one that reports nothing passes: perhaps it has room."""
+    """Filter that rejects a cell that reports too little; a cell without a report passes, as it may have room."""
 
     def reject(self, candidate: Candidate, requirements: CellRequirements) -> str | None:
         for name, wanted in requirements.size.items():

@@ -1,4 +1,4 @@
-"""target_cell: only the cell that the caller named, and the cells on the way to it."""
+"""Filter "target_cell": accepts only the target of the caller and the cells on the way there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cells.services.requirements import CellRequirements
 
 
 class TargetCell(CellFilter):
-    """Rejects every cell that does not lead to the target."""
+    """Filter that rejects every cell that does not lead to the target."""
 
     def reject(self, candidate: Candidate, requirements: CellRequirements) -> str | None:
         target = requirements.target
@@ -20,7 +20,7 @@ class TargetCell(CellFilter):
 
 def _leads_to(candidate: Candidate, target: CellPath) -> bool:
     if len(target) == 1:
-        # A plain name, which may be anywhere below.
+        # A plain name may belong to any cell below.
         return any(paths[0].last == target.last for paths in candidate.reaches())
     if candidate.is_self:
         return target in candidate.paths

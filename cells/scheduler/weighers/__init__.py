@@ -1,1 +1,1 @@
-"""The weighers that come with this project, one per module; entry points ``cells.weighers``."""
+"""Weighers of this project, one per module; entry points ``cells.weighers``."""

@@ -1,4 +1,4 @@
-"""mute_child: children that are silent come after all others, those out of reach last."""
+"""Weigher "mute_child": ranks silent children after all others, and unreachable children last."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from cells.scheduler.base import CellWeigher
 from cells.scheduler.candidates import Candidate
 from cells.services.requirements import CellRequirements
 
-#: A child that is only registered so far is as good as any: it may have nothing to say.
+#: A child that is only registered so far has no disadvantage: it may have nothing to report.
 SILENCE = {State.MUTE: 1.0, State.UNREACHABLE: 2.0}
 
 
 class MuteChild(CellWeigher):
-    """Weighs silence, which its multiplier makes a disadvantage larger than any usual weight.
+    """Weigher of silence; its multiplier makes silence a disadvantage larger than any usual weight.
 
-    Such a child is not rejected: it may be the only one, and may live by now.
+    No filter rejects a silent child: it may be the only candidate, and may run again.
     """
 
     is_normalized: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""weight_offset: the operator's own preference, from the row of each child."""
+"""Weigher "weight_offset": the operator's preference, from the row of each child."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cells.services.requirements import CellRequirements
 
 
 class WeightOffset(CellWeigher):
-    """Adds ``weight_offset`` of the row as it is; the cell that picks has 0."""
+    """Weigher that returns ``weight_offset`` of the row unchanged; the choosing cell has 0."""
 
     is_normalized: ClassVar[bool] = False
 

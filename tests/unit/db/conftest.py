@@ -1,4 +1,4 @@
-"""A configuration whose database is a file of the test's own."""
+"""Configuration whose database is a file of the test."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""What holds on every back end: run on SQLite by the unit tests, on real servers by the integration tests.
+"""Contract suite of the database: unit tests run it on SQLite, integration tests on real servers.
 
-Each module that wants it imports the class, and has a fixture ``conf`` that
-names an empty database.
+A test module imports the classes and defines a fixture ``conf`` that names an empty database.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ from cells.neighbors.neighbor import Neighbor
 
 EAST = Neighbor("east", "rabbit://u:p%40ss@h:5672/v", is_parent=False)
 SYNCS_AT_ONCE = 2
-#: The table as the release knows it whose last revision is 0002: every column that it names in a statement.
-#: Its managers and commands go on running on the tables that this release has migrated.
+#: The table of neighbors in the release of revision 0002, with every column that its statements name.
+#: Managers and commands of that release continue to run on tables that this release has migrated.
 CELLS_OF_0002 = sqlalchemy.table(
     "cells",
     *(
@@ -72,7 +71,7 @@ def connected(conf: cfg.ConfigOpts) -> Iterator[sqlalchemy.Connection]:
 
 
 def sync_to(conf: cfg.ConfigOpts, revision: str) -> None:
-    """As the release did whose last revision that was."""
+    """Migrate the database as the release of ``revision`` did."""
     config = migration._config()
     with connected(conf) as connection:
         config.attributes["connection"] = connection
@@ -80,7 +79,7 @@ def sync_to(conf: cfg.ConfigOpts, revision: str) -> None:
 
 
 def insert_as_0002(row: Neighbor) -> sqlalchemy.Insert:
-    """What the release of revision 0002 does to register ``row``."""
+    """Return the statement with which the release of revision 0002 registers ``row``."""
     values = {name: value for name, value in row.as_dict().items() if name in CELLS_OF_0002.columns}
     return sqlalchemy.insert(CELLS_OF_0002).values(**values, created_at=timeutils.utcnow(), deleted=0)
 
@@ -90,14 +89,14 @@ def sync_in_a_process(config_file: str) -> str:
 
 
 class Schema:
-    """The tables."""
+    """Contract of the tables and their migrations."""
 
-    def test_an_empty_database_says_what_to_do(self, conf: cfg.ConfigOpts) -> None:
+    def test_the_error_of_an_empty_database_names_the_remedy(self, conf: cfg.ConfigOpts) -> None:
         assert migration.version(conf) is None
         with pytest.raises(exceptions.SchemaOutdated, match="cells db sync"):
             Database(conf).neighbors()
 
-    def test_sync_brings_an_empty_database_to_the_head_and_may_be_run_again(self, conf: cfg.ConfigOpts) -> None:
+    def test_sync_creates_the_tables_and_may_run_again(self, conf: cfg.ConfigOpts) -> None:
         assert migration.sync(conf) == migration.head()
         Database(conf).create(EAST)
         assert migration.sync(conf) == migration.head()
@@ -111,19 +110,19 @@ class Schema:
         migration.sync(conf)
         assert database.neighbors() == []
 
-    def test_syncs_at_once(self, conf: cfg.ConfigOpts) -> None:
+    def test_concurrent_syncs_of_processes(self, conf: cfg.ConfigOpts) -> None:
         spawn = multiprocessing.get_context("spawn")
         with concurrent.futures.ProcessPoolExecutor(SYNCS_AT_ONCE, mp_context=spawn) as pool:
             revisions = list(pool.map(sync_in_a_process, conf.config_file * SYNCS_AT_ONCE))
         assert revisions == [migration.head()] * SYNCS_AT_ONCE
         Database(conf).create(EAST)
 
-    def test_syncs_of_threads_at_once(self, conf: cfg.ConfigOpts) -> None:
+    def test_concurrent_syncs_of_threads(self, conf: cfg.ConfigOpts) -> None:
         with concurrent.futures.ThreadPoolExecutor(SYNCS_AT_ONCE) as pool:
             revisions = list(pool.map(migration.sync, [conf] * SYNCS_AT_ONCE))
         assert revisions == [migration.head()] * SYNCS_AT_ONCE
 
-    def test_migrations_make_what_the_models_say(self, conf: cfg.ConfigOpts) -> None:
+    def test_migrations_create_the_tables_of_the_models(self, conf: cfg.ConfigOpts) -> None:
         migration.sync(conf)
         with connected(conf) as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -135,7 +134,7 @@ class Schema:
         assert migration.version(conf) == revision
         with connected(conf) as connection:
             connection.execute(insert_as_0002(EAST))
-        with pytest.raises(exceptions.SchemaOutdated, match=rf'{revision} .* {schema.HEAD}: run "cells db sync"'):
+        with pytest.raises(exceptions.SchemaOutdated, match=rf"{revision} .*{schema.HEAD}.*cells db sync"):
             Database(conf).neighbors()
         assert migration.sync(conf) == schema.HEAD
         assert Database(conf).neighbors() == [EAST]
@@ -143,7 +142,7 @@ class Schema:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
             assert compare_metadata(context, models.Base.metadata) == []
 
-    def test_the_previous_release_goes_on_working_on_the_migrated_tables(self, conf: cfg.ConfigOpts) -> None:
+    def test_the_previous_release_works_on_the_migrated_tables(self, conf: cfg.ConfigOpts) -> None:
         west = Neighbor("west", EAST.transport_url, is_parent=True, version_cap="1.2")
         migration.sync(conf)
         database = Database(conf)
@@ -159,7 +158,7 @@ class Schema:
             ("east", 1.0, "rpc"),
             ("west", 2.0, "rpc"),
         }
-        # Neither did it need the new column, nor did it harm what is there.
+        # The old release did not need the new column and left its values unchanged.
         assert database.neighbors() == [EAST, dataclasses.replace(west, weight_scale=2.0)]
         with connected(conf) as connection:
             deleted = {"deleted": CELLS_OF_0002.columns.id, "deleted_at": timeutils.utcnow()}
@@ -187,18 +186,18 @@ class Schema:
         # The servers of the tests run on this machine.
         with connected(conf) as connection:
             before = time.time()
-            told = connection.scalar(sqlalchemy.select(server_time()))
+            server_seconds = connection.scalar(sqlalchemy.select(server_time()))
             after = time.time()
-        assert before - 0.01 <= float(told) <= after + 0.01  # type: ignore[arg-type]
+        assert before - 0.01 <= float(server_seconds) <= after + 0.01  # type: ignore[arg-type]
 
-    def test_a_table_that_is_gone(self, conf: cfg.ConfigOpts) -> None:
+    def test_a_missing_table(self, conf: cfg.ConfigOpts) -> None:
         migration.sync(conf)
         with connected(conf) as connection:
             connection.exec_driver_sql("DROP TABLE cells")
         with pytest.raises(exceptions.SchemaOutdated, match="cells db sync"):
             Database(conf).neighbors()
 
-    def test_a_schema_of_a_newer_release_still_works_but_is_not_touched(self, conf: cfg.ConfigOpts) -> None:
+    def test_a_newer_schema_works_but_cannot_be_synced(self, conf: cfg.ConfigOpts) -> None:
         migration.sync(conf)
         with connected(conf) as connection:
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
@@ -209,9 +208,9 @@ class Schema:
 
 
 class Registry:
-    """The rows."""
+    """Contract of the registered neighbors."""
 
-    def test_what_is_created_is_read_back(self, database: Database) -> None:
+    def test_a_created_neighbor_is_read_back(self, database: Database) -> None:
         row = Neighbor(
             "ost-ö-東😀",
             "rabbit://ü:%F0%9F%98%80@[::1]:5673/東😀",
@@ -246,7 +245,7 @@ class Registry:
         assert caught.value.cell == "east"
         assert database.neighbors() == [EAST]
 
-    def test_one_of_many_who_create_a_name_at_once_gets_it(self, database: Database) -> None:
+    def test_concurrent_creations_of_a_name_succeed_once(self, database: Database) -> None:
         def create(_: int) -> bool:
             try:
                 database.create(EAST)
@@ -257,7 +256,7 @@ class Registry:
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             assert sorted(pool.map(create, range(4))) == [False, False, False, True]
 
-    def test_changes_at_once_are_all_made(self, database: Database) -> None:
+    def test_concurrent_changes_are_all_made(self, database: Database) -> None:
         database.create(EAST)
         changes: list[dict[str, object]] = [
             {"weight_scale": 2},
@@ -271,7 +270,7 @@ class Registry:
             "east", EAST.transport_url, is_parent=True, driver="x", weight_offset=3, weight_scale=2
         )
 
-    def test_a_deleted_name_is_free_again_as_often_as_one_likes(self, database: Database) -> None:
+    def test_a_deleted_name_can_be_used_again_repeatedly(self, database: Database) -> None:
         for offset in range(3):
             row = Neighbor("east", EAST.transport_url, is_parent=False, weight_offset=offset)
             database.create(row)
@@ -279,7 +278,7 @@ class Registry:
             database.delete("east")
             assert database.neighbors() == []
 
-    def test_a_deleted_row_stays_and_says_when(self, database: Database, conf: cfg.ConfigOpts) -> None:
+    def test_a_deleted_row_stays_with_its_times(self, database: Database, conf: cfg.ConfigOpts) -> None:
         database.create(EAST)
         database.update("east", weight_scale=2)
         database.delete("east")
@@ -289,13 +288,13 @@ class Registry:
         assert rows[0]["created_at"] <= rows[0]["deleted_at"]
         assert rows[0]["created_at"] <= rows[0]["updated_at"]
 
-    def test_update_changes_what_is_named_and_nothing_else(self, database: Database) -> None:
+    def test_update_changes_only_the_given_columns(self, database: Database) -> None:
         database.create(EAST)
         changed = database.update("east", is_parent=True, transport_url="rabbit://other/")
         assert changed == Neighbor("east", "rabbit://other/", is_parent=True)
         assert database.get("east") == changed
 
-    def test_a_version_cap_comes_and_goes(self, database: Database) -> None:
+    def test_a_version_cap_can_be_set_and_removed(self, database: Database) -> None:
         database.create(EAST)
         assert database.update("east", version_cap="1.1").version_cap == "1.1"
         assert database.get("east").version_cap == "1.1"
@@ -310,14 +309,14 @@ class Registry:
         assert database.get("east") == EAST
 
     @pytest.mark.parametrize("name", ["west", "", "a\nb", "\udcff", "x" * 300])
-    def test_nobody_of_that_name(self, database: Database, name: str) -> None:
+    def test_unknown_names_are_not_found(self, database: Database, name: str) -> None:
         database.create(EAST)
         for operation in (database.get, database.delete, lambda name: database.update(name, is_parent=True)):
             with pytest.raises(exceptions.NeighborNotFound):
                 operation(name)
         assert database.neighbors() == [EAST]
 
-    def test_a_row_changed_by_hand_does_not_take_the_others_with_it(
+    def test_an_invalid_row_does_not_affect_the_others(
         self, database: Database, conf: cfg.ConfigOpts, caplog: pytest.LogCaptureFixture
     ) -> None:
         database.create(EAST)

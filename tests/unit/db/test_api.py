@@ -1,4 +1,4 @@
-"""The database on SQLite.  tests/integration/test_databases.py runs the same on real servers."""
+"""Contract suite of the database on SQLite; tests/integration/test_databases.py runs it on real servers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.db.suite import Registry, Schema
 
 @pytest.fixture(scope="module")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file with the tables, made once."""
+    """Return a database file with the tables; created once."""
     directory = tmp_path_factory.mktemp("database")
     migration.sync(configuration(directory, f"sqlite:///{directory}/cells.sqlite"))
     return directory / "cells.sqlite"

@@ -1,4 +1,4 @@
-"""The scripts of the migrations: expand, then contract, as cells/db/migration.py has it."""
+"""Scripts of the migrations: expand, then contract; the rule is in cells/db/migration.py."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from cells.db import migration, schema
 from tests.cases import each
 
 SCRIPTS = sorted((Path(migration.__file__).parent / "migrations" / "versions").glob("[0-9]*.py"))
-#: What only adds.
+#: Operations that only add.
 EXPANDING = frozenset({"create_table", "add_column", "create_index"})
-#: Contract steps: revisions that take away, each with the first release that does without what they take.
+#: Contract steps: revision -> first release that does not use the dropped parts.
 CONTRACT_STEPS: dict[str, str] = {}
 
 
 def wrong_steps(source: str) -> list[str]:
-    """What the migration script ``source`` does that the release before may not survive."""
+    """Return the steps of the migration script ``source`` that the previous release may not survive."""
     tree = ast.parse(source)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     made = {ast.literal_eval(call.args[0]) for call in calls if is_of_op(call.func, "create_table")}
@@ -36,11 +36,11 @@ def problems_of(node: ast.AST, made: set[str]) -> Iterator[str]:
         column = node.args[1]
         keywords = {word.arg: ast.unparse(word.value) for word in getattr(column, "keywords", ())}
         if keywords.get("nullable") == "False" and "server_default" not in keywords:
-            yield f"a column that has to be filled in: {ast.unparse(column)}"
+            yield f"a column without a default: {ast.unparse(column)}"
     elif isinstance(node, ast.Call) and is_of_op(node.func, "create_index"):
         keywords = {word.arg: ast.unparse(word.value) for word in node.keywords}
         if keywords.get("unique", "False") != "False" and ast.literal_eval(node.args[1]) not in made:
-            yield f"a unique index on a table that is there: {ast.unparse(node)}"
+            yield f"a unique index on an existing table: {ast.unparse(node)}"
 
 
 def is_of_op(node: ast.AST, name: str | None = None) -> bool:
@@ -62,7 +62,7 @@ def test_scripts_are_the_revisions_of_this_release() -> None:
 def test_script_only_adds(path: Path) -> None:
     wrong = wrong_steps(path.read_text())
     assert bool(wrong) == (revision_of(path) in CONTRACT_STEPS), (
-        f"{path.name}: {wrong}. See the rule in cells/db/migration.py; a contract step is listed here."
+        f"{path.name}: {wrong}. See the rule in cells/db/migration.py; add a contract step to CONTRACT_STEPS."
     )
 
 
@@ -71,7 +71,7 @@ def test_contract_steps_are_revisions() -> None:
 
 
 @each(
-    ("statements", "told"),
+    ("statements", "problem"),
     [
         ('op.drop_column("cells", "driver")', "op.drop_column"),
         ('op.alter_column("cells", "driver", new_column_name="carrier")', "op.alter_column"),
@@ -79,16 +79,16 @@ def test_contract_steps_are_revisions() -> None:
         ('with op.batch_alter_table("cells") as batch:\n    batch.drop_column("driver")', "op.batch_alter_table"),
         ("remove = op.drop_table", "op.drop_table"),
         ("op.get_bind()", "op.get_bind"),
-        ('op.add_column("cells", sa.Column("x", sa.Integer(), nullable=False))', "filled in"),
+        ('op.add_column("cells", sa.Column("x", sa.Integer(), nullable=False))', "without a default"),
         ('op.create_index("i", "cells", ["driver"], unique=True)', "unique index"),
         ("from alembic.op import drop_table", "imports more"),
         ("from alembic import op as other", "imports more"),
         ("import alembic.op", "imports more"),
     ],
 )
-def test_what_breaks_the_release_before_is_seen(statements: str, told: str) -> None:
+def test_steps_that_break_the_previous_release_are_detected(statements: str, problem: str) -> None:
     (wrong,) = wrong_steps(f"import sqlalchemy as sa\n{statements}\n")
-    assert told in wrong
+    assert problem in wrong
 
 
 @each(
@@ -101,5 +101,5 @@ def test_what_breaks_the_release_before_is_seen(statements: str, told: str) -> N
         'op.create_index("i", "cells", ["driver"])',
     ],
 )
-def test_what_only_adds_may_be_done(statement: str) -> None:
+def test_steps_that_only_add_are_allowed(statement: str) -> None:
     assert wrong_steps(f"import sqlalchemy as sa\nfrom alembic import op\n{statement}\n") == []

@@ -59,11 +59,11 @@ def test_driver_that_does_not_load_is_named(drivers: Drivers) -> None:
 
 @pytest.mark.usefixtures("plug_in")
 def test_driver_that_cannot_be_made_is_named(drivers: Drivers) -> None:
-    with pytest.raises(exceptions.PluginError, match="'fragile' cannot be made: KeyError: 'wings'"):
+    with pytest.raises(exceptions.PluginError, match=r"'fragile'.*KeyError: 'wings'"):
         drivers.get("fragile")
 
 
 @pytest.mark.usefixtures("plug_in")
 def test_what_is_no_driver_is_refused(drivers: Drivers) -> None:
-    with pytest.raises(exceptions.PluginError, match="'list' is no BaseCellsDriver but list"):
+    with pytest.raises(exceptions.PluginError, match=r"'list'.*BaseCellsDriver"):
         drivers.get("list")

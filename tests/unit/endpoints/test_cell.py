@@ -1,4 +1,4 @@
-"""ping: what a cell says of itself."""
+"""Endpoint ping: the description of a cell."""
 
 from __future__ import annotations
 

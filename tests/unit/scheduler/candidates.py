@@ -11,13 +11,13 @@ ANY = any_cell()
 
 
 def child(path: str, **known: Any) -> Candidate:
-    """A child of the cell at the front of ``path``."""
+    """Return a child of the first cell of ``path``."""
     parsed = CellPath.parse(path)
     return Candidate(name=parsed.last, path=parsed, **known)
 
 
 def own(path: str, **known: Any) -> Candidate:
-    """The cell that picks."""
+    """Return the choosing cell itself."""
     return child(path, is_self=True, **known)
 
 

@@ -1,4 +1,4 @@
-"""The contract of filters and weighers, and that those of the documentation keep it."""
+"""Contract of filters and weighers, and the examples of the documentation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[3] / "doc" / "source" / "admin" / "scheduling.rst"
 
 
 def documented() -> dict[str, Any]:
-    """What the example of the documentation defines."""
+    """Return the names that the example of the documentation defines."""
     found = re.search(r"code-block:: python\n\n(.*?)\n\n(?=\S)", PAGE.read_text(), flags=re.DOTALL)
     assert found is not None
     names: dict[str, Any] = {}
@@ -24,7 +24,7 @@ def documented() -> dict[str, Any]:
     return names
 
 
-def test_the_base_classes_ask_for_what_has_to_be_there() -> None:
+def test_plug_ins_must_implement_the_abstract_method() -> None:
     with pytest.raises(TypeError, match="reject"):
         CellFilter("x")  # type: ignore[abstract]
     with pytest.raises(TypeError, match="weigh"):

@@ -1,4 +1,4 @@
-"""What is known of a candidate: how much room it has, and which cells it leads to."""
+"""Candidates: free capacity, and the cells that a candidate stands for."""
 
 from __future__ import annotations
 

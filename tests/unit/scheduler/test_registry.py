@@ -1,4 +1,4 @@
-"""The scheduler that options describe, made of the installed plug-ins."""
+"""Registry: the scheduler that the options describe, from the installed plug-ins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.scheduler.candidates import child
 DEFAULTS = {option.name: option.default for option in options.OPTIONS}
 
 
-def test_every_filter_that_is_a_default_is_what_it_is_called() -> None:
+def test_default_filters() -> None:
     made: list[CellFilter] = [FILTERS.make(name, name) for name in DEFAULTS["filters"]]
     assert [type(found) for found in made] == [
         target_cell.TargetCell,
@@ -28,7 +28,7 @@ def test_every_filter_that_is_a_default_is_what_it_is_called() -> None:
     assert [found.name for found in made] == DEFAULTS["filters"]
 
 
-def test_every_weigher_that_is_a_default_is_what_it_is_called() -> None:
+def test_default_weighers() -> None:
     made: list[CellWeigher] = [WEIGHERS.make(name, name) for name in DEFAULTS["weighers"]]
     assert [type(found) for found in made] == [
         weight_offset.WeightOffset,
@@ -38,7 +38,7 @@ def test_every_weigher_that_is_a_default_is_what_it_is_called() -> None:
     assert [found.name for found in made] == DEFAULTS["weighers"]
 
 
-def test_documented_multipliers_are_those_of_the_classes() -> None:
+def test_documented_multipliers_match_the_classes() -> None:
     (help_text,) = [option.help for option in options.OPTIONS if option.name == "weight_multipliers"]
     for name in DEFAULTS["weighers"]:
         assert f"``{name}:{WEIGHERS.make(name, name).default_multiplier:.0f}``" in help_text
@@ -71,7 +71,7 @@ def test_a_name_that_comes_twice_counts_once() -> None:
 
 
 def test_unknown_names() -> None:
-    with pytest.raises(exceptions.PluginError, match=r"no filter of cells 'x': .*\[cells_scheduler\] filters"):
+    with pytest.raises(exceptions.PluginError, match=r"'x'.*\[cells_scheduler\] filters"):
         load(["x"], [], {})
-    with pytest.raises(exceptions.PluginError, match=r"no weigher of cells 'x': .*\[cells_scheduler\] weighers"):
+    with pytest.raises(exceptions.PluginError, match=r"'x'.*\[cells_scheduler\] weighers"):
         load([], ["x"], {})

@@ -1,4 +1,4 @@
-"""A transport of oslo.messaging that needs no broker, and servers on it that stop at once."""
+"""Brokerless oslo.messaging transports, and servers on them that stop at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Serve = Callable[..., Any]
 
 
 class QuickServer(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
-    """The idle threads of oslo.messaging's own pool look once a second whether they should end."""
+    """RPC server that stops at once: idle threads of oslo.messaging's pool check only once a second for a stop."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -31,14 +31,14 @@ class QuickServer(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messaging
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    # Not tmp_path: the path of a socket has room for a hundred characters.
+    # Not tmp_path: the path of a socket is limited to about a hundred characters.
     with tempfile.TemporaryDirectory(prefix="cells-") as directory:
         yield f"zmq+ipc://{directory}/1"
 
 
 @pytest.fixture
 def make_transport(url: str) -> Iterator[MakeTransport]:
-    """Opens transports to one and the same place."""
+    """Factory of transports with the same URL."""
     with contextlib.ExitStack() as stack:
 
         def make(exception_modules: Collection[str] = ()) -> Any:
@@ -51,7 +51,7 @@ def make_transport(url: str) -> Iterator[MakeTransport]:
 
 @pytest.fixture
 def serve(make_transport: MakeTransport) -> Iterator[Serve]:
-    """Starts ordinary servers of oslo.messaging."""
+    """Factory of plain oslo.messaging servers."""
     with contextlib.ExitStack() as stack:
 
         def start(topic: str, *endpoints: object, server: str = "server-1", exchange: str | None = None) -> Any:

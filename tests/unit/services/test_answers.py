@@ -1,4 +1,4 @@
-"""Answers: what is one, and the one that an error becomes."""
+"""Answers: their form, and the answer for an error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_an_answer_is_an_answer(answer: Any) -> None:
 
 @each("answer", [None, {}, {"value": 1}, [], "result", 7, ["result"]])
 def test_anything_else_is_refused(answer: Any) -> None:
-    with pytest.raises(exceptions.MalformedMessage, match="'result' or 'failure'"):
+    with pytest.raises(exceptions.MalformedMessage):
         answers.check(answer)
 
 
@@ -29,7 +29,7 @@ def test_an_error_becomes_an_answer_that_keeps_its_class_and_details() -> None:
     assert (read.message, read.cell) == ("no", "east")
 
 
-def test_where_in_a_manager_it_went_wrong_is_not_told() -> None:
+def test_an_answer_for_an_error_has_no_traceback() -> None:
     with pytest.raises(exceptions.CellsError) as caught:
         answers.check(None)
     assert caught.value.__traceback__ is not None

@@ -1,4 +1,4 @@
-"""Events: notifications of oslo.messaging, which its own listeners hear once per pool."""
+"""Events: notifications of oslo.messaging, of which each pool gets one copy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MESSAGE = {"method": "moved", "args": {"kind": "disk"}}
 
 
 class Transport:
-    """One of a broker: it has no way of its own for listeners."""
+    """Double of a transport with a broker: its driver has no special way to listeners."""
 
     def __init__(self, driver: Any = None) -> None:
         self._driver = driver
@@ -33,7 +33,7 @@ class Driver:
         self.sent.append((target, ctxt, message))
 
 
-def test_over_a_broker_it_goes_to_what_the_pools_are_bound_to() -> None:
+def test_over_a_broker_events_go_to_the_topic_of_the_pools() -> None:
     transport = Transport()
     events.publish(transport, TARGET, {"user_id": "ada"}, MESSAGE, publisher="east", retry=1)
     ((target, ctxt, event, retry),) = transport.sent
@@ -43,7 +43,7 @@ def test_over_a_broker_it_goes_to_what_the_pools_are_bound_to() -> None:
     assert envelope.deserialize_msg(event["payload"]) == MESSAGE
 
 
-def test_without_a_broker_it_goes_to_who_listens_now() -> None:
+def test_without_a_broker_events_go_to_the_present_listeners() -> None:
     driver = Driver()
     transport = Transport(driver)
     events.publish(transport, TARGET, {}, MESSAGE, publisher="east")
@@ -53,7 +53,7 @@ def test_without_a_broker_it_goes_to_who_listens_now() -> None:
     assert event["event_type"] == "moved"
 
 
-def test_no_two_events_have_one_id() -> None:
+def test_each_event_has_its_own_id() -> None:
     transport = Transport()
     for _ in range(2):
         events.publish(transport, TARGET, {}, MESSAGE, publisher="east")
@@ -68,7 +68,7 @@ class Listener:
         self.heard.put((publisher_id, event_type, payload))
 
 
-def test_a_listener_of_oslo_messaging_hears_it_once_per_pool(make_transport: MakeTransport) -> None:
+def test_each_pool_of_oslo_messaging_listeners_gets_the_event_once(make_transport: MakeTransport) -> None:
     pools = {"audit": Listener(), "billing": Listener()}
     servers = [
         oslo_messaging.get_notification_listener(
@@ -90,7 +90,7 @@ def test_a_listener_of_oslo_messaging_hears_it_once_per_pool(make_transport: Mak
             server.stop()
 
 
-def test_nobody_who_listens_is_no_error(make_transport: MakeTransport) -> None:
+def test_an_event_without_listeners_is_no_error(make_transport: MakeTransport) -> None:
     transport = make_transport()
     events.publish(transport, oslo_messaging.Target(topic="quiet"), {}, MESSAGE, publisher="east")
     assert not transport._driver._parts.backlog()._waiting

@@ -1,4 +1,4 @@
-"""A message for every server: once for servers, once for consumers that take fan-outs alone."""
+"""Fan-out: one copy for the servers of a topic, one for the consumers of fan-outs alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Transport:
         oslo_messaging.Target(topic="inventory", exchange="warehouse", server="host-1", fanout=False),
     ],
 )
-def test_it_goes_to_both_and_the_copy_for_servers_is_marked(target: Any) -> None:
+def test_both_topics_get_a_copy_and_that_for_servers_is_marked(target: Any) -> None:
     transport, message = Transport(), {"method": "count", "args": {"kind": "disk"}, "version": "1.2"}
     fanout.cast_to_all(transport, target, {"user_id": "ada"}, message, retry=3)
     (to_servers, _, marked, _), (to_consumers, _, plain, _) = transport.sent
@@ -39,5 +39,5 @@ def test_it_goes_to_both_and_the_copy_for_servers_is_marked(target: Any) -> None
 
 
 def test_the_topic_of_consumers_is_below_that_of_the_service() -> None:
-    """So the managers' own one is as closed to other cells as they are."""
+    """So the allow-list protects the consumers' topic of the manager like the manager's topic."""
     assert fanout.consumers_topic("cells").startswith("cells.")

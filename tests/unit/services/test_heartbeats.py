@@ -1,4 +1,4 @@
-"""Beats: who waits hears that its call runs, until it does not any more, whatever the others do."""
+"""Heartbeats: callers hear periodically that their calls run, independently of each other."""
 
 from __future__ import annotations
 
@@ -9,123 +9,123 @@ from collections.abc import Iterator
 import pytest
 
 from cells.deadlines import LONGEST_SECONDS
-from cells.services import heartbeats as module
-from cells.services.heartbeats import BEATS, Beats
+from cells.services.heartbeats import Heartbeats
 from tools.polling import poll
 
-PATIENCE = 10.0
-SOON_SECONDS = 0.003
+TIMEOUT_SECONDS = 10.0
+MONITOR_SECONDS = 0.003
 
 
 @pytest.fixture
-def beats(monkeypatch: pytest.MonkeyPatch) -> Iterator[Beats]:
-    monkeypatch.setattr(module, "SHORTEST_SECONDS", 0.0005)
-    made = Beats()
+def heartbeats() -> Iterator[Heartbeats]:
+    made = Heartbeats(min_interval_seconds=0.0005)
     yield made
-    is_idle(made)
+    wait_until_idle(made)
 
 
-def is_idle(beats: Beats) -> None:
-    """It keeps nothing, and no thread, when no call is monitored."""
-    poll(lambda: beats._thread is None, "the thread ends", timeout_seconds=PATIENCE, pause_seconds=0.001)
-    assert beats._calls == {}
+def wait_until_idle(heartbeats: Heartbeats) -> None:
+    poll(lambda: heartbeats.is_idle, "the thread ends", timeout_seconds=TIMEOUT_SECONDS, pause_seconds=0.001)
 
 
-def test_a_caller_hears_again_and_again(beats: Beats) -> None:
+def test_a_caller_gets_heartbeats_until_the_stop(heartbeats: Heartbeats) -> None:
     heard: queue.SimpleQueue[None] = queue.SimpleQueue()
-    stop = beats.start(lambda: heard.put(None), SOON_SECONDS)
+    stop = heartbeats.start(lambda: heard.put(None), MONITOR_SECONDS)
     for _ in range(5):
-        heard.get(timeout=PATIENCE)
+        heard.get(timeout=TIMEOUT_SECONDS)
     stop()
-    is_idle(beats)
+    wait_until_idle(heartbeats)
 
 
-def test_calls_share_one_thread_and_a_later_one_gets_one_again(beats: Beats) -> None:
+def test_all_calls_share_one_thread_which_starts_again_on_demand(heartbeats: Heartbeats) -> None:
     heard: queue.SimpleQueue[int] = queue.SimpleQueue()
     for _ in range(2):
-        stops = [beats.start(lambda number=number: heard.put(number), SOON_SECONDS) for number in range(3)]  # type: ignore[misc]
+        stops = [heartbeats.start(lambda number=number: heard.put(number), MONITOR_SECONDS) for number in range(3)]  # type: ignore[misc]
         seen: set[int] = set()
         while len(seen) < 3:
-            seen.add(heard.get(timeout=PATIENCE))
-        assert [thread.name for thread in threading.enumerate()].count("cells-beats") == 1
+            seen.add(heard.get(timeout=TIMEOUT_SECONDS))
+        assert [thread.name for thread in threading.enumerate()].count("cells-heartbeats") == 1
         for stop in stops:
             stop()
-        is_idle(beats)
+        wait_until_idle(heartbeats)
         while not heard.empty():
             heard.get()
 
 
-def test_to_stop_twice_is_no_error_and_stops_nobody_else(beats: Beats) -> None:
+def test_a_second_stop_affects_no_other_call(heartbeats: Heartbeats) -> None:
     heard: queue.SimpleQueue[None] = queue.SimpleQueue()
-    stop_one = beats.start(lambda: None, SOON_SECONDS)
-    stop_other = beats.start(lambda: heard.put(None), SOON_SECONDS)
-    stop_one()
-    stop_one()
-    heard.get(timeout=PATIENCE)
-    stop_other()
+    stop_first = heartbeats.start(lambda: None, MONITOR_SECONDS)
+    stop_second = heartbeats.start(lambda: heard.put(None), MONITOR_SECONDS)
+    stop_first()
+    stop_first()
+    heard.get(timeout=TIMEOUT_SECONDS)
+    stop_second()
 
 
-def test_one_that_fails_does_not_silence_the_others(beats: Beats, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_call_does_not_silence_the_others(heartbeats: Heartbeats, caplog: pytest.LogCaptureFixture) -> None:
     heard: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def fail() -> None:
         raise ValueError("a bug")
 
-    stops = [beats.start(fail, SOON_SECONDS), beats.start(lambda: heard.put(None), SOON_SECONDS)]
+    stops = [heartbeats.start(fail, MONITOR_SECONDS), heartbeats.start(lambda: heard.put(None), MONITOR_SECONDS)]
     for _ in range(3):
-        heard.get(timeout=PATIENCE)
+        heard.get(timeout=TIMEOUT_SECONDS)
     for stop in stops:
         stop()
-    assert "could not be told" in caplog.text
+    assert "a bug" in caplog.text
 
 
 @pytest.mark.parametrize("seconds", [LONGEST_SECONDS, 1e308])
-def test_one_that_beats_almost_never_does_not_silence_the_others(beats: Beats, seconds: float) -> None:
-    stop_one = beats.start(lambda: None, seconds)
+def test_a_long_interval_does_not_silence_the_others(heartbeats: Heartbeats, seconds: float) -> None:
+    stop_first = heartbeats.start(lambda: None, seconds)
     heard: queue.SimpleQueue[None] = queue.SimpleQueue()
-    stop_other = beats.start(lambda: heard.put(None), SOON_SECONDS)
-    heard.get(timeout=PATIENCE)
-    stop_other()
-    stop_one()
+    stop_second = heartbeats.start(lambda: heard.put(None), MONITOR_SECONDS)
+    heard.get(timeout=TIMEOUT_SECONDS)
+    stop_second()
+    stop_first()
 
 
-def test_a_call_that_starts_and_ends_between_two_beats_leaves_nothing(beats: Beats) -> None:
+def test_a_call_that_ends_before_its_first_heartbeat_leaves_nothing(heartbeats: Heartbeats) -> None:
     for _ in range(200):
-        beats.start(lambda: None, 60.0)()
-    is_idle(beats)
+        heartbeats.start(lambda: None, 60.0)()
+    wait_until_idle(heartbeats)
 
 
-def test_threads_that_start_and_stop_at_once_lose_no_beats(beats: Beats) -> None:
-    def one() -> None:
+def test_concurrent_starts_and_stops_lose_no_heartbeats(heartbeats: Heartbeats) -> None:
+    def start_and_stop() -> None:
         for _ in range(20):
             heard = threading.Event()
-            stop = beats.start(heard.set, SOON_SECONDS)
-            assert heard.wait(PATIENCE)
+            stop = heartbeats.start(heard.set, MONITOR_SECONDS)
+            assert heard.wait(TIMEOUT_SECONDS)
             stop()
         done.put(None)
 
     done: queue.SimpleQueue[None] = queue.SimpleQueue()
     for _ in range(4):
-        threading.Thread(target=one, daemon=True).start()
+        threading.Thread(target=start_and_stop, daemon=True).start()
     for _ in range(4):
-        done.get(timeout=PATIENCE)
+        done.get(timeout=TIMEOUT_SECONDS)
 
 
-def test_a_caller_hears_several_times_within_the_silence_that_it_puts_up_with() -> None:
-    now = [100.0]
-    beats = Beats(lambda: now[0])
-    stop = beats.start(lambda: None, 30.0)
-    (call,) = beats._calls.values()
-    assert call.next_at == 110.0
-    assert BEATS == 3
+@pytest.mark.parametrize(("monitor_seconds", "interval_seconds"), [(30.0, 10.0), (1e-300, 0.2)])
+def test_three_heartbeats_fit_the_silence_but_never_come_without_a_pause(
+    monitor_seconds: float, interval_seconds: float
+) -> None:
+    asked: queue.SimpleQueue[float] = queue.SimpleQueue()
+    heard: queue.SimpleQueue[float] = queue.SimpleQueue()
+    now = 100.0
+
+    def clock() -> float:
+        if threading.current_thread().name == "cells-heartbeats":
+            asked.put(now)
+        return now
+
+    heartbeats = Heartbeats(clock)
+    stop = heartbeats.start(lambda: heard.put(now), monitor_seconds)
+    for now in (100.0 + 0.99 * interval_seconds, 100.0 + interval_seconds):
+        heartbeats.start(lambda: None, 60.0)()  # wakes the thread
+        while asked.get(timeout=TIMEOUT_SECONDS) != now:
+            pass
+    assert heard.get(timeout=TIMEOUT_SECONDS) == 100.0 + interval_seconds
     stop()
-    is_idle(beats)
-
-
-def test_no_caller_makes_it_beat_without_a_pause() -> None:
-    beats = Beats(lambda: 100.0)
-    stop = beats.start(lambda: None, 1e-300)
-    (call,) = beats._calls.values()
-    assert call.interval_seconds == module.SHORTEST_SECONDS == 0.2
-    stop()
-    is_idle(beats)
+    wait_until_idle(heartbeats)

@@ -1,4 +1,4 @@
-"""LocalServices: a server that knows nothing of cells is called, and every end of that is an answer."""
+"""LocalServices: calls of plain oslo.messaging servers; every outcome becomes an answer or a typed error."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ import oslo_messaging
 import pytest
 
 from cells import exceptions
-from cells.services import heartbeats as beats_module
 from cells.services import local as module
 from cells.services.allow_list import AllowedServices
+from cells.services.heartbeats import Heartbeats
 from cells.services.local import LocalServices
 from cells.services.request import ServiceRequest
 from cells.transport.patches import raw_failures
 from tests.unit.services.conftest import MakeTransport, Serve
 from tools.polling import poll
 
-PATIENCE = 10.0
+TIMEOUT_SECONDS = 10.0
 CONTEXT = {"user_id": "ada"}
 COUNT = ServiceRequest(topic="inventory", method="count", args={"kind": "disk"})
+MONITORED = ServiceRequest(topic="inventory", method="count", monitor_seconds=3.0)
 SECRET = ServiceRequest(topic="secret", method="drop")
 
 
@@ -43,7 +44,7 @@ class Inventory:
 
 
 class Client:
-    """Stands for oslo.messaging's client: it does what the test says, and keeps what it was asked."""
+    """Double of oslo.messaging's client: records the calls and fails or blocks as the test demands."""
 
     def __init__(self) -> None:
         self.prepared: list[dict[str, Any]] = []
@@ -58,7 +59,7 @@ class Client:
     def call(self, ctxt: Any, method: str, **args: Any) -> str:
         self.called.put((ctxt, method, args))
         if self.gate is not None:
-            assert self.gate.wait(PATIENCE), "The test never let go"
+            assert self.gate.wait(TIMEOUT_SECONDS), "The test did not open the gate"
         if self.error is not None:
             raise self.error
         return "done"
@@ -67,56 +68,71 @@ class Client:
 
 
 @pytest.fixture
-def make(make_transport: MakeTransport) -> Iterator[Callable[..., LocalServices]]:
+def heartbeats() -> Heartbeats:
+    return Heartbeats(min_interval_seconds=0.001)
+
+
+@pytest.fixture
+def make(make_transport: MakeTransport, heartbeats: Heartbeats) -> Iterator[Callable[..., LocalServices]]:
     made: list[LocalServices] = []
 
-    def make(max_threads: int = 4, max_waiting: int = 10, has_transport: bool = True) -> LocalServices:
+    def make(
+        client: Client | None = None,
+        transport: Any = None,
+        max_threads: int = 4,
+        max_waiting: int = 10,
+        *,
+        has_transport: bool = True,
+    ) -> LocalServices:
+        own_client = {"make_client": lambda *_, **__: client} if client else {}
         made.append(
             LocalServices(
                 cell_name="east",
-                transport=make_transport(raw_failures.KEEP) if has_transport else None,
+                transport=(transport or make_transport(raw_failures.KEEP)) if has_transport else None,
                 allowed=AllowedServices(["inventory", "nova/inventory", "warehouse/inventory"], "openstack", ["cells"]),
                 max_threads=max_threads,
                 max_waiting=max_waiting,
+                heartbeats=heartbeats,
+                **own_client,
             )
         )
         return made[-1]
 
     yield make
     for services in made:
-        assert services.stop(PATIENCE)
+        assert services.stop(TIMEOUT_SECONDS)
 
 
 @pytest.fixture
-def services(make: Callable[..., LocalServices]) -> LocalServices:
-    return make()
+def client() -> Client:
+    return Client()
 
 
 @pytest.fixture
-def client(services: LocalServices) -> Client:
-    services._client = Client()
-    return services._client
+def services(make: Callable[..., LocalServices], request: pytest.FixtureRequest) -> LocalServices:
+    """With the double ``client`` in tests that use it, else with a real client."""
+    return make(request.getfixturevalue("client") if "client" in request.fixturenames else None)
 
 
 def call(services: LocalServices, request: ServiceRequest = COUNT, **options: Any) -> Any:
-    future = services.call(request, CONTEXT, options.pop("seconds", PATIENCE), is_foreign=True, **options)
-    return future.result(PATIENCE)
+    future = services.call(request, CONTEXT, options.pop("seconds", TIMEOUT_SECONDS), is_foreign=True, **options)
+    return future.result(TIMEOUT_SECONDS)
 
 
-def end_of_beats(services: LocalServices) -> None:
-    """Who waits for the answer hears it a moment before the beats do."""
-    poll(lambda: not services._beats._calls, "the beats end", timeout_seconds=PATIENCE, pause_seconds=0.001)
+def wait_for_end_of(heartbeats: Heartbeats) -> None:
+    """The answer arrives a moment before the heartbeats end."""
+    poll(lambda: heartbeats.is_idle, "the heartbeats end", timeout_seconds=TIMEOUT_SECONDS, pause_seconds=0.001)
 
 
 def test_a_server_is_called(services: LocalServices, serve: Serve) -> None:
     inventory = Inventory()
     serve("inventory", inventory)
     assert call(services) == {"result": "42 disks"}
-    ctxt, kind = inventory.seen.get(timeout=PATIENCE)
+    ctxt, kind = inventory.seen.get(timeout=TIMEOUT_SECONDS)
     assert (ctxt["user_id"], kind) == ("ada", "disk")
 
 
-def test_what_a_service_raises_is_an_answer_as_it_came(services: LocalServices, serve: Serve) -> None:
+def test_an_exception_of_a_service_is_an_answer(services: LocalServices, serve: Serve) -> None:
     serve("inventory", Inventory())
     answer = call(services, ServiceRequest(topic="inventory", method="fail"))
     failure = json.loads(answer["failure"])
@@ -132,7 +148,7 @@ def test_what_a_service_raises_is_an_answer_as_it_came(services: LocalServices, 
     ],
     ids=str,
 )
-def test_what_a_server_refuses_is_an_answer(
+def test_a_refusal_of_the_server_is_an_answer(
     services: LocalServices, serve: Serve, request_: ServiceRequest, name: str
 ) -> None:
     serve("inventory", Inventory())
@@ -144,8 +160,8 @@ def test_a_cast_arrives_at_the_server_that_is_named(services: LocalServices, ser
     for name, inventory in inventories.items():
         serve("inventory", inventory, server=name)
     to_two = ServiceRequest(topic="inventory", method="count", args={"kind": "tape"}, server="two")
-    assert services.cast(to_two, CONTEXT, is_foreign=True).result(PATIENCE) is None
-    assert inventories["two"].seen.get(timeout=PATIENCE)[1] == "tape"
+    assert services.cast(to_two, CONTEXT, is_foreign=True).result(TIMEOUT_SECONDS) is None
+    assert inventories["two"].seen.get(timeout=TIMEOUT_SECONDS)[1] == "tape"
     assert inventories["one"].seen.empty()
 
 
@@ -154,13 +170,13 @@ def test_a_fanout_cast_arrives_at_all(services: LocalServices, serve: Serve) -> 
     for number, inventory in enumerate(inventories):
         serve("inventory", inventory, server=f"host-{number}")
     to_all = ServiceRequest(topic="inventory", method="count", args={"kind": "tape"}, fanout=True)
-    services.cast(to_all, CONTEXT, is_foreign=True).result(PATIENCE)
+    services.cast(to_all, CONTEXT, is_foreign=True).result(TIMEOUT_SECONDS)
     for inventory in inventories:
-        assert inventory.seen.get(timeout=PATIENCE)[1] == "tape"
+        assert inventory.seen.get(timeout=TIMEOUT_SECONDS)[1] == "tape"
         assert inventory.seen.empty()
 
 
-def test_what_other_cells_may_not_call_they_can_not(services: LocalServices, client: Client) -> None:
+def test_other_cells_can_call_only_allowed_methods(services: LocalServices, client: Client) -> None:
     for ask in (
         lambda: services.call(SECRET, {}, 1.0, is_foreign=True),
         lambda: services.cast(SECRET, {}, is_foreign=True),
@@ -169,26 +185,26 @@ def test_what_other_cells_may_not_call_they_can_not(services: LocalServices, cli
         with pytest.raises(exceptions.ServiceNotAllowed):
             ask()
     assert client.prepared == []
-    # Services of this cell may: they reach its broker without any manager.
-    assert services.call(SECRET, {}, 1.0, is_foreign=False).result(PATIENCE) == {"result": "done"}
+    # Services of this cell may call it: they reach the broker without the manager anyway.
+    assert services.call(SECRET, {}, 1.0, is_foreign=False).result(TIMEOUT_SECONDS) == {"result": "done"}
 
 
 def test_a_manager_without_a_broker_says_so(make: Callable[..., LocalServices]) -> None:
     lonely = make(has_transport=False)
-    with pytest.raises(exceptions.ServiceUnreachable, match="no broker"):
+    with pytest.raises(exceptions.ServiceUnreachable):
         lonely.call(COUNT, {}, 1.0, is_foreign=True)
-    with pytest.raises(exceptions.ServiceUnreachable, match="no broker"):
+    with pytest.raises(exceptions.ServiceUnreachable):
         lonely.cast(COUNT, {}, is_foreign=True)
     with pytest.raises(exceptions.ServiceNotAllowed):
         lonely.publish(SECRET, {}, is_foreign=True)
 
 
 def test_a_call_of_all_servers_is_refused(services: LocalServices) -> None:
-    with pytest.raises(exceptions.InvalidArguments, match="fan-out"):
+    with pytest.raises(exceptions.InvalidArguments):
         services.call(ServiceRequest(topic="inventory", method="count", fanout=True), {}, 1.0, is_foreign=True)
 
 
-def test_what_the_request_says_is_what_is_asked(services: LocalServices, client: Client) -> None:
+def test_all_fields_of_the_request_reach_the_client(services: LocalServices, client: Client) -> None:
     request = ServiceRequest(
         topic="inventory",
         method="count",
@@ -212,27 +228,27 @@ def test_what_the_request_says_is_what_is_asked(services: LocalServices, client:
         "server": "host-1",
         "call_monitor_timeout": 3.0,
     }
-    assert client.called.get(timeout=PATIENCE) == (CONTEXT, "count", {"kind": "disk"})
+    assert client.called.get(timeout=TIMEOUT_SECONDS) == (CONTEXT, "count", {"kind": "disk"})
 
 
 @pytest.mark.parametrize("name", ["self", "ctxt", "method"])
-def test_an_argument_that_oslo_messaging_can_not_pass_on_is_refused(services: LocalServices, name: str) -> None:
+def test_argument_names_that_oslo_messaging_reserves_are_refused(services: LocalServices, name: str) -> None:
     for args in ({name: 1}, {name: 1, "kind": "disk"}):
         request = ServiceRequest(topic="inventory", method="count", args=args)
         with pytest.raises(exceptions.InvalidArguments, match=name):
             call(services, request)
         with pytest.raises(exceptions.InvalidArguments, match=name):
-            services.cast(request, {}, is_foreign=True).result(PATIENCE)
+            services.cast(request, {}, is_foreign=True).result(TIMEOUT_SECONDS)
 
 
 @pytest.mark.parametrize("version", ["new", "1", "x.y", "1.0.0.0.beta", "٣.0x", "-1.0"])
-def test_what_is_no_version_number_ends_as_an_answer(services: LocalServices, serve: Serve, version: str) -> None:
+def test_an_invalid_version_is_an_answer_or_an_error(services: LocalServices, serve: Serve, version: str) -> None:
     serve("inventory", Inventory())
     request = ServiceRequest(topic="inventory", method="count", version=version)
     try:
         assert "failure" in call(services, request)
     except exceptions.InvalidArguments as error:
-        assert "inventory:count" in str(error)  # noqa: PT017  # one or the other, by what oslo.messaging reads as one
+        assert "inventory:count" in str(error)  # noqa: PT017  # either outcome, as oslo.messaging parses the version
 
 
 BROKER_ERRORS = [
@@ -244,35 +260,34 @@ BROKER_ERRORS = [
 
 
 @pytest.mark.parametrize("error", BROKER_ERRORS, ids=lambda error: type(error).__name__)
-def test_a_broker_that_does_not_take_it_is_no_error_of_the_service(
-    services: LocalServices, client: Client, monkeypatch: pytest.MonkeyPatch, error: Exception
+def test_an_error_of_the_broker_is_no_error_of_the_service(
+    make: Callable[..., LocalServices], make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    client.error = error
-    with pytest.raises(exceptions.ServiceUnreachable, match=f"{type(error).__name__}: .*refused") as caught:
-        call(services)
-    assert caught.value.cell == "east"
-    with pytest.raises(exceptions.ServiceUnreachable, match="refused"):
-        services.cast(COUNT, {}, is_foreign=True).result(PATIENCE)
-
     def refuse(*_: Any, **options: Any) -> None:
-        assert options["retry"] == module.RETRY, "A broker that is away must not hold a thread for ever"
+        assert options["retry"] == module.RETRY, "A broker that is down must not block a thread forever"
         raise error
 
-    monkeypatch.setattr(services._transport, "_send", refuse)
-    monkeypatch.setattr(services._transport._driver, "send_to_listeners", None)
+    client, transport = Client(), make_transport(raw_failures.KEEP)
+    client.error = error
+    services = make(client, transport)
+    monkeypatch.setattr(transport, "_send", refuse)
+    monkeypatch.setattr(transport._driver, "send_to_listeners", None)
     to_all = ServiceRequest(topic="inventory", method="count", fanout=True)
     for sent in (
+        services.call(COUNT, {}, TIMEOUT_SECONDS, is_foreign=True),
+        services.cast(COUNT, {}, is_foreign=True),
         services.cast(to_all, {}, is_foreign=True),
         services.publish(COUNT, {}, is_foreign=True),
     ):
-        with pytest.raises(exceptions.ServiceUnreachable, match="refused"):
-            sent.result(PATIENCE)
+        with pytest.raises(exceptions.ServiceUnreachable, match="refused") as caught:
+            sent.result(TIMEOUT_SECONDS)
+        assert caught.value.cell == "east"
 
 
 @pytest.mark.parametrize(
     ("error", "may_arrive"), [(ConnectionResetError("cut off"), True), (ConnectionRefusedError("refused"), None)]
 )
-def test_what_may_have_reached_the_broker_is_told_apart(
+def test_an_error_tells_whether_the_message_may_arrive(
     services: LocalServices, client: Client, error: Exception, may_arrive: bool | None
 ) -> None:
     client.error = error
@@ -281,95 +296,95 @@ def test_what_may_have_reached_the_broker_is_told_apart(
     assert caught.value.may_arrive is may_arrive
 
 
-def test_a_topic_that_nobody_serves_is_no_error_of_the_service(services: LocalServices, client: Client) -> None:
+def test_a_topic_without_servers_is_no_error_of_the_service(services: LocalServices, client: Client) -> None:
     client.error = oslo_messaging.MessageUndeliverable(None, "openstack", "inventory", None)
-    with pytest.raises(exceptions.ServiceUnreachable, match="no server of it runs there"):
+    with pytest.raises(exceptions.ServiceUnreachable):
         call(services)
 
 
-def test_silence_is_a_timeout_that_says_what_to_check(services: LocalServices, client: Client) -> None:
+def test_a_timeout_names_the_request_and_its_exchange(services: LocalServices, client: Client) -> None:
     client.error = oslo_messaging.MessagingTimeout("late")
-    with pytest.raises(exceptions.ServiceTimeout, match=r"inventory:count of cell east .*a server of it runs there\.$"):
+    with pytest.raises(exceptions.ServiceTimeout, match="inventory:count") as caught:
         call(services)
+    assert caught.value.cell == "east"
     elsewhere = ServiceRequest(topic="inventory", method="count", exchange="nova")
-    answer = services.call(elsewhere, {}, PATIENCE, is_foreign=True)
-    with pytest.raises(exceptions.ServiceTimeout, match=r"no sign of life .*, with control_exchange = nova"):
-        answer.result(PATIENCE)
+    with pytest.raises(exceptions.ServiceTimeout, match="control_exchange = nova"):
+        call(services, elsewhere)
 
 
-def test_what_waited_for_a_thread_for_too_long_is_not_called(make: Callable[..., LocalServices]) -> None:
-    services = make(max_threads=1)
-    client = services._client = Client()
+def test_a_call_whose_deadline_passes_in_the_queue_is_not_made(make: Callable[..., LocalServices]) -> None:
+    client = Client()
+    services = make(client, max_threads=1)
     client.gate = threading.Event()
-    first = services.call(COUNT, {}, PATIENCE, is_foreign=True)
-    client.called.get(timeout=PATIENCE)
+    first = services.call(COUNT, {}, TIMEOUT_SECONDS, is_foreign=True)
+    client.called.get(timeout=TIMEOUT_SECONDS)
     second = services.call(COUNT, {}, 1e-9, is_foreign=True)
     client.gate.set()
-    assert first.result(PATIENCE) == {"result": "done"}
-    with pytest.raises(exceptions.ServiceTimeout, match="was not called"):
-        second.result(PATIENCE)
+    assert first.result(TIMEOUT_SECONDS) == {"result": "done"}
+    with pytest.raises(exceptions.ServiceTimeout):
+        second.result(TIMEOUT_SECONDS)
     assert client.called.empty()
 
 
 def test_too_many_calls_are_refused_and_casts_still_go(make: Callable[..., LocalServices]) -> None:
-    services = make(max_threads=1, max_waiting=1)
-    client = services._client = Client()
+    client = Client()
+    services = make(client, max_threads=1, max_waiting=1)
     client.gate = threading.Event()
-    calls = [services.call(COUNT, {}, PATIENCE, is_foreign=True) for _ in range(3)]
+    calls = [services.call(COUNT, {}, TIMEOUT_SECONDS, is_foreign=True) for _ in range(3)]
     assert isinstance(calls[2].exception(0), exceptions.ManagerBusy)
     cast = services.cast(COUNT, {}, is_foreign=True)
-    client.called.get(timeout=PATIENCE)
-    client.called.get(timeout=PATIENCE)
+    client.called.get(timeout=TIMEOUT_SECONDS)
+    client.called.get(timeout=TIMEOUT_SECONDS)
     client.gate.set()
-    futures.wait([*calls, cast], PATIENCE)
+    futures.wait([*calls, cast], TIMEOUT_SECONDS)
     assert cast.exception(0) is None
 
 
-def test_who_waits_hears_that_it_runs_and_nothing_after_the_end(
-    services: LocalServices, client: Client, monkeypatch: pytest.MonkeyPatch
+def test_a_monitored_call_sends_heartbeats_until_its_end(
+    services: LocalServices, client: Client, heartbeats: Heartbeats
 ) -> None:
-    monkeypatch.setattr(beats_module, "SHORTEST_SECONDS", 0.001)
     client.gate = threading.Event()
-    beats: queue.SimpleQueue[None] = queue.SimpleQueue()
+    sent: queue.SimpleQueue[None] = queue.SimpleQueue()
     monitored = ServiceRequest(topic="inventory", method="count", monitor_seconds=0.003)
-    answer = services.call(monitored, {}, PATIENCE, is_foreign=True, still_working=lambda: beats.put(None))
+    answer = services.call(monitored, {}, TIMEOUT_SECONDS, is_foreign=True, still_working=lambda: sent.put(None))
     for _ in range(3):
-        beats.get(timeout=PATIENCE)
+        sent.get(timeout=TIMEOUT_SECONDS)
     client.gate.set()
-    assert answer.result(PATIENCE) == {"result": "done"}
-    end_of_beats(services)
+    assert answer.result(TIMEOUT_SECONDS) == {"result": "done"}
+    wait_for_end_of(heartbeats)
 
 
 @pytest.mark.parametrize("error", [None, ValueError("no"), oslo_messaging.MessagingTimeout()])
-def test_no_beats_are_left_however_a_call_ends(services: LocalServices, client: Client, error: Any) -> None:
+def test_heartbeats_end_however_a_call_ends(
+    services: LocalServices, client: Client, heartbeats: Heartbeats, error: Any
+) -> None:
     client.error = error
-    monitored = ServiceRequest(topic="inventory", method="count", monitor_seconds=3.0)
-    futures.wait([services.call(monitored, {}, PATIENCE, is_foreign=True, still_working=lambda: None)], PATIENCE)
-    end_of_beats(services)
+    futures.wait(
+        [services.call(MONITORED, {}, TIMEOUT_SECONDS, is_foreign=True, still_working=lambda: None)], TIMEOUT_SECONDS
+    )
+    wait_for_end_of(heartbeats)
 
 
-def test_no_beats_are_left_of_a_call_that_is_refused(make: Callable[..., LocalServices]) -> None:
-    services = make()
-    services.stop(PATIENCE)
-    monitored = ServiceRequest(topic="inventory", method="count", monitor_seconds=3.0)
-    refused = services.call(monitored, {}, PATIENCE, is_foreign=True, still_working=lambda: None)
+def test_heartbeats_end_if_a_call_is_refused(services: LocalServices, heartbeats: Heartbeats) -> None:
+    services.stop(TIMEOUT_SECONDS)
+    refused = services.call(MONITORED, {}, TIMEOUT_SECONDS, is_foreign=True, still_working=lambda: None)
     assert isinstance(refused.exception(0), exceptions.ManagerStopping)
     assert isinstance(services.cast(COUNT, {}, is_foreign=True).exception(0), exceptions.ManagerStopping)
-    end_of_beats(services)
+    wait_for_end_of(heartbeats)
 
 
-def test_nobody_is_told_of_a_call_that_is_not_monitored(services: LocalServices, client: Client) -> None:
-    call(services, still_working=lambda: pytest.fail("nobody wants to hear it"))
-    assert services._beats._thread is None
+def test_an_unmonitored_call_sends_no_heartbeats(
+    services: LocalServices, client: Client, heartbeats: Heartbeats
+) -> None:
+    call(services, still_working=lambda: pytest.fail("The caller does not understand heartbeats"))
+    assert heartbeats.is_idle
 
 
-def test_a_stop_lets_what_runs_finish(make: Callable[..., LocalServices]) -> None:
-    services = make()
-    client = services._client = Client()
+def test_a_stop_lets_running_calls_finish(services: LocalServices, client: Client) -> None:
     client.gate = threading.Event()
-    running = services.call(COUNT, {}, PATIENCE, is_foreign=True)
-    client.called.get(timeout=PATIENCE)
+    running = services.call(COUNT, {}, TIMEOUT_SECONDS, is_foreign=True)
+    client.called.get(timeout=TIMEOUT_SECONDS)
     assert not services.stop(0.0)
     client.gate.set()
-    assert running.result(PATIENCE) == {"result": "done"}
-    assert services.stop(PATIENCE)
+    assert running.result(TIMEOUT_SECONDS) == {"result": "done"}
+    assert services.stop(TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-"""The table of neighbors.
+"""Table of the neighbors.
 
 Revision: 0001, the first
 """
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     op.create_table(
         "cells",
         sa.Column("id", sa.Integer(), nullable=False),

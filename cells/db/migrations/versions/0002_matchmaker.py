@@ -1,4 +1,4 @@
-"""The table of servers that are reached without a broker.
+"""Table of the servers of the brokerless transport.
 
 Revision: 0002, after 0001
 """
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     op.create_table(
         "matchmaker_registrations",
         sa.Column("id", sa.String(64), nullable=False),

@@ -1,4 +1,4 @@
-"""The cap of the inter-cell API toward one neighbor.
+"""Column for the cap of the inter-cell API toward a neighbor.
 
 Revision: 0003, after 0002
 """
@@ -13,5 +13,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column.  NULL, which an older release leaves there, means no cap of its own."""
+    """Add the column.  NULL, which older releases leave there, means that the neighbor has no cap."""
     op.add_column("cells", sa.Column("version_cap", sa.String(255)))

@@ -1,1 +1,1 @@
-"""The revisions of the schema, oldest first by the number in front."""
+"""Revisions of the schema; the number at the start of the name gives their order, oldest first."""

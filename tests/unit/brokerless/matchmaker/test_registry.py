@@ -46,8 +46,8 @@ class Other:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (f"{__name__}:Broken", "cannot be made: ValueError: out of order"),
-        (f"{__name__}:Other", "is no MatchMakerBase but Other"),
+        (f"{__name__}:Broken", "ValueError: out of order"),
+        (f"{__name__}:Other", "MatchMakerBase, not Other"),
         ("cells.no_such_module:Maker", "cannot be loaded"),
     ],
 )

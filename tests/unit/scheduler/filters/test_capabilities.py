@@ -1,4 +1,4 @@
-"""A cell announces what is required, as a value or as a version."""
+"""Filter "capabilities": required values and versions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ EAST = child(
         ({"hypervisor": "kvm", "version": "2.5"}, True),
         ({"hypervisor": "kvm", "version": "2.6"}, False),
         ({"version": ">=2.0,<3"}, True),
-        ({"version": ">=2.0,<2.5"}, False),  # met by none alone: 2.5 and 1.9 together do not count
+        (
+            {"version": ">=2.0,<2.5"},
+            False,
+        ),  # one version must fulfil both conditions; 2.5 and 1.9 together do not count
         ({"version": "<1.9"}, False),
         ({"version": "<=1.9"}, True),
         ({"version": ">3"}, True),
@@ -42,7 +45,7 @@ EAST = child(
         ({"missing": "1"}, False),
     ],
 )
-def test_what_is_required(requires: dict[str, Any], is_met: bool) -> None:
+def test_required_capabilities(requires: dict[str, Any], is_met: bool) -> None:
     assert passes(FILTER, EAST, any_cell(requires)) is is_met
 
 
@@ -50,7 +53,7 @@ def test_nothing_is_required() -> None:
     assert passes(FILTER, own("api"), ANY)
 
 
-def test_it_is_said_what_is_missing() -> None:
+def test_the_reason_names_the_missing_capability() -> None:
     assert FILTER.reject(own("api"), any_cell({"hypervisor": ["kvm", "xen"]})) == (
         "it announces no hypervisor, not kvm or xen"
     )

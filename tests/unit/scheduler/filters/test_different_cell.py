@@ -1,4 +1,4 @@
-"""None of the cells that were excluded, and no branch of which all are."""
+"""Filter "different_cell": excluded cells, and branches that are excluded completely."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_the_cell_itself_is_excluded_alone() -> None:
 
 
 @each("left", ALL)
-def test_a_branch_passes_while_one_cell_of_it_may_be_picked(left: str) -> None:
+def test_a_branch_with_a_cell_that_is_not_excluded_passes(left: str) -> None:
     assert passes(FILTER, EAST, any_cell(different_from=[path for path in ALL if path != left]))
 
 

@@ -1,4 +1,4 @@
-"""A cell that says that it is too full is not asked."""
+"""Filter "free_capacity": cells that report too little free capacity."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_size(capacities: dict[str, Any], fits: bool) -> None:
     )
 
 
-def test_it_is_said_how_much_is_missing() -> None:
+def test_the_reason_gives_free_and_requested_size() -> None:
     east = child("api!east", capacities={"ram_mb": {"free": 512}})
     assert FILTER.reject(east, any_cell(size={"ram_mb": 2048})) == "it has 512 ram_mb free, not 2048"
 

@@ -1,4 +1,4 @@
-"""Only the cell that was named, and the cells on the way to it."""
+"""Filter "target_cell": the target, and the cells on the way there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_without_a_target_all_pass(candidate: object) -> None:
 
 
 @each("target", ["api!east", "api!east!az1", "api!east!unknown!below", "east", "az1", "rack"])
-def test_the_way_to_it_passes_alone(target: str) -> None:
+def test_only_the_way_to_the_target_passes(target: str) -> None:
     required = any_cell(target=target)
     assert passes(FILTER, EAST, required)
     assert FILTER.reject(WEST, required) == f"it is not the target {target}, nor on the way there"

@@ -1,11 +1,11 @@
-"""More room is better, where room is asked for."""
+"""Weigher "free_capacity": more free capacity is better if the request has a size."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from cells.scheduler import Scheduler, any_cell
-from cells.scheduler.weighers.free_capacity import MOST_FITS, FreeCapacity
+from cells.scheduler.weighers.free_capacity import MAX_FITS, FreeCapacity
 from tests.cases import each
 from tests.unit.scheduler.candidates import ANY, child
 
@@ -24,7 +24,7 @@ WEIGHER = FreeCapacity("free_capacity")
         ({"ram_mb": 8192}, {"ram_mb": 0}, 0.0),
         ({"ram_mb": 8192}, {}, 0.0),
         ({}, {"ram_mb": 2048}, 0.0),
-        ({"ram_mb": 1e308}, {"ram_mb": 1e-300}, MOST_FITS),
+        ({"ram_mb": 1e308}, {"ram_mb": 1e-300}, MAX_FITS),
     ],
 )
 def test_how_often_the_size_fits(capacities: dict[str, Any], size: dict[str, float], weight: float) -> None:

@@ -1,4 +1,4 @@
-"""Silent children come last, but are not out of the question."""
+"""Weigher "mute_child": silent children rank last but are not rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator's preference, as it is in the row."""
+"""Weigher "weight_offset": the operator's preference from the row."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from cells.scheduler.weighers.weight_offset import WeightOffset
 from tests.unit.scheduler.candidates import ANY, child, own
 
 
-def test_it_is_the_offset_of_the_row() -> None:
+def test_the_weight_is_the_offset_of_the_row() -> None:
     weigher = WeightOffset("weight_offset")
     assert weigher.weigh(child("api!east", weight_offset=-2.5), ANY) == -2.5
     assert weigher.weigh(own("api"), ANY) == 0.0
