@@ -1,4 +1,4 @@
-"""Rules on the source that no linter knows: layers, docstrings, sizes, forbidden names."""
+"""Rules on the source that no linter checks: layers, sizes, names of modules."""
 
 import ast
 import subprocess
@@ -9,19 +9,13 @@ from tests.cases import each
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "cells").rglob("*.py"))
-# A name that says nothing about what is in the file, so everything ends up there.
+# Names that fit every content, so unrelated code collects there.
 FORBIDDEN_NAMES = ("utils", "common", "helpers", "misc")
 MAX_LINES = 400
 
 
 def relative(path: Path) -> str:
     return str(path.relative_to(ROOT))
-
-
-@each("path", MODULES, ids=relative)
-def test_module_says_why_it_exists(path: Path) -> None:
-    docstring = ast.get_docstring(ast.parse(path.read_text()))
-    assert docstring, f"{relative(path)} has no docstring."
 
 
 @each("path", MODULES, ids=relative)
@@ -34,7 +28,7 @@ def test_modules_are_short_on_average() -> None:
     assert total / len(MODULES) <= 150
 
 
-def test_every_file_name_says_what_is_in_it() -> None:
+def test_no_module_has_a_name_that_fits_everything() -> None:
     assert [relative(path) for path in MODULES if path.stem in FORBIDDEN_NAMES] == []
 
 
@@ -59,10 +53,9 @@ def test_imports_go_one_way() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@each("module", ["cells.cmd.manager", "cells.cmd.cells", "cells.cmd.status"])
-def test_command_runs_on_threads_and_warns_nobody_of_eventlet(module: str) -> None:
+def test_commands_run_on_threads_without_a_warning_of_eventlet() -> None:
     script = (
-        f"import {module}, oslo_messaging\n"
+        "import cells.cmd.manager, cells.cmd.cells, cells.cmd.status, oslo_messaging\n"
         "from oslo_service import backend\n"
         "backend.get_backend()\n"
         "print(backend.get_backend_type().value)"
@@ -70,6 +63,4 @@ def test_command_runs_on_threads_and_warns_nobody_of_eventlet(module: str) -> No
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=50, check=False
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["threading"]
-    assert done.stderr == ""
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["threading"], "")

@@ -1,24 +1,24 @@
-"""The samples of the page that describes the wire are what the code writes and reads."""
+"""The samples on the page of the wire format equal the messages that the code writes and reads."""
 
 from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 from cells import versions
 from cells.messages import parse
 from tests.cases import each
+from tests.project.sources import DOC
 
-PAGE = (Path(__file__).parents[2] / "doc" / "source" / "contributor" / "wire.rst").read_text()
+PAGE = (DOC / "contributor" / "wire.rst").read_text()
 HEADING = re.compile(r"^(\S.*)\n=+$", flags=re.MULTILINE)
 VERSION = re.compile(r"Version (\d\.\d):")
 SAMPLE = re.compile(r"^   [\[{].*(?:\n   .*)*", flags=re.MULTILINE)
 
 
 def samples() -> list[tuple[str, dict[str, Any]]]:
-    """The messages in the sections on versions, with the version."""
+    """Return each message in the sections on versions, with its version."""
     found = []
     _, *headings_and_texts = HEADING.split(PAGE)
     for heading, text in zip(headings_and_texts[::2], headings_and_texts[1::2], strict=True):
@@ -40,6 +40,6 @@ def test_a_sample_is_what_is_sent_at_that_version(version: str, sample: dict[str
     sealed = message.sealed(version, 10_000)
     written = sealed.to_item() if is_in_a_cast_of_many else json.loads(sealed.to_json())
     if "time_left" in written:
-        # How much is left depends on the clock.
+        # The time left depends on the clock.
         written["time_left"] = sample["time_left"]
     assert json.loads(json.dumps(written)) == sample
