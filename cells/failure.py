@@ -107,5 +107,19 @@ def _remote_class(module: str, name: str) -> type[Exception] | None:
     return type(name + REMOTE_SUFFIX, (original,), {"__module__": module + REMOTE_SUFFIX})
 
 
+def copy(error: Exception, cls: type[Exception] | None = None) -> Exception:
+    """Return a copy of ``error``, as an instance of ``cls``, that no constructor has seen.
+
+    A constructor may take other arguments than ``error.args``, or change its text again.
+
+    :param cls: a class of the same layout; by default the class of ``error``
+    """
+    cls = type(error) if cls is None else cls
+    copied = cls.__new__(cls, *error.args)
+    copied.args = error.args
+    vars(copied).update(vars(error))
+    return copied
+
+
 def _primitive(value: Any) -> Any:
     return jsonutils.to_primitive(value, fallback=repr)

@@ -268,8 +268,7 @@ class CellsAPI:
                 f"{error.exc_type}: {error.value}", exc_type=str(error.exc_type), value=str(error.value)
             ) from error
         except Exception as error:
-            _restore_text(error)
-            raise
+            raise _without_traceback(error) from error.__cause__
 
 
 def _check_cap(client: Any, version_cap: str | None) -> None:
@@ -284,11 +283,12 @@ def _check_cap(client: Any, version_cap: str | None) -> None:
         )
 
 
-def _restore_text(error: Exception) -> None:
-    """Undo what oslo.messaging does to the text of an exception that it rebuilds: it appends a traceback."""
+def _without_traceback(error: Exception) -> Exception:
+    """Return ``error`` with its own text: oslo.messaging appends a traceback to the text of an error that it rebuilds."""
     rebuilt = type(error)
-    if rebuilt.__module__.endswith(failure.REMOTE_SUFFIX):
-        error.__class__ = type(rebuilt.__name__, rebuilt.__bases__, {"__module__": rebuilt.__module__})
+    if not rebuilt.__module__.endswith(failure.REMOTE_SUFFIX):
+        return error
+    return failure.copy(error, type(rebuilt.__name__, rebuilt.__bases__, {"__module__": rebuilt.__module__}))
 
 
 def _values(ctxt: Context) -> dict[str, Any]:

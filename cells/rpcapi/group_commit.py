@@ -21,6 +21,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
+from cells import failure
+
 
 class BatchRefused(Exception):
     """Raised by a publish of several items that has sent none of them and never will: each is sent alone."""
@@ -235,8 +237,4 @@ def _copy(error: BaseException) -> Exception:
     """Return an instance of its own for another thread than the one that caught ``error``."""
     if not isinstance(error, Exception):
         return OutcomeUnknown(f"The thread that published it was interrupted by {type(error).__name__}.")
-    # The constructor may take other arguments than ``args``.
-    copy = type(error).__new__(type(error), *error.args)
-    copy.args = error.args
-    vars(copy).update(vars(error))
-    return copy
+    return failure.copy(error)
