@@ -82,28 +82,18 @@ class LocalCell(Protocol):
 class CellPicker(Protocol):
     """Picker of this cell or a cell below, limited to the members that endpoints may use."""
 
-    def call(  # noqa: PLR0913  # four of the arguments describe the call
+    def run(  # noqa: PLR0913  # all but three by keyword
         self,
+        kind: str,
         requirements: CellRequirements,
         request: ServiceRequest,
+        *,
         context: Mapping[str, Any],
         timeout_seconds: float,
-        *,
         is_foreign: bool,
-        still_working: Callable[[], object] | None,
+        still_working: Callable[[], object] | None = None,
     ) -> futures.Future[Answer]:
-        """Call a service of the picked cell."""
-
-    def cast(
-        self,
-        requirements: CellRequirements,
-        request: ServiceRequest,
-        context: Mapping[str, Any],
-        timeout_seconds: float,
-        *,
-        is_foreign: bool,
-    ) -> futures.Future[Answer]:
-        """Cast to a service of the picked cell; the future is done when the broker of that cell has the message."""
+        """Call or cast a method of a service in the best cell, as :meth:`cells.manager.picker.Picker.run` says."""
 
 
 def _nothing() -> None:

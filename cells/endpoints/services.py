@@ -46,28 +46,29 @@ def service_event(call: Call, request: dict[str, Any]) -> futures.Future[None]:
 def service_call_any(
     call: Call, requirements: dict[str, Any], request: dict[str, Any], time_left: float
 ) -> futures.Future[Answer]:
-    """Call a method of a service in a cell, this one or below, that fulfils ``requirements``."""
-    return call.cell.picker.call(
-        CellRequirements.from_dict(requirements),
-        ServiceRequest.from_dict(request),
-        call.context_values,
-        _left_here(call, time_left),
-        is_foreign=call.is_foreign,
-        still_working=call.still_working,
-    )
+    """Call a method of a service in a cell, this one or below, that fulfills ``requirements``."""
+    return _run_in_any("call", call, requirements, request, time_left)
 
 
 @endpoint(blocks=False)
 def service_cast_any(
     call: Call, requirements: dict[str, Any], request: dict[str, Any], time_left: float
 ) -> futures.Future[Answer]:
-    """Cast a method of a service in a cell, this one or below, that fulfils ``requirements``."""
-    return call.cell.picker.cast(
+    """Cast a method of a service in a cell, this one or below, that fulfills ``requirements``."""
+    return _run_in_any("cast", call, requirements, request, time_left)
+
+
+def _run_in_any(
+    kind: str, call: Call, requirements: object, request: object, time_left: object
+) -> futures.Future[Answer]:
+    return call.cell.picker.run(
+        kind,
         CellRequirements.from_dict(requirements),
         ServiceRequest.from_dict(request),
-        call.context_values,
-        _left_here(call, time_left),
+        context=call.context_values,
+        timeout_seconds=_left_here(call, time_left),
         is_foreign=call.is_foreign,
+        still_working=call.still_working,
     )
 
 

@@ -1,6 +1,7 @@
-"""Trials: what is wanted of a cell, tried with one candidate after the other until one takes it.
+"""Failover: runs a task in the best of several cells, and in the next best if that cell refuses it.
 
-It runs at most once: another cell is tried only after an error that says that nothing has run.
+A task runs at most once: another cell is tried only after an error that proves that
+nothing has run.
 """
 
 from __future__ import annotations
@@ -23,24 +24,24 @@ LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Errors that say that nothing has run.
+#: Errors that prove that nothing has run.
 NOTHING_HAS_RUN = (
     exceptions.RoutingError,
     exceptions.DeliveryError,
     exceptions.ManagerBusy,
     exceptions.ServiceNotAllowed,
-    exceptions.UnknownMethod,  # of a manager that is older than picking
+    exceptions.UnknownMethod,  # of a manager without the picker
 )
-#: The detail of such an error that says the contrary: a broker that hung may take the message yet.
+#: Detail of such an error that disproves it: a broker that hung may still deliver the message.
 MAY_ARRIVE = "may_arrive"
-#: Of so many cells it is said why they were not picked, and in the text of an error itself of so many.
+#: Bounds of the reasons in an error, and of those in its text.
 MAX_REASONS = 1000
 MAX_REASONS_IN_TEXT = 20
 MAX_REASON_LENGTH = 400
 
 
-class Trials(Generic[T]):
-    """The candidates for one call or cast, tried one after the other.  No thread waits."""
+class Failover(Generic[T]):
+    """The attempts to run one task, in one candidate after the other.  No thread waits."""
 
     def __init__(  # noqa: PLR0913  # all but one by keyword
         self,
@@ -48,58 +49,62 @@ class Trials(Generic[T]):
         *,
         attempt: Callable[[Candidate, float], futures.Future[T]],
         timeout_seconds: float,
-        what: str,
+        description: str,
         counters: Counters,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """:param attempt: tries a candidate, in so many seconds; must not block; may raise as its future may
-        :param what: is tried, as errors and logs name it
+        """:param attempt: runs the task in a candidate, within so many seconds; must not block; raises the same
+            errors as its future
+        :param description: of the task, for errors and logs
         """
-        self._waiting = collections.deque(ranking.chosen)
+        self._candidates = collections.deque(ranking.chosen)
         self._reasons = dict(ranking.rejected)
         self._attempt = attempt
-        self._what = what
+        self._description = description
         self._counters = counters
         self._clock = clock
         self._deadline = clock() + timeout_seconds
         self._answer: futures.Future[T] = futures.Future()
 
     def start(self) -> futures.Future[T]:
-        """Try the first; the others are tried where its answer comes in.
+        """Try the first candidate; the next attempt starts where the answer to the last one arrives.
 
-        :returns: a future of what the first candidate answered that took it.  Its error is NoCellsAvailable if none
-            did, CellTimeout if the time was over before that, or what went wrong where it may have run
+        :returns: a future of the answer of the first candidate that does not refuse.  Its error is NoCellsAvailable if
+            all refuse, CellTimeout at the deadline, or the error of a cell where the task may have run
         """
-        # Nobody who holds it can cancel it from now on.
+        # From now on the caller cannot cancel the future.
         self._answer.set_running_or_notify_cancel()
-        self._go_on(None)
+        self._continue(None)
         return self._answer
 
-    def _go_on(self, heard: tuple[Candidate, futures.Future[T]] | None) -> None:
-        """Judge what was heard, and try candidates until one of them has to be waited for.  Never raises."""
+    def _continue(self, finished: tuple[Candidate, futures.Future[T]] | None) -> None:
+        """Evaluate a finished attempt, and start others until one does not finish at once.  Never raises."""
         try:
-            # A loop: a thousand children that fail at once must not be a thousand calls deep.
-            while heard is None or not self._is_settled(*heard):
-                candidate, trial = heard = self._try_next()
-                if not trial.done():
-                    trial.add_done_callback(partial(self._hear, candidate))
+            # A loop: a thousand candidates that fail at once must not recurse a thousand calls deep.
+            while finished is None or not self._is_settled(*finished):
+                candidate, attempt = finished = self._start_next()
+                if not attempt.done():
+                    attempt.add_done_callback(partial(self._on_finished, candidate))
                     return
-        except Exception as error:  # it is whoever asked that has to hear it
+        except Exception as error:  # the caller must get it
             self._answer.set_exception(error)
 
-    def _hear(self, candidate: Candidate, trial: futures.Future[T]) -> None:
-        self._go_on((candidate, trial))
+    def _on_finished(self, candidate: Candidate, attempt: futures.Future[T]) -> None:
+        self._continue((candidate, attempt))
 
-    def _try_next(self) -> tuple[Candidate, futures.Future[T]]:
-        if not self._waiting:
+    def _start_next(self) -> tuple[Candidate, futures.Future[T]]:
+        if not self._candidates:
             reasons = dict(list(self._reasons.items())[:MAX_REASONS])
-            raise exceptions.NoCellsAvailable(f"There is no cell for {self._what}{self._because()}.", reasons=reasons)
+            raise exceptions.NoCellsAvailable(
+                f"There is no cell for {self._description}{self._reasons_text()}.", reasons=reasons
+            )
         seconds = self._deadline - self._clock()
         if seconds <= 0:
             raise exceptions.CellTimeout(
-                f"No cell has taken {self._what} in time; {len(self._waiting)} were not asked yet{self._because()}."
+                f"No cell accepted {self._description} before the deadline; {len(self._candidates)} cells were not "
+                f"tried{self._reasons_text()}."
             )
-        candidate = self._waiting.popleft()
+        candidate = self._candidates.popleft()
         try:
             return candidate, self._attempt(candidate, seconds)
         except exceptions.CellsError as error:
@@ -107,33 +112,33 @@ class Trials(Generic[T]):
             failed.set_exception(error)
             return candidate, failed
 
-    def _is_settled(self, candidate: Candidate, trial: futures.Future[T]) -> bool:
-        """Whether ``candidate`` has taken it; if not, and nothing has run there, the next one may be tried."""
-        error = trial.exception()
+    def _is_settled(self, candidate: Candidate, attempt: futures.Future[T]) -> bool:
+        """Return False if nothing has run in ``candidate``, so that the next one may be tried."""
+        error = attempt.exception()
         if isinstance(error, NOTHING_HAS_RUN) and not getattr(error, MAY_ARRIVE, False):
             self._counters.count("passed_over", _class_name(error))
-            LOG.info("Cell %s does not take %s: %s", candidate.path, self._what, error.message)
+            LOG.info("Cell %s refuses %s: %s", candidate.path, self._description, error.message)
             self._reasons.update(_reasons_of(candidate, error))
             return False
         if error is not None:
             self._answer.set_exception(error)
         else:
             self._counters.count("picked", "self" if candidate.is_self else "child")
-            self._answer.set_result(trial.result())
+            self._answer.set_result(attempt.result())
         return True
 
-    def _because(self) -> str:
-        told = [f"{path}: {reason.rstrip('.')}" for path, reason in self._reasons.items()]
-        if len(told) > MAX_REASONS_IN_TEXT:
-            told[MAX_REASONS_IN_TEXT:] = [f"and {len(told) - MAX_REASONS_IN_TEXT} more"]
-        return f" ({'; '.join(told)})" if told else ""
+    def _reasons_text(self) -> str:
+        reasons = [f"{path}: {reason.rstrip('.')}" for path, reason in self._reasons.items()]
+        if len(reasons) > MAX_REASONS_IN_TEXT:
+            reasons[MAX_REASONS_IN_TEXT:] = [f"and {len(reasons) - MAX_REASONS_IN_TEXT} more"]
+        return f" ({'; '.join(reasons)})" if reasons else ""
 
 
 def _reasons_of(candidate: Candidate, error: exceptions.CellsError) -> dict[str, str]:
-    """Full path of a cell -> why it did not take it; of a child that has looked further, those that it gave."""
-    # They come from another cell: what they should be is no promise that they are.
-    told = getattr(error, "reasons", None)
-    found = list(told.items())[:MAX_REASONS] if isinstance(told, Mapping) else []
+    """Return full path -> reason of a cell that refuses; of a child that has tried its children, their reasons."""
+    # Another cell has sent them: their types are not guaranteed.
+    sent = getattr(error, "reasons", None)
+    found = list(sent.items())[:MAX_REASONS] if isinstance(sent, Mapping) else []
     reasons = {str(path): _short(str(reason)) for path, reason in found}
     return reasons or {str(candidate.path): _short(error.message or _class_name(error))}
 
@@ -143,5 +148,5 @@ def _short(reason: str) -> str:
 
 
 def _class_name(error: BaseException) -> str:
-    """The name of its class where it was raised."""
+    """Return the name of the class that was raised, in this cell or in another one."""
     return type(error).__name__.removesuffix(REMOTE_SUFFIX)

@@ -1,8 +1,9 @@
-"""Picker: calls a service in a cell that is as required, wherever at or below this cell that is.
+"""Picker: runs a call or cast of a service in the best cell at or below this one that fulfills the requirements.
 
-Decided hop by hop: this cell looks at itself and its children alone, and the child that it
-picks decides in turn.  What that one cannot take goes to the next best, as long as nothing
-has run.  No thread waits: what comes next is done where an answer comes in.
+Each hop decides for itself: this cell ranks itself and its children only, and the child
+that it picks decides in turn.  If the picked cell refuses and nothing has run there, the
+next best cell is tried.  No thread waits: each attempt starts where the answer to the one
+before it arrives.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from cells.counters import Counters
 from cells.futures import then
-from cells.manager.failover import Trials
+from cells.manager.failover import Failover
 from cells.messages import Response, TargetedMessage
 from cells.neighbors import Direction, NeighborTable, capabilities
 from cells.neighbors.capabilities import Capabilities, Reports
@@ -31,24 +32,30 @@ from cells.services.answers import Answer
 from cells.services.local import LocalServices
 from cells.services.request import ServiceRequest
 
+#: Kind of request -> the endpoint of a child that takes it.
+ENDPOINTS = {"call": "service_call_any", "cast": "service_cast_any"}
+
 
 @dataclass(frozen=True)
-class _Errand:
-    """One call or cast that a cell is wanted for."""
+class _Task:
+    """A call or cast that needs a cell."""
 
-    #: the endpoint that children have for it
-    method: str
+    kind: str
     requirements: CellRequirements
     request: ServiceRequest
     context: Mapping[str, Any]
-    timeout_seconds: float
-    #: does it in this cell, in so many seconds
-    run_here: Callable[[float], futures.Future[Answer]]
-    monitor: Monitor | None = None
+    is_foreign: bool
+    still_working: Callable[[], object] | None
+
+    @property
+    def monitor(self) -> Monitor | None:
+        """The monitor of the call in another cell; None if the request does not ask for one."""
+        seconds = self.request.monitor_seconds
+        return None if self.kind == "cast" or seconds is None else Monitor(seconds, self.still_working)
 
 
 class Picker:
-    """Picks cells, and carries out calls and casts there.  Thread-safe."""
+    """Runs calls and casts in the best cell.  Thread-safe."""
 
     def __init__(  # noqa: PLR0913  # the parts that the composition root wires together, by keyword
         self,
@@ -77,59 +84,33 @@ class Picker:
         self._max_hop_count = max_hop_count
         self._clock = clock
 
-    def call(  # noqa: PLR0913  # what is asked, for whom, and for how long
+    def run(  # noqa: PLR0913  # all but three by keyword
         self,
+        kind: str,
         requirements: CellRequirements,
         request: ServiceRequest,
+        *,
         context: Mapping[str, Any],
         timeout_seconds: float,
-        *,
         is_foreign: bool,
         still_working: Callable[[], object] | None = None,
     ) -> futures.Future[Answer]:
-        """Call a method of a service in the best cell; it runs at most once.
+        """Call or cast a method of a service in the best cell.  It runs at most once.
 
-        :param is_foreign: another cell asks, so this one has to allow it
-        :param still_working: called from time to time while it runs, if the request is monitored; must not block
-        :returns: a future of the answer: ``{"result": value}``, or ``{"failure": text}`` if the service raised.
-            Its error is NoCellsAvailable if no cell fulfils the requirements and could be reached, or whatever
-            went wrong in a cell where the method may have run
+        :param kind: ``"call"`` or ``"cast"``
+        :param is_foreign: whether the request is from another cell, so that this cell must allow the method
+        :param still_working: called from time to time while the method of a monitored call runs; must not block
+        :returns: a future of the answer.  A call is answered with ``{"result": value}``, or ``{"failure": text}`` if
+            the service raised an error; a cast with ``{"result": None}`` once the broker of the picked cell has it.
+            The error of the future is NoCellsAvailable if no cell fulfills the requirements and could be reached, or
+            the error of a cell where the method may have run
         """
-        monitor = None if request.monitor_seconds is None else Monitor(request.monitor_seconds, still_working)
-
-        def run_here(seconds: float) -> futures.Future[Answer]:
-            return self._services.call(request, context, seconds, is_foreign=is_foreign, still_working=still_working)
-
-        return self._start(
-            _Errand("service_call_any", requirements, request, context, timeout_seconds, run_here, monitor)
-        )
-
-    def cast(
-        self,
-        requirements: CellRequirements,
-        request: ServiceRequest,
-        context: Mapping[str, Any],
-        timeout_seconds: float,
-        *,
-        is_foreign: bool,
-    ) -> futures.Future[Answer]:
-        """Cast a method of a service in the best cell.
-
-        :returns: a future of ``{"result": None}`` once the broker of the cell that was picked has it; its errors
-            are those of :meth:`call`
-        """
-
-        def run_here(_seconds: float) -> futures.Future[Answer]:
-            return then(self._services.cast(request, context, is_foreign=is_foreign), _taken)
-
-        return self._start(_Errand("service_cast_any", requirements, request, context, timeout_seconds, run_here))
-
-    def _start(self, errand: _Errand) -> futures.Future[Answer]:
-        return Trials(
-            self._rank(errand.requirements),
-            attempt=partial(self._attempt, errand),
-            timeout_seconds=errand.timeout_seconds,
-            what=f"{errand.request} at or below cell {self._topology.own_path}",
+        task = _Task(kind, requirements, request, context, is_foreign, still_working)
+        return Failover(
+            self._rank(requirements),
+            attempt=partial(self._attempt, task),
+            timeout_seconds=timeout_seconds,
+            description=f"{request} at or below cell {self._topology.own_path}",
             counters=self._counters,
             clock=self._clock,
         ).start()
@@ -141,7 +122,7 @@ class Picker:
             if is_too_far:
                 rejected[str(child.path)] = "it is further away than [cells] max_hop_count"
             elif child.name in requirements.walked:
-                rejected[str(child.path)] = "it has passed this on itself: cells are registered in a circle"
+                rejected[str(child.path)] = "it has forwarded this request itself: cells are registered in a circle"
             else:
                 candidates.append(child)
         ranking = self._scheduler.rank(candidates, requirements)
@@ -178,25 +159,33 @@ class Picker:
             subtree=subtree,
         )
 
-    def _attempt(self, errand: _Errand, candidate: Candidate, seconds: float) -> futures.Future[Answer]:
+    def _attempt(self, task: _Task, candidate: Candidate, seconds: float) -> futures.Future[Answer]:
         if candidate.is_self:
-            return errand.run_here(seconds)
+            return self._run_here(task, seconds)
         here = CellPath([self._cell_name])
         message = TargetedMessage(
-            method=errand.method,
+            method=ENDPOINTS[task.kind],
             kwargs={
-                "requirements": errand.requirements.passed_on_by(self._cell_name).to_dict(),
-                "request": errand.request.to_dict(),
+                "requirements": task.requirements.passed_on_by(self._cell_name).to_dict(),
+                "request": task.request.to_dict(),
                 "time_left": seconds,
             },
-            context=errand.context,
+            context=task.context,
             route=here,
             target=here.child(candidate.name),
             direction=Direction.DOWN,
             needs_response=True,
             max_hop_count=self._max_hop_count,
         )
-        return then(self._router.send(message, seconds, monitor=errand.monitor), _answer)
+        return then(self._router.send(message, seconds, monitor=task.monitor), _answer)
+
+    def _run_here(self, task: _Task, seconds: float) -> futures.Future[Answer]:
+        if task.kind == "cast":
+            sent = self._services.cast(task.request, task.context, is_foreign=task.is_foreign)
+            return then(sent, lambda _: {answers.RESULT: None})
+        return self._services.call(
+            task.request, task.context, seconds, is_foreign=task.is_foreign, still_working=task.still_working
+        )
 
 
 def _answer(texts: Sequence[str]) -> Answer:
@@ -204,7 +193,3 @@ def _answer(texts: Sequence[str]) -> Answer:
     if response.error is not None:
         raise response.error
     return answers.check(response.value)
-
-
-def _taken(_nothing: None) -> Answer:
-    return {answers.RESULT: None}

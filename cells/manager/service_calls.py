@@ -81,7 +81,7 @@ class ServiceCalls:
         :param message_id: the same when the client asks again because the next cell was not reached
         """
         if isinstance(cell, dict):
-            return self._answer("call", lambda: self._call_any(ctxt, request, timeout, cell))
+            return self._answer("call", lambda: self._run_in_any("call", ctxt, request, timeout, cell))
         return self._answer("call", lambda: self._call(ctxt, request, timeout, cell, message_id, reply_to()))
 
     def cast(
@@ -94,7 +94,7 @@ class ServiceCalls:
     ) -> futures.Future[Answer]:
         """Cast to a service; the answer comes when the next cell's broker has it, or that of the picked cell."""
         if isinstance(cell, dict):
-            return self._answer("cast", lambda: self._cast_any(ctxt, request, timeout, cell))
+            return self._answer("cast", lambda: self._run_in_any("cast", ctxt, request, timeout, cell))
         return self._answer("cast", lambda: self._cast(ctxt, request, CASTS["cast"], cell, message_id))
 
     def broadcast(
@@ -170,31 +170,26 @@ class ServiceCalls:
         sent = self._router.send(message.but(reply_to=client), seconds, monitor=monitor)
         return then(sent, _read_if_missing if client else _read, into=answer)
 
-    def _call_any(
-        self, ctxt: Mapping[str, Any], request: object, timeout: object, requirements: object
+    def _run_in_any(
+        self, kind: str, ctxt: Mapping[str, Any], request: object, timeout: object, requirements: object
     ) -> futures.Future[Answer]:
         answer: LongAnswer[Answer] = LongAnswer()
-        picked = self._picker.call(
+        picked = self._picker.run(
+            kind,
             CellRequirements.from_dict(requirements),
             ServiceRequest.from_dict(request),
-            ctxt,
-            want_timeout(timeout),
+            context=ctxt,
+            timeout_seconds=want_timeout(timeout),
             is_foreign=False,
             still_working=answer.still_working,
         )
-        return _caught(picked, answer)
 
-    def _cast_any(
-        self, ctxt: Mapping[str, Any], request: object, timeout: object, requirements: object
-    ) -> futures.Future[Answer]:
-        picked = self._picker.cast(
-            CellRequirements.from_dict(requirements),
-            ServiceRequest.from_dict(request),
-            ctxt,
-            want_timeout(timeout),
-            is_foreign=False,
-        )
-        return _caught(picked, futures.Future())
+        def finish(done: futures.Future[Answer]) -> None:
+            error = done.exception()
+            answer.set_result(done.result() if error is None else answers.of_error(error))
+
+        picked.add_done_callback(finish)
+        return answer
 
     def _cast(
         self, ctxt: object, request: object, method: str, cell: object, message_id: object = None
@@ -293,14 +288,3 @@ def _read_cast(texts: Sequence[str]) -> Answer:
 
 def _read_all(results: Mapping[str, Answer]) -> Answer:
     return {answers.RESULT: list(results.items())}
-
-
-def _caught(source: futures.Future[Answer], into: futures.Future[Answer]) -> futures.Future[Answer]:
-    """``source``, with an error as an answer."""
-
-    def finish(done: futures.Future[Answer]) -> None:
-        error = done.exception()
-        into.set_result(done.result() if error is None else answers.of_error(error))
-
-    source.add_done_callback(finish)
-    return into

@@ -284,7 +284,7 @@ def _check_cap(client: Any, version_cap: str | None) -> None:
 
 
 def _without_traceback(error: Exception) -> Exception:
-    """Return ``error`` with its own text: oslo.messaging appends a traceback to the text of an error that it rebuilds."""
+    """Return ``error`` with its own text: oslo.messaging adds a traceback to the text of an error that it rebuilds."""
     rebuilt = type(error)
     if not rebuilt.__module__.endswith(failure.REMOTE_SUFFIX):
         return error

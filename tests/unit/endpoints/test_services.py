@@ -132,9 +132,10 @@ def test_only_this_cell_itself_is_no_stranger(cell: Cell, method: str) -> None:
 @pytest.mark.parametrize("method", ["service_call_any", "service_cast_any"])
 def test_requests_for_any_cell_go_to_the_picker(cell: Cell, method: str) -> None:
     call(cell, method, **arguments_of(method))
-    ((name, arguments, _),) = cell.picker.asked
-    assert method == f"service_{name}_any"
-    assert arguments == (CellRequirements(), REQUEST, CONTEXT, shrink(10.0))
+    ((_, (kind, *arguments), options),) = cell.picker.asked
+    assert method == f"service_{kind}_any"
+    assert arguments == [CellRequirements(), REQUEST]
+    assert (options["context"], options["timeout_seconds"]) == (CONTEXT, shrink(10.0))
     assert cell.services.asked == []
 
 

@@ -1,4 +1,4 @@
-"""One candidate after the other, until one takes it; and never two that may have run it."""
+"""Failover: one candidate after the other until one accepts, and never two that may have run the task."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from cells import exceptions, failure
 from cells.counters import Counters
-from cells.manager.failover import MAX_REASON_LENGTH, MAX_REASONS, MAX_REASONS_IN_TEXT, Trials
+from cells.manager.failover import MAX_REASON_LENGTH, MAX_REASONS, MAX_REASONS_IN_TEXT, Failover
 from cells.scheduler import Candidate, Ranking
 from tests.cases import each
 from tests.unit.scheduler.candidates import child, own
@@ -31,7 +31,7 @@ PASSED_OVER = [
 
 
 class MayArrive(exceptions.NeighborUnreachable):
-    """Of a broker that hung, and may take the message when it goes on."""
+    """The error of a broker that hung and may still deliver the message."""
 
     may_arrive = True
 
@@ -50,7 +50,7 @@ FINAL = [
 
 
 class Clock:
-    """A clock that is set by hand."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -60,7 +60,7 @@ class Clock:
 
 
 class Cells:
-    """What each cell answers, and which of them were asked, with how many seconds."""
+    """The answers of the cells, and the attempts in their order: cell and seconds."""
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
         self.answers = answers
@@ -87,16 +87,16 @@ def start(
     attempt: Attempt, names: str, rejected: Mapping[str, str] | None = None, **options: Any
 ) -> futures.Future[str]:
     candidates = [own("api!self") if name == "self" else child(f"api!{name}") for name in names.split()]
-    settings = {"timeout_seconds": 10.0, "what": "inventory:count", "counters": Counters(), **options}
-    return Trials(Ranking(candidates, dict(rejected or {})), attempt=attempt, **settings).start()
+    settings = {"timeout_seconds": 10.0, "description": "inventory:count", "counters": Counters(), **options}
+    return Failover(Ranking(candidates, dict(rejected or {})), attempt=attempt, **settings).start()
 
 
 def remote(error: Exception) -> Exception:
-    """The error as it comes back from another cell."""
+    """Return the error as another cell sends it back."""
     return failure.from_json(failure.to_json(error), ("cells.exceptions",))
 
 
-def test_the_first_takes_it() -> None:
+def test_the_first_candidate_accepts() -> None:
     cells, counters = Cells({"a": "yes", "b": "no"}), Counters()
     assert start(cells, "a b", counters=counters).result(0) == "yes"
     assert cells.asked == [("a", pytest.approx(10.0, abs=1.0))]
@@ -105,7 +105,7 @@ def test_the_first_takes_it() -> None:
 
 @each("error", PASSED_OVER, ids=lambda error: type(error).__name__)
 @each("travels", [False, True])
-def test_where_nothing_has_run_the_next_is_tried(error: Exception, travels: bool) -> None:
+def test_if_nothing_has_run_the_next_candidate_is_tried(error: Exception, travels: bool) -> None:
     cells, counters = Cells({"a": remote(error) if travels else error, "self": "yes"}), Counters()
     assert start(cells, "a self", counters=counters).result(0) == "yes"
     assert cells.names == ["a", "self"]
@@ -113,7 +113,7 @@ def test_where_nothing_has_run_the_next_is_tried(error: Exception, travels: bool
 
 
 @each("error", FINAL, ids=lambda error: type(error).__name__)
-def test_where_it_may_have_run_no_other_is_tried(error: Exception) -> None:
+def test_if_it_may_have_run_no_other_candidate_is_tried(error: Exception) -> None:
     cells, counters = Cells({"a": exceptions.ManagerBusy("Busy."), "b": error, "c": "no"}), Counters()
     answer = start(cells, "a b c", counters=counters)
     assert answer.exception(0) is error
@@ -121,7 +121,7 @@ def test_where_it_may_have_run_no_other_is_tried(error: Exception) -> None:
     assert counters.as_dict() == {"passed_over.ManagerBusy": 1}
 
 
-def test_an_error_that_is_raised_counts_as_one_that_is_answered() -> None:
+def test_a_raised_error_counts_as_an_answered_error() -> None:
     def attempt(candidate: Candidate, seconds: float) -> futures.Future[str]:
         if candidate.name == "a":
             raise exceptions.ServiceNotAllowed("Not here.")
@@ -130,7 +130,7 @@ def test_an_error_that_is_raised_counts_as_one_that_is_answered() -> None:
     assert start(attempt, "a b").result(0) == "yes"
 
 
-def test_a_bug_is_an_answer_too() -> None:
+def test_a_bug_is_an_error_of_the_future() -> None:
     def attempt(candidate: Candidate, seconds: float) -> futures.Future[str]:
         raise ZeroDivisionError("a bug")
 
@@ -138,7 +138,7 @@ def test_a_bug_is_an_answer_too() -> None:
         start(attempt, "a b").result(0)
 
 
-def test_nobody_is_left() -> None:
+def test_all_refuse() -> None:
     below = exceptions.NoCellsAvailable("None.", reasons={"api!a": "it is xen", "api!a!x": "it is excluded"})
     cells = Cells({"a": remote(below), "b": exceptions.NeighborUnreachable("The broker is down.")})
     answer = start(cells, "a b", {"api": "it announces no hypervisor, not kvm"})
@@ -160,21 +160,21 @@ def test_nobody_is_left() -> None:
     assert traveled.reasons == reasons
 
 
-def test_nobody_was_there() -> None:
+def test_there_is_no_candidate() -> None:
     with pytest.raises(exceptions.NoCellsAvailable, match=r"^There is no cell for inventory:count\.$") as caught:
         start(Cells({}), "").result(0)
     assert caught.value.reasons == {}
 
 
 @each("reasons", [None, [], "x", 7, {}])
-def test_a_child_that_gives_no_reasons_is_named_itself(reasons: Any) -> None:
+def test_a_child_without_reasons_is_named_itself(reasons: Any) -> None:
     answer = start(Cells({"a": exceptions.NoCellsAvailable("None here.", reasons=reasons)}), "a")
     with pytest.raises(exceptions.NoCellsAvailable) as caught:
         answer.result(0)
     assert caught.value.reasons == {"api!a": "None here."}
 
 
-def test_an_error_without_words_is_named_by_its_class() -> None:
+def test_an_error_without_a_text_is_named_by_its_class() -> None:
     with pytest.raises(exceptions.NoCellsAvailable) as caught:
         start(Cells({"a": remote(exceptions.ManagerBusy())}), "a").result(0)
     assert caught.value.reasons == {"api!a": "ManagerBusy"}
@@ -192,14 +192,14 @@ def test_reasons_of_another_cell_are_bounded_and_texts() -> None:
     assert len(caught.value.message) < 2 * MAX_REASONS_IN_TEXT * MAX_REASON_LENGTH
 
 
-def test_a_thousand_that_fail_at_once_are_no_thousand_calls_deep() -> None:
+def test_thousands_of_candidates_that_fail_at_once_do_not_recurse() -> None:
     names = [f"c{number}" for number in range(5000)]
     cells = Cells({**{name: exceptions.NeighborBusy("Busy.") for name in names}, "last": "yes"})
     assert start(cells, " ".join([*names, "last"])).result(0) == "yes"
     assert len(cells.asked) == 5001
 
 
-def test_the_next_gets_the_time_that_is_left() -> None:
+def test_the_next_candidate_gets_the_remaining_seconds() -> None:
     clock, first = Clock(), futures.Future[str]()
     cells = Cells({"a": first, "b": "yes"})
     answer = start(cells, "a b", clock=clock)
@@ -210,20 +210,20 @@ def test_the_next_gets_the_time_that_is_left() -> None:
     assert cells.asked == [("a", 10.0), ("b", 6.0)]
 
 
-def test_when_the_time_is_over_nobody_else_is_asked() -> None:
+def test_after_the_deadline_no_other_cell_is_tried() -> None:
     clock, first = Clock(), futures.Future[str]()
     cells = Cells({"a": first, "b": "no"})
     answer = start(cells, "a b", clock=clock)
     clock.now += 10.0
     first.set_exception(exceptions.NeighborUnreachable("It is down."))
     with pytest.raises(
-        exceptions.CellTimeout, match=r"inventory:count in time; 1 were not asked yet \(api!a: It is down\)\.$"
+        exceptions.CellTimeout, match=r"inventory:count .* 1 cells were not tried \(api!a: It is down\)\.$"
     ):
         answer.result(0)
     assert cells.names == ["a"]
 
 
-def test_the_answer_comes_on_the_thread_that_brings_it() -> None:
+def test_the_answer_is_set_on_the_thread_that_finishes_the_attempt() -> None:
     first = futures.Future[str]()
     answer = start(Cells({"a": first, "b": "yes"}), "a b")
     threads: list[str] = []
@@ -234,7 +234,7 @@ def test_the_answer_comes_on_the_thread_that_brings_it() -> None:
     assert (threads, answer.result(0)) == (["bringing"], "yes")
 
 
-def test_who_waits_cannot_spoil_it_by_cancelling() -> None:
+def test_the_caller_cannot_cancel() -> None:
     first = futures.Future[str]()
     answer = start(Cells({"a": first}), "a")
     assert not answer.cancel()
@@ -242,7 +242,7 @@ def test_who_waits_cannot_spoil_it_by_cancelling() -> None:
     assert answer.result(0) == "yes"
 
 
-def test_a_trial_that_was_canceled_is_an_error() -> None:
+def test_a_canceled_attempt_is_an_error() -> None:
     first = futures.Future[str]()
     answer = start(Cells({"a": first, "b": "no"}), "a b")
     first.cancel()

@@ -130,11 +130,13 @@ class Place:
 
     def call(self, requirements: CellRequirements | None = None, **options: Any) -> futures.Future[Any]:
         request = options.pop("request", REQUEST)
-        arguments = {"is_foreign": False, "still_working": None, **options}
-        return self.picker.call(requirements or any_cell(), request, CONTEXT, 10.0, **arguments)
+        arguments = {"is_foreign": False, "context": CONTEXT, "timeout_seconds": 10.0, **options}
+        return self.picker.run("call", requirements or any_cell(), request, **arguments)
 
     def cast(self, requirements: CellRequirements | None = None) -> futures.Future[Any]:
-        return self.picker.cast(requirements or any_cell(), REQUEST, CONTEXT, 10.0, is_foreign=True)
+        return self.picker.run(
+            "cast", requirements or any_cell(), REQUEST, context=CONTEXT, timeout_seconds=10.0, is_foreign=True
+        )
 
 
 def reasons(answer: futures.Future[Any]) -> dict[str, str]:
@@ -335,7 +337,7 @@ def test_a_circle_ends_where_it_closes() -> None:
     assert reasons(answer) == {
         "east": "Not here.",
         "east!az1": "Busy.",
-        "east!api": "it has passed this on itself: cells are registered in a circle",
+        "east!api": "it has forwarded this request itself: cells are registered in a circle",
     }
 
 
