@@ -17,17 +17,17 @@ import oslo_messaging
 
 from cells import exceptions
 from cells.brokerless import frames
-from cells.brokerless.exchange import DeliveryUnknown, Outgoing
+from cells.brokerless.round_trip import DeliveryUnknown, Outgoing
 from cells.brokerless.sender import Sender
 
 LOG = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.5
+RETRY_INTERVAL_SECONDS = 0.5
 #: How long closing may take; a delivery that has begun is brought to its end.
 CLOSE_SECONDS = 5.0
 
 
-class _Waiting(NamedTuple):
+class _Kept(NamedTuple):
     """A notification, and the pool that has to get it; None: each pool that there is by then."""
 
     key: str
@@ -42,37 +42,37 @@ class Backlog:
         self._sender = sender
         self._max_size = max_size
         self._lock = threading.Lock()
-        self._waiting: deque[_Waiting] = deque()
+        self._kept: deque[_Kept] = deque()
         self._closed = threading.Event()
         self._give_up_at = float("inf")
         self._thread: threading.Thread | None = None
 
-    def send(self, key: str, body: bytes, *, is_for_anybody: bool = True) -> None:
+    def send(self, key: str, body: bytes, *, keep_without_listeners: bool = True) -> None:
         """Deliver to one listener of each pool, or keep it.
 
-        :param is_for_anybody: False: it is for the pools that there are now; without any it is dropped
+        :param keep_without_listeners: False: it is for the pools that there are now; without any it is dropped
         :raises oslo_messaging.MessageDeliveryFailure: too many are kept already
         """
         with self._lock:
-            stuck = {waiting.pool for waiting in self._waiting if waiting.key == key}
+            stuck = {waiting.pool for waiting in self._kept if waiting.key == key}
         # A pool that is gone keeps nobody else waiting, however much is kept for it.
-        newest = _Waiting(key, body, None)
+        newest = _Kept(key, body, None)
         left = [newest] if None in stuck else self._deliver(newest, stuck)
-        if left == [newest] and not is_for_anybody:
+        if left == [newest] and not keep_without_listeners:
             LOG.debug("Nobody listens for a notification, and it is not kept.")
         elif left:
             self._keep(left)
 
-    def _keep(self, left: list[_Waiting]) -> None:
+    def _keep(self, left: list[_Kept]) -> None:
         with self._lock:
             if self._closed.is_set():
                 raise oslo_messaging.MessageDeliveryFailure("This transport was closed.")
-            if len(self._waiting) + len(left) > self._max_size:
+            if len(self._kept) + len(left) > self._max_size:
                 raise oslo_messaging.MessageDeliveryFailure(
-                    f"Nobody listens for notifications, and {len(self._waiting)} wait already: start a listener, or "
+                    f"Nobody listens for notifications, and {len(self._kept)} wait already: start a listener, or "
                     "raise [oslo_messaging_zmq] notification_backlog_size."
                 )
-            self._waiting.extend(left)
+            self._kept.extend(left)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="zmq-backlog", daemon=True)
                 self._thread.start()
@@ -85,24 +85,24 @@ class Backlog:
             thread, self._thread = self._thread, None
         if thread is not None:
             thread.join()
-        if self._waiting:
-            LOG.warning("%d notifications that nobody has listened for are lost.", len(self._waiting))
-            self._waiting.clear()
+        if self._kept:
+            LOG.warning("%d notifications that nobody has listened for are lost.", len(self._kept))
+            self._kept.clear()
 
     def _run(self) -> None:
         is_last = False
         while not is_last:
-            is_last = self._closed.wait(LOOK_SECONDS)
+            is_last = self._closed.wait(RETRY_INTERVAL_SECONDS)
             try:
-                self._try_all()
+                self._retry_all()
             except Exception:  # the next look may go better, and nobody else would take one
                 LOG.exception("Notifications that wait could not be delivered.")
 
-    def _try_all(self) -> None:
+    def _retry_all(self) -> None:
         """One look at each of them; those of a key stay in their order."""
         stuck: set[tuple[str, str | None]] = set()
         with self._lock:
-            batch = list(self._waiting)
+            batch = list(self._kept)
         for waiting in batch:
             if time.monotonic() >= self._give_up_at:
                 return
@@ -113,12 +113,12 @@ class Backlog:
             stuck.update((other.key, other.pool) for other in left)
             if left != [waiting]:
                 with self._lock:
-                    position = self._waiting.index(waiting)
-                    del self._waiting[position]
+                    position = self._kept.index(waiting)
+                    del self._kept[position]
                     for other in reversed(left):
-                        self._waiting.insert(position, other)
+                        self._kept.insert(position, other)
 
-    def _deliver(self, waiting: _Waiting, stuck: Collection[str | None] = ()) -> list[_Waiting]:
+    def _deliver(self, waiting: _Kept, stuck: Collection[str | None] = ()) -> list[_Kept]:
         """Send it where somebody listens; what is left to be sent.
 
         :param stuck: pools that an older one waits for

@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator, Sequence
 import zmq
 
 from cells.brokerless import addresses
-from cells.brokerless.router_socket import notice_silence
+from cells.brokerless.router_socket import detect_dead_peers
 
 #: How often a thread that waits for an answer looks whether the other side is still there.
-LOOK_SECONDS = 0.25
+LIVENESS_CHECK_SECONDS = 0.25
 #: A connection that was not needed for so long is closed.
 IDLE_SECONDS = 60.0
 
@@ -32,11 +32,11 @@ class PeerUnreachable(Exception):
     """Raised when there is no connection: nothing was sent."""
 
 
-class NotTried(PeerUnreachable):
+class NotAttempted(PeerUnreachable):
     """Raised when the reason is on this side, and nothing is known of the other."""
 
 
-class AllInUse(NotTried):
+class ConnectionsInUse(NotAttempted):
     """Raised when as many connections are in use as there may be."""
 
 
@@ -52,11 +52,11 @@ class Connection:
     ) -> None:
         """:raises PeerUnreachable: nobody listens, or who listens does not want us"""
         deadline = time.monotonic() + timeout
-        _knock(endpoint, timeout)
+        _check_listener(endpoint, timeout)
         try:
             self._socket = context.socket(zmq.DEALER)
         except zmq.ZMQError as error:  # this process has too many files open
-            raise NotTried(f"no socket can be made ({error})") from None
+            raise NotAttempted(f"no socket can be made ({error})") from None
         self.used_at = time.monotonic()
         try:
             self._socket.setsockopt(zmq.LINGER, 0)
@@ -65,8 +65,8 @@ class Connection:
             # A connection that is lost is not of use any more, because the answer went with it.
             self._socket.setsockopt(zmq.RECONNECT_IVL, -1)
             self._socket.setsockopt(zmq.IPV6, 1)
-            notice_silence(self._socket)
-            self._socket.setsockopt(zmq.RCVTIMEO, int(LOOK_SECONDS * 1000))
+            detect_dead_peers(self._socket)
+            self._socket.setsockopt(zmq.RCVTIMEO, int(LIVENESS_CHECK_SECONDS * 1000))
             prepare(self._socket, endpoint)
             self._socket.connect(endpoint)
             left = max(0.01, deadline - time.monotonic())
@@ -102,7 +102,7 @@ class Connection:
         while True:
             left = max(0.0, deadline - time.monotonic())
             try:
-                if left < LOOK_SECONDS:
+                if left < LIVENESS_CHECK_SECONDS:
                     return self._socket.recv_multipart() if self._socket.poll(int(left * 1000) + 1) else None
                 return self._socket.recv_multipart()
             except zmq.Again:
@@ -123,24 +123,24 @@ class Connections:
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._lock = threading.Lock()
         self._idle: dict[str, deque[Connection]] = {}
-        self._places: dict[str, threading.BoundedSemaphore] = {}
+        self._slots: dict[str, threading.BoundedSemaphore] = {}
         self._in_use = 0
         self._swept_at = time.monotonic()
         self._is_closed = False
 
     @contextlib.contextmanager
-    def borrow(self, endpoint: str, deadline: float, place_by: float | None = None) -> Iterator[Connection]:
+    def borrow(self, endpoint: str, deadline: float, slot_deadline: float | None = None) -> Iterator[Connection]:
         """A connection for the block.  It is kept for the next user if the block ends without an error.
 
-        :param place_by: until when to wait for a free place, if not until the deadline
-        :raises AllInUse: there is no free place by then
+        :param slot_deadline: until when to wait for a free place, if not until the deadline
+        :raises ConnectionsInUse: there is no free place by then
         :raises PeerUnreachable: there is no connection before the deadline
         """
-        places = self._places_at(endpoint)
-        place_by = deadline if place_by is None else place_by
-        if not places.acquire(timeout=max(0.0, place_by - time.monotonic())):
+        slots = self._slots_of(endpoint)
+        slot_deadline = deadline if slot_deadline is None else slot_deadline
+        if not slots.acquire(timeout=max(0.0, slot_deadline - time.monotonic())):
             self._leave()
-            raise AllInUse(f"all {self._max_per_endpoint} connections are in use")
+            raise ConnectionsInUse(f"all {self._max_per_endpoint} connections are in use")
         try:
             connection = self._take(endpoint, deadline)
             try:
@@ -151,7 +151,7 @@ class Connections:
                 raise
             self._give_back(endpoint, connection)
         finally:
-            places.release()
+            slots.release()
             self._leave()
 
     def _leave(self) -> None:
@@ -161,19 +161,19 @@ class Connections:
         if is_last:
             self._end_context()
 
-    def _places_at(self, endpoint: str) -> threading.BoundedSemaphore:
+    def _slots_of(self, endpoint: str) -> threading.BoundedSemaphore:
         with self._lock:
             if self._is_closed:
-                raise NotTried("this transport was closed")
+                raise NotAttempted("this transport was closed")
             if self._context is None:
                 self._context = zmq.Context()
                 # The library's own bound of 1,023 is for all endpoints together.
                 self._context.set(zmq.MAX_SOCKETS, self._context.get(zmq.SOCKET_LIMIT))
-            if endpoint not in self._places:
-                self._places[endpoint] = threading.BoundedSemaphore(self._max_per_endpoint)
+            if endpoint not in self._slots:
+                self._slots[endpoint] = threading.BoundedSemaphore(self._max_per_endpoint)
                 self._idle[endpoint] = deque()
             self._in_use += 1
-            return self._places[endpoint]
+            return self._slots[endpoint]
 
     def _take(self, endpoint: str, deadline: float) -> Connection:
         while True:
@@ -186,7 +186,7 @@ class Connections:
                 return connection
             connection.close()
         if self._is_closed or self._context is None:
-            raise NotTried("this transport was closed")
+            raise NotAttempted("this transport was closed")
         left = max(0.01, min(self._connect_timeout_seconds, deadline - time.monotonic()))
         return Connection(self._context, endpoint, self._prepare, left)
 
@@ -232,16 +232,16 @@ class Connections:
             context.term()
 
 
-def _knock(endpoint: str, timeout_seconds: float) -> None:
+def _check_listener(endpoint: str, timeout_seconds: float) -> None:
     """See that somebody listens: ZeroMQ itself would go on trying without a word.
 
     :raises PeerUnreachable: nobody does, and why
     """
     try:
         if endpoint.startswith(addresses.IPC):
-            with sockets.socket(sockets.AF_UNIX) as knocking:
-                knocking.settimeout(timeout_seconds)
-                knocking.connect(endpoint.removeprefix(addresses.IPC))
+            with sockets.socket(sockets.AF_UNIX) as probe:
+                probe.settimeout(timeout_seconds)
+                probe.connect(endpoint.removeprefix(addresses.IPC))
         else:
             sockets.create_connection(addresses.split_tcp(endpoint), timeout_seconds).close()
     except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one

@@ -16,10 +16,10 @@ from oslo_messaging._drivers import common as rpc_common
 
 from cells import exceptions
 from cells.brokerless import frames, routing_keys
-from cells.brokerless.exchange import Outgoing
 from cells.brokerless.inbox import DirectInbox, PolledInbox
 from cells.brokerless.listener import DirectListener, PolledListener
-from cells.brokerless.parts import Parts
+from cells.brokerless.resources import Resources
+from cells.brokerless.round_trip import Outgoing
 from cells.brokerless.server import Delivery
 from cells.conf import zmq as options
 
@@ -44,7 +44,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         conf.register_opts(options.OPTIONS, group=options.GROUP)
         try:
             conf = rpc_common.ConfigOptsProxy(conf, url, options.GROUP)
-            self._parts = Parts(conf, url)
+            self._resources = Resources(conf, url)
         except exceptions.ConfigurationError as error:
             raise oslo_messaging.InvalidTransportURL(str(url), error.message) from None
         except (cfg.Error, ValueError) as error:
@@ -73,7 +73,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         body = frames.encode({"context": _values(ctxt), "message": message, "monitor_seconds": call_monitor_timeout})
         kind = frames.CALL if wait_for_reply else frames.CAST
         outgoing = Outgoing(kind, self._key(target), body, retry, monitor_seconds=call_monitor_timeout)
-        sender = self._opened(self._parts.sender)
+        sender = self._opened(self._resources.sender)
         if not wait_for_reply:
             sender.cast(outgoing)
             return None
@@ -100,7 +100,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
 
         :raises oslo_messaging.MessageDeliveryFailure: too many are kept already, or an option is wrong
         """
-        self._notify(target, ctxt, message, is_for_anybody=True)
+        self._notify(target, ctxt, message, keep_without_listeners=True)
 
     def send_to_listeners(
         self, target: oslo_messaging.Target, ctxt: Mapping[str, Any], message: Mapping[str, Any]
@@ -110,7 +110,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         :raises oslo_messaging.MessageDeliveryFailure: too many are kept for pools that do not answer, or an option
             is wrong
         """
-        self._notify(target, ctxt, message, is_for_anybody=False)
+        self._notify(target, ctxt, message, keep_without_listeners=False)
 
     def _notify(
         self,
@@ -118,11 +118,11 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         ctxt: Mapping[str, Any],
         message: Mapping[str, Any],
         *,
-        is_for_anybody: bool,
+        keep_without_listeners: bool,
     ) -> None:
         body = frames.encode({"context": _values(ctxt), "message": message})
         key = routing_keys.notification_key(self._exchange(target), target.topic)
-        self._opened(self._parts.backlog).send(key, body, is_for_anybody=is_for_anybody)
+        self._opened(self._resources.backlog).send(key, body, keep_without_listeners=keep_without_listeners)
 
     def listen(
         self,
@@ -137,7 +137,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
             keys.append(routing_keys.direct_key(exchange, target.topic, target.server))
         limits = self.conf.oslo_messaging_zmq
         inbox: DirectInbox[Delivery] = DirectInbox(limits.receive_queue_size, limits.receive_queue_bytes)
-        return DirectListener(inbox, limits.max_message_bytes, self._parts.serve(keys, inbox, ""))
+        return DirectListener(inbox, limits.max_message_bytes, self._resources.serve(keys, inbox, ""))
 
     def listen_for_notifications(
         self,
@@ -153,12 +153,12 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         ]
         limits = self.conf.oslo_messaging_zmq
         inbox: PolledInbox[Delivery] = PolledInbox(limits.receive_queue_size, limits.receive_queue_bytes)
-        listener = PolledListener(inbox, limits.max_message_bytes, self._parts.serve(keys, inbox, pool or ""))
+        listener = PolledListener(inbox, limits.max_message_bytes, self._resources.serve(keys, inbox, pool or ""))
         return base.PollStyleListenerAdapter(listener, batch_size, batch_timeout)
 
     def cleanup(self) -> None:
         """Close everything.  May be called twice."""
-        self._parts.close()
+        self._resources.close()
 
     def _opened(self, make: Callable[[], T]) -> T:
         try:

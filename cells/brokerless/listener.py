@@ -10,8 +10,8 @@ from oslo_messaging._drivers import base
 from oslo_messaging._drivers import common as rpc_common
 
 from cells.brokerless import frames
-from cells.brokerless.garbage import Garbage
 from cells.brokerless.inbox import DirectInbox, Inbox, PolledInbox
+from cells.brokerless.malformed import MalformedMessages
 from cells.brokerless.server import Delivery
 
 LOG = logging.getLogger(__name__)
@@ -84,13 +84,15 @@ def _serialize(failure: Any, max_bytes: int) -> bytes:
     return bytes(rpc_common.serialize_remote_exception((RuntimeError, replacement, None)).encode())
 
 
-def read(delivery: Delivery, inbox: Inbox[Delivery], max_message_bytes: int, garbage: Garbage) -> Incoming | None:
+def read(
+    delivery: Delivery, inbox: Inbox[Delivery], max_message_bytes: int, malformed: MalformedMessages
+) -> Incoming | None:
     """The message in a delivery; None if there is none in it, which the caller of one is told."""
     try:
         return Incoming(delivery, inbox, max_message_bytes)
     except frames.MalformedFrames as error:
         inbox.done(len(delivery.request.body))
-        garbage.count(error)
+        malformed.count(error)
         if delivery.request.kind == frames.CALL:
             failure = rpc_common.serialize_remote_exception((ValueError, ValueError(str(error)), None))
             delivery.answer(frames.FAILURE, failure.encode())
@@ -112,14 +114,14 @@ class DirectListener(base.Listener):  # type: ignore[misc]  # oslo.messaging has
         self._inbox = inbox
         self._max_message_bytes = max_message_bytes
         self._stop_listening = stop_listening
-        self._garbage = Garbage()
+        self._malformed = MalformedMessages()
 
     def start(self, on_incoming_callback: Callable[[list[Incoming]], None]) -> None:
         super().start(on_incoming_callback)
 
         def handle(delivery: Delivery) -> None:
             try:
-                incoming = read(delivery, self._inbox, self._max_message_bytes, self._garbage)
+                incoming = read(delivery, self._inbox, self._max_message_bytes, self._malformed)
                 if incoming is not None:
                     on_incoming_callback([incoming])
             except BaseException:  # sys.exit too: nothing in a server must end the thread that reads for all
@@ -148,7 +150,7 @@ class PolledListener(base.PollStyleListener):  # type: ignore[misc]  # oslo.mess
         self._inbox = inbox
         self._max_message_bytes = max_message_bytes
         self._stop_listening = stop_listening
-        self._garbage = Garbage()
+        self._malformed = MalformedMessages()
 
     @base.batch_poll_helper  # type: ignore[untyped-decorator]  # oslo.messaging has no types
     def poll(self, timeout: float | None = None) -> Incoming | None:
@@ -157,7 +159,7 @@ class PolledListener(base.PollStyleListener):  # type: ignore[misc]  # oslo.mess
             delivery = self._inbox.take(timeout)
             if delivery is None:
                 return None
-            incoming = read(delivery, self._inbox, self._max_message_bytes, self._garbage)
+            incoming = read(delivery, self._inbox, self._max_message_bytes, self._malformed)
             if incoming is not None:
                 return incoming
 

@@ -20,8 +20,8 @@ from cells.brokerless.matchmaker.base import MatchMakerBase
 from cells.brokerless.server import ALL_POOLS
 
 #: A process that did not answer is asked after the others for so long; twice as long each further time.
-FIRST_REST_SECONDS = 1.0
-LONGEST_REST_SECONDS = 30.0
+FIRST_BACKOFF_SECONDS = 1.0
+MAX_BACKOFF_SECONDS = 30.0
 #: Two changes of a directory within that time can have the same time of change.
 SETTLED_SECONDS = 1.0
 
@@ -34,7 +34,7 @@ class Peers(abc.ABC):
         self._turns: dict[tuple[str, str | None], int] = {}
         self._lock = threading.Lock()
         #: process -> until when it rests, and how long it rested
-        self._resting: dict[str, tuple[float, float]] = {}
+        self._backoffs: dict[str, tuple[float, float]] = {}
 
     def find(self, key: str, pool: str | None = None) -> list[Address]:
         """Who may serve ``key``, in the order in which they should be tried.  Empty: nobody, as far as is known.
@@ -50,9 +50,9 @@ class Peers(abc.ABC):
         if len(found) > 1:
             turn = self._next_turn(key, pool) % len(found)
             found = [*found[turn:], *found[:turn]]
-        if self._resting:
+        if self._backoffs:
             now = time.monotonic()
-            found.sort(key=lambda address: self._resting.get(address.process, (0.0, 0.0))[0] > now)
+            found.sort(key=lambda address: self._backoffs.get(address.process, (0.0, 0.0))[0] > now)
         return found
 
     def pools(self, key: str) -> list[str]:
@@ -73,21 +73,21 @@ class Peers(abc.ABC):
 
     def delivered(self, key: str, address: Address) -> None:  # noqa: ARG002  # the contract
         """It took a message."""
-        if address.process in self._resting:
+        if address.process in self._backoffs:
             with self._lock:
-                self._resting.pop(address.process, None)
+                self._backoffs.pop(address.process, None)
 
     def unreachable(self, key: str, address: Address) -> None:  # noqa: ARG002  # the contract
         """It could not be connected to, or did not answer."""
         now = time.monotonic()
         with self._lock:
-            _, rested_seconds = self._resting.get(address.process, (0.0, FIRST_REST_SECONDS / 2))
-            rest_seconds = min(2 * rested_seconds, LONGEST_REST_SECONDS)
+            _, rested_seconds = self._backoffs.get(address.process, (0.0, FIRST_BACKOFF_SECONDS / 2))
+            rest_seconds = min(2 * rested_seconds, MAX_BACKOFF_SECONDS)
             # Most of those that died come back under another name, so each would be remembered for ever.
-            self._resting = {
-                process: rest for process, rest in self._resting.items() if rest[0] + LONGEST_REST_SECONDS > now
+            self._backoffs = {
+                process: rest for process, rest in self._backoffs.items() if rest[0] + MAX_BACKOFF_SECONDS > now
             }
-            self._resting[address.process] = (now + rest_seconds, rest_seconds)
+            self._backoffs[address.process] = (now + rest_seconds, rest_seconds)
 
     def refused(self, key: str, address: Address) -> None:  # noqa: B027  # what was asked, not believed, is no news
         """It is there and does not serve ``key`` any more."""

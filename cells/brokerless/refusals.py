@@ -1,4 +1,4 @@
-"""Log lines about refused peers, few enough that nobody can fill a disk by knocking."""
+"""Log lines about refused peers, few enough that nobody can fill a disk by probe."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ class Refusals:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._logged: dict[str, float] = {}
-        self._unsaid = 0
+        self._suppressed = 0
 
     def refused(self, key: str, address: str) -> None:
         """Log that the peer at ``address`` was refused, unless that was said a short while ago."""
-        if self._may_say(key):
+        if self._should_log(key):
             LOG.warning(
                 "A peer at %s was refused: its key %s... is not known here. If it should be, compare it with what "
                 "'cells key show' prints in that cell, and run \"cells key add NAME 'KEY'\" here.%s",
                 address,
                 key[:SHOWN_CHARACTERS],
-                self._rest(),
+                self._suppressed_note(),
             )
 
     def failed(self, reason: str) -> None:
         """Log that peers are refused because nobody can tell who they are."""
-        if self._may_say(reason):
-            LOG.error("No peer can connect: %s%s", reason, self._rest())
+        if self._should_log(reason):
+            LOG.error("No peer can connect: %s%s", reason, self._suppressed_note())
 
-    def _may_say(self, subject: str) -> bool:
+    def _should_log(self, subject: str) -> bool:
         now = self._clock()
         self._logged = {known: at for known, at in self._logged.items() if now - at < INTERVAL_SECONDS}
         if subject in self._logged:
             return False
         if len(self._logged) >= MAX_LINES:
-            self._unsaid += 1
+            self._suppressed += 1
             return False
         self._logged[subject] = now
         return True
 
-    def _rest(self) -> str:
-        unsaid, self._unsaid = self._unsaid, 0
+    def _suppressed_note(self) -> str:
+        unsaid, self._suppressed = self._suppressed, 0
         return f" (And {unsaid} more refusals, not logged.)" if unsaid else ""

@@ -30,7 +30,7 @@ HEARTBEAT_MS = 5000
 HEARTBEAT_TIMEOUT_MS = 60000
 
 
-def notice_silence(socket: zmq.Socket[bytes]) -> None:
+def detect_dead_peers(socket: zmq.Socket[bytes]) -> None:
     """Have ``socket`` end its connections to machines and processes that are not there any more."""
     socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
@@ -59,7 +59,7 @@ class RouterSocket:
         self.socket.setsockopt(zmq.SNDHWM, ANSWERS_PER_PEER)
         self.socket.setsockopt(zmq.MAXMSGSIZE, max_message_bytes + FRAME_BYTES)
         self.socket.setsockopt(zmq.LINGER, LINGER_MS)
-        notice_silence(self.socket)
+        detect_dead_peers(self.socket)
         self.socket.setsockopt(zmq.IPV6, 1)
 
     @property

@@ -17,15 +17,15 @@ from typing import TypeVar
 import oslo_messaging
 
 from cells import exceptions
-from cells.brokerless import exchange, frames, routing_keys
+from cells.brokerless import frames, round_trip, routing_keys
 from cells.brokerless.addresses import Address
-from cells.brokerless.connections import AllInUse, Connection, Connections, NotTried, PeerUnreachable
-from cells.brokerless.exchange import DeliveryUnknown, Outgoing, Refused
+from cells.brokerless.connections import Connection, Connections, ConnectionsInUse, NotAttempted, PeerUnreachable
 from cells.brokerless.frames import Answer
 from cells.brokerless.peers import Peers
+from cells.brokerless.round_trip import DeliveryUnknown, Outgoing, Refused
 
-FIRST_PAUSE_SECONDS = 0.02
-LONGEST_PAUSE_SECONDS = 0.5
+FIRST_BACKOFF_SECONDS = 0.02
+MAX_BACKOFF_SECONDS = 0.5
 #: The rest of a header is its kind and its id; a pool may be three times as long when it is quoted.
 MAX_NAME_CHARACTERS = (frames.MAX_HEADER_BYTES - 100) // 3
 
@@ -51,9 +51,9 @@ class Sender:
         :raises oslo_messaging.MessageDeliveryFailure: no server has taken it
         """
         deadline = time.monotonic() + self._delivery_timeout_seconds
-        deliver = self._to_all if routing_keys.is_fanout(message.key) else self._to_one
+        deliver = self._deliver_to_each if routing_keys.is_fanout(message.key) else self._deliver_to_one
         try:
-            self._until_taken(message, deadline, lambda found: deliver(message, found, deadline, deadline))
+            self._retry_until_accepted(message, deadline, lambda found: deliver(message, found, deadline, deadline))
         except oslo_messaging.MessagingTimeout as error:
             raise DeliveryUnknown(
                 f"Whether a message for {_name(message.key)} has arrived is not known: {error}"
@@ -67,9 +67,11 @@ class Sender:
         """
         now = time.monotonic()
         deadline = now + (timeout_seconds if timeout_seconds is not None else float("inf"))
-        taken_by = min(deadline, now + self._delivery_timeout_seconds)
+        accept_deadline = min(deadline, now + self._delivery_timeout_seconds)
         try:
-            return self._until_taken(message, taken_by, lambda found: self._to_one(message, found, taken_by, deadline))
+            return self._retry_until_accepted(
+                message, accept_deadline, lambda found: self._deliver_to_one(message, found, accept_deadline, deadline)
+            )
         except oslo_messaging.MessageDeliveryFailure as error:
             if time.monotonic() < deadline:
                 raise
@@ -80,7 +82,7 @@ class Sender:
         self._closed.set()
         self._connections.close()
 
-    def _until_taken(self, message: Outgoing, deadline: float, attempt: Callable[[list[Address]], T]) -> T:
+    def _retry_until_accepted(self, message: Outgoing, deadline: float, attempt: Callable[[list[Address]], T]) -> T:
         if len(message.body) > self._max_message_bytes:
             raise oslo_messaging.MessageDeliveryFailure(
                 f"A message of {len(message.body)} bytes for {_name(message.key)} is longer than "
@@ -91,7 +93,7 @@ class Sender:
                 f"The names of exchange, topic and server are too long: {_name(message.key)[:100]}..."
             )
         attempts_left = message.retry if message.retry is not None and message.retry >= 0 else None
-        pause_seconds = FIRST_PAUSE_SECONDS
+        pause_seconds = FIRST_BACKOFF_SECONDS
         while True:
             try:
                 return attempt(self.peers.find(message.key, message.pool))
@@ -102,36 +104,40 @@ class Sender:
             if not may_try_again or self._closed.wait(min(pause_seconds, left_seconds)):
                 raise oslo_messaging.MessageDeliveryFailure(f"Nobody took a message for {_name(message.key)}: {reason}")
             attempts_left = None if attempts_left is None else attempts_left - 1
-            pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
+            pause_seconds = min(2 * pause_seconds, MAX_BACKOFF_SECONDS)
 
-    def _to_one(self, message: Outgoing, found: list[Address], taken_by: float, deadline: float) -> Answer:
+    def _deliver_to_one(
+        self, message: Outgoing, found: list[Address], accept_deadline: float, deadline: float
+    ) -> Answer:
         reasons = []
         busy: list[Address] = []
         # Only what nobody else takes waits for a free connection.
         attempts = itertools.chain(((address, False) for address in found), ((address, True) for address in busy))
         for address, may_wait in attempts:
             try:
-                with self._connected(address, taken_by, taken_by if may_wait else 0.0) as connection:
-                    request = exchange.send(connection, message, address.pool)
-                    answer = exchange.wait(connection, request, deadline, message.monitor_seconds)
-                exchange.check(answer)
+                with self._connected(address, accept_deadline, accept_deadline if may_wait else 0.0) as connection:
+                    request = round_trip.send(connection, message, address.pool)
+                    answer = round_trip.wait_for_answer(connection, request, deadline, message.monitor_seconds)
+                round_trip.raise_if_refused(answer)
             except (PeerUnreachable, Refused) as error:
-                if isinstance(error, AllInUse) and not may_wait:
+                if isinstance(error, ConnectionsInUse) and not may_wait:
                     busy.append(address)
                     continue
                 reasons.append(f"{address.process}: {error}")
-                self._note(message, address, error)
+                self._report_failure(message, address, error)
             except oslo_messaging.MessagingTimeout as error:
                 # A method that takes longer than its caller waits says nothing of the process that it is in.
-                if message.kind != frames.CALL or isinstance(error, exchange.ServerLost):
-                    self._note(message, address, error)
+                if message.kind != frames.CALL or isinstance(error, round_trip.ServerLost):
+                    self._report_failure(message, address, error)
                 raise
             else:
                 self.peers.delivered(message.key, address)
                 return answer
         raise PeerUnreachable("; ".join(reasons) or "no server of that name is known")
 
-    def _to_all(self, message: Outgoing, found: list[Address], taken_by: float, deadline: float) -> None:
+    def _deliver_to_each(
+        self, message: Outgoing, found: list[Address], accept_deadline: float, deadline: float
+    ) -> None:
         """Send to all, then wait for all: one that is slow costs its own time only.
 
         That nobody serves a topic is no error, as with any broker; that nobody of those who do takes it is one.
@@ -141,19 +147,19 @@ class Sender:
             waiting = []
             for address in found:
                 try:
-                    connection = connected.enter_context(self._connected(address, taken_by))
-                    waiting.append((address, connection, exchange.send(connection, message, address.pool)))
+                    connection = connected.enter_context(self._connected(address, accept_deadline))
+                    waiting.append((address, connection, round_trip.send(connection, message, address.pool)))
                 except PeerUnreachable as error:
                     reasons.append(f"{address.process}: {error}")
-                    self._note(message, address, error)
+                    self._report_failure(message, address, error)
             for address, connection, request in waiting:
                 try:
-                    exchange.check(exchange.wait(connection, request, deadline))
+                    round_trip.raise_if_refused(round_trip.wait_for_answer(connection, request, deadline))
                     self.peers.delivered(message.key, address)
                     taken += 1
                 except (Refused, oslo_messaging.MessagingTimeout) as error:
-                    self._note(message, address, error)
-                    taken += isinstance(error, Refused) and error.is_nobody
+                    self._report_failure(message, address, error)
+                    taken += isinstance(error, Refused) and error.has_no_listener
                     unknown += isinstance(error, oslo_messaging.MessagingTimeout)
                     reasons.append(f"{address.process}: {error}")
         if taken or not found:
@@ -163,19 +169,19 @@ class Sender:
         raise PeerUnreachable("; ".join(reasons))
 
     @contextlib.contextmanager
-    def _connected(self, address: Address, deadline: float, place_by: float | None = None) -> Iterator[Connection]:
+    def _connected(self, address: Address, deadline: float, slot_deadline: float | None = None) -> Iterator[Connection]:
         endpoint = address.nearest()
         if endpoint is None:
             raise PeerUnreachable("it runs on another machine and has no [oslo_messaging_zmq] bind, or is gone")
-        with self._connections.borrow(endpoint, deadline, place_by) as connection:
+        with self._connections.borrow(endpoint, deadline, slot_deadline) as connection:
             yield connection
 
-    def _note(self, message: Outgoing, address: Address, error: Exception) -> None:
-        if isinstance(error, NotTried):
+    def _report_failure(self, message: Outgoing, address: Address, error: Exception) -> None:
+        if isinstance(error, NotAttempted):
             return
         if not isinstance(error, Refused):
             self.peers.unreachable(message.key, address)
-        elif error.is_nobody:
+        elif error.has_no_listener:
             self.peers.refused(message.key, address)
 
 

@@ -18,18 +18,18 @@ from typing import NamedTuple
 
 from cells.brokerless import frames, routing_keys
 from cells.brokerless.frames import Answer, Request
-from cells.brokerless.garbage import Garbage
 from cells.brokerless.inbox import Inbox
+from cells.brokerless.malformed import MalformedMessages
 from cells.brokerless.router_socket import RouterSocket
 
 LOG = logging.getLogger(__name__)
 
 #: Pool of a request that is for one listener in each pool of this process.
 ALL_POOLS = "*"
-NOBODY = "nobody serves it there"
+NO_LISTENER = "nobody serves it there"
 FULL = "its queue is full"
 #: A safety net: the reader looks for messages at least this often.
-LOOK_SECONDS = 1.0
+POLL_INTERVAL_SECONDS = 1.0
 #: So many messages are read from one socket before another one is looked at.
 MESSAGES_PER_TURN = 100
 #: How long closing waits for a listener that keeps the reader.
@@ -59,7 +59,7 @@ class Server:
         #: key -> pool -> the inboxes that share its messages
         self._routes: dict[str, dict[str, tuple[Inbox[Delivery], ...]]] = {}
         self._turn = 0
-        self._garbage = Garbage()
+        self._malformed = MalformedMessages()
         self._stopped = threading.Event()
         self._stop_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         #: held to read a message and to queue it
@@ -67,7 +67,7 @@ class Server:
         #: since when the reader is at its present message, None while it has none
         self._busy_since: float | None = None
         #: who has the present message; one of several may not have been asked to handle it yet
-        self._takers: Sequence[Inbox[Delivery]] = ()
+        self._receivers: Sequence[Inbox[Delivery]] = ()
         #: a cast that was accepted, whose sender does not know it yet
         self._unconfirmed: Delivery | None = None
         self._reader = self._new_reader()
@@ -124,7 +124,7 @@ class Server:
             poller.register(socket.ready_fd, select.POLLIN)
             poller.register(socket.wake_fd, select.POLLIN)
         woken = {socket.wake_fd for socket in self._sockets}
-        for inbox in self._takers:  # those that the one before did not get to
+        for inbox in self._receivers:  # those that the one before did not get to
             inbox.run()
         while True:
             # Before the first wait too: who was replaced may have taken the sign that there is more to read.
@@ -133,7 +133,7 @@ class Server:
             if not self._is_reader():
                 # Who was replaced takes no sign from who reads now, nor from who has these descriptors after the end.
                 return
-            for descriptor, _ in poller.poll(LOOK_SECONDS * 1000):
+            for descriptor, _ in poller.poll(POLL_INTERVAL_SECONDS * 1000):
                 if descriptor in woken:
                     with contextlib.suppress(BlockingIOError):
                         os.eventfd_read(descriptor)
@@ -153,17 +153,17 @@ class Server:
                 return False
             received = socket.receive()
             if received is None:
-                self._busy_since, self._takers = None, ()
+                self._busy_since, self._receivers = None, ()
                 return False
             self._busy_since = time.monotonic()
             try:
                 request = frames.read_request(received[1:])
             except frames.MalformedFrames as error:
-                self._garbage.count(error)
+                self._malformed.count(error)
                 return True
             delivery = Delivery(request, received[0], socket)
             inboxes, refusal = self._deliver(delivery)
-            self._takers = inboxes
+            self._receivers = inboxes
             self._unconfirmed = delivery if request.kind == frames.CAST and refusal is None else None
         if refusal is not None:
             delivery.answer(frames.REFUSED, refusal.encode())
@@ -201,7 +201,7 @@ class Server:
         if routing_keys.is_fanout(request.key):
             groups = [(inbox,) for group in groups for inbox in group]
         if not any(groups):
-            return [], NOBODY
+            return [], NO_LISTENER
         self._turn += 1
         size_bytes = len(request.body)
         # A copy that one of several cannot take is lost to it alone, as on every fan-out.

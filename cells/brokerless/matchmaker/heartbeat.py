@@ -69,14 +69,14 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
             )
         self._availability = Availability()
         self._known = KnownHosts(self._ttl_seconds)
-        self._loop = HeartbeatLoop(self._beat, self._freq_seconds)
+        self._loop = HeartbeatLoop(self._heartbeat_round, self._freq_seconds)
         self._lock = threading.Lock()  # of the two below; never held during I/O
         self._own: dict[Entry, None] = {}
         self._withdrawn: set[Entry] = set()
         # Held while own registrations are written: the order in which they change is the one in which it is written.
         self._writing = threading.Lock()
-        self._looking = threading.Lock()  # many who ask at once about the same key are one question
-        self._failed_look: tuple[float, str] | None = None
+        self._querying = threading.Lock()  # many who ask at once about the same key are one question
+        self._failed_query: tuple[float, str] | None = None
         self._purge_at = 0.0
         for binding in (FanoutBinding(), DirectBinding(), TopicBinding()):
             self.add_binding(binding, RegisteredExchange(self._hosts))
@@ -148,10 +148,10 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         if alive and (self._loop.is_running or not self._is_stale(key)):
             return alive
         asked_at = time.monotonic()
-        with self._looking:
+        with self._querying:
             last_asked_at = self._known.asked_at(key)
             is_answered = last_asked_at is not None and last_asked_at >= asked_at
-            problem = None if is_answered else self._look([key])
+            problem = None if is_answered else self._query([key])
         alive = self._known.alive_at_last(key)
         if problem is not None and not alive:
             raise exceptions.MatchMakerException(
@@ -163,10 +163,10 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         asked_at = self._known.asked_at(key)
         return asked_at is None or time.monotonic() - asked_at > self._freq_seconds
 
-    def _look(self, keys: Collection[str]) -> str | None:
+    def _query(self, keys: Collection[str]) -> str | None:
         """Ask the registry; return why it does not answer."""
         started_at = time.monotonic()
-        failed = self._failed_look
+        failed = self._failed_query
         if failed is not None and started_at - failed[0] < RETRY_SECONDS:
             # Who sends many messages must not wait for each that nobody answers.
             return failed[1]
@@ -175,11 +175,11 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         except Exception as error:  # of a back end of any kind
             self._availability.failed(error)
             reason = reason_of(error)
-            self._failed_look = (time.monotonic(), reason)
+            self._failed_query = (time.monotonic(), reason)
             return reason
-        self._failed_look = None
+        self._failed_query = None
         self._known.store(hosts, started_at)
-        self._noticed_that_it_works()
+        self._report_success()
         return None
 
     # What is served here.
@@ -211,9 +211,9 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
             self._availability.failed(error)
             self._loop.wake()
         else:
-            self._noticed_that_it_works()
+            self._report_success()
 
-    def _noticed_that_it_works(self) -> None:
+    def _report_success(self) -> None:
         # The thread tries everything, so that it knows better.
         if not self._loop.is_running:
             self._availability.worked()
@@ -264,9 +264,9 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         except Exception as error:  # of a back end of any kind
             LOG.debug("The connection to the registry of servers could not be closed: %s", reason_of(error))
 
-    def _beat(self) -> bool:
+    def _heartbeat_round(self) -> bool:
         """One round of the thread; return whether all of it worked."""
-        self._known.tidy()
+        self._known.prune()
         followed = self._known.followed()
         try:
             with self._writing:
@@ -275,19 +275,19 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
             self._availability.failed(error)
             # It may be that it can only not be written to.
             if followed:
-                self._look(followed)
+                self._query(followed)
             return False
-        if followed and self._look(followed) is not None:
+        if followed and self._query(followed) is not None:
             return False
         try:
-            self._tell_of_others()
+            self._report_others()
         except Exception as error:  # of a back end of any kind
             self._availability.failed(error)
             return False
         self._availability.worked()
         return True
 
-    def _tell_of_others(self) -> None:
+    def _report_others(self) -> None:
         """Pass on which hosts were found dead, or alive although they are overdue."""
         with self._lock:
             own_hosts = {host for _, host in self._own}
@@ -297,7 +297,7 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
                 self.backend_expire(entries, age_seconds)
         # Only for those that would soon be dead to all: the rest do it themselves, one write per interval.
         late_seconds = max(self._ttl_seconds - self._freq_seconds, MISSED_HEARTBEATS * self._freq_seconds)
-        late = self._known.late_but_living(late_seconds)
+        late = self._known.late_but_alive(late_seconds)
         if late:
             self.backend_touch(late)
         if time.monotonic() >= self._purge_at:

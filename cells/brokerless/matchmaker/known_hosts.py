@@ -178,7 +178,7 @@ class KnownHosts:
                         found[host] = ([*entries, (key, host)], min(age_seconds, now - latest))
         return found
 
-    def late_but_living(self, late_seconds: float) -> list[tuple[str, str]]:
+    def late_but_alive(self, late_seconds: float) -> list[tuple[str, str]]:
         """``(key, host)`` whose last heartbeat was so long ago and which have taken a message after it."""
         latest = self._clock() - late_seconds
         with self._lock:
@@ -189,7 +189,7 @@ class KnownHosts:
                 if heartbeat_at < latest and self._delivered.get(host, heartbeat_at) > max(latest, heartbeat_at)
             ]
 
-    def tidy(self) -> None:
+    def prune(self) -> None:
         """Drop what is of no use any more.  To be called now and then."""
         now = self._clock()
         with self._lock:

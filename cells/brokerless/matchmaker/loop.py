@@ -25,31 +25,31 @@ class HeartbeatLoop:
         self._work = work
         self._interval_seconds = interval_seconds
         self._lock = threading.Lock()
-        self._rounds: _Rounds | None = None
+        self._loop_thread: _LoopThread | None = None
 
     @property
     def is_running(self) -> bool:
         """Not in a process that was forked from one where it runs: threads stay behind."""
-        rounds = self._rounds
+        rounds = self._loop_thread
         return rounds is not None and rounds.is_alive()
 
     def start(self) -> None:
         """Begin with a first round at once, on a thread.  May be called twice."""
         with self._lock:
             if not self.is_running:
-                self._rounds = _Rounds(self._work, self._interval_seconds)
-                self._rounds.start()
+                self._loop_thread = _LoopThread(self._work, self._interval_seconds)
+                self._loop_thread.start()
 
     def wake(self) -> None:
         """Begin the next round soon, unless the last one failed: then its pause is kept."""
-        rounds = self._rounds
+        rounds = self._loop_thread
         if rounds is not None:
             rounds.woken.set()
 
     def stop(self, timeout_seconds: float) -> None:
         """Begin no further round, and wait for the one under way.  May be called twice."""
         with self._lock:
-            rounds, self._rounds = self._rounds, None
+            rounds, self._loop_thread = self._loop_thread, None
         if rounds is not None:
             rounds.stopping.set()
             rounds.woken.set()
@@ -57,7 +57,7 @@ class HeartbeatLoop:
                 rounds.join(timeout_seconds)
 
 
-class _Rounds(threading.Thread):
+class _LoopThread(threading.Thread):
     """The thread between one start and one stop: it can outlive the stop without being in the way of the next."""
 
     def __init__(self, work: Callable[[], bool], interval_seconds: float) -> None:

@@ -11,9 +11,9 @@ import zmq
 
 from cells.brokerless import frames
 from cells.brokerless.addresses import Address
+from cells.brokerless.bound_server import BindSpec, BoundServer
 from cells.brokerless.frames import Answer, Request
 from cells.brokerless.inbox import DirectInbox, PolledInbox
-from cells.brokerless.listening import Listening, Places
 from cells.brokerless.server import Delivery
 
 WAIT_SECONDS = 10.0
@@ -24,10 +24,10 @@ class ServingProcess:
     """What a process has to be found by others: a socket in a directory, and listeners behind it."""
 
     def __init__(self, directory: Path) -> None:
-        self._listening = Listening(Places(str(id(self)), MAX_MESSAGE_BYTES, directory=directory))
+        self._bound_server = BoundServer(BindSpec(str(id(self)), MAX_MESSAGE_BYTES, directory=directory))
         self._is_closed = False
-        self.server = self._listening.server
-        self.address = self._listening.address
+        self.server = self._bound_server.server
+        self.address = self._bound_server.address
         (self.endpoint,) = self.address.endpoints
 
     def in_pool(self, pool: str) -> Address:
@@ -60,7 +60,7 @@ class ServingProcess:
         """End, as a process does.  May be called twice."""
         if not self._is_closed:
             self._is_closed = True
-            self._listening.close()
+            self._bound_server.close()
 
 
 class RawClient:

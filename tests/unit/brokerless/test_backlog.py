@@ -12,7 +12,7 @@ import pytest
 from cells import exceptions
 from cells.brokerless import backlog as module
 from cells.brokerless.backlog import Backlog
-from cells.brokerless.exchange import DeliveryUnknown, Outgoing, ServerLost
+from cells.brokerless.round_trip import DeliveryUnknown, Outgoing, ServerLost
 from cells.brokerless.sender import Sender
 from tests.unit.brokerless.serving import ended, on_thread
 from tools.polling import poll
@@ -52,7 +52,7 @@ def listeners() -> Listeners:
 
 @pytest.fixture
 def backlog(listeners: Listeners, monkeypatch: pytest.MonkeyPatch) -> Iterator[Backlog]:
-    monkeypatch.setattr(module, "LOOK_SECONDS", 0.005)
+    monkeypatch.setattr(module, "RETRY_INTERVAL_SECONDS", 0.005)
     made = Backlog(cast(Sender, listeners), max_size=5)
     yield made
     assert ended(on_thread(made.close))
@@ -75,7 +75,7 @@ def test_what_waits_comes_in_order(backlog: Backlog, listeners: Listeners) -> No
         backlog.send(KEY, b"%d" % number)
     listeners.listening = {""}
     assert arrived(listeners, 5) == [("", b"%d" % number) for number in range(5)]
-    poll(lambda: not backlog._waiting, "nothing waits", pause_seconds=0.002)
+    poll(lambda: not backlog._kept, "nothing waits", pause_seconds=0.002)
     backlog.send(KEY, b"5")
     assert listeners.received[-1] == ("", b"5")
 
@@ -107,7 +107,7 @@ def test_pool_gets_each_once_and_in_order_when_it_comes(backlog: Backlog, listen
 def test_pool_that_is_gone_keeps_no_other_waiting(
     backlog: Backlog, listeners: Listeners, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LOOK_SECONDS", 600)
+    monkeypatch.setattr(module, "RETRY_INTERVAL_SECONDS", 600)
     listeners.known, listeners.listening = {"", "audit"}, {""}
     for number in range(5):
         backlog.send(KEY, b"%d" % number)
@@ -116,14 +116,14 @@ def test_pool_that_is_gone_keeps_no_other_waiting(
     backlog.send(KEY, b"5")
     assert listeners.received[5:] == [("", b"5")]
     listeners.known = listeners.listening = {"", "audit"}
-    backlog._try_all()
+    backlog._retry_all()
     assert listeners.received[6:] == [("audit", b"%d" % number) for number in range(5)]
 
 
 def test_pool_that_comes_during_a_look_gets_nothing_before_what_is_older(
     backlog: Backlog, listeners: Listeners, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LOOK_SECONDS", 600)
+    monkeypatch.setattr(module, "RETRY_INTERVAL_SECONDS", 600)
     listeners.known, listeners.listening = {"", "audit"}, {""}
     for number in range(2):
         backlog.send(KEY, b"%d" % number)
@@ -135,8 +135,8 @@ def test_pool_that_comes_during_a_look_gets_nothing_before_what_is_older(
         return left
 
     monkeypatch.setattr(backlog, "_deliver", deliver_and_have_it_come)
-    backlog._try_all()
-    backlog._try_all()
+    backlog._retry_all()
+    backlog._retry_all()
     assert [body for pool, body in listeners.received if pool == "audit"] == [b"0", b"1"]
     assert [body for pool, body in listeners.received if pool == ""] == [b"0", b"1"]
 
@@ -157,7 +157,7 @@ def test_what_may_have_arrived_is_not_sent_again(
     listeners.problem = DeliveryUnknown("no answer")
     backlog.send(KEY, b"1")
     assert "may be lost: no answer" in caplog.text
-    assert not backlog._waiting
+    assert not backlog._kept
 
 
 def test_sent_again_when_its_listener_is_gone(backlog: Backlog, listeners: Listeners) -> None:
@@ -187,7 +187,7 @@ def test_unexpected_error_does_not_end_the_deliveries(
 
 
 def test_closing_tries_once_more(backlog: Backlog, listeners: Listeners, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOOK_SECONDS", 600)
+    monkeypatch.setattr(module, "RETRY_INTERVAL_SECONDS", 600)
     backlog.send(KEY, b"1")
     listeners.listening = {""}
     assert ended(on_thread(backlog.close))
@@ -230,10 +230,10 @@ def test_closing_takes_bounded_time(
 
 def test_what_is_for_those_who_listen_now_is_not_kept_for_others(backlog: Backlog, listeners: Listeners) -> None:
     listeners.known = set()
-    backlog.send(KEY, b"1", is_for_anybody=False)
-    assert (list(backlog._waiting), backlog._thread) == ([], None)
+    backlog.send(KEY, b"1", keep_without_listeners=False)
+    assert (list(backlog._kept), backlog._thread) == ([], None)
     listeners.listening = listeners.known = {"", "audit"}
-    backlog.send(KEY, b"2", is_for_anybody=False)
+    backlog.send(KEY, b"2", keep_without_listeners=False)
     assert listeners.received == [("", b"2"), ("audit", b"2")]
 
 
@@ -241,7 +241,7 @@ def test_what_is_for_those_who_listen_waits_for_a_pool_that_does_not_answer(
     backlog: Backlog, listeners: Listeners
 ) -> None:
     listeners.known, listeners.listening = {"audit", "billing"}, {"audit"}
-    backlog.send(KEY, b"1", is_for_anybody=False)
+    backlog.send(KEY, b"1", keep_without_listeners=False)
     assert listeners.received == [("audit", b"1")]
     listeners.listening = {"audit", "billing"}
     assert arrived(listeners, 2) == [("audit", b"1"), ("billing", b"1")]

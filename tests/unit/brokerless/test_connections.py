@@ -15,7 +15,7 @@ import zmq
 
 from cells.brokerless import connections as module
 from cells.brokerless import frames
-from cells.brokerless.connections import Connection, ConnectionLost, Connections, NotTried, PeerUnreachable
+from cells.brokerless.connections import Connection, ConnectionLost, Connections, NotAttempted, PeerUnreachable
 from cells.brokerless.frames import Request
 from cells.brokerless.server import Delivery
 from tests.unit.brokerless.serving import WAIT_SECONDS, ServingProcess, ended, on_thread
@@ -93,7 +93,10 @@ def test_places_are_bounded_and_come_free(connections: Connections, endpoint: st
     with contextlib.ExitStack() as borrowed:
         for _ in range(PLACES):
             borrowed.enter_context(connections.borrow(endpoint, soon()))
-        with pytest.raises(NotTried, match="all 3 connections are in use"), connections.borrow(endpoint, soon(0.01)):
+        with (
+            pytest.raises(NotAttempted, match="all 3 connections are in use"),
+            connections.borrow(endpoint, soon(0.01)),
+        ):
             pass
         waiting = on_thread(lambda: borrow_once(connections, endpoint))
         assert waiting.is_alive()
@@ -165,7 +168,7 @@ def test_knocking_and_connecting_share_the_time(sockets: Path, monkeypatch: pyte
     def knock_slowly(_: str, timeout_seconds: float) -> None:
         now[0] += timeout_seconds
 
-    monkeypatch.setattr(module, "_knock", knock_slowly)
+    monkeypatch.setattr(module, "_check_listener", knock_slowly)
 
     def connect() -> None:
         with pytest.raises(PeerUnreachable), connections.borrow(f"ipc://{sockets}/none.sock", 2000.0):
@@ -182,7 +185,7 @@ def test_too_many_open_files_are_a_reason_of_our_own(
         raise zmq.ZMQError(24)
 
     monkeypatch.setattr(zmq.Context, "socket", fail)
-    with pytest.raises(NotTried, match="no socket can be made"), connections.borrow(endpoint, soon()):
+    with pytest.raises(NotAttempted, match="no socket can be made"), connections.borrow(endpoint, soon()):
         pass
 
 
@@ -200,7 +203,7 @@ def test_error_of_preparing_reaches_the_user_and_leaves_nothing(endpoint: str) -
 def test_end_of_the_other_side_ends_the_waiting(
     connections: Connections, process: ServingProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(module, "LIVENESS_CHECK_SECONDS", 0.02)
     process.queue(KEY)
     with connections.borrow(process.endpoint, soon()) as connection:
         connection.send(REQUEST)
@@ -281,7 +284,7 @@ def test_nothing_is_opened_after_the_end(connections: Connections, endpoint: str
     connections.close()
     connections.close()
     assert len(os.listdir("/proc/self/fd")) < before
-    with pytest.raises(NotTried, match="closed"), connections.borrow(endpoint, soon()):
+    with pytest.raises(NotAttempted, match="closed"), connections.borrow(endpoint, soon()):
         pass
 
 

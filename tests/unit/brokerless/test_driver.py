@@ -158,7 +158,7 @@ def test_listener_that_stops_takes_nothing_and_the_next_one_does(make_driver: Ma
 def test_notifications_wait_for_a_listener_of_their_priority(
     make_driver: MakeDriver, client: ZmqDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backlog, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(backlog, "RETRY_INTERVAL_SECONDS", 0.02)
     received: list[Any] = []
     client.send_notification(Target(topic="n.info"), {}, {"event": 1}, 2.0, 0)
     listener = make_driver("zmq:///").listen_for_notifications([(Target(topic="n"), "info")], None, 1, None)

@@ -92,7 +92,7 @@ def test_rest_ends_and_grows_longer_each_time(monkeypatch: pytest.MonkeyPatch) -
     assert rests == [1, 2, 4, 8, 16, 30, 30, 30]
     peers.delivered(KEY, A)
     peers.unreachable(KEY, A)
-    now[0] += module.FIRST_REST_SECONDS
+    now[0] += module.FIRST_BACKOFF_SECONDS
     assert A in firsts(peers, 3)
 
 
@@ -103,7 +103,7 @@ def test_the_dead_are_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> N
     for number in range(1000):
         peers.unreachable(KEY, Address((f"ipc:///run/{number}.sock",)))
         now[0] += 1.0
-    assert len(peers._resting) < 3 * module.LONGEST_REST_SECONDS
+    assert len(peers._backoffs) < 3 * module.MAX_BACKOFF_SECONDS
 
 
 def test_refusal_is_no_reason_to_rest() -> None:

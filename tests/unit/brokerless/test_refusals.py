@@ -30,36 +30,36 @@ def test_line_says_who_and_what_to_do(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_same_key_is_told_once_a_minute(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    told = Refusals(clock)
+    refusals_log = Refusals(clock)
     for _ in range(100):
-        told.refused("a" * 40, "::1")
-        told.refused("b" * 40, "::1")
+        refusals_log.refused("a" * 40, "::1")
+        refusals_log.refused("b" * 40, "::1")
     assert len(caplog.records) == 2
     clock.seconds += 59.9
-    told.refused("a" * 40, "::1")
+    refusals_log.refused("a" * 40, "::1")
     assert len(caplog.records) == 2
     clock.seconds += 0.1
-    told.refused("a" * 40, "::1")
+    refusals_log.refused("a" * 40, "::1")
     assert len(caplog.records) == 3
 
 
 def test_many_keys_cost_neither_lines_nor_memory(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    told = Refusals(clock)
+    refusals_log = Refusals(clock)
     for number in range(1000):
-        told.refused(f"{number:040}", "::1")
+        refusals_log.refused(f"{number:040}", "::1")
     assert len(caplog.records) == refusals.MAX_LINES
-    assert len(told._logged) == refusals.MAX_LINES
+    assert len(refusals_log._logged) == refusals.MAX_LINES
     clock.seconds += refusals.INTERVAL_SECONDS
-    told.refused("x" * 40, "::1")
-    told.refused("y" * 40, "::1")
+    refusals_log.refused("x" * 40, "::1")
+    refusals_log.refused("y" * 40, "::1")
     assert "980 more" in caplog.records[-2].getMessage()
     assert "more" not in caplog.records[-1].getMessage()
 
 
 def test_failure_is_told_once_a_minute(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    told = Refusals(clock)
+    refusals_log = Refusals(clock)
     for _ in range(5):
-        told.failed("no keys.")
+        refusals_log.failed("no keys.")
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("ERROR", "No peer can connect: no keys.")
     ]

@@ -16,8 +16,8 @@ from cells.brokerless import connections as connections_module
 from cells.brokerless import frames
 from cells.brokerless.addresses import Address
 from cells.brokerless.connections import Connections
-from cells.brokerless.exchange import DeliveryUnknown, Outgoing, ServerLost
 from cells.brokerless.peers import Peers
+from cells.brokerless.round_trip import DeliveryUnknown, Outgoing, ServerLost
 from cells.brokerless.sender import Sender
 from cells.brokerless.server import Delivery
 from tests.unit.brokerless.serving import WAIT_SECONDS, ServingProcess, ended, on_thread, taken
@@ -62,7 +62,7 @@ def peers() -> KnownPeers:
 
 @pytest.fixture
 def connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connections]:
-    monkeypatch.setattr(connections_module, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(connections_module, "LIVENESS_CHECK_SECONDS", 0.02)
     made = Connections(lambda *_: None, 2, 1.0)
     yield made
     assert ended(on_thread(made.close))

@@ -13,13 +13,13 @@ from cells.brokerless import frames, server
 from cells.brokerless.frames import Request
 from cells.brokerless.inbox import PolledInbox
 from cells.brokerless.router_socket import RouterSocket
-from cells.brokerless.server import ALL_POOLS, FULL, NOBODY, Delivery, Server
+from cells.brokerless.server import ALL_POOLS, FULL, NO_LISTENER, Delivery, Server
 from tests.unit.brokerless.serving import WAIT_SECONDS, RawClient, ServingProcess, ended, on_thread, taken
 from tools.polling import poll
 
 KEY = "openstack~cells"
 ACCEPTED = (frames.ACCEPTED, b"")
-REFUSED_BY_ALL = (frames.REFUSED, NOBODY.encode())
+REFUSED_BY_ALL = (frames.REFUSED, NO_LISTENER.encode())
 REFUSED_AS_FULL = (frames.REFUSED, FULL.encode())
 
 
@@ -139,7 +139,7 @@ def test_garbage_changes_nothing(
             assert raw_client.ask(KEY, b"%d" % number) == (frames.REPLY, b"%d" % number)
     # The one that sent it is served as well, after all of it was read.
     assert careless.ask(KEY, b"1") == (frames.REPLY, b"1")
-    assert len(process.server._garbage) == 10_000
+    assert len(process.server._malformed) == 10_000
     assert str(process.server._routes) == before
     assert 1 <= len(caplog.records) < 20
 
@@ -306,7 +306,7 @@ def test_answers_from_many_threads_lose_no_request(
     process: ServingProcess, raw_client: RawClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # No second look: a sign that somebody else took would stop everything.
-    monkeypatch.setattr(server, "LOOK_SECONDS", 600)
+    monkeypatch.setattr(server, "POLL_INTERVAL_SECONDS", 600)
     inbox, done = process.queue(KEY), threading.Event()
     strangers: list[RouterSocket] = process.server._sockets
 

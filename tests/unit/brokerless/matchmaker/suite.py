@@ -168,7 +168,7 @@ class Contract:
         for host in ("host", "gone"):
             client.expire(TOPIC, host)
         assert hosts(client) == set()
-        client._tell_of_others()
+        client._report_others()
         assert hosts(other) == {"host"}
 
     def test_who_has_come_back_is_not_taken_out(self, registry: Registry) -> None:

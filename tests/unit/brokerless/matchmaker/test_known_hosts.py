@@ -44,17 +44,17 @@ def test_a_key_that_was_not_asked_for_lately(clock: Clock) -> None:
 def test_what_nobody_asks_for_is_forgotten_at_last(known: KnownHosts, clock: Clock) -> None:
     known.store({KEY: {"a": 0}}, clock.now)
     clock.now += REMEMBERED_SECONDS
-    known.tidy()
+    known.prune()
     assert known.alive_at_last(KEY) == ("a",)
     clock.now += 1
-    known.tidy()
+    known.prune()
     assert known.alive_at_last(KEY) == ()
 
 
 def test_the_last_answer_holds_however_old(known: KnownHosts, clock: Clock) -> None:
     known.store({KEY: {"a": 1, "b": TTL_SECONDS + 1}}, clock.now)
     clock.now += 100 * TTL_SECONDS
-    known.tidy()
+    known.prune()
     assert known.alive_at_last(KEY) == ("a",)
 
 
@@ -93,10 +93,10 @@ def test_a_delivery_counts_as_a_sign_of_life_for_the_ttl(known: KnownHosts, cloc
     assert known.alive(KEY) == ("a",)
     assert known.is_delivered("a")
     clock.now += TTL_SECONDS
-    known.tidy()
+    known.prune()
     assert known.alive(KEY) == ("a",)
     clock.now += 1
-    known.tidy()
+    known.prune()
     assert known.alive(KEY) == ()
     assert not known.is_delivered("a")
 
@@ -149,9 +149,9 @@ def test_who_is_late_and_lives(known: KnownHosts, clock: Clock) -> None:
     known.store({KEY: ages}, clock.now)
     known.deliver("late")
     known.deliver("punctual")
-    assert known.late_but_living(10) == [(KEY, "late")]
+    assert known.late_but_alive(10) == [(KEY, "late")]
     clock.now += 20
-    assert known.late_but_living(10) == []
+    assert known.late_but_alive(10) == []
 
 
 def test_memory_of_the_dead_does_not_grow(known: KnownHosts, clock: Clock) -> None:
@@ -159,6 +159,6 @@ def test_memory_of_the_dead_does_not_grow(known: KnownHosts, clock: Clock) -> No
     for host in ("a", "gone"):
         known.expire(host)
     clock.now += TTL_SECONDS + 1
-    known.tidy()
+    known.prune()
     assert known.is_expired("a")
     assert not known.is_expired("gone")

@@ -10,7 +10,7 @@ from oslo_config import cfg
 
 from cells import conf as cells_conf
 from cells import exceptions
-from cells.brokerless import location
+from cells.brokerless import transport_url
 from tests.cases import each
 
 
@@ -35,7 +35,7 @@ def parse(conf: cfg.ConfigOpts, text: str) -> oslo_messaging.TransportURL:
     ],
 )
 def test_endpoints(conf: cfg.ConfigOpts, text: str, endpoints: list[str]) -> None:
-    assert location.endpoints(parse(conf, text)) == endpoints
+    assert transport_url.endpoints(parse(conf, text)) == endpoints
 
 
 @each(
@@ -50,13 +50,13 @@ def test_endpoints(conf: cfg.ConfigOpts, text: str, endpoints: list[str]) -> Non
     ],
 )
 def test_directory(conf: cfg.ConfigOpts, text: str, directory: str | None) -> None:
-    assert location.directory(parse(conf, text)) == (Path(directory) if directory else None)
+    assert transport_url.directory(parse(conf, text)) == (Path(directory) if directory else None)
 
 
 @each("text", ["zmq+ipc://", "zmq+ipc:///", "zmq+ipc://host:1/run", "zmq+ipc://user:s3cret@/run"])
 def test_what_is_no_directory(conf: cfg.ConfigOpts, text: str) -> None:
     with pytest.raises(exceptions.ConfigurationError, match="names a directory and no host") as raised:
-        location.directory(parse(conf, text))
+        transport_url.directory(parse(conf, text))
     assert "s3cret" not in str(raised.value)
 
 
@@ -73,5 +73,5 @@ def test_what_is_no_directory(conf: cfg.ConfigOpts, text: str) -> None:
 )
 def test_what_is_no_endpoint(conf: cfg.ConfigOpts, text: str, problem: str) -> None:
     with pytest.raises(exceptions.ConfigurationError, match=problem) as raised:
-        location.endpoints(parse(conf, text))
+        transport_url.endpoints(parse(conf, text))
     assert "s3cret" not in str(raised.value)

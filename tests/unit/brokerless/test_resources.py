@@ -14,17 +14,17 @@ from oslo_config import cfg
 from cells import conf as cells_conf
 from cells import exceptions
 from cells.brokerless import frames
-from cells.brokerless import parts as module
+from cells.brokerless import resources as module
 from cells.brokerless.inbox import PolledInbox
 from cells.brokerless.matchmaker import MatchMakerBase
-from cells.brokerless.parts import Parts
+from cells.brokerless.resources import Resources
 from cells.brokerless.server import Delivery
 from tests.unit.brokerless.serving import WAIT_SECONDS, RawClient, ended, on_thread
 from tools.free_ports import free_ports
 from tools.polling import poll
 
 KEY = "openstack~cells"
-MakeParts = Callable[..., Parts]
+MakeResources = Callable[..., Resources]
 
 
 class Registry(MatchMakerBase):
@@ -32,24 +32,24 @@ class Registry(MatchMakerBase):
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: list[str] = []
+        self.log: list[str] = []
         self.is_unregistering = threading.Event()
         self.may_unregister = threading.Event()
         self.may_unregister.set()
 
     def register(self, key: str, host: str) -> None:
-        self.told.append(f"+{key} {host}")
+        self.log.append(f"+{key} {host}")
 
     def unregister(self, key: str, host: str) -> None:
         self.is_unregistering.set()
         assert self.may_unregister.wait(WAIT_SECONDS)
-        self.told.append(f"-{key} {host}")
+        self.log.append(f"-{key} {host}")
 
     def start_heartbeat(self) -> None:
-        self.told.append("start")
+        self.log.append("start")
 
     def stop_heartbeat(self) -> None:
-        self.told.append("stop")
+        self.log.append("stop")
 
 
 @pytest.fixture
@@ -69,19 +69,19 @@ def conf(sockets: Path) -> cfg.ConfigOpts:
 
 
 @pytest.fixture
-def make_parts(conf: cfg.ConfigOpts, registry: Registry) -> Iterator[MakeParts]:
-    made: list[Parts] = []
+def make_resources(conf: cfg.ConfigOpts, registry: Registry) -> Iterator[MakeResources]:
+    made: list[Resources] = []
 
-    def make(url: str = "zmq:///", **options: Any) -> Parts:
+    def make(url: str = "zmq:///", **options: Any) -> Resources:
         for name, value in options.items():
             conf.set_override(name, value, group="oslo_messaging_zmq")
-        made.append(Parts(conf, oslo_messaging.TransportURL.parse(conf, url)))
+        made.append(Resources(conf, oslo_messaging.TransportURL.parse(conf, url)))
         return made[-1]
 
     yield make
     for one in made:
         assert ended(on_thread(one.close))
-    assert module._LISTENING._entries == {}
+    assert module._BOUND_SERVERS._entries == {}
     assert module._MATCHMAKERS._entries == {}
 
 
@@ -89,72 +89,76 @@ def inbox() -> PolledInbox[Delivery]:
     return PolledInbox(10, 10_000)
 
 
-def test_making_and_closing_them_opens_nothing(make_parts: MakeParts, sockets: Path, registry: Registry) -> None:
+def test_making_and_closing_them_opens_nothing(
+    make_resources: MakeResources, sockets: Path, registry: Registry
+) -> None:
     for url in ("zmq:///", f"zmq+ipc://{sockets}/none", "zmq://192.0.2.1:5570/"):
-        parts = make_parts(url)
-        parts.close()
-        parts.close()
+        resources = make_resources(url)
+        resources.close()
+        resources.close()
     assert list(sockets.iterdir()) == []
-    assert registry.told == []
+    assert registry.log == []
 
 
 def test_server_is_registered_under_its_keys_and_taken_out(
-    make_parts: MakeParts, sockets: Path, registry: Registry
+    make_resources: MakeResources, sockets: Path, registry: Registry
 ) -> None:
-    stop = make_parts().serve([KEY, f"{KEY}.one"], inbox(), "audit")
+    stop = make_resources().serve([KEY, f"{KEY}.one"], inbox(), "audit")
     (path,) = sockets.iterdir()
     host = f"ipc://{path}@audit"
-    assert registry.told == ["start", f"+{KEY} {host}", f"+{KEY}.one {host}"]
+    assert registry.log == ["start", f"+{KEY} {host}", f"+{KEY}.one {host}"]
     stop()
     stop()
-    assert registry.told[3:] == [f"-{KEY} {host}", f"-{KEY}.one {host}"]
+    assert registry.log[3:] == [f"-{KEY} {host}", f"-{KEY}.one {host}"]
 
 
 def test_transports_of_a_process_have_one_socket_and_one_registry(
-    make_parts: MakeParts, sockets: Path, registry: Registry
+    make_resources: MakeResources, sockets: Path, registry: Registry
 ) -> None:
-    first, second = make_parts(), make_parts()
-    stops = [parts.serve([KEY], inbox(), "") for parts in (first, second)]
-    assert first.listening() is second.listening()
+    first, second = make_resources(), make_resources()
+    stops = [resources.serve([KEY], inbox(), "") for resources in (first, second)]
+    assert first.bound_server() is second.bound_server()
     assert len(list(sockets.iterdir())) == 1
     # The first listener of a key, and the last one, are news to others.
     stops[0]()
     first.close()
-    assert [entry[0] for entry in registry.told if entry[0] in "+-"] == ["+"]
-    assert "stop" not in registry.told
+    assert [entry[0] for entry in registry.log if entry[0] in "+-"] == ["+"]
+    assert "stop" not in registry.log
     stops[1]()
-    assert registry.told[-1][0] == "-"
+    assert registry.log[-1][0] == "-"
     second.close()
-    assert registry.told[-1] == "stop"
+    assert registry.log[-1] == "stop"
     assert list(sockets.iterdir()) == []
 
 
 def test_closed_one_serves_nothing_where_others_go_on(
-    make_parts: MakeParts, connect: Callable[[str], RawClient], registry: Registry
+    make_resources: MakeResources, connect: Callable[[str], RawClient], registry: Registry
 ) -> None:
-    first, second = make_parts(), make_parts()
+    first, second = make_resources(), make_resources()
     stop = first.serve([KEY], inbox(), "")
     second.serve([f"{KEY}.other"], inbox(), "")
     first.close()
-    (endpoint,) = second.listening().address.endpoints
-    assert registry.told[-1] == f"-{KEY} {endpoint}"
+    (endpoint,) = second.bound_server().address.endpoints
+    assert registry.log[-1] == f"-{KEY} {endpoint}"
     client = connect(endpoint)
     assert client.ask(KEY, kind=frames.CAST)[0] == frames.REFUSED
     assert client.ask(f"{KEY}.other", kind=frames.CAST)[0] == frames.ACCEPTED
     stop()
-    assert registry.told[-1] == f"-{KEY} {endpoint}"
+    assert registry.log[-1] == f"-{KEY} {endpoint}"
 
 
-def test_what_was_stopped_is_not_remembered(make_parts: MakeParts) -> None:
-    parts = make_parts()
-    parts.serve([KEY], inbox(), "")()
-    before = len(parts._releases)
-    parts.serve([KEY], inbox(), "")()
-    assert len(parts._releases) == before
+def test_what_was_stopped_is_not_remembered(make_resources: MakeResources) -> None:
+    resources = make_resources()
+    resources.serve([KEY], inbox(), "")()
+    before = len(resources._releases)
+    resources.serve([KEY], inbox(), "")()
+    assert len(resources._releases) == before
 
 
-def test_server_that_comes_while_the_last_one_goes_stays_registered(make_parts: MakeParts, registry: Registry) -> None:
-    first, second = make_parts(), make_parts()
+def test_server_that_comes_while_the_last_one_goes_stays_registered(
+    make_resources: MakeResources, registry: Registry
+) -> None:
+    first, second = make_resources(), make_resources()
     stop = first.serve([KEY], inbox(), "")
     registry.may_unregister.clear()
     stopping = on_thread(stop)
@@ -164,15 +168,15 @@ def test_server_that_comes_while_the_last_one_goes_stays_registered(make_parts: 
     registry.may_unregister.set()
     assert ended(stopping)
     assert ended(starting)
-    assert [entry[0] for entry in registry.told if entry[0] in "+-"] == ["+", "-", "+"]
+    assert [entry[0] for entry in registry.log if entry[0] in "+-"] == ["+", "-", "+"]
 
 
 def test_two_transports_share_one_port_until_the_last_is_closed(
-    make_parts: MakeParts, connect: Callable[[str], RawClient]
+    make_resources: MakeResources, connect: Callable[[str], RawClient]
 ) -> None:
     (port,) = free_ports(1)
     url = f"zmq://127.0.0.1:{port}/"
-    first, second = (make_parts(url, tcp_security="none") for _ in range(2))
+    first, second = (make_resources(url, tcp_security="none") for _ in range(2))
     inboxes = [inbox(), inbox()]
     first.serve([KEY], inboxes[0], "")
     second.serve([KEY], inboxes[1], "")
@@ -184,51 +188,51 @@ def test_two_transports_share_one_port_until_the_last_is_closed(
     client.request(KEY)
     poll(lambda: sum(map(len, inboxes)) == 3, "it goes on", pause_seconds=0.001)
     second.close()
-    third = make_parts(url)
-    assert third.listening().address.endpoints == (f"tcp://127.0.0.1:{port}",)
+    third = make_resources(url)
+    assert third.bound_server().address.endpoints == (f"tcp://127.0.0.1:{port}",)
 
 
 def test_what_was_taken_is_given_back_whatever_the_options_say_by_then(
-    make_parts: MakeParts, conf: cfg.ConfigOpts, registry: Registry
+    make_resources: MakeResources, conf: cfg.ConfigOpts, registry: Registry
 ) -> None:
-    parts = make_parts()
-    parts.serve([KEY], inbox(), "")
+    resources = make_resources()
+    resources.serve([KEY], inbox(), "")
     conf.set_override("matchmaker_connection", "sqlite:///other", group="oslo_messaging_zmq")
     conf.set_override("max_message_bytes", 4096, group="oslo_messaging_zmq")
-    parts.close()
-    assert registry.told[-1] == "stop"
+    resources.close()
+    assert registry.log[-1] == "stop"
 
 
-def test_registrations_go_before_the_socket(make_parts: MakeParts, sockets: Path, registry: Registry) -> None:
-    parts, present = make_parts(), []
-    parts.serve([KEY], inbox(), "")
+def test_registrations_go_before_the_socket(make_resources: MakeResources, sockets: Path, registry: Registry) -> None:
+    resources, present = make_resources(), []
+    resources.serve([KEY], inbox(), "")
     registry.stop_heartbeat = lambda: present.extend(sockets.iterdir())  # type: ignore[method-assign]
-    parts.close()
+    resources.close()
     assert len(present) == 1
     assert list(sockets.iterdir()) == []
 
 
-def test_closed_ones_open_nothing(make_parts: MakeParts, sockets: Path) -> None:
-    parts = make_parts()
-    sender = parts.sender()
-    assert parts.sender() is sender
-    parts.close()
-    for use in (parts.sender, parts.backlog, parts.listening, parts.matchmaker):
+def test_closed_ones_open_nothing(make_resources: MakeResources, sockets: Path) -> None:
+    resources = make_resources()
+    sender = resources.sender()
+    assert resources.sender() is sender
+    resources.close()
+    for use in (resources.sender, resources.backlog, resources.bound_server, resources.matchmaker):
         with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="This transport was closed"):
             use()
     with pytest.raises(oslo_messaging.MessageDeliveryFailure):
-        parts.serve([KEY], inbox(), "")
+        resources.serve([KEY], inbox(), "")
     assert list(sockets.iterdir()) == []
 
 
 @pytest.mark.parametrize("bind", ["*:5570", "nonsense"])
-def test_wrong_bind_is_an_error_of_whoever_serves(make_parts: MakeParts, bind: str) -> None:
+def test_wrong_bind_is_an_error_of_whoever_serves(make_resources: MakeResources, bind: str) -> None:
     with pytest.raises(exceptions.ConfigurationError, match="bind"):
-        make_parts(bind=bind).listening()
+        make_resources(bind=bind).bound_server()
 
 
-def test_realms_of_one_process_are_apart(make_parts: MakeParts, sockets: Path) -> None:
-    one = make_parts(matchmaker_connection="sqlite:///one").listening()
-    two = make_parts(matchmaker_connection="sqlite:///two").listening()
+def test_realms_of_one_process_are_apart(make_resources: MakeResources, sockets: Path) -> None:
+    one = make_resources(matchmaker_connection="sqlite:///one").bound_server()
+    two = make_resources(matchmaker_connection="sqlite:///two").bound_server()
     assert one is not two
     assert len(list(sockets.iterdir())) == 2

@@ -11,8 +11,8 @@ import pytest
 
 from cells import exceptions
 from cells.brokerless import frames
+from cells.brokerless.bound_server import BindSpec, BoundServer
 from cells.brokerless.keys import KeyStore
-from cells.brokerless.listening import Listening, Places
 from tests.unit.brokerless.serving import RawClient, ended, on_thread
 from tools.free_ports import free_ports
 
@@ -26,55 +26,55 @@ def endpoint() -> str:
 
 
 def test_socket_in_a_directory_is_for_this_user_alone(sockets: Path, connect: Callable[[str], RawClient]) -> None:
-    listening = Listening(Places("", LIMIT, directory=sockets))
+    bound_server = BoundServer(BindSpec("", LIMIT, directory=sockets))
     (path,) = sockets.iterdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert str(listening.address) == f"ipc://{path}"
+    assert str(bound_server.address) == f"ipc://{path}"
     assert connect(f"ipc://{path}").ask("key") == REFUSED
-    assert ended(on_thread(listening.close))
+    assert ended(on_thread(bound_server.close))
     assert list(sockets.iterdir()) == []
 
 
 def test_directory_and_port_are_one_address(sockets: Path, connect: Callable[[str], RawClient]) -> None:
     port = endpoint()
-    listening = Listening(Places("", LIMIT, directory=sockets, candidates=(port,)))
-    assert len(listening.address.endpoints) == 2
-    assert listening.address.endpoints[1] == port
-    for one in listening.address.endpoints:
+    bound_server = BoundServer(BindSpec("", LIMIT, directory=sockets, candidates=(port,)))
+    assert len(bound_server.address.endpoints) == 2
+    assert bound_server.address.endpoints[1] == port
+    for one in bound_server.address.endpoints:
         assert connect(one).ask("key") == REFUSED
-    listening.close()
+    bound_server.close()
 
 
 def test_of_several_addresses_its_own_is_taken(connect: Callable[[str], RawClient]) -> None:
     # 192.0.2.1 is nobody's: it is for documentation.
     free = endpoint()
-    listening = Listening(Places("", LIMIT, candidates=("tcp://192.0.2.1:5570", free)))
-    assert listening.address.endpoints == (free,)
+    bound_server = BoundServer(BindSpec("", LIMIT, candidates=("tcp://192.0.2.1:5570", free)))
+    assert bound_server.address.endpoints == (free,)
     second = endpoint()
-    other = Listening(Places("", LIMIT, candidates=(free, second)))
+    other = BoundServer(BindSpec("", LIMIT, candidates=(free, second)))
     assert other.address.endpoints == (second,)
     assert connect(free).ask("key") == REFUSED
     other.close()
-    listening.close()
+    bound_server.close()
 
 
 def test_host_may_be_named(connect: Callable[[str], RawClient]) -> None:
     (port,) = free_ports(1)
-    listening = Listening(Places("", LIMIT, candidates=(f"tcp://localhost:{port}",)))
+    bound_server = BoundServer(BindSpec("", LIMIT, candidates=(f"tcp://localhost:{port}",)))
     assert connect(f"tcp://localhost:{port}").ask("key") == REFUSED
-    listening.close()
+    bound_server.close()
 
 
 def test_address_that_can_not_be_had_is_named_and_nothing_stays_open(sockets: Path) -> None:
     taken = endpoint()
-    first = Listening(Places("", LIMIT, candidates=(taken,)))
+    first = BoundServer(BindSpec("", LIMIT, candidates=(taken,)))
     before = sorted(os.listdir("/proc/self/fd"))
-    for places in (
-        Places("", LIMIT, candidates=("tcp://192.0.2.1:5570", taken)),
-        Places("", LIMIT, directory=sockets, candidates=(taken,)),
+    for bind_spec in (
+        BindSpec("", LIMIT, candidates=("tcp://192.0.2.1:5570", taken)),
+        BindSpec("", LIMIT, directory=sockets, candidates=(taken,)),
     ):
         with pytest.raises(exceptions.ConfigurationError, match=f"{taken}: .*no other process may have it"):
-            Listening(places)
+            BoundServer(bind_spec)
     assert sorted(os.listdir("/proc/self/fd")) == before
     assert list(sockets.iterdir()) == []
     first.close()
@@ -83,35 +83,35 @@ def test_address_that_can_not_be_had_is_named_and_nothing_stays_open(sockets: Pa
 def test_directory_that_can_not_be_used_is_named(sockets: Path) -> None:
     sockets.chmod(0o755)
     with pytest.raises(exceptions.ConfigurationError, match=f"chmod 700 {sockets}"):
-        Listening(Places("", LIMIT, directory=sockets))
+        BoundServer(BindSpec("", LIMIT, directory=sockets))
     with pytest.raises(exceptions.ConfigurationError, match="too long"):
-        Listening(Places("", LIMIT, directory=sockets / ("x" * 100)))
+        BoundServer(BindSpec("", LIMIT, directory=sockets / ("x" * 100)))
 
 
 def test_secured_port_needs_a_key_and_is_free_after_the_failure(sockets: Path) -> None:
-    places = Places("", LIMIT, candidates=(endpoint(),), keys_dir=sockets / "keys")
+    bind_spec = BindSpec("", LIMIT, candidates=(endpoint(),), keys_dir=sockets / "keys")
     with pytest.raises(exceptions.ConfigurationError, match="cells key create"):
-        Listening(places)
+        BoundServer(bind_spec)
     KeyStore(sockets / "keys").create()
     for _ in range(2):
-        listening = Listening(places)
-        assert ended(on_thread(listening.close))
+        bound_server = BoundServer(bind_spec)
+        assert ended(on_thread(bound_server.close))
 
 
 def test_secured_port_says_nothing_to_a_plain_client(sockets: Path, connect: Callable[[str], RawClient]) -> None:
     KeyStore(sockets / "keys").create()
     secured = endpoint()
-    listening = Listening(
-        Places("", LIMIT, directory=sockets / "ipc", candidates=(secured,), keys_dir=sockets / "keys")
+    bound_server = BoundServer(
+        BindSpec("", LIMIT, directory=sockets / "ipc", candidates=(secured,), keys_dir=sockets / "keys")
     )
     stranger = connect(secured)
     stranger.request("key")
-    assert connect(listening.address.endpoints[0]).ask("key") == REFUSED
+    assert connect(bound_server.address.endpoints[0]).ask("key") == REFUSED
     assert not stranger.socket.poll(50)
-    listening.close()
+    bound_server.close()
 
 
 def test_same_place_can_be_had_again_and_again() -> None:
-    places = Places("", LIMIT, candidates=(endpoint(),))
+    bind_spec = BindSpec("", LIMIT, candidates=(endpoint(),))
     for _ in range(5):
-        Listening(places).close()
+        BoundServer(bind_spec).close()

@@ -10,11 +10,11 @@ from typing import cast
 import oslo_messaging
 import pytest
 
-from cells.brokerless import exchange, frames
+from cells.brokerless import frames, round_trip
 from cells.brokerless.connections import Connection, ConnectionLost
-from cells.brokerless.exchange import Outgoing, Refused, ServerLost
 from cells.brokerless.frames import Answer, Request
-from cells.brokerless.server import FULL, NOBODY
+from cells.brokerless.round_trip import Outgoing, Refused, ServerLost
+from cells.brokerless.server import FULL, NO_LISTENER
 from tests.cases import each
 
 REQUEST = Request(frames.CALL, b"id", "key", "", b"{}")
@@ -46,13 +46,15 @@ def answer(kind: bytes, body: bytes = b"", message_id: bytes = b"id") -> list[by
 
 
 def wait(connection: ScriptedConnection, seconds: float = 100, monitor_seconds: float | None = None) -> Answer:
-    return exchange.wait(cast(Connection, connection), REQUEST, time.monotonic() + seconds, monitor_seconds)
+    return round_trip.wait_for_answer(
+        cast(Connection, connection), REQUEST, time.monotonic() + seconds, monitor_seconds
+    )
 
 
 def test_request_carries_what_the_message_says_and_an_id_of_its_own() -> None:
     connection = ScriptedConnection()
     message = Outgoing(frames.CAST, "key", b"{}")
-    sent = [exchange.send(cast(Connection, connection), message, "audit") for _ in range(2)]
+    sent = [round_trip.send(cast(Connection, connection), message, "audit") for _ in range(2)]
     assert [frames.read_request(parts) for parts in connection.sent] == sent
     assert sent[0].message_id != sent[1].message_id
     assert sent[0]._replace(message_id=b"id") == Request(frames.CAST, b"id", "key", "audit", b"{}")
@@ -108,11 +110,11 @@ def test_answer_that_will_never_come_is_not_waited_for(script: Sequence[bytes] |
 
 
 def test_refusal_says_whether_it_is_for_good() -> None:
-    check: Callable[[Answer], None] = exchange.check
-    for reason, is_nobody in ((NOBODY, True), (FULL, False), ("\udcff?", False)):
+    check: Callable[[Answer], None] = round_trip.raise_if_refused
+    for reason, has_no_listener in ((NO_LISTENER, True), (FULL, False), ("\udcff?", False)):
         body = reason.encode(errors="surrogateescape")
         with pytest.raises(Refused) as raised:
             check(Answer(frames.REFUSED, b"id", body))
-        assert raised.value.is_nobody is is_nobody
+        assert raised.value.has_no_listener is has_no_listener
     for kind in (frames.REPLY, frames.FAILURE, frames.ACCEPTED):
         check(Answer(kind, b"id", b""))

@@ -19,7 +19,7 @@ from cells.brokerless.server import Server
 
 
 @dataclass(frozen=True)
-class Places:
+class BindSpec:
     """Where a process is to listen; equal ones are one server."""
 
     realm: str  #: what keeps the servers of two cells in one process apart
@@ -29,22 +29,22 @@ class Places:
     keys_dir: Path | None = None  #: None: TCP without protection
 
 
-class Listening:
+class BoundServer:
     """A running server, and the address under which others find it."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, bind_spec: BindSpec) -> None:
         """:raises cells.exceptions.ConfigurationError: an address is taken or not ours, or a key is missing"""
-        self._places = places
+        self._bind_spec = bind_spec
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._authenticator: Authenticator | None = None
         self._sockets: list[RouterSocket] = []
         self._path: Path | None = None
         bound: list[str] = []
         try:
-            if places.directory is not None:
-                bound.append(self._bind_ipc(places.directory))
-            if places.candidates:
-                bound.append(self._bind_first_of(places.candidates))
+            if bind_spec.directory is not None:
+                bound.append(self._bind_ipc(bind_spec.directory))
+            if bind_spec.candidates:
+                bound.append(self._bind_first_of(bind_spec.candidates))
             self.address = Address(tuple(bound))
             self.server = Server(self._sockets)
             self.server.start()
@@ -69,8 +69,8 @@ class Listening:
 
     def _bind_first_of(self, candidates: Sequence[str]) -> str:
         socket = self._new_socket()
-        if self._places.keys_dir is not None:
-            store = KeyStore(self._places.keys_dir)
+        if self._bind_spec.keys_dir is not None:
+            store = KeyStore(self._bind_spec.keys_dir)
             curve.secure_server(socket.socket, store)
             self._authenticator = Authenticator(self._context, store)
             self._authenticator.start()
@@ -88,7 +88,7 @@ class Listening:
         )
 
     def _new_socket(self) -> RouterSocket:
-        socket = RouterSocket(self._context, self._places.max_message_bytes)
+        socket = RouterSocket(self._context, self._bind_spec.max_message_bytes)
         self._sockets.append(socket)
         return socket
 

@@ -1,4 +1,4 @@
-"""Parts: what one transport consists of, made when it is first needed and closed together.
+"""Resources: what one transport consists of, made when it is first needed and closed together.
 
 The composition root of this package: the one place that reads the options.
 """
@@ -16,12 +16,12 @@ import oslo_messaging
 import zmq
 
 from cells import exceptions
-from cells.brokerless import addresses, curve, ipc, location
+from cells.brokerless import addresses, curve, ipc, transport_url
 from cells.brokerless.backlog import Backlog
+from cells.brokerless.bound_server import BindSpec, BoundServer
 from cells.brokerless.connections import Connections
 from cells.brokerless.inbox import Inbox
 from cells.brokerless.keys import KeyStore
-from cells.brokerless.listening import Listening, Places
 from cells.brokerless.matchmaker import registry
 from cells.brokerless.matchmaker.base import MatchMakerBase
 from cells.brokerless.peers import DirectoryPeers, FixedPeers, Peers, RegisteredPeers
@@ -31,12 +31,12 @@ from cells.brokerless.server import Delivery
 from cells.brokerless.shared import Shared
 
 _MATCHMAKERS: Shared[MatchMakerBase] = Shared(lambda matchmaker: matchmaker.stop_heartbeat())
-_LISTENING: Shared[Listening] = Shared(Listening.close)
+_BOUND_SERVERS: Shared[BoundServer] = Shared(BoundServer.close)
 #: What a server begins or ends to serve is registered in that order, whichever transport it belongs to.
 _REGISTERING = threading.Lock()
 
 
-class Parts:
+class Resources:
     """The sender, the server and the MatchMaker behind one transport URL.  Thread-safe.
 
     :param conf: with the options of ``[oslo_messaging_zmq]``, those of the URL on top
@@ -46,8 +46,8 @@ class Parts:
         """:raises cells.exceptions.ConfigurationError: the URL says what cannot be"""
         self._conf = conf
         self._options = conf.oslo_messaging_zmq
-        self._endpoints = location.endpoints(url)
-        self._directory = location.directory(url)
+        self._endpoints = transport_url.endpoints(url)
+        self._directory = transport_url.directory(url)
         self._lock = threading.RLock()
         self._is_closed = False
         #: what close gives back: by then the options may say something else
@@ -55,7 +55,7 @@ class Parts:
         self._matchmaker: MatchMakerBase | None = None
         self._sender: Sender | None = None
         self._backlog: Backlog | None = None
-        self._listening: Listening | None = None
+        self._bound_server: BoundServer | None = None
 
     @property
     def has_registry(self) -> bool:
@@ -98,31 +98,31 @@ class Parts:
                 self._backlog = Backlog(self.sender(), self._options.notification_backlog_size)
             return self._backlog
 
-    def listening(self) -> Listening:
-        """The server of this process, listening.
+    def bound_server(self) -> BoundServer:
+        """The server of this process, bound_server.
 
         :raises cells.exceptions.ConfigurationError: it cannot listen where it should
         """
         with self._lock:
-            if self._listening is None:
+            if self._bound_server is None:
                 self._check_open()
-                places = self._places()
-                self._listening = _LISTENING.acquire(places, lambda: Listening(places))
-                self._releases.append(lambda: _LISTENING.release(places))
-            return self._listening
+                bind_spec = self._bind_spec()
+                self._bound_server = _BOUND_SERVERS.acquire(bind_spec, lambda: BoundServer(bind_spec))
+                self._releases.append(lambda: _BOUND_SERVERS.release(bind_spec))
+            return self._bound_server
 
     def serve(self, keys: Sequence[str], inbox: Inbox[Delivery], pool: str) -> Callable[[], None]:
         """Have what comes for ``keys`` put into ``inbox``; what ends that is returned, and may be called twice.
 
         :raises cells.exceptions.ConfigurationError: this process cannot listen where it should
         """
-        listening = self.listening()
+        bound_server = self.bound_server()
         matchmaker = self.matchmaker() if self.has_registry else None
-        host = str(dataclasses.replace(listening.address, pool=pool))
+        host = str(dataclasses.replace(bound_server.address, pool=pool))
         with _REGISTERING:
             for key in keys:
                 # The first listener for a key in this process, or the last one, makes a difference to others.
-                if listening.server.add(key, inbox, pool) and matchmaker is not None:
+                if bound_server.server.add(key, inbox, pool) and matchmaker is not None:
                     matchmaker.register(key, host)
 
         def stop() -> None:
@@ -130,11 +130,11 @@ class Parts:
                 self._releases.remove(stop)
             with _REGISTERING:
                 for key in keys:
-                    if listening.server.remove(key, inbox, pool) and matchmaker is not None:
+                    if bound_server.server.remove(key, inbox, pool) and matchmaker is not None:
                         matchmaker.unregister(key, host)
 
         with self._lock:
-            # Others of this process may go on listening there after close.
+            # Others of this process may go on bound_server there after close.
             self._releases.insert(0, stop)
         return stop
 
@@ -145,7 +145,7 @@ class Parts:
             backlog, self._backlog = self._backlog, None
             sender, self._sender = self._sender, None
             releases, self._releases = self._releases, []
-            self._matchmaker = self._listening = None
+            self._matchmaker = self._bound_server = None
         if backlog is not None:
             backlog.close()
         if sender is not None:
@@ -164,15 +164,15 @@ class Parts:
             return DirectoryPeers(self._directory)
         return RegisteredPeers(self.matchmaker(), DirectoryPeers(self._ipc_directory()))
 
-    def _places(self) -> Places:
+    def _bind_spec(self) -> BindSpec:
         keys_dir = Path(self._options.keys_dir) if self._options.tcp_security == "curve" else None
         limit = self._options.max_message_bytes
         if self._endpoints:
-            return Places("", limit, candidates=tuple(self._endpoints), keys_dir=keys_dir)
+            return BindSpec("", limit, candidates=tuple(self._endpoints), keys_dir=keys_dir)
         if self._directory is not None:
-            return Places("", limit, directory=self._directory)
+            return BindSpec("", limit, directory=self._directory)
         bind = (addresses.read_bind(self._options.bind),) if self._options.bind else ()
-        return Places(
+        return BindSpec(
             self._realm(),
             limit,
             directory=self._ipc_directory(),

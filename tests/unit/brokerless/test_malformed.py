@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from cells.brokerless import garbage
-from cells.brokerless.garbage import Garbage
+from cells.brokerless import malformed
+from cells.brokerless.malformed import MalformedMessages
 
 
 def test_a_flood_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    dropped = Garbage()
+    dropped = MalformedMessages()
     for number in range(1000):
         dropped.count(ValueError(f"no JSON {number}"))
     assert len(dropped) == 1000
@@ -17,9 +17,9 @@ def test_a_flood_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_it_is_said_again_when_it_goes_on(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    dropped = Garbage()
+    dropped = MalformedMessages()
     dropped.count(ValueError("one"))
     dropped.count(ValueError("two"))
-    monkeypatch.setattr(garbage, "LOG_SECONDS", 0.0)
+    monkeypatch.setattr(malformed, "LOG_SECONDS", 0.0)
     dropped.count(ValueError("three"))
     assert caplog.messages[1:] == ["Messages that cannot be understood are dropped, 3 so far; the last: three"]

@@ -11,7 +11,7 @@ import oslo_messaging
 from cells.brokerless import frames
 from cells.brokerless.connections import Connection, ConnectionLost
 from cells.brokerless.frames import Answer, Request
-from cells.brokerless.server import NOBODY
+from cells.brokerless.server import NO_LISTENER
 
 
 class ServerLost(oslo_messaging.MessagingTimeout):  # type: ignore[misc]  # oslo.messaging has no types
@@ -31,9 +31,9 @@ class Refused(Exception):
     """Raised when a process says that it has not taken a message, and why."""
 
     @property
-    def is_nobody(self) -> bool:
+    def has_no_listener(self) -> bool:
         """Whether nothing in that process serves the key, in contrast to being busy."""
-        return str(self) == NOBODY
+        return str(self) == NO_LISTENER
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,9 @@ def send(connection: Connection, message: Outgoing, pool: str) -> Request:
     return request
 
 
-def wait(connection: Connection, request: Request, deadline: float, monitor_seconds: float | None = None) -> Answer:
+def wait_for_answer(
+    connection: Connection, request: Request, deadline: float, monitor_seconds: float | None = None
+) -> Answer:
     """Return the answer that ends ``request``: accepted, refused, a reply or a failure.
 
     :param deadline: a time of ``time.monotonic``
@@ -78,7 +80,7 @@ def wait(connection: Connection, request: Request, deadline: float, monitor_seco
             return answer
 
 
-def check(answer: Answer) -> None:
+def raise_if_refused(answer: Answer) -> None:
     """:raises Refused: the answer says that nobody has taken the message"""
     if answer.kind == frames.REFUSED:
         raise Refused(answer.body.decode(errors="replace"))

@@ -11,7 +11,7 @@ LOG = logging.getLogger(__name__)
 LOG_SECONDS = 10.0
 
 
-class Garbage:
+class MalformedMessages:
     """The nonsense that one reader has dropped.  Thread-safe."""
 
     def __init__(self) -> None:
