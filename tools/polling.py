@@ -1,4 +1,4 @@
-"""Waiting for something to become true, which is never the same as sleeping."""
+"""Wait for a condition.  Tests use this instead of sleeping."""
 
 from __future__ import annotations
 
@@ -8,22 +8,26 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+#: Longest pause between two checks; the first is a millisecond, and each is twice as long as the one before.
 PAUSE_SECONDS = 0.05
 
 
 def poll(
     condition: Callable[[], T], what: str, timeout_seconds: float = 20.0, pause_seconds: float = PAUSE_SECONDS
 ) -> T:
-    """Call ``condition`` until it gives something true, and return that.
+    """Call ``condition`` until its result is true, and return the result.
 
-    :param what: what is waited for, as the error says it
-    :raises TimeoutError: it did not become true in time
+    :param what: the expected event, for the error text
+    :param pause_seconds: longest pause between two calls
+    :raises TimeoutError: the result was never true before the timeout
     """
     deadline = time.monotonic() + timeout_seconds
+    pause = 0.001
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise TimeoutError(f"Not within {timeout_seconds:.0f} s: {what}. Last seen: {value!r:.500}")
-        time.sleep(pause_seconds)
+            raise TimeoutError(f"Not within {timeout_seconds:.0f} s: {what}. Last result: {value!r:.500}")
+        time.sleep(min(pause, pause_seconds))
+        pause *= 2

@@ -1,8 +1,8 @@
-"""Where a serving process is: one or several endpoints of ZeroMQ, as one text for the MatchMaker.
+"""Address of a serving process: its ZeroMQ endpoints, as one text for the MatchMaker.
 
-``ipc:///run/cells/3f0c.sock,tcp://10.0.0.5:5570`` is one process that can be reached in
-two ways.  The text of a notification listener ends with ``@pool``.  What else has one of
-these characters in it, such as a directory ``cells@east``, is percent-encoded.
+``ipc:///run/cells/3f0c.sock,tcp://10.0.0.5:5570`` is one process with two endpoints.  The
+address of a notification listener ends with ``@pool``.  Any other ``,``, ``@`` or ``%``, for
+example in a directory ``cells@east``, is percent-encoded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TCP = "tcp://"
 
 @dataclass(frozen=True)
 class Address:
-    """One serving process and, for a listener of notifications, its pool."""
+    """Endpoints of one serving process and, for a notification listener, the pool."""
 
     endpoints: tuple[str, ...]
     pool: str = ""
@@ -30,23 +30,23 @@ class Address:
 
     @property
     def process(self) -> str:
-        """The same text for all that one process serves."""
+        """Return the address of the process without the pool: the same text for all its listeners."""
         return ",".join(self.endpoints)
 
     def nearest(self) -> str | None:
-        """The endpoint to connect to from here, None if there is no way.
+        """Return the endpoint to connect to from this host, None if no endpoint can be reached from here.
 
-        The name of a socket is random: a path that exists here is that very socket.
+        Socket names are random: if the path exists on this host, the socket belongs to this process.
         """
         for endpoint in self.endpoints:
-            # Not Path.exists: that raises if another user's directory may not be looked into.
+            # Not Path.exists: Path.exists raises if this user may not enter the directory.
             if not endpoint.startswith(IPC) or os.path.exists(endpoint.removeprefix(IPC)):
                 return endpoint
         return None
 
 
 def parse(text: str) -> Address:
-    """Read what :meth:`Address.__str__` has written."""
+    """Read a text that :meth:`Address.__str__` wrote."""
     process, _, pool = text.partition("@")
     return Address(tuple(map(urllib.parse.unquote, process.split(","))), urllib.parse.unquote(pool))
 
@@ -56,30 +56,30 @@ def _quote(text: str) -> str:
 
 
 def tcp(hostname: str, port: int) -> str:
-    """The endpoint of a host and port; an IPv6 address is given without brackets."""
+    """Return the endpoint for a host and port; pass an IPv6 address without brackets."""
     return f"{TCP}[{hostname}]:{port}" if ":" in hostname else f"{TCP}{hostname}:{port}"
 
 
 def split_tcp(endpoint: str) -> tuple[str, int]:
-    """Host and port of a TCP endpoint, an IPv6 address without brackets."""
+    """Return host and port of a TCP endpoint, an IPv6 address without brackets."""
     hostname, _, port = endpoint.removeprefix(TCP).rpartition(":")
     return hostname.removeprefix("[").removesuffix("]"), int(port)
 
 
 def read_bind(text: str) -> str:
-    """The endpoint of the option ``bind``.
+    """Return the endpoint that the option ``bind`` names.
 
-    :raises cells.exceptions.ConfigurationError: it names no host and port that others can connect to
+    :raises cells.exceptions.ConfigurationError: the text has no host or no port, or the host is a wildcard
     """
     hostname, _, port = text.removeprefix(TCP).rpartition(":")
     hostname = hostname.removeprefix("[").removesuffix("]")
     if not hostname or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise exceptions.ConfigurationError(
-            f"[oslo_messaging_zmq] bind is {text!r}: it should look like 10.0.0.5:5570 or [fd00::5]:5570."
+            f"[oslo_messaging_zmq] bind is {text!r}: write an address and a port, 10.0.0.5:5570 or [fd00::5]:5570."
         )
-    if hostname in ("*", "0.0.0.0", "::"):  # noqa: S104  # refused here
+    if hostname in ("*", "0.0.0.0", "::"):  # noqa: S104  # a wildcard is refused here
         raise exceptions.ConfigurationError(
-            f"[oslo_messaging_zmq] bind is {text!r}, which is what servers register as their address: "
-            "name the one address of this host that others connect to."
+            f"[oslo_messaging_zmq] bind is the wildcard {text!r}, but servers register bind as their address: "
+            "write an address of this host that other hosts can connect to."
         )
     return tcp(hostname, int(port))

@@ -1,8 +1,8 @@
-"""Authenticator: decides whose connections the TCP sockets of a ZeroMQ context take.
+"""Authenticator: accepts or refuses each new connection to the TCP sockets of a ZeroMQ context.
 
-libzmq asks it about each new connection, by the protocol ZAP (ZeroMQ RFC 27): its
-sessions are clients of one socket of the context.  pyzmq has such a thread too; that one
-tells a callback no address, ends at the first exception, and brings asyncio along.
+libzmq asks through the protocol ZAP (ZeroMQ RFC 27): its sessions are clients of one socket
+of the context.  pyzmq has an authenticator thread too, but that thread passes no address to
+its callback, ends at the first exception, and imports asyncio.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cells.brokerless.refusals import Refusals
 
 LOG = logging.getLogger(__name__)
 
-#: What secured sockets say that their peers are checked under. A socket without it is none of our business.
+#: ZAP domain of the secured sockets. The authenticator refuses connections of any other domain.
 DOMAIN = b"cells"
 _ENDPOINT = "inproc://zeromq.zap.01"
 _VERSION = b"1.0"
@@ -30,10 +30,10 @@ _ACCEPTED, _REFUSED, _FAILED = b"200", b"400", b"500"
 
 
 class Authenticator:
-    """Lets in whoever has this cell's own key or a registered one.  One for each context.
+    """ZAP handler that accepts peers with this cell's own key or a registered key.  One per context.
 
-    A key that is added or deleted counts from the next connection on.  Without a
-    running Authenticator a secured server refuses everybody.
+    A key that is added or deleted takes effect at the next connection.  If no
+    Authenticator runs, a secured server refuses every connection.
     """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], store: KeyStore) -> None:
@@ -47,28 +47,27 @@ class Authenticator:
         self._control: zmq.Socket[bytes] | None = None
 
     def start(self) -> None:
-        """Read the keys, and decide from now on.  Does nothing if it runs.
+        """Read the keys and start to accept connections.  Does nothing if the Authenticator already runs.
 
         :raises cells.exceptions.ConfigurationError: the keys cannot be read, or
-            something else decides in this context
+            another ZAP handler runs in this context
         """
         with self._lock:
             if self._thread is not None:
                 return
             self._read_keys()
-            with contextlib.ExitStack() as undone_if_it_fails:
+            with contextlib.ExitStack() as undo_on_failure:
                 handler, control, ending = (
-                    undone_if_it_fails.enter_context(self._context.socket(kind))
-                    for kind in (zmq.REP, zmq.PAIR, zmq.PAIR)
+                    undo_on_failure.enter_context(self._context.socket(kind)) for kind in (zmq.REP, zmq.PAIR, zmq.PAIR)
                 )
                 handler.linger = control.linger = 0
                 try:
                     handler.bind(_ENDPOINT)
                 except zmq.ZMQError as error:
                     raise exceptions.ConfigurationError(
-                        f"Something else authenticates the sockets of this process: {error}."
+                        f"Another ZAP handler already authenticates the sockets of this process: {error}."
                     ) from error
-                # Another name each time: the last one may not be free yet.
+                # A new name for each start: the previous name may still be in use.
                 control_endpoint = f"inproc://cells-authenticator-{secrets.token_hex(8)}"
                 control.bind(control_endpoint)
                 ending.connect(control_endpoint)
@@ -77,21 +76,21 @@ class Authenticator:
                 )
                 self._thread.start()
                 self._control = control
-                undone_if_it_fails.pop_all()
+                undo_on_failure.pop_all()
 
     def stop(self) -> None:
-        """End; secured servers refuse every new peer from now on.  Does nothing if it does not run."""
+        """Stop; from now on secured servers refuse every new peer.  Does nothing if it does not run."""
         with self._lock:
             if self._thread is None or self._control is None:
                 return
-            with contextlib.suppress(zmq.ZMQError):  # the context or the thread is gone, and nobody has to be told
+            with contextlib.suppress(zmq.ZMQError):  # the context or the thread has ended already
                 self._control.send(b"", zmq.NOBLOCK)
             self._thread.join()
             self._control.close()
             self._thread = self._control = None
 
     def allows(self, key: bytes) -> bool:
-        """Whether a peer with that public key (Z85) may connect.
+        """Return whether a peer with the public key ``key`` (Z85) may connect.
 
         :raises cells.exceptions.ConfigurationError: the keys cannot be read
         """
@@ -100,7 +99,7 @@ class Authenticator:
         return key in self._keys
 
     def _read_keys(self) -> None:
-        # Taken first: what changes while the files are read is then seen the next time.
+        # Read before the files: a change during the reading is then noticed the next time.
         fingerprint = self._store.fingerprint()
         self._fingerprint, self._keys = None, frozenset()
         keys = {self._store.own()[0]}
@@ -108,7 +107,7 @@ class Authenticator:
             try:
                 keys.add(self._store.get(name))
             except exceptions.CellsError as error:
-                LOG.warning("The cell %s is not let in: %s", name, error)
+                LOG.warning("The cell %s cannot connect, because its registered key cannot be read: %s", name, error)
         self._fingerprint, self._keys = fingerprint, frozenset(keys)
 
     def _run(self, handler: zmq.Socket[bytes], ending: zmq.Socket[bytes]) -> None:
@@ -119,12 +118,12 @@ class Authenticator:
             while ending not in (ready := dict(poller.poll())):
                 if handler in ready:
                     handler.send_multipart(self._answer(handler.recv_multipart()))
-            # Closing alone would free the address at some later time.
+            # close() alone frees the address some time later.
             handler.unbind(_ENDPOINT)
         except zmq.ContextTerminated:
             pass
         except zmq.ZMQError:
-            LOG.exception("No peer can connect any more: the authenticator has ended")
+            LOG.exception("The authenticator has failed: no peer can connect until this process is restarted")
         finally:
             handler.close()
             ending.close()
@@ -137,7 +136,7 @@ class Authenticator:
             self._refusals.failed(str(error))
             status, text = _FAILED, b"The keys cannot be read"
         except Exception:
-            LOG.exception("A peer was refused because deciding on it failed")
+            LOG.exception("A peer was refused because its authentication failed unexpectedly")
             status, text = _FAILED, b"Internal error"
         return [_VERSION, request_id, status, text, b"", b""]
 
@@ -148,6 +147,6 @@ class Authenticator:
         key = z85.encode(credentials[0])
         if self.allows(key):
             return _ACCEPTED, b"OK"
-        # A socket for both families gives IPv4 peers an IPv6 address.
+        # A dual-stack socket shows IPv4 peers as IPv4-mapped IPv6 addresses.
         self._refusals.refused(key.decode(), address.decode(errors="replace").removeprefix("::ffff:"))
         return _REFUSED, b"Unknown key"

@@ -1,7 +1,7 @@
-"""Notifications that nobody listens for yet: kept by their sender until somebody does.
+"""Backlog: notifications without a listener, kept by their sender until a listener starts.
 
-A broker would keep them in a queue.  Here they are in the memory of the process that sent them,
-bounded, and lost with it.
+A broker keeps such notifications in a queue.  Here they stay in the memory of the sending
+process; their number is limited, and they are lost when the process ends.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from cells.brokerless.sender import Sender
 LOG = logging.getLogger(__name__)
 
 RETRY_INTERVAL_SECONDS = 0.5
-#: How long closing may take; a delivery that has begun is brought to its end.
+#: Time limit of :meth:`Backlog.close`; a delivery in progress is finished.
 CLOSE_SECONDS = 5.0
 
 
 class _Kept(NamedTuple):
-    """A notification, and the pool that has to get it; None: each pool that there is by then."""
+    """Notification for one pool; ``pool`` None: for each pool that is known at the time of delivery."""
 
     key: str
     body: bytes
@@ -36,7 +36,7 @@ class _Kept(NamedTuple):
 
 
 class Backlog:
-    """Sends notifications now, or when a listener comes.  Thread-safe."""
+    """Delivers notifications immediately, or when a listener starts.  Thread-safe."""
 
     def __init__(self, sender: Sender, max_size: int) -> None:
         self._sender = sender
@@ -48,18 +48,18 @@ class Backlog:
         self._thread: threading.Thread | None = None
 
     def send(self, key: str, body: bytes, *, keep_without_listeners: bool = True) -> None:
-        """Deliver to one listener of each pool, or keep it.
+        """Deliver to one listener of each pool, or keep the notification.
 
-        :param keep_without_listeners: False: it is for the pools that there are now; without any it is dropped
-        :raises oslo_messaging.MessageDeliveryFailure: too many are kept already
+        :param keep_without_listeners: False: drop the notification if no pool is known now
+        :raises oslo_messaging.MessageDeliveryFailure: the backlog is full
         """
         with self._lock:
             stuck = {waiting.pool for waiting in self._kept if waiting.key == key}
-        # A pool that is gone keeps nobody else waiting, however much is kept for it.
+        # A pool without listeners delays no other pool, however many notifications are kept for it.
         newest = _Kept(key, body, None)
         left = [newest] if None in stuck else self._deliver(newest, stuck)
         if left == [newest] and not keep_without_listeners:
-            LOG.debug("Nobody listens for a notification, and it is not kept.")
+            LOG.debug("A notification has no listener and is dropped.")
         elif left:
             self._keep(left)
 
@@ -69,8 +69,8 @@ class Backlog:
                 raise oslo_messaging.MessageDeliveryFailure("This transport was closed.")
             if len(self._kept) + len(left) > self._max_size:
                 raise oslo_messaging.MessageDeliveryFailure(
-                    f"Nobody listens for notifications, and {len(self._kept)} wait already: start a listener, or "
-                    "raise [oslo_messaging_zmq] notification_backlog_size."
+                    f"No listener takes notifications and the backlog is full ({len(self._kept)} kept): start a "
+                    "listener, or raise [oslo_messaging_zmq] notification_backlog_size."
                 )
             self._kept.extend(left)
             if self._thread is None:
@@ -78,7 +78,7 @@ class Backlog:
                 self._thread.start()
 
     def close(self) -> None:
-        """Try once more, and give up what is left.  May be called twice."""
+        """Try once more, then drop the remaining notifications.  May be called twice."""
         with self._lock:
             self._give_up_at = time.monotonic() + CLOSE_SECONDS
             self._closed.set()
@@ -86,8 +86,11 @@ class Backlog:
         if thread is not None:
             thread.join()
         if self._kept:
-            LOG.warning("%d notifications that nobody has listened for are lost.", len(self._kept))
+            LOG.warning("%d notifications are lost: this process ends and no listener took them.", len(self._kept))
             self._kept.clear()
+
+    def __len__(self) -> int:
+        return len(self._kept)
 
     def _run(self) -> None:
         is_last = False
@@ -95,11 +98,11 @@ class Backlog:
             is_last = self._closed.wait(RETRY_INTERVAL_SECONDS)
             try:
                 self._retry_all()
-            except Exception:  # the next look may go better, and nobody else would take one
-                LOG.exception("Notifications that wait could not be delivered.")
+            except Exception:  # this thread is the only one that retries
+                LOG.exception("Kept notifications could not be delivered; the next attempt follows.")
 
     def _retry_all(self) -> None:
-        """One look at each of them; those of a key stay in their order."""
+        """Try each kept notification once; keep the order within each key."""
         stuck: set[tuple[str, str | None]] = set()
         with self._lock:
             batch = list(self._kept)
@@ -119,9 +122,9 @@ class Backlog:
                         self._kept.insert(position, other)
 
     def _deliver(self, waiting: _Kept, stuck: Collection[str | None] = ()) -> list[_Kept]:
-        """Send it where somebody listens; what is left to be sent.
+        """Send to the listeners; return the notifications that are still to be sent.
 
-        :param stuck: pools that an older one waits for
+        :param stuck: pools for which an older notification is kept
         """
         pools = [waiting.pool] if waiting.pool is not None else self._pools(waiting.key)
         if not pools:
@@ -135,13 +138,13 @@ class Backlog:
                 self._sender.cast(Outgoing(frames.CAST, waiting.key, waiting.body, retry=0, pool=pool))
             except DeliveryUnknown as error:
                 if error.is_server_lost:
-                    # As with a broker whose consumer dies: rather twice than never.
+                    # As with a broker whose consumer dies: duplicates are better than losses.
                     LOG.debug("A notification is sent again: %s", error)
                     left.append(waiting._replace(pool=pool))
                 else:
                     LOG.warning("A notification may be lost: %s", error)
             except oslo_messaging.MessageDeliveryFailure as error:
-                LOG.debug("A notification waits: %s", error)
+                LOG.debug("A notification is kept: %s", error)
                 left.append(waiting._replace(pool=pool))
         return left
 

@@ -1,4 +1,4 @@
-"""Opens the server of a process: binds the sockets on which it can be reached."""
+"""BoundServer: the server of a process, with the sockets at which other processes reach it."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from cells.brokerless.server import Server
 
 @dataclass(frozen=True)
 class BindSpec:
-    """Where a process is to listen; equal ones are one server."""
+    """Addresses and limits of a server; equal specifications share one server."""
 
-    realm: str  #: what keeps the servers of two cells in one process apart
+    realm: str  #: separates the servers of two cells in one process
     max_message_bytes: int
-    directory: Path | None = None  #: for a socket of a random name
-    candidates: tuple[str, ...] = ()  #: TCP endpoints of which one is ours, and must work
-    keys_dir: Path | None = None  #: None: TCP without protection
+    directory: Path | None = None  #: directory for a socket with a random name
+    candidates: tuple[str, ...] = ()  #: TCP endpoints; the server takes the first that it can bind
+    keys_dir: Path | None = None  #: None: TCP without encryption and authentication
 
 
 class BoundServer:
-    """A running server, and the address under which others find it."""
+    """A running server and its address."""
 
     def __init__(self, bind_spec: BindSpec) -> None:
-        """:raises cells.exceptions.ConfigurationError: an address is taken or not ours, or a key is missing"""
+        """:raises cells.exceptions.ConfigurationError: no address of ``bind_spec`` can be bound, or a key is missing"""
         self._bind_spec = bind_spec
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._authenticator: Authenticator | None = None
@@ -64,7 +64,7 @@ class BoundServer:
             socket.socket.bind(f"{addresses.IPC}{path}")
             path.chmod(0o600)
         except (zmq.ZMQError, OSError) as error:
-            raise exceptions.ConfigurationError(f"No socket can be made in {directory}: {error}.") from error
+            raise exceptions.ConfigurationError(f"A socket cannot be created in {directory}: {error}.") from error
         return f"{addresses.IPC}{path}"
 
     def _bind_first_of(self, candidates: Sequence[str]) -> str:
@@ -83,8 +83,8 @@ class BoundServer:
             else:
                 return endpoint
         raise exceptions.ConfigurationError(
-            f"This process cannot listen where it should ({'; '.join(problems)}): the address must be one of this "
-            "host, and no other process may have it."
+            f"This process can listen at none of its addresses ({'; '.join(problems)}): use an address of this host "
+            "and a port that no other process uses."
         )
 
     def _new_socket(self) -> RouterSocket:
@@ -99,7 +99,7 @@ class BoundServer:
         self._end_context()
 
     def _remove_path(self) -> None:
-        """Have nobody else look for us here: libzmq leaves the file."""
+        """Remove the socket file, which libzmq leaves behind, so that no client tries to connect."""
         if self._path is not None:
             with contextlib.suppress(OSError):
                 self._path.unlink()

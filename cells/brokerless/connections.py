@@ -1,8 +1,7 @@
 """Connections to serving processes, each used by one thread at a time.
 
-A thread that waits for an answer waits in ZeroMQ itself: nobody has to wake it up,
-which is what makes a call fast.  The price is a connection for each call that is
-under way at the same time.
+A thread that waits for an answer blocks in ZeroMQ itself, so that no other thread has to
+wake it up: this makes a call fast.  The price is one connection for each call in flight.
 """
 
 from __future__ import annotations
@@ -19,50 +18,50 @@ import zmq
 from cells.brokerless import addresses
 from cells.brokerless.router_socket import detect_dead_peers
 
-#: How often a thread that waits for an answer looks whether the other side is still there.
+#: Interval at which a thread that waits for an answer checks that the peer is still connected.
 LIVENESS_CHECK_SECONDS = 0.25
-#: A connection that was not needed for so long is closed.
+#: A connection that was idle for this long is closed.
 IDLE_SECONDS = 60.0
 
-#: Prepares a new socket for one endpoint: keys and options, before it connects.
+#: Sets keys and options of a new socket before the socket connects to the endpoint.
 Prepare = Callable[["zmq.Socket[bytes]", str], None]
 
 
 class PeerUnreachable(Exception):
-    """Raised when there is no connection: nothing was sent."""
+    """Raised when no connection exists: the message was not sent."""
 
 
 class NotAttempted(PeerUnreachable):
-    """Raised when the reason is on this side, and nothing is known of the other."""
+    """Raised when the reason is local to this process and says nothing about the peer."""
 
 
 class ConnectionsInUse(NotAttempted):
-    """Raised when as many connections are in use as there may be."""
+    """Raised when the maximum number of connections is in use."""
 
 
 class ConnectionLost(Exception):
-    """Raised when a connection ended before the answer came."""
+    """Raised when a connection ended before the answer arrived."""
 
 
 class Connection:
-    """One socket of type DEALER, connected to one endpoint."""
+    """One DEALER socket, connected to one endpoint."""
 
     def __init__(
         self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str, prepare: Prepare, timeout: float
     ) -> None:
-        """:raises PeerUnreachable: nobody listens, or who listens does not want us"""
+        """:raises PeerUnreachable: no process listens at ``endpoint``, or the process refuses this cell's key"""
         deadline = time.monotonic() + timeout
         _check_listener(endpoint, timeout)
         try:
             self._socket = context.socket(zmq.DEALER)
-        except zmq.ZMQError as error:  # this process has too many files open
-            raise NotAttempted(f"no socket can be made ({error})") from None
+        except zmq.ZMQError as error:  # too many open files in this process
+            raise NotAttempted(f"this process cannot open a socket ({error})") from None
         self.used_at = time.monotonic()
         try:
             self._socket.setsockopt(zmq.LINGER, 0)
-            # Without a connection nothing can be sent: so it is not lost in a queue either.
+            # Without a connection send fails, so that no message is lost in a queue of the socket.
             self._socket.setsockopt(zmq.IMMEDIATE, 1)
-            # A connection that is lost is not of use any more, because the answer went with it.
+            # Do not reconnect: the answer was lost with the connection.
             self._socket.setsockopt(zmq.RECONNECT_IVL, -1)
             self._socket.setsockopt(zmq.IPV6, 1)
             detect_dead_peers(self._socket)
@@ -79,25 +78,28 @@ class Connection:
             raise
         if not is_connected:
             self.close()
-            raise PeerUnreachable("it does not speak this protocol, or does not know our key, or we not its")
+            raise PeerUnreachable(
+                "the handshake failed: the peer does not speak this protocol, does not have this cell's key, or has a "
+                "key that is not registered here"
+            )
 
     def is_open(self) -> bool:
-        """Whether the other side is still there, as far as is known."""
+        """Return whether the peer is still connected, as far as ZeroMQ knows."""
         return bool(int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLOUT)
 
     def send(self, frames: Sequence[bytes]) -> None:
-        """:raises PeerUnreachable: it is gone, and has not got the message"""
+        """:raises PeerUnreachable: the connection has ended, and the peer has not received the message"""
         try:
             self._socket.send_multipart(frames, zmq.NOBLOCK)
         except zmq.ZMQError as error:
-            raise PeerUnreachable(f"the connection is gone ({error})") from None
+            raise PeerUnreachable(f"the connection has ended ({error})") from None
 
     def receive(self, deadline: float) -> list[bytes] | None:
-        """The next message; None if the deadline, a time of ``time.monotonic``, passes first.
+        """Return the next message, None after ``deadline``, a time of ``time.monotonic``.
 
-        What has come already is read even after it.
+        A message that has already arrived is returned even after the deadline.
 
-        :raises ConnectionLost: none will ever come
+        :raises ConnectionLost: the connection has ended, and no message will arrive
         """
         while True:
             left = max(0.0, deadline - time.monotonic())
@@ -130,11 +132,11 @@ class Connections:
 
     @contextlib.contextmanager
     def borrow(self, endpoint: str, deadline: float, slot_deadline: float | None = None) -> Iterator[Connection]:
-        """A connection for the block.  It is kept for the next user if the block ends without an error.
+        """Yield a connection for the block, and keep the connection for reuse if the block raises nothing.
 
-        :param slot_deadline: until when to wait for a free place, if not until the deadline
-        :raises ConnectionsInUse: there is no free place by then
-        :raises PeerUnreachable: there is no connection before the deadline
+        :param slot_deadline: how long to wait for a free slot; None: until ``deadline``
+        :raises ConnectionsInUse: no slot was free until ``slot_deadline``
+        :raises PeerUnreachable: no connection could be made before ``deadline``
         """
         slots = self._slots_of(endpoint)
         slot_deadline = deadline if slot_deadline is None else slot_deadline
@@ -146,7 +148,7 @@ class Connections:
             try:
                 yield connection
             except BaseException:
-                # An answer may still come on it, which would be the wrong one for the next user.
+                # The answer may still arrive, and would be the wrong one for the next user.
                 connection.close()
                 raise
             self._give_back(endpoint, connection)
@@ -167,7 +169,7 @@ class Connections:
                 raise NotAttempted("this transport was closed")
             if self._context is None:
                 self._context = zmq.Context()
-                # The library's own bound of 1,023 is for all endpoints together.
+                # The default limit of 1,023 sockets is for all endpoints together.
                 self._context.set(zmq.MAX_SOCKETS, self._context.get(zmq.SOCKET_LIMIT))
             if endpoint not in self._slots:
                 self._slots[endpoint] = threading.BoundedSemaphore(self._max_per_endpoint)
@@ -198,15 +200,15 @@ class Connections:
             if self._is_closed or idle is None:
                 unused.append(connection)
             else:
-                # The one that was used last is used next, so that those below it become old.
+                # Last in, first out: connections that are not needed become old and are closed.
                 idle.append(connection)
                 if connection.used_at - self._swept_at > IDLE_SECONDS:
                     unused = self._sweep(connection.used_at)
-        for one in unused:
-            one.close()
+        for old in unused:
+            old.close()
 
     def _sweep(self, now: float) -> list[Connection]:
-        """Take out what is old, wherever it leads: a server that was restarted is not asked for by that name again."""
+        """Take out old connections to all endpoints: a restarted server has a new endpoint, so no borrow finds them."""
         self._swept_at = now
         unused = []
         for idle in self._idle.values():
@@ -215,7 +217,7 @@ class Connections:
         return unused
 
     def close(self) -> None:
-        """Close what is idle now, and what is in use when its user is done.  May be called twice."""
+        """Close idle connections now, and each connection in use when its user returns it.  May be called twice."""
         with self._lock:
             self._is_closed = True
             idle, self._idle = self._idle, {}
@@ -233,9 +235,9 @@ class Connections:
 
 
 def _check_listener(endpoint: str, timeout_seconds: float) -> None:
-    """See that somebody listens: ZeroMQ itself would go on trying without a word.
+    """Check that a process listens at ``endpoint``: ZeroMQ itself would retry silently.
 
-    :raises PeerUnreachable: nobody does, and why
+    :raises PeerUnreachable: no process listens; the text says why
     """
     try:
         if endpoint.startswith(addresses.IPC):
@@ -244,5 +246,5 @@ def _check_listener(endpoint: str, timeout_seconds: float) -> None:
                 probe.connect(endpoint.removeprefix(addresses.IPC))
         else:
             sockets.create_connection(addresses.split_tcp(endpoint), timeout_seconds).close()
-    except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
+    except (OSError, UnicodeError) as error:  # UnicodeError: the host name is not valid
         raise PeerUnreachable(getattr(error, "strerror", None) or str(error)) from None

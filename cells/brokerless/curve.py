@@ -1,7 +1,7 @@
-"""CurveZMQ on a socket: encryption, and proof of who is at the other end.
+"""CurveZMQ on a socket: encryption, and authentication of the peer.
 
-The driver calls one of these for each TCP socket before it binds or connects.
-What a server then asks for each peer is in :mod:`cells.brokerless.authenticator`.
+The driver calls one of these functions for each TCP socket before bind or connect.
+:mod:`cells.brokerless.authenticator` then accepts or refuses each peer of a server.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from cells.brokerless.keys import KeyStore
 
 
 def secure_server(socket: zmq.Socket[bytes], store: KeyStore) -> None:
-    """Have ``socket`` take peers that prove a registered key, and nobody else.
+    """Have ``socket`` accept only peers that prove a registered key.
 
-    To be called before ``bind``.  As long as no Authenticator of the socket's
-    context runs, every peer is refused.
+    Call this before ``bind``.  If no Authenticator runs in the socket's context,
+    every peer is refused.
 
     :raises cells.exceptions.ConfigurationError: the cell's own key cannot be used
     """
@@ -25,21 +25,21 @@ def secure_server(socket: zmq.Socket[bytes], store: KeyStore) -> None:
     socket.curve_secretkey = secret
     socket.curve_server = True
     socket.zap_domain = DOMAIN
-    # Else libzmq lets everybody in while nothing is there to ask.
+    # Without this option libzmq accepts every peer while no Authenticator runs.
     socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
 
 
 def secure_client(socket: zmq.Socket[bytes], store: KeyStore, peer: str | None = None) -> None:
-    """Have ``socket`` talk to the holder of one key only, and prove this cell's own key to it.
+    """Have ``socket`` talk only to the holder of one key, and prove this cell's own key to that peer.
 
-    To be called before ``connect``.  A server that refuses this cell's key ends the
-    connection, and libzmq does not try that address again on this socket
-    (monitor event HANDSHAKE_FAILED_AUTH): to try again takes a new socket.
+    Call this before ``connect``.  A server that refuses this cell's key ends the
+    connection, and libzmq does not retry that address on this socket
+    (monitor event HANDSHAKE_FAILED_AUTH): a retry needs a new socket.
 
-    :param peer: name under which the server's key is registered; None for another
-        process of this very cell
+    :param peer: name under which the server's key is registered; None if the server is
+        another process of this cell
     :raises cells.exceptions.ConfigurationError: the cell's own key cannot be used, or
-        no key is registered under that name
+        no key is registered under the name ``peer``
     """
     public, secret = store.own()
     socket.curve_serverkey = public if peer is None else store.get(peer)

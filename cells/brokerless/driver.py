@@ -1,7 +1,7 @@
 """ZmqDriver: the driver ``zmq`` of oslo.messaging.
 
-It keeps the contract that ``oslo_messaging._drivers.base.BaseDriver`` documents: what
-a message of RPC or a notification means here, in terms of the other modules of this package.
+It implements the contract of ``oslo_messaging._drivers.base.BaseDriver``: it maps RPC
+messages and notifications to the other modules of this package.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ T = TypeVar("T")
 
 
 class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no types
-    """Messages without a broker.  Thread-safe.
+    """Driver of oslo.messaging without a broker.  Thread-safe.
 
-    A constructor does no I/O: sockets, threads and the MatchMaker come with the
-    first message or the first server.
+    The constructor does no I/O: the first message or the first server opens sockets
+    and starts threads and the MatchMaker.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         default_exchange: str | None = None,
         allowed_remote_exmods: Sequence[str] | None = None,
     ) -> None:
-        """:raises oslo_messaging.InvalidTransportURL: the URL, or an option in it, is wrong"""
+        """:raises oslo_messaging.InvalidTransportURL: the URL, or an option in its query, is wrong"""
         conf.register_opts(options.OPTIONS, group=options.GROUP)
         try:
             conf = rpc_common.ConfigOptsProxy(conf, url, options.GROUP)
@@ -48,11 +48,11 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         except exceptions.ConfigurationError as error:
             raise oslo_messaging.InvalidTransportURL(str(url), error.message) from None
         except (cfg.Error, ValueError) as error:
-            raise oslo_messaging.InvalidTransportURL(str(url), f"an option in it cannot be used: {error}") from None
+            raise oslo_messaging.InvalidTransportURL(str(url), f"an option in it is wrong: {error}") from None
         super().__init__(conf, url, default_exchange, allowed_remote_exmods)
 
     def require_features(self, requeue: bool = True) -> None:
-        """All are supported."""
+        """Do nothing: all features are supported."""
 
     def send(  # noqa: PLR0913  # oslo.messaging's signature
         self,
@@ -63,12 +63,12 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         timeout: float | None = None,
         call_monitor_timeout: float | None = None,
         retry: int | None = None,
-        transport_options: Any = None,  # noqa: ARG002  # mandatory delivery is all that it can ask for, and always given
+        transport_options: Any = None,  # noqa: ARG002  # it can only ask for mandatory delivery, which is the default here
     ) -> Any:
         """Send a call or a cast; return the result of a call.
 
-        :raises oslo_messaging.MessageDeliveryFailure: no server has taken it
-        :raises oslo_messaging.MessagingTimeout: the answer of a call did not come in time
+        :raises oslo_messaging.MessageDeliveryFailure: no server has accepted the message
+        :raises oslo_messaging.MessagingTimeout: the answer to a call did not arrive in time
         """
         body = frames.encode({"context": _values(ctxt), "message": message, "monitor_seconds": call_monitor_timeout})
         kind = frames.CALL if wait_for_reply else frames.CAST
@@ -82,9 +82,9 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
             if answer.kind != frames.FAILURE:
                 return frames.decode(answer.body)
             failure = rpc_common.deserialize_remote_exception(answer.body.decode(), self._allowed_remote_exmods)
-        except Exception as error:  # whatever oslo.messaging stumbles over in what another process has sent
+        except Exception as error:  # oslo.messaging may raise anything for invalid data of another process
             raise oslo_messaging.MessagingException(
-                f"The answer to a call of {target} cannot be understood: {type(error).__name__}: {error}"
+                f"The answer to a call of {target} cannot be decoded: {type(error).__name__}: {error}"
             ) from None
         raise failure
 
@@ -93,22 +93,22 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         target: oslo_messaging.Target,
         ctxt: Mapping[str, Any],
         message: Mapping[str, Any],
-        version: float,  # noqa: ARG002  # of an envelope that other transports need
-        retry: int | None = None,  # noqa: ARG002  # what cannot be delivered is kept
+        version: float,  # noqa: ARG002  # of an envelope that only other transports need
+        retry: int | None = None,  # noqa: ARG002  # the backlog keeps notifications that cannot be delivered
     ) -> None:
-        """Deliver a notification, or keep it until somebody listens.
+        """Deliver a notification, or keep it until a listener starts.
 
-        :raises oslo_messaging.MessageDeliveryFailure: too many are kept already, or an option is wrong
+        :raises oslo_messaging.MessageDeliveryFailure: the backlog is full, or an option is wrong
         """
         self._notify(target, ctxt, message, keep_without_listeners=True)
 
     def send_to_listeners(
         self, target: oslo_messaging.Target, ctxt: Mapping[str, Any], message: Mapping[str, Any]
     ) -> None:
-        """Deliver a notification to the pools that listen now; without any it is dropped.
+        """Deliver a notification to the pools that listen now; without any listener drop the notification.
 
-        :raises oslo_messaging.MessageDeliveryFailure: too many are kept for pools that do not answer, or an option
-            is wrong
+        :raises oslo_messaging.MessageDeliveryFailure: the backlog for pools that do not answer is full, or an
+            option is wrong
         """
         self._notify(target, ctxt, message, keep_without_listeners=False)
 
@@ -127,10 +127,10 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
     def listen(
         self,
         target: oslo_messaging.Target,
-        batch_size: int,  # noqa: ARG002  # an RPC server takes one at a time
+        batch_size: int,  # noqa: ARG002  # an RPC server takes one message at a time
         batch_timeout: float | None,  # noqa: ARG002
     ) -> DirectListener:
-        """A listener for the topic, and for the one server of it."""
+        """Return a listener for the topic, and for the one server if the target names it."""
         exchange = self._exchange(target)
         keys = [routing_keys.topic_key(exchange, target.topic)]
         if target.server:
@@ -146,7 +146,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         batch_size: int,
         batch_timeout: float | None,
     ) -> base.PollStyleListenerAdapter:
-        """A listener for each topic and priority, which shares messages with the others of its pool."""
+        """Return a listener for each topic and priority; the listeners of a pool share the messages."""
         keys = [
             routing_keys.notification_key(self._exchange(target), f"{target.topic}.{priority}")
             for target, priority in targets_and_priorities
@@ -157,7 +157,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         return base.PollStyleListenerAdapter(listener, batch_size, batch_timeout)
 
     def cleanup(self) -> None:
-        """Close everything.  May be called twice."""
+        """Close the transport.  May be called twice."""
         self._resources.close()
 
     def _opened(self, make: Callable[[], T]) -> T:
@@ -179,5 +179,5 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
 
 
 def _values(ctxt: Any) -> Any:
-    """A context that no serializer has seen, as oslo.messaging's own drivers send it."""
+    """Return a context without a serializer as a mapping, as oslo.messaging's own drivers do."""
     return ctxt if isinstance(ctxt, Mapping) else ctxt.to_dict()

@@ -1,21 +1,21 @@
-"""The messages on a socket: each is a header and a body, two ZeroMQ frames.
+"""Messages on a socket: each is a header and a body, two ZeroMQ frames.
 
 =========  ===============================================================
 request    ``cells1, call or cast, id, key, pool`` and a body
 answer     ``cells1, kind, id`` and a body
 =========  ===============================================================
 
-The fields of a header are separated by NUL, and hold none: keys are percent-quoted anyway, pools
-for this.  More frames would be more to read: to receive one costs as much as to take a
-header apart.
+The fields of a header are separated by NUL and contain no NUL: keys are percent-quoted
+anyway, pools are quoted here.  One frame per field would be slower: receiving a frame costs
+as much as splitting a header.
 
-The body of a request is JSON: ``{"context", "message", "monitor_seconds"}``.  A
-request that names a pool is for that pool's listeners alone.  Kinds of answers: ``accepted`` (a cast
-waits in the queue of a server), ``refused`` (nobody has it; the body says why), and for a call
-``reply`` (JSON), ``failure`` (JSON, as oslo.messaging serializes an exception) and ``working``
-(the call monitor's sign of life).  Each call or cast is answered on the
-connection that it came on.  Another version of this protocol would start with
-another word.
+The body of a request is JSON: ``{"context", "message", "monitor_seconds"}``.  A request with
+a pool goes only to the listeners of that pool.  The kinds of answers are ``accepted`` (a cast
+is in the queue of a server), ``refused`` (no listener has taken the request; the body gives
+the reason), and for a call ``reply`` (JSON), ``failure`` (JSON, as oslo.messaging serializes
+an exception) and ``working`` (heartbeat of the call monitor).  The answer to a call or cast
+returns on the connection of the request.  Another version of this protocol would start with
+another word than ``cells1``.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ REPLY = b"reply"
 FAILURE = b"failure"
 WORKING = b"working"
 
-#: Made once: json.dumps would make an encoder for each message.
+#: Created once: json.dumps would create an encoder for each message.
 _encode = json.JSONEncoder(default=jsonutils.to_primitive).encode
 
-#: Keys and pools together have to fit.
+#: Limit of a header; the key and the pool have to fit.
 MAX_HEADER_BYTES = 2048
 
 
 class MalformedFrames(Exception):
-    """Raised when what came is no message of this protocol."""
+    """Raised when received frames are not a message of this protocol."""
 
 
 class Request(NamedTuple):
-    """A call or a cast on its way to a server."""
+    """A call or a cast for a server."""
 
     kind: bytes
     message_id: bytes
@@ -64,7 +64,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What comes back for a request."""
+    """Answer to a request."""
 
     kind: bytes
     message_id: bytes
@@ -75,23 +75,23 @@ class Answer(NamedTuple):
 
 
 def header(*fields: bytes) -> bytes:
-    """The first frame of a message, of its fields after the protocol's name."""
+    """Return the first frame of a message: the protocol's name and ``fields``."""
     return b"\0".join((PROTOCOL, *fields))
 
 
 def read_request(frames: Sequence[bytes]) -> Request:
-    """:raises MalformedFrames: these are no request"""
+    """:raises MalformedFrames: ``frames`` are not a request"""
     _, kind, message_id, key, pool = _fields(frames, 5)
     if kind not in (CALL, CAST) or not message_id:
         raise MalformedFrames("a request with a wrong header")
     try:
         return Request(kind, message_id, key.decode(), urllib.parse.unquote(pool.decode()), frames[1])
     except UnicodeDecodeError:
-        raise MalformedFrames("a request whose key is no text") from None
+        raise MalformedFrames("a request whose key is not UTF-8") from None
 
 
 def read_answer(frames: Sequence[bytes]) -> Answer:
-    """:raises MalformedFrames: these are no answer"""
+    """:raises MalformedFrames: ``frames`` are not an answer"""
     _, kind, message_id = _fields(frames, 3)
     return Answer(kind, message_id, frames[1])
 
@@ -103,7 +103,7 @@ def _fields(frames: Sequence[bytes], count: int) -> list[bytes]:
     if fields[0] != PROTOCOL:
         is_other = fields[0].startswith(b"cells")
         raise MalformedFrames(
-            f"a message of {'another version of this' if is_other else 'no known'} protocol ({fields[0][:16]!r})"
+            f"a message of {'another version of this' if is_other else 'an unknown'} protocol ({fields[0][:16]!r})"
         )
     if len(fields) != count:
         raise MalformedFrames(f"a header of {len(fields)} fields")
@@ -111,20 +111,20 @@ def _fields(frames: Sequence[bytes], count: int) -> list[bytes]:
 
 
 def encode(value: Any) -> bytes:
-    """``value`` as JSON.
+    """Return ``value`` as JSON.
 
-    :raises TypeError: it has no JSON form
-    :raises ValueError: it contains itself
+    :raises TypeError: ``value`` has no JSON form
+    :raises ValueError: ``value`` contains itself
     """
     return _encode(value).encode()
 
 
 def decode(body: bytes) -> Any:
-    """What :func:`encode` has written.
+    """Return the value that :func:`encode` encoded.
 
-    :raises MalformedFrames: it is no JSON
+    :raises MalformedFrames: ``body`` is not JSON
     """
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise MalformedFrames(f"a body that is no JSON ({type(error).__name__})") from None
+        raise MalformedFrames(f"a body that is not JSON ({type(error).__name__})") from None

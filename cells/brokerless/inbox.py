@@ -1,7 +1,7 @@
-"""The queue of one listener: bounded, and refusing instead of blocking when it is full.
+"""Inbox: the bounded queue of one listener.  A full inbox refuses messages instead of blocking.
 
-A message counts from when it was accepted until somebody works on it, wherever it
-waits in between: the thread pool of an RPC server has a queue of its own, without a bound.
+A message counts from its acceptance until its processing starts.  This includes the time in
+the queue of an RPC server's thread pool, which has no limit of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Inbox(abc.ABC, Generic[T]):
-    """Messages for one listener.  Thread-safe, and never blocks who puts."""
+    """Messages for one listener.  Thread-safe; :meth:`put` never blocks."""
 
     def __init__(self, max_messages: int, max_bytes: int) -> None:
         self._max_messages = max_messages
@@ -28,7 +28,7 @@ class Inbox(abc.ABC, Generic[T]):
         self._is_closed = False
 
     def put(self, message: T, size_bytes: int) -> bool:
-        """Accept ``message``; False if the inbox is full or closed.  The first one always fits."""
+        """Accept ``message``; return False if the inbox is full or closed.  An empty inbox accepts any size."""
         with self._changed:
             is_full = self._messages >= self._max_messages or self._bytes + size_bytes > self._max_bytes
             if self._is_closed or (is_full and self._messages):
@@ -39,36 +39,36 @@ class Inbox(abc.ABC, Generic[T]):
             return True
 
     def put_back(self, message: T) -> bool:
-        """Take a message once more that was accepted and is not :meth:`done`; False if the inbox is closed."""
+        """Accept again a message that is not :meth:`done`; return False if the inbox is closed."""
         with self._changed:
             if not self._is_closed:
                 self._append(message)
             return not self._is_closed
 
     def done(self, size_bytes: int) -> None:
-        """An accepted message is worked on, and makes room for another one."""
+        """Free the space of an accepted message: its processing has started."""
         with self._changed:
             self._messages -= 1
             self._bytes -= size_bytes
 
     def close(self) -> None:
-        """Refuse further messages; those in it are still handed out.  May be called twice."""
+        """Refuse further messages; accepted messages are still handed out.  May be called twice."""
         with self._changed:
             self._is_closed = True
 
     def run(self) -> None:
-        """Called after :meth:`put` by the thread that put: handle what waits, if nobody else does."""
+        """Handle the waiting messages unless another thread does.  Called after :meth:`put` by the same thread."""
 
     @abc.abstractmethod
     def _append(self, message: T) -> None:
-        """Add it at the end; called with the lock held."""
+        """Append ``message``; called with the lock held."""
 
     def __len__(self) -> int:
         return self._messages
 
 
 class PolledInbox(Inbox[T]):
-    """One that a listener with a thread of its own takes from."""
+    """Inbox for a listener with a thread of its own, which takes messages."""
 
     def __init__(self, max_messages: int, max_bytes: int) -> None:
         super().__init__(max_messages, max_bytes)
@@ -78,13 +78,13 @@ class PolledInbox(Inbox[T]):
         self._queue.put(message)
 
     def take(self, timeout_seconds: float | None = None) -> T | None:
-        """The oldest message; None after that time, or at once when the inbox is closed and empty."""
+        """Return the oldest message; None after the timeout, or at once if the inbox is closed and empty."""
         try:
             message = self._queue.get(timeout=timeout_seconds)
         except queue.Empty:
             return None
         if message is None:
-            self._queue.put(None)  # for whoever asks next
+            self._queue.put(None)  # for the next call
         return message
 
     def close(self) -> None:
@@ -93,9 +93,9 @@ class PolledInbox(Inbox[T]):
 
 
 class DirectInbox(Inbox[T]):
-    """One whose messages are handled by the thread that puts them, one at a time and in order.
+    """Inbox whose messages are handled by the thread that puts them, one at a time and in order.
 
-    Handing a message to another thread costs more than most of them take to handle.
+    Most messages take less time to handle than to hand over to another thread.
     """
 
     def __init__(self, max_messages: int, max_bytes: int) -> None:
@@ -108,7 +108,7 @@ class DirectInbox(Inbox[T]):
         self._waiting.append(message)
 
     def start(self, handle: Callable[[T], None]) -> None:
-        """Handle what waits, and from now on what comes.  ``handle`` must not raise."""
+        """Handle the waiting messages, and from now on each new message.  ``handle`` must not raise."""
         self._handle = handle
         self.run()
 
@@ -124,10 +124,10 @@ class DirectInbox(Inbox[T]):
                 self._worker = threading.get_ident()
                 message = self._waiting.popleft()
             self._handle(message)
-            del message  # while nothing comes this thread must not keep a large one alive
+            del message  # an idle thread must not keep a large message alive
 
     def wait_until_empty(self) -> None:
-        """Return when everything that was accepted is handled; what is being handled in this very thread excepted."""
+        """Return when all accepted messages are handled, except for a message that this thread is handling."""
         me = threading.get_ident()
         with self._changed:
             self._changed.wait_for(lambda: self._worker in (None, me) and not (self._waiting and self._handle))

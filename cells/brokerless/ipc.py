@@ -1,8 +1,8 @@
-"""The directory of the sockets by which processes on one machine reach each other.
+"""Directory of the sockets through which processes on one machine reach each other.
 
-The driver makes its sockets here and looks here for those of other processes.
-The directory is the guard: who may not enter it cannot connect, whatever the
-mode of a socket in it is, and nobody else can put a socket of his own there.
+The driver creates its sockets in this directory and finds those of other processes there.
+The directory is the access control: a user that may not enter it cannot connect, whatever
+the mode of a socket, and cannot add a socket.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from oslo_config import cfg
 from cells import exceptions
 
 SUFFIX = ".sock"
-#: what the kernel has room for, without the NUL at its end
+#: limit of the kernel for a socket's path, without the final NUL
 MAX_PATH_BYTES = 107
-#: A socket that is bound but does not listen yet looks like one that was left behind.
+#: A socket that is bound but does not listen yet looks like a stale socket.
 STARTING_SECONDS = 5.0
 _RANDOM_BYTES = 6
 
 
 def default_directory(conf: cfg.ConfigOpts) -> Path:
-    """Where the sockets are if the option ipc_dir says nothing.
+    """Return the directory of the sockets if the option ipc_dir is not set.
 
-    ``sockets`` under ``state_path``; where no such option is registered, because the
-    service is not one of this project, ``cells-zmq`` under the user's run-time directory.
+    The directory is ``sockets`` under ``state_path``.  If ``state_path`` is not registered,
+    because the service is not part of this project, the directory is ``cells-zmq`` under the
+    user's run-time directory.
     """
     state_path = getattr(conf, "state_path", None)
     if state_path:
@@ -45,14 +46,14 @@ def default_directory(conf: cfg.ConfigOpts) -> Path:
 
 
 def private_directory(path: str | Path) -> Path:
-    """Make the directory, with those above it, or see that this user alone may enter it.
+    """Create the directory and its parents, or check that only this user may enter it.
 
-    :raises cells.exceptions.ConfigurationError: it cannot be made, is something
-        else, belongs to somebody else, or is open to others
+    :raises cells.exceptions.ConfigurationError: the directory cannot be created, is not a
+        directory, belongs to another user, or other users may enter it
     """
     directory = Path(path)
     if not directory.is_absolute():
-        raise exceptions.ConfigurationError(f"The directory of sockets {str(path)!r} must be an absolute path.")
+        raise exceptions.ConfigurationError(f"The socket directory {str(path)!r} must be an absolute path.")
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
@@ -62,23 +63,23 @@ def private_directory(path: str | Path) -> Path:
         raise _unusable(directory, error.strerror or str(error)) from error
     if not stat.S_ISDIR(found.st_mode):
         raise _unusable(directory, "it is not a directory")
-    # A link in a directory like /tmp could be anybody's, and lead anywhere.
+    # A symbolic link in a directory like /tmp could belong to any user and lead anywhere.
     if {entry.st_uid, found.st_uid} - {os.geteuid()}:
-        raise _unusable(directory, f"it belongs to another user than this process, whose user id is {os.geteuid()}")
+        raise _unusable(directory, f"it belongs to another user than this process, whose user ID is {os.geteuid()}")
     if stat.S_IMODE(found.st_mode) & 0o077:
         raise exceptions.ConfigurationError(
-            f"Others may enter the directory of sockets {directory}, and so send to this cell: run "
-            f"'chmod 700 {directory}', or name another one as [oslo_messaging_zmq] ipc_dir."
+            f"Other users may enter the socket directory {directory}, and so send messages to this cell: run "
+            f"'chmod 700 {directory}', or set [oslo_messaging_zmq] ipc_dir to another directory."
         )
     return directory
 
 
 def new_socket_path(directory: Path) -> Path:
-    """A path for a socket that no other process uses.
+    """Return a path for a new socket, unique to this process.
 
-    Bind it in a directory that :func:`private_directory` gave, and then take away
-    what the umask left: ``socket.bind(f"ipc://{path}"); path.chmod(0o600)``.  There is
-    no gap between the two, since nobody else may enter the directory.
+    Bind the socket in a directory that :func:`private_directory` returned, then remove the
+    permissions that the umask left: ``socket.bind(f"ipc://{path}"); path.chmod(0o600)``.  The
+    time between the two calls is safe, since no other user may enter the directory.
 
     :raises cells.exceptions.ConfigurationError: the path is too long for a socket
     """
@@ -86,19 +87,19 @@ def new_socket_path(directory: Path) -> Path:
     length = len(os.fsencode(path))
     if length > MAX_PATH_BYTES:
         raise exceptions.ConfigurationError(
-            f"The path of the directory of sockets {directory} is too long: a socket in it would have one of "
-            f"{length} bytes, and the system allows {MAX_PATH_BYTES}. Name a shorter directory as "
-            "[oslo_messaging_zmq] ipc_dir."
+            f"The path of the socket directory {directory} is too long: the path of a socket in it would have "
+            f"{length} bytes, and the system allows {MAX_PATH_BYTES}. Set [oslo_messaging_zmq] ipc_dir to a shorter "
+            "path."
         )
     return path
 
 
 def live_sockets(directory: Path) -> list[Path]:
-    """The sockets in ``directory``, ordered by name; of a directory that is not there, none.
+    """Return the sockets in ``directory``, ordered by name; an empty list if the directory does not exist.
 
-    No socket is tried, so that looking costs little: one whose process was killed
-    is among them until :func:`remove_stale` finds it.  The directory's
-    ``st_mtime_ns`` changes whenever this list does.
+    No socket is tried, so that the call is cheap: the socket of a killed process is
+    listed until :func:`remove_stale` removes it.  The directory's ``st_mtime_ns``
+    changes whenever this list changes.
     """
     try:
         return sorted(directory / name for name in os.listdir(directory) if name.endswith(SUFFIX))
@@ -107,10 +108,10 @@ def live_sockets(directory: Path) -> list[Path]:
 
 
 def remove_stale(directory: Path) -> list[Path]:
-    """Remove the sockets on which nobody listens any more, and return them.
+    """Remove the sockets on which no process listens, and return them.
 
-    One that was made within the last STARTING_SECONDS stays, and so does whatever is
-    no socket.  Several processes may do this at the same time.
+    Sockets younger than STARTING_SECONDS and files that are not sockets stay.  Several
+    processes may do this at the same time.
     """
     removed = []
     for path in live_sockets(directory):
@@ -133,13 +134,13 @@ def _is_stale(path: Path) -> bool:
         try:
             client.connect(os.fsencode(path))
         except OSError as error:
-            # Anything else, a full queue of connections say, is a listener that lives.
+            # Any other error, for example a full connection queue, means that a process listens.
             return error.errno == errno.ECONNREFUSED
     return False
 
 
 def _unusable(directory: Path, reason: str) -> exceptions.ConfigurationError:
     return exceptions.ConfigurationError(
-        f"The directory of sockets {directory} cannot be used: {reason}. Name another one as "
-        "[oslo_messaging_zmq] ipc_dir."
+        f"The socket directory {directory} cannot be used: {reason}. Set [oslo_messaging_zmq] ipc_dir to another "
+        "directory."
     )

@@ -1,7 +1,7 @@
-"""One file with a key, in the format of pyzmq's certificates: read, checked, written.
+"""Files with keys, in the format of pyzmq's certificates: read, check and write one file.
 
-:class:`cells.brokerless.keys.KeyStore` knows which files there are.  A key is the text of
-40 characters that Z85 makes of its 32 bytes.
+:class:`cells.brokerless.keys.KeyStore` knows the names of the files.  A key is a text of
+40 characters: Z85 of its 32 bytes.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ KEY_LENGTH = 40
 
 
 def check_key(key: str | bytes) -> bytes:
-    """Return the text ``key`` if it can be a key.
+    """Return ``key`` as bytes if it is a valid key.
 
-    :raises cells.exceptions.InvalidNeighbor: it has another length, or characters that Z85 does not have
+    :raises cells.exceptions.InvalidNeighbor: the length is wrong, or a character is not in Z85
     """
     text = key.encode() if isinstance(key, str) else key
     try:
@@ -33,20 +33,20 @@ def check_key(key: str | bytes) -> bytes:
     except (KeyError, struct.error):
         pass
     raise exceptions.InvalidNeighbor(
-        f"This is no public key: one is the {KEY_LENGTH} characters that 'cells key show -f value' prints in the other "
-        f"cell, and this has {len(text)}. Put it in single quotes, since some of its characters mean something to a "
-        "shell, or read it from a file."
+        f"This is not a public key ({len(text)} characters): copy the {KEY_LENGTH} characters that 'cells key show -f "
+        "value' prints in the other cell. Put them in single quotes, because some have a meaning in a shell, or read "
+        "them from a file."
     )
 
 
 def read(path: Path) -> tuple[bytes, bytes | None]:
-    """The public key, and the secret one if the file has it.
+    """Return the public key, and the secret key if the file has one.
 
-    :raises FileNotFoundError: there is no such file
-    :raises cells.exceptions.ConfigurationError: it cannot be read, or is damaged
+    :raises FileNotFoundError: the file does not exist
+    :raises cells.exceptions.ConfigurationError: the file cannot be read, or is damaged
     """
     try:
-        os.stat(path)  # says why, which load_certificate does not
+        os.stat(path)  # its error gives the reason, that of load_certificate does not
         public, secret = zmq.auth.load_certificate(path)
         return check_key(public), secret and check_key(secret)
     except FileNotFoundError:
@@ -54,16 +54,16 @@ def read(path: Path) -> tuple[bytes, bytes | None]:
     except OSError as error:
         raise not_readable(path, error) from error
     except (ValueError, IndexError, exceptions.InvalidNeighbor):
-        # Not chained: what could not be read may be a part of a secret key.
+        # Not chained: the original error may quote a part of a secret key.
         raise exceptions.ConfigurationError(
-            f"There is no key in {path}, or a damaged one: remove the file, and make or add the key again."
+            f"{path} has no valid key: remove the file, and create or add the key again."
         ) from None
 
 
 def write_public(path: Path, key: bytes, comment: str) -> None:
-    """Write in one step: whoever reads it at the same time sees the old key or the new one.
+    """Write the file atomically: a concurrent reader sees the old key or the new key.
 
-    :raises OSError: it cannot be written
+    :raises OSError: the file cannot be written
     """
     text = f'#   {comment}\n\nmetadata\ncurve\n    public-key = "{key.decode()}"\n'
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
@@ -78,14 +78,14 @@ def write_public(path: Path, key: bytes, comment: str) -> None:
 
 
 def write_pair(directory: Path, name: str) -> None:
-    """Make a key pair: ``NAME.key`` with the public key, ``NAME.key_secret`` with both.
+    """Create a key pair: ``NAME.key`` with the public key, ``NAME.key_secret`` with both keys.
 
-    :raises OSError: it cannot be written
+    :raises OSError: a file cannot be written
     """
-    # Only this user can look into a directory that mkdtemp made, whatever the umask.
+    # Only this user can enter a directory that mkdtemp created, whatever the umask.
     with tempfile.TemporaryDirectory(dir=directory, prefix=".new-") as temporary:
         public_file = secret_file = ""
-        # A public key with a '-' or '@' in front would mean something else on a command line.
+        # On a command line, a leading '-' or '@' of a public key would have a special meaning.
         while not (public_file and read(Path(public_file))[0][:1].isalnum()):
             public_file, secret_file = zmq.auth.create_certificates(temporary, name)
         os.chmod(secret_file, 0o600)
@@ -95,10 +95,10 @@ def write_pair(directory: Path, name: str) -> None:
 
 
 def check_is_private(path: Path) -> None:
-    """See that this user alone can read the file.
+    """Check that only this user can read the file.
 
-    :raises FileNotFoundError: there is no such file
-    :raises cells.exceptions.ConfigurationError: others can, or it is theirs
+    :raises FileNotFoundError: the file does not exist
+    :raises cells.exceptions.ConfigurationError: other users can read the file, or it belongs to another user
     """
     try:
         found = path.stat()
@@ -109,20 +109,20 @@ def check_is_private(path: Path) -> None:
     user = os.geteuid()
     if found.st_uid != user:
         raise exceptions.ConfigurationError(
-            f"{path} belongs to another user than this process, whose user id is {user}: have the user that runs the "
-            f"services create the key, or run 'chown {user} {path}'."
+            f"{path} belongs to another user than this process, whose user ID is {user}: create the key as the user "
+            f"that runs the services, or run 'chown {user} {path}'."
         )
     if stat.S_IMODE(found.st_mode) & 0o077:
         raise exceptions.ConfigurationError(
-            f"Others may use the secret key in {path}: run 'chmod 600 {path}', and if somebody may have read it, "
+            f"Other users can read the key in {path}: run 'chmod 600 {path}'. If the key may have been read, run "
             "'cells key create --force'."
         )
 
 
 def check_is_guarded(directory: Path) -> None:
-    """See that nobody else can put keys of his own into ``directory``; one that is not there yet will do.
+    """Check that no other user can put keys into ``directory``; accept a directory that does not exist.
 
-    :raises cells.exceptions.ConfigurationError: others can
+    :raises cells.exceptions.ConfigurationError: other users can write to the directory
     """
     try:
         found = directory.stat()
@@ -132,21 +132,21 @@ def check_is_guarded(directory: Path) -> None:
         raise not_readable(directory, error) from error
     if found.st_uid not in (0, os.geteuid()) or stat.S_IMODE(found.st_mode) & 0o022:
         raise exceptions.ConfigurationError(
-            f"Others may put keys of their own into {directory}: let it belong to the user that runs the services, "
-            f"and run 'chmod go-w {directory}'."
+            f"Other users can put keys into {directory}: change its owner to the user that runs the services, and run "
+            f"'chmod go-w {directory}'."
         )
 
 
 def not_readable(path: Path, error: OSError) -> exceptions.ConfigurationError:
-    """What to raise for an ``error`` of reading."""
+    """Return the exception to raise when ``path`` cannot be read."""
     return exceptions.ConfigurationError(
         f"{path} cannot be read: {error.strerror}. Run this as the user that runs the services."
     )
 
 
 def not_writable(path: Path, error: OSError) -> exceptions.ConfigurationError:
-    """What to raise for an ``error`` of writing."""
+    """Return the exception to raise when ``path`` cannot be written."""
     return exceptions.ConfigurationError(
-        f"{path} cannot be written: {error.strerror}. Run this as the user that runs the services, and let that "
-        "directory belong to it."
+        f"{path} cannot be written: {error.strerror}. Run this as the user that runs the services, and check that this "
+        "user owns the directory."
     )

@@ -1,9 +1,9 @@
 """KeyStore: this cell's own key pair and the public keys of other cells, as files of one directory.
 
-``cells key`` writes them, the sockets of the transport use them::
+The command ``cells key`` writes the files, the sockets of the transport use them::
 
     keys_dir/own.key            this cell's public key
-    keys_dir/own.key_secret     both keys; for the user of the services alone
+    keys_dir/own.key_secret     both keys; readable only by the user of the services
     keys_dir/known/NAME.key     the public key of another cell
 """
 
@@ -20,15 +20,15 @@ from cells.brokerless import key_files
 
 _SUFFIX = ".key"
 _OWN = "own"
-#: what Linux allows for the name of a file
+#: limit of Linux for a file name
 _MAX_NAME_BYTES = 255
 
 
 class KeyStore:
-    """The keys in one directory.  Nothing is kept in memory: each method looks at the files.
+    """The keys in one directory.  Nothing is cached: each method reads the files.
 
     :raises cells.exceptions.ConfigurationError: from every method, if a file is
-        missing, damaged, or open to others
+        missing or damaged, or other users can read or write it
     """
 
     def __init__(self, directory: str | Path) -> None:
@@ -38,17 +38,17 @@ class KeyStore:
         self._own_secret = self.directory / f"{_OWN}{_SUFFIX}_secret"
 
     def create(self, *, force: bool = False) -> bytes:
-        """Make the cell's own key pair; return the public key.
+        """Create the cell's own key pair; return the public key.
 
-        :param force: replace one that is there, after which every cell that knows the
-            old one must be told the new one
+        :param force: replace an existing pair; then every cell that knows the old public
+            key needs the new public key
         """
         try:
             self._make_directories()
             if not force and (self._own_public.exists() or self._own_secret.exists()):
                 raise exceptions.ConfigurationError(
-                    f"There is a key pair in {self.directory} already: 'cells key show' shows its public key. --force "
-                    "replaces it, and then every cell that knows the old key needs the new one."
+                    f"{self.directory} already has a key pair: 'cells key show' shows its public key. --force replaces "
+                    "the pair, and then every cell that knows the old key needs the new key."
                 )
             key_files.write_pair(self.directory, _OWN)
         except OSError as error:
@@ -56,14 +56,14 @@ class KeyStore:
         return self.own_public()
 
     def own_public(self) -> bytes:
-        """The cell's own public key; the secret one is not looked at."""
+        """Return the cell's own public key, without reading the secret key."""
         try:
             return key_files.read(self._own_public)[0]
         except FileNotFoundError:
             raise self._no_own_key() from None
 
     def own(self) -> tuple[bytes, bytes]:
-        """The cell's own public and secret key."""
+        """Return the cell's own public key and secret key."""
         try:
             key_files.check_is_private(self._own_secret)
             public, secret = key_files.read(self._own_secret)
@@ -71,15 +71,15 @@ class KeyStore:
             raise self._no_own_key() from None
         if not secret or zmq.curve_public(secret) != public or public != self.own_public():
             raise exceptions.ConfigurationError(
-                f"The keys in {self._own_secret} and {self._own_public} do not belong together: copy both from where "
-                "they were made, or make new ones with 'cells key create --force'."
+                f"The keys in {self._own_secret} and {self._own_public} do not belong together: copy both files from "
+                "the same source, or create a new pair with 'cells key create --force'."
             )
         return public, secret
 
     def add(self, name: str, public_key: str | bytes) -> bool:
-        """Register the public key of the cell ``name``; return whether it had another one, which is replaced.
+        """Register the public key of the cell ``name``; return whether it replaced another key.
 
-        :raises cells.exceptions.InvalidNeighbor: the name cannot be one, or the key is none
+        :raises cells.exceptions.InvalidNeighbor: the name or the key is not valid
         """
         file, key = self._file(name), key_files.check_key(public_key)
         try:
@@ -91,9 +91,9 @@ class KeyStore:
         return had_another
 
     def delete(self, name: str) -> None:
-        """Forget the key of the cell ``name``.
+        """Delete the key of the cell ``name``.
 
-        :raises cells.exceptions.NeighborNotFound: there is none
+        :raises cells.exceptions.NeighborNotFound: no key is registered under this name
         """
         try:
             self._file(name).unlink()
@@ -103,7 +103,7 @@ class KeyStore:
             raise key_files.not_writable(self._known, error) from error
 
     def names(self) -> list[str]:
-        """The cells whose key is registered, sorted."""
+        """Return the names under which keys are registered, sorted."""
         self._check_directories()
         try:
             files = os.listdir(self._known)
@@ -114,22 +114,22 @@ class KeyStore:
         return sorted(file.removesuffix(_SUFFIX) for file in files if file.endswith(_SUFFIX) and file[0] != ".")
 
     def known(self) -> dict[str, bytes]:
-        """The public key of each cell that is registered."""
+        """Return the public key of each registered cell."""
         return {name: self.get(name) for name in self.names()}
 
     def get(self, name: str) -> bytes:
-        """The public key of the cell ``name``."""
+        """Return the public key of the cell ``name``."""
         self._check_directories()
         try:
             return key_files.read(self._file(name))[0]
         except FileNotFoundError:
             raise exceptions.ConfigurationError(
                 f"No key is registered under the name {name!r} in {self.directory}: run 'cells key show' in that cell, "
-                f"and here \"cells key add {name} 'KEY'\"."
+                f"and \"cells key add {name} 'KEY'\" here."
             ) from None
 
     def fingerprint(self) -> Hashable:
-        """A value that changes when a key is added, changed or deleted; cheap to ask for."""
+        """Return a value that changes when a key is added, changed or deleted; cheap to compute."""
         found: list[tuple[str, int, int, int]] = []
         for directory in (self.directory, self._known):
             try:
@@ -141,7 +141,7 @@ class KeyStore:
                     status = os.stat(file)
                 except OSError:
                     continue
-                # A file that was written again within one tick of the clock is another file at least.
+                # A file that is rewritten within one clock tick has another inode at least.
                 found.append((os.fspath(file), status.st_ino, status.st_mtime_ns, status.st_mode))
         return tuple(sorted(found))
 
@@ -150,8 +150,8 @@ class KeyStore:
         file_name = f"{name}{_SUFFIX}"
         if name.startswith(".") or "/" in name or len(os.fsencode(file_name)) > _MAX_NAME_BYTES:
             raise exceptions.InvalidNeighbor(
-                f"A key cannot be registered under {name!r:.80}, which cannot be the name of a file: choose another "
-                "name here, and write it as peer= into the transport URL.",
+                f"{name!r:.80} cannot be the name of a file, so no key can be registered under it: choose another name "
+                "here, and add it to the transport URL as peer=NAME.",
                 cell=name,
             )
         return self._known / file_name
@@ -167,6 +167,6 @@ class KeyStore:
 
     def _no_own_key(self) -> exceptions.ConfigurationError:
         return exceptions.ConfigurationError(
-            f"This cell has no key of its own in {self.directory}: run 'cells key create', or name the directory that "
-            "has it as [oslo_messaging_zmq] keys_dir."
+            f"This cell has no key of its own in {self.directory}: run 'cells key create', or set [oslo_messaging_zmq] "
+            "keys_dir to the directory with the key."
         )

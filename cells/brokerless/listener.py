@@ -1,4 +1,4 @@
-"""What oslo.messaging's servers see: messages that come, and the way to answer each."""
+"""Interface to oslo.messaging's servers: incoming messages, and the listeners that hand them over."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ LOG = logging.getLogger(__name__)
 
 
 class Incoming(base.RpcIncomingMessage):  # type: ignore[misc]  # oslo.messaging has no types
-    """One message, and for a call the way back."""
+    """An incoming message; for a call, also the way to reply."""
 
-    #: Whoever has a result may reply on his own thread: others wait for a broker there.
+    #: Read by this project's RPC server: reply on the thread that has the result, since a reply never blocks here.
     replies_at_once = True
 
     def __init__(self, delivery: Delivery, inbox: Inbox[Delivery], max_message_bytes: int) -> None:
-        """:raises cells.brokerless.frames.MalformedFrames: the body is none"""
+        """:raises cells.brokerless.frames.MalformedFrames: the body is not valid"""
         body = frames.decode(delivery.request.body)
         if not isinstance(body, dict) or not all(isinstance(body.get(key), dict) for key in ("context", "message")):
             raise frames.MalformedFrames("a body without a context or a message")
@@ -35,20 +35,20 @@ class Incoming(base.RpcIncomingMessage):  # type: ignore[misc]  # oslo.messaging
         self._max_message_bytes = max_message_bytes
 
     def acknowledge(self) -> None:
-        """It is worked on: there is room for another one."""
+        """Free the space of this message in the inbox: its processing has started."""
         inbox, self._inbox = self._inbox, None
         if inbox is not None:
             inbox.done(len(self._delivery.request.body))
 
     def requeue(self) -> None:
-        """Put it back into the queue of the listener that it came from."""
+        """Put the message back into the inbox of its listener."""
         if self._inbox is not None and not self._inbox.put_back(self._delivery):
-            LOG.warning("Message %s is lost: it came back to a server that stops.", self.msg_id)
+            LOG.warning("Message %s is lost: it was requeued while its server stops.", self.msg_id)
 
     def reply(self, reply: Any = None, failure: Any = None) -> None:
         """Send the result of a call, or its failure, a ``sys.exc_info()``.  Never blocks.
 
-        A result that cannot be sent becomes a failure: the caller would wait for it in vain.
+        A result that cannot be sent becomes a failure, so that the caller does not wait until its timeout.
         """
         if self._delivery.request.kind != frames.CALL:
             return
@@ -56,7 +56,7 @@ class Incoming(base.RpcIncomingMessage):  # type: ignore[misc]  # oslo.messaging
         if failure is None:
             try:
                 body = frames.encode(reply)
-            except Exception as error:  # of whatever objects are in it
+            except Exception as error:  # objects in the reply may raise anything
                 failure = (type(error), error, error.__traceback__)
         if failure is None and len(body) > self._max_message_bytes:
             problem = ValueError(f"The result has {len(body)} bytes, more than {self._max_message_bytes} allowed.")
@@ -64,21 +64,21 @@ class Incoming(base.RpcIncomingMessage):  # type: ignore[misc]  # oslo.messaging
         if failure is not None:
             kind, body = frames.FAILURE, _serialize(failure, self._max_message_bytes)
         if not self._delivery.answer(kind, body):
-            LOG.debug("The client of call %s is gone, its answer is dropped.", self.msg_id)
+            LOG.debug("The reply to call %s is dropped: the client has disconnected.", self.msg_id)
 
     def heartbeat(self) -> None:
-        """Tell the client that the call is worked on."""
+        """Tell the client that the call is still being processed."""
         self._delivery.answer(frames.WORKING)
 
 
 def _serialize(failure: Any, max_bytes: int) -> bytes:
-    """An exception as oslo.messaging sends it; one that cannot be sent, as what is known of it."""
+    """Return an exception as oslo.messaging sends it; replace an exception that cannot be sent with a description."""
     try:
         body: bytes = rpc_common.serialize_remote_exception(failure).encode()
         if len(body) <= max_bytes:
             return body
         reason = f"it has {len(body)} bytes"
-    except Exception as error:  # of whatever objects are in it
+    except Exception as error:  # the exception's own methods may raise anything
         reason = f"{type(error).__name__}: {error}"[:1000]
     replacement = RuntimeError(f"A method failed with {failure[0].__name__}, which cannot be sent: {reason}")
     return bytes(rpc_common.serialize_remote_exception((RuntimeError, replacement, None)).encode())
@@ -87,7 +87,7 @@ def _serialize(failure: Any, max_bytes: int) -> bytes:
 def read(
     delivery: Delivery, inbox: Inbox[Delivery], max_message_bytes: int, malformed: MalformedMessages
 ) -> Incoming | None:
-    """The message in a delivery; None if there is none in it, which the caller of one is told."""
+    """Return the message in a delivery; None if it is malformed, which a caller gets as a failure."""
     try:
         return Incoming(delivery, inbox, max_message_bytes)
     except frames.MalformedFrames as error:
@@ -100,11 +100,11 @@ def read(
 
 
 class DirectListener(base.Listener):  # type: ignore[misc]  # oslo.messaging has no types
-    """Hands each message to its RPC server on the thread that has read it.
+    """Hands each message to its RPC server on the thread that read the message.
 
-    A server takes it without waiting: it dispatches in a pool, or to endpoints that never block.
+    The server does not block: it dispatches in a thread pool, or to endpoints that never block.
 
-    :param stop_listening: ends that messages come
+    :param stop_listening: called by :meth:`stop`; afterwards no message arrives
     """
 
     def __init__(
@@ -124,24 +124,24 @@ class DirectListener(base.Listener):  # type: ignore[misc]  # oslo.messaging has
                 incoming = read(delivery, self._inbox, self._max_message_bytes, self._malformed)
                 if incoming is not None:
                     on_incoming_callback([incoming])
-            except BaseException:  # sys.exit too: nothing in a server must end the thread that reads for all
-                LOG.exception("A server could not take a message.")
+            except BaseException:  # sys.exit too: a server must not end the thread that reads for all servers
+                LOG.exception("A server failed to take a message.")
 
         self._inbox.start(handle)
 
     def stop(self) -> None:
-        """Return when what has come is handed over, and nothing more comes.  May be called twice."""
+        """Stop; return when all accepted messages are handed over.  May be called twice."""
         self._stop_listening()
         self._inbox.close()
         self._inbox.wait_until_empty()
         super().stop()
 
     def cleanup(self) -> None:
-        """There is nothing left to do."""
+        """Do nothing: :meth:`stop` has released everything."""
 
 
 class PolledListener(base.PollStyleListener):  # type: ignore[misc]  # oslo.messaging has no types
-    """Has a thread of its own, which gathers batches: for notifications."""
+    """Listener for notifications: oslo.messaging's thread polls it and collects batches."""
 
     def __init__(
         self, inbox: PolledInbox[Delivery], max_message_bytes: int, stop_listening: Callable[[], None]
@@ -154,7 +154,7 @@ class PolledListener(base.PollStyleListener):  # type: ignore[misc]  # oslo.mess
 
     @base.batch_poll_helper  # type: ignore[untyped-decorator]  # oslo.messaging has no types
     def poll(self, timeout: float | None = None) -> Incoming | None:
-        """The next message; None after ``timeout`` seconds, or once stopped and empty."""
+        """Return the next message; None after ``timeout`` seconds, or when stopped and empty."""
         while True:
             delivery = self._inbox.take(timeout)
             if delivery is None:
@@ -164,6 +164,6 @@ class PolledListener(base.PollStyleListener):  # type: ignore[misc]  # oslo.mess
                 return incoming
 
     def stop(self) -> None:
-        """Take no new messages; what has come is still handed out.  May be called twice."""
+        """Accept no new messages; accepted messages are still handed out.  May be called twice."""
         self._stop_listening()
         self._inbox.close()

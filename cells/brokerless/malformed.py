@@ -1,4 +1,4 @@
-"""Counts what cannot be understood, and says so seldom: whoever sends nonsense must not fill a disk with it."""
+"""MalformedMessages: count dropped messages, and limit the log lines so that a faulty peer cannot fill a disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOG_SECONDS = 10.0
 
 
 class MalformedMessages:
-    """The nonsense that one reader has dropped.  Thread-safe."""
+    """Counter of the malformed messages that one reader has dropped.  Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,7 +20,7 @@ class MalformedMessages:
         self._logged_at = -LOG_SECONDS
 
     def count(self, error: Exception) -> None:
-        """One more; ``error`` says what is wrong with it."""
+        """Count one message; ``error`` says why it is malformed."""
         now = time.monotonic()
         with self._lock:
             self._count += 1
@@ -28,7 +28,7 @@ class MalformedMessages:
             if is_due:
                 self._logged_at = now
         if is_due:
-            LOG.warning("Messages that cannot be understood are dropped, %d so far; the last: %s", count, error)
+            LOG.warning("Malformed messages are dropped, %d so far; the latest: %s", count, error)
 
     def __len__(self) -> int:
         return self._count

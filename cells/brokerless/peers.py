@@ -1,7 +1,7 @@
-"""Who could take a message: asked by the sender, once for each message.
+"""Peers: the processes that can take a message.  The sender asks for them once per message.
 
-Three kinds of transport URL name them in three ways: through a MatchMaker, by
-their TCP addresses, or by the directory that holds their sockets.
+The three kinds of transport URL find them in three ways: through a MatchMaker, by TCP
+address, or in a directory of sockets.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import abc
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cells import exceptions
@@ -19,30 +19,31 @@ from cells.brokerless.addresses import Address
 from cells.brokerless.matchmaker.base import MatchMakerBase
 from cells.brokerless.server import ALL_POOLS
 
-#: A process that did not answer is asked after the others for so long; twice as long each further time.
+#: Backoff of a process that did not answer: it is tried after the others. It doubles with each failure.
 FIRST_BACKOFF_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 30.0
-#: Two changes of a directory within that time can have the same time of change.
+#: Two changes of a directory within this time may leave the same modification time.
 SETTLED_SECONDS = 1.0
 
 
 class Peers(abc.ABC):
-    """The serving processes that one transport URL stands for.  Thread-safe."""
+    """The serving processes that a transport URL stands for.  Thread-safe."""
 
-    def __init__(self) -> None:
-        #: (key, pool) -> turns taken: one count for all of them could give each always the same peer
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        #: (key, pool) -> turns taken; with one counter for all keys a key could always get the same peer
         self._turns: dict[tuple[str, str | None], int] = {}
         self._lock = threading.Lock()
-        #: process -> until when it rests, and how long it rested
+        #: process -> end of its backoff, and the length of the backoff
         self._backoffs: dict[str, tuple[float, float]] = {}
 
     def find(self, key: str, pool: str | None = None) -> list[Address]:
-        """Who may serve ``key``, in the order in which they should be tried.  Empty: nobody, as far as is known.
+        """Return the addresses that may serve ``key``, in the order to try; empty if none is known.
 
-        The alive ones take turns; those that did not answer lately come last.
+        Live addresses take turns; addresses in backoff come last.
 
-        :param pool: the one pool of listeners that is meant
-        :raises cells.exceptions.MatchMakerException: that is not known, and why
+        :param pool: return only listeners of this pool
+        :raises cells.exceptions.MatchMakerException: the peers cannot be determined; the text says why
         """
         found = self._known(key)
         if pool is not None:
@@ -51,14 +52,14 @@ class Peers(abc.ABC):
             turn = self._next_turn(key, pool) % len(found)
             found = [*found[turn:], *found[:turn]]
         if self._backoffs:
-            now = time.monotonic()
+            now = self._clock()
             found.sort(key=lambda address: self._backoffs.get(address.process, (0.0, 0.0))[0] > now)
         return found
 
     def pools(self, key: str) -> list[str]:
-        """The pools of listeners for ``key``; it is nobody's turn by that.
+        """Return the pools of listeners for ``key``, without taking a turn.
 
-        :raises cells.exceptions.MatchMakerException: that is not known, and why
+        :raises cells.exceptions.MatchMakerException: the peers cannot be determined; the text says why
         """
         return sorted({address.pool for address in self._known(key)})
 
@@ -69,35 +70,35 @@ class Peers(abc.ABC):
 
     @abc.abstractmethod
     def _known(self, key: str) -> list[Address]:
-        """A new list of them, in any order."""
+        """Return a new list of the addresses for ``key``, in any order."""
 
     def delivered(self, key: str, address: Address) -> None:  # noqa: ARG002  # the contract
-        """It took a message."""
+        """Record that the process at ``address`` accepted a message."""
         if address.process in self._backoffs:
             with self._lock:
                 self._backoffs.pop(address.process, None)
 
     def unreachable(self, key: str, address: Address) -> None:  # noqa: ARG002  # the contract
-        """It could not be connected to, or did not answer."""
-        now = time.monotonic()
+        """Record that the process at ``address`` refused the connection or did not answer."""
+        now = self._clock()
         with self._lock:
             _, rested_seconds = self._backoffs.get(address.process, (0.0, FIRST_BACKOFF_SECONDS / 2))
             rest_seconds = min(2 * rested_seconds, MAX_BACKOFF_SECONDS)
-            # Most of those that died come back under another name, so each would be remembered for ever.
+            # Drop old entries: most restarted processes have a new address, and the map would grow without limit.
             self._backoffs = {
                 process: rest for process, rest in self._backoffs.items() if rest[0] + MAX_BACKOFF_SECONDS > now
             }
             self._backoffs[address.process] = (now + rest_seconds, rest_seconds)
 
-    def refused(self, key: str, address: Address) -> None:  # noqa: B027  # what was asked, not believed, is no news
-        """It is there and does not serve ``key`` any more."""
+    def refused(self, key: str, address: Address) -> None:  # noqa: B027  # only a registry has to know this
+        """Record that the process at ``address`` runs but no longer serves ``key``."""
 
 
 class FixedPeers(Peers):
-    """Processes by address, ``zmq://host1:port1,host2:port2/``: what they serve they are asked for."""
+    """Processes by address, ``zmq://host1:port1,host2:port2/``: each is asked whether it serves a key."""
 
-    def __init__(self, endpoints: Sequence[str]) -> None:
-        super().__init__()
+    def __init__(self, endpoints: Sequence[str], clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock)
         self._endpoints = tuple(endpoints)
 
     def _known(self, key: str) -> list[Address]:
@@ -105,7 +106,7 @@ class FixedPeers(Peers):
 
 
 class DirectoryPeers(Peers):
-    """Every process with a socket in one directory, ``zmq+ipc:///run/cells/east``."""
+    """All processes with a socket in one directory, ``zmq+ipc:///run/cells/east``."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__()
@@ -117,12 +118,12 @@ class DirectoryPeers(Peers):
             status = self._directory.stat()
         except OSError as error:
             raise exceptions.MatchMakerException(
-                f"There is no directory of sockets {self._directory} ({error.strerror}): the service does not run there"
+                f"The socket directory {self._directory} cannot be read ({error.strerror}): no service runs there"
             ) from None
-        # In a place like /tmp somebody else could have made it, to get our messages.
+        # In a directory like /tmp another user could have created it, to receive this user's messages.
         if os.geteuid() not in (0, status.st_uid) or status.st_mode & 0o022:
             raise exceptions.MatchMakerException(
-                f"The directory of sockets {self._directory} belongs to another user, or others may write to it."
+                f"The socket directory {self._directory} belongs to another user, or other users can write to it."
             )
         changed_at = status.st_mtime_ns
         seen_at, endpoints = self._seen
@@ -134,22 +135,22 @@ class DirectoryPeers(Peers):
 
 
 class RegisteredPeers(Peers):
-    """Who has registered in a MatchMaker, ``zmq:///``.
+    """Processes that are registered in a MatchMaker, ``zmq:///``.
 
-    :param everybody: who is meant by a MatchMaker that knows hosts only by the name of this one
+    :param local: used if the MatchMaker knows no addresses, only names such as ``localhost``
     """
 
-    def __init__(self, matchmaker: MatchMakerBase, everybody: Peers) -> None:
+    def __init__(self, matchmaker: MatchMakerBase, local: Peers) -> None:
         super().__init__()
         self._matchmaker = matchmaker
-        self._everybody = everybody
+        self._local = local
 
     def _known(self, key: str) -> list[Address]:
         found = []
         for _queue, host in self._matchmaker.queues(key):
             if host is None or "://" not in host:
-                # Not find: with turns taken twice each message, half of them would never come first.
-                return self._everybody._known(key)
+                # Not find(): it would take a second turn per message, and half of the peers would never be first.
+                return self._local._known(key)
             found.append(addresses.parse(host))
         return found
 
@@ -163,5 +164,5 @@ class RegisteredPeers(Peers):
 
 
 def _pool(key: str) -> str:
-    """Who only knows processes asks each of them for one listener of every pool."""
+    """Return the pool to ask for where only processes are known: a listener in each pool of the process."""
     return ALL_POOLS if key.startswith(routing_keys.NOTIFICATION_PREFIX) else ""

@@ -1,4 +1,4 @@
-"""Log lines about refused peers, few enough that nobody can fill a disk by probe."""
+"""Log lines about refused peers, rate limited so that repeated connections cannot fill a disk."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Callable
 
 LOG = logging.getLogger(__name__)
 
-#: no second line about the same key within that time
+#: minimum time between two lines about the same key
 INTERVAL_SECONDS = 60.0
-#: nor more lines than that about all keys together; so many keys are remembered
+#: maximum number of lines within an interval, and of keys that are remembered
 MAX_LINES = 20
-#: what is shown of a key: enough to tell it from another, and too little to be registered unread
+#: number of characters of a key in the log: enough to recognize it, too few to register it without verification
 SHOWN_CHARACTERS = 8
 
 
 class Refusals:
-    """Says who was refused.  Not safe for several threads: the authenticator has one.
+    """Rate-limited log of refused peers.  Not thread-safe: the authenticator has one thread.
 
-    :param clock: seconds that never go back
+    :param clock: monotonic time in seconds
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -28,18 +28,18 @@ class Refusals:
         self._suppressed = 0
 
     def refused(self, key: str, address: str) -> None:
-        """Log that the peer at ``address`` was refused, unless that was said a short while ago."""
+        """Log that the peer at ``address`` was refused, unless a recent line says so."""
         if self._should_log(key):
             LOG.warning(
-                "A peer at %s was refused: its key %s... is not known here. If it should be, compare it with what "
-                "'cells key show' prints in that cell, and run \"cells key add NAME 'KEY'\" here.%s",
+                "A peer at %s was refused: its key %s... is not registered here. To accept the peer, compare its key "
+                "with the output of 'cells key show' in that cell, and run \"cells key add NAME 'KEY'\" here.%s",
                 address,
                 key[:SHOWN_CHARACTERS],
                 self._suppressed_note(),
             )
 
     def failed(self, reason: str) -> None:
-        """Log that peers are refused because nobody can tell who they are."""
+        """Log that all peers are refused because the keys cannot be read."""
         if self._should_log(reason):
             LOG.error("No peer can connect: %s%s", reason, self._suppressed_note())
 
@@ -55,5 +55,5 @@ class Refusals:
         return True
 
     def _suppressed_note(self) -> str:
-        unsaid, self._suppressed = self._suppressed, 0
-        return f" (And {unsaid} more refusals, not logged.)" if unsaid else ""
+        suppressed, self._suppressed = self._suppressed, 0
+        return f" ({suppressed} more refusals were not logged.)" if suppressed else ""

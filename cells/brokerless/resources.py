@@ -1,6 +1,6 @@
-"""Resources: what one transport consists of, made when it is first needed and closed together.
+"""Resources of one transport, created at first use and closed together.
 
-The composition root of this package: the one place that reads the options.
+The composition root of this package: only this module reads the options.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from cells.brokerless.shared import Shared
 
 _MATCHMAKERS: Shared[MatchMakerBase] = Shared(lambda matchmaker: matchmaker.stop_heartbeat())
 _BOUND_SERVERS: Shared[BoundServer] = Shared(BoundServer.close)
-#: What a server begins or ends to serve is registered in that order, whichever transport it belongs to.
+#: Serializes changes to the set of served keys, across all transports of the process.
 _REGISTERING = threading.Lock()
 
 
 class Resources:
-    """The sender, the server and the MatchMaker behind one transport URL.  Thread-safe.
+    """Sender, server and MatchMaker of one transport URL.  Thread-safe.
 
-    :param conf: with the options of ``[oslo_messaging_zmq]``, those of the URL on top
+    :param conf: options of ``[oslo_messaging_zmq]``, overridden by those of the URL
     """
 
     def __init__(self, conf: Any, url: oslo_messaging.TransportURL) -> None:
-        """:raises cells.exceptions.ConfigurationError: the URL says what cannot be"""
+        """:raises cells.exceptions.ConfigurationError: the URL is wrong"""
         self._conf = conf
         self._options = conf.oslo_messaging_zmq
         self._endpoints = transport_url.endpoints(url)
         self._directory = transport_url.directory(url)
         self._lock = threading.RLock()
         self._is_closed = False
-        #: what close gives back: by then the options may say something else
+        #: called by close(), with values from the time of creation: options may have changed since
         self._releases: list[Callable[[], None]] = []
         self._matchmaker: MatchMakerBase | None = None
         self._sender: Sender | None = None
@@ -59,23 +59,23 @@ class Resources:
 
     @property
     def has_registry(self) -> bool:
-        """Whether servers are found in a MatchMaker."""
+        """Whether servers register in a MatchMaker."""
         return not self._endpoints and self._directory is None
 
     def matchmaker(self) -> MatchMakerBase:
-        """The MatchMaker of this process, with its heartbeat running."""
+        """Return the MatchMaker of this process, with its heartbeat running."""
         with self._lock:
             if self._matchmaker is None:
                 self._check_open()
                 realm = self._realm()
                 self._matchmaker = _MATCHMAKERS.acquire(realm, lambda: registry.load(self._conf))
-                # First of all: who is still registered should still be there.
+                # Released before the server stops: a registered server must still listen.
                 self._releases.insert(0, lambda: _MATCHMAKERS.release(realm))
                 self._matchmaker.start_heartbeat()
             return self._matchmaker
 
     def sender(self) -> Sender:
-        """What delivers messages."""
+        """Return the sender of messages."""
         sender = self._sender
         if sender is not None:
             return sender
@@ -92,16 +92,16 @@ class Resources:
             return self._sender
 
     def backlog(self) -> Backlog:
-        """What delivers notifications."""
+        """Return the sender of notifications."""
         with self._lock:
             if self._backlog is None:
                 self._backlog = Backlog(self.sender(), self._options.notification_backlog_size)
             return self._backlog
 
     def bound_server(self) -> BoundServer:
-        """The server of this process, bound_server.
+        """Return the running server of this process.
 
-        :raises cells.exceptions.ConfigurationError: it cannot listen where it should
+        :raises cells.exceptions.ConfigurationError: the server cannot bind its addresses
         """
         with self._lock:
             if self._bound_server is None:
@@ -112,16 +112,16 @@ class Resources:
             return self._bound_server
 
     def serve(self, keys: Sequence[str], inbox: Inbox[Delivery], pool: str) -> Callable[[], None]:
-        """Have what comes for ``keys`` put into ``inbox``; what ends that is returned, and may be called twice.
+        """Put messages for ``keys`` into ``inbox``; return a function that ends this, which may be called twice.
 
-        :raises cells.exceptions.ConfigurationError: this process cannot listen where it should
+        :raises cells.exceptions.ConfigurationError: the server cannot bind its addresses
         """
         bound_server = self.bound_server()
         matchmaker = self.matchmaker() if self.has_registry else None
         host = str(dataclasses.replace(bound_server.address, pool=pool))
         with _REGISTERING:
             for key in keys:
-                # The first listener for a key in this process, or the last one, makes a difference to others.
+                # Register only the first listener of a key in this process, and unregister only the last.
                 if bound_server.server.add(key, inbox, pool) and matchmaker is not None:
                     matchmaker.register(key, host)
 
@@ -134,12 +134,12 @@ class Resources:
                         matchmaker.unregister(key, host)
 
         with self._lock:
-            # Others of this process may go on bound_server there after close.
+            # Other transports of this process may go on listening after close().
             self._releases.insert(0, stop)
         return stop
 
     def close(self) -> None:
-        """Close everything.  May be called twice; nothing can be opened afterwards."""
+        """Close everything.  May be called twice; afterwards nothing can be opened."""
         with self._lock:
             self._is_closed = True
             backlog, self._backlog = self._backlog, None
@@ -184,14 +184,14 @@ class Resources:
         return Path(self._options.ipc_dir) if self._options.ipc_dir else ipc.default_directory(self._conf)
 
     def _realm(self) -> str:
-        """One registry: the same text for all transports of a process that use it."""
+        """Return a text that identifies the registry: equal for all transports that use the same registry."""
         kept_in = self._options.matchmaker_connection or getattr(
             getattr(self._conf, "database", None), "connection", ""
         )
         return f"{self._options.matchmaker} {kept_in} {self._ipc_directory()}"
 
     def _prepare(self, socket: zmq.Socket[bytes], endpoint: str) -> None:
-        """Set on a socket what its other side is to know of us.  Called before each connection."""
+        """Set the keys and limits of a client socket.  Called before each connection."""
         socket.setsockopt(zmq.MAXMSGSIZE, self._options.max_message_bytes + FRAME_BYTES)
         if not endpoint.startswith(addresses.TCP) or self._options.tcp_security != "curve":
             return

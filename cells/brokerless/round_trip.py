@@ -15,44 +15,44 @@ from cells.brokerless.server import NO_LISTENER
 
 
 class ServerLost(oslo_messaging.MessagingTimeout):  # type: ignore[misc]  # oslo.messaging has no types
-    """Raised when the process that had a message is gone: its answer will not come, in any time."""
+    """Raised when the process that had a message is gone: its answer will never arrive."""
 
 
 class DeliveryUnknown(oslo_messaging.MessageDeliveryFailure):  # type: ignore[misc]  # oslo.messaging has no types
-    """Raised when a cast may have arrived, or not: sending it again could deliver it twice."""
+    """Raised when a cast may have arrived: sending it again could deliver it twice."""
 
     @property
     def is_server_lost(self) -> bool:
-        """Whether the process that may have it is gone, in contrast to being silent."""
+        """Whether the connection to the process is lost, in contrast to a timeout."""
         return isinstance(self.__cause__, ServerLost)
 
 
 class Refused(Exception):
-    """Raised when a process says that it has not taken a message, and why."""
+    """Raised when a process refuses a message; the text says why."""
 
     @property
     def has_no_listener(self) -> bool:
-        """Whether nothing in that process serves the key, in contrast to being busy."""
+        """Whether the process has no listener for the key, in contrast to a full queue."""
         return str(self) == NO_LISTENER
 
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A message, and for how long its sender tries."""
+    """A message to send, and the limits for its delivery."""
 
     kind: bytes  #: frames.CALL or frames.CAST
     key: str
     body: bytes
-    retry: int | None = None  #: further attempts; None or less than 0: as many as the time allows
-    pool: str | None = None  #: the one pool of listeners that shall get it
-    monitor_seconds: float | None = None  #: how long the server of a call may be silent
+    retry: int | None = None  #: retries; None or negative: until the deadline
+    pool: str | None = None  #: the only pool of listeners that gets the message
+    monitor_seconds: float | None = None  #: maximum time between two signs of life of a call's server
 
 
 def send(connection: Connection, message: Outgoing, pool: str) -> Request:
-    """Send it.
+    """Send ``message`` and return the request that was sent.
 
-    :param pool: the pool of whom the connection leads to
-    :raises cells.brokerless.connections.PeerUnreachable: it has surely not arrived
+    :param pool: the pool of the listener at the other end
+    :raises cells.brokerless.connections.PeerUnreachable: the message has certainly not arrived
     """
     request = Request(message.kind, uuid.uuid4().hex.encode(), message.key, pool, message.body)
     connection.send(request.to_frames())
@@ -66,7 +66,7 @@ def wait_for_answer(
 
     :param deadline: a time of ``time.monotonic``
     :raises ServerLost: the connection is lost
-    :raises oslo_messaging.MessagingTimeout: the deadline has passed, or the server was silent for too long
+    :raises oslo_messaging.MessagingTimeout: the deadline has passed, or the server was silent for ``monitor_seconds``
     """
     silence = deadline
     while True:
@@ -81,7 +81,7 @@ def wait_for_answer(
 
 
 def raise_if_refused(answer: Answer) -> None:
-    """:raises Refused: the answer says that nobody has taken the message"""
+    """:raises Refused: ``answer`` says that no listener has taken the message"""
     if answer.kind == frames.REFUSED:
         raise Refused(answer.body.decode(errors="replace"))
 
@@ -90,8 +90,8 @@ def _next_answer(connection: Connection, deadline: float) -> Answer | None:
     try:
         received = connection.receive(deadline)
     except ConnectionLost:
-        raise ServerLost("The process that had the message is gone, or was restarted.") from None
+        raise ServerLost("The process that had the message has stopped or was restarted.") from None
     try:
         return None if received is None else frames.read_answer(received)
     except frames.MalformedFrames as error:
-        raise ServerLost(f"The other side does not speak this protocol: {error}") from None
+        raise ServerLost(f"The peer does not speak this protocol: {error}") from None

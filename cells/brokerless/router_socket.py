@@ -1,8 +1,7 @@
-"""A listening socket that one thread reads and any thread may answer on.
+"""RouterSocket: a listening socket that one thread reads and on which any thread may answer.
 
-A socket of ZeroMQ belongs to one thread at a time.  The lock here hands it from
-thread to thread, so that an answer leaves on the thread that made it instead of
-waiting for the reader to wake up.
+A ZeroMQ socket belongs to one thread at a time.  The lock here hands it from thread to
+thread, so that the thread with the answer sends it without waiting for the reader.
 """
 
 from __future__ import annotations
@@ -14,24 +13,24 @@ from collections.abc import Sequence
 
 import zmq
 
-#: Answers that may wait for a peer that does not read them; further ones are dropped.
+#: Limit of queued answers for a peer that does not read; further answers are dropped.
 ANSWERS_PER_PEER = 100
-#: A frame may be so much longer than the body of a message: it is a header, or encrypted.
+#: How much longer a frame may be than a message body: the frame may be a header, or encrypted.
 FRAME_BYTES = 4096
-#: What is sent in the moment of closing may take this long to leave.
+#: Time limit for sending queued answers when the socket closes.
 LINGER_MS = 1000
-#: A peer that sees its connection end drops what it has received and not yet read, so it gets that long to read it.
+#: When its connection ends, a peer drops received messages that it has not read: give it this long to read.
 READ_SECONDS = 0.05
-#: A machine that vanished is noticed by the system, which repeats what nobody confirms for so long.
+#: After this time without a TCP acknowledgement, the system ends the connection to a vanished machine.
 TCP_SILENCE_MS = 15000
 TCP_KEEPALIVE_SECONDS = 5
-#: One that is there and hangs is noticed by its silence. A large message on a slow link is silence too.
+#: ZeroMQ heartbeats detect a hanging process. A large message on a slow link delays heartbeats, so allow a minute.
 HEARTBEAT_MS = 5000
 HEARTBEAT_TIMEOUT_MS = 60000
 
 
 def detect_dead_peers(socket: zmq.Socket[bytes]) -> None:
-    """Have ``socket`` end its connections to machines and processes that are not there any more."""
+    """Set options of ``socket`` that end connections to vanished machines and hanging processes."""
     socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
     socket.setsockopt(zmq.TCP_MAXRT, TCP_SILENCE_MS)
@@ -42,15 +41,15 @@ def detect_dead_peers(socket: zmq.Socket[bytes]) -> None:
 
 
 class RouterSocket:
-    """One bound socket of type ROUTER."""
+    """One bound ROUTER socket."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], max_message_bytes: int) -> None:
         self._lock = threading.Lock()
         self._answered_at = float("-inf")
-        #: written to when a sender has seen that there is something to read
+        #: eventfd, written when a sending thread notices input for the reader
         self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         try:
-            # Last of what can fail: a socket that nobody closes would keep the context from ending, for ever.
+            # The last step that can fail: an unclosed socket would block the end of the context forever.
             self.socket = context.socket(zmq.ROUTER)
         except zmq.ZMQError:
             os.close(self.wake_fd)
@@ -64,13 +63,13 @@ class RouterSocket:
 
     @property
     def ready_fd(self) -> int:
-        """Becomes readable when something MAY have come; everything has to be read then."""
+        """The descriptor that is readable when input MAY exist; then call :meth:`receive` until it returns None."""
         return int(self.socket.getsockopt(zmq.FD))
 
     def receive(self) -> list[bytes] | None:
-        """The next message, its sender first; None if there is none."""
+        """Return the next message, its first frame being the sender; None if there is no message."""
         with self._lock:
-            # Asked first, because an error that says "nothing" costs as much as a message.
+            # Check first: the error EAGAIN costs as much as a message.
             if not self._has_input():
                 return None
             try:
@@ -82,25 +81,25 @@ class RouterSocket:
         return bool(int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
 
     def send(self, peer: bytes, frames: Sequence[bytes]) -> bool:
-        """Answer ``peer``; False if it is gone, or does not read."""
+        """Answer ``peer``; return False if the peer is gone or does not read."""
         with self._lock:
             if self.socket.closed:
                 return False
             try:
                 self.socket.send_multipart([peer, *frames], zmq.NOBLOCK)
-            except zmq.ZMQError:  # EHOSTUNREACH: it is gone; EAGAIN: it has let too many answers wait
+            except zmq.ZMQError:  # EHOSTUNREACH: the peer is gone; EAGAIN: the peer's queue of answers is full
                 return False
             else:
                 self._answered_at = time.monotonic()
                 return True
             finally:
-                # Sending looks at what has come, too, even if it fails, and takes the sign of it that the reader
-                # waits for.
+                # Even a failed send processes incoming events, and so clears the readiness of ready_fd, for which the
+                # reader waits.
                 if self._has_input():
                     os.eventfd_write(self.wake_fd, 1)
 
     def close(self) -> None:
-        """Close the socket, when its last answer can have been read; the reader must have ended."""
+        """Close the socket after the peers had time to read the last answer; the reader must have ended."""
         time.sleep(max(0.0, self._answered_at + READ_SECONDS - time.monotonic()))
         with self._lock:
             if not self.socket.closed:

@@ -1,7 +1,7 @@
-"""What a server is found under: exchange, topic and server name as one text.
+"""Routing keys: exchange, topic and server name as one text, under which servers are found.
 
-The MatchMaker tells the kinds of keys apart by a dot and by a prefix, so the dots
-of a topic are encoded.  The driver makes the keys, of an ``oslo_messaging.Target``.
+The MatchMaker distinguishes the kinds of keys by a dot and by a prefix, so dots in a topic
+are encoded.  The driver creates the keys from an ``oslo_messaging.Target``.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ NOTIFICATION_PREFIX = "notify~"
 
 
 def topic_key(exchange: str, topic: str) -> str:
-    """Of all servers of a topic; a message for it goes to one of them."""
+    """Return the key of all servers of a topic; a message for the key goes to one of them."""
     exchange = _quote(exchange)
     if f"{exchange}~" in (FANOUT_PREFIX, NOTIFICATION_PREFIX):
-        # An exchange of that name is none of these kinds of keys.
+        # An exchange with the name of a prefix must not look like that prefix.
         exchange = f"%{ord(exchange[0]):02X}{exchange[1:]}"
     return f"{exchange}~{_quote(topic)}"
 
 
 def direct_key(exchange: str, topic: str, server: str) -> str:
-    """Of one server of a topic."""
+    """Return the key of one server of a topic."""
     return f"{topic_key(exchange, topic)}.{_quote(server)}"
 
 
 def fanout_key(exchange: str, topic: str) -> str:
-    """Of all servers of a topic; a message for it goes to each of them."""
+    """Return the key of all servers of a topic; a message for the key goes to each of them."""
     return FANOUT_PREFIX + topic_key(exchange, topic)
 
 
 def notification_key(exchange: str, topic: str) -> str:
-    """Of all listeners of a topic with its priority; a message goes to one listener of each pool."""
+    """Return the key of a notification topic with its priority; a message goes to one listener of each pool."""
     return NOTIFICATION_PREFIX + topic_key(exchange, topic)
 
 
 def is_fanout(key: str) -> bool:
-    """Whether a message for ``key`` goes to each server."""
+    """Return whether a message for ``key`` goes to each server."""
     return key.startswith(FANOUT_PREFIX)
 
 
 def without_fanout(key: str) -> str:
-    """The key under which the servers are that a fan-out reaches."""
+    """Return the key under which the servers of a fan-out key register."""
     return key.removeprefix(FANOUT_PREFIX)
 
 

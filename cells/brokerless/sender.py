@@ -1,7 +1,7 @@
-"""The sending end of a transport: find somebody who takes a message, and wait for what it says.
+"""Sender: delivers messages to a peer and waits for the answer.
 
-A message goes to a second process only if the first one surely has not taken it:
-there was no connection, or it refused.  So nothing is delivered twice.
+A message goes to a second process only if the first process has certainly not accepted it:
+there was no connection, or the process refused.  So no message is delivered twice.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from cells.brokerless.round_trip import DeliveryUnknown, Outgoing, Refused
 
 FIRST_BACKOFF_SECONDS = 0.02
 MAX_BACKOFF_SECONDS = 0.5
-#: The rest of a header is its kind and its id; a pool may be three times as long when it is quoted.
+#: Limit for key and pool. The rest of a header is kind and id; quoting can make a pool three times as long.
 MAX_NAME_CHARACTERS = (frames.MAX_HEADER_BYTES - 100) // 3
 
 T = TypeVar("T")
 
 
 class Sender:
-    """Delivers messages to :class:`Peers`.  Thread-safe; blocks who calls it."""
+    """Sending side of a transport: delivers messages to :class:`Peers`.  Thread-safe; its methods block."""
 
     def __init__(
         self, peers: Peers, connections: Connections, *, delivery_timeout_seconds: float, max_message_bytes: int
@@ -45,25 +45,23 @@ class Sender:
         self._closed = threading.Event()
 
     def cast(self, message: Outgoing) -> None:
-        """Return when a server has the message in its queue, or each reachable one if the key is a fan-out.
+        """Return when a server has queued the message; for a fan-out key, when each reachable server has.
 
-        :raises DeliveryUnknown: a server may have taken it, and is gone or silent
-        :raises oslo_messaging.MessageDeliveryFailure: no server has taken it
+        :raises DeliveryUnknown: a server may have queued the message, but is gone or silent
+        :raises oslo_messaging.MessageDeliveryFailure: no server has accepted the message
         """
         deadline = time.monotonic() + self._delivery_timeout_seconds
         deliver = self._deliver_to_each if routing_keys.is_fanout(message.key) else self._deliver_to_one
         try:
             self._retry_until_accepted(message, deadline, lambda found: deliver(message, found, deadline, deadline))
         except oslo_messaging.MessagingTimeout as error:
-            raise DeliveryUnknown(
-                f"Whether a message for {_name(message.key)} has arrived is not known: {error}"
-            ) from error
+            raise DeliveryUnknown(f"A message for {_name(message.key)} may or may not have arrived: {error}") from error
 
     def call(self, message: Outgoing, timeout_seconds: float | None) -> Answer:
         """Return the answer: a reply, or a failure.
 
-        :raises oslo_messaging.MessageDeliveryFailure: no server has taken it
-        :raises oslo_messaging.MessagingTimeout: the answer did not come in time, or cannot come any more
+        :raises oslo_messaging.MessageDeliveryFailure: no server has accepted the call
+        :raises oslo_messaging.MessagingTimeout: the answer did not arrive in time, or will never arrive
         """
         now = time.monotonic()
         deadline = now + (timeout_seconds if timeout_seconds is not None else float("inf"))
@@ -75,10 +73,10 @@ class Sender:
         except oslo_messaging.MessageDeliveryFailure as error:
             if time.monotonic() < deadline:
                 raise
-            raise oslo_messaging.MessagingTimeout(f"No server took the call in time. {error}") from error
+            raise oslo_messaging.MessagingTimeout(f"No server accepted the call in time. {error}") from error
 
     def close(self) -> None:
-        """Have those who are about to try again give up, and close the connections."""
+        """Stop retries, and close the connections."""
         self._closed.set()
         self._connections.close()
 
@@ -90,7 +88,8 @@ class Sender:
             )
         if len(message.key) + len(message.pool or "") > MAX_NAME_CHARACTERS:
             raise oslo_messaging.MessageDeliveryFailure(
-                f"The names of exchange, topic and server are too long: {_name(message.key)[:100]}..."
+                "The names of exchange, topic and server are too long, use shorter names: "
+                f"{_name(message.key)[:100]}..."
             )
         attempts_left = message.retry if message.retry is not None and message.retry >= 0 else None
         pause_seconds = FIRST_BACKOFF_SECONDS
@@ -102,7 +101,9 @@ class Sender:
             left_seconds = deadline - time.monotonic()
             may_try_again = attempts_left != 0 and left_seconds > 0
             if not may_try_again or self._closed.wait(min(pause_seconds, left_seconds)):
-                raise oslo_messaging.MessageDeliveryFailure(f"Nobody took a message for {_name(message.key)}: {reason}")
+                raise oslo_messaging.MessageDeliveryFailure(
+                    f"No server accepted a message for {_name(message.key)}: {reason}"
+                )
             attempts_left = None if attempts_left is None else attempts_left - 1
             pause_seconds = min(2 * pause_seconds, MAX_BACKOFF_SECONDS)
 
@@ -111,7 +112,7 @@ class Sender:
     ) -> Answer:
         reasons = []
         busy: list[Address] = []
-        # Only what nobody else takes waits for a free connection.
+        # Try all other processes first, then wait for a free connection.
         attempts = itertools.chain(((address, False) for address in found), ((address, True) for address in busy))
         for address, may_wait in attempts:
             try:
@@ -126,21 +127,21 @@ class Sender:
                 reasons.append(f"{address.process}: {error}")
                 self._report_failure(message, address, error)
             except oslo_messaging.MessagingTimeout as error:
-                # A method that takes longer than its caller waits says nothing of the process that it is in.
+                # The timeout of a call may only mean that its method is slow: it says nothing about the process.
                 if message.kind != frames.CALL or isinstance(error, round_trip.ServerLost):
                     self._report_failure(message, address, error)
                 raise
             else:
                 self.peers.delivered(message.key, address)
                 return answer
-        raise PeerUnreachable("; ".join(reasons) or "no server of that name is known")
+        raise PeerUnreachable("; ".join(reasons) or "no server is known for it")
 
     def _deliver_to_each(
         self, message: Outgoing, found: list[Address], accept_deadline: float, deadline: float
     ) -> None:
-        """Send to all, then wait for all: one that is slow costs its own time only.
+        """Send to each server, then wait for all: a slow server does not delay the others.
 
-        That nobody serves a topic is no error, as with any broker; that nobody of those who do takes it is one.
+        A topic without servers is no error, as with any broker.  If servers exist and none accepts, that is an error.
         """
         reasons, taken, unknown = [], 0, 0
         with contextlib.ExitStack() as connected:
@@ -164,7 +165,7 @@ class Sender:
                     reasons.append(f"{address.process}: {error}")
         if taken or not found:
             return
-        if unknown:  # another attempt could deliver it twice
+        if unknown:  # a retry could deliver the message twice
             raise oslo_messaging.MessagingTimeout("; ".join(reasons))
         raise PeerUnreachable("; ".join(reasons))
 
@@ -172,7 +173,7 @@ class Sender:
     def _connected(self, address: Address, deadline: float, slot_deadline: float | None = None) -> Iterator[Connection]:
         endpoint = address.nearest()
         if endpoint is None:
-            raise PeerUnreachable("it runs on another machine and has no [oslo_messaging_zmq] bind, or is gone")
+            raise PeerUnreachable("it has stopped, or runs on another machine without [oslo_messaging_zmq] bind")
         with self._connections.borrow(endpoint, deadline, slot_deadline) as connection:
             yield connection
 
@@ -186,5 +187,5 @@ class Sender:
 
 
 def _name(key: str) -> str:
-    """The key, as a person reads it."""
+    """Return the key in readable form, for error texts."""
     return urllib.parse.unquote(key)

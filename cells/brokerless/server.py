@@ -1,8 +1,7 @@
-"""The receiving end of a process: its listening sockets, and who in it serves what.
+"""Server: the receiving side of a process, with its listening sockets and the listeners of each key.
 
-One thread reads all sockets, and lets the listener of each message take it then and
-there, since listeners take a message without waiting.  If one does wait, another
-thread goes on reading for the others.
+One thread reads all sockets and hands each message to its listener, because listeners take a
+message without blocking.  If a listener does block, another thread replaces the reader.
 """
 
 from __future__ import annotations
@@ -24,34 +23,34 @@ from cells.brokerless.router_socket import RouterSocket
 
 LOG = logging.getLogger(__name__)
 
-#: Pool of a request that is for one listener in each pool of this process.
+#: Pool of a request for one listener in each pool of this process.
 ALL_POOLS = "*"
-NO_LISTENER = "nobody serves it there"
+NO_LISTENER = "nobody serves it there"  # compared by senders of other releases: part of the protocol
 FULL = "its queue is full"
-#: A safety net: the reader looks for messages at least this often.
+#: Safety net: the reader checks for messages at least this often.
 POLL_INTERVAL_SECONDS = 1.0
-#: So many messages are read from one socket before another one is looked at.
+#: Maximum number of messages read from one socket before the next socket gets its turn.
 MESSAGES_PER_TURN = 100
-#: How long closing waits for a listener that keeps the reader.
+#: Time limit of close() for a listener that blocks the reader.
 STOP_SECONDS = 5.0
-#: A listener that keeps the reader for so long waits for something.
+#: A listener that keeps the reader for this long is considered blocked.
 STUCK_SECONDS = 0.2
 
 
 class Delivery(NamedTuple):
-    """A request in the inbox of a listener, and the way back to who sent it."""
+    """A request in the inbox of a listener, with the return path to its sender."""
 
     request: Request
     peer: bytes
     socket: RouterSocket
 
     def answer(self, kind: bytes, body: bytes = b"") -> bool:
-        """Answer it, from any thread; False if the sender is gone."""
+        """Answer the request, from any thread; return False if the sender is gone."""
         return self.socket.send(self.peer, Answer(kind, self.request.message_id, body).to_frames())
 
 
 class Server:
-    """Listens on sockets that are bound already.  Thread-safe."""
+    """Reader of bound sockets.  Thread-safe."""
 
     def __init__(self, sockets: Sequence[RouterSocket]) -> None:
         self._sockets = list(sockets)
@@ -62,13 +61,13 @@ class Server:
         self._malformed = MalformedMessages()
         self._stopped = threading.Event()
         self._stop_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        #: held to read a message and to queue it
+        #: held while a message is read and queued
         self._reading = threading.Lock()
-        #: since when the reader is at its present message, None while it has none
+        #: start of the reader's work on the current message; None while the reader is idle
         self._busy_since: float | None = None
-        #: who has the present message; one of several may not have been asked to handle it yet
+        #: inboxes with the current message; some may not have been run yet
         self._receivers: Sequence[Inbox[Delivery]] = ()
-        #: a cast that was accepted, whose sender does not know it yet
+        #: a cast that was accepted but not yet confirmed to its sender
         self._unconfirmed: Delivery | None = None
         self._reader = self._new_reader()
         self._watch = threading.Thread(target=self._replace_stuck_reader, name="zmq-watch", daemon=True)
@@ -77,12 +76,12 @@ class Server:
         return threading.Thread(target=self._read, name="zmq-reader", daemon=True)
 
     def start(self) -> None:
-        """Read, until :meth:`close`."""
+        """Read until :meth:`close`."""
         self._reader.start()
         self._watch.start()
 
     def add(self, key: str, inbox: Inbox[Delivery], pool: str = "") -> bool:
-        """Give ``inbox`` its share of the messages for ``key``; True if it is the first there."""
+        """Give ``inbox`` a share of the messages for ``key``; return True if it is the first inbox there."""
         with self._lock:
             pools = dict(self._routes.get(key, {}))
             before = pools.get(pool, ())
@@ -91,7 +90,7 @@ class Server:
             return not before
 
     def remove(self, key: str, inbox: Inbox[Delivery], pool: str = "") -> bool:
-        """Give it no more of them; True if nobody is left there."""
+        """Give ``inbox`` no more messages; return True if it was the last inbox there."""
         with self._lock:
             pools = dict(self._routes.get(key, {}))
             before = pools.pop(pool, ())
@@ -104,34 +103,34 @@ class Server:
             return bool(before) and not left
 
     def close(self) -> None:
-        """Stop reading and close the sockets, once the answers that are under way have left.  Bounded."""
+        """Stop reading and close the sockets after the queued answers have left.  Blocks for STOP_SECONDS at most."""
         if not self._stopped.is_set():
             self._stopped.set()
             os.eventfd_write(self._stop_fd, 1)
             self._watch.join()
             if self._reader is not threading.current_thread():
-                # One that waits in a listener for longer touches no socket when it comes back.
+                # A reader that stays blocked for longer does not touch the sockets when it returns.
                 self._reader.join(STOP_SECONDS)
             for socket in self._sockets:
                 socket.close()
             os.close(self._stop_fd)
 
     def _read(self) -> None:
-        """Read and handle, until stopped or replaced."""
+        """Read and handle messages until stopped or replaced."""
         poller = select.poll()
         poller.register(self._stop_fd, select.POLLIN)
         for socket in self._sockets:
             poller.register(socket.ready_fd, select.POLLIN)
             poller.register(socket.wake_fd, select.POLLIN)
         woken = {socket.wake_fd for socket in self._sockets}
-        for inbox in self._receivers:  # those that the one before did not get to
+        for inbox in self._receivers:  # inboxes that the replaced reader has not run
             inbox.run()
         while True:
-            # Before the first wait too: who was replaced may have taken the sign that there is more to read.
-            while sum(map(self._read_some, self._sockets)):  # not any(): each is asked
+            # Before the first poll too: the replaced reader may have consumed the readiness of a socket.
+            while sum(map(self._read_some, self._sockets)):  # not any(): each socket gets its turn
                 pass
             if not self._is_reader():
-                # Who was replaced takes no sign from who reads now, nor from who has these descriptors after the end.
+                # A replaced reader must not consume events of the new reader, nor of later users of the descriptors.
                 return
             for descriptor, _ in poller.poll(POLL_INTERVAL_SECONDS * 1000):
                 if descriptor in woken:
@@ -142,13 +141,13 @@ class Server:
         return not self._stopped.is_set() and self._reader is threading.current_thread()
 
     def _read_some(self, socket: RouterSocket) -> bool:
-        """Handle what has come, and not more than a few: the other socket waits. False if that was all."""
+        """Handle up to MESSAGES_PER_TURN messages, then let the next socket go; return False if no message is left."""
         return all(self._read_one(socket) for _ in range(MESSAGES_PER_TURN))
 
     def _read_one(self, socket: RouterSocket) -> bool:
-        """Handle one message; False if there is none, or it is not this thread's turn any more."""
+        """Handle one message; return False if there is no message, or this thread is no longer the reader."""
         with self._reading:
-            # Under the lock, so that messages are queued in the order in which they were read.
+            # Under the lock, so that messages are queued in the order of reading.
             if not self._is_reader():
                 return False
             received = socket.receive()
@@ -167,21 +166,21 @@ class Server:
             self._unconfirmed = delivery if request.kind == frames.CAST and refusal is None else None
         if refusal is not None:
             delivery.answer(frames.REFUSED, refusal.encode())
-        del received, request, delivery  # a listener may keep this thread for long, but not the message
+        del received, request, delivery  # a listener may block this thread for long: do not keep the message alive
         for inbox in inboxes:
             inbox.run()
         self._confirm()
         return True
 
     def _confirm(self) -> None:
-        """Tell the sender of a cast that it was accepted: after the listener has had it, because that is urgent."""
+        """Confirm an accepted cast to its sender.  Called after the listener has run, which is more urgent."""
         with self._reading:
             delivery, self._unconfirmed = self._unconfirmed, None
         if delivery is not None:
             delivery.answer(frames.ACCEPTED)
 
     def _replace_stuck_reader(self) -> None:
-        """Have somebody else read when a listener keeps the reader for too long."""
+        """Start a new reader when a listener blocks the current reader."""
         while not self._stopped.wait(STUCK_SECONDS):
             busy_since = self._busy_since
             if busy_since is not None and time.monotonic() - busy_since > STUCK_SECONDS:
@@ -194,7 +193,7 @@ class Server:
                 self._reader.start()
 
     def _deliver(self, delivery: Delivery) -> tuple[list[Inbox[Delivery]], str | None]:
-        """Put it where it belongs: into which inboxes, or why into none."""
+        """Put the delivery into inboxes; return them, or the reason for the refusal."""
         request = delivery.request
         pools = self._routes.get(routing_keys.without_fanout(request.key), {})
         groups = list(pools.values()) if request.pool == ALL_POOLS else [pools.get(request.pool, ())]
@@ -204,7 +203,7 @@ class Server:
             return [], NO_LISTENER
         self._turn += 1
         size_bytes = len(request.body)
-        # A copy that one of several cannot take is lost to it alone, as on every fan-out.
+        # If one of several listeners cannot take its copy, only that listener loses it, as on every fan-out.
         takers = [_put_into_one(group, self._turn, delivery, size_bytes) for group in groups]
         inboxes = [taker for taker in takers if taker is not None]
         return inboxes, None if inboxes else FULL
@@ -213,7 +212,7 @@ class Server:
 def _put_into_one(
     group: Sequence[Inbox[Delivery]], turn: int, delivery: Delivery, size_bytes: int
 ) -> Inbox[Delivery] | None:
-    """Give it to the listener whose turn it is, or to the next one that has room."""
+    """Put the delivery into the next inbox in turn that has room; return that inbox."""
     for step in range(len(group)):
         inbox = group[(turn + step) % len(group)]
         if inbox.put(delivery, size_bytes):

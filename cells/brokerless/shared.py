@@ -1,7 +1,7 @@
-"""What a process has once, however many transports it opens: a socket to listen on, a MatchMaker.
+"""Shared: objects that all transports of a process share, such as a listening socket or a MatchMaker.
 
-Two servers that the same process starts on one address cannot both bind it; and
-one heartbeat a process is enough.
+Two servers of one process cannot both bind the same address, and one heartbeat per
+process is enough.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Shared(Generic[T]):
-    """Objects by key, each made for the first user and closed after the last one."""
+    """Reference-counted objects by key: created for the first user, closed after the last user."""
 
     def __init__(self, close: Callable[[T], None]) -> None:
         self._close = close
@@ -22,18 +22,18 @@ class Shared(Generic[T]):
         self._entries: dict[Hashable, tuple[T, int]] = {}
 
     def acquire(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The object of that key, made by ``make`` if there is none; what that raises goes to the caller."""
+        """Return the object of ``key``; call ``make`` if it does not exist.  Errors of ``make`` are passed on."""
         with self._lock:
             shared, users = self._entries.get(key) or (make(), 0)
             self._entries[key] = (shared, users + 1)
             return shared
 
     def release(self, key: Hashable) -> None:
-        """Let go of it.  Each user does so once, after an ``acquire`` that succeeded."""
+        """Give up the object.  Call this exactly once after each successful ``acquire``."""
         with self._lock:
             shared, users = self._entries.pop(key)
             if users > 1:
                 self._entries[key] = (shared, users - 1)
                 return
-            # Under the lock: the next user may want to bind the same address.
+            # Under the lock: the next user may need the same address.
             self._close(shared)

@@ -101,7 +101,7 @@ def test_a_registry_that_goes_away_and_comes_back(
     assert client.queues("nobody") == []
 
     forwarder.cut()
-    poll(lambda: len(lines(caplog, "servers is away")) == 2, "both have noticed")
+    poll(lambda: len(lines(caplog, "servers is unavailable")) == 2, "both have noticed")
     server.register(TOPIC, "host-2")
     server.register(DIRECT, "host-2")
     server.unregister(TOPIC, "host-1")
@@ -122,8 +122,8 @@ def test_a_registry_that_goes_away_and_comes_back(
     poll(lambda: registry.entries() == {(TOPIC, "host-2"), (DIRECT, "host-2")}, "what has happened is written")
     poll(lambda: hosts(client) == {"host-2"}, "what has happened is read")
     assert client.queues("nobody") == []
-    poll(lambda: len(lines(caplog, "servers is back")) == 2, "both have said so")
-    assert len(lines(caplog, "servers is away")) == 2
+    poll(lambda: len(lines(caplog, "servers is available again")) == 2, "both have said so")
+    assert len(lines(caplog, "servers is unavailable")) == 2
     assert not lines(caplog, "Traceback")
 
 
@@ -144,7 +144,7 @@ def test_stopping_while_the_registry_is_away(
     server.start_heartbeat()
     server.register(TOPIC, "host")
     forwarder.cut()
-    poll(lambda: lines(caplog, "servers is away"), "it was noticed")
+    poll(lambda: lines(caplog, "servers is unavailable"), "it was noticed")
     server.stop_heartbeat()
     assert registry.entries() == {(TOPIC, "host")}
 

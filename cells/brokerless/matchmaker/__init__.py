@@ -1,7 +1,7 @@
-"""MatchMakers: which hosts serve a topic, where no broker knows.
+"""MatchMakers: they find the hosts that serve a topic, where no broker does.
 
-The driver of ``zmq://`` calls :func:`load`; ``sql`` and ``redis`` are loaded by
-name, so that nobody imports a library that is not needed.
+The driver of ``zmq://`` calls :func:`load`; ``sql`` and ``redis`` are loaded by name, so
+that their libraries are imported only if needed.
 """
 
 from cells.brokerless.matchmaker.base import MatchMakerBase, MatchMakerException

@@ -1,4 +1,4 @@
-"""Whether the registry answers: one line in the log when it goes away, one when it is back."""
+"""Availability of the registry: one log line when an outage begins, one when it ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Availability:
-    """What the last write to the registry, or look at it, came to.  Thread-safe."""
+    """Result of the latest access to the registry.  Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -19,31 +19,31 @@ class Availability:
 
     @property
     def problem(self) -> str | None:
-        """Why the registry is away; None if it is not."""
+        """Why the registry is unavailable; None if it is available."""
         return self._problem
 
     def failed(self, error: Exception) -> None:
-        """Note that it did not work."""
+        """Record a failed access."""
         reason = reason_of(error)
         with self._lock:
             is_new, self._problem = self._problem is None, reason
         if is_new:
             LOG.warning(
-                "The registry of servers is away: %s Clients use the servers known last, and what is registered "
-                "here is written when it is back.",
+                "The registry of servers is unavailable: %s Clients use the servers known before, and registrations "
+                "of this process are written when it is available again.",
                 reason,
             )
-        LOG.debug("The registry of servers cannot be used.", exc_info=error)
+        LOG.debug("Access to the registry of servers failed.", exc_info=error)
 
     def worked(self) -> None:
-        """Note that all of it did."""
+        """Record that a full round of accesses succeeded."""
         with self._lock:
             was_away, self._problem = self._problem is not None, None
         if was_away:
-            LOG.info("The registry of servers is back.")
+            LOG.info("The registry of servers is available again.")
 
 
 def reason_of(error: Exception) -> str:
-    """One line that ends with a full stop, without secrets: the text of a foreign error may quote a URL."""
+    """Return one line that ends with a full stop, without secrets: the text of a foreign error may quote a URL."""
     text = error.message if isinstance(error, exceptions.CellsError) else f"unexpected {type(error).__name__}"
     return text if text.endswith(".") else f"{text}."

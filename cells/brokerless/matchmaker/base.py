@@ -1,8 +1,8 @@
-"""The contract of a MatchMaker: it tells which hosts serve a key, where no broker knows.
+"""MatchMakerBase: the contract of a MatchMaker, which finds the hosts that serve a key.
 
-The driver of ``zmq://`` talks to this class alone.  A key is a topic (``topic``),
-one server of it (``topic.server``) or all of its servers (``fanout~topic``); a
-host is an opaque text, the address of a serving process.
+The driver of ``zmq://`` calls only the methods of this class.  A key is a topic (``topic``),
+one server of it (``topic.server``) or all of its servers (``fanout~topic``); a host is an
+opaque text, the address of a serving process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["MatchMakerBase", "MatchMakerException", "Rule"]
 
 
 class Rule(NamedTuple):
-    """What :meth:`MatchMakerBase.add_binding` was told."""
+    """Arguments of :meth:`MatchMakerBase.add_binding`."""
 
     binding: Binding
     exchange: Exchange
@@ -27,30 +27,30 @@ class Rule(NamedTuple):
 
 
 class MatchMakerBase:
-    """A MatchMaker of fixed rules: nobody registers, everybody counts as alive.
+    """A MatchMaker with fixed rules: no registrations, every host counts as alive.
 
-    Loaded by name from the entry points ``cells.matchmakers``.  A constructor does
+    Loaded by name from the entry points ``cells.matchmakers``.  The constructor does
     no I/O.  All methods may be called from any thread.
     """
 
     def __init__(self, conf: cfg.ConfigOpts | None = None) -> None:
-        """``conf`` has the options of ``[oslo_messaging_zmq]``; those of this project's rules read none."""
+        """``conf`` has the options of ``[oslo_messaging_zmq]``; MatchMakers with fixed rules read none."""
         self._conf = conf
         self._rules: tuple[Rule, ...] = ()
 
     def add_binding(self, binding: Binding, rule: Exchange, last: bool = True) -> None:
-        """Have ``rule`` resolve the keys that pass ``binding``; earlier rules are asked first.
+        """Resolve the keys that pass ``binding`` with ``rule``, after the rules that were added before.
 
-        :param last: no later rule is asked about a key that passes
+        :param last: skip later rules for a key that passes
         """
         self._rules = (*self._rules, Rule(binding, rule, last))
 
     def queues(self, key: str) -> list[Match]:
-        """``[(queue, host), ...]`` that ``key`` stands for, each host once; empty if there are none.
+        """Return ``[(queue, host), ...]`` for ``key``, each host once; empty if there are none.
 
-        Called for every message: answers from memory if it can.
+        Called for every message: answers from memory if possible.
 
-        :raises cells.exceptions.MatchMakerException: that cannot be told, as the registry is away
+        :raises cells.exceptions.MatchMakerException: the registry is unavailable and nothing is known of ``key``
         """
         matches: list[Match] = []
         for binding, exchange, is_last in self._rules:
@@ -61,26 +61,26 @@ class MatchMakerBase:
         return matches
 
     def register(self, key: str, host: str) -> None:
-        """Make it known that ``host`` serves ``key``.  May be called again, and never fails."""
+        """Register ``host`` as a server of ``key``.  May be called again; never raises."""
 
     def unregister(self, key: str, host: str) -> None:
-        """Take back a registration of this process.  May be called again, and never fails."""
+        """Withdraw a registration of this process.  May be called again; never raises."""
 
     def ack_alive(self, key: str, host: str) -> None:
-        """``host`` has just taken a message for ``key``, so it lives.  Does no I/O."""
+        """Record that ``host`` has just accepted a message for ``key``, so it is alive.  Does no I/O."""
 
-    def is_alive(self, topic: str, host: str) -> bool:  # noqa: ARG002  # there is no registry that would know
-        """Whether ``host``, which serves ``topic``, is believed to live."""
+    def is_alive(self, topic: str, host: str) -> bool:  # noqa: ARG002  # without a registry every host counts as alive
+        """Return whether ``host``, which serves ``topic``, is considered alive."""
         return True
 
     def expire(self, topic: str, host: str) -> None:
-        """``host`` was found dead: leave it out of :meth:`queues` until it gives a new sign of life.  Does no I/O."""
+        """Record that ``host`` is dead: leave it out of :meth:`queues` until its next sign of life.  Does no I/O."""
 
     def send_heartbeats(self) -> None:
-        """Tell the registry now that what was registered here still lives.  May block; never fails."""
+        """Write a heartbeat of all registrations of this process now.  May block; never raises."""
 
     def start_heartbeat(self) -> None:
-        """From now on, do so at intervals, and follow what others register.  May be called twice."""
+        """Start to write heartbeats and to follow the registry at intervals.  May be called twice."""
 
     def stop_heartbeat(self) -> None:
-        """Take back all registrations of this process and close connections; bounded.  May be called twice."""
+        """Withdraw all registrations of this process and close connections; bounded.  May be called twice."""

@@ -1,29 +1,29 @@
-"""Bindings: which keys a rule of a MatchMaker is for.
+"""Bindings: each selects the keys of one rule of a MatchMaker.
 
-A MatchMaker goes through its rules in order and takes the exchange of the first
-binding that a key passes; :mod:`cells.brokerless.matchmaker.base` does so.
+:class:`cells.brokerless.matchmaker.base.MatchMakerBase` goes through its rules in order and
+uses the exchange of the first binding that a key passes.
 """
 
 from __future__ import annotations
 
 import abc
 
-#: What a key begins with that stands for all servers of a topic.
+#: Prefixes of the keys of all servers of a topic.
 FANOUT_PREFIXES = ("fanout~", "fanout.")
 
 
 class Binding(abc.ABC):
-    """Tells whether a key is of one kind.  Pure: no I/O, no state."""
+    """Test for one kind of key.  Pure: no I/O, no state."""
 
     @abc.abstractmethod
     def test(self, key: str) -> bool:
-        """Whether the rule that this binding stands for is for ``key``."""
+        """Return whether the rule of this binding applies to ``key``."""
 
 
 class DirectBinding(Binding):
     """Keys of one server of a topic: ``topic.host``.
 
-    A fan-out key may have a dot too: put the rule for those first.
+    A fan-out key may contain a dot too: add the fan-out rule first.
     """
 
     def test(self, key: str) -> bool:
@@ -45,7 +45,7 @@ class FanoutBinding(Binding):
 
 
 def without_fanout(key: str) -> str:
-    """The key whose servers a fan-out key stands for; any other key as it is."""
+    """Return the key of the servers that a fan-out key stands for; any other key unchanged."""
     for prefix in FANOUT_PREFIXES:
         if key.startswith(prefix):
             return key[len(prefix) :]

@@ -1,43 +1,43 @@
-"""Exchanges: which hosts a key stands for, where the key itself or the machine says so.
+"""Exchanges: each finds the hosts of a key from the key itself or from the local machine.
 
-Those that ask a registry are in :mod:`cells.brokerless.matchmaker.heartbeat`.
+The exchange that asks a registry is in :mod:`cells.brokerless.matchmaker.heartbeat`.
 """
 
 from __future__ import annotations
 
 import abc
 
-#: A queue, and the host that serves it; None where only the queue is known.
+#: A queue and the host that serves it; None if only the queue is known.
 Match = tuple[str, str | None]
 
 
 class Exchange(abc.ABC):
-    """Resolves the keys that its binding lets pass."""
+    """Resolver of the keys that pass its binding."""
 
     @abc.abstractmethod
     def run(self, key: str) -> list[Match]:
-        """Each queue that ``key`` stands for, with its host.
+        """Return each queue that ``key`` stands for, with its host.
 
-        :raises cells.exceptions.MatchMakerException: that cannot be told now
+        :raises cells.exceptions.MatchMakerException: ``key`` cannot be resolved now
         """
 
 
 class DirectExchange(Exchange):
-    """``topic.host`` names its host itself: what is behind the first dot."""
+    """Resolves ``topic.host`` to the host in the key: the part after the first dot."""
 
     def run(self, key: str) -> list[Match]:
         return [(key, key.partition(".")[2])]
 
 
 class StubExchange(Exchange):
-    """Keys stay as they are, and no host is known."""
+    """Returns each key unchanged, without a host."""
 
     def run(self, key: str) -> list[Match]:
         return [(key, None)]
 
 
 class LocalhostExchange(Exchange):
-    """Every topic is served on one host, this one: ``topic`` becomes ``topic.localhost``."""
+    """Resolves every topic to this host: ``topic`` becomes ``topic.localhost``."""
 
     def __init__(self, host: str = "localhost") -> None:
         self._host = host

@@ -1,8 +1,8 @@
-"""HeartbeatMatchMakerBase: hosts register and prove at intervals that they live, whatever the registry is kept in.
+"""HeartbeatMatchMakerBase: registrations with heartbeats, independent of the registry's back end.
 
-A subclass says how to write to its back end and how to read it (``backend_...``).
-This class does the rest: answers come from memory, one thread follows the
-registry, and a registry that is away costs nobody more than one short wait.
+A subclass writes to its back end and reads it (``backend_...``).  This class answers from
+memory, follows the registry on one thread, and limits the cost of an outage of the registry
+to one short wait.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from cells.brokerless.matchmaker.loop import RETRY_SECONDS, HeartbeatLoop
 
 LOG = logging.getLogger(__name__)
 
-#: a key, and a host that serves it
+#: a key and a host that serves it
 Entry = tuple[str, str]
-#: How long stop_heartbeat waits for the thread, and then for whoever else writes.
+#: How long stop_heartbeat waits for the thread, and then for another thread that writes.
 STOP_SECONDS = 5.0
-#: Who has given none for so many intervals has missed a heartbeat.
+#: A host whose last heartbeat is older than this number of intervals has missed a heartbeat.
 MISSED_HEARTBEATS = 1.5
-#: A registration is taken out of the back end when it is dead for so many times the ttl.
+#: A registration is removed from the back end when it has been dead for this multiple of the ttl.
 PURGE_AFTER_TTLS = 10
 
 
 class RegisteredExchange(Exchange):
-    """Asks a MatchMaker which hosts are registered under a key, or under the topic of a fan-out key."""
+    """Finds the hosts that are registered under a key, or under the topic of a fan-out key."""
 
     def __init__(self, hosts: Callable[[str], Collection[str]]) -> None:
         self._hosts = hosts
@@ -49,14 +49,14 @@ class RegisteredExchange(Exchange):
 class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
     """A MatchMaker whose hosts register in a back end.
 
-    The ``backend_`` methods may be called from several threads at once, may block
-    for a few seconds and not longer, and raise a CellsError, whose text goes into
-    the log, when the back end cannot be used.  Clocks of different machines must not matter to
-    them: what they tell and are told is ages, reckoned by the back end's own clock.
+    The ``backend_`` methods may be called from several threads at once and may block for a
+    few seconds at most.  If the back end cannot be used, they raise a CellsError, whose text
+    is logged.  They exchange ages, measured by the clock of the back end, so that the clocks
+    of the machines do not matter.
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        """:raises cells.exceptions.ConfigurationError: the intervals contradict each other"""
+        """:raises cells.exceptions.ConfigurationError: the ttl is not longer than the heartbeat interval"""
         super().__init__(conf)
         options = conf.oslo_messaging_zmq
         self._freq_seconds: float = options.matchmaker_heartbeat_freq
@@ -64,66 +64,66 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         if self._ttl_seconds <= self._freq_seconds:
             raise exceptions.ConfigurationError(
                 f"[oslo_messaging_zmq] matchmaker_heartbeat_ttl = {self._ttl_seconds} must be more than "
-                f"matchmaker_heartbeat_freq = {self._freq_seconds}: every server would count as dead between "
-                "two heartbeats."
+                f"matchmaker_heartbeat_freq = {self._freq_seconds}: otherwise every server would count as dead "
+                "between two heartbeats."
             )
         self._availability = Availability()
         self._known = KnownHosts(self._ttl_seconds)
         self._loop = HeartbeatLoop(self._heartbeat_round, self._freq_seconds)
-        self._lock = threading.Lock()  # of the two below; never held during I/O
+        self._lock = threading.Lock()  # of the next two; never held during I/O
         self._own: dict[Entry, None] = {}
         self._withdrawn: set[Entry] = set()
-        # Held while own registrations are written: the order in which they change is the one in which it is written.
+        # Held while own registrations are written, so that they are written in the order of their changes.
         self._writing = threading.Lock()
-        self._querying = threading.Lock()  # many who ask at once about the same key are one question
+        self._querying = threading.Lock()  # concurrent questions about a key become one query
         self._failed_query: tuple[float, str] | None = None
         self._purge_at = 0.0
         for binding in (FanoutBinding(), DirectBinding(), TopicBinding()):
             self.add_binding(binding, RegisteredExchange(self._hosts))
 
-    # What a subclass has to or may say.
+    # Methods that a subclass must or may override.
 
     @abc.abstractmethod
     def backend_register(self, key: str, host: str) -> None:
-        """Put a registration in, or note that it lives."""
+        """Add a registration, or refresh its heartbeat."""
 
     @abc.abstractmethod
     def backend_unregister(self, key: str, host: str) -> None:
-        """Take a registration out; one that is not there is no error."""
+        """Remove a registration; a missing registration is no error."""
 
     def backend_hosts(self, keys: Collection[str]) -> Mapping[str, Mapping[str, float]]:  # noqa: ARG002  # a default
-        """``{key: {host: seconds since its last heartbeat}}`` with every one of ``keys``, overdue hosts too.
+        """Return ``{key: {host: seconds since its last heartbeat}}`` for all of ``keys``, with overdue hosts.
 
-        A MatchMaker whose own bindings resolve the keys needs none.
+        A MatchMaker whose own bindings resolve the keys does not need this method.
         """
         return {}
 
     def backend_heartbeat(self, entries: Sequence[Entry]) -> None:
-        """:meth:`backend_register` all of them, best at one stroke: called at every interval."""
+        """Call :meth:`backend_register` for all entries, if possible in one write.  Called at every interval."""
         for key, host in entries:
             self.backend_register(key, host)
 
     def backend_withdraw(self, entries: Sequence[Entry]) -> None:
-        """:meth:`backend_unregister` all of them, best at one stroke."""
+        """Call :meth:`backend_unregister` for all entries, if possible in one write."""
         for key, host in entries:
             self.backend_unregister(key, host)
 
     def backend_touch(self, entries: Sequence[Entry]) -> None:
-        """Note that others' registrations live, those of them that are still there."""
+        """Refresh the heartbeat of other processes' registrations that still exist."""
 
     def backend_expire(self, entries: Sequence[Entry], not_since_seconds: float) -> None:
-        """Take out others' registrations, unless they had a heartbeat less than so many seconds ago."""
+        """Remove other processes' registrations without a heartbeat within ``not_since_seconds``."""
 
     def backend_purge(self, dead_for_seconds: float) -> None:
-        """Take out whatever had no heartbeat for so long."""
+        """Remove all registrations without a heartbeat for this time."""
 
     def backend_close(self) -> None:
-        """Close connections.  They are opened again when they are needed."""
+        """Close connections.  The next access opens them again."""
 
-    # Who is there.
+    # Resolving keys.
 
     def is_alive(self, topic: str, host: str) -> bool:
-        """False as well if nothing is known of ``host``."""
+        """Return whether ``host`` is alive; False too if ``host`` is unknown."""
         if self._known.is_expired(host):
             return False
         if self._known.is_delivered(host):
@@ -133,18 +133,18 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         except exceptions.MatchMakerException:
             return False
 
-    def ack_alive(self, key: str, host: str) -> None:  # noqa: ARG002  # a process lives for all of its keys
+    def ack_alive(self, key: str, host: str) -> None:  # noqa: ARG002  # a process is alive for all of its keys
         self._known.deliver(host)
 
     def expire(self, topic: str, host: str) -> None:
-        """A process that is dead is so for all of its keys, not for ``topic`` alone."""
-        LOG.debug("%s, found under %s, is dead.", host, topic)
+        """Record that the process is dead, for all of its keys and not only for ``topic``."""
+        LOG.debug("The host %s, found under %s, is dead.", host, topic)
         self._known.expire(host)
         self._loop.wake()
 
     def _hosts(self, key: str) -> tuple[str, ...]:
         alive = self._known.alive(key)
-        # Without the thread nobody follows the registry.
+        # Without the thread the stored answers are not refreshed.
         if alive and (self._loop.is_running or not self._is_stale(key)):
             return alive
         asked_at = time.monotonic()
@@ -155,7 +155,7 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         alive = self._known.alive_at_last(key)
         if problem is not None and not alive:
             raise exceptions.MatchMakerException(
-                f"Who serves {key} cannot be told, as the registry of servers is away: {problem}"
+                f"The servers of {key} are not known, because the registry of servers is unavailable: {problem}"
             )
         return alive
 
@@ -164,15 +164,15 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         return asked_at is None or time.monotonic() - asked_at > self._freq_seconds
 
     def _query(self, keys: Collection[str]) -> str | None:
-        """Ask the registry; return why it does not answer."""
+        """Query the registry; return the reason if it does not answer."""
         started_at = time.monotonic()
         failed = self._failed_query
         if failed is not None and started_at - failed[0] < RETRY_SECONDS:
-            # Who sends many messages must not wait for each that nobody answers.
+            # Do not block every message of a busy sender while the registry is unavailable.
             return failed[1]
         try:
             hosts = self.backend_hosts(keys)
-        except Exception as error:  # of a back end of any kind
+        except Exception as error:  # a back end may raise anything
             self._availability.failed(error)
             reason = reason_of(error)
             self._failed_query = (time.monotonic(), reason)
@@ -182,7 +182,7 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         self._report_success()
         return None
 
-    # What is served here.
+    # Registering.
 
     def register(self, key: str, host: str) -> None:
         with self._lock:
@@ -201,20 +201,20 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         self._write_now(self._write_withdrawn)
 
     def _write_now(self, write: Callable[[], None]) -> None:
-        """Write to a registry that is there, so that others see it at once; the thread takes care of the rest."""
+        """Write at once if the registry is available, so that other processes see it; the thread retries the rest."""
         if self._loop.is_running and self._availability.problem is not None:
             return
         try:
             with self._writing:
                 write()
-        except Exception as error:  # of a back end of any kind
+        except Exception as error:  # a back end may raise anything
             self._availability.failed(error)
             self._loop.wake()
         else:
             self._report_success()
 
     def _report_success(self) -> None:
-        # The thread tries everything, so that it knows better.
+        # Only a full round of the thread proves that the registry is available.
         if not self._loop.is_running:
             self._availability.worked()
 
@@ -249,31 +249,31 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
             self._own.clear()
             self._known.set_own(())
             has_work = bool(self._withdrawn)
-        # One that is away is not waited for: after the ttl nobody believes what is left in it.
+        # Do not wait for an unavailable registry: after the ttl its old entries count as dead.
         if has_work and self._availability.problem is None and self._writing.acquire(timeout=STOP_SECONDS):
             try:
                 self._write_withdrawn()
-            except Exception as error:  # of a back end of any kind
-                LOG.info("Registrations of this process stay until they count as dead: %s", reason_of(error))
+            except Exception as error:  # a back end may raise anything
+                LOG.info("Registrations of this process remain in the registry until they expire: %s", reason_of(error))
             finally:
                 self._writing.release()
         with self._lock:
             self._withdrawn.clear()
         try:
             self.backend_close()
-        except Exception as error:  # of a back end of any kind
+        except Exception as error:  # a back end may raise anything
             LOG.debug("The connection to the registry of servers could not be closed: %s", reason_of(error))
 
     def _heartbeat_round(self) -> bool:
-        """One round of the thread; return whether all of it worked."""
+        """Do one round of the thread; return whether all accesses succeeded."""
         self._known.prune()
         followed = self._known.followed()
         try:
             with self._writing:
                 self._write_own()
-        except Exception as error:  # of a back end of any kind
+        except Exception as error:  # a back end may raise anything
             self._availability.failed(error)
-            # It may be that it can only not be written to.
+            # The registry may still be readable.
             if followed:
                 self._query(followed)
             return False
@@ -281,21 +281,21 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
             return False
         try:
             self._report_others()
-        except Exception as error:  # of a back end of any kind
+        except Exception as error:  # a back end may raise anything
             self._availability.failed(error)
             return False
         self._availability.worked()
         return True
 
     def _report_others(self) -> None:
-        """Pass on which hosts were found dead, or alive although they are overdue."""
+        """Write to the registry which overdue hosts are dead, and which are alive."""
         with self._lock:
             own_hosts = {host for _, host in self._own}
         for host, (entries, age_seconds) in self._known.found_dead().items():
-            # Not one that has its heartbeats: it may be that only this process cannot reach it.
+            # Keep a host that sends heartbeats: perhaps only this process cannot reach it.
             if host not in own_hosts and age_seconds > MISSED_HEARTBEATS * self._freq_seconds:
                 self.backend_expire(entries, age_seconds)
-        # Only for those that would soon be dead to all: the rest do it themselves, one write per interval.
+        # Only for hosts that would soon count as dead: live hosts refresh their own entries at every interval.
         late_seconds = max(self._ttl_seconds - self._freq_seconds, MISSED_HEARTBEATS * self._freq_seconds)
         late = self._known.late_but_alive(late_seconds)
         if late:

@@ -1,10 +1,11 @@
-"""What this process knows of the hosts of each key: in memory, for the path of every message.
+"""KnownHosts: in-memory knowledge of the hosts of each key, used for every message.
 
-It is told what the registry said, what was registered here, which hosts took a
-message and which were found dead, and says who is alive.  Pure but for its clock.
+It receives the answers of the registry, the registrations of this process, the hosts that
+accepted a message and the hosts that were found dead, and decides which hosts are alive.
+Pure except for its clock.
 
-A host's last heartbeat is kept as a time of this process's own clock: the registry
-tells an *age*, so clocks of different machines are never compared.
+The time of a host's last heartbeat is kept by this process's own clock: the registry reports
+an *age*, so clocks of different machines are never compared.
 """
 
 from __future__ import annotations
@@ -14,25 +15,25 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-#: How long a key that is asked for no more is followed.
+#: How long a key is queried again after its last use.
 FOLLOWED_SECONDS = 600.0
-#: How long the answer about such a key is kept, for the case that the registry is away.
+#: How long the answer about an unused key is kept, in case the registry is unavailable.
 REMEMBERED_SECONDS = 86400.0
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """What the registry said of one key."""
+    """Answer of the registry about one key."""
 
     asked_at: float
     took_seconds: float
-    #: host -> when it was last heard of: not later than its last heartbeat, and less than took_seconds earlier
+    #: host -> estimated time of its last heartbeat: not later than the real one, and less than took_seconds earlier
     heartbeats: Mapping[str, float]
     overdue: frozenset[str]
 
 
 class KnownHosts:
-    """The hosts of the keys that were asked for.  Thread-safe; nothing here blocks."""
+    """The hosts of the keys in use.  Thread-safe; no method blocks."""
 
     def __init__(self, ttl_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._ttl_seconds = ttl_seconds
@@ -41,13 +42,13 @@ class KnownHosts:
         self._answers: dict[str, _Answer] = {}
         self._asked: dict[str, float] = {}
         self._own: dict[str, tuple[str, ...]] = {}
-        self._delivered: dict[str, float] = {}  # host -> when it took a message
+        self._delivered: dict[str, float] = {}  # host -> when it accepted a message
         self._expired: dict[str, float] = {}  # host -> when it was found dead
         self._overdue: set[str] = set()
-        self._alive: dict[str, tuple[str, ...]] = {}  # results of _find_alive, until something changes
+        self._alive: dict[str, tuple[str, ...]] = {}  # cache of _find_alive, cleared at each change
 
     def alive(self, key: str) -> tuple[str, ...] | None:
-        """The hosts of ``key``; None if nothing was asked about it lately, so that the registry has to be."""
+        """Return the live hosts of ``key``; None if ``key`` was not in use lately: then the registry must be asked."""
         now = self._clock()
         with self._lock:
             asked_at = self._asked.get(key)
@@ -57,7 +58,7 @@ class KnownHosts:
             return self._find_alive(key, now)
 
     def alive_at_last(self, key: str) -> tuple[str, ...]:
-        """The hosts of ``key`` as far as they are known, however long ago."""
+        """Return the live hosts of ``key`` by the latest answer, however old."""
         with self._lock:
             return self._find_alive(key, self._clock())
 
@@ -80,22 +81,22 @@ class KnownHosts:
         return delivered_at is not None and now - delivered_at <= self._ttl_seconds
 
     def asked_at(self, key: str) -> float | None:
-        """When the registry was asked for what is known of ``key``, by this object's clock."""
+        """Return when the registry was asked for the latest answer about ``key``, by this object's clock."""
         with self._lock:
             answer = self._answers.get(key)
             return None if answer is None else answer.asked_at
 
     def followed(self) -> list[str]:
-        """The keys that the registry is to be asked about again."""
+        """Return the keys about which the registry must be asked again."""
         earliest = self._clock() - FOLLOWED_SECONDS
         with self._lock:
             return [key for key, asked_at in self._asked.items() if asked_at >= earliest]
 
     def store(self, hosts: Mapping[str, Mapping[str, float]], asked_at: float) -> None:
-        """Keep what the registry said.
+        """Store an answer of the registry.
 
-        :param hosts: ``{key: {host: seconds since its last heartbeat}}``; a host that was not heard of
-            within the ttl is kept too, as it may have taken a message since
+        :param hosts: ``{key: {host: seconds since its last heartbeat}}``; a host without a heartbeat within
+            the ttl is stored too, since it may have accepted a message in the meantime
         :param asked_at: a time before the registry was asked
         """
         took_seconds = self._clock() - asked_at
@@ -104,7 +105,7 @@ class KnownHosts:
                 before = self._answers.get(key)
                 if before is not None and before.asked_at > asked_at:
                     continue
-                # Reckoned from before the question, so that no heartbeat is taken for a later one than it was.
+                # Calculated from the time before the query, so that no heartbeat appears later than it was.
                 heartbeats = {host: asked_at - age for host, age in ages.items()}
                 overdue = frozenset(host for host, age in ages.items() if age > self._ttl_seconds)
                 self._answers[key] = _Answer(asked_at, took_seconds, heartbeats, overdue)
@@ -115,7 +116,7 @@ class KnownHosts:
             self._alive.clear()
 
     def set_own(self, entries: Iterable[tuple[str, str]]) -> None:
-        """``(key, host)`` of all that this process serves: alive without a heartbeat."""
+        """Store ``(key, host)`` of all keys that this process serves: they are alive without a heartbeat."""
         own: dict[str, tuple[str, ...]] = {}
         for key, host in entries:
             own[key] = (*own.get(key, ()), host)
@@ -124,7 +125,7 @@ class KnownHosts:
             self._alive.clear()
 
     def forget(self, key: str, host: str) -> None:
-        """``host`` serves ``key`` no more, whatever the registry said before."""
+        """Record that ``host`` no longer serves ``key``, whatever the registry answered before."""
         with self._lock:
             answer = self._answers.get(key)
             if answer is not None and host in answer.heartbeats:
@@ -133,14 +134,14 @@ class KnownHosts:
             self._alive.clear()
 
     def revive(self, hosts: Iterable[str]) -> None:
-        """``hosts`` have given a sign of life just now, whoever found them dead before."""
+        """Record a sign of life of ``hosts``: they are not dead any more."""
         with self._lock:
             for host in hosts:
                 if self._expired.pop(host, None) is not None:
                     self._alive.clear()
 
     def deliver(self, host: str) -> None:
-        """``host`` has taken a message."""
+        """Record that ``host`` accepted a message."""
         with self._lock:
             self._delivered[host] = self._clock()
             if host in self._overdue or host in self._expired:
@@ -148,7 +149,7 @@ class KnownHosts:
                 self._alive.clear()
 
     def expire(self, host: str) -> None:
-        """``host`` was found dead."""
+        """Record that ``host`` is dead."""
         with self._lock:
             self._expired[host] = self._clock()
             self._delivered.pop(host, None)
@@ -158,14 +159,14 @@ class KnownHosts:
         return host in self._expired
 
     def is_delivered(self, host: str) -> bool:
-        """Whether ``host`` has taken a message within the ttl, and was not found dead after it."""
+        """Return whether ``host`` accepted a message within the ttl, and was not found dead afterwards."""
         with self._lock:
             return self._is_delivered(host, self._clock())
 
     def found_dead(self) -> dict[str, tuple[list[tuple[str, str]], float]]:
-        """What can be taken out: ``{host: ([(key, host), ...], seconds since its last heartbeat)}``.
+        """Return registrations to remove: ``{host: ([(key, host), ...], seconds since its last heartbeat)}``.
 
-        A host that may have had a heartbeat after it was found dead is not among them.
+        A host with a possible heartbeat after it was found dead is left out.
         """
         now = self._clock()
         found: dict[str, tuple[list[tuple[str, str]], float]] = {}
@@ -179,7 +180,7 @@ class KnownHosts:
         return found
 
     def late_but_alive(self, late_seconds: float) -> list[tuple[str, str]]:
-        """``(key, host)`` whose last heartbeat was so long ago and which have taken a message after it."""
+        """Return ``(key, host)`` of hosts with an older heartbeat that accepted a message since."""
         latest = self._clock() - late_seconds
         with self._lock:
             return [
@@ -190,10 +191,10 @@ class KnownHosts:
             ]
 
     def prune(self) -> None:
-        """Drop what is of no use any more.  To be called now and then."""
+        """Drop outdated entries.  Call this at intervals."""
         now = self._clock()
         with self._lock:
-            # A message that was taken longer than the ttl ago is no sign of life any more.
+            # A message that was accepted longer ago than the ttl is no longer a sign of life.
             self._alive.clear()
             self._delivered = {host: at for host, at in self._delivered.items() if now - at <= self._ttl_seconds}
             for key in [key for key, asked_at in self._asked.items() if now - asked_at > REMEMBERED_SECONDS]:

@@ -1,4 +1,4 @@
-"""MatchMakerLocalhost: every topic is served on this machine.  For one that needs no registry, and for tests."""
+"""MatchMakerLocalhost: this machine serves every topic.  For a machine without a registry, and for tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cells.brokerless.matchmaker.exchanges import DirectExchange, LocalhostExcha
 
 
 class MatchMakerLocalhost(MatchMakerBase):
-    """A topic and its fan-out resolve to this host, ``topic.host`` to the host that it names."""
+    """Resolves a topic and its fan-out key to this host, ``topic.host`` to the host in the key."""
 
     def __init__(self, conf: cfg.ConfigOpts | None = None, host: str = "localhost") -> None:
         super().__init__(conf)

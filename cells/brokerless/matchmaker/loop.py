@@ -1,4 +1,4 @@
-"""HeartbeatLoop: a thread that does one thing at intervals, sooner if asked, and survives what it does."""
+"""HeartbeatLoop: a thread that repeats one task at intervals, sooner on request, and survives its errors."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Callable
 
 LOG = logging.getLogger(__name__)
 
-#: Time between two rounds at least, however often :meth:`HeartbeatLoop.wake` is called.
+#: Minimum time between two rounds, however often :meth:`HeartbeatLoop.wake` is called.
 MIN_PAUSE_SECONDS = 0.2
-#: First pause after a round that failed; it doubles up to the interval.
+#: First retry interval after a failed round; it doubles up to the normal interval.
 RETRY_SECONDS = 1.0
 
 
 class HeartbeatLoop:
     """Calls ``work`` every ``interval_seconds`` from :meth:`start` to :meth:`stop`.
 
-    ``work`` returns whether all went well: if not, it is called again sooner.
+    ``work`` returns whether it succeeded: after a failure the next call comes sooner.
     """
 
     def __init__(self, work: Callable[[], bool], interval_seconds: float) -> None:
@@ -29,25 +29,25 @@ class HeartbeatLoop:
 
     @property
     def is_running(self) -> bool:
-        """Not in a process that was forked from one where it runs: threads stay behind."""
+        """Whether the thread runs; False in a fork of the process, since a fork does not copy threads."""
         rounds = self._loop_thread
         return rounds is not None and rounds.is_alive()
 
     def start(self) -> None:
-        """Begin with a first round at once, on a thread.  May be called twice."""
+        """Start the thread; its first round begins at once.  May be called twice."""
         with self._lock:
             if not self.is_running:
                 self._loop_thread = _LoopThread(self._work, self._interval_seconds)
                 self._loop_thread.start()
 
     def wake(self) -> None:
-        """Begin the next round soon, unless the last one failed: then its pause is kept."""
+        """Start the next round soon, unless the latest round failed: then the retry interval stays."""
         rounds = self._loop_thread
         if rounds is not None:
             rounds.woken.set()
 
     def stop(self, timeout_seconds: float) -> None:
-        """Begin no further round, and wait for the one under way.  May be called twice."""
+        """Start no further round, and wait for the current round.  May be called twice."""
         with self._lock:
             rounds, self._loop_thread = self._loop_thread, None
         if rounds is not None:
@@ -58,7 +58,7 @@ class HeartbeatLoop:
 
 
 class _LoopThread(threading.Thread):
-    """The thread between one start and one stop: it can outlive the stop without being in the way of the next."""
+    """Thread between one start and one stop: it may outlive the stop without affecting the next start."""
 
     def __init__(self, work: Callable[[], bool], interval_seconds: float) -> None:
         super().__init__(name="matchmaker-heartbeat", daemon=True)
@@ -70,7 +70,7 @@ class _LoopThread(threading.Thread):
     def run(self) -> None:
         retry_seconds = RETRY_SECONDS
         while True:
-            # In this order: what is cleared here was not the call that stops, or it is seen at once.
+            # Clear before the check: a stop before this line is seen by the check, a later stop sets woken again.
             self.woken.clear()
             if self.stopping.is_set():
                 return
@@ -87,6 +87,6 @@ class _LoopThread(threading.Thread):
         try:
             return self._work()
         except Exception:
-            # Without this thread every registration of the process would die.
-            LOG.exception("A round of heartbeats failed unexpectedly; the next one is tried.")
+            # Without this thread, all registrations of the process would expire.
+            LOG.exception("A round of heartbeats failed unexpectedly; the next round follows.")
             return False

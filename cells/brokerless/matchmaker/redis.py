@@ -22,7 +22,7 @@ OPTION = "[oslo_messaging_zmq] matchmaker_connection"
 DEFAULT_PREFIX = "cells:"
 CONNECT_TIMEOUT_SECONDS = 3
 COMMAND_TIMEOUT_SECONDS = 3
-#: Takes ARGV[1] out of the sorted set KEYS[1] unless its score is above the server's time less ARGV[2] seconds.
+#: Removes ARGV[1] from the sorted set KEYS[1] unless its score is younger than ARGV[2] seconds by the server's clock.
 _EXPIRE = """
 local time = redis.call('TIME')
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
@@ -33,19 +33,19 @@ end
 
 
 class RegistryUnavailable(exceptions.MatchMakerException):
-    """Raised when Redis does not answer, or refuses."""
+    """Raised when Redis does not answer, or returns an error."""
 
 
 class MatchMakerRedis(HeartbeatMatchMakerBase):
     """The registry is the Redis database that ``matchmaker_connection`` names.
 
     ``redis://:password@host:6379/0``, ``rediss://`` for TLS, ``unix://`` for a socket; the
-    query of the URL takes the options of the library, and ``prefix`` for the names of our keys (default
-    ``cells:``): cells that share a Redis database need different ones.
+    query of the URL passes options to the redis library, and ``prefix`` for this cell's keys (default
+    ``cells:``): cells that share a Redis database need different prefixes.
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        """:raises cells.exceptions.ConfigurationError: the URL is missing or wrong, or so is the library"""
+        """:raises cells.exceptions.ConfigurationError: the URL is missing or wrong, or the library is missing"""
         super().__init__(conf)
         self._library = _load_library()
         url, prefix = _read_url(conf.oslo_messaging_zmq.matchmaker_connection)
@@ -60,11 +60,11 @@ class MatchMakerRedis(HeartbeatMatchMakerBase):
                 encoding_errors="surrogateescape",
                 socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
                 socket_timeout=COMMAND_TIMEOUT_SECONDS,
-                # Once, for a connection that the server has closed: the thread tries again anyhow.
+                # One retry, for a connection that the server has closed: the heartbeat thread retries anyway.
                 retry=retry.Retry(backoff.NoBackoff(), 1),
             )
         except (ValueError, TypeError):
-            # Their texts may quote the URL.
+            # Texts of these errors may quote the URL.
             raise _wrong_url() from None
 
     def backend_register(self, key: str, host: str) -> None:
@@ -95,7 +95,7 @@ class MatchMakerRedis(HeartbeatMatchMakerBase):
             for key, hosts in _by_key(entries).items():
                 name = self._prefix + key
                 pipeline.zadd(name, dict.fromkeys(hosts, now))
-                # What others have left behind here; whole sets that nobody refreshes expire.
+                # Dead entries of other processes; a whole set that is not refreshed expires.
                 pipeline.zremrangebyscore(name, "-inf", f"({now - dead_for_seconds:f}")
                 pipeline.expire(name, int(dead_for_seconds))
             pipeline.execute()
@@ -134,7 +134,7 @@ class MatchMakerRedis(HeartbeatMatchMakerBase):
         except (self._library.RedisError, OSError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
             raise RegistryUnavailable(
-                f"Redis at {self._shown} cannot be used: {reason}. See whether it runs and whether {OPTION} is right."
+                f"Redis at {self._shown} cannot be used: {reason}. Check that it runs and that {OPTION} is right."
             ) from error
 
 
@@ -143,30 +143,30 @@ def _load_library() -> Any:
         return importlib.import_module("redis")
     except ImportError as error:
         raise exceptions.ConfigurationError(
-            "The MatchMaker redis needs a library that is not there: pip install cells-intercell[redis]"
+            "The MatchMaker redis needs the library redis: run 'pip install cells-intercell[redis]'."
         ) from error
 
 
 def _read_url(connection: str | None) -> tuple[str, str]:
-    """The URL as the library takes it, and the prefix."""
+    """Return the URL for the library, and the prefix."""
     try:
         parts = urllib.parse.urlsplit(connection or "")
-        parts.port  # noqa: B018  # it raises if that is no number
+        parts.port  # noqa: B018  # raises ValueError if the port is not a number
         options = urllib.parse.parse_qs(parts.query, keep_blank_values=True)
     except ValueError:
         raise _wrong_url() from None
     prefix = options.pop("prefix", [DEFAULT_PREFIX])[-1]
     if parts.scheme not in ("redis", "rediss", "unix"):
         raise _wrong_url()
-    # Not put together from its parts: that would lose two of the slashes of unix:///path.
+    # Not rebuilt with urlunsplit: that would drop two of the slashes of unix:///path.
     rest = urllib.parse.urlencode(options, doseq=True)
     return f"{(connection or '').partition('?')[0]}?{rest}".rstrip("?"), prefix
 
 
 def _wrong_url() -> exceptions.ConfigurationError:
     return exceptions.ConfigurationError(
-        f"{OPTION} names no Redis database. It should look like redis://:password@host:6379/0, where special "
-        "characters of the password are written as %nn."
+        f"{OPTION} is not the URL of a Redis database: write redis://:password@host:6379/0, with special characters "
+        "of the password as %nn."
     )
 
 

@@ -1,4 +1,4 @@
-"""The MatchMaker of a configuration, loaded by its name from the entry points ``cells.matchmakers``."""
+"""Loader of the configured MatchMaker, by its name in the entry points ``cells.matchmakers``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MATCHMAKERS = Kind(
 
 
 def load(conf: cfg.ConfigOpts, name: str | None = None) -> MatchMakerBase:
-    """The MatchMaker ``name``, default ``[oslo_messaging_zmq] matchmaker``, made but not started.  Does no I/O.
+    """Return the MatchMaker ``name``, default ``[oslo_messaging_zmq] matchmaker``, not yet started.  Does no I/O.
 
-    :raises cells.exceptions.PluginError: there is none of that name, or it does not load
-    :raises cells.exceptions.ConfigurationError: an option that it reads cannot be used
+    :raises cells.exceptions.PluginError: no MatchMaker has this name, or it cannot be loaded
+    :raises cells.exceptions.ConfigurationError: an option of the MatchMaker is wrong
     """
     return MATCHMAKERS.make(name or conf.oslo_messaging_zmq.matchmaker, conf)

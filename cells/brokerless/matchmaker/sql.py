@@ -1,4 +1,4 @@
-"""MatchMakerSQL: servers register in the cell's own database, so that a cell needs nothing else.
+"""MatchMakerSQL: servers register in the cell's own database, so that a cell needs no further service.
 
 Heartbeats are times of the database server's clock; the clocks of the hosts do not matter.
 """
@@ -21,11 +21,11 @@ OPTION = "[oslo_messaging_zmq] matchmaker_connection"
 class MatchMakerSQL(HeartbeatMatchMakerBase):
     """The registry is a table of the database of ``matchmaker_connection``, else of ``[database] connection``.
 
-    ``cells db sync`` makes the table.
+    ``cells db sync`` creates the table.
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        """:raises cells.exceptions.ConfigurationError: no database is named, or its URL cannot be read"""
+        """:raises cells.exceptions.ConfigurationError: no database is configured, or its URL cannot be read"""
         super().__init__(conf)
         connection = conf.oslo_messaging_zmq.matchmaker_connection
         address = engine.Address(connection, OPTION) if connection else None
@@ -60,21 +60,21 @@ class MatchMakerSQL(HeartbeatMatchMakerBase):
 
 
 def _with_database_options(conf: cfg.ConfigOpts, *, is_own: bool) -> cfg.ConfigOpts:
-    """``conf``, which may be another service's, or one beside it, with the options of oslo.db.
+    """Return a configuration with the options of oslo.db: ``conf``, which may belong to another service, or a new one.
 
-    :param is_own: its ``[database] connection`` is to be used
+    :param is_own: whether ``[database] connection`` is used
     """
     if is_own:
         try:
             conf.register_opts(db_options.database_opts, group="database")
             connection = conf.database.connection
         except cfg.Error:
-            # [database] is no oslo.db's there, or has our default, which needs an option that is not there.
+            # [database] is not oslo.db's there, or has this project's default, which needs an unregistered option.
             connection = None
         if not connection:
             raise exceptions.ConfigurationError(
-                f"The MatchMaker sql has no database: set {OPTION} to the one of the cell, "
-                "postgresql://user:password@host/cells say."
+                f"The MatchMaker sql has no database: set {OPTION} to the database of the cell, "
+                "for example postgresql://user:password@host/cells."
             )
     elif "database" not in conf or any(option.dest not in conf.database for option in db_options.database_opts):
         conf = cfg.ConfigOpts()

@@ -1,4 +1,4 @@
-"""MatchMakerStub: keys stay as they are, and no host is known.  For tests, and for whoever finds hosts himself."""
+"""MatchMakerStub: returns keys unchanged, without a host.  For tests, and for callers that find hosts themselves."""
 
 from __future__ import annotations
 

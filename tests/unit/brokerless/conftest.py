@@ -1,4 +1,4 @@
-"""Directories for sockets, serving processes in miniature, and clients that keep no rules."""
+"""Socket directories, small serving processes, and clients that can send malformed messages."""
 
 from __future__ import annotations
 
@@ -11,19 +11,24 @@ import pytest
 import zmq
 
 from cells.brokerless import router_socket
-from tests.unit.brokerless.serving import RawClient, ServingProcess
+from tests.unit.brokerless.serving import Clock, RawClient, ServingProcess
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
 def sockets() -> Iterator[Path]:
-    """A directory of sockets; its path is short, as one of a socket has room for 107 bytes."""
+    """A directory of sockets with a short path: the path of a socket may have 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="cells-") as name:
         yield Path(name)
 
 
 @pytest.fixture
 def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
-    """For the client side."""
+    """The context of the clients."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     yield context
     context.destroy(linger=0)
@@ -31,7 +36,7 @@ def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
 
 @pytest.fixture
 def connect(context: zmq.Context[zmq.Socket[bytes]]) -> Iterator[Callable[[str], RawClient]]:
-    """Connects clients that keep no rules to an endpoint."""
+    """Connects raw clients to an endpoint, and closes them after the test."""
     with contextlib.ExitStack() as connected:
 
         def connect(endpoint: str) -> RawClient:
@@ -44,16 +49,16 @@ def connect(context: zmq.Context[zmq.Socket[bytes]]) -> Iterator[Callable[[str],
 
 @pytest.fixture
 def start_process(sockets: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], ServingProcess]]:
-    """Starts serving processes, and ends them at the end of the test."""
+    """Starts serving processes, and stops them after the test."""
     with contextlib.ExitStack() as started:
         yield lambda: started.enter_context(contextlib.closing(ServingProcess(sockets)))
-        # At the end of a test nobody reads answers any more.
+        # After the test no client reads answers, so closing need not wait.
         monkeypatch.setattr(router_socket, "READ_SECONDS", 0.0)
 
 
 @pytest.fixture
 def process(start_process: Callable[[], ServingProcess]) -> ServingProcess:
-    """One that serves nothing yet."""
+    """A process without listeners."""
     return start_process()
 
 

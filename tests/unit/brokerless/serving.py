@@ -1,4 +1,4 @@
-"""A serving process in miniature, and a client that can send it anything."""
+"""A small serving process, and a client that can send anything."""
 
 from __future__ import annotations
 
@@ -20,8 +20,17 @@ WAIT_SECONDS = 10.0
 MAX_MESSAGE_BYTES = 100_000
 
 
+class Clock:
+    """Monotonic time in seconds that the test sets."""
+
+    seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
 class ServingProcess:
-    """What a process has to be found by others: a socket in a directory, and listeners behind it."""
+    """A process that clients can reach: a socket in a directory, and the listeners behind it."""
 
     def __init__(self, directory: Path) -> None:
         self._bound_server = BoundServer(BindSpec(str(id(self)), MAX_MESSAGE_BYTES, directory=directory))
@@ -31,17 +40,17 @@ class ServingProcess:
         (self.endpoint,) = self.address.endpoints
 
     def in_pool(self, pool: str) -> Address:
-        """As a listener of notifications registers."""
+        """Return the address of a notification listener in ``pool``."""
         return Address(self.address.endpoints, pool)
 
     def queue(self, key: str, pool: str = "", max_messages: int = 1000) -> PolledInbox[Delivery]:
-        """Serve ``key``, with a queue that the test takes messages from."""
+        """Serve ``key`` with an inbox from which the test takes messages."""
         inbox: PolledInbox[Delivery] = PolledInbox(max_messages, 10 * MAX_MESSAGE_BYTES)
         self.server.add(key, inbox, pool)
         return inbox
 
     def handle(self, key: str, handler: Callable[[Delivery], object]) -> DirectInbox[Delivery]:
-        """Serve ``key`` on the thread that reads."""
+        """Serve ``key`` on the reader's thread."""
         inbox: DirectInbox[Delivery] = DirectInbox(1000, 10 * MAX_MESSAGE_BYTES)
 
         def handle(delivery: Delivery) -> None:
@@ -57,14 +66,14 @@ class ServingProcess:
         self.handle(key, lambda delivery: delivery.answer(frames.REPLY, delivery.request.body))
 
     def close(self) -> None:
-        """End, as a process does.  May be called twice."""
+        """Stop, as a process does.  May be called twice."""
         if not self._is_closed:
             self._is_closed = True
             self._bound_server.close()
 
 
 class RawClient:
-    """A socket that sends whatever it is given."""
+    """A socket that sends its input unchanged."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> None:
         self.socket = context.socket(zmq.DEALER)
@@ -77,18 +86,18 @@ class RawClient:
         self.socket.send_multipart(parts)
 
     def request(self, key: str, body: bytes = b"{}", *, kind: bytes = frames.CALL, pool: str = "") -> bytes:
-        """Send a request, and return its id."""
+        """Send a request, and return its ID."""
         message_id = b"%d" % next(self._numbers)
         self.send(Request(kind, message_id, key, pool, body).to_frames())
         return message_id
 
     def answer(self, seconds: float = WAIT_SECONDS) -> Answer:
-        """The next answer."""
+        """Return the next answer."""
         assert self.socket.poll(int(seconds * 1000)), "No answer came"
         return frames.read_answer(self.socket.recv_multipart())
 
     def ask(self, key: str, body: bytes = b"{}", *, kind: bytes = frames.CALL, pool: str = "") -> tuple[bytes, bytes]:
-        """Send a request and wait for its answer: kind and body."""
+        """Send a request and wait for its answer; return kind and body."""
         message_id = self.request(key, body, kind=kind, pool=pool)
         while (answer := self.answer()).message_id != message_id:
             pass
@@ -96,7 +105,7 @@ class RawClient:
 
 
 def taken(inbox: PolledInbox[Delivery]) -> bytes:
-    """The body of the next message in a queue."""
+    """Return the body of the next message in an inbox."""
     delivery = inbox.take(WAIT_SECONDS)
     assert delivery is not None, "No message came"
     inbox.done(len(delivery.request.body))
@@ -104,13 +113,13 @@ def taken(inbox: PolledInbox[Delivery]) -> bytes:
 
 
 def on_thread(work: Callable[[], object]) -> threading.Thread:
-    """Run it on a thread that does not keep the tests from ending."""
+    """Run ``work`` on a daemon thread, so that a blocked thread does not keep the test run from ending."""
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread
 
 
 def ended(thread: threading.Thread, seconds: float = WAIT_SECONDS) -> bool:
-    """Whether it ends in time."""
+    """Return whether the thread ends in time."""
     thread.join(seconds)
     return not thread.is_alive()

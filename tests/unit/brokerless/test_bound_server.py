@@ -1,4 +1,4 @@
-"""Where a process listens, and that a failed attempt leaves nothing behind."""
+"""The addresses at which a process listens, and a failed attempt leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from cells import exceptions
 from cells.brokerless import frames
 from cells.brokerless.bound_server import BindSpec, BoundServer
 from cells.brokerless.keys import KeyStore
+from cells.brokerless.server import NO_LISTENER
 from tests.unit.brokerless.serving import RawClient, ended, on_thread
 from tools.free_ports import free_ports
 
 LIMIT = 1000
-REFUSED = (frames.REFUSED, b"nobody serves it there")
+REFUSED = (frames.REFUSED, NO_LISTENER.encode())
 
 
 def endpoint() -> str:
@@ -25,7 +26,7 @@ def endpoint() -> str:
     return f"tcp://127.0.0.1:{port}"
 
 
-def test_socket_in_a_directory_is_for_this_user_alone(sockets: Path, connect: Callable[[str], RawClient]) -> None:
+def test_socket_in_a_directory_is_private_to_this_user(sockets: Path, connect: Callable[[str], RawClient]) -> None:
     bound_server = BoundServer(BindSpec("", LIMIT, directory=sockets))
     (path,) = sockets.iterdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -45,8 +46,8 @@ def test_directory_and_port_are_one_address(sockets: Path, connect: Callable[[st
     bound_server.close()
 
 
-def test_of_several_addresses_its_own_is_taken(connect: Callable[[str], RawClient]) -> None:
-    # 192.0.2.1 is nobody's: it is for documentation.
+def test_first_address_that_can_be_bound_is_used(connect: Callable[[str], RawClient]) -> None:
+    # 192.0.2.1 belongs to no host: it is reserved for documentation.
     free = endpoint()
     bound_server = BoundServer(BindSpec("", LIMIT, candidates=("tcp://192.0.2.1:5570", free)))
     assert bound_server.address.endpoints == (free,)
@@ -58,14 +59,14 @@ def test_of_several_addresses_its_own_is_taken(connect: Callable[[str], RawClien
     bound_server.close()
 
 
-def test_host_may_be_named(connect: Callable[[str], RawClient]) -> None:
+def test_host_name_may_be_bound(connect: Callable[[str], RawClient]) -> None:
     (port,) = free_ports(1)
     bound_server = BoundServer(BindSpec("", LIMIT, candidates=(f"tcp://localhost:{port}",)))
     assert connect(f"tcp://localhost:{port}").ask("key") == REFUSED
     bound_server.close()
 
 
-def test_address_that_can_not_be_had_is_named_and_nothing_stays_open(sockets: Path) -> None:
+def test_address_that_cannot_be_bound_is_named_and_nothing_stays_open(sockets: Path) -> None:
     taken = endpoint()
     first = BoundServer(BindSpec("", LIMIT, candidates=(taken,)))
     before = sorted(os.listdir("/proc/self/fd"))
@@ -73,22 +74,22 @@ def test_address_that_can_not_be_had_is_named_and_nothing_stays_open(sockets: Pa
         BindSpec("", LIMIT, candidates=("tcp://192.0.2.1:5570", taken)),
         BindSpec("", LIMIT, directory=sockets, candidates=(taken,)),
     ):
-        with pytest.raises(exceptions.ConfigurationError, match=f"{taken}: .*no other process may have it"):
+        with pytest.raises(exceptions.ConfigurationError, match=f"{taken}: "):
             BoundServer(bind_spec)
     assert sorted(os.listdir("/proc/self/fd")) == before
     assert list(sockets.iterdir()) == []
     first.close()
 
 
-def test_directory_that_can_not_be_used_is_named(sockets: Path) -> None:
+def test_error_names_a_directory_that_cannot_be_used(sockets: Path) -> None:
     sockets.chmod(0o755)
     with pytest.raises(exceptions.ConfigurationError, match=f"chmod 700 {sockets}"):
         BoundServer(BindSpec("", LIMIT, directory=sockets))
-    with pytest.raises(exceptions.ConfigurationError, match="too long"):
+    with pytest.raises(exceptions.ConfigurationError, match="ipc_dir"):
         BoundServer(BindSpec("", LIMIT, directory=sockets / ("x" * 100)))
 
 
-def test_secured_port_needs_a_key_and_is_free_after_the_failure(sockets: Path) -> None:
+def test_secured_port_without_a_key_fails_and_stays_free(sockets: Path) -> None:
     bind_spec = BindSpec("", LIMIT, candidates=(endpoint(),), keys_dir=sockets / "keys")
     with pytest.raises(exceptions.ConfigurationError, match="cells key create"):
         BoundServer(bind_spec)
@@ -98,7 +99,7 @@ def test_secured_port_needs_a_key_and_is_free_after_the_failure(sockets: Path) -
         assert ended(on_thread(bound_server.close))
 
 
-def test_secured_port_says_nothing_to_a_plain_client(sockets: Path, connect: Callable[[str], RawClient]) -> None:
+def test_secured_port_does_not_answer_a_plain_client(sockets: Path, connect: Callable[[str], RawClient]) -> None:
     KeyStore(sockets / "keys").create()
     secured = endpoint()
     bound_server = BoundServer(
@@ -111,7 +112,7 @@ def test_secured_port_says_nothing_to_a_plain_client(sockets: Path, connect: Cal
     bound_server.close()
 
 
-def test_same_place_can_be_had_again_and_again() -> None:
+def test_address_can_be_bound_again_after_close() -> None:
     bind_spec = BindSpec("", LIMIT, candidates=(endpoint(),))
     for _ in range(5):
         BoundServer(bind_spec).close()

@@ -1,4 +1,4 @@
-"""The driver, as oslo.messaging uses it: from one transport to another."""
+"""The driver, used as oslo.messaging does: messages from one transport to another."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from oslo_messaging._drivers import common as rpc_common
 
 from cells import conf as cells_conf
 from cells import exceptions
-from cells.brokerless import backlog, frames
+from cells.brokerless import backlog, frames, router_socket
 from cells.brokerless.driver import ZmqDriver
 from cells.brokerless.keys import KeyStore
 from cells.brokerless.listener import Incoming
-from cells.brokerless.server import Delivery
+from cells.brokerless.server import NO_LISTENER
 from tests.cases import each
 from tests.unit.brokerless.serving import WAIT_SECONDS, ServingProcess, ended, on_thread
 from tools.free_ports import free_ports
@@ -30,7 +30,7 @@ MakeDriver = Callable[..., ZmqDriver]
 
 
 @pytest.fixture
-def make_driver(sockets: Path) -> Iterator[MakeDriver]:
+def make_driver(sockets: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeDriver]:
     made: list[ZmqDriver] = []
 
     def make(url: str, modules: tuple[str, ...] = (), **options: Any) -> ZmqDriver:
@@ -42,6 +42,7 @@ def make_driver(sockets: Path) -> Iterator[MakeDriver]:
         return made[-1]
 
     yield make
+    monkeypatch.setattr(router_socket, "READ_SECONDS", 0.0)
     for one in made:
         assert ended(on_thread(one.cleanup))
 
@@ -54,7 +55,7 @@ def echo(messages: list[Incoming]) -> None:
 
 @pytest.fixture
 def client(make_driver: MakeDriver, sockets: Path) -> ZmqDriver:
-    """A client of whoever has a socket in the directory."""
+    """A client of all processes with a socket in the directory."""
     return make_driver(f"zmq+ipc://{sockets}")
 
 
@@ -74,14 +75,14 @@ def test_call_and_cast_through_a_server(make_driver: MakeDriver, client: ZmqDriv
         assert call(client, {"method": "Größe"}, target) == {"method": "Größe"}
     for target in (TARGET, Target(topic="cells"), Target(topic="cells", fanout=True)):
         assert client.send(target, {"user": "u"}, {"a": 1}) is None
-    poll(lambda: len(received) == 6, "all are handled", pause_seconds=0.001)
+    poll(lambda: len(received) == 6, "all are handled")
     assert received[-1] == ({"user": "u"}, {"a": 1})
     for target in (Target(topic="other"), Target(topic="cells", server="two"), Target(topic="cells", exchange="x")):
-        with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="nobody serves it there"):
+        with pytest.raises(oslo_messaging.MessageDeliveryFailure, match=NO_LISTENER):
             call(client, target=target, retry=0)
 
 
-def test_failure_is_rebuilt_if_its_module_is_allowed(make_driver: MakeDriver, sockets: Path) -> None:
+def test_failure_of_an_allowed_module_is_rebuilt(make_driver: MakeDriver, sockets: Path) -> None:
     def fail(messages: list[Incoming]) -> None:
         error = exceptions.CellNotFound("There is no cell x.", cell="x")
         messages[0].reply(failure=(type(error), error, None))
@@ -90,39 +91,39 @@ def test_failure_is_rebuilt_if_its_module_is_allowed(make_driver: MakeDriver, so
     with pytest.raises(exceptions.CellNotFound) as raised:
         call(make_driver(f"zmq+ipc://{sockets}", ("cells.exceptions",)))
     assert raised.value.cell == "x"
-    with pytest.raises(oslo_messaging.RemoteError, match="no cell x"):
+    with pytest.raises(oslo_messaging.RemoteError) as unknown:
         call(make_driver(f"zmq+ipc://{sockets}"))
+    assert unknown.value.exc_type == "CellNotFound"
 
 
-def test_result_that_has_no_json_form_is_a_failure_of_the_caller(make_driver: MakeDriver, client: ZmqDriver) -> None:
+def test_result_without_json_form_is_a_failure_of_the_caller(make_driver: MakeDriver, client: ZmqDriver) -> None:
     make_driver("zmq:///").listen(TARGET, 1, None).start(lambda messages: messages[0].reply({(1, 2): 3}))
-    with pytest.raises((TypeError, oslo_messaging.RemoteError), match="keys must be"):
+    with pytest.raises((TypeError, oslo_messaging.RemoteError)):
         call(client)
 
 
-def test_arguments_without_json_form_are_an_error_at_once(client: ZmqDriver) -> None:
+def test_arguments_without_json_form_are_an_error(client: ZmqDriver) -> None:
     with pytest.raises(TypeError):
         call(client, {"a": {(1, 2): 3}})
 
 
-@pytest.mark.parametrize(("length", "is_taken"), [(1500, True), (2500, False)])
+@pytest.mark.parametrize(("length", "is_accepted"), [(1500, True), (2500, False)])
 def test_too_long_message_and_too_long_reply(
-    make_driver: MakeDriver, sockets: Path, length: int, is_taken: bool
+    make_driver: MakeDriver, sockets: Path, length: int, is_accepted: bool
 ) -> None:
     def reply_twice_as_long(messages: list[Incoming]) -> None:
         messages[0].reply("x" * len(messages[0].message["a"]) * 2)
 
     make_driver("zmq:///", max_message_bytes=2048).listen(TARGET, 1, None).start(reply_twice_as_long)
     client = make_driver(f"zmq+ipc://{sockets}", max_message_bytes=2048)
-    error = ValueError if is_taken else oslo_messaging.MessageDeliveryFailure
-    with pytest.raises(error, match="3002 bytes" if is_taken else "max_message_bytes, 2048"):
+    error = ValueError if is_accepted else oslo_messaging.MessageDeliveryFailure
+    with pytest.raises(error, match="3002 bytes" if is_accepted else "max_message_bytes"):
         call(client, {"a": "x" * length})
     assert call(client, {"a": "x" * 5}) == "x" * 10
 
 
-@pytest.mark.parametrize(
-    ("kind", "body"),
-    [
+def test_malformed_answer_is_an_error_of_oslo(client: ZmqDriver, process: ServingProcess) -> None:
+    answers = [
         (frames.REPLY, b"{"),
         (frames.ACCEPTED, b""),
         (b"unknown", b"\xff"),
@@ -130,20 +131,15 @@ def test_too_long_message_and_too_long_reply(
         (frames.FAILURE, b"[1]"),
         (frames.FAILURE, b"\xff"),
         (frames.FAILURE, b'{"class": 1}'),
-    ],
-)
-def test_answer_that_is_none_is_an_error_of_oslo(
-    client: ZmqDriver, process: ServingProcess, kind: bytes, body: bytes
-) -> None:
-    def answer(delivery: Delivery) -> None:
-        delivery.answer(kind, body)
-
-    process.handle("openstack~cells.one", answer)
-    with pytest.raises((oslo_messaging.MessagingException, rpc_common.RPCException)):
-        call(client)
+    ]
+    process.handle("openstack~cells.one", lambda delivery: delivery.answer(*answers[-1]))
+    while answers:
+        with pytest.raises((oslo_messaging.MessagingException, rpc_common.RPCException)):
+            call(client)
+        answers.pop()
 
 
-def test_listener_that_stops_takes_nothing_and_the_next_one_does(make_driver: MakeDriver, client: ZmqDriver) -> None:
+def test_stopped_listener_gets_no_message_and_a_new_listener_does(make_driver: MakeDriver, client: ZmqDriver) -> None:
     driver = make_driver("zmq:///")
     first = driver.listen(TARGET, 1, None)
     first.start(echo)
@@ -167,14 +163,14 @@ def test_notifications_wait_for_a_listener_of_their_priority(
         received.extend(one.message for one in messages)
 
     listener.start(take)
-    poll(lambda: received, "it comes", pause_seconds=0.005)
+    poll(lambda: received, "the kept notification arrives")
     client.send_notification(Target(topic="n.info"), {}, {"event": 2}, 2.0, None)
-    poll(lambda: len(received) == 2, "the next one comes", pause_seconds=0.005)
+    poll(lambda: len(received) == 2, "the next notification arrives")
     assert received == [{"event": 1}, {"event": 2}]
     listener.stop()
 
 
-def test_notification_for_those_who_listen_now(make_driver: MakeDriver, client: ZmqDriver) -> None:
+def test_notification_for_current_listeners(make_driver: MakeDriver, client: ZmqDriver) -> None:
     received: list[Any] = []
     client.send_to_listeners(Target(topic="n.info"), {}, {"event": 1})
     listener = make_driver("zmq:///").listen_for_notifications([(Target(topic="n"), "info")], None, 1, None)
@@ -184,12 +180,12 @@ def test_notification_for_those_who_listen_now(make_driver: MakeDriver, client: 
         client.send_to_listeners(Target(topic="n.info"), {}, {"event": 2})
         return bool(received)
 
-    poll(is_heard, "one comes", pause_seconds=0.005)
+    poll(is_heard, "a notification arrives")
     assert {"event": 1} not in received
     listener.stop()
 
 
-def test_closed_one_raises_what_callers_catch(make_driver: MakeDriver, client: ZmqDriver) -> None:
+def test_closed_driver_raises_delivery_failures(make_driver: MakeDriver, client: ZmqDriver) -> None:
     make_driver("zmq:///").listen(TARGET, 1, None).start(echo)
     call(client)
     client.cleanup()
@@ -201,14 +197,14 @@ def test_closed_one_raises_what_callers_catch(make_driver: MakeDriver, client: Z
         lambda: client.send_to_listeners(TARGET, {}, {}),
         lambda: client.listen(TARGET, 1, None),
     ):
-        with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="was closed"):
+        with pytest.raises(oslo_messaging.MessageDeliveryFailure):
             use()
 
 
-def test_wrong_option_is_an_error_that_senders_catch(make_driver: MakeDriver) -> None:
+def test_wrong_option_is_a_delivery_failure(make_driver: MakeDriver) -> None:
     client = make_driver("zmq:///", matchmaker="unheard-of")
     for use in (lambda: call(client), lambda: client.send_notification(TARGET, {}, {}, 2.0, 0)):
-        with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="There is no MatchMaker 'unheard-of'"):
+        with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="'unheard-of'"):
             use()
 
 
@@ -219,7 +215,7 @@ def test_closing_while_calls_wait(make_driver: MakeDriver, sockets: Path) -> Non
     client = make_driver(f"zmq+ipc://{sockets}", max_connections=2)
     with futures.ThreadPoolExecutor(4) as pool:
         calls = [pool.submit(call, client) for _ in range(4)]
-        poll(lambda: len(waiting) == 2, "they wait", pause_seconds=0.001)
+        poll(lambda: len(waiting) == 2, "two calls wait for their answers")
         assert ended(on_thread(client.cleanup))
         for incoming in list(waiting):
             incoming.reply("done")
@@ -228,7 +224,7 @@ def test_closing_while_calls_wait(make_driver: MakeDriver, sockets: Path) -> Non
     assert sum(isinstance(one, oslo_messaging.MessageDeliveryFailure) for one in results) == 2
 
 
-def test_features_and_construction_do_no_io(make_driver: MakeDriver, sockets: Path) -> None:
+def test_constructor_does_no_io(make_driver: MakeDriver, sockets: Path) -> None:
     before = threading.active_count()
     driver = make_driver("zmq:///", matchmaker="unknown", keys_dir="/nowhere")
     driver.require_features(requeue=True)
@@ -250,7 +246,7 @@ def test_features_and_construction_do_no_io(make_driver: MakeDriver, sockets: Pa
         "zmq+ipc://",
     ],
 )
-def test_wrong_url_is_refused_without_its_secrets(make_driver: MakeDriver, url: str) -> None:
+def test_wrong_url_is_refused_without_showing_secrets(make_driver: MakeDriver, url: str) -> None:
     with pytest.raises(oslo_messaging.InvalidTransportURL) as raised:
         make_driver(url)
     assert str(raised.value)
@@ -262,14 +258,13 @@ def test_plain_tcp_by_name(make_driver: MakeDriver) -> None:
     url = f"zmq://127.0.0.1:{port}/?tcp_security=none"
     make_driver(url).listen(TARGET, 1, None).start(echo)
     assert call(make_driver(url)) == {"a": 1}
-    for secured in (f"zmq://127.0.0.1:{port}/",):
-        with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="cells key create"):
-            call(make_driver(secured, keys_dir="/nowhere"), retry=0)
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="cells key create"):
+        call(make_driver(f"zmq://127.0.0.1:{port}/", keys_dir="/nowhere"), retry=0)
 
 
 @pytest.fixture
 def keys(tmp_path: Path) -> dict[str, KeyStore]:
-    """Those of the cell that serves, and of two others that know it as "api"."""
+    """Keys of the serving cell, and of two other cells that know it as "api"."""
     stores = {name: KeyStore(tmp_path / name) for name in ("api", "east", "west")}
     for store in stores.values():
         store.create()
@@ -279,7 +274,7 @@ def keys(tmp_path: Path) -> dict[str, KeyStore]:
     return stores
 
 
-def test_only_a_registered_key_gets_through(make_driver: MakeDriver, keys: dict[str, KeyStore]) -> None:
+def test_only_registered_keys_are_accepted(make_driver: MakeDriver, keys: dict[str, KeyStore]) -> None:
     (port,) = free_ports(1)
     url = f"zmq://127.0.0.1:{port}/"
     own = str(keys["api"].directory)
@@ -287,7 +282,7 @@ def test_only_a_registered_key_gets_through(make_driver: MakeDriver, keys: dict[
     assert call(make_driver(url, keys_dir=own)) == {"a": 1}
     assert call(make_driver(f"{url}?peer=api", keys_dir=str(keys["east"].directory))) == {"a": 1}
     stranger = make_driver(f"{url}?peer=api", keys_dir=str(keys["west"].directory), connect_timeout=0.2)
-    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="does not know our key"):
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="handshake"):
         call(stranger, retry=0)
     plain = make_driver(f"{url}?tcp_security=none", connect_timeout=0.2)
     with pytest.raises(oslo_messaging.MessageDeliveryFailure):

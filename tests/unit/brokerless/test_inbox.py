@@ -1,4 +1,4 @@
-"""The queue of a listener: bounded, in order, and nobody waits for ever."""
+"""The inbox of a listener: limited, in order, and without deadlocks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def polled(*messages: str) -> PolledInbox[str]:
     return inbox
 
 
-def test_bounded_in_messages(inbox: Inbox[str]) -> None:
+def test_number_of_messages_is_limited(inbox: Inbox[str]) -> None:
     assert [inbox.put("a", 1) for _ in range(5)] == [True, True, True, False, False]
     assert len(inbox) == 3
     inbox.done(1)
@@ -32,7 +32,7 @@ def test_bounded_in_messages(inbox: Inbox[str]) -> None:
     assert not inbox.put("c", 1)
 
 
-def test_bounded_in_bytes(inbox: Inbox[str]) -> None:
+def test_number_of_bytes_is_limited(inbox: Inbox[str]) -> None:
     assert inbox.put("a", 60)
     assert not inbox.put("b", 41)
     assert inbox.put("c", 40)
@@ -40,14 +40,14 @@ def test_bounded_in_bytes(inbox: Inbox[str]) -> None:
     assert inbox.put("d", 60)
 
 
-def test_first_message_always_fits(inbox: Inbox[str]) -> None:
+def test_empty_inbox_accepts_any_size(inbox: Inbox[str]) -> None:
     assert inbox.put("a", 1000)
     assert not inbox.put("b", 0)
     inbox.done(1000)
     assert inbox.put("b", 1000)
 
 
-def test_closed_one_takes_nothing(inbox: Inbox[str]) -> None:
+def test_closed_inbox_accepts_nothing(inbox: Inbox[str]) -> None:
     inbox.close()
     inbox.close()
     assert not inbox.put("a", 1)
@@ -55,7 +55,7 @@ def test_closed_one_takes_nothing(inbox: Inbox[str]) -> None:
     assert len(inbox) == 0
 
 
-def test_message_that_is_put_back_needs_no_room(inbox: Inbox[str]) -> None:
+def test_message_that_is_put_back_needs_no_space(inbox: Inbox[str]) -> None:
     for _ in range(3):
         inbox.put("a", 1)
     assert inbox.put_back("a")
@@ -70,13 +70,13 @@ def test_order_is_kept() -> None:
     assert inbox.take(0.001) is None
 
 
-def test_what_is_in_a_closed_one_is_handed_out_and_then_nothing() -> None:
+def test_closed_inbox_hands_out_the_rest_and_then_none() -> None:
     inbox = polled("a", "b")
     inbox.close()
     assert [inbox.take(), inbox.take(), inbox.take(), inbox.take()] == ["a", "b", None, None]
 
 
-def test_closing_wakes_all_who_wait() -> None:
+def test_close_wakes_all_waiting_threads() -> None:
     inbox = polled()
     with futures.ThreadPoolExecutor(4) as pool:
         waiting = [pool.submit(inbox.take) for _ in range(4)]
@@ -84,7 +84,7 @@ def test_closing_wakes_all_who_wait() -> None:
         assert [one.result(10) for one in waiting] == [None] * 4
 
 
-def test_direct_one_handles_what_waited_and_then_what_comes() -> None:
+def test_direct_inbox_handles_waiting_messages_and_then_new_messages() -> None:
     inbox: DirectInbox[str] = DirectInbox(10, 100)
     handled: list[str] = []
     inbox.put("a", 1)
@@ -98,19 +98,19 @@ def test_direct_one_handles_what_waited_and_then_what_comes() -> None:
     assert handled == ["a", "b"]
 
 
-def test_direct_one_handles_one_at_a_time_in_order() -> None:
+def test_direct_inbox_handles_one_message_at_a_time_in_order() -> None:
     inbox: DirectInbox[int] = DirectInbox(10_000, 10_000)
     handled: list[int] = []
     busy = threading.Lock()
 
     def handle(number: int) -> None:
-        assert busy.acquire(blocking=False), "two at a time"
+        assert busy.acquire(blocking=False), "two messages at a time"
         handled.append(number)
         busy.release()
 
     inbox.start(handle)
     order = threading.Lock()
-    numbers = iter(range(2000))
+    numbers = iter(range(1000))
 
     def put() -> None:
         while True:
@@ -124,7 +124,7 @@ def test_direct_one_handles_one_at_a_time_in_order() -> None:
     threads = [on_thread(put) for _ in range(4)]
     assert all(ended(thread) for thread in threads)
     inbox.wait_until_empty()
-    assert handled == list(range(2000))
+    assert handled == list(range(1000))
 
 
 def test_second_thread_does_not_wait_for_a_handler() -> None:
@@ -163,7 +163,7 @@ def test_handler_may_wait_until_its_own_inbox_is_empty() -> None:
     assert ended(on_thread(inbox.run))
 
 
-def test_direct_one_that_was_never_started_is_no_reason_to_wait() -> None:
+def test_wait_until_empty_returns_if_the_direct_inbox_was_never_started() -> None:
     inbox: DirectInbox[str] = DirectInbox(10, 100)
     inbox.put("a", 1)
     inbox.close()

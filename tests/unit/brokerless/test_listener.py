@@ -1,4 +1,4 @@
-"""What a server of oslo.messaging sees of a message, and what its caller gets back."""
+"""Messages as an oslo.messaging server gets them, and the answers that the client gets."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from cells.brokerless import frames
 from cells.brokerless.inbox import DirectInbox
 from cells.brokerless.listener import DirectListener, Incoming, PolledListener
 from cells.brokerless.server import Delivery
+from tests.cases import each
 from tests.unit.brokerless.serving import WAIT_SECONDS, RawClient, ServingProcess, ended, on_thread
 from tools.polling import poll
 
@@ -46,7 +47,7 @@ def serving(process: ServingProcess) -> Serving:
 
 @pytest.fixture
 def incoming(serving: Serving, raw_client: RawClient) -> Incoming:
-    """A call that has come."""
+    """A call that has arrived."""
     raw_client.request(KEY, BODY)
     return serving.next()
 
@@ -61,19 +62,21 @@ def caught(error: Exception) -> tuple[type, Exception, Any]:
     return type(error), error, error.__traceback__
 
 
-def test_message_as_it_was_sent(incoming: Incoming) -> None:
+def test_message_is_unchanged(incoming: Incoming) -> None:
     assert (incoming.ctxt, incoming.message, incoming.client_timeout) == ({"user": "u"}, {"method": "m"}, 7)
     assert incoming.msg_id == "1"
 
 
-@pytest.mark.parametrize("result", [None, 0, "Größe", [1, {"a": None}]])
-def test_result_comes_back(incoming: Incoming, raw_client: RawClient, result: object) -> None:
-    incoming.reply(result)
+@each("result", [None, 0, "Größe", [1, {"a": None}]])
+def test_result_arrives(serving: Serving, raw_client: RawClient, result: object) -> None:
+    raw_client.request(KEY, BODY)
+    serving.next().reply(result)
+
     answer = raw_client.answer()
     assert (answer.kind, frames.decode(answer.body)) == (frames.REPLY, result)
 
 
-def test_failure_comes_back(incoming: Incoming, raw_client: RawClient) -> None:
+def test_failure_arrives(incoming: Incoming, raw_client: RawClient) -> None:
     incoming.reply(failure=caught(KeyError("a", 1)))
     sent = failure(raw_client)
     assert (sent["class"], sent["args"]) == ("KeyError", ["a", 1])
@@ -81,11 +84,11 @@ def test_failure_comes_back(incoming: Incoming, raw_client: RawClient) -> None:
     assert isinstance(rebuilt, KeyError)
 
 
-class Stubborn:
-    """Raises whatever is done to it."""
+class Unreadable:
+    """Raises an error at every access."""
 
     def __iter__(self) -> Any:
-        raise ZeroDivisionError("not today")
+        raise ZeroDivisionError("unreadable")
 
     items = iteritems = __iter__
 
@@ -99,7 +102,7 @@ def nested() -> list[Any]:
 
 @pytest.mark.parametrize(
     "result",
-    [{(1, 2): 3}, nested(), Stubborn(), "x" * LIMIT, {"a": [float("inf")] * 2000}],
+    [{(1, 2): 3}, nested(), Unreadable(), "x" * LIMIT, {"a": [float("inf")] * 2000}],
     ids=["keys", "depth", "object", "size", "numbers"],
 )
 def test_result_that_cannot_be_sent_is_a_failure(incoming: Incoming, raw_client: RawClient, result: object) -> None:
@@ -110,51 +113,49 @@ def test_result_that_cannot_be_sent_is_a_failure(incoming: Incoming, raw_client:
 @pytest.mark.parametrize(
     "error", [ValueError({(1, 2): 3}), ValueError(nested()), ValueError("x" * LIMIT)], ids=["keys", "depth", "size"]
 )
-def test_failure_that_cannot_be_sent_is_another_one(
-    incoming: Incoming, raw_client: RawClient, error: Exception
-) -> None:
+def test_failure_that_cannot_be_sent_is_replaced(incoming: Incoming, raw_client: RawClient, error: Exception) -> None:
     incoming.reply(failure=(type(error), error, None))
     sent = failure(raw_client)
     assert sent["class"] == "RuntimeError"
-    assert "failed with ValueError, which cannot be sent" in sent["message"]
+    assert "ValueError" in sent["message"]
     assert len(sent["message"]) < 2000
 
 
-def test_cast_is_replied_to_by_nobody(serving: Serving, raw_client: RawClient) -> None:
+def test_reply_to_a_cast_is_ignored(serving: Serving, raw_client: RawClient) -> None:
     raw_client.request(KEY, BODY, kind=frames.CAST)
     serving.next().reply("ignored")
     assert raw_client.answer().kind == frames.ACCEPTED
     assert raw_client.ask("other")[0] == frames.REFUSED
 
 
-def test_sign_of_life(incoming: Incoming, raw_client: RawClient) -> None:
+def test_heartbeat_is_sent_before_the_reply(incoming: Incoming, raw_client: RawClient) -> None:
     incoming.heartbeat()
     incoming.reply(1)
     assert [raw_client.answer().kind for _ in range(2)] == [frames.WORKING, frames.REPLY]
 
 
-def test_client_that_is_gone_is_no_error(
+def test_client_that_has_disconnected_is_no_error(
     serving: Serving, process: ServingProcess, connect: Callable[[str], RawClient]
 ) -> None:
     client = connect(process.endpoint)
     client.request(KEY, BODY)
     incoming = serving.next()
     client.socket.close()
-    poll(lambda: not incoming._delivery.answer(frames.WORKING), "it is gone", pause_seconds=0.001)
+    poll(lambda: not incoming._delivery.answer(frames.WORKING), "the client is gone")
     incoming.heartbeat()
     incoming.reply(1)
     process.close()
     incoming.reply(failure=caught(ValueError("late")))
 
 
-def test_room_is_free_when_a_message_is_worked_on(serving: Serving, incoming: Incoming) -> None:
+def test_acknowledging_frees_the_space_once(serving: Serving, incoming: Incoming) -> None:
     assert len(serving.inbox) == 1
     incoming.acknowledge()
     incoming.acknowledge()
     assert len(serving.inbox) == 0
 
 
-def test_message_that_is_put_back_comes_again(serving: Serving, incoming: Incoming) -> None:
+def test_requeued_message_arrives_again(serving: Serving, incoming: Incoming) -> None:
     incoming.requeue()
     assert len(serving.inbox) == 1
     again = serving.next()
@@ -164,19 +165,19 @@ def test_message_that_is_put_back_comes_again(serving: Serving, incoming: Incomi
     assert serving.listener.poll(timeout=0.001) == []
 
 
-def test_message_that_comes_back_to_a_stopped_server_is_lost_with_a_word(
+def test_message_requeued_to_a_stopped_server_is_lost_and_logged(
     serving: Serving, incoming: Incoming, caplog: pytest.LogCaptureFixture
 ) -> None:
     serving.listener.stop()
     incoming.requeue()
-    assert f"Message {incoming.msg_id} is lost" in caplog.text
+    assert incoming.msg_id in caplog.text
 
 
 BROKEN = [b"", b"{", b"[]", b"null", b'{"context": {}}', b'{"context": [], "message": {}}', b"\xff", b"[" * 50_000]
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=range(len(BROKEN)))
-def test_body_that_is_none_is_answered_and_skipped(
+def test_malformed_body_is_answered_and_skipped(
     serving: Serving, raw_client: RawClient, broken: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     raw_client.request(KEY, broken)
@@ -184,18 +185,18 @@ def test_body_that_is_none_is_answered_and_skipped(
     assert serving.next().message == {"method": "m"}
     assert failure(raw_client)["class"] == "ValueError"
     assert len(serving.inbox) == 1
-    assert "cannot be understood" in caplog.text
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-def test_batches_are_gathered(serving: Serving, raw_client: RawClient) -> None:
+def test_messages_are_collected_into_batches(serving: Serving, raw_client: RawClient) -> None:
     for _ in range(5):
         raw_client.request(KEY, BODY)
     assert len(serving.listener.poll(batch_size=3, timeout=WAIT_SECONDS)) == 3
-    assert len(serving.listener.poll(batch_size=3, batch_timeout=0.05)) == 2
+    assert len(serving.listener.poll(batch_size=3, batch_timeout=0.02)) == 2
     assert serving.listener.poll(timeout=0.001) == []
 
 
-def test_stopping_wakes_who_polls_and_hands_out_the_rest(serving: Serving, incoming: Incoming) -> None:
+def test_stop_wakes_a_polling_thread(serving: Serving, incoming: Incoming) -> None:
     polled: list[list[Incoming]] = []
     polling = on_thread(lambda: polled.append(serving.listener.poll()))
     serving.listener.stop()
@@ -222,12 +223,12 @@ def reply(messages: list[Incoming]) -> None:
     incoming.reply(incoming.message["method"])
 
 
-def test_direct_listener_hands_over_what_came_before_it_started(
+def test_direct_listener_hands_over_messages_that_arrived_before_its_start(
     process: ServingProcess, raw_client: RawClient, inbox: DirectInbox[Delivery]
 ) -> None:
     listener = direct(process, inbox)
     raw_client.request(KEY, BODY)
-    poll(lambda: len(inbox), "it came", pause_seconds=0.001)
+    poll(lambda: len(inbox), "the request arrives")
     listener.start(reply)
     assert raw_client.answer().kind == frames.REPLY
     assert raw_client.ask(KEY, BODY) == (frames.REPLY, b'"m"')
@@ -239,7 +240,7 @@ def test_direct_listener_hands_over_what_came_before_it_started(
 
 
 @pytest.mark.parametrize("error", [RuntimeError("cannot schedule new futures after shutdown"), SystemExit(1)])
-def test_server_that_fails_to_take_a_message_ends_nothing(
+def test_server_that_fails_to_take_a_message_stops_nothing(
     process: ServingProcess,
     raw_client: RawClient,
     inbox: DirectInbox[Delivery],
@@ -253,12 +254,12 @@ def test_server_that_fails_to_take_a_message_ends_nothing(
     listener.start(fail)
     assert raw_client.ask(KEY, BODY, kind=frames.CAST)[0] == frames.ACCEPTED
     assert raw_client.ask("other")[0] == frames.REFUSED
-    assert "could not take a message" in caplog.text
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
     listener.stop()
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=range(len(BROKEN)))
-def test_direct_listener_answers_a_body_that_is_none(
+def test_direct_listener_answers_a_malformed_body(
     process: ServingProcess, raw_client: RawClient, inbox: DirectInbox[Delivery], broken: bytes
 ) -> None:
     direct(process, inbox).start(reply)
@@ -267,7 +268,7 @@ def test_direct_listener_answers_a_body_that_is_none(
     assert len(inbox) == 0
 
 
-def test_direct_listener_stops_when_what_came_is_handed_over(
+def test_direct_listener_stops_after_handing_over_accepted_messages(
     process: ServingProcess, raw_client: RawClient, inbox: DirectInbox[Delivery]
 ) -> None:
     begun, released = threading.Event(), threading.Event()

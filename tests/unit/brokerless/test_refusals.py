@@ -1,4 +1,4 @@
-"""Log lines about refused peers: each key once a minute, all together a few."""
+"""Log lines about refused peers: one per key and minute, and a limited number for all keys."""
 
 from __future__ import annotations
 
@@ -6,21 +6,10 @@ import pytest
 
 from cells.brokerless import refusals
 from cells.brokerless.refusals import Refusals
+from tests.unit.brokerless.serving import Clock
 
 
-class Clock:
-    seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-def test_line_says_who_and_what_to_do(caplog: pytest.LogCaptureFixture) -> None:
+def test_line_names_the_peer_and_the_command_to_accept_it(caplog: pytest.LogCaptureFixture) -> None:
     Refusals().refused("0123456789" * 4, "10.0.0.6")
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "10.0.0.6" in caplog.text
@@ -29,7 +18,7 @@ def test_line_says_who_and_what_to_do(caplog: pytest.LogCaptureFixture) -> None:
     assert "cells key add NAME 'KEY'" in caplog.text
 
 
-def test_same_key_is_told_once_a_minute(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_key_is_logged_once_a_minute(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     refusals_log = Refusals(clock)
     for _ in range(100):
         refusals_log.refused("a" * 40, "::1")
@@ -43,7 +32,7 @@ def test_same_key_is_told_once_a_minute(clock: Clock, caplog: pytest.LogCaptureF
     assert len(caplog.records) == 3
 
 
-def test_many_keys_cost_neither_lines_nor_memory(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_many_keys_need_few_lines_and_little_memory(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     refusals_log = Refusals(clock)
     for number in range(1000):
         refusals_log.refused(f"{number:040}", "::1")
@@ -56,10 +45,10 @@ def test_many_keys_cost_neither_lines_nor_memory(clock: Clock, caplog: pytest.Lo
     assert "more" not in caplog.records[-1].getMessage()
 
 
-def test_failure_is_told_once_a_minute(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_failure_is_logged_once_a_minute(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     refusals_log = Refusals(clock)
     for _ in range(5):
         refusals_log.failed("no keys.")
-    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("ERROR", "No peer can connect: no keys.")
-    ]
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert record.getMessage().endswith("no keys.")

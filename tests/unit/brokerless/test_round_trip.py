@@ -1,4 +1,4 @@
-"""One request on one connection: what ends the waiting, and as which error."""
+"""One request on one connection: answers and errors that end the wait."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REQUEST = Request(frames.CALL, b"id", "key", "", b"{}")
 
 
 class ScriptedConnection:
-    """Gives what the test has put in, then nothing until the deadline."""
+    """Returns its script entry by entry, then None."""
 
     def __init__(self, *script: Sequence[bytes] | Exception) -> None:
         self.script = deque(script)
@@ -51,7 +51,7 @@ def wait(connection: ScriptedConnection, seconds: float = 100, monitor_seconds: 
     )
 
 
-def test_request_carries_what_the_message_says_and_an_id_of_its_own() -> None:
+def test_request_has_the_content_of_the_message_and_a_new_id() -> None:
     connection = ScriptedConnection()
     message = Outgoing(frames.CAST, "key", b"{}")
     sent = [round_trip.send(cast(Connection, connection), message, "audit") for _ in range(2)]
@@ -61,11 +61,11 @@ def test_request_carries_what_the_message_says_and_an_id_of_its_own() -> None:
 
 
 @each("kind", [frames.REPLY, frames.FAILURE, frames.ACCEPTED, frames.REFUSED])
-def test_answer_ends_it(kind: bytes) -> None:
+def test_each_kind_of_answer_ends_the_wait(kind: bytes) -> None:
     assert wait(ScriptedConnection(answer(kind, b"body"))) == Answer(kind, b"id", b"body")
 
 
-def test_late_answers_to_others_and_signs_of_life_are_skipped() -> None:
+def test_heartbeats_and_late_answers_to_other_requests_are_skipped() -> None:
     connection = ScriptedConnection(
         answer(frames.REPLY, b"1", b"late"),
         answer(frames.WORKING),
@@ -77,39 +77,37 @@ def test_late_answers_to_others_and_signs_of_life_are_skipped() -> None:
 
 
 def test_no_answer_is_a_timeout() -> None:
-    with pytest.raises(oslo_messaging.MessagingTimeout, match="No answer in time") as raised:
+    with pytest.raises(oslo_messaging.MessagingTimeout) as raised:
         wait(ScriptedConnection(answer(frames.WORKING)))
     assert not isinstance(raised.value, ServerLost)
 
 
-def test_silent_server_is_a_timeout_before_the_deadline() -> None:
+def test_server_without_heartbeats_is_a_timeout_before_the_deadline() -> None:
     connection = ScriptedConnection()
     before = time.monotonic()
-    with pytest.raises(oslo_messaging.MessagingTimeout, match="No sign of life"):
+    with pytest.raises(oslo_messaging.MessagingTimeout):
         wait(connection, 100, monitor_seconds=5)
     assert before + 5 <= connection.deadlines[0] <= time.monotonic() + 5
 
 
-def test_signs_of_life_keep_a_call_alive_until_its_deadline() -> None:
+def test_heartbeats_prolong_a_call_until_its_deadline() -> None:
     connection = ScriptedConnection(*[answer(frames.WORKING)] * 3, answer(frames.REPLY))
     assert wait(connection, 100, monitor_seconds=5).kind == frames.REPLY
     assert connection.deadlines == sorted(connection.deadlines)
     connection = ScriptedConnection(answer(frames.WORKING))
-    with pytest.raises(oslo_messaging.MessagingTimeout, match="No answer in time"):
+    with pytest.raises(oslo_messaging.MessagingTimeout):
         wait(connection, 3, monitor_seconds=5)
     assert connection.deadlines[0] == connection.deadlines[1]
 
 
-@each(
-    "script", [ConnectionLost(), [b"HTTP/1.1 400"], [b"cells2", b"reply", b"id", b""]], ids=["lost", "http", "version"]
-)
-def test_answer_that_will_never_come_is_not_waited_for(script: Sequence[bytes] | Exception) -> None:
+@each("script", [ConnectionLost(), [b"HTTP/1.1 400"], [b"cells2", b"reply", b"id", b""]])
+def test_lost_connection_or_another_protocol_ends_the_wait(script: Sequence[bytes] | Exception) -> None:
     with pytest.raises(ServerLost) as raised:
         wait(ScriptedConnection(script))
     assert isinstance(raised.value, oslo_messaging.MessagingTimeout)
 
 
-def test_refusal_says_whether_it_is_for_good() -> None:
+def test_refusal_for_lack_of_a_listener_is_distinguished() -> None:
     check: Callable[[Answer], None] = round_trip.raise_if_refused
     for reason, has_no_listener in ((NO_LISTENER, True), (FULL, False), ("\udcff?", False)):
         body = reason.encode(errors="surrogateescape")

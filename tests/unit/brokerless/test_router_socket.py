@@ -1,4 +1,4 @@
-"""A listening socket that several threads answer on."""
+"""A listening socket on which several threads answer."""
 
 from __future__ import annotations
 
@@ -19,91 +19,91 @@ Context = zmq.Context[zmq.Socket[bytes]]
 
 
 @pytest.fixture
-def listening() -> Iterator[RouterSocket]:
+def router(monkeypatch: pytest.MonkeyPatch) -> Iterator[RouterSocket]:
     with zmq.Context() as context:
-        listening = RouterSocket(context, 1000)
-        yield listening
-        listening.close()
+        router = RouterSocket(context, 1000)
+        yield router
+        monkeypatch.setattr(router_socket, "READ_SECONDS", 0.0)
+        router.close()
 
 
 @pytest.fixture
-def client(listening: RouterSocket, sockets: Path, connect: Callable[[str], RawClient]) -> RawClient:
-    listening.socket.bind(f"ipc://{sockets}/a.sock")
+def client(router: RouterSocket, sockets: Path, connect: Callable[[str], RawClient]) -> RawClient:
+    router.socket.bind(f"ipc://{sockets}/a.sock")
     return connect(f"ipc://{sockets}/a.sock")
 
 
-def received(listening: RouterSocket) -> list[bytes]:
-    return poll(listening.receive, "a message comes", pause_seconds=0.001)
+def received(router: RouterSocket) -> list[bytes]:
+    return poll(router.receive, "a message arrives")
 
 
-def test_message_comes_and_its_answer_goes(listening: RouterSocket, client: RawClient) -> None:
-    assert listening.receive() is None
+def test_message_and_its_answer(router: RouterSocket, client: RawClient) -> None:
+    assert router.receive() is None
     client.send([b"a", b""])
-    peer, *frames = received(listening)
+    peer, *frames = received(router)
     assert frames == [b"a", b""]
-    assert listening.send(peer, [b"b", b"c"])
+    assert router.send(peer, [b"b", b"c"])
     assert client.socket.poll(5000)
     assert client.socket.recv_multipart() == [b"b", b"c"]
 
 
-def test_peer_that_is_not_there_gets_no_answer(listening: RouterSocket) -> None:
-    assert not listening.send(b"nobody", [b"a"])
+def test_unknown_peer_gets_no_answer(router: RouterSocket) -> None:
+    assert not router.send(b"nobody", [b"a"])
 
 
-def test_peer_that_reads_nothing_gets_so_many_answers_and_no_more(listening: RouterSocket, client: RawClient) -> None:
+def test_number_of_queued_answers_is_limited(router: RouterSocket, client: RawClient) -> None:
     client.send([b"a"])
-    peer, _ = received(listening)
+    peer, _ = received(router)
     sent = 0
-    # Some more fit into the buffers of the system and of the other side.
-    while listening.send(peer, [b"x" * 100_000]) and sent < 100_000:
+    # The buffers of the system and of the other side hold further answers.
+    while router.send(peer, [b"x" * 100_000]) and sent < 100_000:
         sent += 1
     assert router_socket.ANSWERS_PER_PEER <= sent < 20 * router_socket.ANSWERS_PER_PEER
 
 
-def test_too_long_message_ends_the_connection_of_its_sender_alone(
-    listening: RouterSocket, client: RawClient, sockets: Path, connect: Callable[[str], RawClient]
+def test_too_long_message_disconnects_only_its_sender(
+    router: RouterSocket, client: RawClient, sockets: Path, connect: Callable[[str], RawClient]
 ) -> None:
     client.send([b"x" * (1001 + router_socket.FRAME_BYTES)])
     other = connect(f"ipc://{sockets}/a.sock")
     longest = b"x" * (1000 + router_socket.FRAME_BYTES)
     other.send([longest])
-    assert received(listening)[1:] == [longest]
-    assert listening.receive() is None
+    assert received(router)[1:] == [longest]
+    assert router.receive() is None
 
 
-@pytest.mark.parametrize("is_there", [True, False])
-def test_sender_that_takes_the_sign_wakes_the_reader(
-    listening: RouterSocket, client: RawClient, is_there: bool
+@pytest.mark.parametrize("is_connected", [True, False])
+def test_sending_wakes_the_reader_if_it_consumes_the_readiness(
+    router: RouterSocket, client: RawClient, is_connected: bool
 ) -> None:
     client.send([b"a"])
-    peer, _ = received(listening)
+    peer, _ = received(router)
     client.send([b"b"])
-    # Without a receive in between: it is the attempt to send that takes the sign.
+    # Without receive() in between: the attempt to send consumes the readiness.
     poll(
-        lambda: listening.send(peer if is_there else b"nobody", [b"c"]) is is_there and wake_count(listening),
+        lambda: router.send(peer if is_connected else b"nobody", [b"c"]) is is_connected and wake_count(router),
         "the reader is woken",
-        pause_seconds=0.001,
     )
-    assert received(listening)[1:] == [b"b"]
+    assert received(router)[1:] == [b"b"]
 
 
-def wake_count(listening: RouterSocket) -> int:
+def wake_count(router: RouterSocket) -> int:
     try:
-        return os.eventfd_read(listening.wake_fd)
+        return os.eventfd_read(router.wake_fd)
     except BlockingIOError:
         return 0
 
 
-def test_closed_one_sends_nothing(listening: RouterSocket, client: RawClient) -> None:
+def test_closed_socket_sends_nothing(router: RouterSocket, client: RawClient) -> None:
     client.send([b"a"])
-    peer, _ = received(listening)
-    listening.close()
-    listening.close()
-    assert not listening.send(peer, [b"b"])
+    peer, _ = received(router)
+    router.close()
+    router.close()
+    assert not router.send(peer, [b"b"])
 
 
 @pytest.mark.parametrize("failing", ["eventfd", "socket"])
-def test_context_can_end_after_a_socket_that_could_not_be_made(monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+def test_context_can_end_after_a_failed_constructor(monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
     def fail(*_: object) -> int:
         if failing == "eventfd":
             raise OSError("too many open files")
@@ -112,7 +112,7 @@ def test_context_can_end_after_a_socket_that_could_not_be_made(monkeypatch: pyte
     context: Context = zmq.Context()
     before = len(os.listdir("/proc/self/fd"))
     monkeypatch.setattr(*((os, "eventfd", fail) if failing == "eventfd" else (context, "socket", fail)))
-    with pytest.raises((OSError, zmq.ZMQError), match=r"(?i)too many open files"):
+    with pytest.raises((OSError, zmq.ZMQError)):
         RouterSocket(context, 1000)
     assert len(os.listdir("/proc/self/fd")) == before
     assert ended(on_thread(context.term))

@@ -1,4 +1,4 @@
-"""Keys: one text for each exchange, topic and server, of a kind that can be told from it."""
+"""Routing keys: a distinct text for each exchange, topic and server, with a recognizable kind."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tests.cases import each
 NAMES = ["a", "a.b", "a~b", "a/b", "%2E", "fanout", "notify", "Größe", "", "a b", "fanout~a", "A"]
 
 
-def test_keys_as_they_are_registered() -> None:
+def test_format_of_the_keys() -> None:
     assert routing_keys.topic_key("openstack", "cells.intercell") == "openstack~cells%2Eintercell"
     assert routing_keys.direct_key("openstack", "cells", "node-1.example") == "openstack~cells.node-1%2Eexample"
     assert routing_keys.fanout_key("openstack", "cells") == "fanout~openstack~cells"
     assert routing_keys.notification_key("openstack", "n.info") == "notify~openstack~n%2Einfo"
 
 
-def test_no_two_things_have_the_same_key() -> None:
+def test_keys_of_different_targets_differ() -> None:
     pairs = list(itertools.product(NAMES, NAMES))
     keys = [
         make(*pair)
@@ -31,7 +31,7 @@ def test_no_two_things_have_the_same_key() -> None:
 
 @each("exchange", NAMES)
 @each("topic", ["a.b", "fanout~a", "notify", ""])
-def test_kind_of_a_key_can_be_told(exchange: str, topic: str) -> None:
+def test_kind_of_a_key_is_recognized(exchange: str, topic: str) -> None:
     of_all = routing_keys.fanout_key(exchange, topic)
     of_topic = routing_keys.topic_key(exchange, topic)
     of_one = routing_keys.direct_key(exchange, topic, "server.1")
@@ -46,7 +46,7 @@ def test_kind_of_a_key_can_be_told(exchange: str, topic: str) -> None:
 
 @each("exchange", NAMES)
 @each("topic", ["a.b", "fanout~a", "notify", ""])
-def test_match_maker_tells_the_same_kinds(exchange: str, topic: str) -> None:
+def test_matchmaker_recognizes_the_same_kinds(exchange: str, topic: str) -> None:
     def kinds(key: str) -> list[type]:
         return [kind for kind in (FanoutBinding, DirectBinding, TopicBinding) if kind().test(key)]
 

@@ -1,4 +1,4 @@
-"""Delivery: to one or to all, at most once, and in bounded time."""
+"""Delivery to one server or to each server: at most once, and in bounded time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cells.brokerless.connections import Connections
 from cells.brokerless.peers import Peers
 from cells.brokerless.round_trip import DeliveryUnknown, Outgoing, ServerLost
 from cells.brokerless.sender import Sender
-from cells.brokerless.server import Delivery
+from cells.brokerless.server import FULL, NO_LISTENER, Delivery
 from tests.unit.brokerless.serving import WAIT_SECONDS, ServingProcess, ended, on_thread, taken
 from tools.polling import poll
 
@@ -29,12 +29,12 @@ Start = Callable[[], ServingProcess]
 
 
 class KnownPeers(Peers):
-    """Those that the test names, in its order, and what was said of each."""
+    """Peers that the test sets, in their order, with a record of the reports about them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.known: list[Address] = []
-        self.said: list[tuple[str, Address]] = []
+        self.reports: list[tuple[str, Address]] = []
         self.problem: Exception | None = None
 
     def find(self, key: str, pool: str | None = None) -> list[Address]:
@@ -46,13 +46,13 @@ class KnownPeers(Peers):
         return self.known
 
     def delivered(self, key: str, address: Address) -> None:
-        self.said.append(("delivered", address))
+        self.reports.append(("delivered", address))
 
     def unreachable(self, key: str, address: Address) -> None:
-        self.said.append(("unreachable", address))
+        self.reports.append(("unreachable", address))
 
     def refused(self, key: str, address: Address) -> None:
-        self.said.append(("refused", address))
+        self.reports.append(("refused", address))
 
 
 @pytest.fixture
@@ -74,14 +74,14 @@ def sender(peers: KnownPeers, connections: Connections) -> Sender:
 
 
 @pytest.fixture
-def hasty(peers: KnownPeers, connections: Connections) -> Sender:
-    """A sender that gives up soon."""
+def impatient(peers: KnownPeers, connections: Connections) -> Sender:
+    """A sender with a short delivery timeout."""
     return Sender(peers, connections, delivery_timeout_seconds=0.05, max_message_bytes=1000)
 
 
 @pytest.fixture
 def dead(sockets: Path) -> Address:
-    """A process that was killed: its socket is there."""
+    """A killed process, which left its socket file behind."""
     process = ServingProcess(sockets)
     process.close()
     Path(process.endpoint.removeprefix("ipc://")).touch()
@@ -96,16 +96,16 @@ def cast(key: str = KEY, retry: int | None = 0, body: bytes = b"{}", pool: str |
     return Outgoing(frames.CAST, key, body, retry, pool=pool)
 
 
-def test_call_brings_the_answer(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
+def test_call_returns_the_answer(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
     process.echo(KEY)
     peers.known = [process.address]
     answer = sender.call(call(), 10)
     assert (answer.kind, answer.body) == (frames.REPLY, b"{}")
     assert sender.call(call(), None).body == b"{}"
-    assert peers.said == [("delivered", process.address)] * 2
+    assert peers.reports == [("delivered", process.address)] * 2
 
 
-def test_cast_goes_to_the_first_that_takes_it(
+def test_cast_goes_to_the_first_server_that_accepts_it(
     sender: Sender, peers: KnownPeers, start_process: Start, dead: Address
 ) -> None:
     other, full, free, last = (start_process() for _ in range(4))
@@ -116,8 +116,8 @@ def test_cast_goes_to_the_first_that_takes_it(
     sender.cast(cast())
     assert taken(queue) == b"{}"
     assert len(rest) == 0
-    # That one is full says nothing about it.
-    assert peers.said == [
+    # A full queue says nothing about the process.
+    assert peers.reports == [
         ("unreachable", dead),
         ("unreachable", gone),
         ("refused", other.address),
@@ -126,7 +126,7 @@ def test_cast_goes_to_the_first_that_takes_it(
 
 
 @pytest.mark.parametrize("send", [Sender.cast, lambda sender, message: sender.call(message, 10)])
-def test_nobody_takes_it_is_an_error_that_says_who_was_asked(
+def test_error_names_each_peer_that_was_tried(
     sender: Sender, peers: KnownPeers, process: ServingProcess, dead: Address, send: Callable[[Sender, Outgoing], None]
 ) -> None:
     peers.known = [dead, process.address]
@@ -135,22 +135,22 @@ def test_nobody_takes_it_is_an_error_that_says_who_was_asked(
     text = str(raised.value)
     assert "a.b~c" in text
     assert f"{dead}: Connection refused" in text
-    assert f"{process.address}: nobody serves it there" in text
+    assert f"{process.address}: {NO_LISTENER}" in text
     assert not isinstance(raised.value, DeliveryUnknown)
 
 
-def test_nobody_is_known(sender: Sender) -> None:
-    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="no server of that name is known"):
+def test_no_known_peer_is_a_delivery_failure(sender: Sender) -> None:
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure):
         sender.cast(cast())
 
 
-def test_full_queue_is_an_error_without_retries_and_waited_for_with_them(
+def test_full_queue_is_an_error_without_retries_and_waited_for_with_retries(
     sender: Sender, peers: KnownPeers, process: ServingProcess
 ) -> None:
     queue = process.queue(KEY, max_messages=1)
     peers.known = [process.address]
     sender.cast(cast())
-    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="its queue is full"):
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match=FULL):
         sender.cast(cast())
     with futures.ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(sender.cast, cast(retry=None, body=b"2"))
@@ -161,7 +161,7 @@ def test_full_queue_is_an_error_without_retries_and_waited_for_with_them(
 
 
 @pytest.mark.parametrize(("retry", "attempts"), [(0, 1), (1, 2), (2, 3)])
-def test_so_many_attempts(
+def test_number_of_attempts(
     sender: Sender, peers: KnownPeers, monkeypatch: pytest.MonkeyPatch, retry: int, attempts: int
 ) -> None:
     asked: list[str] = []
@@ -172,20 +172,20 @@ def test_so_many_attempts(
 
 
 @pytest.mark.parametrize("retry", [None, -1, 1000])
-def test_retries_end_with_the_time(hasty: Sender, peers: KnownPeers, retry: int | None) -> None:
-    peers.problem = exceptions.MatchMakerException("the registry is away")
-    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="the registry is away"):
-        hasty.cast(cast(retry=retry))
+def test_retries_end_at_the_deadline(impatient: Sender, peers: KnownPeers, retry: int | None) -> None:
+    peers.problem = exceptions.MatchMakerException("the registry is unavailable")
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match=str(peers.problem)):
+        impatient.cast(cast(retry=retry))
     with pytest.raises(oslo_messaging.MessageDeliveryFailure):
-        hasty.call(call(retry=retry), 10)
+        impatient.call(call(retry=retry), 10)
 
 
-def test_call_whose_own_time_is_over_first_is_a_timeout(sender: Sender) -> None:
-    with pytest.raises(oslo_messaging.MessagingTimeout, match="No server took the call in time"):
+def test_call_whose_timeout_ends_before_its_delivery_is_a_timeout(sender: Sender) -> None:
+    with pytest.raises(oslo_messaging.MessagingTimeout):
         sender.call(call(retry=None), 0.05)
 
 
-def test_server_that_comes_later_is_found(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
+def test_server_that_starts_later_is_found(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
     process.echo(KEY)
     with futures.ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(sender.call, call(retry=None), 10)
@@ -193,23 +193,23 @@ def test_server_that_comes_later_is_found(sender: Sender, peers: KnownPeers, pro
         assert waiting.result(WAIT_SECONDS).kind == frames.REPLY
 
 
-def test_too_long_message_is_refused_here(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
+def test_too_long_message_is_refused_by_the_sender(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
     queue = process.queue(KEY)
     peers.known = [process.address]
     sender.cast(cast(body=b"x" * 1000))
-    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match=r"1001 bytes.*max_message_bytes, 1000"):
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="max_message_bytes"):
         sender.cast(cast(body=b"x" * 1001, retry=None))
     assert len(queue) == 1
 
 
 @pytest.mark.parametrize("kind", [frames.CALL, frames.CAST])
 @pytest.mark.parametrize("key", [KEY, FANOUT])
-def test_what_was_taken_goes_to_nobody_else(
+def test_accepted_message_goes_to_no_other_server(
     sender: Sender, peers: KnownPeers, start_process: Start, kind: bytes, key: str
 ) -> None:
     first, second = start_process(), start_process()
     got, queue = [], second.queue(KEY)
-    # Like a process that is killed after it has taken the message: no answer, and the connection ends.
+    # Simulates a process that is killed after it accepted the message: no answer, and the connection ends.
     first.server._deliver = lambda delivery: (got.append(delivery), ([], None))[1]  # type: ignore[method-assign]
     first.server._confirm = lambda: None  # type: ignore[method-assign]
     if key == FANOUT:
@@ -223,16 +223,18 @@ def test_what_was_taken_goes_to_nobody_else(
             sending, error = pool.submit(sender.cast, message), DeliveryUnknown
         else:
             sending, error = pool.submit(sender.call, message, 10), ServerLost
-        poll(lambda: got, "the first one has it", pause_seconds=0.001)
+        poll(lambda: got, "the first server has the message")
         peers.known = later
         first.close()
         with pytest.raises(error):
             sending.result(WAIT_SECONDS)
     assert (len(got), len(queue)) == (1, 0)
-    assert peers.said == [("unreachable", first.address)]
+    assert peers.reports == [("unreachable", first.address)]
 
 
-def test_silence_about_a_cast_is_not_known_to_be_either(hasty: Sender, peers: KnownPeers, start_process: Start) -> None:
+def test_cast_without_an_answer_may_or_may_not_have_arrived(
+    impatient: Sender, peers: KnownPeers, start_process: Start
+) -> None:
     silent, other = start_process(), start_process()
     queue = other.queue(KEY)
     silent.server._deliver = lambda _: ([], None)  # type: ignore[method-assign]
@@ -240,23 +242,25 @@ def test_silence_about_a_cast_is_not_known_to_be_either(hasty: Sender, peers: Kn
     peers.known = [silent.address, other.address]
     for key in (KEY, FANOUT):
         peers.known = [silent.address] if key == FANOUT else peers.known
-        with pytest.raises(DeliveryUnknown, match="is not known") as raised:
-            hasty.cast(cast(key, retry=None))
+        with pytest.raises(DeliveryUnknown) as raised:
+            impatient.cast(cast(key, retry=None))
         assert isinstance(raised.value, oslo_messaging.MessageDeliveryFailure)
     assert len(queue) == 0
 
 
-def test_slow_method_says_nothing_of_its_process(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
+def test_slow_method_does_not_make_its_process_unreachable(
+    sender: Sender, peers: KnownPeers, process: ServingProcess
+) -> None:
     process.queue(KEY)
     peers.known = [process.address]
     with pytest.raises(oslo_messaging.MessagingTimeout):
         sender.call(call(), 0.01)
-    with pytest.raises(oslo_messaging.MessagingTimeout, match="No sign of life"):
+    with pytest.raises(oslo_messaging.MessagingTimeout):
         sender.call(call(monitor_seconds=0.01), 10)
-    assert peers.said == []
+    assert peers.reports == []
 
 
-def test_fanout_reaches_who_can_be_reached(
+def test_fanout_reaches_each_reachable_server(
     sender: Sender, peers: KnownPeers, start_process: Start, dead: Address
 ) -> None:
     refusing, first, second = (start_process() for _ in range(3))
@@ -264,7 +268,7 @@ def test_fanout_reaches_who_can_be_reached(
     peers.known = [dead, refusing.address, first.address, second.address]
     sender.cast(cast(FANOUT))
     assert [taken(queue) for queue in queues] == [b"{}", b"{}"]
-    assert peers.said == [
+    assert peers.reports == [
         ("unreachable", dead),
         ("refused", refusing.address),
         ("delivered", first.address),
@@ -272,27 +276,29 @@ def test_fanout_reaches_who_can_be_reached(
     ]
 
 
-def test_fanout_that_nobody_serves_is_no_error(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
+def test_fanout_without_servers_is_no_error(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
     sender.cast(cast(FANOUT))
     peers.known = [process.address]
     sender.cast(cast(FANOUT))
-    assert peers.said == [("refused", process.address)]
+    assert peers.reports == [("refused", process.address)]
 
 
-def test_fanout_that_none_of_its_servers_takes_is_an_error(
+def test_fanout_that_no_server_accepts_is_an_error(
     sender: Sender, peers: KnownPeers, process: ServingProcess, dead: Address
 ) -> None:
     process.queue(KEY, max_messages=1)
     peers.known = [dead, process.address]
     sender.cast(cast(FANOUT))
-    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="its queue is full"):
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match=FULL):
         sender.cast(cast(FANOUT))
     peers.known = [dead]
     with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="Connection refused"):
         sender.cast(cast(FANOUT))
 
 
-def test_message_for_one_pool_goes_there(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
+def test_message_for_one_pool_reaches_only_that_pool(
+    sender: Sender, peers: KnownPeers, process: ServingProcess
+) -> None:
     plain, audit = process.queue(KEY), process.queue(KEY, "audit")
     peers.known = [process.address, process.in_pool("audit")]
     sender.cast(cast(pool="audit"))
@@ -302,9 +308,7 @@ def test_message_for_one_pool_goes_there(sender: Sender, peers: KnownPeers, proc
         sender.cast(cast(pool="other"))
 
 
-def test_more_calls_than_connections_wait_for_each_other(
-    sender: Sender, peers: KnownPeers, process: ServingProcess
-) -> None:
+def test_calls_wait_for_a_free_connection(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
     queue = process.queue(KEY)
     peers.known = [process.address]
     with futures.ThreadPoolExecutor(6) as pool:
@@ -318,8 +322,8 @@ def test_more_calls_than_connections_wait_for_each_other(
         assert [one.result(WAIT_SECONDS).body for one in waiting] == [b"1"] * 6
 
 
-def test_no_free_connection_is_no_reason_to_think_a_peer_dead(
-    hasty: Sender, peers: KnownPeers, connections: Connections, process: ServingProcess
+def test_lack_of_free_connections_does_not_make_a_peer_unreachable(
+    impatient: Sender, peers: KnownPeers, connections: Connections, process: ServingProcess
 ) -> None:
     process.queue(KEY)
     peers.known = [process.address]
@@ -327,13 +331,13 @@ def test_no_free_connection_is_no_reason_to_think_a_peer_dead(
     with (
         connections.borrow(process.endpoint, soon),
         connections.borrow(process.endpoint, soon),
-        pytest.raises(oslo_messaging.MessageDeliveryFailure, match="all 2 connections are in use"),
+        pytest.raises(oslo_messaging.MessageDeliveryFailure, match=process.endpoint),
     ):
-        hasty.cast(cast())
-    assert peers.said == []
+        impatient.cast(cast())
+    assert peers.reports == []
 
 
-def test_no_free_connection_to_one_peer_is_a_reason_to_ask_another(
+def test_other_peers_are_tried_before_waiting_for_a_free_connection(
     sender: Sender, peers: KnownPeers, connections: Connections, start_process: Start, dead: Address
 ) -> None:
     full, other = start_process(), start_process()
@@ -345,34 +349,32 @@ def test_no_free_connection_to_one_peer_is_a_reason_to_ask_another(
         borrowed.enter_context(connections.borrow(full.endpoint, soon))
         assert ended(on_thread(lambda: sender.cast(cast())), WAIT_SECONDS / 2)
         assert len(queue) == 1
-        # With nobody else to ask, a connection is waited for.
+        # If no other peer accepts the message, the sender waits for a connection.
         peers.known = [full.address, dead]
         waiting = on_thread(lambda: sender.cast(cast()))
-        poll(lambda: ("unreachable", dead) in peers.said, "the other one was asked", pause_seconds=0.001)
+        poll(lambda: ("unreachable", dead) in peers.reports, "the other peer was tried")
         assert waiting.is_alive()
         borrowed.close()
         assert ended(waiting)
-    assert peers.said[-1] == ("delivered", full.address)
+    assert peers.reports[-1] == ("delivered", full.address)
 
 
-def test_closed_one_sends_nothing(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
+def test_closed_sender_sends_nothing(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
     process.echo(KEY)
     peers.known = [process.address]
     sender.call(call(), 10)
-    peers.said.clear()
+    peers.reports.clear()
     sender.close()
     sender.close()
     for key in (KEY, FANOUT):
-        with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="was closed"):
+        with pytest.raises(oslo_messaging.MessageDeliveryFailure):
             sender.cast(cast(key, retry=None))
-    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="was closed"):
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure):
         sender.call(call(retry=None), 10)
-    assert peers.said == []
+    assert peers.reports == []
 
 
-def test_closing_ends_retries_and_not_the_calls_that_were_taken(
-    sender: Sender, peers: KnownPeers, process: ServingProcess
-) -> None:
+def test_close_ends_retries_but_not_calls_in_flight(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
     queue = process.queue(KEY)
     peers.known = [process.address]
     with futures.ThreadPoolExecutor(2) as pool:

@@ -1,4 +1,4 @@
-"""The reader of a process: who gets what, and what no client can do to the others."""
+"""The server of a process: which listener gets a message, and protection against faulty clients."""
 
 from __future__ import annotations
 
@@ -23,19 +23,25 @@ REFUSED_BY_ALL = (frames.REFUSED, NO_LISTENER.encode())
 REFUSED_AS_FULL = (frames.REFUSED, FULL.encode())
 
 
-def test_call_is_answered_by_who_serves_it(process: ServingProcess, raw_client: RawClient) -> None:
+@pytest.fixture
+def quick_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A blocked reader is replaced after 10 ms."""
+    monkeypatch.setattr(server, "STUCK_SECONDS", 0.01)
+
+
+def test_call_is_answered_by_its_listener(process: ServingProcess, raw_client: RawClient) -> None:
     process.echo(KEY)
     assert raw_client.ask(KEY, b"1") == (frames.REPLY, b"1")
 
 
-def test_cast_is_accepted_when_it_waits_in_a_queue(process: ServingProcess, raw_client: RawClient) -> None:
+def test_queued_cast_is_accepted(process: ServingProcess, raw_client: RawClient) -> None:
     inbox = process.queue(KEY)
     assert raw_client.ask(KEY, b"1", kind=frames.CAST) == ACCEPTED
     assert taken(inbox) == b"1"
 
 
 @pytest.mark.parametrize("kind", [frames.CALL, frames.CAST])
-def test_what_nobody_serves_is_refused(process: ServingProcess, raw_client: RawClient, kind: bytes) -> None:
+def test_message_without_a_listener_is_refused(process: ServingProcess, raw_client: RawClient, kind: bytes) -> None:
     inbox = process.queue(KEY)
     assert raw_client.ask(f"{KEY}.other", kind=kind) == REFUSED_BY_ALL
     assert raw_client.ask(KEY, kind=kind, pool="other") == REFUSED_BY_ALL
@@ -44,7 +50,7 @@ def test_what_nobody_serves_is_refused(process: ServingProcess, raw_client: RawC
     assert raw_client.ask(f"fanout~{KEY}", kind=kind) == REFUSED_BY_ALL
 
 
-def test_full_queue_refuses_and_then_takes_again(process: ServingProcess, raw_client: RawClient) -> None:
+def test_full_inbox_refuses_until_a_message_is_taken(process: ServingProcess, raw_client: RawClient) -> None:
     inbox = process.queue(KEY, max_messages=2)
     answers = [raw_client.ask(KEY, b"%d" % number, kind=frames.CAST) for number in range(3)]
     assert answers == [ACCEPTED, ACCEPTED, REFUSED_AS_FULL]
@@ -54,12 +60,12 @@ def test_full_queue_refuses_and_then_takes_again(process: ServingProcess, raw_cl
     assert [taken(inbox), taken(inbox)] == [b"1", b"3"]
 
 
-def test_closed_queue_refuses(process: ServingProcess, raw_client: RawClient) -> None:
+def test_closed_inbox_refuses(process: ServingProcess, raw_client: RawClient) -> None:
     process.queue(KEY).close()
     assert raw_client.ask(KEY, kind=frames.CAST) == REFUSED_AS_FULL
 
 
-def test_listeners_of_a_key_take_turns_and_stand_in_for_each_other(
+def test_listeners_of_a_key_take_turns_and_replace_full_listeners(
     process: ServingProcess, raw_client: RawClient
 ) -> None:
     inboxes = [process.queue(KEY, max_messages=3) for _ in range(3)]
@@ -71,7 +77,9 @@ def test_listeners_of_a_key_take_turns_and_stand_in_for_each_other(
     assert len(inboxes[1]) == 3
 
 
-def test_pools_are_apart_and_can_be_meant_together(process: ServingProcess, raw_client: RawClient) -> None:
+def test_request_reaches_one_listener_of_its_pool_or_of_each_pool(
+    process: ServingProcess, raw_client: RawClient
+) -> None:
     inboxes = {pool: [process.queue(KEY, pool), process.queue(KEY, pool)] for pool in ("", "audit")}
     assert raw_client.ask(KEY, b"1", kind=frames.CAST, pool="audit") == ACCEPTED
     assert [sum(map(len, inboxes[pool])) for pool in ("", "audit")] == [0, 1]
@@ -79,14 +87,14 @@ def test_pools_are_apart_and_can_be_meant_together(process: ServingProcess, raw_
     assert [sum(map(len, inboxes[pool])) for pool in ("", "audit")] == [1, 2]
 
 
-def test_fanout_reaches_each_that_has_room(process: ServingProcess, raw_client: RawClient) -> None:
+def test_fanout_reaches_each_listener_with_space(process: ServingProcess, raw_client: RawClient) -> None:
     inboxes = [process.queue(KEY, max_messages=room) for room in (1, 2, 3)]
     answers = [raw_client.ask(f"fanout~{KEY}", kind=frames.CAST) for _ in range(4)]
     assert answers == [ACCEPTED] * 3 + [REFUSED_AS_FULL]
     assert [len(inbox) for inbox in inboxes] == [1, 2, 3]
 
 
-def test_first_and_last_listener_of_a_key_are_told() -> None:
+def test_first_and_last_listener_of_a_key_are_reported() -> None:
     served = Server([])
     one, two = (PolledInbox[Delivery](1, 1) for _ in range(2))
     assert [served.add(KEY, one), served.add(KEY, two), served.add(KEY, one, "audit")] == [True, False, True]
@@ -96,14 +104,14 @@ def test_first_and_last_listener_of_a_key_are_told() -> None:
     assert served._routes == {}
 
 
-def test_order_of_one_client_is_kept(process: ServingProcess, raw_client: RawClient) -> None:
+def test_messages_of_one_client_stay_in_order(process: ServingProcess, raw_client: RawClient) -> None:
     inbox = process.queue(KEY)
-    for number in range(500):
+    for number in range(300):
         raw_client.request(KEY, b"%d" % number, kind=frames.CAST)
-    assert [taken(inbox) for _ in range(500)] == [b"%d" % number for number in range(500)]
+    assert [taken(inbox) for _ in range(300)] == [b"%d" % number for number in range(300)]
 
 
-def garbage(chance: random.Random) -> list[bytes]:
+def malformed(chance: random.Random) -> list[bytes]:
     parts: list[bytes] = chance.choice(
         [
             [chance.randbytes(chance.randint(0, 20)) for _ in range(chance.randint(1, 9))],
@@ -124,7 +132,7 @@ def garbage(chance: random.Random) -> list[bytes]:
     return parts
 
 
-def test_garbage_changes_nothing(
+def test_malformed_messages_change_nothing(
     process: ServingProcess,
     connect: Callable[[str], RawClient],
     raw_client: RawClient,
@@ -132,19 +140,19 @@ def test_garbage_changes_nothing(
 ) -> None:
     process.echo(KEY)
     before = str(process.server._routes)
-    careless, chance = connect(process.endpoint), random.Random(7)
-    for number in range(10_000):
-        careless.send(garbage(chance))
-        if number % 1000 == 0:
+    faulty, chance = connect(process.endpoint), random.Random(7)
+    for number in range(3_000):
+        faulty.send(malformed(chance))
+        if number % 300 == 0:
             assert raw_client.ask(KEY, b"%d" % number) == (frames.REPLY, b"%d" % number)
-    # The one that sent it is served as well, after all of it was read.
-    assert careless.ask(KEY, b"1") == (frames.REPLY, b"1")
-    assert len(process.server._malformed) == 10_000
+    # The faulty client is still served after all of its messages were read.
+    assert faulty.ask(KEY, b"1") == (frames.REPLY, b"1")
+    assert len(process.server._malformed) == 3_000
     assert str(process.server._routes) == before
     assert 1 <= len(caplog.records) < 20
 
 
-def test_keys_that_nobody_serves_leave_nothing_behind(process: ServingProcess, raw_client: RawClient) -> None:
+def test_unknown_keys_use_no_memory(process: ServingProcess, raw_client: RawClient) -> None:
     process.echo(KEY)
     for number in range(50):
         raw_client.request(f"{KEY}.{number}", pool=str(number))
@@ -152,7 +160,7 @@ def test_keys_that_nobody_serves_leave_nothing_behind(process: ServingProcess, r
     assert list(process.server._routes) == [KEY]
 
 
-def test_client_that_reads_no_answers_keeps_nobody_waiting(
+def test_client_that_reads_no_answers_delays_no_other_client(
     process: ServingProcess, connect: Callable[[str], RawClient], raw_client: RawClient
 ) -> None:
     body = b"x" * 50_000
@@ -165,25 +173,23 @@ def test_client_that_reads_no_answers_keeps_nobody_waiting(
 
 
 @pytest.mark.parametrize("kind", [frames.CALL, frames.CAST])
-def test_client_that_is_gone_keeps_nobody_waiting(
+def test_client_that_has_disconnected_delays_no_other_client(
     process: ServingProcess, connect: Callable[[str], RawClient], raw_client: RawClient, kind: bytes
 ) -> None:
     inbox = process.queue(KEY)
     client = connect(process.endpoint)
     message_id = client.request(KEY, b"1", kind=kind)
-    poll(lambda: len(inbox), "it came", pause_seconds=0.001)
+    poll(lambda: len(inbox), "the request arrives")
     client.socket.close()
     delivery = inbox.take(WAIT_SECONDS)
     assert delivery is not None
     assert delivery.request == Request(kind, message_id, KEY, "", b"1")
-    poll(lambda: not delivery.answer(frames.REPLY), "the client is gone", pause_seconds=0.001)
+    poll(lambda: not delivery.answer(frames.REPLY), "the client is gone")
     assert raw_client.ask(KEY, kind=frames.CAST) == ACCEPTED
 
 
-def test_listener_that_waits_does_not_keep_others_from_being_served(
-    process: ServingProcess, raw_client: RawClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "STUCK_SECONDS", 0.01)
+@pytest.mark.usefixtures("quick_watchdog")
+def test_blocked_listener_delays_no_other_listener(process: ServingProcess, raw_client: RawClient) -> None:
     released, handled = threading.Event(), []
 
     def wait(delivery: Delivery) -> None:
@@ -195,19 +201,17 @@ def test_listener_that_waits_does_not_keep_others_from_being_served(
     slow = [raw_client.request("slow", b"%d" % number, kind=frames.CAST) for number in range(3)]
     assert raw_client.request(KEY, b"1")
     answers = {answer.message_id: answer for answer in (raw_client.answer() for _ in range(4))}
-    # The casts were accepted while their listener waits.
+    # The casts were accepted while their listener is blocked.
     assert [answers[message_id].kind for message_id in slow] == [frames.ACCEPTED] * 3
     assert handled == []
     released.set()
-    poll(lambda: len(handled) == 3, "they are handled", pause_seconds=0.001)
+    poll(lambda: len(handled) == 3, "the casts are handled")
     assert handled == [b"0", b"1", b"2"]
     assert raw_client.ask(KEY, b"2") == (frames.REPLY, b"2")
 
 
-def test_copies_of_a_fanout_do_not_wait_for_each_other(
-    process: ServingProcess, raw_client: RawClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "STUCK_SECONDS", 0.01)
+@pytest.mark.usefixtures("quick_watchdog")
+def test_blocked_listener_of_a_fanout_does_not_delay_the_others(process: ServingProcess, raw_client: RawClient) -> None:
     released, handled = threading.Event(), threading.Event()
     slow = [process.handle(KEY, lambda _: released.wait(WAIT_SECONDS)) for _ in range(2)]
     process.handle(KEY, lambda _: handled.set())
@@ -218,10 +222,10 @@ def test_copies_of_a_fanout_do_not_wait_for_each_other(
         inbox.wait_until_empty()
 
 
-def test_who_was_replaced_touches_nothing_after_the_end(
+@pytest.mark.usefixtures("quick_watchdog")
+def test_replaced_reader_touches_nothing_after_close(
     process: ServingProcess, raw_client: RawClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "STUCK_SECONDS", 0.01)
     released, readers = threading.Event(), []
 
     def wait(_: Delivery) -> None:
@@ -240,7 +244,7 @@ def test_who_was_replaced_touches_nothing_after_the_end(
     assert used == []
 
 
-def test_closing_does_not_wait_for_ever_for_a_listener(
+def test_close_waits_for_a_blocked_listener_for_a_limited_time(
     process: ServingProcess, raw_client: RawClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "STUCK_SECONDS", 600)
@@ -270,25 +274,25 @@ def test_listener_may_close_the_server_that_called_it(process: ServingProcess, r
 
     process.handle(KEY, close)
     raw_client.request(KEY, kind=frames.CAST)
-    poll(lambda: readers, "it is closed", pause_seconds=0.001)
+    poll(lambda: readers, "the server is closed")
     assert ended(readers[0])
     assert all(socket.socket.closed for socket in process.server._sockets)
 
 
 class Flooded:
-    """A socket on which more garbage has come whenever one looks."""
+    """A socket that always has another malformed message."""
 
     def __init__(self) -> None:
         self.ready_fd = self.wake_fd = os.eventfd(1, os.EFD_NONBLOCK)
 
     def receive(self) -> list[bytes]:
-        return [b"peer", b"garbage"]
+        return [b"peer", b"malformed"]
 
     def close(self) -> None:
         os.close(self.wake_fd)
 
 
-def test_flood_on_one_socket_does_not_starve_another(
+def test_flooded_socket_does_not_block_another(
     process: ServingProcess, raw_client: RawClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     flooded: object = Flooded()
@@ -298,14 +302,14 @@ def test_flood_on_one_socket_does_not_starve_another(
     process.echo(KEY)
     for number in range(20):
         assert raw_client.ask(KEY, b"%d" % number) == (frames.REPLY, b"%d" % number)
-    assert "cannot be understood" in caplog.text
+    assert caplog.records[0].levelname == "WARNING"
     assert ended(on_thread(process.close))
 
 
-def test_answers_from_many_threads_lose_no_request(
+def test_answers_from_many_threads_wake_the_reader(
     process: ServingProcess, raw_client: RawClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # No second look: a sign that somebody else took would stop everything.
+    # No periodic check: a lost wake-up would stop the server.
     monkeypatch.setattr(server, "POLL_INTERVAL_SECONDS", 600)
     inbox, done = process.queue(KEY), threading.Event()
     strangers: list[RouterSocket] = process.server._sockets
@@ -315,19 +319,19 @@ def test_answers_from_many_threads_lose_no_request(
             inbox.done(len(delivery.request.body))
             delivery.answer(frames.REPLY, delivery.request.body)
 
-    def answer_nobody() -> None:
+    def answer_unknown_peer() -> None:
         while not done.wait(0.0001):
-            strangers[0].send(b"nobody", [b"1"])
+            strangers[0].send(b"unknown", [b"1"])
 
-    threads = [on_thread(answer), on_thread(answer), on_thread(answer_nobody)]
-    for number in range(500):
+    threads = [on_thread(answer), on_thread(answer), on_thread(answer_unknown_peer)]
+    for number in range(300):
         assert raw_client.ask(KEY, b"%d" % number) == (frames.REPLY, b"%d" % number)
     done.set()
     inbox.close()
     assert all(ended(thread) for thread in threads)
 
 
-def test_closes_while_clients_go_on_asking(
+def test_close_while_clients_send_requests(
     process: ServingProcess, connect: Callable[[str], RawClient], raw_client: RawClient
 ) -> None:
     process.echo(KEY)
@@ -340,10 +344,10 @@ def test_closes_while_clients_go_on_asking(
     process.server.close()
 
 
-def test_what_was_answered_before_the_end_arrives(process: ServingProcess, raw_client: RawClient) -> None:
+def test_answers_sent_before_close_arrive(process: ServingProcess, raw_client: RawClient) -> None:
     process.echo(KEY)
     body = b"x" * 90_000
     ids = [raw_client.request(KEY, body) for _ in range(20)]
-    poll(lambda: process.server._turn >= 20, "all were read", pause_seconds=0.001)
+    poll(lambda: process.server._turn >= 20, "all requests are read")
     process.close()
     assert [raw_client.answer().message_id for _ in range(20)] == ids

@@ -1,4 +1,4 @@
-"""Each object is made for its first user and closed after its last one."""
+"""Shared objects are created for the first user and closed after the last user."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from cells.brokerless.shared import Shared
 
 
-def test_one_object_for_all_users_of_a_key() -> None:
+def test_users_of_a_key_share_one_object() -> None:
     closed: list[object] = []
     shared: Shared[object] = Shared(closed.append)
     first = shared.acquire("a", object)
@@ -26,37 +26,37 @@ def test_one_object_for_all_users_of_a_key() -> None:
     assert closed == [first, other]
 
 
-def test_what_can_not_be_made_leaves_nothing_behind() -> None:
+def test_failed_creation_leaves_nothing_behind() -> None:
     closed: list[str] = []
     shared: Shared[str] = Shared(closed.append)
 
     def fail() -> str:
         raise OSError("taken")
 
-    with pytest.raises(OSError, match="taken"):
+    with pytest.raises(OSError, match="taken"):  # the error of fail()
         shared.acquire("a", fail)
     assert shared.acquire("a", lambda: "made") == "made"
     shared.release("a")
     assert closed == ["made"]
 
 
-def test_object_that_does_not_close_is_not_handed_out_again() -> None:
+def test_object_that_fails_to_close_is_not_handed_out_again() -> None:
     def fail(_: object) -> None:
         raise OSError("still in use")
 
     shared: Shared[object] = Shared(fail)
     first = shared.acquire("a", object)
-    with pytest.raises(OSError, match="still in use"):
+    with pytest.raises(OSError, match="in use"):  # the error of fail()
         shared.release("a")
     assert shared.acquire("a", object) is not first
 
 
-def test_next_user_waits_until_the_last_object_is_closed() -> None:
+def test_next_user_waits_until_the_previous_object_is_closed() -> None:
     closing, may_close, is_open = threading.Event(), threading.Event(), [0]
 
     def make() -> str:
         is_open[0] += 1
-        assert is_open[0] == 1, "two at a time"
+        assert is_open[0] == 1, "two objects at a time"
         return "made"
 
     def close(_: str) -> None:
@@ -75,7 +75,7 @@ def test_next_user_waits_until_the_last_object_is_closed() -> None:
         assert acquired.result(10) == "made"
 
 
-def test_many_threads_come_and_go() -> None:
+def test_concurrent_users() -> None:
     made: list[object] = []
     closed: list[object] = []
     shared: Shared[object] = Shared(closed.append)

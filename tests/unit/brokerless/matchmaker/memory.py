@@ -1,4 +1,4 @@
-"""A registry in memory, which a test can take away."""
+"""A registry in memory with simulated outages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.unit.brokerless.matchmaker.suite import Registry, configuration
 
 
 class MatchMakerMemory(HeartbeatMatchMakerBase):
-    """Has the least that a plug-in must have, and what resolves keys."""
+    """A back end with only the required methods and ``backend_hosts``."""
 
     def __init__(self, conf: cfg.ConfigOpts, registry: MemoryRegistry) -> None:
         super().__init__(conf)
@@ -44,10 +44,10 @@ class MemoryRegistry(Registry):
         self.heartbeats: dict[tuple[str, str], float] = {}
         self.problem: Exception | None = None
         self.uses: list[str] = []
-        self.gate: threading.Event | None = None  #: if set, everybody waits for it
+        self.gate: threading.Event | None = None  #: if set, every access waits for it
 
-    def used(self, what: str) -> MemoryRegistry:
-        self.uses.append(what)
+    def used(self, method: str) -> MemoryRegistry:
+        self.uses.append(method)
         if self.gate is not None:
             self.gate.wait(10)
         if self.problem is not None:
@@ -73,4 +73,4 @@ class MemoryRegistry(Registry):
         self.heartbeats.clear()
 
 
-AWAY = exceptions.DatabaseUnavailable("The database cannot be used: no route.")
+OUTAGE = exceptions.DatabaseUnavailable("The database cannot be used: no route.")

@@ -1,4 +1,4 @@
-"""The registry of a test in a database."""
+"""A registry in a database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TABLE = models.Registration.__table__
 
 
 class SQLRegistry(Registry):
-    """Makes the tables."""
+    """Creates the tables."""
 
     def __init__(self, connection: str) -> None:
         super().__init__("sql", connection)

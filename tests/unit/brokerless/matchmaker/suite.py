@@ -1,6 +1,6 @@
-"""What holds for every MatchMaker with a registry: unit tests run it on SQLite, integration tests on real servers.
+"""Tests of every MatchMaker with a registry: unit tests run them on SQLite, integration tests on real servers.
 
-Each module that wants it imports the class, and has a fixture ``registry``.
+A module that runs them imports :class:`Contract` and defines a fixture ``registry``.
 """
 
 from __future__ import annotations
@@ -23,17 +23,23 @@ FANOUT = "fanout~rpc~compute"
 
 
 def configuration(**options: Any) -> cfg.ConfigOpts:
-    """Of a service that knows of this project no more than the driver's options."""
+    """The configuration of a foreign service, with only the driver's options; heartbeats may be faster than 1 s."""
     conf = cfg.ConfigOpts()
-    conf.register_opts(zmq.OPTIONS, group=zmq.GROUP)
+    conf.register_opts(
+        [
+            cfg.FloatOpt(o.name, default=o.default) if o.name.startswith("matchmaker_heartbeat") else o
+            for o in zmq.OPTIONS
+        ],
+        group=zmq.GROUP,
+    )
     conf([], default_config_files=[], default_config_dirs=[])
-    for name, value in {"matchmaker_heartbeat_freq": 1, "matchmaker_heartbeat_ttl": 60, **options}.items():
+    for name, value in {"matchmaker_heartbeat_freq": 0.1, "matchmaker_heartbeat_ttl": 60, **options}.items():
         conf.set_override(name, value, group=zmq.GROUP)
     return conf
 
 
 class Registry(abc.ABC):
-    """The registry of a test, with hands for what nobody else can do to it."""
+    """The registry of a test, with direct access to its entries."""
 
     def __init__(self, name: str, connection: str) -> None:
         self.name = name
@@ -41,7 +47,7 @@ class Registry(abc.ABC):
         self.made: list[HeartbeatMatchMakerBase] = []
 
     def make(self, **options: Any) -> HeartbeatMatchMakerBase:
-        """A MatchMaker as another process would have it; stopped after the test."""
+        """Return a MatchMaker as another process would create it; it is stopped after the test."""
         conf = configuration(matchmaker=self.name, **{"matchmaker_connection": self.connection, **options})
         maker = registry.load(conf)
         assert isinstance(maker, HeartbeatMatchMakerBase)
@@ -54,15 +60,15 @@ class Registry(abc.ABC):
 
     @abc.abstractmethod
     def entries(self) -> set[tuple[str, str]]:
-        """All (key, host)."""
+        """Return all (key, host)."""
 
     @abc.abstractmethod
     def age(self, key: str, host: str, seconds: float) -> None:
-        """Have its last heartbeat be so much longer ago."""
+        """Move the last heartbeat of a registration into the past."""
 
     @abc.abstractmethod
     def clear(self) -> None:
-        """Take everything out."""
+        """Remove all registrations."""
 
 
 def hosts(maker: HeartbeatMatchMakerBase, key: str = TOPIC) -> set[str | None]:
@@ -70,7 +76,7 @@ def hosts(maker: HeartbeatMatchMakerBase, key: str = TOPIC) -> set[str | None]:
 
 
 class Contract:
-    def test_two_makers_see_each_other(self, registry: Registry) -> None:
+    def test_processes_see_each_others_registrations(self, registry: Registry) -> None:
         one, other, client = registry.make(), registry.make(), registry.make()
         for key in (TOPIC, DIRECT):
             one.register(key, "host-1")
@@ -82,20 +88,20 @@ class Contract:
             assert maker.is_alive(TOPIC, "host-1")
             assert not maker.is_alive(TOPIC, "host-3")
 
-    def test_nobody_serves_a_key_and_then_somebody_does(self, registry: Registry) -> None:
+    def test_server_that_registers_after_the_first_query_is_found(self, registry: Registry) -> None:
         server, client = registry.make(), registry.make()
         client.start_heartbeat()
         assert client.queues(TOPIC) == []
         server.register(TOPIC, "host")
         assert hosts(client) == {"host"}
 
-    def test_who_comes_later_is_found_by_the_thread(self, registry: Registry) -> None:
+    def test_thread_finds_servers_that_register_later(self, registry: Registry) -> None:
         one, other, client = registry.make(), registry.make(), registry.make()
         one.register(TOPIC, "host-1")
         client.start_heartbeat()
         assert hosts(client) == {"host-1"}
         other.register(TOPIC, "host-2")
-        poll(lambda: hosts(client) == {"host-1", "host-2"}, "the thread looks for others")
+        poll(lambda: hosts(client) == {"host-1", "host-2"}, "the thread finds the other server")
 
     def test_without_heartbeats_a_host_is_dead_after_its_ttl(self, registry: Registry) -> None:
         server, client = registry.make(), registry.make()
@@ -108,16 +114,16 @@ class Contract:
         assert client.is_alive(TOPIC, "host")
 
     def test_heartbeats_keep_a_host_alive_beyond_its_ttl(self, registry: Registry) -> None:
-        server, client = registry.make(matchmaker_heartbeat_ttl=2), registry.make(matchmaker_heartbeat_ttl=2)
+        server, client = (registry.make(matchmaker_heartbeat_ttl=1) for _ in range(2))
         for maker in (server, client):
             maker.start_heartbeat()
         server.register(TOPIC, "host")
-        registry.age(TOPIC, "host", 3)
-        poll(lambda: hosts(client) == {"host"}, "the next heartbeat")
-        server._loop.stop(5)  # it is suspended
-        poll(lambda: hosts(client) == set(), "its heartbeats have ended")
+        registry.age(TOPIC, "host", 2)
+        poll(lambda: hosts(client) == {"host"}, "the next heartbeat is found")
+        server._loop.stop(5)  # simulates a suspended process
+        poll(lambda: hosts(client) == set(), "the ttl has passed")
 
-    def test_who_takes_messages_lives_though_its_heartbeat_is_overdue(self, registry: Registry) -> None:
+    def test_overdue_host_that_accepts_messages_is_alive(self, registry: Registry) -> None:
         server, client, other = registry.make(), registry.make(), registry.make()
         server.register(TOPIC, "host")
         registry.age(TOPIC, "host", 61)
@@ -127,9 +133,9 @@ class Contract:
         assert hosts(client) == {"host"}
         assert hosts(other) == set()
         client.start_heartbeat()
-        poll(lambda: hosts(other) == {"host"}, "the others are told")
+        poll(lambda: hosts(other) == {"host"}, "the other processes see it")
 
-    def test_a_sign_of_life_does_not_put_back_what_was_taken_out(self, registry: Registry) -> None:
+    def test_sign_of_life_does_not_restore_a_withdrawn_registration(self, registry: Registry) -> None:
         server, client = registry.make(), registry.make()
         server.register(TOPIC, "host")
         registry.age(TOPIC, "host", 61)
@@ -139,7 +145,7 @@ class Contract:
         client.backend_touch([(TOPIC, "host")])
         assert registry.entries() == set()
 
-    def test_who_was_found_dead_is_left_out_at_once_and_others_learn_of_it(self, registry: Registry) -> None:
+    def test_dead_host_is_left_out_at_once_and_removed_from_the_registry(self, registry: Registry) -> None:
         server, client, other = registry.make(), registry.make(), registry.make()
         for host in ("host-1", "host-2"):
             server.register(TOPIC, host)
@@ -153,12 +159,12 @@ class Contract:
         assert hosts(client, DIRECT) == set()
         assert not client.is_alive(TOPIC, "host-1")
         client.start_heartbeat()
-        poll(lambda: registry.entries() == {(TOPIC, "host-2")}, "the registry is told")
+        poll(lambda: registry.entries() == {(TOPIC, "host-2")}, "its registrations are removed")
         assert hosts(other) == {"host-2"}
         server.send_heartbeats()
-        poll(lambda: hosts(client) == {"host-1", "host-2"}, "it has given a new sign of life")
+        poll(lambda: hosts(client) == {"host-1", "host-2"}, "its next sign of life is found")
 
-    def test_who_lives_is_not_taken_out_by_one_that_can_not_reach_it(self, registry: Registry) -> None:
+    def test_live_host_is_not_removed_by_a_process_that_cannot_reach_it(self, registry: Registry) -> None:
         server, other = registry.make(), registry.make()
         client = registry.make(matchmaker_heartbeat_freq=20)
         for host in ("host", "gone"):
@@ -171,7 +177,7 @@ class Contract:
         client._report_others()
         assert hosts(other) == {"host"}
 
-    def test_who_has_come_back_is_not_taken_out(self, registry: Registry) -> None:
+    def test_restarted_host_is_not_removed(self, registry: Registry) -> None:
         server, client = registry.make(), registry.make()
         for host in ("host", "gone"):
             server.register(TOPIC, host)
@@ -181,16 +187,16 @@ class Contract:
         registry.age(TOPIC, "gone", 30)
         server.backend_heartbeat([(TOPIC, "host")])
         client.start_heartbeat()
-        poll(lambda: (TOPIC, "gone") not in registry.entries(), "the dead one is taken out")
+        poll(lambda: (TOPIC, "gone") not in registry.entries(), "the dead host is removed")
         assert registry.entries() == {(TOPIC, "host")}
 
         def is_found() -> bool:
             server.backend_heartbeat([(TOPIC, "host")])
             return hosts(client) == {"host"}
 
-        poll(is_found, "the one that has come back is found")
+        poll(is_found, "the restarted host is found")
 
-    def test_unregister_and_register_as_often_as_one_likes(self, registry: Registry) -> None:
+    def test_register_and_unregister_may_be_repeated(self, registry: Registry) -> None:
         server, client = registry.make(), registry.make()
         for _ in range(2):
             for _ in range(2):
@@ -202,7 +208,7 @@ class Contract:
             assert registry.entries() == {(DIRECT, "host")}
             assert hosts(server) == hosts(client) == set()
 
-    def test_stopping_takes_everything_back(self, registry: Registry) -> None:
+    def test_stop_withdraws_all_registrations(self, registry: Registry) -> None:
         server = registry.make()
         server.start_heartbeat()
         server.start_heartbeat()
@@ -217,15 +223,15 @@ class Contract:
         server.register(TOPIC, "host")
         assert registry.entries() == {(TOPIC, "host")}
 
-    def test_what_was_purged_is_put_back_by_the_next_heartbeat(self, registry: Registry) -> None:
+    def test_heartbeat_restores_purged_registrations(self, registry: Registry) -> None:
         server = registry.make()
         server.register(TOPIC, "host")
         server.register(DIRECT, "host")
         server.start_heartbeat()
         registry.clear()
-        poll(lambda: registry.entries() == {(TOPIC, "host"), (DIRECT, "host")}, "the next heartbeat")
+        poll(lambda: registry.entries() == {(TOPIC, "host"), (DIRECT, "host")}, "the next heartbeat is written")
 
-    def test_what_is_dead_for_long_is_purged_by_anybody(self, registry: Registry) -> None:
+    def test_long_dead_registrations_are_purged_by_any_process(self, registry: Registry) -> None:
         dead, living = registry.make(), registry.make()
         for host in ("host-1", "host-2", "host-3"):
             dead.register(TOPIC, host)
@@ -233,7 +239,7 @@ class Contract:
         registry.age(TOPIC, "host-2", 500)
         living.start_heartbeat()
         living.register(TOPIC, "host-4")
-        poll(lambda: (TOPIC, "host-1") not in registry.entries(), "the dead one is purged")
+        poll(lambda: (TOPIC, "host-1") not in registry.entries(), "the long dead host is purged")
         assert registry.entries() == {(TOPIC, "host-2"), (TOPIC, "host-3"), (TOPIC, "host-4")}
 
     def test_more_registrations_than_fit_into_one_statement(self, registry: Registry) -> None:
@@ -256,13 +262,13 @@ class Contract:
             pytest.param(" ", id="space"),
         ],
     )
-    def test_any_text_is_a_key_and_a_host(self, registry: Registry, key: str) -> None:
+    def test_any_text_may_be_a_key_and_a_host(self, registry: Registry, key: str) -> None:
         server, client = registry.make(), registry.make()
         server.register(key, key)
         assert client.queues(key) == [(key, key)]
         assert client.queues(key.upper() + "!") == []
 
-    def test_keys_that_differ_by_case_or_a_space_alone(self, registry: Registry) -> None:
+    def test_keys_may_differ_only_by_case_or_a_space(self, registry: Registry) -> None:
         server, client = registry.make(), registry.make()
         for key in ("topic", "Topic", "topic "):
             server.register(key, f"host of {key!r}")
@@ -270,7 +276,7 @@ class Contract:
         for key in ("topic", "Topic", "topic "):
             assert hosts(client, key) == {f"host of {key!r}", f"HOST of {key!r}"}
 
-    def test_many_at_once(self, registry: Registry, caplog: pytest.LogCaptureFixture) -> None:
+    def test_concurrent_use(self, registry: Registry, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO)
         makers = [registry.make() for _ in range(6)]
 
@@ -286,9 +292,9 @@ class Contract:
 
         with concurrent.futures.ThreadPoolExecutor(len(makers)) as pool:
             list(pool.map(work, range(len(makers))))
-        everybody = {f"host-{number}" for number in range(len(makers))}
+        all_hosts = {f"host-{number}" for number in range(len(makers))}
         assert registry.entries() == {
             ("topic", "shared"),
-            *((key, host) for key in ("topic-2", "topic-3") for host in everybody),
+            *((key, host) for key in ("topic-2", "topic-3") for host in all_hosts),
         }
         assert caplog.messages == []

@@ -8,7 +8,7 @@ from cells import exceptions
 from cells.brokerless.matchmaker.availability import Availability, reason_of
 
 
-def test_one_line_for_going_away_and_one_for_coming_back(caplog: pytest.LogCaptureFixture) -> None:
+def test_outage_is_one_line_at_its_begin_and_one_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     availability = Availability()
     for _ in range(2):
@@ -22,6 +22,6 @@ def test_one_line_for_going_away_and_one_for_coming_back(caplog: pytest.LogCaptu
     assert "It is down. " in caplog.messages[0]
 
 
-def test_foreign_errors_are_not_quoted() -> None:
+def test_text_of_foreign_errors_is_not_quoted() -> None:
     assert reason_of(ValueError("redis://:s3kr3t@h")) == "unexpected ValueError."
     assert reason_of(exceptions.CellsError("No full stop")) == "No full stop."

@@ -5,7 +5,7 @@ from cells.brokerless.matchmaker.bindings import DirectBinding, FanoutBinding, T
 from cells.brokerless.matchmaker.exchanges import DirectExchange, LocalhostExchange, StubExchange
 
 
-def test_rules_are_asked_in_order_until_one_is_the_last() -> None:
+def test_rules_are_used_in_order_up_to_the_last() -> None:
     maker = MatchMakerBase()
     maker.add_binding(TopicBinding(), StubExchange(), last=False)
     maker.add_binding(TopicBinding(), LocalhostExchange("one"))
@@ -15,14 +15,14 @@ def test_rules_are_asked_in_order_until_one_is_the_last() -> None:
     assert maker.queues("topic.host") == [("topic.host", "host")]
 
 
-def test_a_key_that_no_rule_is_for() -> None:
+def test_key_without_a_rule_has_no_hosts() -> None:
     maker = MatchMakerBase()
     assert maker.queues("topic") == []
     maker.add_binding(FanoutBinding(), StubExchange())
     assert maker.queues("topic") == []
 
 
-def test_without_a_registry_everybody_counts_as_alive() -> None:
+def test_without_a_registry_every_host_counts_as_alive() -> None:
     maker = MatchMakerBase()
     maker.start_heartbeat()
     maker.register("topic", "host")
@@ -34,5 +34,5 @@ def test_without_a_registry_everybody_counts_as_alive() -> None:
     assert maker.is_alive("topic", "host")
 
 
-def test_the_error_is_told_by_its_old_name_and_text() -> None:
+def test_default_text_of_the_error_is_that_of_older_releases() -> None:
     assert str(MatchMakerException()) == "Match not found by MatchMaker."

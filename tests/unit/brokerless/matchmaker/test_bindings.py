@@ -34,8 +34,8 @@ def test_kinds_of_keys(key: str, direct: bool, topic: bool, fanout: bool) -> Non
     ]
 
 
-def test_a_binding_has_to_say_what_it_is_for() -> None:
-    with pytest.raises(TypeError, match="test"):
+def test_binding_is_abstract() -> None:
+    with pytest.raises(TypeError):
         Binding()  # type: ignore[abstract]
 
 
@@ -43,5 +43,5 @@ def test_a_binding_has_to_say_what_it_is_for() -> None:
     ("key", "rest"),
     [("fanout~a", "a"), ("fanout.a", "a"), ("a", "a"), ("a.fanout~b", "a.fanout~b"), ("fanout~fanout~a", "fanout~a")],
 )
-def test_a_fanout_key_stands_for_a_topic(key: str, rest: str) -> None:
+def test_fanout_prefix_is_removed(key: str, rest: str) -> None:
     assert without_fanout(key) == rest

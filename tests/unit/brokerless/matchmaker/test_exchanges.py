@@ -18,10 +18,10 @@ from tests.cases import each
         (LocalhostExchange("east"), "fanout~topic", ("fanout~topic.east", "east")),
     ],
 )
-def test_what_a_key_stands_for(exchange: Exchange, key: str, found: tuple[str, str | None]) -> None:
+def test_queue_and_host_of_a_key(exchange: Exchange, key: str, found: tuple[str, str | None]) -> None:
     assert exchange.run(key) == [found]
 
 
-def test_an_exchange_has_to_resolve() -> None:
-    with pytest.raises(TypeError, match="run"):
+def test_exchange_is_abstract() -> None:
+    with pytest.raises(TypeError):
         Exchange()  # type: ignore[abstract]

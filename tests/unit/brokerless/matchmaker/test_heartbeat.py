@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from cells import exceptions
-from tests.unit.brokerless.matchmaker.memory import AWAY, MemoryRegistry
+from tests.unit.brokerless.matchmaker.memory import OUTAGE, MemoryRegistry
 from tests.unit.brokerless.matchmaker.suite import DIRECT, FANOUT, TOPIC, hosts
 from tools.polling import poll
 
@@ -24,17 +24,17 @@ def registry() -> Iterator[MemoryRegistry]:
 
 
 @pytest.mark.parametrize(("freq", "ttl"), [(5, 5), (20, 15)])
-def test_a_ttl_that_no_heartbeat_could_keep(registry: MemoryRegistry, freq: int, ttl: int) -> None:
+def test_ttl_must_exceed_the_heartbeat_interval(registry: MemoryRegistry, freq: int, ttl: int) -> None:
     with pytest.raises(exceptions.ConfigurationError, match="matchmaker_heartbeat_ttl"):
         registry.make(matchmaker_heartbeat_freq=freq, matchmaker_heartbeat_ttl=ttl)
 
 
-def test_the_constructor_does_no_io(registry: MemoryRegistry) -> None:
+def test_constructor_does_no_io(registry: MemoryRegistry) -> None:
     registry.make()
     assert registry.uses == []
 
 
-def test_one_rule_alone_is_for_a_fanout_key(registry: MemoryRegistry) -> None:
+def test_fanout_key_is_resolved_by_one_rule_only(registry: MemoryRegistry) -> None:
     maker = registry.make()
     maker.register(DIRECT, "host")
     maker.register(f"fanout~{DIRECT}", "other")
@@ -56,38 +56,38 @@ def test_answers_come_from_memory(registry: MemoryRegistry) -> None:
     assert len(registry.uses) == before
 
 
-def test_without_the_thread_answers_are_looked_up_again_when_they_are_old(registry: MemoryRegistry) -> None:
+def test_without_the_thread_old_answers_are_refreshed(registry: MemoryRegistry) -> None:
     server, client = registry.make(), registry.make()
     server.register(TOPIC, "host")
     assert hosts(client) == {"host"}
     server.register(TOPIC, "other")
-    poll(lambda: hosts(client) == {"host", "other"}, "the answer is old")
+    poll(lambda: hosts(client) == {"host", "other"}, "the old answer is refreshed")
 
 
-def test_many_who_ask_at_once_are_one_question(registry: MemoryRegistry) -> None:
+def test_concurrent_callers_share_one_query(registry: MemoryRegistry) -> None:
     server, client = registry.make(), registry.make()
     server.register(TOPIC, "host")
     registry.uses.clear()
     registry.gate = threading.Event()
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         futures = [pool.submit(hosts, client) for _ in range(8)]
-        poll(lambda: registry.uses, "the question")
+        poll(lambda: registry.uses, "the registry is queried")
         registry.gate.set()
         assert all(future.result() == {"host"} for future in futures)
-    # A thread that began after the answer to the first has a question of its own.
+    # A thread that starts after the first answer makes a query of its own.
     assert registry.uses.count("hosts") < 8
 
 
-def test_a_registry_that_is_away_is_not_asked_by_every_message(registry: MemoryRegistry) -> None:
+def test_outage_does_not_cause_a_query_for_each_message(registry: MemoryRegistry) -> None:
     client = registry.make()
-    registry.problem = AWAY
+    registry.problem = OUTAGE
     for _ in range(100):
-        with pytest.raises(exceptions.MatchMakerException, match=r"away: The database cannot be used: no route\.$"):
+        with pytest.raises(exceptions.MatchMakerException, match=str(OUTAGE)):
             client.queues(TOPIC)
     assert len(registry.uses) < 50
 
 
-def test_an_error_of_an_unknown_kind_is_an_outage_too(
+def test_unexpected_error_of_the_back_end_is_treated_as_an_outage(
     registry: MemoryRegistry, caplog: pytest.LogCaptureFixture
 ) -> None:
     maker = registry.make()
@@ -99,15 +99,15 @@ def test_an_error_of_an_unknown_kind_is_an_outage_too(
         maker.queues("other")
     assert "s3kr3t" not in caplog.text
     registry.problem = None
-    poll(lambda: registry.entries() == {(TOPIC, "host")}, "the thread lives on")
+    poll(lambda: registry.entries() == {(TOPIC, "host")}, "the thread goes on")
 
 
-def test_nothing_that_fails_is_raised_to_who_registers(
+def test_errors_of_the_registry_are_not_raised_to_servers(
     registry: MemoryRegistry, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     maker = registry.make()
-    registry.problem = AWAY
+    registry.problem = OUTAGE
     maker.register(TOPIC, "host")
     maker.register(DIRECT, "host")
     maker.unregister(DIRECT, "host")
@@ -117,25 +117,25 @@ def test_nothing_that_fails_is_raised_to_who_registers(
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-def test_a_registry_that_can_only_be_read(registry: MemoryRegistry, caplog: pytest.LogCaptureFixture) -> None:
+def test_registry_that_is_read_only(registry: MemoryRegistry, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     server, client = registry.make(), registry.make()
     server.register(TOPIC, "host")
 
     def refuse(key: str, host: str) -> None:
-        raise AWAY
+        raise OUTAGE
 
     client.backend_register = refuse  # type: ignore[method-assign]
     client.register("mine", "client")
     client.start_heartbeat()
     assert hosts(client) == {"host"}
     server.register(TOPIC, "other")
-    poll(lambda: hosts(client) == {"host", "other"}, "it is read all the same")
+    poll(lambda: hosts(client) == {"host", "other"}, "the registry is still read")
     assert hosts(client, "mine") == {"client"}
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-def test_the_caller_of_expire_waits_for_nothing(registry: MemoryRegistry) -> None:
+def test_expire_does_not_block(registry: MemoryRegistry) -> None:
     server, client = registry.make(), registry.make()
     server.register(TOPIC, "host")
     client.start_heartbeat()
@@ -146,7 +146,7 @@ def test_the_caller_of_expire_waits_for_nothing(registry: MemoryRegistry) -> Non
     registry.gate.set()
 
 
-def test_own_hosts_that_were_found_dead_are_back_with_the_next_heartbeat(registry: MemoryRegistry) -> None:
+def test_own_host_that_was_found_dead_returns_with_its_next_heartbeat(registry: MemoryRegistry) -> None:
     maker = registry.make()
     maker.register(TOPIC, "host")
     maker.expire(TOPIC, "host")
@@ -163,13 +163,13 @@ def test_registering_again_is_a_sign_of_life(registry: MemoryRegistry) -> None:
     assert hosts(maker) == {"host"}
 
 
-def test_what_was_taken_back_while_the_registry_was_away_is_not_registered_later(registry: MemoryRegistry) -> None:
+def test_registration_withdrawn_during_an_outage_is_not_restored(registry: MemoryRegistry) -> None:
     maker = registry.make()
     maker.register(TOPIC, "host")
     maker.register(DIRECT, "host")
-    registry.problem = AWAY
+    registry.problem = OUTAGE
     maker.unregister(TOPIC, "host")
     assert hosts(maker, DIRECT) == {"host"}
     registry.problem = None
     maker.start_heartbeat()
-    poll(lambda: registry.entries() == {(DIRECT, "host")}, "the thread takes it out")
+    poll(lambda: registry.entries() == {(DIRECT, "host")}, "the thread withdraws it")

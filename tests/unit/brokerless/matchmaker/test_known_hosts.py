@@ -3,22 +3,10 @@ from __future__ import annotations
 import pytest
 
 from cells.brokerless.matchmaker.known_hosts import FOLLOWED_SECONDS, REMEMBERED_SECONDS, KnownHosts
+from tests.unit.brokerless.serving import Clock
 
 TTL_SECONDS = 15.0
 KEY = "topic"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -28,95 +16,95 @@ def known(clock: Clock) -> KnownHosts:
     return known
 
 
-def test_a_key_that_was_not_asked_for_lately(clock: Clock) -> None:
+def test_key_that_was_not_used_lately_must_be_queried(clock: Clock) -> None:
     known = KnownHosts(TTL_SECONDS, clock)
     assert known.alive(KEY) is None
     assert known.followed() == [KEY]
-    known.store({KEY: {"a": 0}}, clock.now)
+    known.store({KEY: {"a": 0}}, clock.seconds)
     assert known.alive(KEY) == ("a",)
-    clock.now += FOLLOWED_SECONDS + 1
+    clock.seconds += FOLLOWED_SECONDS + 1
     assert known.followed() == []
     assert known.alive(KEY) is None
     assert known.alive_at_last(KEY) == ("a",)
     assert known.alive(KEY) == ("a",)
 
 
-def test_what_nobody_asks_for_is_forgotten_at_last(known: KnownHosts, clock: Clock) -> None:
-    known.store({KEY: {"a": 0}}, clock.now)
-    clock.now += REMEMBERED_SECONDS
+def test_unused_key_is_dropped_after_a_long_time(known: KnownHosts, clock: Clock) -> None:
+    known.store({KEY: {"a": 0}}, clock.seconds)
+    clock.seconds += REMEMBERED_SECONDS
     known.prune()
     assert known.alive_at_last(KEY) == ("a",)
-    clock.now += 1
+    clock.seconds += 1
     known.prune()
     assert known.alive_at_last(KEY) == ()
 
 
-def test_the_last_answer_holds_however_old(known: KnownHosts, clock: Clock) -> None:
-    known.store({KEY: {"a": 1, "b": TTL_SECONDS + 1}}, clock.now)
-    clock.now += 100 * TTL_SECONDS
+def test_latest_answer_remains_valid_however_old(known: KnownHosts, clock: Clock) -> None:
+    known.store({KEY: {"a": 1, "b": TTL_SECONDS + 1}}, clock.seconds)
+    clock.seconds += 100 * TTL_SECONDS
     known.prune()
     assert known.alive_at_last(KEY) == ("a",)
 
 
-def test_an_answer_replaces_the_last_one_but_not_a_later_one(known: KnownHosts, clock: Clock) -> None:
-    known.store({KEY: {"a": 0}}, clock.now)
-    known.store({KEY: {"b": 0}}, clock.now - 1)
+def test_answer_replaces_an_older_answer_only(known: KnownHosts, clock: Clock) -> None:
+    known.store({KEY: {"a": 0}}, clock.seconds)
+    known.store({KEY: {"b": 0}}, clock.seconds - 1)
     assert known.alive(KEY) == ("a",)
-    known.store({KEY: {"b": 0}}, clock.now + 1)
+    known.store({KEY: {"b": 0}}, clock.seconds + 1)
     assert known.alive(KEY) == ("b",)
-    assert known.asked_at(KEY) == clock.now + 1
+    assert known.asked_at(KEY) == clock.seconds + 1
     assert known.asked_at("other") is None
 
 
 def test_own_hosts_are_alive_without_a_heartbeat(known: KnownHosts, clock: Clock) -> None:
     known.set_own([(KEY, "own"), ("other", "own")])
     assert known.alive(KEY) == ("own",)
-    known.store({KEY: {"a": 0, "own": TTL_SECONDS + 1}}, clock.now)
+    known.store({KEY: {"a": 0, "own": TTL_SECONDS + 1}}, clock.seconds)
     assert known.alive(KEY) == ("own", "a")
     known.set_own([("other", "own")])
     assert known.alive(KEY) == ("a",)
 
 
-def test_a_host_that_serves_a_key_no_more(known: KnownHosts, clock: Clock) -> None:
-    known.store({KEY: {"a": 0, "b": 0}, "other": {"a": 0}}, clock.now)
+def test_host_that_no_longer_serves_a_key(known: KnownHosts, clock: Clock) -> None:
+    known.store({KEY: {"a": 0, "b": 0}, "other": {"a": 0}}, clock.seconds)
     known.forget(KEY, "a")
-    known.forget(KEY, "nobody")
-    known.forget("never asked", "a")
+    known.forget(KEY, "unknown")
+    known.forget("never queried", "a")
     assert known.alive_at_last(KEY) == ("b",)
     assert known.alive_at_last("other") == ("a",)
 
 
-def test_a_delivery_counts_as_a_sign_of_life_for_the_ttl(known: KnownHosts, clock: Clock) -> None:
-    known.store({KEY: {"a": TTL_SECONDS + 1}}, clock.now)
+def test_accepted_message_counts_as_a_sign_of_life_for_the_ttl(known: KnownHosts, clock: Clock) -> None:
+    known.store({KEY: {"a": TTL_SECONDS + 1}}, clock.seconds)
     assert known.alive(KEY) == ()
     known.deliver("a")
     assert known.alive(KEY) == ("a",)
     assert known.is_delivered("a")
-    clock.now += TTL_SECONDS
+    clock.seconds += TTL_SECONDS
     known.prune()
     assert known.alive(KEY) == ("a",)
-    clock.now += 1
+    clock.seconds += 1
     known.prune()
     assert known.alive(KEY) == ()
     assert not known.is_delivered("a")
 
 
-def test_who_was_found_dead_is_back_with_a_later_heartbeat(known: KnownHosts, clock: Clock) -> None:
-    known.store({KEY: {"a": 0, "b": 0}}, clock.now)
-    clock.now += 1
+def test_dead_host_returns_with_a_later_heartbeat(known: KnownHosts, clock: Clock) -> None:
+    known.store({KEY: {"a": 0, "b": 0}}, clock.seconds)
+    clock.seconds += 1
     known.expire("a")
     assert known.alive(KEY) == ("b",)
     assert known.is_expired("a")
-    clock.now += 5
-    known.store({KEY: {"a": 5.5, "b": 0}}, clock.now)
+    clock.seconds += 5
+    known.store({KEY: {"a": 5.5, "b": 0}}, clock.seconds)
     assert known.alive(KEY) == ("b",)
-    known.store({KEY: {"a": 4.5, "b": 0}}, clock.now)
+    known.store({KEY: {"a": 4.5, "b": 0}}, clock.seconds)
     assert known.alive(KEY) == ("a", "b")
     assert not known.is_expired("a")
 
 
-def test_who_was_found_dead_is_back_with_a_delivery_or_another_sign(known: KnownHosts, clock: Clock) -> None:
-    known.store({KEY: {"a": 0}}, clock.now)
+def test_dead_host_returns_with_an_accepted_message_or_another_sign(known: KnownHosts, clock: Clock) -> None:
+    known.store({KEY: {"a": 0}}, clock.seconds)
     for sign in (lambda: known.deliver("a"), lambda: known.revive(["a", "b"])):
         known.expire("a")
         assert known.alive(KEY) == ()
@@ -125,40 +113,40 @@ def test_who_was_found_dead_is_back_with_a_delivery_or_another_sign(known: Known
         assert known.alive(KEY) == ("a",)
 
 
-def test_who_can_be_taken_out_had_its_last_heartbeat_for_certain_before_it_was_found_dead(
+def test_host_is_removed_only_if_its_last_heartbeat_was_certainly_before_its_death(
     known: KnownHosts, clock: Clock
 ) -> None:
-    asked_at = clock.now
-    clock.now += 0.5  # which the answer took
+    asked_at = clock.seconds
+    clock.seconds += 0.5  # duration of the query
     known.store({KEY: {"a": 3, "b": 0, "c": 3}, "other": {"a": 2}}, asked_at)
-    clock.now += 1
+    clock.seconds += 1
     known.expire("a")
     assert known.found_dead() == {"a": ([(KEY, "a"), ("other", "a")], 3.0)}
 
-    known.store({KEY: {"b": 0}}, clock.now)
-    asked_at = clock.now
+    known.store({KEY: {"b": 0}}, clock.seconds)
+    asked_at = clock.seconds
     known.expire("b")
-    clock.now += 1
+    clock.seconds += 1
     known.store({KEY: {"b": 0.3}}, asked_at)
-    assert known.found_dead().keys() == {"a"}, "b may have had one after it"
+    assert known.found_dead().keys() == {"a"}, "b may have sent a later heartbeat"
     assert known.is_expired("b")
 
 
-def test_who_is_late_and_lives(known: KnownHosts, clock: Clock) -> None:
+def test_late_host_that_accepts_messages(known: KnownHosts, clock: Clock) -> None:
     ages = {"late": 12, "punctual": 1, "late and silent": 12}
-    known.store({KEY: ages}, clock.now)
+    known.store({KEY: ages}, clock.seconds)
     known.deliver("late")
     known.deliver("punctual")
     assert known.late_but_alive(10) == [(KEY, "late")]
-    clock.now += 20
+    clock.seconds += 20
     assert known.late_but_alive(10) == []
 
 
-def test_memory_of_the_dead_does_not_grow(known: KnownHosts, clock: Clock) -> None:
-    known.store({KEY: {"a": 0}}, clock.now)
+def test_dead_hosts_use_a_limited_amount_of_memory(known: KnownHosts, clock: Clock) -> None:
+    known.store({KEY: {"a": 0}}, clock.seconds)
     for host in ("a", "gone"):
         known.expire(host)
-    clock.now += TTL_SECONDS + 1
+    clock.seconds += TTL_SECONDS + 1
     known.prune()
     assert known.is_expired("a")
     assert not known.is_expired("gone")

@@ -12,9 +12,9 @@ from tests.cases import each
         ("fanout~topic", ("fanout~topic.localhost", "localhost")),
     ],
 )
-def test_everything_is_served_here(key: str, found: tuple[str, str]) -> None:
+def test_every_topic_is_served_by_this_host(key: str, found: tuple[str, str]) -> None:
     assert MatchMakerLocalhost().queues(key) == [found]
 
 
-def test_the_name_of_here() -> None:
+def test_name_of_this_host_can_be_set() -> None:
     assert MatchMakerLocalhost(host="127.0.0.1").queues("topic") == [("topic.127.0.0.1", "127.0.0.1")]

@@ -24,16 +24,16 @@ class Work:
         return self.result
 
 
-def test_a_round_at_once_and_another_when_woken() -> None:
+def test_first_round_starts_at_once_and_wake_starts_another() -> None:
     work = Work()
     loop = HeartbeatLoop(work, LONG_SECONDS)
     assert not loop.is_running
     loop.start()
     loop.start()
     assert loop.is_running
-    poll(lambda: work.rounds == 1, "the first round")
+    poll(lambda: work.rounds == 1, "the first round is done")
     loop.wake()
-    poll(lambda: work.rounds == 2, "the second round")
+    poll(lambda: work.rounds == 2, "the second round is done")
     loop.stop(10)
     loop.stop(10)
     assert not loop.is_running
@@ -41,37 +41,37 @@ def test_a_round_at_once_and_another_when_woken() -> None:
     assert work.rounds == 2
 
 
-def test_it_can_be_started_again() -> None:
+def test_loop_can_be_started_again() -> None:
     work = Work()
     loop = HeartbeatLoop(work, LONG_SECONDS)
     for rounds in (1, 2):
         loop.start()
-        poll(lambda rounds=rounds: work.rounds == rounds, "a round")
+        poll(lambda rounds=rounds: work.rounds == rounds, "a round is done")
         loop.stop(10)
 
 
-def test_it_goes_on_at_its_interval() -> None:
+def test_loop_repeats_at_its_interval() -> None:
     work = Work()
     loop = HeartbeatLoop(work, 0.01)
     loop.start()
-    poll(lambda: work.rounds >= 2, "further rounds")
+    poll(lambda: work.rounds >= 2, "further rounds are done")
     loop.stop(10)
 
 
 @pytest.mark.parametrize("result", [False, ValueError("of the work")])
-def test_a_round_that_fails_is_tried_again_soon(
+def test_failed_round_is_retried_soon(
     result: bool | Exception, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
     work = Work(result)
     loop = HeartbeatLoop(work, LONG_SECONDS)
     loop.start()
-    poll(lambda: work.rounds == 2, "the second round")
+    poll(lambda: work.rounds == 2, "the second round is done")
     loop.stop(10)
     assert ("of the work" in caplog.text) == isinstance(result, ValueError)
 
 
-def test_stopping_does_not_wait_for_ever() -> None:
+def test_stop_waits_for_a_limited_time() -> None:
     gate, entered = threading.Event(), threading.Event()
 
     def work() -> bool:
@@ -86,7 +86,7 @@ def test_stopping_does_not_wait_for_ever() -> None:
     gate.set()
 
 
-def test_the_work_may_stop_it() -> None:
+def test_work_may_stop_the_loop() -> None:
     done = threading.Event()
 
     def work() -> bool:
@@ -100,8 +100,8 @@ def test_the_work_may_stop_it() -> None:
     assert not loop.is_running
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # which is what this test is about
-def test_it_does_not_run_in_a_forked_process() -> None:
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the test forks while threads run
+def test_loop_does_not_run_in_a_forked_process() -> None:
     loop = HeartbeatLoop(Work(), LONG_SECONDS)
     loop.start()
     child = os.fork()

@@ -5,5 +5,5 @@ from tests.cases import each
 
 
 @each("key", ["topic", "topic.host", "fanout~topic", "fanout.topic"])
-def test_keys_stay_as_they_are(key: str) -> None:
+def test_keys_are_returned_unchanged(key: str) -> None:
     assert MatchMakerStub().queues(key) == [(key, None)]
