@@ -56,7 +56,7 @@ def read(path: Path) -> tuple[bytes, bytes | None]:
     except (ValueError, IndexError, exceptions.InvalidNeighbor):
         # Not chained: the original error may quote a part of a secret key.
         raise exceptions.ConfigurationError(
-            f"{path} has no valid key: remove the file, and create or add the key again."
+            f"{path} has no key or is damaged: remove the file, and create or add the key again."
         ) from None
 
 

@@ -93,4 +93,4 @@ def test_each_pool_of_oslo_messaging_listeners_gets_the_event_once(make_transpor
 def test_an_event_without_listeners_is_no_error(make_transport: MakeTransport) -> None:
     transport = make_transport()
     events.publish(transport, oslo_messaging.Target(topic="quiet"), {}, MESSAGE, publisher="east")
-    assert not transport._driver._parts.backlog()._waiting
+    assert len(transport._driver._resources.backlog()) == 0
