@@ -22,7 +22,6 @@ from oslo_log import log
 from cells import conf as cells_conf
 from cells import exceptions
 from cells.cmd import memory
-from cells.transport.patches import json_serializer, listener_settings, log_filter
 
 if TYPE_CHECKING:
     from cells.service import CellsService
@@ -60,16 +59,16 @@ def _run(conf: cfg.ConfigOpts) -> int:
     from oslo_service import service as oslo_service  # noqa: PLC0415
 
     from cells import service  # noqa: PLC0415
+    from cells.transport.patches import registry  # noqa: PLC0415
+    from cells.transport.patches.envelope_log import ENVELOPE_LOG  # noqa: PLC0415
 
     sys.setswitchinterval(SWITCH_SECONDS)
-    listener_settings.sleep_between_messages()
-    listener_settings.take_a_few_ahead()
-    json_serializer.install()
+    registry.apply_all(conf.cells.disabled_patches)
     signals: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda received, _frame: signals.put(signal.Signals(received)))
     built = service.build(conf)
-    log_filter.install(lambda: built.counters.count("rejected", "Envelope"))
+    ENVELOPE_LOG.on_refused = lambda: built.counters.count("rejected", "Envelope")
     memory.spare_what_stays()
     launcher = oslo_service.Launcher(conf, restart_method="mutate")
     launcher.launch_service(built)

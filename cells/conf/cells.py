@@ -1,10 +1,22 @@
 """[cells]: this cell, its links to neighbors, its limits, and the calls that it allows."""
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
 GROUP = "cells"
 #: Characters that every broker accepts in the name of a queue.
 TOPIC = r"^[A-Za-z0-9_.-]+$"
+
+#: names of the patches in :mod:`cells.transport.patches`
+PATCHES = (
+    "ack_interval",
+    "direct_replies",
+    "envelope_log",
+    "json_serializer",
+    "prefetch",
+    "raw_failures",
+    "reachability",
+    "unread_messages",
+)
 
 OPTIONS = [
     cfg.StrOpt(
@@ -250,6 +262,27 @@ Modules whose exceptions keep their class on the way from another cell.
 An exception of any other module reaches the caller as a RemoteError. If you
 add a module, other cells can make this cell import that module and call the
 constructors of its exceptions.
+""",
+    ),
+    cfg.ListOpt(
+        "disabled_patches",
+        default=[],
+        item_type=types.String(choices=PATCHES),
+        help="""
+Patches of oslo.messaging and kombu that this process does not apply.
+
+A patch depends on a private part of a library. cells-manager logs at its start
+which patches it applies, and which are not applicable to the installed release.
+Disable a patch if a new release of the library behaves wrongly with it. Names:
+
+* ``ack_interval``: idle listeners wake up once a second
+* ``direct_replies``: replies of calls go directly to clients on RabbitMQ
+* ``envelope_log``: an unreadable envelope is one counted line in the log
+* ``json_serializer``: a faster JSON serializer for RabbitMQ
+* ``prefetch``: the default of rabbit_qos_prefetch_count is 8
+* ``raw_failures``: exceptions of services reach other cells unchanged
+* ``reachability``: calls fail within their timeout if the own broker is down
+* ``unread_messages``: a stopping manager returns unread messages to RabbitMQ.
 """,
     ),
 ]

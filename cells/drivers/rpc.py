@@ -6,7 +6,6 @@ its own: requests cannot keep a response from being read.
 
 from __future__ import annotations
 
-import copy
 import logging
 import threading
 import time
@@ -18,9 +17,11 @@ import oslo_messaging
 
 from cells import exceptions, versions
 from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
-from cells.transport import reply_queue
 from cells.transport import url as transport_url
-from cells.transport.opening import is_forbidden, lacks_exchange, may_arrive, open_transport
+from cells.transport.errors import is_forbidden, lacks_exchange, may_arrive
+from cells.transport.internals import expiring
+from cells.transport.opening import open_transport
+from cells.transport.patches import direct_replies
 from cells.transport.server import CastServer, get_server
 
 LOG = logging.getLogger(__name__)
@@ -84,29 +85,6 @@ class _Link:
         return prepared
 
 
-class _ExpiringTransport:
-    """A transport whose messages the broker drops when they have waited in a queue for too long.
-
-    What nobody waits for any more must not run when its cell comes back.  Clients of oslo.messaging give a call's
-    time to their driver, which makes an expiration of it, and have none for a cast.
-    """
-
-    def __init__(self, transport: Any, seconds: float) -> None:
-        self._transport = transport
-        self._seconds = seconds
-
-    def _send(self, *arguments: Any, **options: Any) -> Any:
-        return self._transport._send(*arguments, timeout=self._seconds, **options)  # as clients do
-
-
-def _expiring(client: Any, seconds: float) -> Any:
-    """``client`` for casts that are dropped after ``seconds``."""
-    # prepare() would give the same, for ten times the price.
-    expiring = copy.copy(client)
-    expiring.transport = _ExpiringTransport(client.transport, seconds)
-    return expiring
-
-
 class InterCellRPCAPI:
     """Client of :class:`InterCellRPCDispatcher` in neighboring cells.
 
@@ -125,7 +103,7 @@ class InterCellRPCAPI:
 
     def reaches_clients(self, cell: Target) -> bool:
         """Whether clients of that cell can be sent answers themselves, as far as is known."""
-        return reply_queue.is_reached_by(cell.transport_url) and cell.transport_url not in self._out_of_reach
+        return direct_replies.reaches_clients(cell.transport_url) and cell.transport_url not in self._out_of_reach
 
     def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
         """Cast ``process_message`` on the neighbor's broker, or send its client what it waits for.
@@ -136,7 +114,7 @@ class InterCellRPCAPI:
         if reply_to is None:
             self._cast(cell, [message], "process_message", lambda: {"message": message.to_json()})
         else:
-            self._send(cell, message, lambda link: reply_queue.put(link.transport, reply_to, message.to_json()))
+            self._send(cell, message, lambda link: direct_replies.put(link.transport, reply_to, message.to_json()))
 
     def send_messages_to_cell(self, cell: Target, messages: Sequence[Outgoing]) -> None:
         """Cast ``process_messages`` on the neighbor's broker.
@@ -164,7 +142,7 @@ class InterCellRPCAPI:
             seconds_left = _seconds_left(messages)
             if seconds_left is not None and not transport_url.is_brokerless(cell.transport_url):
                 # Not less than the broker may take: oslo.messaging waits no longer for it to confirm the message.
-                client = _expiring(client, max(seconds_left, self._settings.send_timeout_seconds))
+                client = expiring(client, max(seconds_left, self._settings.send_timeout_seconds))
             client.cast({}, method, **arguments())
 
         self._send(cell, message, cast)

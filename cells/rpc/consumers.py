@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import socket
-from concurrent import futures
 from typing import Any
 
 import oslo_messaging
 from oslo_messaging.rpc import dispatcher as rpc_dispatcher
-from oslo_messaging.rpc import server as rpc_server
 
 from cells.rpc.context import ContextSerializer, own_current
 from cells.services import fanout
+from cells.transport.server import PromptServer
 
 
 class ProxyDispatcher(rpc_dispatcher.RPCDispatcher):  # type: ignore[misc]  # oslo.messaging has no types
@@ -34,14 +33,6 @@ class ProxyDispatcher(rpc_dispatcher.RPCDispatcher):  # type: ignore[misc]  # os
             return super().dispatch(incoming)
 
 
-class ConsumerServer(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
-    """Stops at once: the idle threads of oslo.messaging's own pool look once a second whether they should."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._executor_cls = futures.ThreadPoolExecutor
-
-
 def consumer(transport: Any, topic: str, proxy: object, *, is_fanout: bool) -> Any:
     """A server that is not started yet.
 
@@ -52,4 +43,4 @@ def consumer(transport: Any, topic: str, proxy: object, *, is_fanout: bool) -> A
         # The same for all here, as with other services: brokers keep a queue for each name that they have ever seen.
         server=socket.gethostname(),
     )
-    return ConsumerServer(transport, target, ProxyDispatcher(proxy))
+    return PromptServer(transport, target, ProxyDispatcher(proxy))

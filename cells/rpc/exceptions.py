@@ -20,7 +20,6 @@ from __future__ import annotations
 from typing import Any
 
 import oslo_messaging
-from oslo_messaging._drivers import common as rpc_common
 
 from cells import exceptions, failure
 from cells.exceptions import (
@@ -30,6 +29,7 @@ from cells.exceptions import (
     UnsupportedRpcEnvelopeVersion,
 )
 from cells.services.answers import ERROR, FAILURE, Answer
+from cells.transport import internals
 
 __all__ = [
     "DuplicateMessageError",
@@ -110,7 +110,7 @@ def _cell(error: exceptions.CellsError) -> dict[str, Any]:
 
 def _rebuilt(text: str, transport: Any) -> Exception:
     try:
-        error: Exception = rpc_common.deserialize_remote_exception(text, transport._driver._allowed_remote_exmods)
+        error = internals.rebuild_failure(transport, text)
     except Exception as problem:  # whatever oslo.messaging stumbles over in what another cell has sent
         return exceptions.MalformedMessage(f"The error that a service raised cannot be read: {problem}")
     if isinstance(error, oslo_messaging.RemoteError) and not isinstance(error, RPCException):

@@ -13,13 +13,13 @@ from cells.conf import cells as options
 from cells.rpc.exceptions import MessageDeliveryFailure, Timeout
 from cells.services import answers
 from cells.services.answers import Answer
-from cells.transport import reachability
-from cells.transport.opening import BROKER_ERRORS
+from cells.transport.errors import BROKER_ERRORS
+from cells.transport.patches import reachability
 
 LOG = logging.getLogger(__name__)
 
 #: The options of [cells] that a service needs, too.
-OPTIONS = ("topic", "exchange")
+OPTIONS = ("topic", "exchange", "disabled_patches")
 NAMESPACE, VERSION = "services", "1.0"
 
 

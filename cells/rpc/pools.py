@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from concurrent import futures
 from typing import Any, NamedTuple
 
 import oslo_messaging
@@ -21,6 +20,7 @@ from cells.rpc.consumers import ProxyDispatcher
 from cells.rpc.context import CommonRpcContext, own_current
 from cells.rpc.service_message import check_name
 from cells.services import envelope, events
+from cells.transport.server import PromptStop
 
 LOG = logging.getLogger(__name__)
 
@@ -78,12 +78,8 @@ def _opened(event: Any) -> dict[str, Any]:
     return message
 
 
-class PoolServer(listener.NotificationServerBase):  # type: ignore[misc]  # oslo.messaging has no types
-    """One worker of a pool.  It stops at once, as :class:`cells.rpc.consumers.ConsumerServer`."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._executor_cls = futures.ThreadPoolExecutor
+class PoolServer(PromptStop, listener.NotificationServerBase):  # type: ignore[misc]  # oslo.messaging has no types
+    """One worker of a pool."""
 
     def _process_incoming(self, incoming: Any) -> None:
         """Called by the base class in a thread of the server's pool, with one event."""

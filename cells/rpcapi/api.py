@@ -20,7 +20,7 @@ from cells.context import RequestContext
 from cells.rpcapi.casts import CastBatcher
 from cells.rpcapi.cell_answer import CellAnswer
 from cells.services.answer_batches import AnswerBatches
-from cells.transport.opening import BROKER_ERRORS
+from cells.transport.errors import BROKER_ERRORS
 
 __all__ = ["CellAnswer", "CellsAPI"]
 

@@ -28,8 +28,9 @@ from oslo_serialization import jsonutils
 
 from cells import exceptions
 from cells.rpcapi.group_commit import BatchRefused, GroupCommit, OutcomeUnknown
-from cells.transport import reachability
+from cells.transport import internals
 from cells.transport import url as transport_url
+from cells.transport.patches import reachability
 
 LOG = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class CastBatcher:
         self._client = client
         self._clock = clock
         self._has_cap = client.version_cap is not None
-        may_call = not transport_url.is_brokerless(str(client.transport._driver._url))
+        may_call = not transport_url.is_brokerless(internals.url_of(client.transport))
         self._is_enabled = client.can_send_version(VERSION) and (self._has_cap or may_call)
         self._alone_until = 0.0
         self._known_until = 0.0

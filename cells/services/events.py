@@ -13,6 +13,7 @@ from typing import Any
 from oslo_utils import timeutils
 
 from cells.services import envelope
+from cells.transport import internals
 
 #: Priority of all events; oslo.messaging has one topic per priority.
 PRIORITY = "info"
@@ -49,8 +50,4 @@ def publish(  # noqa: PLR0913  # two of them by keyword
     }
     target = target(topic=pool_topic(target.topic), server=None, fanout=None)
     # Not with oslo.messaging's Notifier: it would keep the event for future pools, in a queue that may have no reader.
-    send_to_listeners = getattr(transport._driver, "send_to_listeners", None)
-    if send_to_listeners is not None:
-        send_to_listeners(target, dict(context), event)
-    else:
-        transport._send(target, dict(context), event, retry=retry)
+    internals.send_to_listeners(transport, target, context, event, retry)

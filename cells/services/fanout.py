@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cells.transport import internals
+
 #: Key of the message that marks the copy on the plain topic; oslo.messaging servers ignore the key.
 MARK = "cells.fanout"
 
@@ -30,4 +32,4 @@ def cast_to_all(
     :raises oslo_messaging.MessageDeliveryFailure: the broker did not accept the message
     """
     for topic, text in ((target.topic, {**message, MARK: True}), (consumers_topic(target.topic), dict(message))):
-        transport._send(target(topic=topic, server=None, fanout=True), dict(context), text, retry=retry)
+        internals.send(transport, target(topic=topic, server=None, fanout=True), context, text, retry)

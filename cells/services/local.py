@@ -22,7 +22,7 @@ from cells.services.answers import FAILURE, RESULT, Answer
 from cells.services.heartbeats import Heartbeats
 from cells.services.request import RESERVED, ServiceRequest
 from cells.services.thread_pools import ServiceThreads
-from cells.transport.opening import BROKER_ERRORS, may_arrive
+from cells.transport.errors import BROKER_ERRORS, may_arrive
 from cells.transport.patches import raw_failures
 from cells.worker_threads import WorkerThreads
 
@@ -61,7 +61,7 @@ class LocalServices:
         self._heartbeats = heartbeats or Heartbeats()
         self._client: Any = None
         if transport is not None:
-            raw_failures.install()
+            raw_failures.RAW_FAILURES.apply()
             self._client = make_client(transport, oslo_messaging.Target(), retry=RETRY)
 
     def call(

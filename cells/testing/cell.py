@@ -5,29 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from concurrent import futures
 from typing import Any
 
 import oslo_messaging
 from oslo_config import cfg
 from oslo_messaging.rpc import dispatcher as rpc_dispatcher
-from oslo_messaging.rpc import server as rpc_server
 
 from cells.path import CellPath
 from cells.rpc import RPCClient
 from cells.service import CellsService
 from cells.transport import open_transport
+from cells.transport.server import PromptServer
 
 #: How long methods of services that still run are waited for at the end.
 PATIENCE_SECONDS = 10.0
-
-
-class _Server(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
-    """Stops at once: the idle threads of oslo.messaging's own pool look once a second whether they should."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._executor_cls = futures.ThreadPoolExecutor
 
 
 class TreeCell:
@@ -80,7 +71,7 @@ class TreeCell:
             oslo_messaging.Target(topic=topic, server=server),
             list(endpoints),
             serializer=serializer,
-            server_cls=_Server,
+            server_cls=PromptServer,
             access_policy=rpc_dispatcher.DefaultRPCAccessPolicy,
         )
         started.start()

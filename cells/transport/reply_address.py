@@ -1,7 +1,7 @@
-"""Where a client waits for the answer to a call: on which queue of its broker, and as the answer to which request.
+"""The address of the reply to a call: a queue of the client's broker, and the id of the request.
 
-oslo.messaging gives each client a queue for answers, and tells its name to the server with every request.
-Whoever can send to that broker can answer in the server's place.
+oslo.messaging gives each client a queue for replies, and sends its name to the server with every request.
+Any process that can send to that broker can reply in place of the server.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 SEPARATOR = "@"
-#: Of the name of a queue, in AMQP.
+#: limit of AMQP for the name of a queue
 MAX_QUEUE_LENGTH = 255
-#: What oslo.messaging's names of such queues start with: nothing that comes from elsewhere names another one.
+#: Start of oslo.messaging's names for such queues: an address from another cell cannot name any other queue.
 QUEUE_PREFIX = "reply_"
 
 
 class ReplyAddress(NamedTuple):
-    """The place where one answer is waited for."""
+    """The address of one reply."""
 
     request_id: str
     queue: str
@@ -26,7 +26,7 @@ class ReplyAddress(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> ReplyAddress | None:
-        """The address that :meth:`__str__` has written; None if it is none."""
+        """Return the address that :meth:`__str__` has written; None if ``text`` is no address."""
         request_id, _, queue = text.partition(SEPARATOR)
         is_queue = queue.startswith(QUEUE_PREFIX) and queue.isascii() and len(queue) <= MAX_QUEUE_LENGTH
         return cls(request_id, queue) if is_queue and request_id.isalnum() else None

@@ -41,6 +41,23 @@ def test_only_path_knows_the_separator() -> None:
     assert [relative(path) for path in MODULES if has_separator(path)] == ["cells/path.py"]
 
 
+def test_only_two_packages_use_private_attributes_of_oslo_messaging() -> None:
+    private = {"_driver", "_reply_q", "_executor_cls", "_work_executor", "_allowed_remote_exmods"}
+
+    def uses_private_attributes(path: Path) -> bool:
+        return any(
+            isinstance(node, ast.Attribute) and node.attr in private and not _is_self(node.value)
+            for node in ast.walk(ast.parse(path.read_text()))
+        )
+
+    users = {relative(path).split("/")[1] for path in MODULES if uses_private_attributes(path)}
+    assert users <= {"transport", "brokerless"}
+
+
+def _is_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
+
+
 def test_imports_go_one_way() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],

@@ -112,6 +112,7 @@ def test_options_by_group() -> None:
             "capabilities",
             "cells_config",
             "db_check_interval",
+            "disabled_patches",
             "driver",
             "endpoint_threads",
             "exchange",

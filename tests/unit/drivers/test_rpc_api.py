@@ -19,7 +19,7 @@ from cells.drivers import rpc
 from cells.drivers.base import DriverSettings
 from cells.messages import MESSAGE_TYPES
 from cells.neighbors.neighbor import Neighbor
-from cells.transport import reply_queue
+from cells.transport.patches import direct_replies
 from cells.transport.reply_address import ReplyAddress
 from tests.cases import each
 from tests.text_message import TextMessage
@@ -236,7 +236,7 @@ def test_a_client_that_has_no_queue_is_gone_and_its_cell_is_not(
     def fail(*_: object) -> None:
         raise oslo_messaging.MessageUndeliverable(amqp.NotFound("no queue"), "", "key", "{}")
 
-    monkeypatch.setattr(reply_queue, "put", fail)
+    monkeypatch.setattr(direct_replies, "put", fail)
     with pytest.raises(exceptions.ClientGone, match="No client waits on reply_1 of the broker of cell east") as caught:
         api.send_message_to_cell(neighbor("east"), REPLY)
     assert caught.value.cell == "east"
@@ -246,7 +246,7 @@ def test_a_broker_that_is_away_takes_no_reply_either(api: rpc.InterCellRPCAPI, m
     def fail(*_: object) -> None:
         raise ConnectionRefusedError("away")
 
-    monkeypatch.setattr(reply_queue, "put", fail)
+    monkeypatch.setattr(direct_replies, "put", fail)
     with pytest.raises(exceptions.NeighborUnreachable, match="The broker of cell east did not take a message"):
         api.send_message_to_cell(neighbor("east"), REPLY)
 
@@ -263,7 +263,7 @@ def test_a_user_that_may_not_write_to_queues_of_clients_does_not_try_again(
         refused = amqp.AccessRefused("access to exchange 'amq.default' in vhost '/' refused")
         raise oslo_messaging.MessageDeliveryFailure("Unable to connect") from refused
 
-    monkeypatch.setattr(reply_queue, "put", forbid)
+    monkeypatch.setattr(direct_replies, "put", forbid)
     east = neighbor("east", "rabbit://user:secret@host/a")
     assert api.reaches_clients(east)
     with pytest.raises(exceptions.ClientGone, match="does not let this cell write to the queues of its clients"):

@@ -10,7 +10,8 @@ import oslo_messaging
 import pytest
 
 from cells import conf, exceptions
-from cells.transport.opening import may_arrive, open_transport
+from cells.transport.errors import may_arrive
+from cells.transport.opening import open_transport
 from tests.cases import each
 
 

@@ -15,6 +15,7 @@ from kombu.utils import json as kombu_json
 from oslo_messaging._drivers import common
 
 from cells.transport.patches import json_serializer
+from cells.transport.patches.json_serializer import JSONSerializer
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
@@ -109,7 +110,7 @@ def test_what_is_no_envelope_or_no_unicode_is_written_by_kombu(data: Any) -> Non
 
 @pytest.fixture
 def _installed() -> Iterator[None]:
-    json_serializer.install()
+    assert JSONSerializer().apply()
     yield
     serialization.register_json()
     serialization.registry._set_default_serializer("json")

@@ -14,7 +14,7 @@ from oslo_messaging._drivers import common as rpc_common
 
 from cells.brokerless import driver as zmq_driver
 from cells.transport.patches import raw_failures
-from cells.transport.patches.raw_failures import KEEP, RawFailure
+from cells.transport.patches.raw_failures import KEEP, RAW_FAILURES, RawFailure
 from tests.cases import each
 from tests.unit.services.conftest import MakeTransport, Serve
 
@@ -41,7 +41,7 @@ class Failing:
 
 @pytest.fixture(autouse=True)
 def installed() -> None:
-    raw_failures.install()
+    RAW_FAILURES.apply()
 
 
 def client(transport: Any) -> Any:
@@ -80,9 +80,8 @@ def test_a_text_that_was_kept_is_rebuilt_by_who_knows_the_class(make_transport: 
 
 def test_to_install_it_twice_is_no_error() -> None:
     reader = rpc_common.deserialize_remote_exception
-    raw_failures.install()
+    assert RAW_FAILURES.apply()
     assert rpc_common.deserialize_remote_exception is reader
-    assert raw_failures._original is not reader
 
 
 @pytest.mark.parametrize("module", [amqpdriver, zmq_driver], ids=lambda module: module.__name__)

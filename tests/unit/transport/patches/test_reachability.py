@@ -15,7 +15,7 @@ import pytest
 import cells.rpc
 from cells import conf as cells_conf
 from cells.transport import open_transport
-from cells.transport.reachability import reach, retries_within
+from cells.transport.patches.reachability import reach, retries_within
 from tests.cases import each
 
 SLACK_SECONDS = 1.5
@@ -42,6 +42,16 @@ def test_driver_that_ends_in_time_by_itself_is_left_alone() -> None:
     transport = open_transport(cells_conf.load([]), "zmq+ipc:///nowhere")
     try:
         assert [reach(transport, 60.0, retry) for retry in (None, -1, 3)] == [None, -1, 3]
+    finally:
+        transport.cleanup()
+
+
+def test_the_configuration_can_switch_it_off() -> None:
+    conf = cells_conf.load([])
+    conf.set_override("disabled_patches", ["reachability"], group="cells")
+    transport = open_transport(conf, "rabbit://nowhere/")
+    try:
+        assert reach(transport, 60.0, None) is None
     finally:
         transport.cleanup()
 

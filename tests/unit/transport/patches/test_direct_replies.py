@@ -1,4 +1,4 @@
-"""What is put on a client's queue is what its server would have put there."""
+"""Patch direct_replies: the reply on a client's queue is the reply that its server would have sent."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import oslo_messaging
 import pytest
 from oslo_messaging._drivers import common as rpc_common
 
-from cells.transport import reply_queue
+from cells.transport.patches import direct_replies
+from cells.transport.patches.direct_replies import DIRECT_REPLIES
 from cells.transport.reply_address import ReplyAddress
 
 
@@ -35,7 +35,7 @@ class Broker:
 def test_an_answer_is_in_the_form_of_oslo_messaging(request_id: str) -> None:
     broker = Broker()
     for _ in range(2):
-        reply_queue.put(broker, ReplyAddress(request_id, "reply_1"), '{"disk": [1, 2.5, null]}')
+        direct_replies.put(broker, ReplyAddress(request_id, "reply_1"), '{"disk": [1, 2.5, null]}')
     sent = broker.sent[0]
     assert (sent["exchange_name"], sent["topic"], sent["retry"]) == ("", "reply_1", 1)
     assert sent["transport_options"].at_least_once
@@ -52,7 +52,7 @@ def test_an_answer_is_in_the_form_of_oslo_messaging(request_id: str) -> None:
 
 def test_the_envelope_is_that_of_oslo_messaging() -> None:
     broker = Broker()
-    reply_queue.put(broker, ReplyAddress("4f2a", "reply_1"), "1")
+    direct_replies.put(broker, ReplyAddress("4f2a", "reply_1"), "1")
     assert broker.sent[0]["msg"].keys() == rpc_common.serialize_msg({}).keys()
     assert json.loads(broker.sent[0]["msg"]["oslo.message"])["result"] == 1
 
@@ -69,9 +69,9 @@ def test_the_envelope_is_that_of_oslo_messaging() -> None:
     ],
 )
 def test_clients_have_a_queue_on_rabbitmq_alone(url: str, is_reached: bool) -> None:
-    assert reply_queue.is_reached_by(url) is is_reached
+    assert direct_replies.reaches_clients(url) is is_reached
 
 
-def test_oslo_messaging_still_has_what_is_used_of_it() -> None:
-    assert oslo_messaging.TransportOptions(at_least_once=True).at_least_once
-    assert rpc_common._RPC_ENVELOPE_VERSION == "2.0"
+def test_no_client_is_reached_if_it_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DIRECT_REPLIES, "is_disabled", True)
+    assert not direct_replies.reaches_clients("rabbit://user:secret@host/a")

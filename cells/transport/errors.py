@@ -1,0 +1,49 @@
+"""Errors of brokers and of the libraries below oslo.messaging, and the conclusions from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import amqp  # type: ignore[import-untyped]  # it has none
+import kombu.exceptions
+import oslo_messaging
+
+#: Some drivers of oslo.messaging let errors of the connection to the broker through as they are.
+BROKER_ERRORS = (kombu.exceptions.KombuError, amqp.AMQPError, OSError)
+#: After an error of these classes it is unknown whether the broker, or the server, has the message.
+LOST_IN_PUBLISH = (
+    oslo_messaging.MessagingTimeout,
+    TimeoutError,
+    ConnectionResetError,
+    BrokenPipeError,
+    amqp.ConnectionForced,
+)
+
+
+def may_arrive(error: BaseException) -> bool:
+    """Return whether the broker may have taken a message although sending it failed.
+
+    A driver tries again, and raises the error of its last attempt. An error further down
+    the chain tells whether the first attempt ended while it waited for the broker's confirmation.
+    """
+    # The client of RabbitMQ raises an OSError without a number when the broker has closed the connection.
+    return any(
+        isinstance(seen, LOST_IN_PUBLISH) or (type(seen) is OSError and seen.errno is None) for seen in _causes(error)
+    )
+
+
+def is_forbidden(error: BaseException) -> bool:
+    """Return whether the broker works, but does not permit the operation to its user."""
+    return any(isinstance(seen, amqp.AccessRefused) for seen in _causes(error))
+
+
+def lacks_exchange(error: BaseException) -> bool:
+    """Return whether the broker works, but has no exchange of that name."""
+    return any(isinstance(seen, amqp.NotFound) for seen in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__

@@ -1,0 +1,76 @@
+"""Functions on private attributes of oslo.messaging's transports and clients.
+
+No other package names these attributes, so that a new release of oslo.messaging is checked against this one.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from oslo_messaging._drivers import common as rpc_common
+
+
+def url_of(transport: Any) -> str:
+    """Return the URL of a transport, with its password."""
+    return str(transport._driver._url)
+
+
+def rebuild_failure(transport: Any, text: str) -> Exception:
+    """Return the exception that a client of ``transport`` raises for the failure ``text`` of a server.
+
+    :raises Exception: the text cannot be read
+    """
+    error: Exception = rpc_common.deserialize_remote_exception(text, transport._driver._allowed_remote_exmods)
+    return error
+
+
+def send(
+    transport: Any, target: Any, context: Mapping[str, Any], message: Mapping[str, Any], retry: int | None
+) -> None:
+    """Send ``message`` as it is, without a client's envelope of method and arguments.
+
+    :raises oslo_messaging.MessageDeliveryFailure: the broker did not take it
+    """
+    transport._send(target, dict(context), dict(message), retry=retry)
+
+
+def send_to_listeners(
+    transport: Any, target: Any, context: Mapping[str, Any], event: Mapping[str, Any], retry: int | None
+) -> None:
+    """Send a notification to the listeners that exist now.
+
+    A notifier without a broker would keep the notification for later listeners, perhaps for ever.
+
+    :raises oslo_messaging.MessageDeliveryFailure: the broker did not take it
+    """
+    send_now = getattr(transport._driver, "send_to_listeners", None)  # the brokerless driver of this project has it
+    if send_now is None:
+        send(transport, target, context, event, retry)
+    else:
+        send_now(target, dict(context), dict(event))
+
+
+class _ExpiringTransport:
+    """A transport whose messages expire in the broker's queue.
+
+    An expired request must not run when its cell comes back.  A client of oslo.messaging hands the timeout of a call
+    to its driver, which sets the expiration of the message; for a cast it has no such option.
+    """
+
+    def __init__(self, transport: Any, seconds: float) -> None:
+        self._transport = transport
+        self._seconds = seconds
+
+    def _send(self, *arguments: Any, **options: Any) -> Any:
+        """Called by the client."""
+        return self._transport._send(*arguments, timeout=self._seconds, **options)
+
+
+def expiring(client: Any, seconds: float) -> Any:
+    """Return a copy of ``client`` whose casts expire after ``seconds``."""
+    # prepare() takes ten times as long.
+    copied = copy.copy(client)
+    copied.transport = _ExpiringTransport(client.transport, seconds)
+    return copied

@@ -1,0 +1,44 @@
+"""All patches; ``cells-manager`` applies and reports them at its start."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+
+from cells.transport.patches.ack_interval import ACK_INTERVAL
+from cells.transport.patches.base import Patch
+from cells.transport.patches.direct_replies import DIRECT_REPLIES
+from cells.transport.patches.envelope_log import ENVELOPE_LOG
+from cells.transport.patches.json_serializer import JSON_SERIALIZER
+from cells.transport.patches.prefetch import PREFETCH
+from cells.transport.patches.raw_failures import RAW_FAILURES
+from cells.transport.patches.reachability import REACHABILITY
+from cells.transport.patches.unread_messages import UNREAD_MESSAGES
+
+LOG = logging.getLogger(__name__)
+
+PATCHES: tuple[Patch, ...] = (
+    ACK_INTERVAL,
+    DIRECT_REPLIES,
+    ENVELOPE_LOG,
+    JSON_SERIALIZER,
+    PREFETCH,
+    RAW_FAILURES,
+    REACHABILITY,
+    UNREAD_MESSAGES,
+)
+
+
+def apply_all(disabled: Collection[str]) -> None:
+    """Apply all patches but the ``disabled`` ones, and log the result of each.
+
+    Called before the first transport is opened: its driver reads some of the patched values only once.
+    """
+    for patch in PATCHES:
+        patch.is_disabled = patch.name in disabled
+        if patch.is_disabled:
+            LOG.info("Patch %s: switched off by [cells] disabled_patches.", patch.name)
+        elif patch.apply():
+            LOG.info("Patch %s: applied to %s.", patch.name, patch.release)
+        else:
+            LOG.info("Patch %s: not applicable to %s.", patch.name, patch.release)
