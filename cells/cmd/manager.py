@@ -24,7 +24,7 @@ from cells import exceptions
 from cells.cmd import memory
 
 if TYPE_CHECKING:
-    from cells.service import CellsService
+    from cells.manager.lifecycle import CellsService
 
 LOG = logging.getLogger(__name__)
 

@@ -1,47 +1,209 @@
-"""How a manager makes itself known to its children, be they three or a thousand.
+"""The messages that a cell sends to its neighbors on its own account: announcements to parents, pings, greetings.
 
-Each child's broker has to be reached for it.  Where there are few children they
-are reached at a time, and the connections stay for what comes next.  Where there
-are many they are reached one after the other, and no connection stays behind: a
-thousand neighbors cost an idle manager nothing.
+A greeting opens a connection to the broker of a child.  A few children are greeted at the same time, and their
+connections stay open for the messages that follow.  Many children are greeted one after the other, and each connection
+is closed again, so that a thousand neighbors cost an idle manager nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+from cells import exceptions, versions
+from cells.context import get_admin_context
 from cells.links import Links
-from cells.manager.local_cell import Cell
-from cells.neighbors.neighbor import Neighbor
+from cells.messages import Response, TargetedMessage
+from cells.neighbors import Changes, Direction, Neighbor, NeighborTable
+from cells.neighbors.resources import Resources
+from cells.neighbors.topology import Topology
+from cells.path import CellPath
+from cells.routing.router import Router
+from cells.worker_threads import Runtime
 
-#: With more children than this they are told one by one, and each connection is closed again.
-FEW = 16
+LOG = logging.getLogger(__name__)
+
+#: Timeout of a ping.
+PING_TIMEOUT_SECONDS = 30.0
+#: More children than this are greeted one after the other.
+MAX_OPEN_GREETINGS = 16
 
 
-class Introduction:
-    """Tells children that their parent has started, or has got to know them."""
+class Announcer:
+    """Sender of a cell's announcements, pings and greetings.  Thread-safe; sending does not block."""
 
-    def __init__(self, cell: Cell, links: Links, patience_seconds: float) -> None:
-        """``patience_seconds`` is how long one child's broker is waited for before the next is tried."""
-        self._cell = cell
+    def __init__(  # noqa: PLR0913  # the parts that the composition root wires together, by keyword
+        self,
+        *,
+        resources: Resources,
+        table: NeighborTable,
+        topology: Topology,
+        router: Router,
+        links: Links,
+        max_hop_count: int,
+        greeting_seconds: float,
+        runtime: Runtime,
+    ) -> None:
+        """``greeting_seconds`` is the time after which the next of many children is greeted, if one's broker hangs."""
+        self._resources = resources
+        self._table = table
+        self._topology = topology
+        self._router = router
         self._links = links
-        self._patience_seconds = patience_seconds
+        self._max_hop_count = max_hop_count
+        self._greeting_seconds = greeting_seconds
+        self._runtime = runtime
+        #: the paths of this cell that its children know
+        self._known_paths = topology.own_paths()
+        #: neighbor -> id of the latest ping to all of its managers
+        self._version_pings: dict[str, str] = {}
+        # The state that is sent last has to be the state that was read last.
+        self._sending = threading.RLock()
+        self._is_started = False
         self._is_stopped = threading.Event()
 
-    def start(self, children: Sequence[Neighbor]) -> None:
-        """Tell ``children``, on a thread of its own that ends when that is done."""
-        if children:
-            threading.Thread(target=self._tell_all, args=(children,), name="cells-introduce", daemon=True).start()
+    def start(self) -> None:
+        """Announce this cell to all neighbors; from now on, changes of neighbors are announced, too."""
+        self._is_started = True
+        self._introduce(list(self._table.snapshot().all().values()))
 
     def stop(self) -> None:
-        """Tell nobody else.  May be called twice."""
+        """Greet no more children.  May be called twice."""
         self._is_stopped.set()
 
-    def _tell_all(self, children: Sequence[Neighbor]) -> None:
+    def announce(self) -> None:
+        """Send the parents the totals of this subtree and ping them; called periodically."""
+        self.send_capabilities()
+        self.send_capacities()
+        for name in self._table.snapshot().parents:
+            self.ping(name, Direction.UP)
+
+    def react_to(self, changes: Changes) -> None:
+        """Announce this cell to new and changed neighbors, and its new path to its children."""
+        if not self._is_started:
+            return
+        self.announce_move()
+        rows = [*changes.added, *changes.changed]
+        if rows:
+            self._introduce(rows)
+
+    def _introduce(self, rows: Sequence[Neighbor]) -> None:
+        self.announce()
+        children = [row for row in rows if not row.is_parent]
+        if children:
+            self._runtime.spawn(lambda: self._greet(children), "cells-greet")
+
+    def _greet(self, children: Sequence[Neighbor]) -> None:
+        """Have children send their capabilities and capacities, and ping this cell."""
         for child in children:
             if self._is_stopped.is_set():
                 return
-            self._cell.ask_for_news(child.name)
-            if len(children) > FEW:
-                self._links.forget(child, self._patience_seconds)
+            for method in ("announce_capabilities", "announce_capacities"):
+                self._cast(child.name, Direction.DOWN, method, {})
+            if len(children) > MAX_OPEN_GREETINGS:
+                self._links.forget(child, self._greeting_seconds)
+
+    def send_capabilities(self) -> None:
+        """Send the parents the capabilities of this cell and of the cells below it."""
+        with self._sending:
+            self._cast_to_parents("capabilities", self._resources.capabilities())
+
+    def send_capacities(self) -> None:
+        """Send the parents the capacities of this cell and of the cells below it."""
+        with self._sending:
+            self._cast_to_parents("capacities", self._resources.capacities())
+
+    def answer_announcement(self, parent: str) -> None:
+        """Announce this cell to a parent that has started or has a new path, and ping that parent."""
+        self.send_capabilities()
+        if parent in self._table.snapshot().parents:
+            self.ping(parent, Direction.UP)
+
+    def announce_move(self) -> None:
+        """Have the children ping this cell again if its path from the root of the tree has changed."""
+        with self._sending:
+            paths = self._topology.own_paths()
+            has_moved, self._known_paths = paths != self._known_paths, paths
+        if has_moved:
+            for child in self._table.living_children():
+                self._cast(child, Direction.DOWN, "announce_capabilities", {})
+
+    def ping(self, neighbor: str, direction: Direction) -> None:
+        """Ask a neighbor for its path, version and subtree; changes in its answer are announced to other cells."""
+        self._ping_all_managers(neighbor, direction)
+        message = self._message_to(neighbor, direction, "ping", {}, needs_response=True)
+        self._router.send(message, PING_TIMEOUT_SECONDS, is_own=True).add_done_callback(
+            lambda done: self._learn(neighbor, Response.read_one(done.result(), ("cells.exceptions",)))
+        )
+
+    def _ping_all_managers(self, neighbor: str, direction: Direction) -> None:
+        """Ask every manager of a neighbor for its version, since any of them may receive the next message."""
+        message = self._message_to(neighbor, direction, "ping", {}, needs_response=True, fanout=True)
+        self._version_pings[neighbor] = message.id
+        try:
+            self._router.cast(message)
+        except exceptions.CellsError as error:
+            LOG.debug("The managers of cell %s cannot be asked for their versions: %s", neighbor, error.message)
+
+    def learn_version(self, response_to: str, neighbor: str, responses: Sequence[str]) -> bool:
+        """Record the version in an answer of one of a neighbor's managers.
+
+        :returns: False if ``response_to`` is not the latest ping to all managers of ``neighbor``
+        """
+        if self._version_pings.get(neighbor) != response_to or not responses:
+            return False
+        answer = Response.read(responses[0], ("cells.exceptions",))
+        if isinstance(answer.value, dict):
+            self._table.record_version(neighbor, answer.value)
+        return True
+
+    def _learn(self, neighbor: str, answer: Response) -> None:
+        if answer.error is None and isinstance(answer.value, dict):
+            with on_change(self._topology.subtree, self.send_capabilities):
+                self._table.record_description(neighbor, answer.value)
+                self.announce_move()
+        elif isinstance(answer.error, (exceptions.UnknownMethod, exceptions.RemoteError)):
+            # The neighbor is alive and has no method ping: it is a cell of Nova now, whatever it was before.
+            self._table.record(neighbor, versions={}, version=versions.OLDEST)
+
+    def _cast_to_parents(self, kind: str, values: dict[str, Any]) -> None:
+        arguments = {"cell_name": self._topology.cell_name, kind: values}
+        for name in self._table.snapshot().parents:
+            self._cast(name, Direction.UP, f"update_{kind}", arguments, fanout=True)
+
+    def _cast(self, name: str, direction: Direction, method: str, arguments: dict[str, Any], **options: Any) -> None:
+        try:
+            self._router.cast(self._message_to(name, direction, method, arguments, **options))
+        except exceptions.CellsError as error:
+            LOG.info("The message %s cannot be sent to cell %s: %s", method, name, error.message)
+
+    def _message_to(
+        self, neighbor: str, direction: Direction, method: str, arguments: dict[str, Any], **options: Any
+    ) -> TargetedMessage:
+        here = CellPath([self._topology.cell_name])
+        return TargetedMessage(
+            id=self._runtime.new_id(),
+            method=method,
+            kwargs=arguments,
+            context=get_admin_context().to_dict(),
+            route=here,
+            target=here.child(neighbor),
+            direction=direction,
+            max_hop_count=self._max_hop_count,
+            # Neighbors read these messages before their versions are known, and an upgraded one may go back to an
+            # older release: every release reads the oldest form.
+            form=versions.OLDEST,
+            **options,
+        )
+
+
+@contextlib.contextmanager
+def on_change(look: Callable[[], object], call: Callable[[], None]) -> Iterator[None]:
+    """Invoke ``call`` after the block if the block has changed the result of ``look``."""
+    before = look()
+    yield
+    if look() != before:
+        call()

@@ -20,7 +20,7 @@ from cells.deadlines import want_timeout
 from cells.futures import then
 from cells.manager import topology_report
 from cells.manager.answer_streams import AnswerStreams
-from cells.manager.local_cell import Cell
+from cells.manager.local_cell import LocalCell
 from cells.manager.message_factory import OutgoingMessages, want
 from cells.messages import ANSWERED, Response
 from cells.neighbors import Direction, NeighborTable
@@ -49,7 +49,7 @@ class CellsManager:
         self,
         *,
         host: str,
-        cell: Cell,
+        cell: LocalCell,
         router: Router,
         outgoing: OutgoingMessages,
         topology: Topology,

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from cells import exceptions
 from cells.counters import Counters
-from cells.messages import BroadcastMessage, TargetedMessage, new_id
+from cells.messages import BroadcastMessage, TargetedMessage
 from cells.neighbors import Direction, NeighborTable
 from cells.neighbors.topology import Topology
 from cells.path import MAX_NAME_LENGTH, CellPath
+from cells.worker_threads import new_id
 
 LOG = logging.getLogger(__name__)
 
@@ -26,11 +27,20 @@ TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 class OutgoingMessages:
     """Makes the messages of which this cell is the source."""
 
-    def __init__(self, *, topology: Topology, table: NeighborTable, counters: Counters, max_hop_count: int) -> None:
+    def __init__(
+        self,
+        *,
+        topology: Topology,
+        table: NeighborTable,
+        counters: Counters,
+        max_hop_count: int,
+        new_id: Callable[[], str] = new_id,
+    ) -> None:
         self._topology = topology
         self._table = table
         self._counters = counters
         self._max_hop_count = max_hop_count
+        self._new_id = new_id
 
     @contextlib.contextmanager
     def noting_refusals(self, what: str) -> Iterator[None]:
@@ -67,7 +77,7 @@ class OutgoingMessages:
             target=target,
             direction=Direction.UP if goes_up else Direction.DOWN,
             about=about,
-            id=new_id() if message_id is None else _want_id(message_id),
+            id=self._new_id() if message_id is None else _want_id(message_id),
             **self._request(ctxt, method, kwargs, needs_response=needs_response),
         )
 
@@ -90,6 +100,7 @@ class OutgoingMessages:
         except ValueError as error:
             raise exceptions.InvalidArguments(f"The direction must be up or down, not {direction!r:.40}.") from error
         return BroadcastMessage(
+            id=self._new_id(),
             direction=toward,
             run_locally=run_locally,
             **self._request(ctxt, method, kwargs, needs_response=needs_response),

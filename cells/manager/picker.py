@@ -19,9 +19,9 @@ from cells.counters import Counters
 from cells.futures import then
 from cells.manager.failover import Failover
 from cells.messages import Response, TargetedMessage
-from cells.neighbors import Direction, NeighborTable, capabilities
-from cells.neighbors.capabilities import Capabilities, Reports
+from cells.neighbors import Direction, NeighborTable
 from cells.neighbors.neighbor import Neighbor
+from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
 from cells.path import CellPath
 from cells.routing.pending import Monitor
@@ -63,8 +63,7 @@ class Picker:
         cell_name: str,
         table: NeighborTable,
         topology: Topology,
-        own_capabilities: Capabilities,
-        reports: Reports,
+        resources: Resources,
         router: Router,
         services: LocalServices,
         scheduler: Scheduler,
@@ -75,8 +74,7 @@ class Picker:
         self._cell_name = cell_name
         self._table = table
         self._topology = topology
-        self._own_capabilities = own_capabilities
-        self._reports = reports
+        self._resources = resources
         self._router = router
         self._services = services
         self._scheduler = scheduler
@@ -135,8 +133,8 @@ class Picker:
             path=path,
             other_paths=tuple(other_paths),
             is_self=True,
-            capabilities=self._own_capabilities,
-            capacities=capabilities.total(self._reports.current()),
+            capabilities=self._resources.own_capabilities,
+            capacities=self._resources.own_capacities(),
         )
 
     def _children(self) -> list[Candidate]:

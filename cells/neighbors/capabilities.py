@@ -1,14 +1,11 @@
-"""Capabilities and capacities: what cells tell their parents, and how it adds up.
+"""Capabilities and capacities as pure functions.
 
-Pure: the union of capabilities, the sum of capacities, and what an operator
-writes into ``[cells] capabilities``.
+They parse the option ``[cells] capabilities``, unite capabilities and add capacities.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cells import exceptions
@@ -16,7 +13,7 @@ from cells import exceptions
 Capabilities = dict[str, list[str]]
 Capacities = dict[str, Any]
 
-#: Bounds for what a neighbor may claim: far beyond any deployment, and far from where sums overflow.
+#: Bounds of the capacities that a neighbor announces: far above any deployment, and far below an overflow of the sum.
 MAX_NUMBER = 2**63
 MAX_DEPTH = 50
 
@@ -38,7 +35,7 @@ def parse_capabilities(items: Iterable[str]) -> Capabilities:
 
 
 def union(many: Iterable[Mapping[str, Iterable[str]]]) -> Capabilities:
-    """All values of each name."""
+    """Return the union of the values of each name."""
     merged: dict[str, set[str]] = {}
     for capabilities in many:
         for name, values in capabilities.items():
@@ -47,10 +44,10 @@ def union(many: Iterable[Mapping[str, Iterable[str]]]) -> Capabilities:
 
 
 def total(many: Iterable[Mapping[str, Any]]) -> Capacities:
-    """The sum of nested mappings of numbers, key by key.
+    """Return the sum of nested mappings of numbers, key by key.
 
-    What is no finite number, or nested deeper than any honest report, is left out:
-    one odd child must not spoil what all the others tell.
+    Values that are not finite numbers, and mappings nested deeper than MAX_DEPTH, are left out, so that a wrong
+    report of one child does not spoil the sum of the others.
     """
     return _total(list(many), depth=0)
 
@@ -69,7 +66,7 @@ def _total(many: list[Mapping[str, Any]], depth: int) -> Capacities:
         if nested:
             added[name] = _total(nested, depth + 1)
         elif numbers:
-            # A sum beyond that would be left out by the next cell, with all that is below this one.
+            # The next cell would leave out a larger sum, and with it the capacity of the whole subtree.
             added[name] = max(-MAX_NUMBER, min(sum(numbers), MAX_NUMBER))
     return added
 
@@ -78,26 +75,3 @@ def _is_countable(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return abs(value) <= MAX_NUMBER
-
-
-class Reports:
-    """The capacities that services of this cell have reported.  Thread-safe.
-
-    Each reporter's latest numbers count until they are older than the bound.
-    """
-
-    def __init__(self, max_age_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._max_age_seconds = max_age_seconds
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._reports: dict[str, tuple[float, Mapping[str, Any]]] = {}
-
-    def record(self, reporter: str, capacities: Mapping[str, Any]) -> None:
-        with self._lock:
-            self._reports[reporter] = (self._clock(), capacities)
-
-    def current(self) -> list[Mapping[str, Any]]:
-        with self._lock:
-            oldest = self._clock() - self._max_age_seconds
-            self._reports = {name: report for name, report in self._reports.items() if report[0] >= oldest}
-            return [capacities for _, capacities in self._reports.values()]

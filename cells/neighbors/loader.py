@@ -96,6 +96,10 @@ class NeighborLoader:
         with self._loading:
             return self._load(is_asked=is_asked)
 
+    def close(self) -> None:
+        """Close the source; loading opens it again."""
+        self._source.close()
+
     def _load(self, *, is_asked: bool) -> bool:
         error: exceptions.CellsError | None = None
         rows: list[Neighbor] = []

@@ -11,9 +11,9 @@ import oslo_messaging
 from oslo_config import cfg
 from oslo_messaging.rpc import dispatcher as rpc_dispatcher
 
+from cells.manager.lifecycle import CellsService
 from cells.path import CellPath
 from cells.rpc import RPCClient
-from cells.service import CellsService
 from cells.transport import open_transport
 from cells.transport.server import PromptServer
 

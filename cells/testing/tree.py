@@ -17,12 +17,12 @@ from typing import Any
 from oslo_service import backend
 
 from cells import conf as cells_conf
-from cells import exceptions
+from cells import exceptions, service
 from cells.drivers import memory
 from cells.endpoints import Endpoints
+from cells.manager.lifecycle import CellsService
 from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
-from cells.service import CellsService
 from cells.testing.cell import TreeCell
 from cells.testing.files import CellFiles, Options
 from cells.testing.link import Link
@@ -181,7 +181,7 @@ class CellTree:
             found = Endpoints.load()
             for function in endpoints:
                 found.add(function)
-            managers.append(CellsService(conf, found, serves_local_cell=self._services))
+            managers.append(service.build(conf, endpoints=found, serves_local_cell=self._services))
         return self.cell_class(path, confs[0], managers, self._exception_modules)
 
     def _neighbors(self, path: CellPath) -> list[Neighbor]:

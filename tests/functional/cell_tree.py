@@ -15,8 +15,8 @@ from typing import Any
 import cells.testing
 from cells.db.api import Database
 from cells.endpoints import Call, endpoint
+from cells.manager.lifecycle import CellsService
 from cells.messages import Response
-from cells.service import CellsService
 from cells.testing.tree import Shape
 from tools.polling import poll
 

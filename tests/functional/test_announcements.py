@@ -77,7 +77,7 @@ def test_mute_child_is_shown_mute_and_left_out(cell_tree: Callable[..., CellTree
         assert tree["api"].neighbors()["nova"]["state"] == "up"
 
         def is_nova_alone_mute() -> bool:
-            tree["east"].service.cell.announce()
+            tree["east"].service.announcer.announce()
             states = {name: neighbor["state"] for name, neighbor in tree["api"].neighbors().items()}
             return states == {"east": "up", "nova": "mute"} and capabilities(tree, "api") == {"os": ["linux"]}
 

@@ -29,7 +29,7 @@ def parent(cell_tree: Callable[..., CellTree]) -> Iterator[NovaNeighbor]:
     """Nova as the top, above a tree."""
     tree = cell_tree({"east": {"az1": {}}}, cell_options={"az1": {"cells": {"capabilities": "os=linux"}}})
     with NovaNeighbor(tree, "east", is_parent=True) as nova:
-        tree["az1"].service.cell.announce()
+        tree["az1"].service.announcer.announce()
         wait_for(lambda: str(tree["az1"].service.topology.own_path) == "nova!east!az1", "az1 knows its place")
         yield nova
 

@@ -83,7 +83,7 @@ def test_answer_to_a_ping_of_the_manager_that_can_not_be_read_leaves_no_tracebac
             return nova.received(method_name="ping", fanout=False)
 
         asked = len(pings())
-        service.cell.ping("nova", Direction.DOWN)
+        service.announcer.ping("nova", Direction.DOWN)
         wait_for(lambda: len(pings()) > asked, "nova is asked")
         request = pings()[-1]
         answer = nova.answer_to(request, "unread")

@@ -64,19 +64,19 @@ def test_link_is_as_low_as_the_lowest_manager_of_a_cell_reads(older: str) -> Non
         describe, reads = cell.describe, {"version": older}
         cell.describe = lambda: {**describe(), **reads}  # type: ignore[method-assign]
         for name, direction in links:
-            tree[name].service.cell.ping("east", direction)
+            tree[name].service.announcer.ping("east", direction)
             tree.wait_until_spoken(name, "east", older)
         # Whichever of the two answers next.
         for _ in range(10):
             for name, direction in links:
                 service = tree[name].service
-                service.cell.ping("east", direction)
+                service.announcer.ping("east", direction)
                 wait_for(lambda: len(service.pending) == 0, "it is answered")  # noqa: B023
                 assert tree.spoken(name, "east") == older
         check(tree)
         reads["version"] = versions.CURRENT
         for name, direction in links:
-            tree[name].service.cell.ping("east", direction)
+            tree[name].service.announcer.ping("east", direction)
             tree.wait_until_spoken(name, "east", versions.CURRENT)
         check(tree)
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from cells import conf as cells_conf
-from cells import versions
+from cells import service, versions
 from cells.endpoints import Endpoints
+from cells.manager.lifecycle import CellsService
 from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
-from cells.service import CellsService
 from tests.functional.cell_tree import CellTree, Shape, TreeCell, wait_for
 
 #: The keys of a message's head by the version that brought them.
@@ -114,8 +114,8 @@ class VersionTree(CellTree):
 
     def spoken(self, cell: str, neighbor: str) -> str:
         """The version that a cell speaks with a neighbor."""
-        service = self[cell].service
-        return service.link_versions.toward(service.table.snapshot().all()[neighbor])
+        (link,) = [link for link in self[cell].service.cell.links()["links"] if link["neighbor"] == neighbor]
+        return str(link["spoken"])
 
     def wait_until_spoken(self, cell: str, neighbor: str, version: str) -> None:
         wait_for(lambda: self.spoken(cell, neighbor) == version, f"{cell} speaks {version} with {neighbor}")
@@ -131,7 +131,7 @@ class VersionTree(CellTree):
         for function in self._functions:
             endpoints.add(function)
         conf = cells_conf.load(cell.conf.config_file)
-        cell.managers[0] = CellsService(conf, endpoints, serves_local_cell=False)
+        cell.managers[0] = service.build(conf, endpoints=endpoints, serves_local_cell=False)
         self._make(cell.managers[0], name)
         cell.managers[0].start()
 

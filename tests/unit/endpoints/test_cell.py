@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+from importlib import metadata
 
+from cells import versions
 from tests.unit.endpoints.cells_in_memory import CellInMemory
 
 
@@ -15,7 +18,9 @@ def test_ping_describes_the_cell() -> None:
     assert answer == {
         "name": "east",
         "host": "h1",
-        "version": "1.0",
+        "pid": os.getpid(),
+        "version": versions.CURRENT,
+        "release": metadata.version("cells-intercell"),
         "cell": "top!api!east",
         "path": "top!api!east",
         "subtree": {"az1": {"rack": {}}, "az2": {}},

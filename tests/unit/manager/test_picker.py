@@ -15,8 +15,8 @@ from cells.counters import Counters
 from cells.manager.picker import Picker
 from cells.messages import Response, TargetedMessage
 from cells.neighbors import Direction, NeighborTable, State
-from cells.neighbors.capabilities import Reports
 from cells.neighbors.neighbor import Neighbor
+from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
 from cells.path import CellPath
 from cells.routing.pending import Monitor
@@ -111,14 +111,13 @@ class Place:
             url = f"memory://x/{name}"
             rows.append(Neighbor(name, url, is_parent=False, driver="memory", weight_offset=offset + 1.0))
         self.table.replace(rows)
-        self.reports = Reports(300.0)
+        self.resources = Resources(settings.pop("capabilities", {}), self.table, 300.0)
         self.network, self.services, self.counters = Network(), Services(), Counters()
         self.picker = Picker(
             cell_name="east",
             table=self.table,
             topology=Topology("east", self.table),
-            own_capabilities=settings.pop("capabilities", {}),
-            reports=self.reports,
+            resources=self.resources,
             router=self.network,  # type: ignore[arg-type]
             services=self.services,  # type: ignore[arg-type]
             scheduler=settings.pop("scheduler", None) or load(DEFAULTS["filters"], DEFAULTS["weighers"], {}),
@@ -290,8 +289,8 @@ def test_what_is_known_of_this_cell_is_its_own_alone() -> None:
     seen = Seen()
     place = Place("az1", parents=("api", "west"), capabilities={"os": ["linux"]}, scheduler=Scheduler([seen], []))
     place.table.record("az1", capabilities={"os": ["bsd"]}, capacities={"ram_mb": 100})
-    place.reports.record("one", {"ram_mb": 2})
-    place.reports.record("two", {"ram_mb": 3})
+    place.resources.report("one", {"ram_mb": 2})
+    place.resources.report("two", {"ram_mb": 3})
     place.call()
     east = seen.candidates["east"]
     assert (east.is_self, east.state) == (True, State.UP)

@@ -124,7 +124,7 @@ def failure_response() -> Message:
 def told_by_a_cell(method: str) -> Message:
     capabilities = {"hypervisor": ["a", "b"], "os": ["c", "d"]}
     with CellInMemory("grandchild1", parents=["child1"], capabilities=capabilities) as cell:
-        getattr(cell.cell, method)()
+        getattr(cell.service.announcer, method)()
         return captures.parse(cell.next_text("child1"))
 
 

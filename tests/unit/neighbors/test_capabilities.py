@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cells import exceptions
-from cells.neighbors.capabilities import MAX_NUMBER, Reports, parse_capabilities, total, union
+from cells.neighbors.capabilities import MAX_NUMBER, parse_capabilities, total, union
 from tests.cases import each
 
 QUICK = settings(max_examples=30, deadline=None)
@@ -111,27 +111,3 @@ def test_total_of_deeply_nested_numbers() -> None:
 def test_total_can_be_sent(text: str) -> None:
     """What has no JSON form would be refused on the way to the parents, with all other numbers."""
     json.dumps(total([json.loads(text), {"disk": 1}]), allow_nan=False)
-
-
-def test_latest_numbers_of_each_reporter_count() -> None:
-    now = [0.0]
-    reports = Reports(10.0, lambda: now[0])
-    reports.record("one", {"ram": 1})
-    now[0] = 5.0
-    reports.record("two", {"ram": 10})
-    reports.record("two", {"ram": 20})
-    assert reports.current() == [{"ram": 1}, {"ram": 20}]
-
-
-def test_old_numbers_count_no_more() -> None:
-    now = [0.0]
-    reports = Reports(10.0, lambda: now[0])
-    reports.record("one", {"ram": 1})
-    now[0] = 5.0
-    reports.record("two", {"ram": 2})
-    now[0] = 10.0
-    assert len(reports.current()) == 2
-    now[0] = 10.5
-    assert reports.current() == [{"ram": 2}]
-    now[0] = 100.0
-    assert reports.current() == []

@@ -173,14 +173,14 @@ def test_what_is_received_is_counted_if_it_is_only_on_its_way_and_if_it_is_not(e
 def test_requests_wait_for_room_and_answers_do_not(east: CellInMemory, monkeypatch: pytest.MonkeyPatch) -> None:
     """They come on threads of their own: where answers come, nobody may hold up those of others."""
     patience: dict[str, float] = {}
-    send = east._links.send_all
+    send = east.service.links.send_all
 
     def note(cell: Any, requests: Any, *, room_deadline: float = 0.0) -> None:
         for message, *_ in requests:
             patience[message.message_type] = room_deadline - time.monotonic() if room_deadline else 0.0
         send(cell, requests, room_deadline=room_deadline)
 
-    monkeypatch.setattr(east._links, "send_all", note)
+    monkeypatch.setattr(east.service.links, "send_all", note)
     texts = [Response("api!east!az1", "pong").to_json()]
     east.router.receive([item(target_cell="api!east!az1")])
     east.router.receive([answer_of_az1(texts, target_cell="az1!east!api")])

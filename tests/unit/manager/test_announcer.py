@@ -1,4 +1,4 @@
-"""What a cell finds out of its neighbors: each manager of one says what it reads, and the lowest counts."""
+"""The versions that a cell learns from pings: each manager of a neighbor names its own, and the lowest counts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def east() -> Iterator[CellInMemory]:
 
 def ping(cell: CellInMemory, neighbor: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Ping a neighbor: what all managers of it get, and what one gets."""
-    cell.cell.ping(neighbor, Direction.UP if neighbor == "api" else Direction.DOWN)
+    cell.service.announcer.ping(neighbor, Direction.UP if neighbor == "api" else Direction.DOWN)
     sent = [cell.next_text(neighbor) for _ in range(2)]
     assert {one["method_name"] for one in sent} == {"ping"}
     (to_all,) = [one for one in sent if one["fanout"]]

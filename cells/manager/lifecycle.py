@@ -1,0 +1,215 @@
+"""Start, stop and reload of one manager, as oslo.service calls them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent import futures
+from dataclasses import dataclass
+from typing import Any
+
+from oslo_service import loopingcall, systemd
+from oslo_service import service as oslo_service
+
+from cells import exceptions
+from cells.counters import Counters
+from cells.drivers.base import BaseCellsDriver
+from cells.drivers.registry import Drivers
+from cells.links import Links
+from cells.manager.announcer import Announcer
+from cells.manager.local_cell import LocalCell
+from cells.manager.manager import CellsManager
+from cells.manager.server import ManagerServer
+from cells.manager.service_calls import ServiceCalls
+from cells.messages import MESSAGE_TYPES, ResponseMessage
+from cells.neighbors import Changes, NeighborTable
+from cells.neighbors.loader import NeighborLoader
+from cells.neighbors.topology import Topology
+from cells.routing.pending import PendingCalls
+from cells.routing.receipts import Receipts
+from cells.routing.router import Router
+from cells.services.local import LocalServices
+from cells.worker_threads import Runtime, WorkerThreads
+
+LOG = logging.getLogger(__name__)
+
+#: Pause before the next try if the broker of this cell refuses its manager.
+RETRY_SECONDS = 5
+#: Bound for the last sends of a manager that stops: they take milliseconds, or hang.
+LAST_SENDS_SECONDS = 10
+#: A stopping manager takes no more requests, but still the answers that its calls wait for.
+REQUEST_TYPES = frozenset(MESSAGE_TYPES) - {ResponseMessage.message_type}
+ENDLESS_SECONDS = 10 * 365 * 86400.0
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Intervals and bounds of a manager's life, in seconds."""
+
+    load_interval_seconds: int
+    announce_interval_seconds: int
+    #: 0: no bound, as everywhere in oslo.service
+    graceful_stop_seconds: float
+    send_timeout_seconds: float
+
+
+@dataclass(kw_only=True, eq=False)
+class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.service has no types
+    """One running manager: all parts that have to be started and stopped, in order.
+
+    Made by :func:`cells.service.build`.
+    """
+
+    name: str
+    host: str
+    timing: Timing
+    runtime: Runtime
+    counters: Counters
+    table: NeighborTable
+    topology: Topology
+    loader: NeighborLoader
+    drivers: Drivers
+    #: the driver that receives messages of other cells
+    receiver: BaseCellsDriver
+    links: Links
+    receipts: Receipts
+    pending: PendingCalls
+    threads: WorkerThreads
+    router: Router
+    services: LocalServices
+    announcer: Announcer
+    cell: LocalCell
+    manager: CellsManager
+    service_calls: ServiceCalls
+    #: None: code in this process calls ``manager`` and ``service_calls`` itself
+    server: ManagerServer | None
+
+    def __post_init__(self) -> None:
+        self._lifecycle = threading.Lock()
+        self._is_serving = False
+        self._is_stopped = threading.Event()
+        self._loops: list[Any] = []
+
+    def start(self) -> None:
+        """Return when the manager takes messages and requests; block until the broker of this cell is there."""
+        self.loader.load()
+        self.pending.start()
+        while not self._start_servers():
+            if self._is_stopped.wait(RETRY_SECONDS):
+                return
+        with self._lifecycle:
+            if not self._is_stopped.is_set():
+                self._is_serving = True
+                self._start_loop(self.loader.load, self.timing.load_interval_seconds)
+                self._start_loop(self.announcer.announce, self.timing.announce_interval_seconds)
+        if not self._is_serving:
+            # stop() ran while the broker was away and could not close the servers that have started only now.
+            if self.server is not None:
+                self.server.stop()
+            self.receiver.stop_servers()
+            self._close_server()
+            return
+        LOG.info(
+            "cells-manager of cell %s is ready (host %s, %d neighbors)",
+            self.name,
+            self.host,
+            len(self.table.snapshot().all()),
+        )
+        systemd.notify_once()
+        self.announcer.start()
+
+    def _start_servers(self) -> bool:
+        problem: Exception | None = None
+        try:
+            self.receiver.start_servers(self.router.receive)
+            if self.server is not None:
+                self.server.start()
+        except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
+            problem = error
+        if problem is None:
+            return True
+        self.counters.count("start_failed", type(problem).__name__)
+        LOG.error(
+            "The manager cannot serve cell %s, the next try is in %d s: %s: %s. Check [DEFAULT] transport_url.",
+            self.name,
+            RETRY_SECONDS,
+            type(problem).__name__,
+            str(problem).rstrip("."),
+        )
+        self.receiver.stop_servers()
+        return False
+
+    def _start_loop(self, task: Any, interval_seconds: int) -> None:
+        loop = loopingcall.FixedIntervalLoopingCall(task)
+        loop.start(interval_seconds, initial_delay=interval_seconds, stop_on_exception=False)
+        self._loops.append(loop)
+
+    def reset(self) -> None:
+        """Load the neighbors now and announce this cell, on SIGHUP."""
+        self.loader.load(is_asked=True)
+        self.announcer.announce()
+
+    def apply(self, changes: Changes) -> None:
+        """Adapt links and announcements to changed neighbors; called by the loader."""
+        for row in changes.removed:
+            self.links.forget(row)
+        for row in (*changes.added, *changes.changed):
+            try:
+                self.drivers.get(row.driver)
+            except exceptions.PluginError as error:
+                self.counters.count("refused", "PluginError")
+                LOG.error("Cell %s cannot be reached: %s", row.name, error.message)  # noqa: TRY400  # one line
+        self.announcer.react_to(changes)
+
+    def stop(self) -> None:
+        """Take no new requests, let those in progress finish within the bound, close everything.
+
+        Called on SIGTERM; may be called twice.
+        """
+        with self._lifecycle:
+            if self._is_stopped.is_set():
+                return
+            self._is_stopped.set()
+            is_serving = self._is_serving
+        clock, bound_seconds = self.runtime.clock, self.timing.graceful_stop_seconds or ENDLESS_SECONDS
+        deadline = clock() + bound_seconds
+        self.announcer.stop()
+        for loop in self._loops:
+            loop.stop()
+        if is_serving:
+            self._stop_taking_requests()
+        # Answers still come in for the calls that wait for them.
+        if not self.pending.wait_until_idle(bound_seconds):
+            LOG.warning("%d calls are given up: a graceful stop takes at most %d s.", len(self.pending), bound_seconds)
+        self.pending.stop()
+        if is_serving:
+            self.receiver.stop_servers()
+        if not self.threads.stop(max(0.0, deadline - clock())):
+            LOG.warning("Endpoints that still run are given up.")
+        if not self.services.stop(max(0.0, deadline - clock())):
+            LOG.warning("Calls of services of this cell that still run are given up.")
+        if is_serving:
+            self._close_server()
+        last_sends_end_at = clock() + min(self.timing.send_timeout_seconds, LAST_SENDS_SECONDS)
+        # Replies to clients are followed by receipts, which are messages, too.
+        self.links.wait_until_idle(last_sends_end_at - clock())
+        self.receipts.stop()
+        self.links.stop(max(0.0, last_sends_end_at - clock()))
+        self.drivers.close()
+        self.loader.close()
+        LOG.info("cells-manager of cell %s has stopped.", self.name)
+
+    def _stop_taking_requests(self) -> None:
+        """Leave further requests to other managers of this cell, or to the next start of this one."""
+        with futures.ThreadPoolExecutor(2, "cells-stop") as pool:
+            if self.server is not None:
+                pool.submit(self.server.stop)
+            pool.submit(self.receiver.stop_taking, REQUEST_TYPES)
+
+    def _close_server(self) -> None:
+        if self.server is not None:
+            self.server.close()
+
+    def wait(self) -> None:
+        """Return when :meth:`stop` has been called."""
+        self._is_stopped.wait()

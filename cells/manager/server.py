@@ -1,0 +1,37 @@
+"""The RPC server of a manager, on the broker of its own cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import oslo_messaging
+
+from cells.transport.server import get_server
+
+
+class ManagerServer:
+    """Transport and RPC server through which services of this cell reach the manager."""
+
+    def __init__(self, transport: Any, target: oslo_messaging.Target, endpoints: Sequence[object]) -> None:
+        """``transport`` is closed with the server."""
+        self._transport = transport
+        self._target = target
+        self._endpoints = list(endpoints)
+        self._server: Any = None
+
+    def start(self) -> None:
+        """Serve requests; raises an error of the transport's library if the broker is away.  May be called again."""
+        self._server = get_server(self._transport, self._target, self._endpoints)
+        self._server.start()
+
+    def stop(self) -> None:
+        """Take no more requests; those in progress go on."""
+        if self._server is not None:
+            self._server.stop()
+
+    def close(self) -> None:
+        """Wait until the remaining replies are sent, and close the transport."""
+        if self._server is not None:
+            self._server.wait()
+        self._transport.cleanup()
