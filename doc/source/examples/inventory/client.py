@@ -1,4 +1,4 @@
-"""A service that asks how much there is elsewhere."""
+"""A service that calls the inventory of other cells."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main() -> None:
 
     far = client.prepare(cell="api!east!az1")
     print("There are", far.call(context, "count", kind="disk"), "disks in az1.")
-    print("There are", far.call(context, "take", kind="disk"), "after one was taken.")
+    print("There are", far.call(context, "take", kind="disk"), "after taking one.")
     far.cast(context, "add", kind="disk")
 
     try:

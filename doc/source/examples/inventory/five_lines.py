@@ -1,4 +1,4 @@
-"""The shortest use of it, which the guide and the README show."""
+"""Shortest call of a service in another cell; the guide and the README show it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service as oslo.messaging knows it: nothing in it knows that there are cells."""
+"""A plain oslo.messaging service: its code knows nothing about cells."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONF.register_cli_opt(cfg.StrOpt("host", default=socket.gethostname(), help="Nam
 
 
 class NoSuchKind(Exception):
-    """Raised when nobody knows what that is; callers do not have this class."""
+    """Raised for an unknown kind; callers do not have this class."""
 
 
 class InventoryEndpoint:
@@ -32,7 +32,7 @@ class InventoryEndpoint:
 
     def take(self, ctxt: dict[str, Any], kind: str, number: int = 1) -> int:
         if number > self.stock[kind]:
-            raise NotEnough(f"{number} of {kind} are not there.", kind=kind, there_are=self.stock[kind])
+            raise NotEnough(f"The stock of {kind} is below {number}.", kind=kind, there_are=self.stock[kind])
         self.stock[kind] -= number
         return self.stock[kind]
 

@@ -1,1 +1,1 @@
-"""A worked example of a package that brings endpoints."""
+"""Example of a package with endpoints."""

@@ -1,4 +1,4 @@
-"""How full the disks are, for whoever decides where the next thing goes."""
+"""Endpoints for the disk usage of a cell."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from cells.endpoints import Call, endpoint
 
 @endpoint
 def disk_usage(call: Call, path: str = "/") -> dict[str, Any]:
-    """Bytes of the file system that holds ``path``, and who asked from where."""
+    """Return the bytes of the file system with ``path``, and the calling user and cell."""
     try:
         usage = shutil.disk_usage(path)
     except (OSError, TypeError, ValueError) as error:
         raise exceptions.InvalidArguments(
-            f"The disk usage of {path!r} in cell {call.cell.name} cannot be told: {error}.",
+            f"The disk usage of {path!r} in cell {call.cell.name} is unknown: {error}.",
             cell=call.cell.name,
             method=call.method,
         ) from error
@@ -31,7 +31,7 @@ def disk_usage(call: Call, path: str = "/") -> dict[str, Any]:
 
 @endpoint(name="disk_usage_percent")
 def percent(call: Call, path: str = "/") -> int:
-    """How full it is, from 0 to 100."""
+    """Return the used part of the file system, from 0 to 100."""
     usage = disk_usage(call, path)
     used_bytes = usage["total_bytes"] - usage["free_bytes"]
     return round(100 * used_bytes / usage["total_bytes"])
