@@ -18,7 +18,7 @@ from cells.transport import open_transport
 
 #: Short, because an answer can be lost while the cells start.
 ANSWER_TIMEOUT_SECONDS = 3.0
-_PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 0.1
 
 
 def wait(conf: cfg.ConfigOpts, tree: Tree, timeout_seconds: float) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def wait(conf: cfg.ConfigOpts, tree: Tree, timeout_seconds: float) -> dict[str, 
                 problem = f"these cells are unknown, or do not know their neighbors: {', '.join(missing)}"
             except (exceptions.CellsError, oslo_messaging.MessagingException, kombu_errors.OperationalError) as error:
                 problem = f"{type(error).__name__}: {error}"
-            time.sleep(_PAUSE_SECONDS)
+            time.sleep(PAUSE_SECONDS)
     raise exceptions.SandboxError(
         f"After {timeout_seconds:g} s not all cells know each other: {problem.rstrip('.')}. "
         "Run 'cells sandbox down', then 'cells sandbox up'."

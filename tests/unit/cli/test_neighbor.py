@@ -6,12 +6,15 @@ import contextlib
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import NamedTuple
 
 import oslo_messaging
 import pytest
 from oslo_config import cfg
 
 from cells.db import migration
+from cells.db.api import Database
+from cells.neighbors.neighbor import Neighbor
 from cells.transport import url as transport_url
 from tests.cases import each
 from tests.unit.cli.conftest import Cells
@@ -23,22 +26,44 @@ MASKED = "rabbit://user:***@h1:5672,user:***@[::1]:5673/v"
 FORMATS = ("json", "table", "value", "yaml")
 
 
+EAST = {
+    "name": "east",
+    "transport_url": MASKED,
+    "type": "child",
+    "driver": "rpc",
+    "api_url": None,
+    "weight_offset": 0.0,
+    "weight_scale": 1.0,
+    "version_cap": None,
+}
+
+
+class Files(NamedTuple):
+    """Database files, created once: without a neighbor, and with the neighbor east."""
+
+    empty: Path
+    with_east: Path
+
+
 @pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file with the tables, made once."""
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     directory = tmp_path_factory.mktemp("database")
-    migration.sync(configuration(directory, f"sqlite:///{directory}/cells.sqlite"))
-    return directory / "cells.sqlite"
+    files = Files(directory / "empty.sqlite", directory / "east.sqlite")
+    migration.sync(configuration(directory, f"sqlite:///{files.empty}"))
+    shutil.copyfile(files.empty, files.with_east)
+    with contextlib.closing(Database(configuration(directory, f"sqlite:///{files.with_east}"))) as database:
+        database.create(Neighbor("east", URL, is_parent=False))
+    return files
 
 
 @pytest.fixture(autouse=True)
-def synced(cells: Cells, empty_database: Path) -> None:
-    shutil.copy(empty_database, cells.directory)
+def synced(cells: Cells, files: Files) -> None:
+    shutil.copyfile(files.empty, cells.directory / "cells.sqlite")
 
 
 @pytest.fixture
-def east(cells: Cells) -> None:
-    cells.succeed("neighbor", "create", "east", "--type", "child", "--transport-url", URL)
+def east(cells: Cells, synced: None, files: Files) -> None:
+    shutil.copyfile(files.with_east, cells.directory / "cells.sqlite")
 
 
 def url_of(cells: Cells, name: str) -> str:
@@ -138,9 +163,8 @@ def test_secrets_may_come_from_stdin(cells: Cells, option: str) -> None:
 def test_set_changes_what_is_named_and_nothing_else(
     cells: Cells, words: tuple[str, ...], column: str, value: object
 ) -> None:
-    before = cells.succeed("neighbor", "show", "east", "-f", "json").value
     after = cells.succeed("neighbor", "set", "east", *words, "-f", "json").value
-    assert after == {**before, column: value}
+    assert after == {**EAST, column: value}
     assert cells.succeed("neighbor", "show", "east", "-f", "json").value == after
 
 

@@ -165,16 +165,20 @@ def test_down_reports_whether_there_was_a_sandbox(cells: Cells, asked: Sandbox) 
 # cells --sandbox CELL
 
 
-@pytest.fixture
-def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
-    """Of a sandbox that is there, but does not run."""
-    layout = Layout(tmp_path / "sandbox")
-    layout.directory.mkdir()
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """Files of a sandbox without running managers."""
+    layout = Layout(tmp_path_factory.mktemp("sandbox"))
     written = State(TREE, transports.BROKERLESS)
     state.write(layout, written)
     databases.create(layout, TREE, transports.transport_of(layout, written))
-    monkeypatch.setenv("CELLS_SANDBOX", str(layout.directory))
     return layout
+
+
+@pytest.fixture
+def layout(stopped: Layout, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    monkeypatch.setenv("CELLS_SANDBOX", str(stopped.directory))
+    return stopped
 
 
 def test_the_configuration_is_that_of_the_cell(cells: Cells, layout: Layout) -> None:

@@ -42,6 +42,7 @@ def wait(monkeypatch: pytest.MonkeyPatch, *answers: Any, timeout_seconds: float 
         yield Manager(*answers)
 
     monkeypatch.setattr(formation, "open_manager", manager)
+    monkeypatch.setattr(formation, "PAUSE_SECONDS", 0.001)
     return formation.wait(cells_conf.load([]), TREE, timeout_seconds)
 
 
@@ -63,5 +64,5 @@ def test_wait_ends_when_each_cell_knows_its_path_and_its_subtree(monkeypatch: py
 )
 def test_timeout_names_the_missing_cells(monkeypatch: pytest.MonkeyPatch, answer: Any, told: str) -> None:
     with pytest.raises(exceptions.SandboxError) as caught:
-        wait(monkeypatch, answer, timeout_seconds=0.15)
+        wait(monkeypatch, answer, timeout_seconds=0.02)
     assert told in caught.value.message

@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from oslo_config.cfg import ConfigOpts
 
 from cells import exceptions
-from cells.sandbox import formation, processes, state
+from cells.db import migration
+from cells.sandbox import databases, formation, processes, state
 from cells.sandbox.layout import Layout
 from cells.sandbox.sandbox import Sandbox
 from cells.sandbox.tree import DEFAULT_TREE, parse
+from tests.unit.db.conftest import configuration
 from tools.polling import poll
 
 TREE = parse("api(b)")
 TOPOLOGY = {"name": "api", "is_self": True, "children": []}
 
 
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the tables, created once: the migration takes most of the time of a setup."""
+    directory = tmp_path_factory.mktemp("database")
+    migration.sync(configuration(directory, f"sqlite:///{directory}/cells.sqlite"))
+    return directory / "cells.sqlite"
+
+
 @pytest.fixture
-def sandbox(layout: Layout, scripts: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+def sandbox(layout: Layout, scripts: dict[str, str], empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    def sync(conf: ConfigOpts) -> None:
+        shutil.copyfile(empty_database, conf.database.connection.removeprefix("sqlite:///"))
+
     layout.directory.rmdir()
+    monkeypatch.setattr(databases, "migration", SimpleNamespace(sync=sync))
     monkeypatch.setattr(formation, "wait", lambda conf, tree, timeout_seconds: TOPOLOGY)
     # pytest's directories have longer names than sockets may have.
     monkeypatch.setattr(Layout, "check_sockets", lambda self, names: None)

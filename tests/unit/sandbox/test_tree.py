@@ -26,7 +26,7 @@ def trees(draw: st.DrawFn) -> Tree:
     return build(0)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(tree=trees())
 def test_what_is_written_is_read(tree: Tree) -> None:
     assert parse(str(tree)) == tree
