@@ -1,31 +1,32 @@
-"""How much of a call's time each cell on the way keeps, so that a child answers before its parent gives up.
+"""The share of a call's timeout that each cell on the way keeps, so that a child answers before its parent gives up.
 
-What travels is seconds that are left, never a time of day: the clocks of two cells differ.
+Messages carry the remaining seconds, never a time of day: the clocks of two cells differ.
 """
 
 from __future__ import annotations
 
 from cells import exceptions
 
-#: Of what is left, and no more than so many seconds.
+#: Each hop keeps this share of the remaining seconds, up to a maximum.
 SHARE = 0.05
 MOST_SECONDS = 0.5
 
-#: Longer times are taken for a mistake, and are more than some of the libraries can wait.
+#: Longer timeouts are refused as a mistake; some libraries cannot wait longer.
 LONGEST_SECONDS = 7 * 86400.0
 
 
 def shrink(seconds: float, hops: int = 1) -> float:
-    """The seconds that are left for who is ``hops`` steps further away."""
+    """Return the remaining seconds for a cell that is ``hops`` steps away."""
     for _ in range(hops):
         seconds -= min(SHARE * seconds, MOST_SECONDS)
     return seconds
 
 
 def want_timeout(timeout: object, name: str = "The timeout") -> float:
-    """``timeout``, checked to be a number of seconds that a call can take.
+    """Return ``timeout`` if it is a number of seconds that a call can take.
 
-    :raises cells.exceptions.InvalidArguments: it is none
+    :param name: the subject of the error text
+    :raises cells.exceptions.InvalidArguments: it is not
     """
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout <= LONGEST_SECONDS:
         raise exceptions.InvalidArguments(

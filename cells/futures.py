@@ -1,4 +1,4 @@
-"""Futures that follow from other futures: how an answer is converted without a thread that waits for it."""
+"""Futures that depend on other futures: an answer is converted without a thread that waits for it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Key = TypeVar("Key")
 def then(
     source: futures.Future[Source], convert: Callable[[Source], T], into: futures.Future[T] | None = None
 ) -> futures.Future[T]:
-    """A future of what ``convert`` makes of the result of ``source``; an error passes through.
+    """Return a future of ``convert(result of source)``; an error of ``source`` is passed on.
 
-    :param convert: called on whichever thread completes ``source``; must not block
+    :param convert: called on the thread that completes ``source``; must not block
     :param into: the future to complete, instead of a new one
     """
     converted: futures.Future[T] = futures.Future() if into is None else into
@@ -25,7 +25,7 @@ def then(
     def finish(done: futures.Future[Source]) -> None:
         try:
             converted.set_result(convert(done.result()))
-        except Exception as error:  # also what the far endpoint raised
+        except Exception as error:  # of the far endpoint, or a bug of convert
             converted.set_exception(error)
 
     source.add_done_callback(finish)
@@ -35,7 +35,7 @@ def then(
 def gather(
     sources: Mapping[Key, futures.Future[Source]], convert: Callable[[Mapping[Key, Source]], T]
 ) -> futures.Future[T]:
-    """A future of what ``convert`` makes of the results of all ``sources``; it is done when the last of them is."""
+    """Return a future of ``convert(results of all sources)``; it is done when the last source is done."""
     gathered: futures.Future[Mapping[Key, Source]] = futures.Future()
     lock = threading.Lock()
     missing = len(sources)
@@ -48,7 +48,7 @@ def gather(
         if is_last:
             try:
                 gathered.set_result({key: source.result() for key, source in sources.items()})
-            except Exception as error:  # what one of them raised
+            except Exception as error:  # of a source
                 gathered.set_exception(error)
 
     if not sources:

@@ -1,7 +1,7 @@
-"""The library for authors of services: call services of other cells as those of one's own.
+"""The library for authors of services: call services of other cells like services of the own cell.
 
-The module docstring of :mod:`cells.rpc.client` shows it; the rest of the interface is the
-one of oslo.messaging's ``RPCClient``.
+The module docstring of :mod:`cells.rpc.client` has an example; the rest of the interface is
+that of oslo.messaging's ``RPCClient``.
 """
 
 from cells.rpc.answers import Answers

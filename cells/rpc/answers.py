@@ -28,7 +28,7 @@ class Answers(AnswerBatches[tuple[str, Any]]):
     After an earlier end ``missing`` names the cells without an answer.  For one thread.
     """
 
-    def __init__(  # noqa: PLR0913  # what was started, and how to go on
+    def __init__(  # noqa: PLR0913  # options by keyword
         self,
         manager: ManagerClient,
         ctxt: Mapping[str, Any],

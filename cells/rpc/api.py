@@ -1,4 +1,4 @@
-"""RPC as functions of a module, for services that keep no client: ``cells.rpc.call(context, topic, msg)``.
+"""RPC as functions of a module, for services without a client object: ``cells.rpc.call(context, topic, msg)``.
 
 ::
 
@@ -8,8 +8,8 @@
 
 ``msg`` is ``{"method": ..., "args": {...}}``, with ``namespace`` and ``version`` if the
 service has them.  ``context`` is a dictionary, a :class:`cells.rpc.CommonRpcContext`, or
-any object with ``to_dict()``, as oslo.context's.  All of it goes over one client, a
-:class:`cells.rpc.RPCClient`, whose errors these functions raise.
+an object with ``to_dict()`` like the contexts of oslo.context.  All functions share one
+:class:`cells.rpc.RPCClient` and raise its errors.
 """
 
 from __future__ import annotations
@@ -33,38 +33,38 @@ _state = LibraryState()
 
 
 def init(conf: Any, allowed_remote_exmods: Collection[str] = ()) -> None:
-    """Say which configuration the functions of this module go by.  No I/O: the first use opens the transport.
+    """Set the configuration that the functions of this module use.  No I/O: the first use opens the transport.
 
-    :param conf: of oslo.config, with ``[DEFAULT] transport_url`` and ``control_exchange``; and ``[cells] topic`` and
-        ``exchange`` if the manager of this cell has others than the defaults
-    :param allowed_remote_exmods: modules whose exceptions are raised again here; others are a RemoteError
+    :param conf: of oslo.config, with ``[DEFAULT] transport_url`` and ``control_exchange``, and with ``[cells] topic``
+        and ``exchange`` if the manager of this cell does not have the defaults
+    :param allowed_remote_exmods: modules whose exceptions are raised again here; all others become a RemoteError
     :raises cells.exceptions.ConfigurationError: it was called before, without a :func:`cleanup` since
     """
     _state.init(conf, allowed_remote_exmods)
 
 
 def cleanup() -> None:
-    """Close all that the functions of this module have opened, connections included.  May be called twice."""
+    """Close the transports and connections that the functions of this module have opened.  May be called twice."""
     _state.cleanup()
 
 
 def create_connection(new: bool = True) -> Connection:
-    """Make a connection, which takes messages.
+    """Return a connection, which receives messages.
 
-    :param new: False: on the transport that the other functions use, which stays open when the connection is
-        closed; True: on one of its own
+    :param new: whether the connection has a transport of its own; otherwise it uses the transport of the other
+        functions, which stays open when the connection is closed
     :raises cells.exceptions.ConfigurationError: before :func:`init`, or the transport URL cannot be used
     """
     return _state.connect(is_new=new)
 
 
 def call(context: Any, topic: str, msg: Any, timeout: float | None = None, *, cell: Any = None) -> Any:
-    """Call a method, and return what it returns.
+    """Call a method and return its value.
 
     :param timeout: in seconds, by default ``[DEFAULT] rpc_response_timeout``
-    :param cell: a full path, a unique name, or what :func:`cells.rpc.any_cell` gives; None: this cell
+    :param cell: a full path, a unique name, or the result of :func:`cells.rpc.any_cell`; None: this cell
     :raises cells.rpc.RPCException: Timeout, RemoteError or MessageDeliveryFailure
-    :raises cells.exceptions.CellsError: the message is wrong, the cell unknown, or lets nobody call that
+    :raises cells.exceptions.CellsError: the message is wrong, the cell is unknown or does not allow the method
     """
     message, values = ServiceMessage.read(msg), context_values(context)
     with _own_errors():
@@ -72,11 +72,11 @@ def call(context: Any, topic: str, msg: Any, timeout: float | None = None, *, ce
 
 
 def cast(context: Any, topic: str, msg: Any, *, cell: Any = None, cells: str | Sequence[str] | None = None) -> None:
-    """Cast a method of one server, in this cell, in another one, or in each of many.
+    """Cast a method of one server in this cell, in another cell, or in each of many cells.
 
     :param cells: ``"down"``, ``"up"``, or a list
-    :raises cells.rpc.MessageDeliveryFailure: the broker of the next cell did not take it
-    :raises cells.exceptions.CellsError: the message is wrong, or the cell unknown
+    :raises cells.rpc.MessageDeliveryFailure: the broker of the next cell did not take the message
+    :raises cells.exceptions.CellsError: the message is wrong, or the cell is unknown
     """
     message, values = ServiceMessage.read(msg), context_values(context)
     with _own_errors():
@@ -96,7 +96,7 @@ def fanout_cast(
             prepared.cast(values, message.method, **message.args)
 
 
-def multicall(  # noqa: PLR0913  # what is called, where, and for how long
+def multicall(  # noqa: PLR0913  # the method, the cells and the timeout
     context: Any,
     topic: str,
     msg: Any,
@@ -108,12 +108,12 @@ def multicall(  # noqa: PLR0913  # what is called, where, and for how long
 ) -> NumberedAnswers:
     """Call a method in many cells at once.
 
-    An error of a cell is its value, an instance of Exception.  Which cell a value is of, nobody says here:
-    :meth:`cells.rpc.RPCClient.multicall` does.  Without ``cells`` there is one value, and this returns when it is
-    there.
+    The value of a cell that fails is an instance of Exception.  The values do not name their cells; use
+    :meth:`cells.rpc.RPCClient.multicall` for that.  Without ``cells`` there is one value, for which this function
+    waits.
 
-    :param need: end when so many cells have given a value that is no error
-    :returns: an iterator of ``(n, value)``, n from 0, in the order in which the answers come
+    :param need: the number of values other than errors after which the iteration ends
+    :returns: an iterator of ``(n, value)``, n from 0, in the order in which the answers arrive
     :raises cells.exceptions.CellsError: the message or the cells are wrong
     """
     message, values = ServiceMessage.read(msg), context_values(context)
@@ -126,10 +126,10 @@ def multicall(  # noqa: PLR0913  # what is called, where, and for how long
 
 
 def broadcast(context: Any, topic: str, msg: Any, *, cells: str | Sequence[str] = "down") -> None:
-    """Publish an event: each consumer pool of the topic, in each of the cells, gets it once.
+    """Publish an event: each consumer pool of the topic in each of the cells gets it once.
 
-    :param cells: ``"down"`` (this one and all below), ``"up"`` (this one and all above), or a list
-    :raises cells.rpc.MessageDeliveryFailure: cells of a list could not be sent it; says which
+    :param cells: ``"down"`` (this cell and all below), ``"up"`` (this cell and all above), or a list of cells
+    :raises cells.rpc.MessageDeliveryFailure: some cells of a list did not get the event; the text names them
     :raises cells.exceptions.CellsError: the message or the cells are wrong
     """
     message, values = ServiceMessage.read(msg), context_values(context)
@@ -146,18 +146,18 @@ def _value_or_error(prepared: CallContext, values: dict[str, Any], message: Serv
     try:
         with _own_errors():
             return prepared.call(values, message.method, **message.args)
-    except Exception as error:  # as with many cells: each has a value
+    except Exception as error:  # the value of a cell that fails, as with many cells
         return error
 
 
 def _fanout_here(topic: str, message: ServiceMessage, values: dict[str, Any]) -> None:
-    """Past the client, which does not know of fan-out consumers."""
+    """Cast without the client, which does not know fan-out consumers."""
     fanout.cast_to_all(_state.client().transport, oslo_messaging.Target(topic=topic), values, message.to_dict())
 
 
 @contextlib.contextmanager
 def _own_errors() -> Iterator[None]:
-    """oslo.messaging's errors of a call in this cell as those that a call of another one raises."""
+    """Raise oslo.messaging's errors of a call in this cell as the errors of a call of another cell."""
     try:
         yield
     except RPCException:

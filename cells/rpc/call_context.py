@@ -1,11 +1,12 @@
-"""CallContext: a client with what one call of it shall do differently."""
+"""CallContext: a client of a service with the options of one call."""
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import oslo_messaging
@@ -25,10 +26,10 @@ class _Unchanged:
         return "UNCHANGED"
 
 
-#: Of an argument of prepare() that leaves things as they are.
+#: Default of the arguments of prepare(): the option stays as it is.
 UNCHANGED: Any = _Unchanged()
 
-#: What oslo.messaging's clients and their contexts have, and users of them read.
+#: Public attributes of oslo.messaging's clients and of their contexts.
 ATTRIBUTES = frozenset(
     {
         "call_monitor_timeout",
@@ -43,7 +44,7 @@ ATTRIBUTES = frozenset(
     }
 )
 
-#: Who waits for the manager waits so much longer than the manager waits for a sign of the far cell.
+#: The client waits so much longer for a heartbeat of its manager than the manager does for that of the far cell.
 MONITOR_GRACE_SECONDS = 2.0
 SHORTEST_MONITOR_SECONDS = 2
 FIRST_PAUSE_SECONDS = 0.25
@@ -52,7 +53,7 @@ LONGEST_PAUSE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Where:
-    """In which cell, or cells, a service is called; in none: in the own one, without its manager."""
+    """The cell or the cells in which a service is called.  Without them: this cell, without its manager."""
 
     cell: str | CellRequirements | None = None
     cells: str | tuple[str, ...] | None = None
@@ -72,16 +73,16 @@ class Where:
 
     @property
     def target_cell(self) -> Any:
-        """The one cell, or what is required of it, as the manager is told."""
+        """The cell, or the requirements of a cell, in the form that the manager takes."""
         return self.cell.to_dict() if isinstance(self.cell, CellRequirements) else self.cell
 
 
 class CallContext:
-    """What ``RPCClient.prepare`` gives.  Immutable and thread-safe."""
+    """Client with the options of one call; :meth:`prepare` returns it.  Immutable and thread-safe."""
 
     def __init__(self, client: Any, manager: ManagerClient, options: Mapping[str, Any], where: Where) -> None:
-        """:param client: of oslo.messaging
-        :param options: of its prepare()
+        """:param client: oslo.messaging's client
+        :param options: of the client's prepare()
         """
         self._client = client
         self._manager = manager
@@ -107,52 +108,47 @@ class CallContext:
         cells: Any = UNCHANGED,
         need: Any = UNCHANGED,
     ) -> CallContext:
-        """As :meth:`cells.rpc.RPCClient.prepare`; what is not named stays as it is here."""
-        options = {
-            "exchange": exchange,
-            "topic": topic,
-            "namespace": namespace,
-            "version": version,
-            "server": server,
-            "fanout": fanout,
-            "timeout": timeout,
-            "version_cap": version_cap,
-            "retry": retry,
-            "call_monitor_timeout": call_monitor_timeout,
-            "transport_options": transport_options,
-        }
-        where = {"cell": cell, "cells": _cells(cells), "need": need}
+        """Return a copy whose calls and casts use other options.  Options that are not given stay as they are.
+
+        :param cell: a full path from the top, a name that is unique for the manager of this cell, or the result of
+            :func:`cells.rpc.any_cell`; None: this cell, without its manager
+        :param cells: ``"down"`` (this cell and all below), ``"up"`` (this cell and all above), or a list of cells
+        :param need: the number of values after which a multicall ends
+        :raises cells.exceptions.InvalidArguments: one of these three is not valid
+        """
+        given = {name: value for name, value in locals().items() if name != "self" and value is not UNCHANGED}
+        where = {name: given.pop(name) for name in ("cell", "cells", "need") if name in given}
+        if "cells" in where:
+            where["cells"] = _cells(where["cells"])
         return CallContext(
-            self._client,
-            self._manager,
-            {**self._options, **_given(options)},
-            replace(self._where, **_given(where)),
+            self._client, self._manager, {**self._options, **given}, dataclasses.replace(self._where, **where)
         )
 
     def __getattr__(self, name: str) -> Any:
-        """``target``, ``timeout`` and the other attributes of oslo.messaging's own."""
-        # Not self._plain: copies are asked for attributes before they have any.
+        """Return ``target``, ``timeout`` or another attribute of oslo.messaging's client."""
+        # Not self._plain: the copy module reads attributes of an instance that has none yet.
         if name in ATTRIBUTES:
             return getattr(self.__dict__["_plain"], name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def can_send_version(self, version: Any = UNCHANGED) -> bool:
-        """Whether the version cap lets a message of ``version`` pass, by default that of the target."""
+        """Return whether the version cap allows ``version``, by default the version of the target."""
         plain = self._plain if version is UNCHANGED else self._plain.prepare(version=version)
         return bool(plain.can_send_version())
 
     def call(self, ctxt: Any, method: str, **kwargs: Any) -> Any:
-        """Call a method, and return what it returns.
+        """Call a method and return its value.
 
-        It runs at most once, whatever fails on the way.
+        The method runs at most once, even if a cell or broker on the way fails.
 
-        :param kwargs: its arguments: JSON values, or what the serializer makes them of
-        :raises cells.rpc.Timeout: there was no answer in time
-        :raises cells.rpc.MessageDeliveryFailure: a broker on the way did not take it, after all retries
-        :raises cells.rpc.RemoteError: the method has raised something that is not rebuilt here
+        :param kwargs: the arguments of the method: JSON values, or values that the serializer converts to JSON
+        :raises cells.rpc.Timeout: there was no answer before the timeout
+        :raises cells.rpc.MessageDeliveryFailure: a broker on the way did not take the message, after all retries
+        :raises cells.rpc.RemoteError: the method raised an error of a class that is not rebuilt here
         :raises oslo_messaging.RPCVersionCapError: the target needs a later version than the cap
-        :raises oslo_messaging.InvalidTarget: a fan-out has no single answer
-        :raises cells.exceptions.CellsError: the cell is unknown, lets nobody call that, or none is as required
+        :raises oslo_messaging.InvalidTarget: the target is a fan-out, which has no single answer
+        :raises cells.exceptions.CellsError: the cell is unknown, does not allow the method, or no cell fulfills the
+            requirements
         """
         if self._where.cells is not None:
             raise exceptions.InvalidArguments("A call of many cells has many answers: use multicall().")
@@ -166,14 +162,15 @@ class CallContext:
         return self._value(ctxt, answer)
 
     def cast(self, ctxt: Any, method: str, **kwargs: Any) -> None:
-        """Cast a method of one server, or of all if the target is a fan-out.
+        """Cast a method of one server, or of all servers if the target is a fan-out.
 
-        Returns when the next cell on the way has it, or has refused it; of what comes after
-        that nobody hears.  To many cells it goes to each of them.
+        Returns when the broker of the next cell has the message; later failures are not reported.
+        With ``cells`` the cast goes to each of them.
 
-        :raises cells.rpc.MessageDeliveryFailure: the broker of the next cell did not take it, after all retries
+        :raises cells.rpc.MessageDeliveryFailure: the broker of the next cell did not take the message, after all
+            retries
         :raises oslo_messaging.RPCVersionCapError: the target needs a later version than the cap
-        :raises cells.exceptions.CellsError: the cell is unknown, or none is as required
+        :raises cells.exceptions.CellsError: the cell is unknown, or no cell fulfills the requirements
         """
         if self._where.cells is not None:
             self._cast_to_many(ctxt, "cast", method, kwargs)
@@ -183,13 +180,15 @@ class CallContext:
             self._value(ctxt, self._ask(ctxt, "cast", self._request(ctxt, method, kwargs)))
 
     def broadcast(self, ctxt: Any, method: str, **kwargs: Any) -> None:
-        """Publish an event: in each of the cells every consumer pool of the topic gets it once.
+        """Publish an event: every consumer pool of the topic in each of the cells gets it once.
 
-        :raises cells.rpc.MessageDeliveryFailure: cells of a list could not be sent it; says which
-        :raises cells.exceptions.CellsError: no cells are named, or one is unknown
+        :raises cells.rpc.MessageDeliveryFailure: some cells of a list did not get the event; the text names them
+        :raises cells.exceptions.CellsError: no cells are named, or a cell is unknown
         """
         if self._where.cells is None and not isinstance(self._where.cell, str):
-            raise exceptions.InvalidArguments("Say in which cells an event is published: prepare(cells='down').")
+            raise exceptions.InvalidArguments(
+                "An event needs the cells in which it is published: use prepare(cells='down')."
+            )
         if self._plain.target.server or self._plain.target.fanout:
             raise exceptions.InvalidArguments(
                 "An event goes to each consumer pool of a topic, whatever server= and fanout= say: leave them out."
@@ -199,14 +198,17 @@ class CallContext:
     def multicall(self, ctxt: Any, method: str, **kwargs: Any) -> Answers:
         """Call a method in many cells at once.
 
-        A cell that fails, cannot be reached or does not answer costs the others nothing.
+        A cell that fails, cannot be reached or does not answer does not delay the others.
 
-        :returns: an iterator of ``(cell, value or error)``, the cell as it was named, or by its full path
+        :returns: an iterator of ``(cell, value or error)``; a cell of a list has the name that the list gives it,
+            another cell its full path
         :raises cells.rpc.Timeout: the manager of this cell did not answer
         :raises oslo_messaging.RPCVersionCapError: the target needs a later version than the cap
         """
         if self._where.cells is None:
-            raise exceptions.InvalidArguments("Say which cells are called: prepare(cells='down').multicall(...).")
+            raise exceptions.InvalidArguments(
+                "A multicall needs the cells that it calls: use prepare(cells='down').multicall(...)."
+            )
         request = self._request(ctxt, method, kwargs, is_call=True)
         seconds = self._timeout_seconds
         deadline = time.monotonic() + seconds
@@ -222,7 +224,7 @@ class CallContext:
             self._manager,
             serialized,
             self._result(answer),
-            lambda came: self._value_or_error(ctxt, came),
+            lambda sent: self._value_or_error(ctxt, sent),
             deadline=deadline,
             need=self._where.need,
         )
@@ -231,12 +233,12 @@ class CallContext:
     def _timeout_seconds(self) -> float:
         timeout = self._plain.timeout
         if isinstance(timeout, (int, float)) and timeout <= 0:
-            raise Timeout(f"The time was over before anything was sent: timeout={timeout:.3g}.")
+            raise Timeout(f"The timeout was over before the message was sent: timeout={timeout:.3g}.")
         return want_timeout(self._plain.conf.rpc_response_timeout if timeout is None else timeout)
 
     @property
     def _names(self) -> str | list[str]:
-        """The cells, as the manager is told them."""
+        """The cells, in the form that the manager takes."""
         if isinstance(self._where.cell, str):
             return [self._where.cell]
         return self._where.cells if isinstance(self._where.cells, str) else list(self._where.cells or ())
@@ -262,11 +264,11 @@ class CallContext:
         )
 
     def _ask(self, ctxt: Any, operation: str, request: ServiceRequest, monitor_seconds: float | None = None) -> Answer:
-        """Ask the manager, again while the next cell cannot be reached and retries are left."""
+        """Send a request to the manager, and repeat it while the next cell cannot be reached and retries are left."""
         plain = self._plain
         deadline = time.monotonic() + self._timeout_seconds
         serialized = plain.serializer.serialize_context(ctxt)
-        # The same message each time: what has come in spite of an error does not run twice.
+        # The same id each time: a message that arrived in spite of an error does not run twice.
         arguments = {"request": request.to_dict(), "message_id": str(uuid.uuid4()), "cell": self._where.target_cell}
         retries_left = _retries(plain.retry)
         pause_seconds = FIRST_PAUSE_SECONDS
@@ -285,8 +287,8 @@ class CallContext:
             except Timeout as error:
                 if answer is None:
                     raise
-                # The last try can be too short for an answer; what was wrong is known from those before it.
-                raise Timeout(f"{of_answer(answer, plain.transport)} Then the time was over.") from error
+                # The last attempt may be too short for an answer; the answer before it has the reason.
+                raise Timeout(f"{of_answer(answer, plain.transport)} The timeout ended the retries.") from error
             may_wait = time.monotonic() + pause_seconds < deadline
             if not (may_wait and retries_left != 0 and _may_be_sent_again(answer)):
                 return answer
@@ -303,13 +305,13 @@ class CallContext:
             timeout_seconds=self._timeout_seconds,
             retry=self._plain.retry,
         )
-        errors = {cell: of_answer(came, self._plain.transport) for cell, came in self._result(answer)}
+        errors = {cell: of_answer(sent, self._plain.transport) for cell, sent in self._result(answer)}
         failed = {cell: error for cell, error in errors.items() if error is not None}
         if len(failed) == 1:
             raise next(iter(failed.values()))
         if failed:
             texts = "; ".join(f"{cell}: {error}" for cell, error in failed.items())
-            raise MessageDeliveryFailure(f"{len(failed)} of {len(errors)} cells could not be sent it: {texts}")
+            raise MessageDeliveryFailure(f"{len(failed)} of {len(errors)} cells did not get the message: {texts}")
 
     def _value(self, ctxt: Any, answer: Answer) -> Any:
         value = self._value_or_error(ctxt, answer)
@@ -323,11 +325,11 @@ class CallContext:
             return error
         try:
             return self._plain.serializer.deserialize_entity(ctxt, answer[RESULT])
-        except Exception as problem:  # one cell's answer that cannot be read must not cost those of the others
+        except Exception as problem:  # an unreadable answer of one cell must not end a multicall
             return problem
 
     def _result(self, answer: Answer) -> Any:
-        """What the manager itself has to say, which no serializer has seen."""
+        """Return the result of an operation of the manager, which no serializer has converted."""
         error = of_answer(answer, self._plain.transport)
         if error is not None:
             raise error
@@ -335,22 +337,22 @@ class CallContext:
 
 
 def _monitor_seconds(seconds: float | None) -> float | None:
-    """``call_monitor_timeout``, checked.
+    """Return ``call_monitor_timeout`` after a check.
 
-    :raises cells.exceptions.InvalidArguments: no server would speak that often
+    :raises cells.exceptions.InvalidArguments: it is shorter than the heartbeats of servers
     """
     if seconds is not None and want_timeout(seconds, "call_monitor_timeout") < SHORTEST_MONITOR_SECONDS:
         raise exceptions.InvalidArguments(
-            f"call_monitor_timeout must be at least {SHORTEST_MONITOR_SECONDS} seconds, not {seconds!r:.40}: for less "
-            "the servers of oslo.messaging send no sign of life."
+            f"call_monitor_timeout must be at least {SHORTEST_MONITOR_SECONDS} seconds, not {seconds!r:.40}: the "
+            "servers of oslo.messaging send no heartbeats more often."
         )
     return seconds
 
 
 def _retries(retry: object) -> int | None:
-    """How often sending is tried again; None: until the time is over.
+    """Return the number of retries of a send; None: until the timeout.
 
-    :raises cells.exceptions.InvalidArguments: it is no such number
+    :raises cells.exceptions.InvalidArguments: ``retry`` is neither None nor a whole number
     """
     if retry is not None and (isinstance(retry, bool) or not isinstance(retry, int)):
         raise exceptions.InvalidArguments(f"retry must be None or a whole number, not {retry!r:.40}.")
@@ -358,21 +360,17 @@ def _retries(retry: object) -> int | None:
 
 
 def _may_be_sent_again(answer: Answer) -> bool:
-    """Whether a neighbor on the way was not reached: nothing has run, and nothing will."""
+    """Return whether a neighbor on the way was not reached, so that the method cannot run."""
     if ERROR not in answer:
         return False
     error = failure.from_json(answer[ERROR], ("cells.exceptions",))
-    # What arrives late runs: the second one would too, if it comes to another manager of the same cell.
+    # A message that arrives late runs, and its repetition too if another manager of the same cell gets it.
     return isinstance(error, (exceptions.NeighborUnreachable, exceptions.NeighborBusy)) and not error.may_arrive
 
 
-def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in arguments.items() if value is not UNCHANGED}
-
-
 def _cells(cells: Any) -> Any:
-    """A list of cells as one that cannot change any more."""
-    if cells is UNCHANGED or cells is None or isinstance(cells, str):
+    """Return a list of cells as a tuple."""
+    if cells is None or isinstance(cells, str):
         return cells
     try:
         names = tuple(cells)

@@ -1,4 +1,4 @@
-"""RPCClient: oslo.messaging's client of a service, which reaches services in other cells too.
+"""RPCClient: oslo.messaging's client of a service, which also reaches services in other cells.
 
 ::
 
@@ -8,7 +8,7 @@
     for cell, count in client.prepare(cells="down").multicall(ctxt, "count", kind="disk"):
         ...                                                                # servers of all cells below
 
-Everything but ``cell``, ``cells`` and ``need`` means what it means in oslo.messaging.
+``cell``, ``cells`` and ``need`` are additions; all other arguments mean the same as in oslo.messaging.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from typing import Any
 
 import oslo_messaging
 
-from cells.rpc.answers import Answers
-from cells.rpc.call_context import ATTRIBUTES, UNCHANGED, CallContext, Where
+from cells.rpc.call_context import CallContext, Where
 from cells.rpc.manager_client import ManagerClient
 
 
-class RPCClient:
-    """A client of one service, in this cell and in others.  Thread-safe; a constructor does no I/O."""
+class RPCClient(CallContext):
+    """Client of one service, in this cell and in others.  Thread-safe; the constructor does no I/O.
+
+    Its methods call servers of this cell; those of the context that :meth:`prepare` returns call other cells.
+    """
 
     def __init__(  # noqa: PLR0913  # oslo.messaging's signature
         self,
@@ -37,17 +39,17 @@ class RPCClient:
         transport_options: Any = None,
         _manual_load: bool = False,  # oslo.messaging's factory names it
     ) -> None:
-        """:param transport: from ``oslo_messaging.get_rpc_transport``; its ``allowed_remote_exmods`` hold for
-            errors from other cells too
+        """:param transport: from ``oslo_messaging.get_rpc_transport``; its ``allowed_remote_exmods`` also apply to
+            errors from other cells
         :param target: an ``oslo_messaging.Target`` with the topic of the service
-        :param timeout: seconds that a call waits, by default ``[DEFAULT] rpc_response_timeout``
-        :param version_cap: no message needs a later version
-        :param serializer: of contexts and entities; a serialized entity passes all cells on the way as it is
-        :param retry: how often sending is tried again; None or -1: until the time is over
-        :param call_monitor_timeout: seconds after which a call fails of which nobody says that it still runs
+        :param timeout: of a call, in seconds; by default ``[DEFAULT] rpc_response_timeout``
+        :param version_cap: the highest version that a message may need
+        :param serializer: of contexts and entities; cells on the way forward a serialized entity unchanged
+        :param retry: the number of retries of a send; None or -1: until the timeout
+        :param call_monitor_timeout: a call fails after so many seconds without a heartbeat of its server
         :param transport_options: ``oslo_messaging.TransportOptions``
         """
-        self._plain = oslo_messaging.get_rpc_client(
+        client = oslo_messaging.get_rpc_client(
             transport,
             target,
             timeout=timeout,
@@ -57,78 +59,12 @@ class RPCClient:
             call_monitor_timeout=call_monitor_timeout,
             transport_options=transport_options,
         )
-        self._context = CallContext(self._plain, ManagerClient(transport), {}, Where())
-
-    def __getattr__(self, name: str) -> Any:
-        """``conf``, ``transport``, ``target`` and the other attributes of oslo.messaging's own."""
-        if name in ATTRIBUTES:
-            return getattr(self.__dict__["_plain"], name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-    def prepare(  # noqa: PLR0913  # oslo.messaging's signature
-        self,
-        exchange: Any = UNCHANGED,
-        topic: Any = UNCHANGED,
-        namespace: Any = UNCHANGED,
-        version: Any = UNCHANGED,
-        server: Any = UNCHANGED,
-        fanout: Any = UNCHANGED,
-        timeout: Any = UNCHANGED,
-        version_cap: Any = UNCHANGED,
-        retry: Any = UNCHANGED,
-        call_monitor_timeout: Any = UNCHANGED,
-        transport_options: Any = UNCHANGED,
-        *,
-        cell: Any = UNCHANGED,
-        cells: Any = UNCHANGED,
-        need: Any = UNCHANGED,
-    ) -> CallContext:
-        """What :meth:`call` and the others shall do differently, this time.
-
-        :param cell: a full path from the top, a name that is unique in what the manager of this cell knows, or
-            what :func:`cells.rpc.any_cell` gives; None: this cell, without its manager
-        :param cells: ``"down"`` (this cell and all below), ``"up"`` (this one and all above), or a list of cells
-        :param need: a multicall ends when so many cells have given a value
-        :raises cells.exceptions.InvalidArguments: one of these three cannot be meant
-        """
-        return self._context.prepare(
-            exchange,
-            topic,
-            namespace,
-            version,
-            server,
-            fanout,
-            timeout,
-            version_cap,
-            retry,
-            call_monitor_timeout,
-            transport_options,
-            cell=cell,
-            cells=cells,
-            need=need,
-        )
-
-    def call(self, ctxt: Any, method: str, **kwargs: Any) -> Any:
-        """Call a method of a server of this cell; see :meth:`CallContext.call`."""
-        return self._context.call(ctxt, method, **kwargs)
-
-    def cast(self, ctxt: Any, method: str, **kwargs: Any) -> None:
-        """Cast a method of a server of this cell; see :meth:`CallContext.cast`."""
-        self._context.cast(ctxt, method, **kwargs)
-
-    def multicall(self, ctxt: Any, method: str, **kwargs: Any) -> Answers:
-        """Call a method in many cells: :meth:`prepare` says which; see :meth:`CallContext.multicall`."""
-        return self._context.multicall(ctxt, method, **kwargs)
-
-    def broadcast(self, ctxt: Any, method: str, **kwargs: Any) -> None:
-        """Publish an event in many cells: :meth:`prepare` says which; see :meth:`CallContext.broadcast`."""
-        self._context.broadcast(ctxt, method, **kwargs)
-
-    def can_send_version(self, version: Any = UNCHANGED) -> bool:
-        """Whether the version cap lets a message of ``version`` pass, by default that of the target."""
-        return self._context.prepare(version=version).can_send_version()
+        super().__init__(client, ManagerClient(transport), {}, Where())
 
 
 def get_rpc_client(transport: Any, target: Any, client_cls: type[RPCClient] = RPCClient, **kwargs: Any) -> RPCClient:
-    """A client; the same as ``oslo_messaging.get_rpc_client``, and takes what :class:`RPCClient` takes."""
+    """Return a client, as ``oslo_messaging.get_rpc_client`` does.
+
+    :param kwargs: of :class:`RPCClient`
+    """
     return client_cls(transport, target, **kwargs)

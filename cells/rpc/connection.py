@@ -1,6 +1,6 @@
-"""Connection: where a service takes messages: calls and casts, fan-outs, and events for pools of workers.
+"""Connection: the consumers of a service, for calls and casts, fan-outs, and events for pools of workers.
 
-:func:`cells.rpc.create_connection` makes them.
+:func:`cells.rpc.create_connection` returns it.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-#: How long methods that still run are waited for.
+#: Timeout of running methods when a connection is closed.
 STOP_SECONDS = 10.0
 
 
 class Connection:
     """Consumers of one cell, started and closed together.  Thread-safe.
 
-    They are servers of oslo.messaging with threads of their own, ``[DEFAULT] executor_thread_pool_size`` each, so
-    a proxy is called from several threads at a time.  Its public methods are called as
-    ``method(context, **args)``, with a :class:`cells.rpc.CommonRpcContext`; those that begin with ``_`` are not.
+    Each consumer is a server of oslo.messaging with ``[DEFAULT] executor_thread_pool_size`` threads, so several
+    threads call a proxy at a time.  They call its public methods as ``method(context, **args)``, with a
+    :class:`cells.rpc.CommonRpcContext`; methods whose name begins with ``_`` cannot be called.
     """
 
     def __init__(self, transport: Any, on_closed: Callable[[Connection], object] | None = None) -> None:
-        """:param transport: an RPC transport of oslo.messaging, which stays open when this is closed
-        :param on_closed: called when nothing here runs any more
+        """:param transport: an RPC transport of oslo.messaging; stays open when the connection is closed
+        :param on_closed: called when all consumers have stopped
         """
         self._transport = transport
         self._on_closed = on_closed
         self._lock = threading.Lock()
         self._is_closed = False
         self._is_consuming = False
-        #: those that nobody has begun to start
+        #: servers whose start has not begun
         self._new: list[Any] = []
         self._started: list[Any] = []
 
@@ -53,24 +53,24 @@ class Connection:
         self.close()
 
     def create_consumer(self, topic: str, proxy: object, fanout: bool = False) -> None:
-        """Have ``proxy`` called for the messages of a topic; what a method returns is the answer of a call.
+        """Call ``proxy`` for the messages of a topic; the value of a method is the answer to a call.
 
-        :param fanout: False: all consumers of the topic, here and in other processes, share its messages, each of
-            which comes to one of them.  True: it gets a copy of each fan-out, and nothing else
-        :raises cells.exceptions.InvalidArguments: the topic is no name
-        :raises cells.rpc.InvalidRPCConnectionReuse: this is closed
+        :param fanout: False: all consumers of the topic, here and in other processes, share its messages; each message
+            goes to one of them.  True: the consumer gets a copy of each fan-out and no other messages
+        :raises cells.exceptions.InvalidArguments: the topic is not a valid name
+        :raises cells.rpc.InvalidRPCConnectionReuse: the connection is closed
         """
         check_name("A topic", topic)
         self._add(lambda: consumers.consumer(self._transport, topic, proxy, is_fanout=fanout))
 
     def create_worker(self, topic: str, proxy: object, pool_name: str) -> None:
-        """Join a pool: each event of the topic comes to one of its workers, which calls ``proxy``.
+        """Join a pool: each event of the topic goes to one worker of the pool, which calls ``proxy``.
 
-        What the method returns goes nowhere; what it raises is logged, and the event is lost to this pool.
+        The value of the method is ignored.  An error of the method is logged, and the event is lost to this pool.
 
         :param pool_name: of this topic; a pool of the same name for another topic is another pool
-        :raises cells.exceptions.InvalidArguments: one of the two is no name
-        :raises cells.rpc.InvalidRPCConnectionReuse: this is closed
+        :raises cells.exceptions.InvalidArguments: the topic or the pool does not have a valid name
+        :raises cells.rpc.InvalidRPCConnectionReuse: the connection is closed
         """
         exchange, topic, pool_name = self._pool(None, topic, pool_name)
         self._add(lambda: pools.worker(self._transport, exchange, topic, pool_name, proxy))
@@ -84,9 +84,9 @@ class Connection:
     ) -> None:
         """Join a pool, as :meth:`create_worker`, with a function that takes the message itself.
 
-        :param callback: called with ``{"method": ..., "args": {...}}``; :func:`cells.rpc.current_context` says who
-            has published it
-        :param exchange_name: of those who publish, by default ``[DEFAULT] control_exchange``
+        :param callback: called with ``{"method": ..., "args": {...}}``; :func:`cells.rpc.current_context` returns
+            the context of the publisher
+        :param exchange_name: of the publishers, by default ``[DEFAULT] control_exchange``
         """
         if not callable(callback):
             raise exceptions.InvalidArguments(f"The callback of a pool must be a function, not {callback!r:.80}.")
@@ -94,12 +94,12 @@ class Connection:
         self._add(lambda: pools.member(self._transport, exchange, topic, pool_name, callback))
 
     def consume_in_thread(self) -> None:
-        """Start all that was created; what is created later starts by itself.  May be called twice.
+        """Start all consumers; a consumer that is created later starts at once.  May be called twice.
 
-        Returns when the broker has them: a message that is sent from now on arrives.  Waits for as long as the
+        Returns when the broker knows the consumers: a message that is sent from now on arrives.  Blocks while the
         broker is down, as servers of oslo.messaging do.
 
-        :raises cells.rpc.InvalidRPCConnectionReuse: this is closed
+        :raises cells.rpc.InvalidRPCConnectionReuse: the connection is closed
         """
         with self._lock:
             self._check_open()
@@ -107,9 +107,9 @@ class Connection:
         self._start_new()
 
     def close(self, timeout_seconds: float = STOP_SECONDS) -> None:
-        """Take no more messages, wait for the methods that still run, and close.  May be called twice.
+        """Stop receiving, wait for the running methods, and close.  May be called twice.
 
-        :param timeout_seconds: what runs for longer is left alone: a call of it gets no answer
+        :param timeout_seconds: a method that runs longer is abandoned: its call gets no answer
         """
         with self._lock:
             if self._is_closed:
@@ -137,7 +137,7 @@ class Connection:
             self._start_new()
 
     def _start_new(self) -> None:
-        # Without the lock: a broker that does not answer must not keep close() waiting.
+        # Without the lock: close() must not wait for a broker that does not answer.
         while True:
             with self._lock:
                 if not self._new:
@@ -148,11 +148,11 @@ class Connection:
 
     def _check_open(self) -> None:
         if self._is_closed:
-            raise InvalidRPCConnectionReuse("This connection is closed: create another one.")
+            raise InvalidRPCConnectionReuse("This connection is closed: create another connection.")
 
 
 def _stop(servers: list[Any], timeout_seconds: float) -> None:
-    """Stop all of them at once: a server waits for its methods, and its own wait has no bound."""
+    """Stop all servers in parallel: a server waits for its methods, and its wait() has no timeout."""
 
     def stop(server: Any) -> None:
         server.stop()
@@ -167,7 +167,7 @@ def _stop(servers: list[Any], timeout_seconds: float) -> None:
     late = sum(thread.is_alive() for thread in threads)
     if late:
         LOG.warning(
-            "%d of %d consumers have not ended within %.3g seconds: a method still runs, or the broker is away.",
+            "%d of %d consumers have not stopped within %.3g seconds: a method still runs, or the broker is down.",
             late,
             len(servers),
             timeout_seconds,

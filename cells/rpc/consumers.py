@@ -1,4 +1,4 @@
-"""The servers behind ``Connection.create_consumer``: oslo.messaging's own, for one topic and one proxy."""
+"""The servers of ``Connection.create_consumer``: oslo.messaging's own, for one topic and one proxy."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from cells.transport.server import PromptServer
 
 
 class ProxyDispatcher(rpc_dispatcher.RPCDispatcher):  # type: ignore[misc]  # oslo.messaging has no types
-    """Calls the public methods of a proxy: ``method(context, **args)`` with a CommonRpcContext.
+    """Dispatcher to the public methods of a proxy: ``method(context, **args)`` with a CommonRpcContext.
 
-    A ``target`` of the proxy says which namespace and version it serves, as with any endpoint of oslo.messaging.
+    A ``target`` of the proxy sets its namespace and version, as with any endpoint of oslo.messaging.
     """
 
     def __init__(self, proxy: object) -> None:
         super().__init__([proxy], ContextSerializer(), rpc_dispatcher.DefaultRPCAccessPolicy)
 
     def dispatch(self, incoming: Any) -> Any:
-        """Called by the server, in a thread of its own, once per message.
+        """Call the method of a message; the server calls this once per message, in a thread of its pool.
 
-        What is for fan-out consumers comes to them on their own topic: here its copy is nobody's.
+        Fan-out consumers get their messages on a topic of their own: the copy on this topic is dropped.
         """
         if fanout.MARK in incoming.message:
             return None
@@ -34,13 +34,13 @@ class ProxyDispatcher(rpc_dispatcher.RPCDispatcher):  # type: ignore[misc]  # os
 
 
 def consumer(transport: Any, topic: str, proxy: object, *, is_fanout: bool) -> Any:
-    """A server that is not started yet.
+    """Return a server, not started.
 
-    :raises TypeError: the proxy has a ``target`` that is no ``oslo_messaging.Target``
+    :raises TypeError: the ``target`` of the proxy is not an ``oslo_messaging.Target``
     """
     target = oslo_messaging.Target(
         topic=fanout.consumers_topic(topic) if is_fanout else topic,
-        # The same for all here, as with other services: brokers keep a queue for each name that they have ever seen.
+        # The host, as with other services: brokers keep a queue for each server name that they have seen.
         server=socket.gethostname(),
     )
     return PromptServer(transport, target, ProxyDispatcher(proxy))

@@ -1,7 +1,7 @@
-"""CommonRpcContext: who asks, as the consumers of :class:`cells.rpc.Connection` are told.
+"""CommonRpcContext: the context of a caller, as the consumers of :class:`cells.rpc.Connection` get it.
 
-It holds whatever the caller's context held, and gives all of it back: a service
-that passes it on loses nothing that it does not know.
+It holds all keys of the caller's context and returns all of them: a service that passes it
+on also passes on the keys that it does not know.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _store = threading.local()
 
 
 class CommonRpcContext:
-    """The keys of a context as attributes: ``context.user_id``.
+    """Context whose keys are attributes: ``context.user_id``.
 
-    ``values`` is the dictionary of all of them.  Nothing is said about which there are:
-    an attribute that the caller's context lacks is an AttributeError.
+    ``values`` is the dictionary of all keys, which depend on the caller: an attribute that
+    the caller's context lacks raises AttributeError.
     """
 
     def __init__(self, /, **values: Any) -> None:
         self.values = values
 
     def __getattr__(self, name: str) -> Any:
-        # Not self.values: copies are asked for attributes before they have any.
+        # Not self.values: the copy module reads attributes of an instance that has none yet.
         try:
             return self.__dict__["values"][name]
         except KeyError:
@@ -45,26 +45,26 @@ class CommonRpcContext:
     __hash__ = None  # type: ignore[assignment]  # its values may change
 
     def __repr__(self) -> str:
-        """Its keys alone: some values are secrets, and this ends up in logs."""
+        """Return the keys alone: some values are secrets, and the text may go to a log."""
         return f"<{type(self).__name__} with {', '.join(self.values) or 'nothing'}>"
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """A context of these keys and values."""
+        """Return a context of these keys and values."""
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
-        """All keys and values, as a copy that shares nothing with this context."""
+        """Return all keys and values, as a deep copy."""
         return copy.deepcopy(self.values)
 
     def deepcopy(self) -> Self:
-        """A copy that shares nothing with this context."""
+        """Return a deep copy."""
         return self.from_dict(self.to_dict())
 
     def elevated(self, read_deleted: str | None = None, overwrite: bool = False) -> Self:
-        """A copy with the rights of an administrator.
+        """Return a copy with the rights of an administrator.
 
-        :param read_deleted: what its ``read_deleted`` shall be: ``"no"``, ``"yes"`` or ``"only"``; None: as here
+        :param read_deleted: the ``read_deleted`` of the copy: ``"no"``, ``"yes"`` or ``"only"``; None: unchanged
         :param overwrite: make the copy the current context of this thread
         """
         context = self.deepcopy()
@@ -77,18 +77,18 @@ class CommonRpcContext:
         return context
 
     def update_store(self) -> None:
-        """Make it the current context of this thread, which :func:`current_context` gives."""
+        """Make it the current context of this thread, which :func:`current_context` returns."""
         _store.context = self
 
 
 def current_context() -> CommonRpcContext | None:
-    """The current context of this thread: while a consumer handles a message, that of the message."""
+    """Return the current context of this thread: while a consumer handles a message, the context of the message."""
     return getattr(_store, "context", None)
 
 
 @contextlib.contextmanager
 def own_current() -> Iterator[None]:
-    """Whatever becomes current in the block, the thread has afterwards the context that it had before."""
+    """Restore the current context of the thread after the block."""
     before = current_context()
     try:
         yield
@@ -97,21 +97,21 @@ def own_current() -> Iterator[None]:
 
 
 def context_values(context: Any) -> dict[str, Any]:
-    """Any kind of context as it travels.
+    """Return a context of any kind in the form that travels.
 
-    :raises cells.exceptions.InvalidArguments: it is no context
+    :raises cells.exceptions.InvalidArguments: ``context`` is not a context
     """
     values = context.to_dict() if hasattr(context, "to_dict") else context
     if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
         raise exceptions.InvalidArguments(
-            "The context must be a dict with texts as keys, a CommonRpcContext, or another object with to_dict(), "
+            "The context must be a dict with strings as keys, a CommonRpcContext, or another object with to_dict(), "
             f"not {type(context).__name__}."
         )
     return dict(values)
 
 
 class ContextSerializer(oslo_messaging.NoOpSerializer):  # type: ignore[misc]  # oslo.messaging has no types
-    """For a server: gives a CommonRpcContext to each method, which is the current one of its thread."""
+    """Serializer of a server: each method gets a CommonRpcContext, the current context of its thread."""
 
     def deserialize_context(self, context: Mapping[str, Any]) -> CommonRpcContext:
         read = CommonRpcContext.from_dict(context)

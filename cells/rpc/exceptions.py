@@ -1,4 +1,4 @@
-"""The errors that a service gets from a call of another cell.
+"""The errors that a call of another cell raises in a service.
 
 ::
 
@@ -10,9 +10,9 @@
     ├── InvalidRPCConnectionReuse
     └── UnsupportedRpcEnvelopeVersion
 
-What catches the errors of oslo.messaging catches these too, so code that called a
-service of its own cell need not change.  All others are classes of
-:mod:`cells.exceptions`: ``CellNotFound``, ``ServiceNotAllowed``, ``NoCellsAvailable`` and so on.
+Code that catches the errors of oslo.messaging also catches these errors, so it need not change
+when it calls another cell.  All other errors are classes of :mod:`cells.exceptions`:
+``CellNotFound``, ``ServiceNotAllowed``, ``NoCellsAvailable`` and so on.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ __all__ = [
 class RemoteError(RPCException, oslo_messaging.RemoteError):  # type: ignore[misc]  # oslo.messaging has no types
     """Raised for an error of a service whose class the caller's transport does not rebuild.
 
-    :ivar exc_type: the name of its class
-    :ivar value: its text
-    :ivar traceback: the lines of its traceback
+    :ivar exc_type: the name of the class
+    :ivar value: the text of the error
+    :ivar traceback: the lines of the traceback
     """
 
     exc_type: str | None
@@ -56,10 +56,10 @@ class RemoteError(RPCException, oslo_messaging.RemoteError):  # type: ignore[mis
 
     def __init__(self, exc_type: str | None = None, value: str | None = None, traceback: Any = None) -> None:
         oslo_messaging.RemoteError.__init__(self, exc_type, value, traceback)
-        # As a CellsError has them; its own constructor would hand the text to oslo.messaging's as a type.
+        # Attributes of a CellsError, whose constructor would pass the text to oslo.messaging's as a type.
         self.message = f"{exc_type}: {value}"
         self.kwargs: dict[str, Any] = {}
-        # What it is made of again if it travels on.
+        # The arguments of the constructor, for an error that travels on.
         self.args = (exc_type, value, traceback)
 
     def __str__(self) -> str:
@@ -67,20 +67,21 @@ class RemoteError(RPCException, oslo_messaging.RemoteError):  # type: ignore[mis
 
 
 class Timeout(RPCException, oslo_messaging.MessagingTimeout):  # type: ignore[misc]  # oslo.messaging has no types
-    """Raised when the answer did not come in time, or nobody said any more that it would."""
+    """Raised when the answer, or a heartbeat of a monitored call, does not arrive in time."""
 
 
 class MessageDeliveryFailure(  # oslo.messaging's name
     RPCException,
     oslo_messaging.MessageDeliveryFailure,  # type: ignore[misc]  # oslo.messaging has no types
 ):
-    """Raised when a broker on the way did not take the message, after all retries."""
+    """Raised when a broker on the way does not take the message, after all retries."""
 
 
 def of_answer(answer: Answer, transport: Any) -> Exception | None:
-    """The error that an answer stands for, as a service shall get it; None: it is a result.
+    """Return the error of an answer, in the class for services; None if the answer is a result.
 
-    :param transport: the RPC transport of the service, whose ``allowed_remote_exmods`` say what is rebuilt
+    :param transport: the RPC transport of the service, whose ``allowed_remote_exmods`` are the modules whose
+        exceptions are rebuilt
     """
     if FAILURE in answer:
         return _rebuilt(answer[FAILURE], transport)
@@ -90,7 +91,7 @@ def of_answer(answer: Answer, transport: Any) -> Exception | None:
 
 
 def translated(error: Exception) -> Exception:
-    """An error of cells as the class that users of oslo.messaging expect, if there is one."""
+    """Return an error of cells in the class that users of oslo.messaging expect, if there is such a class."""
     translation: Exception | None = None
     if isinstance(error, exceptions.CallTimeout):
         translation = Timeout(error.message, **_cell(error))
@@ -111,8 +112,8 @@ def _cell(error: exceptions.CellsError) -> dict[str, Any]:
 def _rebuilt(text: str, transport: Any) -> Exception:
     try:
         error = internals.rebuild_failure(transport, text)
-    except Exception as problem:  # whatever oslo.messaging stumbles over in what another cell has sent
-        return exceptions.MalformedMessage(f"The error that a service raised cannot be read: {problem}")
+    except Exception as problem:  # oslo.messaging may raise any error for a text from another cell
+        return exceptions.MalformedMessage(f"The error that a service raised is unreadable: {problem}")
     if isinstance(error, oslo_messaging.RemoteError) and not isinstance(error, RPCException):
         return RemoteError(error.exc_type, error.value, error.traceback)
     return error

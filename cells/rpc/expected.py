@@ -1,8 +1,8 @@
-"""ClientException: an error that a method means to raise, for whoever called it and for nobody's log.
+"""ClientException: an expected error of a method, for its caller and not for the log.
 
-It is oslo.messaging's ExpectedException, so every server of oslo.messaging, a
-consumer of :class:`cells.rpc.Connection` or any other, sends what it holds to the
-caller, and writes no traceback.
+It is oslo.messaging's ExpectedException, so every server of oslo.messaging, including a
+consumer of :class:`cells.rpc.Connection`, sends the expected error to the caller and does
+not log a traceback.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class ClientException(oslo_messaging.ExpectedException):  # type: ignore[misc]  # oslo.messaging has no types
-    """Holds the error that is expected: the one that is being handled, or the one that is given.
+    """Wrapper of an expected error: the given error, or the error that is being handled.
 
-    The caller sees that error and never this class::
+    The caller gets the expected error and never this class::
 
         raise ClientException(NoSuchVolume(volume_id))
     """
 
     def __init__(self, error: BaseException | None = None) -> None:
-        """:raises RuntimeError: there is no error, neither given nor being handled"""
+        """:raises RuntimeError: no error is given and none is being handled"""
         super().__init__()
         if error is not None:
             self.exc_info = (type(error), error, error.__traceback__)
         elif sys.exc_info()[1] is None:
-            raise RuntimeError("A ClientException needs an error: give it one, or raise it in an except block.")
+            raise RuntimeError("A ClientException needs an error: pass an error, or raise it in an except block.")
 
     def __str__(self) -> str:
         return str(self.exc_info[1])
 
 
 def client_exceptions(*classes: type[BaseException]) -> Callable[[F], F]:
-    """Decorator of a method: errors of these classes are expected.
+    """Return a decorator of a method whose errors of these classes are expected.
 
     ::
 
@@ -54,6 +54,6 @@ def client_exceptions(*classes: type[BaseException]) -> Callable[[F], F]:
             except classes as error:
                 raise ClientException(error) from error
 
-        return expecting  # type: ignore[return-value]  # it takes and gives the same
+        return expecting  # type: ignore[return-value]  # same arguments and value
 
     return decorate

@@ -1,4 +1,4 @@
-"""LibraryState: what the functions of :mod:`cells.rpc.api` share in a process: one transport, and its client."""
+"""LibraryState: the transport and the client that the functions of :mod:`cells.rpc.api` share in a process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _open(conf: Any, exception_modules: Collection[str]) -> Any:
 
 
 class LibraryState:
-    """Opened when it is first used, between ``init`` and ``cleanup``.  Thread-safe."""
+    """The transport and its client, opened at their first use between ``init`` and ``cleanup``.  Thread-safe."""
 
     def __init__(self, open_one: Open = _open) -> None:
         self._open = open_one
@@ -34,17 +34,17 @@ class LibraryState:
         self._connections: list[Connection] = []
 
     def init(self, conf: Any, exception_modules: Collection[str]) -> None:
-        """Note with what transports are opened.  No I/O.
+        """Set the configuration of the transports.  No I/O.
 
-        :raises cells.exceptions.ConfigurationError: that was noted before
-        :raises cells.exceptions.InvalidArguments: they are of a wrong type
+        :raises cells.exceptions.ConfigurationError: the configuration is set already
+        :raises cells.exceptions.InvalidArguments: an argument has a wrong type
         """
         if not isinstance(conf, cfg.ConfigOpts):
             raise exceptions.InvalidArguments(
                 f"cells.rpc.init() takes a configuration of oslo.config, not {type(conf).__name__}."
             )
         if isinstance(exception_modules, str):
-            raise exceptions.InvalidArguments("allowed_remote_exmods takes a list of modules, not one text.")
+            raise exceptions.InvalidArguments("allowed_remote_exmods takes a list of modules, not a string.")
         with self._lock:
             if self._conf is not None:
                 raise exceptions.ConfigurationError(
@@ -53,7 +53,7 @@ class LibraryState:
             self._conf, self._exception_modules = conf, tuple(exception_modules)
 
     def client(self) -> RPCClient:
-        """The client that all functions share.
+        """Return the client that all functions share.
 
         :raises cells.exceptions.ConfigurationError: before ``init``, or the transport URL cannot be used
         """
@@ -61,7 +61,7 @@ class LibraryState:
             return self._shared_client()
 
     def connect(self, *, is_new: bool) -> Connection:
-        """A connection with a transport of its own, or with the one that all share."""
+        """Return a connection with a transport of its own, or with the shared transport."""
         with self._lock:
             if is_new:
                 own = self._new_transport()
@@ -95,9 +95,7 @@ class LibraryState:
 
     def _new_transport(self) -> Any:
         if self._conf is None:
-            raise exceptions.ConfigurationError(
-                "cells.rpc does not know its configuration yet: call cells.rpc.init(conf) first."
-            )
+            raise exceptions.ConfigurationError("cells.rpc has no configuration yet: call cells.rpc.init(conf) first.")
         return self._open(self._conf, self._exception_modules)
 
     def _forget(self, connection: Connection) -> None:

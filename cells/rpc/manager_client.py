@@ -1,4 +1,4 @@
-"""How the library reaches the manager of its own cell; the other end is :mod:`cells.manager.service_calls`."""
+"""ManagerClient: the library's client of the manager of its own cell, :mod:`cells.manager.service_calls`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from cells.transport.patches import reachability
 
 LOG = logging.getLogger(__name__)
 
-#: The options of [cells] that a service needs, too.
+#: The options of [cells] that a service needs as well.
 OPTIONS = ("topic", "exchange", "disabled_patches")
 NAMESPACE, VERSION = "services", "1.0"
 
 
 class ManagerClient:
-    """Asks the manager over the service's own transport.  Thread-safe; a constructor does no I/O."""
+    """Client of the manager, over the transport of the service.  Thread-safe; the constructor does no I/O."""
 
     def __init__(self, transport: Any) -> None:
         conf = transport.conf
@@ -34,7 +34,7 @@ class ManagerClient:
         )
         self._client = oslo_messaging.get_rpc_client(transport, target)
 
-    def ask(  # noqa: PLR0913  # what is asked, whom, and for how long
+    def ask(  # noqa: PLR0913  # options by keyword
         self,
         ctxt: Mapping[str, Any],
         operation: str,
@@ -47,10 +47,11 @@ class ManagerClient:
     ) -> Answer:
         """Call an operation of the manager.
 
-        :param monitor_seconds: give up when for so long nobody said that the answer will still come
-        :param server: of several managers, the one that is meant
+        :param monitor_seconds: give up after so many seconds without a heartbeat of the manager
+        :param server: the addressed manager, if the cell has several
         :raises cells.rpc.Timeout: the manager did not answer
-        :raises cells.rpc.MessageDeliveryFailure: the broker of this cell did not take the question
+        :raises cells.rpc.MessageDeliveryFailure: the broker of this cell did not take the request
+        :raises cells.exceptions.ConfigurationError: the manager does not have the operation
         """
         try:
             prepared = self._client.prepare(
@@ -62,22 +63,22 @@ class ManagerClient:
             return answers.check(prepared.call(ctxt, operation, **arguments))
         except oslo_messaging.MessagingTimeout as error:
             raise Timeout(
-                f"The manager of this cell did not answer {operation} in time ({timeout_seconds:.3g} seconds): is "
+                f"The manager of this cell did not answer {operation} within {timeout_seconds:.3g} seconds: is "
                 "cells-manager running, and does it have the same [cells] topic and exchange?"
             ) from error
         except (oslo_messaging.MessageDeliveryFailure, *BROKER_ERRORS) as error:
             raise MessageDeliveryFailure(
-                f"Neither the manager of this cell nor its broker took a message: {error}"
+                f"The broker of this cell did not take a message for the manager: {error}"
             ) from error
         except oslo_messaging.RemoteError as error:
             raise exceptions.ConfigurationError(
-                f"The manager of this cell cannot answer {operation}: {error.exc_type}: {error.value}. Is it of a "
-                "release that knows cells.rpc?"
+                f"The manager of this cell cannot answer {operation}: {error.exc_type}: {error.value}. Is its "
+                "release too old for cells.rpc?"
             ) from error
 
     def tell(self, ctxt: Mapping[str, Any], operation: str, server: str, arguments: Mapping[str, Any]) -> None:
-        """Cast an operation; that it gets lost is no error."""
+        """Cast an operation, best effort: a lost cast is not an error."""
         try:
             self._client.prepare(server=server, retry=0).cast(ctxt, operation, **arguments)
         except (oslo_messaging.MessagingException, *BROKER_ERRORS) as error:
-            LOG.debug("The manager of this cell could not be told %s: %s", operation, error)
+            LOG.debug("The cast %s to the manager of this cell is lost: %s", operation, error)

@@ -1,8 +1,8 @@
-"""The listeners behind ``create_worker`` and ``join_consumer_pool``: each pool gets each event of a topic once.
+"""The listeners of ``create_worker`` and ``join_consumer_pool``: each pool gets each event of a topic once.
 
-An event is a notification of oslo.messaging, which :mod:`cells.services.events` has
-published.  It is confirmed after it was handled, so one that a worker dies of comes
-to the next one of its pool; but what the handler raises is the end of it.
+An event is a notification of oslo.messaging, which :mod:`cells.services.events` publishes.
+It is acknowledged after its handler has returned or raised an error.  So if a worker dies,
+another worker of the pool gets the event; an error of the handler does not repeat it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from cells.transport.server import PromptStop
 
 LOG = logging.getLogger(__name__)
 
-#: Takes an event: the caller's context and ``{"method", "args"}``.
+#: Takes the caller's context and the event ``{"method", "args"}``.
 Handle = Callable[[Mapping[str, Any], dict[str, Any]], object]
 
 
 class _Event(NamedTuple):
-    """As a dispatcher of RPC wants its messages."""
+    """An event in the form that a dispatcher of RPC takes."""
 
     ctxt: Mapping[str, Any]
     message: dict[str, Any]
@@ -37,17 +37,17 @@ class _Event(NamedTuple):
 
 
 class EventDispatcher(dispatcher.DispatcherBase):  # type: ignore[misc]  # oslo.messaging has no types
-    """Opens the envelope of each event and hands it to ``handle``."""
+    """Dispatcher that opens the envelope of each event and passes the event to ``handle``."""
 
     supported_priorities = (events.PRIORITY,)
 
     def __init__(self, pool: str, handle: Handle) -> None:
-        """:param pool: as logs name it"""
+        """:param pool: the name of the pool in logs"""
         self._pool = pool
         self._handle = handle
 
     def dispatch(self, incoming: Any) -> None:
-        """Called by the server, in a thread of its own, once per event.  Raises nothing."""
+        """Handle one event; the server calls this in a thread of its pool.  Never raises."""
         try:
             message = _opened(incoming.message)
         except exceptions.CellsError as error:
@@ -56,8 +56,8 @@ class EventDispatcher(dispatcher.DispatcherBase):  # type: ignore[misc]  # oslo.
         try:
             self._handle(incoming.ctxt, message)
         except oslo_messaging.ExpectedException as error:
-            LOG.debug("The pool %s expected that of %a: %s", self._pool, message["method"], error)
-        except Exception as error:  # it is the end of this event, and of nothing else
+            LOG.debug("In the pool %s the method %a raised an expected error: %s", self._pool, message["method"], error)
+        except Exception as error:  # the event is lost, the worker goes on
             LOG.warning(
                 "The event %.80a is lost to the pool %s: %s: %s",
                 message["method"],
@@ -69,40 +69,42 @@ class EventDispatcher(dispatcher.DispatcherBase):  # type: ignore[misc]  # oslo.
 
 
 def _opened(event: Any) -> dict[str, Any]:
-    """:raises cells.exceptions.CellsError: it is no event, or in an envelope that cannot be read here"""
+    """:raises cells.exceptions.CellsError: it is not an event, or its envelope is unreadable"""
     message = envelope.deserialize_msg(event.get("payload") if isinstance(event, Mapping) else event)
     if not isinstance(message, dict) or not isinstance(message.get("method"), str):
-        raise exceptions.MalformedMessage(f"It is no message with a method, but {message!a:.80}.")
+        raise exceptions.MalformedMessage(f"An event must be a message with a method, not {message!a:.80}.")
     if not isinstance(message.setdefault("args", {}), dict):
-        raise exceptions.MalformedMessage(f"The args of {message['method']!a:.80} are no object.")
+        raise exceptions.MalformedMessage(f"The args of {message['method']!a:.80} must be an object.")
     return message
 
 
 class PoolServer(PromptStop, listener.NotificationServerBase):  # type: ignore[misc]  # oslo.messaging has no types
-    """One worker of a pool."""
+    """Server of one worker of a pool."""
 
     def _process_incoming(self, incoming: Any) -> None:
-        """Called by the base class in a thread of the server's pool, with one event."""
+        """Handle and acknowledge one event; the base class calls this in a thread of the pool."""
         (message,) = incoming
         self.dispatcher.dispatch(message)
         try:
             message.acknowledge()
-        except Exception as error:  # the broker is gone, and will send it again
-            LOG.warning("An event could not be confirmed: %s: %s", type(error).__name__, error)
+        except Exception as error:  # the broker is down and redelivers the event
+            LOG.warning(
+                "An event could not be acknowledged, the broker will redeliver it: %s: %s", type(error).__name__, error
+            )
 
 
 def queue_name(exchange: str, topic: str, pool_name: str) -> str:
-    """What a broker knows a pool by.
+    """Return the name of a pool's queue on the broker.
 
-    RabbitMQ has one queue per pool, whatever it listens to: pools of two topics must not have the same.
+    RabbitMQ has one queue per pool name, for all topics: pools of two topics must not share a name.
 
-    :raises cells.exceptions.InvalidArguments: it would be too long
+    :raises cells.exceptions.InvalidArguments: the name is too long
     """
     return check_name("The name of a pool, with its exchange and topic,", f"events/{exchange}/{topic}/{pool_name}")
 
 
 def worker(transport: Any, exchange: str, topic: str, pool_name: str, proxy: object) -> Any:
-    """A server that is not started yet, and calls the public methods of ``proxy``."""
+    """Return a server, not started, that calls the public methods of ``proxy``."""
     calls = ProxyDispatcher(proxy)
     return _server(transport, exchange, topic, pool_name, lambda ctxt, message: calls.dispatch(_Event(ctxt, message)))
 
@@ -110,7 +112,7 @@ def worker(transport: Any, exchange: str, topic: str, pool_name: str, proxy: obj
 def member(
     transport: Any, exchange: str, topic: str, pool_name: str, callback: Callable[[dict[str, Any]], object]
 ) -> Any:
-    """A server that is not started yet, and calls ``callback`` with each message."""
+    """Return a server, not started, that calls ``callback`` with each message."""
 
     def handle(ctxt: Mapping[str, Any], message: dict[str, Any]) -> None:
         with own_current():

@@ -1,4 +1,4 @@
-"""ServiceMessage: what the functions of :mod:`cells.rpc.api` send, written as a dictionary."""
+"""ServiceMessage: the message, a dictionary, that the functions of :mod:`cells.rpc.api` send."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEYS = ("method", "args", "namespace", "version")
 
 @dataclass(frozen=True)
 class ServiceMessage:
-    """``{"method": ..., "args": {...}}``, with ``namespace`` and ``version`` if the method has them."""
+    """A message ``{"method": ..., "args": {...}}``, with ``namespace`` and ``version`` if the method has them."""
 
     method: str
     args: Mapping[str, Any] = field(default_factory=dict)
@@ -24,9 +24,9 @@ class ServiceMessage:
 
     @classmethod
     def read(cls, msg: object) -> ServiceMessage:
-        """Read one; ``msg`` stays as it is.
+        """Return the message of ``msg``, which stays unchanged.
 
-        :raises cells.exceptions.InvalidArguments: it is none
+        :raises cells.exceptions.InvalidArguments: ``msg`` is not a message
         """
         if not isinstance(msg, Mapping):
             raise exceptions.InvalidArguments(
@@ -35,7 +35,7 @@ class ServiceMessage:
         unknown = sorted(str(key) for key in msg if key not in KEYS)
         if unknown:
             raise exceptions.InvalidArguments(
-                f"A message has the keys {', '.join(KEYS)}, and not {', '.join(unknown):.200}."
+                f"A message may have the keys {', '.join(KEYS)}, but not {', '.join(unknown):.200}."
             )
         namespace = msg.get("namespace")
         return cls(
@@ -47,18 +47,19 @@ class ServiceMessage:
 
     @property
     def options(self) -> dict[str, str]:
-        """What a client's prepare() is told of it."""
+        """The options of the message for a client's prepare()."""
         named = {"namespace": self.namespace, "version": self.version}
         return {key: value for key, value in named.items() if value is not None}
 
     def to_dict(self) -> dict[str, Any]:
-        """As a server of oslo.messaging reads it."""
+        """Return the message in the form that a server of oslo.messaging reads."""
         return {"method": self.method, "args": dict(self.args), **self.options}
 
 
 def check_name(what: str, name: object) -> str:
-    """A name that can be that of a queue and stand in a line of a log.
+    """Return ``name`` if it can name a queue and stand in a log line.
 
+    :param what: the subject of the error text, "A topic"
     :raises cells.exceptions.InvalidArguments: it cannot
     """
     if not isinstance(name, str) or not name or not name.isprintable() or len(name.encode()) > MAX_NAME_BYTES:
@@ -76,7 +77,7 @@ def _args(args: object) -> Mapping[str, Any]:
     reserved = args.keys() & RESERVED
     if reserved:
         raise exceptions.InvalidArguments(
-            f"A message can have no argument {', '.join(sorted(reserved))}: oslo.messaging's own has that name."
+            f"A message cannot have the argument {', '.join(sorted(reserved))}: oslo.messaging uses that name itself."
         )
     return args
 

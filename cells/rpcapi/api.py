@@ -1,4 +1,4 @@
-"""CellsAPI: how a service asks the manager of its own cell.
+"""CellsAPI: the client of the manager of a service's own cell.
 
 ::
 
@@ -27,10 +27,10 @@ __all__ = ["CellAnswer", "CellsAPI"]
 Context = RequestContext | Mapping[str, Any]
 Arguments = Mapping[str, Any] | None
 
-#: The manager gives up first and says why; the client waits a little longer.
+#: The client waits so much longer than the manager, which reports the reason of a timeout.
 GRACE_SECONDS = 5.0
 VERSION = "1.0"
-#: What the manager must know for traces, and for broadcasts whose answers are asked for as they come.
+#: The version of the manager's API that has traces and streams of answers.
 STREAMS_VERSION = "1.1"
 
 
@@ -51,10 +51,10 @@ class CellsAPI:
     ) -> None:
         """:param transport: from :func:`cells.transport.opening.open_transport`
         :param version_cap: [upgrade_levels] cells
-        :param timeout: seconds to wait for answers where a call names no other time
+        :param timeout: default timeout of calls, in seconds
         :param exception_modules: modules whose exceptions are rebuilt
         :param exchange: [cells] exchange
-        :raises cells.exceptions.ConfigurationError: the version cap is none that this client can keep to
+        :raises cells.exceptions.ConfigurationError: this client cannot speak the version of the cap
         """
         target = oslo_messaging.Target(topic=topic, version=VERSION, exchange=exchange)
         self._client = oslo_messaging.get_rpc_client(transport, target, version_cap=version_cap, retry=1)
@@ -66,13 +66,13 @@ class CellsAPI:
     def call(
         self, ctxt: Context, cell: str, method: str, kwargs: Arguments = None, *, timeout: float | None = None
     ) -> Any:
-        """Call the endpoint ``method`` in another cell, and return what it returns.
+        """Call the endpoint ``method`` in another cell and return its value.
 
-        :param cell: a name that is unique in what this cell knows, or a full path, ``api!east``
+        :param cell: a name that is unique among the cells that this cell knows, or a full path, ``api!east``
         :param kwargs: JSON values
-        :param timeout: seconds
-        :raises cells.exceptions.CellsError: what went wrong on the way
-        :raises Exception: what the endpoint raised, rebuilt if its module is allowed, else RemoteError
+        :param timeout: in seconds
+        :raises cells.exceptions.CellsError: an error on the way
+        :raises Exception: the error of the endpoint, rebuilt if its module is allowed, otherwise RemoteError
         """
         timeout = timeout or self._timeout
         return self._call(
@@ -80,18 +80,18 @@ class CellsAPI:
         )
 
     def cast(self, ctxt: Context, cell: str, method: str, kwargs: Arguments = None) -> None:
-        """Call the endpoint ``method`` in another cell and do not wait for it.
+        """Call the endpoint ``method`` in another cell without an answer; returns when the broker has the cast.
 
-        Nothing tells whether it got there; :meth:`locate` tells before whether the way is known.
-        What many threads cast at the same time goes to the manager in one request: see :mod:`cells.rpcapi.casts`.
+        Later failures are not reported; :meth:`locate` checks beforehand whether the way is known.
+        Concurrent casts of many threads share one request to the manager: see :mod:`cells.rpcapi.casts`.
         """
         arguments = {"cell_name": cell, "method_name": method, "method_kwargs": dict(kwargs or {})}
         self._casts.send(_values(ctxt), arguments)
 
     def locate(self, ctxt: Context, cell: str) -> str:
-        """The way from this cell to another, ``az1!east!api``.
+        """Return the way from this cell to another cell, ``az1!east!api``.
 
-        :raises cells.exceptions.RoutingError: none is known
+        :raises cells.exceptions.RoutingError: no way is known
         """
         way: str = self._call(ctxt, "locate", None, cell_name=cell)
         return way
@@ -108,9 +108,9 @@ class CellsAPI:
     ) -> list[CellAnswer]:
         """Call ``method`` in all cells below (or above) and return all answers.
 
-        A cell that fails, cannot be reached or stays silent is an answer with an error.
+        The answer of a cell that fails, cannot be reached or does not answer is an error.
 
-        :param run_locally: whether this cell runs it too
+        :param run_locally: whether this cell runs the method too
         """
         timeout = timeout or self._timeout
         texts = self._call(
@@ -135,10 +135,9 @@ class CellsAPI:
         timeout: float | None = None,
         run_locally: bool = True,
     ) -> AnswerBatches[CellAnswer]:
-        """As :meth:`broadcast_call`, but yield each answer as soon as it is there.
+        """As :meth:`broadcast_call`, but yield each answer as soon as it arrives.
 
-        :returns: an iterator of :class:`CellAnswer`, to be closed if not all are wanted
-
+        :returns: an iterator of :class:`CellAnswer`; close it to stop before the last answer
         :raises cells.exceptions.RPCVersionCapError: [upgrade_levels] cells is below 1.1
         """
         timeout = timeout or self._timeout
@@ -170,7 +169,7 @@ class CellsAPI:
         return AnswerBatches(fetch, stop)
 
     def trace(self, ctxt: Context, cell: str, *, timeout: float | None = None) -> dict[str, Any]:
-        """Ping another cell, and see what happens on the way there and back.
+        """Ping another cell and return the events on the way there and back.
 
         :returns: ``{"events": [{"cell", "event", "at"}, ...], "error": text or None}``; ``at`` is in seconds since
             1970, by the clock of that cell
@@ -191,7 +190,7 @@ class CellsAPI:
         direction: str = "down",
         run_locally: bool = True,
     ) -> None:
-        """Call ``method`` in all cells below (or above) and wait for nothing."""
+        """Call ``method`` in all cells below (or above) without answers."""
         self._client.cast(
             _values(ctxt),
             "broadcast_cast",
@@ -202,43 +201,43 @@ class CellsAPI:
         )
 
     def neighbors(self, ctxt: Context) -> list[dict[str, Any]]:
-        """The neighbors as the manager sees them now."""
+        """Return the neighbors with their current state in the manager."""
         found: list[dict[str, Any]] = self._call(ctxt, "neighbors", None)
         return found
 
     def topology(self, ctxt: Context, *, timeout: float | None = None) -> dict[str, Any]:
-        """The tree from the top to all cells below: ``{"name", "path", "state", "is_self", "children"}``."""
+        """Return the tree from the top to all cells below: ``{"name", "path", "state", "is_self", "children"}``."""
         timeout = timeout or self._timeout
         tree: dict[str, Any] = self._call(ctxt, "topology", timeout, timeout=timeout)
         return tree
 
     def capabilities(self, ctxt: Context) -> dict[str, list[str]]:
-        """What this cell and the cells below can do."""
+        """Return the capabilities of this cell and the cells below."""
         found: dict[str, list[str]] = self._call(ctxt, "capabilities", None)
         return found
 
     def capacities(self, ctxt: Context) -> dict[str, Any]:
-        """How much room this cell and the cells below have."""
+        """Return the free capacities of this cell and the cells below."""
         found: dict[str, Any] = self._call(ctxt, "capacities", None)
         return found
 
     def report_capacities(self, ctxt: Context, capacities: Mapping[str, Any], *, reporter: str = "") -> None:
-        """Tell all managers of this cell how much room there is.
+        """Report free capacities of this cell to all its managers.
 
-        Repeat it more often than [cells] mute_child_interval: older numbers do not count.
+        Repeat the report more often than [cells] mute_child_interval: older numbers do not count.
 
         :param capacities: nested mappings of numbers
-        :param reporter: who tells; the numbers of different reporters are added up
+        :param reporter: the name of the reporting service; the numbers of different reporters are added up
         """
         client = self._client.prepare(fanout=True)
         client.cast(_values(ctxt), "report_capacities", capacities=dict(capacities), reporter=reporter)
 
     def status(self, ctxt: Context) -> dict[str, Any]:
-        """Who the manager is, and what it has counted."""
+        """Return the identity of the manager and its counters."""
         found: dict[str, Any] = self._call(ctxt, "status", None)
         return found
 
-    def _call(  # what is asked, of whom, and for how long
+    def _call(
         self,
         ctxt: Context,
         operation: str,
@@ -259,8 +258,8 @@ class CellsAPI:
             ) from error
         except oslo_messaging.MessagingTimeout as error:
             raise exceptions.ManagerTimeout(
-                f"The manager of this cell did not answer within {wait:g} seconds: is cells-manager running, and is "
-                "its configuration file the one that was given here?",
+                f"The manager of this cell did not answer within {wait:g} seconds: is cells-manager running, with the "
+                "same configuration file as this client?",
                 timeout_seconds=wait,
             ) from error
         except oslo_messaging.RemoteError as error:
@@ -278,8 +277,8 @@ def _check_cap(client: Any, version_cap: str | None) -> None:
         is_possible = False
     if not is_possible:
         raise exceptions.ConfigurationError(
-            f"[upgrade_levels] cells = {version_cap} is no version that this client can keep to: "
-            f"it speaks {VERSION}. Correct it or leave it out."
+            f"[upgrade_levels] cells = {version_cap}: this client cannot speak that version, it speaks {VERSION}. "
+            "Correct the option or remove it."
         )
 
 

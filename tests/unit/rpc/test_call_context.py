@@ -224,7 +224,7 @@ def test_an_error_is_raised_from_what_it_is_made_of(client: Any, manager: Manage
 def test_a_time_that_is_over_is_a_timeout_at_once(client: Any, manager: Manager, timeout: float) -> None:
     prepared = client.prepare(cell="east", timeout=timeout)
     for ask in (prepared.call, prepared.cast, prepared.prepare(cell=None, cells="down").multicall):
-        with pytest.raises(Timeout, match=f"before anything was sent: timeout={timeout}"):
+        with pytest.raises(Timeout, match=f"timeout={timeout}"):
             ask({}, "count")
     assert manager.asked == []
 
@@ -285,7 +285,7 @@ def test_a_cast_of_many_says_which_did_not_get_it(client: Any, manager: Manager)
     with pytest.raises(MessageDeliveryFailure, match="away"):
         client.prepare(cells=["east", "west"]).cast({}, "count")
     manager.answers = [{"result": [["east", UNREACHABLE], ["west", BUSY], ["south", {"result": None}]]}]
-    with pytest.raises(MessageDeliveryFailure, match="2 of 3 cells could not be sent it: east: away; west: full"):
+    with pytest.raises(MessageDeliveryFailure, match="2 of 3 cells .*: east: away; west: full"):
         client.prepare(cells=["east", "west", "south"]).broadcast({}, "count")
     assert [arguments["what"] for _, _, arguments, _ in manager.asked] == ["cast", "event"]
     manager.answers = [answers.of_error(exceptions.InvalidArguments("no"))]

@@ -52,7 +52,7 @@ def test_close_without_having_consumed(transport: Any) -> None:
     connection.create_consumer("inventory", Proxy())
     connection.create_worker("inventory", Proxy(), "pool")
     connection.close(0)
-    with pytest.raises(InvalidRPCConnectionReuse, match="create another one"):
+    with pytest.raises(InvalidRPCConnectionReuse):
         connection.consume_in_thread()
 
 

@@ -72,7 +72,7 @@ def test_what_it_asks_and_for_how_long(manager: ManagerClient) -> None:
         (oslo_messaging.MessagingTimeout("late"), Timeout, "is cells-manager running"),
         (oslo_messaging.MessageDeliveryFailure("away"), MessageDeliveryFailure, "away"),
         (kombu.exceptions.OperationalError("away"), MessageDeliveryFailure, "away"),
-        (oslo_messaging.RemoteError("NoSuchMethod", "no"), exceptions.ConfigurationError, "release that knows cells"),
+        (oslo_messaging.RemoteError("NoSuchMethod", "no"), exceptions.ConfigurationError, "NoSuchMethod"),
     ],
 )
 def test_what_goes_wrong_is_an_error_of_the_library(manager: ManagerClient, problem: Any, kind: Any, text: str) -> None:

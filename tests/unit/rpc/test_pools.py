@@ -49,10 +49,10 @@ def test_args_may_be_missing() -> None:
         ({**serialize_msg(MESSAGE), "oslo.version": "3.0"}, "'3.0'"),
         ({**serialize_msg(MESSAGE), "oslo.version": "2.1"}, "'2.1'"),
         ({**serialize_msg(MESSAGE), "oslo.message": "{"}, "no JSON"),
-        (None, "but None"),
-        ([MESSAGE], "no message"),
-        ({"method": 3}, "no message"),
-        ({"method": "made", "args": [1]}, "no object"),
+        (None, "None"),
+        ([MESSAGE], "method"),
+        ({"method": 3}, "method"),
+        ({"method": "made", "args": [1]}, "args"),
     ],
 )
 def test_what_is_no_event_is_one_line(payload: Any, reason: str, caplog: pytest.LogCaptureFixture) -> None:
