@@ -105,8 +105,8 @@ class _Wiring:
         self.threads = WorkerThreads(
             conf.cells.endpoint_threads, conf.cells.max_pending_calls, "cells-endpoint", runtime.spawn
         )
-        self.execution = Execution(endpoints, self.threads, self.counters)
-        self.pending = PendingCalls(conf.cells.max_pending_calls, self.counters, runtime.clock)
+        self.execution = Execution(endpoints, self.threads, self.counters, runtime)
+        self.pending = PendingCalls(conf.cells.max_pending_calls, self.counters, runtime.clock, runtime.spawn)
 
     @functools.cached_property
     def service(self) -> CellsService:
@@ -185,6 +185,7 @@ class _Wiring:
                 max_hop_count=self.conf.cells.max_hop_count,
                 max_message_bytes=self.conf.cells.max_message_bytes,
             ),
+            runtime=self.runtime,
         )
 
     @functools.cached_property

@@ -21,6 +21,7 @@ from cells.neighbors import Changes, Direction, Neighbor, NeighborTable
 from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
 from cells.path import CellPath
+from cells.routing.reply import Reply
 from cells.routing.router import Router
 from cells.worker_threads import Runtime
 
@@ -136,7 +137,7 @@ class Announcer:
         self._ping_all_managers(neighbor, direction)
         message = self._message_to(neighbor, direction, "ping", {}, needs_response=True)
         self._router.send(message, PING_TIMEOUT_SECONDS, is_own=True).add_done_callback(
-            lambda done: self._learn(neighbor, Response.read_one(done.result(), ("cells.exceptions",)))
+            lambda done: self._learn(neighbor, done.result().read_one(("cells.exceptions",)))
         )
 
     def _ping_all_managers(self, neighbor: str, direction: Direction) -> None:
@@ -148,14 +149,14 @@ class Announcer:
         except exceptions.CellsError as error:
             LOG.debug("The managers of cell %s cannot be asked for their versions: %s", neighbor, error.message)
 
-    def learn_version(self, response_to: str, neighbor: str, responses: Sequence[str]) -> bool:
+    def learn_version(self, response_to: str, neighbor: str, reply: Reply) -> bool:
         """Record the version in an answer of one of a neighbor's managers.
 
         :returns: False if ``response_to`` is not the latest ping to all managers of ``neighbor``
         """
-        if self._version_pings.get(neighbor) != response_to or not responses:
+        if self._version_pings.get(neighbor) != response_to or not reply.responses:
             return False
-        answer = Response.read(responses[0], ("cells.exceptions",))
+        answer = reply.responses[0].read(("cells.exceptions",))
         if isinstance(answer.value, dict):
             self._table.record_version(neighbor, answer.value)
         return True

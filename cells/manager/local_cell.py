@@ -17,6 +17,7 @@ from cells.neighbors.link_versions import LinkVersions
 from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
 from cells.routing.pending import PendingCalls
+from cells.routing.reply import Reply
 from cells.services.local import LocalServices
 
 LOG = logging.getLogger(__name__)
@@ -83,8 +84,9 @@ class LocalCell:
         return {"cell": str(self._topology.own_path), "reads": self._identity["version"], "links": links}
 
     def resolve(self, response_to: str, part: str, responses: Sequence[str], passed_on_to: Sequence[str]) -> bool:
-        found = self._pending.add(response_to, part, responses, passed_on_to)
-        if not self._announcer.learn_version(response_to, part, responses) and not found:
+        reply = Reply.from_wire(responses, passed_on_to)
+        found = self._pending.add(response_to, part, reply)
+        if not self._announcer.learn_version(response_to, part, reply) and not found:
             # The answer is late or a duplicate, or another manager made the call and answers are fanned out.
             self._counters.count("dropped", "response")
             LOG.debug("The answer of %s to %s is dropped: no call waits for it here.", part, response_to)

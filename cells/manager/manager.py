@@ -19,18 +19,18 @@ from cells.counters import Counters
 from cells.deadlines import want_timeout
 from cells.futures import then
 from cells.manager import topology_report
-from cells.manager.answer_streams import AnswerStreams
+from cells.manager.answer_streams import AnswerStream, AnswerStreams
 from cells.manager.local_cell import LocalCell
 from cells.manager.message_factory import OutgoingMessages, want
-from cells.messages import ANSWERED, Response
 from cells.neighbors import Direction, NeighborTable
 from cells.neighbors.neighbor import Neighbor
 from cells.neighbors.topology import Topology
 from cells.routing.pending import PendingCalls
+from cells.routing.reply import Kind, Reply
 from cells.routing.router import Router
 from cells.rpcapi.casts import unpack
 from cells.transport import url as transport_url
-from cells.transport.server import NO_REPLY, reply_to
+from cells.transport.server import AlreadyAnswered, reply_to
 
 LOG = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class CellsManager:
         with self._outgoing.noting_refusals("call"):
             message = self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=True)
         client = reply_to()
-        value = self._value_if_missing if client else self._value
+        value = self._value_unless_delivered if client else self._value
         return then(self._router.send(message.but(reply_to=client), self._timeout(timeout)), value)
 
     def cast(self, ctxt: dict[str, Any], cell_name: str, method_name: str, method_kwargs: dict[str, Any]) -> None:
@@ -141,7 +141,7 @@ class CellsManager:
             message = self._outgoing.broadcast(
                 ctxt, method_name, method_kwargs, direction, needs_response=True, run_locally=run_locally
             )
-        return then(self._router.broadcast(message, self._timeout(timeout)), list)
+        return then(self._router.broadcast(message, self._timeout(timeout)), Reply.to_wire)
 
     def broadcast_start(  # noqa: PLR0913  # one argument per key of the message
         self,
@@ -162,9 +162,9 @@ class CellsManager:
                 ctxt, method_name, method_kwargs, direction, needs_response=True, run_locally=run_locally
             )
             broadcast_id, stream = self._streams.start(seconds, on_stop=lambda: self._pending.forget(message.id))
-        sent = self._router.broadcast(message, seconds, on_answers=lambda texts: stream.add(*texts))
+        sent = self._router.broadcast(message, seconds, parts_to=_ToStream(stream))
         # Its result are the errors of neighbors that the broadcast could not be sent to.
-        sent.add_done_callback(lambda done: stream.finish(*done.result()))
+        sent.add_done_callback(lambda done: stream.finish(*done.result().to_wire()))
         return {"id": broadcast_id, "server": self._host}
 
     def broadcast_next(self, ctxt: dict[str, Any], broadcast_id: str) -> futures.Future[dict[str, Any]]:  # noqa: ARG002
@@ -221,7 +221,8 @@ class CellsManager:
         answers = self._router.broadcast(message, self._timeout(timeout))
         own_path = self._topology.own_path
         parent_state = self._table.state(own_path[-2]).value if len(own_path) > 1 else ""
-        return then(answers, lambda texts: topology_report.draw(own_path, parent_state, self._responses(texts)))
+        modules = self._exception_modules
+        return then(answers, lambda reply: topology_report.draw(own_path, parent_state, reply.read_all(modules)))
 
     def trace(
         self, ctxt: dict[str, Any], cell_name: str, timeout: float | None = None
@@ -236,8 +237,8 @@ class CellsManager:
             message = self._outgoing.targeted(ctxt, cell_name, "ping", {}, needs_response=True)
         return then(self._router.send(message.but(trace=()), self._timeout(timeout)), self._events)
 
-    def _events(self, texts: Sequence[str]) -> dict[str, Any]:
-        response = Response.read_one(texts, self._exception_modules)
+    def _events(self, reply: Reply) -> dict[str, Any]:
+        response = reply.read_one(self._exception_modules)
         if response.error is not None and not response.trace:
             raise response.error
         error = None if response.error is None else str(response.error)
@@ -267,18 +268,27 @@ class CellsManager:
     def _timeout(self, timeout: float | None) -> float:
         return self._call_timeout_seconds if timeout is None else want_timeout(timeout)
 
-    def _value(self, texts: Sequence[str]) -> Any:
-        response = Response.read_one(texts, self._exception_modules)
+    def _value(self, reply: Reply) -> Any:
+        response = reply.read_one(self._exception_modules)
         if response.error is not None:
             raise response.error
         return response.value
 
-    def _value_if_missing(self, texts: Sequence[str]) -> Any:
-        """As :meth:`_value`, of a call whose client may have been sent the value already."""
-        return NO_REPLY if list(texts) == [ANSWERED] else self._value(texts)
+    def _value_unless_delivered(self, reply: Reply) -> Any:
+        """Return as :meth:`_value`, of a call whose client may have been sent the value directly."""
+        if reply.kind is Kind.DELIVERED:
+            raise AlreadyAnswered
+        return self._value(reply)
 
-    def _responses(self, texts: Sequence[str]) -> list[Response]:
-        return [Response.read(text, self._exception_modules) for text in texts]
+
+class _ToStream:
+    """Sink of the answers to a broadcast that a client fetches as they come."""
+
+    def __init__(self, stream: AnswerStream) -> None:
+        self._stream = stream
+
+    def take(self, reply: Reply) -> None:
+        self._stream.add(*reply.to_wire())
 
 
 def _responses_of(batch: dict[str, Any]) -> dict[str, Any]:

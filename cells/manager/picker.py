@@ -18,13 +18,14 @@ from typing import Any
 from cells.counters import Counters
 from cells.futures import then
 from cells.manager.failover import Failover
-from cells.messages import Response, TargetedMessage
+from cells.messages import TargetedMessage
 from cells.neighbors import Direction, NeighborTable
 from cells.neighbors.neighbor import Neighbor
 from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
 from cells.path import CellPath
 from cells.routing.pending import Monitor
+from cells.routing.reply import Reply
 from cells.routing.router import Router
 from cells.scheduler import Candidate, CellRequirements, Ranking, Scheduler
 from cells.services import answers
@@ -186,8 +187,8 @@ class Picker:
         )
 
 
-def _answer(texts: Sequence[str]) -> Answer:
-    response = Response.read_one(texts, ("cells.exceptions",))
+def _answer(reply: Reply) -> Answer:
+    response = reply.read_one(("cells.exceptions",))
     if response.error is not None:
         raise response.error
     return answers.check(response.value)

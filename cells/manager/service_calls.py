@@ -8,7 +8,7 @@ exception: the client may not rebuild the errors of cells.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent import futures
 from functools import partial
 from typing import Any
@@ -21,17 +21,17 @@ from cells.endpoints import CellPicker
 from cells.futures import gather, then
 from cells.manager.answer_streams import AnswerStreams
 from cells.manager.message_factory import OutgoingMessages, want
-from cells.messages import ANSWERED, Response
 from cells.neighbors import Direction
 from cells.neighbors.topology import Topology
 from cells.path import CellPath
 from cells.routing.pending import Monitor
+from cells.routing.reply import Kind, Reply
 from cells.routing.router import Router
 from cells.services import answers
 from cells.services.answers import Answer
 from cells.services.request import ServiceRequest
 from cells.services.requirements import CellRequirements
-from cells.transport.server import NO_REPLY, LongAnswer, reply_to
+from cells.transport.server import AlreadyAnswered, LongAnswer, reply_to
 
 NAMESPACE = "services"
 VERSION = "1.0"
@@ -168,7 +168,7 @@ class ServiceCalls:
         # To who monitors the call an empty answer means something else.
         client = "" if monitor is not None else reply_to
         sent = self._router.send(message.but(reply_to=client), seconds, monitor=monitor)
-        return then(sent, _read_if_missing if client else _read, into=answer)
+        return then(sent, _read_unless_delivered if client else _read, into=answer)
 
     def _run_in_any(
         self, kind: str, ctxt: Mapping[str, Any], request: object, timeout: object, requirements: object
@@ -266,23 +266,25 @@ def _names(cells: object) -> list[str]:
     return list(dict.fromkeys(want(name, str, "Each of the cells") for name in want(cells, list, "cells")))
 
 
-def _read(texts: Sequence[str]) -> Answer:
-    """The answer to a call, of the texts that came."""
-    response = Response.read_one(texts, ("cells.exceptions",))
+def _read(reply: Reply) -> Answer:
+    """The answer to a call."""
+    response = reply.read_one(("cells.exceptions",))
     try:
         return answers.of_error(response.error) if response.error is not None else answers.check(response.value)
     except exceptions.MalformedMessage as error:
         return answers.of_error(error)
 
 
-def _read_if_missing(texts: Sequence[str]) -> Any:
-    """As :func:`_read`, of a call whose client may have been sent the answer already."""
-    return NO_REPLY if list(texts) == [ANSWERED] else _read(texts)
+def _read_unless_delivered(reply: Reply) -> Answer:
+    """As :func:`_read`, of a call whose client may have been sent the answer directly."""
+    if reply.kind is Kind.DELIVERED:
+        raise AlreadyAnswered
+    return _read(reply)
 
 
-def _read_cast(texts: Sequence[str]) -> Answer:
+def _read_cast(reply: Reply) -> Answer:
     """The answer to a cast: that it got away, or why not."""
-    error = Response.read_one(texts, ("cells.exceptions",)).error
+    error = reply.read_one(("cells.exceptions",)).error
     return {answers.RESULT: None} if error is None else answers.of_error(error)
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cells import exceptions, versions
-from cells.messages.client_reply import ClientReply
 from cells.messages.validation import (
     MAX_TRACE,
     check_size,
@@ -103,7 +102,7 @@ class Message:
     deadline: float | None = None
     #: the manager of the source that waits
     reply_server: str = ""
-    #: where the client waits that made the call: a :class:`cells.transport.reply_address.ReplyAddress` as a text
+    #: where the client waits that made the call: a text that only drivers read
     reply_to: str = ""
     #: of W3C's Trace Context, as it came
     traceparent: str = ""
@@ -235,9 +234,10 @@ class Message:
         """The one manager of the next cell that it is for; empty if there is none."""
         return ""
 
-    def client_reply(self, version: str) -> ClientReply | None:  # noqa: ARG002  # what it may depend on
-        """What the client that waits can be sent itself, in place of the message to its manager; None if nothing."""
-        return None
+    @property
+    def client(self) -> str:
+        """Where the client waits that can be sent the value of this message directly; empty if there is none."""
+        return ""
 
     @functools.cached_property
     def payload_text(self) -> str:

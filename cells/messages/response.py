@@ -4,53 +4,59 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import msgspec
 
 from cells import exceptions, failure, versions
 from cells.messages.base import Message
-from cells.messages.client_reply import ClientReply
 from cells.messages.targeted import TargetedMessage
 from cells.messages.validation import want_name
 from cells.messages.wire import to_text
 from cells.neighbors import Direction
-from cells.transport.reply_address import ReplyAddress
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 METHOD = "parse_responses"
-#: What the manager that asked gets in place of an answer that its client has been sent: no Response.
-ANSWERED = to_text({"answered": True})
 
 
 @dataclass(frozen=True)
 class Response:
-    """What one cell answered: a value, or the error that was raised there.
+    """The answer of one cell, read: the value that its endpoint returned, or the error that it raised."""
 
-    It travels as a JSON text within a ResponseMessage, which relays pass on unread; the last cell on the way reads
-    what it sends straight to a client.
-    """
-
-    cell: str  #: the way from the source to the answering cell
+    cell: str  #: the path from the source to the answering cell
     value: Any = None
     error: Exception | None = None
-    #: what cells noted about the call and this answer on their way, if somebody wanted to know
+    #: events that cells have noted about the call and this answer, if the call asked for a trace
     trace: Sequence[Mapping[str, Any]] = ()
 
-    def to_json(self) -> str:
-        """:raises cells.exceptions.InvalidArguments: the value has no JSON form"""
+    def encoded(self) -> EncodedResponse:
+        """Return the response as it travels.
+
+        :raises cells.exceptions.InvalidArguments: the value has no JSON form
+        """
         has_failed = self.error is not None
-        value = failure.to_json(self.error) if self.error is not None else self.value
         try:
-            data = {"cell_name": self.cell, "value": value, "failure": has_failed}
-            return to_text({**data, "trace": self.trace} if self.trace else data)
+            value = to_text(failure.to_json(self.error) if self.error is not None else self.value)
+            trace = f', "trace": {to_text(self.trace)}' if self.trace else ""
         except (TypeError, ValueError, RecursionError) as error:
             raise exceptions.InvalidArguments(f"The answer cannot be written as JSON: {error}") from error
+        text = f'{{"cell_name": {to_text(self.cell)}, "value": {value}, "failure": {to_text(has_failed)}{trace}}}'
+        return EncodedResponse(text, None if has_failed else value)
+
+    def to_json(self) -> str:
+        """Return the text of :meth:`encoded`."""
+        return self.encoded().text
 
     @classmethod
     def from_json(cls, text: str, allowed_modules: Sequence[str]) -> Response:
-        """:raises cells.exceptions.MalformedMessage: it is not such a text"""
+        """Read the text of an encoded response.
+
+        :param allowed_modules: modules whose exceptions may be rebuilt
+        :raises cells.exceptions.MalformedMessage: the text is no response
+        """
         try:
             data = json.loads(text)
         except (TypeError, ValueError, RecursionError) as error:
@@ -64,18 +70,37 @@ class Response:
 
     @classmethod
     def read(cls, text: str, allowed_modules: Sequence[str]) -> Response:
-        """As :meth:`from_json`, but what cannot be read is an answer with that error; never raises."""
+        """Read as :meth:`from_json`, but never raise: a text that is no response becomes a response with that error."""
         try:
             return cls.from_json(text, allowed_modules)
         except exceptions.MalformedMessage as error:
             return cls("", error=error)
 
-    @classmethod
-    def read_one(cls, texts: Sequence[str], allowed_modules: Sequence[str]) -> Response:
-        """As :meth:`read`, of the answers to a message that only one cell answers."""
-        if len(texts) != 1:
-            return cls("", error=exceptions.MalformedMessage(f"One answer was expected, {len(texts)} came."))
-        return cls.read(texts[0], allowed_modules)
+
+class _Outcome(msgspec.Struct):
+    """The two keys of an encoded response that decide whether its value may be sent to a client; the value unread."""
+
+    value: msgspec.Raw
+    failure: bool
+
+
+_OUTCOME = msgspec.json.Decoder(_Outcome)
+_JSON = msgspec.json.Decoder()
+
+
+class EncodedResponse(NamedTuple):
+    """A response as JSON text, made here or received from another cell, which passes through cells unread.
+
+    Its text is one item of the argument ``responses`` of a ResponseMessage.
+    """
+
+    text: str
+    #: JSON text of the value, if this cell has encoded one; None of an error and of a text that was received
+    value: str | None = None
+
+    def read(self, allowed_modules: Sequence[str]) -> Response:
+        """Return the response; see :meth:`Response.read`."""
+        return Response.read(self.text, allowed_modules)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +112,8 @@ class ResponseMessage(TargetedMessage):
 
     #: id of the message that is answered
     answers: str
+    #: the only value as JSON text, if this cell has encoded the value; not sent
+    value: str | None = field(default=None, compare=False)
 
     @property
     def response_to(self) -> str:
@@ -94,25 +121,25 @@ class ResponseMessage(TargetedMessage):
 
     @classmethod
     def answering(
-        cls, message: Message, responses: Sequence[str], *, branch: str = "", passed_on_to: Sequence[str] = ()
+        cls, message: Message, responses: Sequence[EncodedResponse], branch: str = "", passed_on_to: Sequence[str] = ()
     ) -> ResponseMessage:
-        """The answer to ``message`` from the cell where it is now.
+        """Return the answer to ``message`` from the cell where ``message`` is now.
 
-        Of a response it is the response itself, with other content.
+        The answer to a response is that response with other content.
 
-        :param responses: JSON texts of :class:`Response`
-        :param branch: the neighbor whose branch has answered, if this cell streams what that one gathered
+        :param branch: the neighbor whose branch has answered, if this cell streams the answers of that branch
         :param passed_on_to: the neighbors that answer to the source by themselves, or through this cell
         """
-        # Receivers read nothing from orig_message but Nova's insists on a JSON text.
-        original = json.dumps({"uuid": message.id, "method_name": message.method})
-        kwargs: dict[str, Any] = {"orig_message": original, "responses": list(responses)}
+        # Receivers read nothing from orig_message, but Nova's service insists on a JSON text.
+        original = to_text({"uuid": message.id, "method_name": message.method})
+        kwargs: dict[str, Any] = {"orig_message": original, "responses": [response.text for response in responses]}
         if branch:
             kwargs["branch"] = branch
         if passed_on_to:
             kwargs["passed_on_to"] = list(passed_on_to)
+        value = responses[0].value if len(responses) == 1 else None
         if isinstance(message, ResponseMessage):
-            return message.but(kwargs=kwargs, payload=None)
+            return message.but(kwargs=kwargs, payload=None, value=value)
         target = message.return_path
         return cls(
             method=METHOD,
@@ -127,7 +154,8 @@ class ResponseMessage(TargetedMessage):
             traceparent=message.traceparent,
             trace=message.trace,
             answers=message.id,
-            # Who asks in the oldest form may have gone back to a release that reads no other.
+            value=value,
+            # A source that asks in the oldest form may have gone back to a release that reads no other form.
             form="" if message.reply_server else versions.OLDEST,
         )
 
@@ -139,29 +167,31 @@ class ResponseMessage(TargetedMessage):
     def server(self, version: str) -> str:
         return self.reply_server if self.fanout and versions.speaks(version, versions.REPLY_SERVER) else ""
 
-    def client_reply(self, version: str) -> ClientReply | None:
-        is_last_hop = self.fanout
-        # A trace is completed by the manager that asked for it.
-        if not is_last_hop or self.trace is not None or not versions.speaks(version, self.reply_to_since):
-            return None
-        address, value = ReplyAddress.parse(self.reply_to), self._value_text()
-        return None if address is None or value is None else ClientReply(self.message_type, version, address, value)
+    @property
+    def client(self) -> str:
+        # The manager that asked for a trace completes the trace.
+        return self.reply_to if self.fanout and self.trace is None else ""
 
-    def _value_text(self) -> str | None:
-        """What the endpoint returned, as JSON; None if that is not all that there is to the answer.
+    def value_text(self) -> str | None:
+        """Return the value that the endpoint returned, as JSON text; None if the answer is more than one value.
 
-        An error is none: the manager that asked knows which ones its clients may be told.
+        An error is no value: the manager that asked knows which errors its clients may see.
         """
+        if self.value is not None:
+            return self.value
         try:
             (text,) = super().opened().kwargs["responses"]
-            data = json.loads(text)
-            return to_text(data["value"]) if data["failure"] is False else None
+            # The first pass finds what the client could not read: a number out of range, for example.
+            _JSON.decode(text)
+            outcome = _OUTCOME.decode(text)
         except (KeyError, TypeError, ValueError, RecursionError, exceptions.MessageError):
             return None
+        return None if outcome.failure else bytes(outcome.value).decode()
 
-    def answered(self) -> Self:
-        """The message once the client has been sent the answer itself: to its manager, which waits no longer."""
-        return self.but(kwargs={**self.opened().kwargs, "responses": [ANSWERED]}, payload=None, reply_to="")
+    def delivered(self, notice: EncodedResponse) -> Self:
+        """Return the notice to the manager that asked, after the client has been sent the value directly."""
+        kwargs = {**self.opened().kwargs, "responses": [notice.text]}
+        return self.but(kwargs=kwargs, payload=None, value=None, reply_to="")
 
     def opened(self) -> Self:
         message = super().opened()

@@ -1,52 +1,86 @@
-"""The answers that a cell gives in place of others: of a silent neighbor, and of one that is too long to be sent."""
+"""The responses that a cell makes in place of a missing or refused answer."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cells import exceptions, versions
-from cells.messages import Message, Response, ResponseMessage
+from cells.counters import Counters
+from cells.messages import EncodedResponse, Message, Response, ResponseMessage
 
 LOG = logging.getLogger(__name__)
 
 
-def excess(message: Message, response: ResponseMessage, answers: Sequence[str], limit_bytes: int) -> str | None:
-    """What stands for ``answers`` to ``message`` if ``response`` is too long with them; None if it is not."""
+def too_late(message: Message, counters: Counters) -> Response:
+    """Log and count a message whose deadline has passed before it ran; return the response that says so."""
+    counters.count("dropped", "late")
+    LOG.info(
+        "A %s message (%s) of %s is not run: its deadline has passed.",
+        message.message_type,
+        message.method,
+        message.route.first,
+    )
+    return Response(
+        str(message.route),
+        error=exceptions.CellTimeout(
+            f"Cell {message.route} did not run {message.title}: its deadline had passed when it arrived, or when a "
+            "thread was free to run it.",
+            cell=str(message.route),
+        ),
+    )
+
+
+def too_large(
+    message: Message, answer: ResponseMessage, responses: Sequence[EncodedResponse], limit_bytes: int
+) -> EncodedResponse | None:
+    """Return the response that replaces ``responses`` to ``message``; None if they can be sent.
+
+    :param answer: the message that carries ``responses``
+    """
     # Within the message the texts are escaped once more, which makes them longer.
-    if sum(map(len, answers)) <= limit_bytes // 4:
+    if sum([len(response.text) for response in responses]) <= limit_bytes // 4:
         return None
     try:
-        response.sealed(versions.OLDEST, limit_bytes)
+        answer.sealed(versions.OLDEST, limit_bytes)
     except exceptions.MessageTooLarge as error:
-        too_large = exceptions.MessageTooLarge(
+        problem = exceptions.MessageTooLarge(
             f"The answer of cell {message.here} to {message.method} cannot be sent: {error.message}",
             cell=message.here,
             **error.kwargs,
         )
-        LOG.info("%s", too_large.message)
-        return Response(str(message.route), error=too_large).to_json()
+        LOG.info("%s", problem.message)
+        return Response(str(message.route), error=problem).encoded()
     return None
 
 
-def silence(message: Message, level: int, part: str, is_stopping: bool) -> str:  # of partial
-    """The answer that stands for a neighbor that gave none in time.
+@dataclass(frozen=True)
+class Silence:
+    """Source of the responses that stand for the parts of a call that did not answer in time."""
 
-    :param level: of the line in the log
-    """
-    path, here = message.missing(part), message.here
-    LOG.log(level, "Cell %s did not answer %s in time.", path, message.title)
-    error: exceptions.CellsError
-    if is_stopping:
-        error = exceptions.ManagerStopping(
-            f"The manager of cell {here} was stopped before cell {path} answered {message.title}: it may run, or "
-            "have run.",
-            cell=here,
-        )
-    else:
-        error = exceptions.CellTimeout(
-            f"Cell {path} did not answer {message.title} in time: "
-            "check that cells-manager runs there, on the way, and behind it.",
-            cell=str(path),
-        )
-    return Response(str(path), error=error).to_json()
+    message: Message
+    log_level: int = logging.INFO
+
+    def response(self, part: str, *, is_stopping: bool) -> EncodedResponse:
+        """Log that ``part`` is silent; return the response that stands for its answer.
+
+        :param is_stopping: the call is given up because the manager stops, and not at its deadline
+        """
+        message = self.message
+        path, here = message.missing(part), message.here
+        LOG.log(self.log_level, "Cell %s did not answer %s in time.", path, message.title)
+        error: exceptions.CellsError
+        if is_stopping:
+            error = exceptions.ManagerStopping(
+                f"The manager of cell {here} was stopped before cell {path} answered {message.title}: the call may "
+                "run, or may have run.",
+                cell=here,
+            )
+        else:
+            error = exceptions.CellTimeout(
+                f"Cell {path} did not answer {message.title} in time: check that cells-manager runs there, and in "
+                "each cell on the way to it.",
+                cell=str(path),
+            )
+        return Response(str(path), error=error).encoded()

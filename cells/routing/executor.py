@@ -1,12 +1,9 @@
-"""Runs here what has arrived: the endpoint that a message names, once, in time, on the right thread."""
+"""Runs the endpoints that messages name: each message once, in time, on the right thread."""
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable
 from concurrent import futures
-from functools import partial
 from typing import Any
 
 from cells import exceptions
@@ -14,78 +11,92 @@ from cells.counters import Counters
 from cells.endpoints import Call, Endpoints, LocalCell
 from cells.messages import Message, Response
 from cells.routing.duplicates import SeenMessages
-from cells.worker_threads import WorkerThreads
+from cells.routing.error_replies import too_late
+from cells.routing.reply import LOG_ONLY, WORKING, Sink, settle
+from cells.worker_threads import Runtime, WorkerThreads
 
 LOG = logging.getLogger(__name__)
-
-OnResponse = Callable[[Response], object]
 
 
 class Execution:
     """Invokes endpoints.  Thread-safe."""
 
-    def __init__(self, endpoints: Endpoints, threads: WorkerThreads, counters: Counters) -> None:
-        self._endpoints = endpoints
+    def __init__(
+        self, endpoints: Endpoints, threads: WorkerThreads, counters: Counters, runtime: Runtime | None = None
+    ) -> None:
+        self.endpoints = endpoints
+        self.counters = counters
+        self.runtime = runtime or Runtime()
         self._threads = threads
-        self._counters = counters
         self._seen = SeenMessages()
         self._cell: LocalCell | None = None
 
     def bind(self, cell: LocalCell) -> None:
-        """Say which cell endpoints see: it sends messages, so it is made after what receives them."""
+        """Set the cell that endpoints see; the cell sends messages, so it is made after the parts that receive them."""
         self._cell = cell
 
+    @property
+    def cell(self) -> LocalCell:
+        """Return the cell that endpoints see."""
+        assert self._cell is not None, "bind() comes before the first message"  # noqa: S101  # wiring, not input
+        return self._cell
+
     def may_block(self, method: str) -> bool:
-        """Whether the endpoint's answer may take its time."""
-        return self._endpoints.may_block(method)
+        """Return whether the endpoint of ``method`` may block."""
+        return self.endpoints.may_block(method)
 
-    def run(
-        self,
-        message: Message,
-        on_response: OnResponse,
-        still_working: Callable[[], object],
-        *,
-        only_errors: bool = False,
-    ) -> None:
-        """Run the endpoint.  Never raises, and does not wait for it.
+    def run(self, message: Message, sink: Sink) -> None:
+        """Run the endpoint that ``message`` names.  Never raises, and does not wait for the endpoint.
 
-        :param on_response: called with what it returned or raised; not at all if the same message has run before
-        :param still_working: what the endpoint calls to say that its answer will still come
-        :param only_errors: who waits for nothing is called with what it raised, and not with what it returned
+        A message that has run before runs no second time, and gets no reply.
+
+        :param sink: takes the value that the endpoint returns, or the error that it raises; LOG_ONLY: only errors are
+            looked at
         """
+        run = _Run(self, message, sink)
         try:
             if not self._is_new(message):
-                self._counters.count("dropped", "duplicate")
+                self.counters.count("dropped", "duplicate")
                 LOG.info("A %s message (%s) came by %s once more.", message.message_type, message.method, message.route)
-            elif self._endpoints.may_block(message.method):
-                self._threads.run(partial(self._run, message, on_response, still_working, only_errors=only_errors))
+            elif self.endpoints.may_block(message.method):
+                self._threads.run(run.start)
             else:
-                self._run(message, on_response, still_working, only_errors=only_errors)
+                run.start()
         except exceptions.CellsError as error:
-            self._counters.count("refused", type(error).__name__)
-            on_response(Response(str(message.route), error=error))
+            self.counters.count("refused", type(error).__name__)
+            run.respond(error)
 
     def _is_new(self, message: Message) -> bool:
-        """Whether it has not run here yet; an answer that nobody waits for does no harm."""
+        """Return whether the message has not run here yet; a duplicate of an answer does no harm."""
         is_harmless = message.response_to is not None or message.is_at_source
         return is_harmless or self._seen.is_new(message.id, message.route)
 
-    def _run(
-        self, message: Message, on_response: OnResponse, still_working: Callable[[], object], *, only_errors: bool
-    ) -> None:
-        assert self._cell is not None, "bind() comes before the first message"  # noqa: S101  # wiring, not input
-        # It may have waited for a thread.
-        if message.is_late(time.monotonic()):
-            on_response(too_late(message, self._counters))
+
+class _Run:
+    """One run of an endpoint."""
+
+    __slots__ = ("_execution", "_message", "_sink")
+
+    def __init__(self, execution: Execution, message: Message, sink: Sink) -> None:
+        self._execution = execution
+        self._message = message
+        self._sink = sink
+
+    def start(self) -> None:
+        """Invoke the endpoint; its value or error goes to the sink, perhaps later."""
+        execution, message = self._execution, self._message
+        # The message may have waited for a thread.
+        if message.is_late(execution.runtime.clock()):
+            settle(message, self._sink, too_late(message, execution.counters))
             return
         try:
             arguments, context = message.contents()
         except exceptions.MessageError as error:
-            self._counters.count("rejected", type(error).__name__)
-            on_response(Response(str(message.route), error=error))
+            execution.counters.count("rejected", type(error).__name__)
+            self.respond(error)
             return
         call = Call(
-            cell=self._cell,
+            cell=execution.cell,
             method=message.method,
             arguments=arguments,
             message_type=message.message_type,
@@ -94,57 +105,53 @@ class Execution:
             context_values=context,
             deadline=message.deadline,
             traceparent=message.traceparent,
-            still_working=still_working,
+            still_working=self._still_working,
         )
-        self._tell(message, partial(self._endpoints.invoke, call), on_response, only_errors=only_errors)
-
-    def _tell(self, message: Message, ask: Callable[[], Any], on_response: OnResponse, *, only_errors: bool) -> None:
-        """Call ``on_response`` with what ``ask`` returns or raises, as soon as that is known."""
-        error: Exception | SystemExit
         try:
-            value = ask()
-        except (Exception, SystemExit) as raised:
-            error = raised
+            value = execution.endpoints.invoke(call)
+        except (Exception, SystemExit) as error:
+            self._fail(error)
         else:
-            if isinstance(value, futures.Future):
-                value.add_done_callback(
-                    lambda done: self._tell(message, done.result, on_response, only_errors=only_errors)
-                )
-            elif not only_errors:
-                on_response(Response(str(message.route), value))
-            return
-        on_response(Response(str(message.route), error=self._noted(message, error)))
+            self._finish(value)
 
-    def _noted(self, message: Message, error: Exception | SystemExit) -> Exception:
-        """What the caller hears of an error that an endpoint raised: it is counted, and logged if it is of no kind."""
+    def _still_working(self) -> None:
+        """Tell the caller that the answer will still come."""
+        self._sink.take(WORKING)
+
+    def _finish(self, value: Any) -> None:
+        if isinstance(value, futures.Future):
+            value.add_done_callback(self._finish_later)
+        elif self._sink is not LOG_ONLY:
+            message = self._message
+            trace = None
+            if message.trace is not None and message.is_at_source:
+                # An answer that never travels gathers no events on its way.
+                trace = message.noting("answered", self._execution.runtime.wall_clock()).trace
+            settle(message, self._sink, Response(str(message.route), value, trace=trace or ()))
+
+    def _finish_later(self, done: futures.Future[Any]) -> None:
+        try:
+            value = done.result()
+        except (Exception, SystemExit) as error:
+            self._fail(error)
+        else:
+            self._finish(value)
+
+    def _fail(self, error: Exception | SystemExit) -> None:
+        """Count an error of the endpoint, log it unless it is one of this project, and give it to the caller."""
+        counters = self._execution.counters
         if isinstance(error, exceptions.CellsError):
-            self._counters.count("failed", type(error).__name__)
-            return error
-        # SystemExit would end the thread that reads messages, and nobody would be told.
-        told = (
-            error
-            if isinstance(error, Exception)
-            else RuntimeError(f"The endpoint wanted to end the process: SystemExit({error.code!r:.80})")
-        )
-        self._counters.count("failed", "Exception")
-        LOG.warning("The endpoint %s failed: %s: %s", message.method, type(told).__name__, told)
-        LOG.debug("Where it failed:", exc_info=told)
-        return told
+            counters.count("failed", type(error).__name__)
+            self.respond(error)
+            return
+        if isinstance(error, SystemExit):
+            # It would end the thread that reads messages, and the caller would get no answer.
+            error = RuntimeError(f"The endpoint wanted to end the process: SystemExit({error.code!r:.80})")
+        counters.count("failed", "Exception")
+        LOG.warning("The endpoint %s failed: %s: %s", self._message.method, type(error).__name__, error)
+        LOG.debug("Where it failed:", exc_info=error)
+        self.respond(error)
 
-
-def too_late(message: Message, counters: Counters) -> Response:
-    """The answer to what came, or got its turn, when nobody waited for it any more; it is counted and logged."""
-    counters.count("dropped", "late")
-    LOG.info(
-        "A %s message (%s) of %s is not run: it came too late for who waits for its answer.",
-        message.message_type,
-        message.method,
-        message.route.first,
-    )
-    return Response(
-        str(message.route),
-        error=exceptions.CellTimeout(
-            f"Cell {message.route} did not run {message.title}: it got there when its time was over.",
-            cell=str(message.route),
-        ),
-    )
+    def respond(self, error: Exception) -> None:
+        """Give the caller an error."""
+        settle(self._message, self._sink, Response(str(self._message.route), error=error))

@@ -1,14 +1,13 @@
 """Calls that wait for answers from other cells.
 
-A call waits as an entry in a table, not as a thread: an entry is completed by
-the last answer or by its deadline, whichever comes first, exactly once.  What
-comes later, twice, or from nobody who was asked finds nothing to complete.
+A call waits as an entry in a table, not as a thread.  The last answer or the deadline completes the entry, whichever
+comes first, exactly once.  Late, duplicate and unsolicited answers are refused.
 
-Who answers may become known only on the way: an answer then names the cells that the
-message was passed on to, and these are waited for too (:class:`Growing`).
+The cells that answer may become known only while the call waits: an answer then names the cells to which the message
+was forwarded, and the call waits for these, too (:class:`Growing`).
 
-A call may be monitored: an answer that is empty then says that the cell still works on
-it, and the call is given up when there was silence for too long.
+A call may be monitored: replies of kind WORKING then show that a cell still works on the call, which is given up if
+they stop (:class:`Monitor`).
 """
 
 from __future__ import annotations
@@ -20,106 +19,124 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Protocol
 
 from cells import exceptions
 from cells.counters import Counters
+from cells.messages import EncodedResponse
 from cells.path import ANY_NEIGHBOR, below, first_name
+from cells.routing.reply import Kind, Reply, Sink
+from cells.worker_threads import Clock, Spawn, Thread, start_thread
 
 LOG = logging.getLogger(__name__)
 
-#: Takes the answers, JSON texts of Response.  Must not block.
-Complete = Callable[[Sequence[str]], object]
-#: Gives the answer that stands for a part that did not come, because its time is over or the
-#: manager is stopping.
-Substitute = Callable[[str, bool], str]
-
-
 NEVER = float("inf")
-#: Cells that may answer one call: a bound for what a neighbor may claim.
+#: Bound of the cells that may answer one call, because a neighbor may claim any number of them.
 MAX_PARTS = 20_000
-#: Characters of the longest way to one of them.
+#: Characters of the longest path to one of these cells.
 MAX_PART_LENGTH = 4096
+
+
+class Substitutes(Protocol):
+    """Source of the responses that stand for missing answers."""
+
+    def response(self, part: str, *, is_stopping: bool) -> EncodedResponse:
+        """Return the response that stands for the answer of ``part``.
+
+        :param is_stopping: the call ends because the manager stops, and not at its deadline
+        """
 
 
 @dataclass(frozen=True)
 class Monitor:
-    """A call that has to show that it is still worked on."""
+    """The rule that a call is given up unless WORKING replies keep coming."""
 
-    #: without a sign for so long it is over
+    #: the call is given up after so long without a reply
     silence_seconds: float
-    #: called at each sign; must not block
+    #: called at each WORKING reply; must not block
     on_still_working: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True)
 class Growing:
-    """A call whose answers come one by one from cells that are not all known when it starts."""
+    """The rule that an answer may name further cells, for which the call then waits."""
 
-    #: called with the answers of each part as they come, instead of all at the end; must not block.  The call is
-    #: complete when all of these calls have returned
-    on_answers: Callable[[str, Sequence[str]], object] | None = None
+    #: takes the reply of each part as it comes, with the part as ``branch``; None: the call's own sink takes all
+    #: responses at the end.  The call completes when all calls of ``parts_to`` have returned
+    parts_to: Sink | None = None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """How long a call waits, and on which conditions."""
+
+    seconds: float
+    #: the manager has made the call for itself: a graceful stop does not wait for it
+    is_own: bool = False
+    monitor: Monitor | None = None
+    growing: Growing | None = None
 
 
 class _Entry:
-    """One waiting call: the parts (neighbors, or this cell) still missing, and the answers so far."""
+    """One waiting call: the parts (neighbors, or this cell) that are missing, and the responses so far."""
 
     __slots__ = (
         "answered",
-        "answers",
         "asked",
-        "complete",
         "deadline",
         "growing",
         "is_over",
         "is_own",
+        "kind",
         "missing",
         "monitor",
+        "responses",
         "silent_at",
-        "substitute",
-        "telling",
+        "sink",
+        "streaming",
+        "substitutes",
     )
 
-    def __init__(  # noqa: PLR0913  # what a call waits for, and for whom
-        self,
-        parts: Collection[str],
-        complete: Complete,
-        substitute: Substitute,
-        *,
-        is_own: bool,
-        deadline: float,
-        monitor: Monitor | None,
-        growing: Growing | None,
-        now: float,
-    ) -> None:
+    def __init__(self, parts: Collection[str], wait: Wait, sink: Sink, substitutes: Substitutes, now: float) -> None:
         self.missing = set(parts)
         self.asked = frozenset(parts)
         self.answered: set[str] = set()
-        self.growing = growing
-        self.answers: list[str] = []
-        self.complete = complete
-        self.substitute = substitute
-        self.is_own = is_own
-        self.deadline = deadline
-        self.monitor = monitor
+        self.kind = Kind.ANSWER
+        self.responses: list[EncodedResponse] = []
+        #: None once the call is forgotten
+        self.sink: Sink | None = sink
+        self.substitutes = substitutes
+        self.is_own = wait.is_own
+        self.deadline = now + wait.seconds
+        self.monitor = wait.monitor
+        self.growing = wait.growing
         self.is_over = False
-        #: calls of on_answers that have not returned yet
-        self.telling = 0
+        #: calls of ``parts_to`` that have not returned yet
+        self.streaming = 0
         self.silent_at = NEVER
         self.heard_at(now)
 
     def heard_at(self, now: float) -> None:
-        """It is worked on."""
+        """Note a sign that a cell still works on the call."""
         if self.monitor is not None:
             self.silent_at = now + self.monitor.silence_seconds
 
+    @property
+    def ends_at(self) -> float:
+        """Return the time at which the call is given up, as far as is known now."""
+        return min(self.deadline, self.silent_at)
+
+    @property
+    def parts_to(self) -> Sink | None:
+        return None if self.growing is None else self.growing.parts_to
+
     def takes(self, part: str, passed_on_to: Sequence[str]) -> bool:
-        """Whether the answers of ``part`` are new; if so, those that it names are waited for from now on."""
+        """Return whether the answer of ``part`` is new; if so, wait for the cells that the answer names."""
         if self.growing is None:
             is_missing = part in self.missing
             self.missing.discard(part)
             return is_missing
-        # A cell may answer before the one that has passed the message on to it says so.
+        # A cell may answer before the cell that has forwarded the message to it names it.
         if not self.knows(part) or part in self.answered or len(self.answered) >= MAX_PARTS:
             return False
         self.answered.add(part)
@@ -128,107 +145,99 @@ class _Entry:
         return True
 
     def knows(self, part: str) -> bool:
-        """Whether ``part`` was asked, or is below one that was."""
+        """Return whether ``part`` was asked, or is below a part that was asked."""
         return first_name(part) in self.asked and len(part) <= MAX_PART_LENGTH
 
     def grow(self, part: str, passed_on_to: Sequence[str]) -> None:
-        """Wait for those, too, that ``part`` has passed the message on to."""
+        """Wait for the cells, too, to which ``part`` has forwarded the message."""
         room = MAX_PARTS - len(self.missing)
         for name in passed_on_to[:room]:
             deeper = below(part, name)
             if deeper not in self.answered and len(deeper) <= MAX_PART_LENGTH:
                 self.missing.add(deeper)
 
-    def keep(self, part: str, answers: Sequence[str]) -> Callable[[], object] | None:
-        """Take answers to those that came; or who is to be called with them, without a lock."""
-        if self.growing is not None and self.growing.on_answers is not None:
-            return partial(self.growing.on_answers, part, answers)
-        self.answers.extend(answers)
-        return None
-
-    @property
-    def ends_at(self) -> float:
-        """When it is given up, as far as is known now."""
-        return min(self.deadline, self.silent_at)
+    def keep(self, reply: Reply) -> None:
+        """Keep the responses until the call completes."""
+        self.responses.extend(reply.responses)
+        if reply.kind is Kind.DELIVERED:
+            self.kind = reply.kind
 
 
 class PendingCalls:
-    """The table of waiting calls, by the id of the message.  Thread-safe."""
+    """Table of the waiting calls, by the id of the message.  Thread-safe."""
 
-    def __init__(self, max_calls: int, counters: Counters, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, max_calls: int, counters: Counters, clock: Clock = time.monotonic, spawn: Spawn = start_thread
+    ) -> None:
         self._max_calls = max_calls
         self._counters = counters
         self._clock = clock
+        self._spawn = spawn
         lock = threading.RLock()
-        #: two conditions, so that a call that comes or goes wakes up nobody whom it does not concern
+        #: two conditions, so that a call that starts or ends wakes up only the threads that it concerns
         self._changed = threading.Condition(lock)
         self._is_idle = threading.Condition(lock)
-        #: when the thread that watches the deadlines looks again by itself
+        #: the time at which the thread that watches the deadlines looks again by itself
         self._next_look = 0.0
         self._entries: dict[str, _Entry] = {}
         self._own_calls = 0
         self._deadlines: list[tuple[float, int, str, _Entry]] = []
         self._sequence = itertools.count()
         self._stopping = False
-        self._reaper: threading.Thread | None = None
+        self._watcher: Thread | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def watched_deadlines(self) -> int:
+        """Return the number of deadlines that are kept, which includes some of completed calls."""
+        return len(self._deadlines)
+
     def start(self) -> None:
         """Start to watch the deadlines."""
         with self._changed:
-            if self._reaper is None:
+            if self._watcher is None:
                 self._stopping = False
-                self._reaper = threading.Thread(target=self._watch_deadlines, name="cells-deadlines", daemon=True)
-                self._reaper.start()
+                self._watcher = self._spawn(self._watch_deadlines, "cells-deadlines")
 
     def stop(self) -> None:
-        """Complete what still waits, now, with substitutes; stop watching.  May be called twice."""
+        """Complete all waiting calls with substitutes, and stop to watch.  May be called twice."""
         with self._changed:
             self._stopping = True
-            reaper, self._reaper = self._reaper, None
+            watcher, self._watcher = self._watcher, None
             waiting = list(self._entries.items())
             self._changed.notify_all()
             self._is_idle.notify_all()
         for message_id, entry in waiting:
             self._expire(message_id, entry, is_stopping=True)
-        if reaper is not None:
-            reaper.join()
+        if watcher is not None:
+            watcher.join()
 
     def wait_until_idle(self, timeout_seconds: float) -> bool:
-        """Wait until no call of a service waits any more; False if that took too long."""
+        """Block until no call of a service waits; return False if that took longer than the timeout."""
         with self._is_idle:
-            return self._is_idle.wait_for(lambda: len(self._entries) == self._own_calls, timeout_seconds)
+            return self._is_idle.wait_for(self._has_only_own_calls, timeout_seconds)
 
-    def expect(  # noqa: PLR0913  # what a call waits for, and for whom
-        self,
-        message_id: str,
-        parts: Collection[str],
-        timeout_seconds: float,
-        complete: Complete,
-        substitute: Substitute,
-        *,
-        is_own: bool = False,
-        monitor: Monitor | None = None,
-        growing: Growing | None = None,
-    ) -> None:
-        """Wait for one answer from each of ``parts``; then, or at the deadline, call ``complete`` once.
+    def _has_only_own_calls(self) -> bool:
+        return len(self._entries) == self._own_calls
 
-        :param parts: who has to answer; without any it is complete at once
-        :param substitute: gives the answer for a part that is missing at the deadline
-        :param is_own: the manager asks on its own account: a shutdown does not wait for it
-        :param monitor: give up earlier, when there was silence for too long
-        :param growing: not all who answer are known yet
+    def expect(self, message_id: str, parts: Collection[str], wait: Wait, sink: Sink, substitutes: Substitutes) -> None:
+        """Wait for one reply from each of ``parts``; then, or at the deadline, give ``sink`` all responses once.
+
+        :param parts: the neighbors that have to answer; without any the call completes at once
+        :param substitutes: gives the responses of the parts that are missing at the deadline
         :raises cells.exceptions.ManagerBusy: too many calls wait already
+        :raises cells.exceptions.ManagerStopping: the manager is stopping
+        :raises cells.exceptions.MalformedMessage: a message of this id is waited for already
         """
         if not parts:
-            complete([])
+            sink.take(Reply())
             return
         with self._changed:
             if self._stopping:
                 raise exceptions.ManagerStopping("The manager is shutting down and takes no more calls.")
-            if not is_own and len(self._entries) - self._own_calls >= self._max_calls:
+            if not wait.is_own and len(self._entries) - self._own_calls >= self._max_calls:
                 self._counters.count("refused", "ManagerBusy")
                 raise exceptions.ManagerBusy(
                     f"{self._max_calls} calls wait for their answers in this manager already "
@@ -236,77 +245,79 @@ class PendingCalls:
                 )
             if message_id in self._entries:
                 raise exceptions.MalformedMessage(f"A message with the uuid {message_id} is waited for already.")
-            now = self._clock()
-            entry = self._entries[message_id] = _Entry(
-                parts,
-                complete,
-                substitute,
-                is_own=is_own,
-                deadline=now + timeout_seconds,
-                monitor=monitor,
-                growing=growing,
-                now=now,
-            )
-            self._own_calls += is_own
+            entry = self._entries[message_id] = _Entry(parts, wait, sink, substitutes, self._clock())
+            self._own_calls += wait.is_own
             self._watch(message_id, entry)
 
     def _watch(self, message_id: str, entry: _Entry) -> None:
+        """Note the deadline of an entry.  The caller holds the lock."""
         heapq.heappush(self._deadlines, (entry.ends_at, next(self._sequence), message_id, entry))
         if entry.ends_at < self._next_look:
             self._changed.notify_all()
 
-    def add(self, message_id: str, part: str, answers: Sequence[str], passed_on_to: Sequence[str] = ()) -> bool:
-        """Take the answers of one part.
+    def add(self, message_id: str, part: str, reply: Reply) -> bool:
+        """Take a reply of one part.
 
-        :param answers: empty: it still works on them, if the call wants to hear that
-        :param passed_on_to: neighbors of that part that will answer, too
-        :returns: False if nobody waits for them: too late, sent twice, or never asked
+        A WORKING reply keeps a monitored call waiting, and names further cells to a growing call.  To any other call
+        it is an answer without a response: a cell does not send one to a call that it cannot help.
+
+        :returns: False if no call waits for the reply: it is late, a duplicate, or unsolicited
         """
         with self._changed:
             entry = self._entries.get(message_id)
             if entry is None:
                 return False
             part = ANY_NEIGHBOR if ANY_NEIGHBOR in entry.missing else part
-            if not answers and entry.monitor is not None and part in entry.missing:
+            monitor, parts_to = entry.monitor, entry.parts_to
+            is_sign = reply.kind is Kind.WORKING and monitor is not None and part in entry.missing
+            if is_sign:
                 entry.heard_at(self._clock())
-                tell = entry.monitor.on_still_working
-            elif not answers and entry.growing is not None:
-                # It says for whom to wait before it has an answer of its own.
+            elif reply.kind is Kind.WORKING and entry.growing is not None:
+                # The part names the cells to wait for before it has an answer of its own.
                 if entry.knows(part):
-                    entry.grow(part, passed_on_to)
+                    entry.grow(part, reply.passed_on_to)
                 return True
-            elif entry.takes(part, passed_on_to):
-                on_answers = entry.keep(part, answers)
-                if not entry.missing:
-                    self._remove(message_id)
-                    entry.is_over = True
-                if on_answers is not None:
-                    entry.telling += 1
-                    tell = partial(self._tell, entry, on_answers)
-                else:
-                    tell = partial(self._complete, entry) if entry.is_over else None
-            else:
+            elif not entry.takes(part, reply.passed_on_to):
                 return False
-        if tell is not None:
-            tell()
+            else:
+                self._keep(message_id, entry, reply)
+        if is_sign:
+            if monitor is not None and monitor.on_still_working is not None:
+                monitor.on_still_working()
+        elif parts_to is not None:
+            _give(parts_to, reply._replace(branch=part))
+            self._end_streaming(entry)
+        elif entry.is_over:
+            _complete(entry)
         return True
 
+    def _keep(self, message_id: str, entry: _Entry, reply: Reply) -> None:
+        """Note an answer.  The caller holds the lock, and streams or completes the entry after releasing it."""
+        if not entry.missing:
+            self._remove(message_id)
+            entry.is_over = True
+        if entry.parts_to is None:
+            entry.keep(reply)
+        else:
+            entry.streaming += 1
+
     def forget(self, message_id: str) -> None:
-        """Wait for it no more, and tell nobody."""
+        """Stop waiting for a call, and give its sink nothing."""
         with self._changed:
             entry = self._entries.get(message_id)
             if entry is not None:
                 entry.is_over = True
-                entry.complete = lambda _answers: None
+                entry.sink = None
                 self._remove(message_id)
 
     def _remove(self, message_id: str) -> None:
+        """Take an entry out of the table.  The caller holds the lock."""
         self._own_calls -= self._entries.pop(message_id).is_own
         if len(self._deadlines) > 2 * len(self._entries) + 64:
-            # Deadlines of completed calls are left in the heap; a burst must not leave it large.
+            # The heap keeps the deadlines of completed calls; it must not stay large after a burst of calls.
             self._deadlines = [item for item in self._deadlines if self._entries.get(item[2]) is item[3]]
             heapq.heapify(self._deadlines)
-        if len(self._entries) == self._own_calls:
+        if self._has_only_own_calls():
             self._is_idle.notify_all()
 
     def _expire(self, message_id: str, entry: _Entry, *, is_stopping: bool = False) -> None:
@@ -315,22 +326,20 @@ class PendingCalls:
                 return
             self._remove(message_id)
             entry.is_over = True
-            entry.telling += 1
+            entry.streaming += 1
         for _ in entry.missing:
             self._counters.count("given_up" if is_stopping else "timed_out")
-        self._tell(entry, partial(_substitute, entry, is_stopping))
+        for part in sorted(entry.missing):
+            _substitute(entry, part, is_stopping=is_stopping)
+        self._end_streaming(entry)
 
-    def _tell(self, entry: _Entry, tell: Callable[[], object]) -> None:
-        """Call ``tell``; the last of those that were under way when the call ended completes it."""
-        _call(tell)
+    def _end_streaming(self, entry: _Entry) -> None:
+        """Complete an entry that is over when the last of its parts has been streamed."""
         with self._changed:
-            entry.telling -= 1
-            is_last = entry.is_over and not entry.telling
+            entry.streaming -= 1
+            is_last = entry.is_over and not entry.streaming
         if is_last:
-            self._complete(entry)
-
-    def _complete(self, entry: _Entry) -> None:
-        _call(partial(entry.complete, entry.answers))
+            _complete(entry)
 
     def _watch_deadlines(self) -> None:
         while True:
@@ -351,20 +360,25 @@ class PendingCalls:
             self._expire(message_id, entry)
 
 
-def _substitute(entry: _Entry, is_stopping: bool) -> None:  # of partial
-    """Give the answers that stand for those that did not come."""
-    for part in sorted(entry.missing):
-        _call(partial(_substitute_one, entry, part, is_stopping))
-
-
-def _substitute_one(entry: _Entry, part: str, is_stopping: bool) -> None:  # of partial
-    on_answers = entry.keep(part, [entry.substitute(part, is_stopping)])
-    if on_answers is not None:
-        on_answers()
-
-
-def _call(callback: Callable[[], object]) -> None:
+def _substitute(entry: _Entry, part: str, *, is_stopping: bool) -> None:
     try:
-        callback()
-    except Exception:  # a callback's bug must not end the thread that serves everybody
+        reply = Reply(Kind.ANSWER, (entry.substitutes.response(part, is_stopping=is_stopping),), branch=part)
+    except Exception:  # a bug must not end the thread that watches all deadlines
+        LOG.exception("The missing answer of a cell could not be replaced.")
+        return
+    if entry.parts_to is None:
+        entry.keep(reply)
+    else:
+        _give(entry.parts_to, reply)
+
+
+def _complete(entry: _Entry) -> None:
+    if entry.sink is not None:
+        _give(entry.sink, Reply(entry.kind, tuple(entry.responses)))
+
+
+def _give(sink: Sink, reply: Reply) -> None:
+    try:
+        sink.take(reply)
+    except Exception:  # a bug of a sink must not end the thread that serves all calls
         LOG.exception("The answers to a call could not be passed on.")

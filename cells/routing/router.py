@@ -1,23 +1,21 @@
-"""The one place that acts on messages: send, receive, pass on, run here, answer.
+"""The one place that acts on messages: send, receive, forward, run in this cell, and reply.
 
-Where a message goes is decided by the message itself (:meth:`Message.plan`);
-the router carries the plan out.  Nothing here waits: outgoing messages are left
-in the queues of links, answers are awaited in a table of pending calls.
+A message decides by itself where it goes (:meth:`Message.plan`); the router carries the plan out.  Nothing here
+blocks: outgoing messages are left in the send queues of links, and answers are awaited in a table of pending calls.
+Each message has one sink, which takes the replies to it; see :mod:`cells.routing.reply`.
 """
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent import futures
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import TypeVar
 
 from cells import exceptions
 from cells.counters import Counters
-from cells.links import Links, OnSent
+from cells.links import Links
 from cells.messages import (
     HERE,
     BroadcastMessage,
@@ -35,47 +33,46 @@ from cells.messages import (
 from cells.neighbors import NeighborTable
 from cells.neighbors.link_versions import LinkVersions
 from cells.routing import error_replies
-from cells.routing.direct_reply import Shortcut
-from cells.routing.executor import Execution, too_late
+from cells.routing.direct_reply import DirectReplies
+from cells.routing.error_replies import Silence, too_late
+from cells.routing.executor import Execution
 from cells.routing.forwarding import Onward
-from cells.routing.pending import Growing, Monitor, PendingCalls
+from cells.routing.pending import Growing, Monitor, PendingCalls, Wait
 from cells.routing.receipts import Receipts
+from cells.routing.reply import (
+    LOG_ONLY,
+    WORKING,
+    Branch,
+    Forwarded,
+    Kind,
+    Reply,
+    Sink,
+    ToCaller,
+    ToPending,
+    ToSource,
+    settle,
+)
+from cells.worker_threads import Runtime
 
 LOG = logging.getLogger(__name__)
 
-#: Takes JSON texts of Response; an empty list of them says that the answer will still come.
-Answer = Callable[..., object]
 Found = TypeVar("Found")
 
-#: More than any release sends: a bound for what a neighbor has us do at a time.
+#: More messages than any release sends in one cast: a bound for the work that a neighbor can cause at a time.
 MAX_MESSAGES_OF_CAST = 1024
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a message may take: time, hops, bytes."""
+    """Bounds of a message: time, hops, bytes."""
 
     call_timeout_seconds: float = 60.0
     max_hop_count: int = 10
     max_message_bytes: int = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How long this cell waits for the answers to a message, and on whose behalf."""
-
-    seconds: float
-    is_own: bool = False
-    monitor: Monitor | None = None
-    growing: Growing | None = None
-
-
-#: Of a message that nobody answers.
-NO_PATIENCE = Patience(0.0)
-
-
 class Router:
-    """Carries out what messages have decided."""
+    """Carries messages out.  Thread-safe."""
 
     def __init__(  # noqa: PLR0913  # the parts that the composition root wires together, by keyword
         self,
@@ -90,6 +87,7 @@ class Router:
         receipts: Receipts,
         counters: Counters,
         limits: Limits,
+        runtime: Runtime | None = None,
     ) -> None:
         """:param host: the server name of this manager, to which answers are addressed"""
         self._cell_name = cell_name
@@ -99,9 +97,10 @@ class Router:
         self._execution = execution
         self._pending = pending
         self._links = links
-        self._shortcut = Shortcut(links, receipts, counters)
+        self._direct_replies = DirectReplies(self, links, receipts, counters)
         self._counters = counters
         self._limits = limits
+        self._runtime = runtime or Runtime()
 
     def send(
         self,
@@ -110,62 +109,67 @@ class Router:
         *,
         is_own: bool = False,
         monitor: Monitor | None = None,
-    ) -> futures.Future[Sequence[str]]:
-        """Send a call from this cell.  Never raises: an error on the way is an answer too.
+    ) -> futures.Future[Reply]:
+        """Send a call from this cell.  Never raises: an error on the way is an answer, too.
 
-        :param is_own: the manager asks on its own account: a shutdown does not wait for it
-        :param monitor: give up earlier, when the target was silent for too long
-        :returns: a future of the answer, a list of one JSON text of Response
+        :param is_own: the manager makes the call for itself: a graceful stop does not wait for it
+        :param monitor: gives the call up earlier, when the target was silent for too long
+        :returns: a future of the reply, which has one response
         """
-        return self._ask(message, Patience(timeout_seconds, is_own=is_own, monitor=monitor))
+        return self._ask(message, Wait(timeout_seconds, is_own=is_own, monitor=monitor))
 
     def broadcast(
-        self,
-        message: BroadcastMessage,
-        timeout_seconds: float,
-        on_answers: Callable[[Sequence[str]], object] | None = None,
-    ) -> futures.Future[Sequence[str]]:
+        self, message: BroadcastMessage, timeout_seconds: float, parts_to: Sink | None = None
+    ) -> futures.Future[Reply]:
         """Send a call to all cells in a direction.  Never raises.
 
-        :param on_answers: called with the answers, one or more JSON texts of Response, as they come
-        :returns: a future that is done when all that are expected have answered, or their time is over: of a JSON
-            text of Response per cell, of none if ``on_answers`` takes them
+        :param parts_to: takes the replies, each with one or more responses, as they come
+        :returns: a future that is done when all expected cells have answered, or at the timeout: of a reply with the
+            responses of all cells; with ``parts_to`` only of those that could not be asked
         """
-        take = None if on_answers is None else lambda _, texts: on_answers(texts)
-        return self._ask(message.but(streams=True), Patience(timeout_seconds, growing=Growing(take)))
+        return self._ask(message.but(streams=True), Wait(timeout_seconds, growing=Growing(parts_to)))
 
-    def _ask(self, message: Message, patience: Patience) -> futures.Future[Sequence[str]]:
-        answers: futures.Future[Sequence[str]] = futures.Future()
-        asked = message.but(deadline=time.monotonic() + patience.seconds)
-        self._advance(asked.noting("asked", time.time()), answers.set_result, patience)
-        return answers
+    def _ask(self, message: Message, wait: Wait) -> futures.Future[Reply]:
+        caller = ToCaller()
+        asked = message.but(deadline=self._runtime.clock() + wait.seconds)
+        self._advance(asked.noting("asked", self._runtime.wall_clock()), caller, wait)
+        return caller.future
 
-    def deliver(self, message: Message) -> futures.Future[Sequence[str]]:
-        """Send a targeted cast from this cell, and hear whether it got away.  Never raises.
+    def deliver(self, message: Message) -> futures.Future[Reply]:
+        """Send a targeted cast from this cell, and report whether it was delivered.  Never raises.
 
-        :returns: a future of one JSON text of Response: without an error once the next
-            cell's broker has the message, or once it has run if the target is this cell
+        :returns: a future of a reply with one response: without an error once the next cell's broker has the message,
+            or once it has run if the target is this cell
         """
-        answers: futures.Future[Sequence[str]] = futures.Future()
-        sent = [Response(str(message.route)).to_json()]
-        self._advance(message, answers.set_result, NO_PATIENCE, lambda: answers.set_result(sent))
-        return answers
+        caller = ToCaller()
+        self._advance(message, caller, reports_delivery=True)
+        return caller.future
 
     def cast(self, message: Message) -> None:
-        """Send a message from this cell that nobody answers.
+        """Send a message from this cell that no cell answers.
 
         :raises cells.exceptions.RoutingError: this cell does not know the way
         """
         plan = message.plan(self._table.snapshot(), self._versions.toward)
-        self._carry_out(message, plan, None, NO_PATIENCE)
+        self._carry_out(message, plan, LOG_ONLY)
+
+    def reply(self, message: Message, reply: Reply) -> None:
+        """Send a reply to ``message`` back to the source of ``message``."""
+        responses = reply.responses
+        answer = ResponseMessage.answering(message, responses, reply.branch, reply.passed_on_to)
+        replacement = error_replies.too_large(message, answer, responses, self._limits.max_message_bytes)
+        if replacement is not None:
+            self._counters.count("failed", "MessageTooLarge")
+            answer = ResponseMessage.answering(message, (replacement,), reply.branch, reply.passed_on_to)
+        self._advance(answer.noting("answered", self._runtime.wall_clock()), LOG_ONLY)
 
     def receive(self, came: object) -> None:
-        """Take what has come from a neighbor.  Never raises.
+        """Take the messages of one cast from a neighbor.  Never raises.
 
-        :param came: the JSON text of a message that traveled alone, or a list of objects, those of one cast; see
+        :param came: the JSON text of a message that traveled alone, or a list of objects, the messages of one cast; see
             :func:`cells.messages.parse`
         """
-        now = time.monotonic()
+        now = self._runtime.clock()
         if not isinstance(came, list):
             alone = self._safely(self._read, came, now)
             if alone is not None:
@@ -192,7 +196,7 @@ class Router:
         onward.send()
 
     def _safely(self, work: Callable[..., Found], *arguments: object) -> Found | None:
-        """What ``work`` returns: a bug must cost one message, not the manager."""
+        """Return the result of ``work``: a bug must cost one message, not the manager."""
         try:
             return work(*arguments)
         except Exception:
@@ -201,7 +205,7 @@ class Router:
             return None
 
     def _look(self, came: object, now: float, relay: Relay) -> Transit | Message | None:
-        """What came as one of many; None if it was refused."""
+        """Read one of many messages; return None if it is refused."""
         found = relay.read(came)
         if found is not None:
             return found
@@ -209,23 +213,6 @@ class Router:
         if message is not None:
             relay.learn(came, message)
         return message
-
-    def _arrived(self, message: Message, now: float) -> None:
-        if message.trace is not None:
-            message = message.noting("received" if message.response_to is None else "answer received", time.time())
-        answer = partial(self._reply, message) if message.needs_response else None
-        if message.is_late(now):
-            self._settle(message, answer, too_late(message, self._counters))
-        elif message.is_at_target:
-            self._run_here(message, answer)
-        else:
-            self._advance(message, answer, NO_PATIENCE if answer is None else self._patience(message, now))
-
-    def _not_passed_on(self, came: object, now: float, neighbor: str, error: exceptions.CellsError) -> None:
-        message = self._read(came, now)
-        if message is not None:
-            answer = partial(self._reply, message) if message.needs_response else None
-            self._settle(message, answer, Response(str(message.route.child(neighbor)), error=error))
 
     def _read(self, came: object, now: float) -> Message | None:
         limits = self._limits
@@ -239,146 +226,129 @@ class Router:
         salvaged = salvage(came, limits.max_hop_count)
         if salvaged is not None:
             salvaged = salvaged.arrived_at(self._cell_name)
-            self._reply(salvaged, [Response(str(salvaged.route), error=error).to_json()])
+            self.reply(salvaged, Reply(Kind.ANSWER, (Response(str(salvaged.route), error=error).encoded(),)))
         return None
 
-    def _patience(self, message: Message, now: float) -> Patience:
-        """How long this cell waits for the cells behind it: as long as the message says.
+    def _arrived(self, message: Message, now: float) -> None:
+        if message.trace is not None:
+            event = "received" if message.response_to is None else "answer received"
+            message = message.noting(event, self._runtime.wall_clock())
+        sink = self._sink_of(message)
+        if message.is_late(now):
+            settle(message, sink, too_late(message, self._counters))
+        elif message.is_at_target:
+            self._execution.run(message, sink)
+        else:
+            self._advance(message, sink)
 
-        At version 1.0 it does not say how long its source waits.  All that a relay can
-        do then is to give up before the cell that it has the message from.
-        """
-        growing = Growing(partial(self._pass_on_branch, message))
-        if message.deadline is not None:
-            return Patience(message.deadline - now, growing=growing)
-        depth = min(message.hop_count - 1, message.max_hop_count)
-        seconds = self._limits.call_timeout_seconds * (1 - depth / (message.max_hop_count + 1))
-        return Patience(seconds, growing=growing)
+    def _sink_of(self, message: Message) -> Sink:
+        """Return the sink of a message from another cell."""
+        return ToSource(self, message) if message.needs_response else LOG_ONLY
 
-    def _pass_on_branch(self, message: Message, branch: str, answers: Sequence[str]) -> None:
-        """Send on to the source what a neighbor has gathered that cannot do that by itself."""
-        self._reply(message, answers, branch=branch)
+    def _not_passed_on(self, came: object, now: float, neighbor: str, error: exceptions.CellsError) -> None:
+        message = self._read(came, now)
+        if message is not None:
+            settle(message, self._sink_of(message), Response(str(message.route.child(neighbor)), error=error))
 
     def _advance(
-        self, message: Message, answer: Answer | None, patience: Patience, on_sent: OnSent | None = None
+        self, message: Message, sink: Sink, wait: Wait | None = None, *, reports_delivery: bool = False
     ) -> None:
-        """Do what has to be done with ``message`` here.
+        """Plan what to do with ``message`` in this cell, and do it.  Never raises a CellsError.
 
-        :param answer: called once, unless the message is passed on and answered from
-            there; None if nobody waits
+        :param sink: gets no reply from here if the message is forwarded and the next cell answers
+        :param wait: how long this cell waits if it collects the answers; None: as long as the message says
+        :param reports_delivery: a reply without an error follows once the next cell's broker has the message
         """
         try:
             plan = message.plan(self._table.snapshot(), self._versions.toward)
-            self._carry_out(message, plan, answer, patience, on_sent)
+            self._carry_out(message, plan, sink, wait, reports_delivery=reports_delivery)
         except exceptions.CellsError as error:
             self._counters.count("failed", type(error).__name__)
-            self._settle(message, answer, Response(str(message.route), error=error))
+            settle(message, sink, Response(str(message.route), error=error))
 
     def _carry_out(
-        self, message: Message, plan: Plan, answer: Answer | None, patience: Patience, on_sent: OnSent | None = None
+        self, message: Message, plan: Plan, sink: Sink, wait: Wait | None = None, *, reports_delivery: bool = False
     ) -> None:
-        if plan.awaited is not None and answer is not None:
-            self._await(message, plan, plan.awaited, answer, patience)
+        if plan.awaited is not None and sink is not LOG_ONLY:
+            self._await(message, plan, sink, wait or self._relay_wait(message, plan, sink))
         for hop in plan.hops:
-            answer_of_hop = self._answer_of(message, plan, answer, hop.answered_by)
-            self._hand_over(hop, answer_of_hop, on_sent, ends_here=hop.answered_by in (plan.awaited or ()))
+            collects = hop.answered_by in (plan.awaited or ())
+            sink_of_hop = self._sink_of_part(message, plan, sink, hop.answered_by)
+            self.forward(hop, sink_of_hop, collects=collects, reports_delivery=reports_delivery)
         if plan.run_here:
-            own_answer = self._answer_of(message, plan, answer, HERE)
-            if own_answer is not None and plan.streams and plan.hops and self._execution.may_block(message.method):
-                # Who waits has to know for whom, even if the endpoint here never ends.
-                own_answer(())
-            self._run_here(message, own_answer)
+            own_sink = self._sink_of_part(message, plan, sink, HERE)
+            if plan.streams and plan.hops and sink is not LOG_ONLY and self._execution.may_block(message.method):
+                # The source has to know which cells to wait for, even if the endpoint here never ends.
+                own_sink.take(WORKING)
+            self._execution.run(message, own_sink)
 
-    def _run_here(self, message: Message, answer: Answer | None) -> None:
-        self._execution.run(
-            message,
-            partial(self._settle, message, answer),
-            _nothing if answer is None else partial(answer, ()),
-            only_errors=answer is None,
-        )
+    def _relay_wait(self, message: Message, plan: Plan, sink: Sink) -> Wait:
+        """Return how long this cell waits for the cells behind it: until the deadline of the message.
 
-    def _await(self, message: Message, plan: Plan, parts: Sequence[str], answer: Answer, patience: Patience) -> None:
-        self._pending.expect(
-            message.id,
-            parts,
-            patience.seconds,
-            # What is streamed has gone its way part by part when all is there.
-            _nothing if plan.streams else answer,
-            partial(error_replies.silence, message, logging.DEBUG if patience.is_own else logging.INFO),
-            is_own=patience.is_own,
-            monitor=patience.monitor,
-            growing=patience.growing if plan.streams or message.is_at_source else None,
-        )
+        At version 1.0 a message has no deadline.  All that a relay can do then is to give up before the cell that it
+        has the message from.
+        """
+        growing = Growing(sink) if plan.streams else None
+        if message.deadline is not None:
+            return Wait(message.deadline - self._runtime.clock(), growing=growing)
+        depth = min(message.hop_count - 1, message.max_hop_count)
+        seconds = self._limits.call_timeout_seconds * (1 - depth / (message.max_hop_count + 1))
+        return Wait(seconds, growing=growing)
 
-    def _answer_of(self, message: Message, plan: Plan, answer: Answer | None, part: str) -> Answer | None:
-        """Where an answer goes that this cell gives itself: its own, or that a neighbor cannot be reached."""
-        if answer is None:
-            return None
+    def _await(self, message: Message, plan: Plan, sink: Sink, wait: Wait) -> None:
+        # Streamed replies have gone to the source one by one when the call completes.
+        all_to = LOG_ONLY if plan.streams else sink
+        silence = Silence(message, logging.DEBUG if wait.is_own else logging.INFO)
+        self._pending.expect(message.id, plan.awaited or (), wait, all_to, silence)
+
+    def _sink_of_part(self, message: Message, plan: Plan, sink: Sink, part: str) -> Sink:
+        """Return the sink of a reply that this cell itself gives: its own answer, or that a neighbor is unreachable."""
+        if sink is LOG_ONLY:
+            return sink
         if part in (plan.awaited or ()):
-            return partial(self._pending.add, message.id, part)
+            return ToPending(self._pending, message.id, part)
         if not plan.streams:
-            return answer
+            return sink
         if part == HERE:
-            return partial(answer, passed_on_to=[hop.answered_by for hop in plan.hops])
-        return partial(answer, branch=part)
+            return Forwarded(sink, tuple([hop.answered_by for hop in plan.hops]))
+        return Branch(sink, part)
 
-    def _hand_over(
-        self, hop: Hop, answer: Answer | None, on_sent: OnSent | None = None, *, ends_here: bool = False
-    ) -> None:
-        """:param ends_here: whether the answers to it are awaited here, whoever gets what this cell makes of them"""
+    def forward(self, hop: Hop, sink: Sink, *, collects: bool = False, reports_delivery: bool = False) -> None:
+        """Leave a message in the send queue of a neighbor, or send its client the value that it carries.
+
+        :param sink: takes the error if the message cannot be delivered
+        :param collects: whether this cell collects the answers to the message
+        """
         message, neighbor = hop.message, hop.neighbor
-        if self._shortcut.take(hop, partial(self._hand_over, answer=None)):
+        if message.client and self._direct_replies.send(hop):
             return
-
-        def fail(error: exceptions.CellsError) -> None:
-            self._settle(message, answer, Response(str(message.route.child(neighbor.name)), error=error))
-
+        report = _DeliveryReport(message, neighbor.name, sink)
         try:
             version = message.form or hop.version
-            addressed = message.addressed(self._host) if ends_here else message
-            self._links.send(neighbor, addressed.sealed(version, self._limits.max_message_bytes), fail, on_sent)
+            addressed = message.addressed(self._host) if collects else message
+            sealed = addressed.sealed(version, self._limits.max_message_bytes)
         except (exceptions.MessageError, exceptions.RPCVersionCapError) as error:
             self._counters.count("undelivered", type(error).__name__)
-            fail(error)
-
-    def _settle(self, message: Message, answer: Answer | None, response: Response) -> None:
-        """Give ``response`` to who waits for it; what went wrong here goes to the log, too."""
-        if isinstance(response.error, exceptions.CellsError):
-            # What no neighbor has taken has had its line in the log where that was found.
-            has_its_line = isinstance(response.error, exceptions.DeliveryError) and not isinstance(
-                response.error, exceptions.ServiceUnreachable
-            )
-            LOG.log(
-                logging.DEBUG if has_its_line else logging.INFO,
-                "A %s message (%s) of %s failed%s: %s",
-                message.message_type,
-                message.method,
-                message.route.first,
-                ", and nobody waits for it" if answer is None else "",
-                response.error,
-            )
-        if message.trace is not None and message.is_at_source and response.error is None:
-            # An answer that never traveled has gathered nothing on its way.
-            response = replace(response, trace=message.noting("answered", time.time()).trace or ())
-        if answer is not None:
-            try:
-                text = response.to_json()
-            except exceptions.MessageError as error:
-                text = Response(response.cell, error=error).to_json()
-            answer([text])
-
-    def _reply(
-        self, message: Message, answers: Sequence[str], *, branch: str = "", passed_on_to: Sequence[str] = ()
-    ) -> None:
-        """Send ``answers`` back to where ``message`` came from; for the rest see ResponseMessage.answering."""
-        answering = partial(ResponseMessage.answering, message, branch=branch, passed_on_to=passed_on_to)
-        response = answering(answers)
-        too_large = error_replies.excess(message, response, answers, self._limits.max_message_bytes)
-        if too_large is not None:
-            self._counters.count("failed", "MessageTooLarge")
-            response = answering([too_large])
-        self._advance(response.noting("answered", time.time()), None, NO_PATIENCE)
+            report.failed(error)
+            return
+        self._links.send(neighbor, sealed, report.failed, report.delivered if reports_delivery else None)
 
 
-def _nothing(_: object = None) -> None:
-    """Nobody waits."""
+class _DeliveryReport:
+    """What becomes of a message that was left in a send queue."""
+
+    __slots__ = ("_message", "_neighbor", "_sink")
+
+    def __init__(self, message: Message, neighbor: str, sink: Sink) -> None:
+        self._message = message
+        self._neighbor = neighbor
+        self._sink = sink
+
+    def delivered(self) -> None:
+        """The neighbor's broker has the message."""
+        settle(self._message, self._sink, Response(str(self._message.route)))
+
+    def failed(self, error: exceptions.CellsError) -> None:
+        """The message was not delivered."""
+        message = self._message
+        settle(message, self._sink, Response(str(message.route.child(self._neighbor)), error=error))

@@ -29,8 +29,10 @@ LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: The return value of an endpoint, or the result of its future, if the client has its reply already.
-NO_REPLY: Any = object()
+
+class AlreadyAnswered(Exception):
+    """Raised by an endpoint, or as the error of its future, if the client has its answer already: no reply is sent."""
+
 
 _reply_to = contextvars.ContextVar[str]("reply_to", default="")
 
@@ -112,7 +114,7 @@ class DirectRPCServer(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messa
         self._reply_later(message, done)
 
     def _reply_later(self, message: Any, done: futures.Future[Any]) -> None:
-        if done.exception() is None and done.result() is NO_REPLY:
+        if isinstance(done.exception(), AlreadyAnswered):
             return
         self._send_later(message, _reply, message, done)
 

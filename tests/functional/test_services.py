@@ -232,7 +232,7 @@ def test_a_cast_that_the_target_cell_cannot_send_is_a_line_in_its_log(
 
         wait_for(said, "line in a log")
     (line,) = said()
-    assert "of api failed, and nobody waits for it" in line
+    assert "of api failed, and no caller waits for it" in line
     assert reason in line
 
 

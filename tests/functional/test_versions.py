@@ -185,9 +185,9 @@ def test_traceparent_is_passed_on(capped: Capped) -> None:
         needs_response=True,
         traceparent=TRACEPARENT,
     )
-    texts = capped.tree["api"].service.router.send(message, TIMEOUT_SECONDS).result(10)
+    reply = capped.tree["api"].service.router.send(message, TIMEOUT_SECONDS).result(10)
     expected = TRACEPARENT if capped.has("1.1") else None
-    assert Response.read_one(texts, ()).value["traceparent"] == (expected or "")
+    assert reply.read_one(()).value["traceparent"] == (expected or "")
     requests = capped.tree.arrivals(method_name="look")
     (answer, *_) = capped.tree.answers(requests[0], "api")
     assert [one.keys.get("traceparent") for one in (*requests, answer)] == [expected] * 3

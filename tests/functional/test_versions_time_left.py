@@ -120,7 +120,7 @@ def test_call_that_gets_its_turn_too_late_does_not_run(
         assert blocked.result(10) == "az1"
         wait_for(lambda: tree["az1"].counters().get("dropped.late") == 1, "the call is dropped")
         assert notes.taken == []
-        line = "A targeted message (note) of api is not run: it came too late for who waits for its answer."
+        line = "A targeted message (note) of api is not run: its deadline has passed."
         wait_for(lambda: line in [record.getMessage() for record in caplog.records], "the log says so")
         tree["api"].call("az1", "note", kwargs={"text": "in time"}, timeout=10)
         notes.wait_for(("api!east!az1", "in time"))

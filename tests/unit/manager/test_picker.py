@@ -20,6 +20,7 @@ from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
 from cells.path import CellPath
 from cells.routing.pending import Monitor
+from cells.routing.reply import Reply
 from cells.scheduler import Candidate, CellFilter, CellRequirements, Scheduler, any_cell, load
 from cells.services.request import ServiceRequest
 from tests.cases import each
@@ -36,11 +37,11 @@ class Network:
 
     def __init__(self) -> None:
         self.sent: list[tuple[TargetedMessage, float, Monitor | None]] = []
-        self.answers: list[futures.Future[Sequence[str]]] = []
+        self.answers: list[futures.Future[Reply]] = []
 
     def send(
         self, message: TargetedMessage, timeout_seconds: float, *, is_own: bool = False, monitor: Monitor | None = None
-    ) -> futures.Future[Sequence[str]]:
+    ) -> futures.Future[Reply]:
         assert not is_own
         self.sent.append((message, timeout_seconds, monitor))
         self.answers.append(futures.Future())
@@ -53,7 +54,7 @@ class Network:
 
     def answer(self, value: Any = None, error: Exception | None = None) -> None:
         """Answer the last message."""
-        self.answers[-1].set_result([Response("api!child", value, error).to_json()])
+        self.answers[-1].set_result(Reply(responses=(Response("api!child", value, error).encoded(),)))
 
 
 class Services:
@@ -247,7 +248,7 @@ def test_what_may_have_run_runs_nowhere_else(kind: str, error: Exception) -> Non
 def test_an_answer_that_is_none_is_an_error(texts: list[str]) -> None:
     place = Place("az1", "az2")
     answer = place.call()
-    place.network.answers[-1].set_result(texts)
+    place.network.answers[-1].set_result(Reply.from_wire(texts))
     with pytest.raises(exceptions.MalformedMessage):
         answer.result(0)
     assert place.network.asked == ["az1"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Sequence
 from concurrent import futures
 from typing import Any
 
@@ -18,13 +17,14 @@ from cells.manager import service_calls
 from cells.manager.answer_streams import AnswerStreams
 from cells.manager.message_factory import OutgoingMessages
 from cells.manager.service_calls import ServiceCalls
-from cells.messages import ANSWERED, Message, Response
+from cells.messages import Message, Response
 from cells.neighbors import NeighborTable
 from cells.neighbors.neighbor import Neighbor
 from cells.neighbors.topology import Topology
 from cells.routing.pending import Monitor
+from cells.routing.reply import DELIVERED, Reply
 from cells.services.request import ServiceRequest
-from cells.transport.server import NO_REPLY, LongAnswer
+from cells.transport.server import AlreadyAnswered, LongAnswer
 from tests.cases import each
 
 CONTEXT = {"user_id": "ada"}
@@ -37,21 +37,21 @@ class Network:
 
     def __init__(self) -> None:
         self.sent: list[tuple[Message, float, Monitor | None]] = []
-        self.answers: list[futures.Future[Sequence[str]]] = []
+        self.answers: list[futures.Future[Reply]] = []
 
-    def send(self, message: Message, seconds: float, *, monitor: Monitor | None) -> futures.Future[Sequence[str]]:
+    def send(self, message: Message, seconds: float, *, monitor: Monitor | None) -> futures.Future[Reply]:
         self.sent.append((message, seconds, monitor))
         self.answers.append(futures.Future())
         return self.answers[-1]
 
-    def deliver(self, message: Message) -> futures.Future[Sequence[str]]:
+    def deliver(self, message: Message) -> futures.Future[Reply]:
         return self.send(message, 0.0, monitor=None)
 
     def cast(self, message: Message) -> None:
         self.sent.append((message, 0.0, None))
 
     def answer(self, number: int, value: Any = None, error: Exception | None = None) -> None:
-        self.answers[number].set_result([Response("api!east", value, error).to_json()])
+        self.answers[number].set_result(Reply(responses=(Response("api!east", value, error).encoded(),)))
 
 
 class Picker:
@@ -128,7 +128,7 @@ def test_what_is_no_answer_is_an_error(manager: Manager, value: Any) -> None:
 def test_what_can_not_be_read_is_an_error(manager: Manager, texts: Any) -> None:
     answers = [manager.calls.call(CONTEXT, REQUEST, 10.0, "east"), manager.calls.cast(CONTEXT, REQUEST, 10.0, "east")]
     for number, answer in enumerate(answers):
-        manager.network.answers[number].set_result(texts)
+        manager.network.answers[number].set_result(Reply.from_wire(texts))
         assert isinstance(error_of(answer), exceptions.MalformedMessage)
 
 
@@ -204,9 +204,9 @@ def test_a_client_that_has_its_answer_already_is_told_nothing(
 ) -> None:
     answer = call_from(manager, client, monkeypatch)
     assert manager.network.sent[0][0].reply_to == client
-    manager.network.answers[0].set_result([ANSWERED])
+    manager.network.answers[0].set_result(DELIVERED)
     if client:
-        assert answer.result(0) is NO_REPLY
+        assert isinstance(answer.exception(0), AlreadyAnswered)
     else:
         # Nobody can have answered it.
         assert isinstance(error_of(answer), exceptions.MalformedMessage)
@@ -217,7 +217,7 @@ def test_a_client_that_could_not_be_answered_is(manager: Manager, monkeypatch: p
     manager.network.answer(0, {"result": 1})
     assert answer.result(0) == {"result": 1}
     empty = call_from(manager, "4f2a@reply_1", monkeypatch)
-    manager.network.answers[1].set_result([])
+    manager.network.answers[1].set_result(Reply())
     assert isinstance(error_of(empty), exceptions.MalformedMessage)
 
 

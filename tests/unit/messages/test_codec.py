@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cells import exceptions, messages, versions
-from cells.messages import BroadcastMessage, Message, ResponseMessage, TargetedMessage
+from cells.messages import BroadcastMessage, EncodedResponse, Message, ResponseMessage, TargetedMessage
 from cells.neighbors import Direction, Neighbors
 from tests.cases import each
 from tests.unit.messages import captures
@@ -310,7 +310,7 @@ def test_a_broken_call_can_be_answered(values: dict[str, Any]) -> None:
         parse(text)
     stub = salvage(text)
     assert stub is not None
-    answer = ResponseMessage.answering(stub.arrived_at("grandchild1"), ["{}"])
+    answer = ResponseMessage.answering(stub.arrived_at("grandchild1"), [EncodedResponse("{}")])
     assert answer.response_to == captures.capture("targeted_request")["uuid"]
     assert (str(answer.target), answer.direction) == ("grandchild1!child1!api", Direction.UP)
     assert captures.over_the_wire(answer).response_to == answer.response_to

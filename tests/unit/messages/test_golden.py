@@ -96,7 +96,7 @@ def broadcast() -> Message:
 
 def answer_to(name: str, cell: str, *responses: Response) -> Message:
     message = captures.parse(captures.capture(name)).arrived_at(cell)
-    return first_hop(ResponseMessage.answering(message, [response.to_json() for response in responses]))
+    return first_hop(ResponseMessage.answering(message, [response.encoded() for response in responses]))
 
 
 def relayed(message: Message) -> Message:

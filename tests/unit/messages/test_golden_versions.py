@@ -77,8 +77,8 @@ def relayed(make: Callable[[str], Message], version: str, *cells: str) -> Messag
 def answer(make: Callable[[str], Message], version: str, *cells: str, **named: Any) -> Message:
     """What the last of ``cells`` answers to the message of ``make``, as it leaves that cell."""
     came = relayed(make, version, *cells)
-    texts = [Response(str(came.route), {"cell": cells[-1]}).to_json()]
-    return hop(ResponseMessage.answering(came.opened(), texts, **named).but(id=ANSWER_ID), version)
+    responses = [Response(str(came.route), {"cell": cells[-1]}).encoded()]
+    return hop(ResponseMessage.answering(came.opened(), responses, **named).but(id=ANSWER_ID), version)
 
 
 def response(version: str) -> Message:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cells import exceptions, versions
-from cells.messages import BroadcastMessage, Message, Response, ResponseMessage, TargetedMessage
+from cells.messages import BroadcastMessage, EncodedResponse, Message, Response, ResponseMessage, TargetedMessage
 from cells.neighbors import Direction, Neighbors
 from cells.path import CellPath
 from tests.cases import each
@@ -32,6 +32,11 @@ def request(walked: str, direction: Direction = DOWN, **changed: Any) -> Targete
     return TargetedMessage(
         method="ping", route=route, target=route, direction=direction, needs_response=True, **changed
     )
+
+
+def encoded(*texts: Any) -> list[EncodedResponse]:
+    """Responses as they come from another cell."""
+    return [EncodedResponse(text) for text in texts]
 
 
 @settings(max_examples=30, deadline=None)
@@ -112,7 +117,7 @@ def test_answer_goes_back_the_way_that_was_walked(
     walked: str, direction: Direction, target: str, back: Direction
 ) -> None:
     asked = request(walked, direction, max_hop_count=5, context={"unknown": 1}, hop_count=4)
-    answer = ResponseMessage.answering(asked, ["one", "two"])
+    answer = ResponseMessage.answering(asked, encoded("one", "two"))
     assert (str(answer.target), str(answer.route), answer.direction) == (target, asked.here, back)
     assert (answer.hop_count, answer.max_hop_count, answer.needs_response) == (1, 5, False)
     assert answer.response_to == asked.id != answer.id
@@ -240,7 +245,7 @@ def streamed(**named: Any) -> ResponseMessage:
     asked = BroadcastMessage(
         method="ping", route=CellPath.parse("api!east!az1"), direction=DOWN, needs_response=True, streams=True
     )
-    return ResponseMessage.answering(asked, ["{}"], **named)
+    return ResponseMessage.answering(asked, encoded("{}"), **named)
 
 
 @each("version", list(versions.HISTORY))
@@ -264,7 +269,7 @@ def test_what_there_is_not_to_say_is_not_said() -> None:
 def test_a_response_that_cannot_go_on_is_answered_by_itself_with_other_content() -> None:
     """A relay that must refuse it tells who waits for it."""
     came = streamed(branch="far", passed_on_to=["near"]).but(payload="{}", route=CellPath.parse("az1!east"))
-    answer = ResponseMessage.answering(came, ["refused"])
+    answer = ResponseMessage.answering(came, encoded("refused"))
     assert (answer.id, answer.answers, answer.route, answer.target) == (
         came.id,
         came.answers,
@@ -278,7 +283,7 @@ EVENTS = ({"cell": "api", "event": "asked", "at": 1.0}, {"cell": "east", "event"
 
 
 def traced(*texts: object, walked: str = "east!api", payload: str | None = None) -> ResponseMessage:
-    answer = ResponseMessage.answering(request("api!east", trace=EVENTS), texts)  # type: ignore[arg-type]
+    answer = ResponseMessage.answering(request("api!east", trace=EVENTS), encoded(*texts))
     return answer.but(route=CellPath.parse(walked), payload=payload)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cells import versions
-from cells.messages import HERE, BroadcastMessage, Plan, ResponseMessage
+from cells.messages import HERE, BroadcastMessage, EncodedResponse, Plan, ResponseMessage
 from cells.messages.base import Toward
 from cells.neighbors import Direction, Neighbors
 from cells.neighbors.neighbor import Neighbor
@@ -138,7 +138,7 @@ def test_an_older_neighbor_is_not_told_a_word_of_it(old: str) -> None:
 def test_who_streams_answers_to_the_source_and_who_does_not_to_who_asked(walked: str, streams: bool, back: str) -> None:
     asked = message(walked, streams=streams)
     assert str(asked.return_path) == back
-    answer = ResponseMessage.answering(asked, ["{}"])
+    answer = ResponseMessage.answering(asked, [EncodedResponse("{}")])
     assert (str(answer.target), answer.here) == (back, asked.here)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cells import versions
-from cells.messages import BroadcastMessage, Message, Response, ResponseMessage, TargetedMessage
+from cells.messages import BroadcastMessage, EncodedResponse, Message, Response, ResponseMessage, TargetedMessage
 from cells.neighbors import Direction
 from cells.path import CellPath
 from tests.unit.messages.trees import Tree, trees
@@ -51,7 +51,7 @@ def test_a_call_gets_from_any_cell_to_any_other_and_its_answer_back(data: st.Dat
         assert (arrived.id, arrived.kwargs, arrived.context) == (sent.id, KWARGS, CONTEXT)
         assert arrived.hop_count == len(sent.target)
 
-        answer = ResponseMessage.answering(arrived, [Response(str(arrived.route), "pong").to_json()])
+        answer = ResponseMessage.answering(arrived, [Response(str(arrived.route), "pong").encoded()])
         where, came = tree.deliver(answer, end)
         came = came.opened()
         assert where == start
@@ -69,7 +69,8 @@ def gather(tree: Tree, message: Message, here: CellPath) -> list[str]:
     for hop in plan.hops:
         there = tree.step(here, hop.neighbor)
         arrived = hop.message.arrived_at(there.last)
-        answer = ResponseMessage.answering(arrived, gather(tree, arrived, there))
+        gathered = [EncodedResponse(text) for text in gather(tree, arrived, there)]
+        answer = ResponseMessage.answering(arrived, gathered)
         where, came = tree.deliver(answer, there)
         assert where == here
         assert came.response_to == message.id

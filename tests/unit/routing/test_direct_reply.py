@@ -1,4 +1,4 @@
-"""The client gets its answer, and the manager what is left for it to know."""
+"""The client gets the value, and its manager a notice; or the manager gets the whole answer."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from cells import exceptions
+from cells import exceptions, versions
 from cells.counters import Counters
-from cells.messages import ANSWERED, Hop, Message, Response, ResponseMessage
-from cells.routing.direct_reply import Shortcut
-from tests.unit.messages.test_client_reply import CLIENT, NEIGHBORS, leaving, request
+from cells.messages import EncodedResponse, Hop, Message, Response
+from cells.routing.direct_reply import DirectReplies
+from cells.routing.reply import LOG_ONLY, Kind, Reply, Sink
+from tests.unit.messages.test_direct_values import CLIENT, VALUE, leaving, request
 from tests.unit.messages.trees import row
 
 
 class Links:
-    """Keeps what it is given, and says what the test says."""
+    """Keeps direct replies, and says what the test says."""
 
     def __init__(self) -> None:
         self.reaches = True
@@ -33,76 +34,79 @@ class Links:
         on_failure: Callable[[exceptions.CellsError], object],
         on_sent: Callable[[], object],
     ) -> None:
-        self.sent.append((cell.name, message))
+        self.sent.append((cell.name, str(message.reply_to), message.to_json()))
         self.on_failure, self.on_sent = on_failure, on_sent
 
 
-class Way:
-    """The shortcut, and the hops that are made as usual."""
+class Place:
+    """Direct replies, and the hops to the manager."""
 
     def __init__(self) -> None:
         self.links = Links()
         self.counters = Counters()
         self.hops: list[Hop] = []
         self.receipts: list[Callable[[], object]] = []
-        self._shortcut = Shortcut(self.links, self, self.counters)  # type: ignore[arg-type]  # as far as they are used
+        self._replies = DirectReplies(self, self.links, self, self.counters)  # type: ignore[arg-type]  # as it is used
 
     def add(self, tell: Callable[[], object]) -> None:
         """As Receipts, whenever the test wants."""
         self.receipts.append(tell)
 
-    def take(self, message: Message, version: str = "1.3") -> bool:
-        hop = Hop(row("api", is_parent=True), message, "api", version)
-        return self._shortcut.take(hop, self.hops.append)
+    def forward(self, hop: Hop, sink: Sink) -> None:
+        assert sink is LOG_ONLY
+        self.hops.append(hop)
+
+    def send(self, message: Message, version: str = versions.CURRENT) -> bool:
+        return self._replies.send(Hop(row("api", is_parent=True), message, "api", version))
+
+    @property
+    def told(self) -> Reply:
+        """The reply that the manager gets."""
+        (hop,) = self.hops
+        assert hop.neighbor.name == "api"
+        return Reply.from_wire(json.loads(hop.message.payload_text)["method_kwargs"]["responses"])
 
 
 @pytest.fixture
-def way() -> Way:
-    return Way()
+def place() -> Place:
+    return Place()
 
 
-VALUE = Response("api!east", {"disk": 1}).to_json()
-
-
-def test_the_client_is_sent_the_value_and_its_manager_that_it_was(way: Way) -> None:
-    assert way.take(leaving(request(), VALUE))
-    ((cell, reply),) = way.links.sent
-    assert (cell, reply.reply_to, json.loads(reply.to_json())) == ("api", CLIENT, {"disk": 1})
-    assert way.hops == []
-    way.links.on_sent()
-    # That can wait: nobody waits for it.
-    assert way.hops == []
-    (tell,) = way.receipts
+def test_the_client_is_sent_the_value_and_its_manager_a_notice(place: Place) -> None:
+    assert place.send(leaving(request(), VALUE))
+    assert place.links.sent == [("api", CLIENT, "1")]
+    assert place.hops == []
+    place.links.on_sent()
+    # That can wait: no caller waits for it.
+    assert place.hops == []
+    (tell,) = place.receipts
     tell()
-    (hop,) = way.hops
-    assert json.loads(hop.message.payload_text)["method_kwargs"]["responses"] == [ANSWERED]
-    assert hop.neighbor.name == "api"
-    assert way.counters.as_dict() == {"shortcut": 1}
+    assert place.told.kind is Kind.DELIVERED
+    # A manager that has named no client takes it for an error.
+    assert isinstance(place.told.read_one(()).error, exceptions.MalformedMessage)
+    assert place.counters.as_dict() == {"shortcut": 1}
 
 
-def test_the_manager_gets_the_answer_if_the_client_was_not_reached(way: Way) -> None:
-    assert way.take(leaving(request(), VALUE))
-    way.links.on_failure(exceptions.ClientGone("gone"))
-    (hop,) = way.hops
-    assert json.loads(hop.message.payload_text)["method_kwargs"]["responses"] == [VALUE]
+def test_the_manager_gets_the_answer_if_the_client_was_not_reached(place: Place) -> None:
+    assert place.send(leaving(request(), VALUE))
+    place.links.on_failure(exceptions.ClientGone("gone"))
+    assert place.told.to_wire() == [VALUE.text]
     # Nor is it tried once more.
-    assert not way.take(hop.message)
-    assert way.counters.as_dict() == {}
+    assert place.hops[0].message.client == ""
+    assert place.counters.as_dict() == {}
 
 
-def test_there_is_none_for_anything_else(way: Way) -> None:
-    assert not way.take(leaving(request(reply_to=""), VALUE))
-    assert not way.take(request())
-    assert not way.take(leaving(request(), Response("api!east", error=ValueError("no")).to_json()))
-    assert not way.take(leaving(request(), VALUE), version="1.0")
-    # Who asks in the oldest form may have gone back to a release that reads no other.
-    assert not way.take(leaving(request(reply_server=""), VALUE))
-    way.links.reaches = False
-    assert not way.take(leaving(request(), VALUE))
-    assert (way.links.sent, way.hops) == ([], [])
+@pytest.mark.parametrize("version", list(versions.HISTORY))
+def test_the_key_of_release_0_2_is_honored_at_every_version_that_it_was_sent_at(place: Place, version: str) -> None:
+    assert place.send(leaving(request(), VALUE), version) is versions.speaks(version, "1.1")
 
 
-def test_an_answer_that_only_passes_goes_on(way: Way) -> None:
-    response = ResponseMessage.answering(request("api!west!az1"), [VALUE])
-    (hop,) = response.plan(NEIGHBORS.of([row("west", is_parent=True)]), lambda _: "1.3").hops
-    assert not way.take(hop.message)
+def test_there_is_none_for_anything_else(place: Place) -> None:
+    error = Response("api!east", error=ValueError("no")).encoded()
+    assert not place.send(leaving(request(), error))
+    assert not place.send(leaving(request(), EncodedResponse("no JSON")))
+    # A source that asks in the oldest form may have gone back to a release that reads no other form.
+    assert not place.send(leaving(request(reply_server=""), VALUE))
+    place.links.reaches = False
+    assert not place.send(leaving(request(), VALUE))
+    assert (place.links.sent, place.hops) == ([], [])

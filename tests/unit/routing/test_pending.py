@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent import futures
 
 import pytest
 
 from cells import exceptions
 from cells.counters import Counters
-from cells.routing.pending import Monitor, PendingCalls
+from cells.messages import EncodedResponse
+from cells.routing.pending import Monitor, PendingCalls, Wait
+from cells.routing.reply import DELIVERED, Kind, Reply, ToCaller
 
 PATIENCE = 10.0
 
@@ -26,6 +28,23 @@ class Clock:
         return self.now
 
 
+class Missing:
+    """Substitutes that are texts, and name the part for which they stand."""
+
+    def response(self, part: str, *, is_stopping: bool) -> EncodedResponse:
+        return EncodedResponse(f"{'stopped' if is_stopping else 'no'} {part}")
+
+
+class Taken:
+    """A sink that calls the test."""
+
+    def __init__(self, take: Callable[[Reply], object]) -> None:
+        self._take = take
+
+    def take(self, reply: Reply) -> None:
+        self._take(reply)
+
+
 class Calls:
     """A table of pending calls, and what each of them was completed with."""
 
@@ -37,18 +56,16 @@ class Calls:
         self._finished: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def expect(self, message_id: str, *parts: str, timeout: float = 60.0, monitor: Monitor | None = None) -> None:
-        def complete(answers: Sequence[str]) -> None:
-            self.completed.setdefault(message_id, []).append(list(answers))
-            self._finished.put(message_id)
+        sink = Taken(lambda reply: self._complete(message_id, reply))
+        self.table.expect(message_id, parts, Wait(timeout, monitor=monitor), sink, Missing())
 
-        self.table.expect(
-            message_id,
-            parts,
-            timeout,
-            complete,
-            lambda part, is_stopping: f"{'stopped' if is_stopping else 'no'} {part}",
-            monitor=monitor,
-        )
+    def _complete(self, message_id: str, reply: Reply) -> None:
+        self.completed.setdefault(message_id, []).append(reply.to_wire())
+        self._finished.put(message_id)
+
+    def add(self, message_id: str, part: str, *texts: str) -> bool:
+        """Add the answers of a part; without any, the sign that it still works on them."""
+        return self.table.add(message_id, part, Reply.from_wire(texts))
 
     def pass_deadline(self, seconds: float) -> None:
         """Let time pass, and have the table look at the clock."""
@@ -63,7 +80,7 @@ class Calls:
 
     @property
     def deadlines(self) -> int:
-        return len(self.table._deadlines)
+        return self.table.watched_deadlines
 
 
 @pytest.fixture
@@ -75,10 +92,10 @@ def calls() -> Iterator[Calls]:
 
 def test_completes_with_the_last_answer(calls: Calls) -> None:
     calls.expect("m", "east", "west")
-    assert calls.table.add("m", "east", ["1", "2"])
+    assert calls.add("m", "east", "1", "2")
     assert calls.completed == {}
     assert len(calls.table) == 1
-    assert calls.table.add("m", "west", ["3"])
+    assert calls.add("m", "west", "3")
     assert calls.completed == {"m": [["1", "2", "3"]]}
     assert len(calls.table) == 0
 
@@ -91,31 +108,31 @@ def test_nobody_to_wait_for_is_complete_at_once(calls: Calls) -> None:
 
 def test_an_answer_that_comes_twice_counts_once(calls: Calls) -> None:
     calls.expect("m", "east", "west")
-    assert calls.table.add("m", "east", ["1"])
-    assert not calls.table.add("m", "east", ["again"])
-    calls.table.add("m", "west", ["2"])
-    assert not calls.table.add("m", "west", ["again"])
+    assert calls.add("m", "east", "1")
+    assert not calls.add("m", "east", "again")
+    calls.add("m", "west", "2")
+    assert not calls.add("m", "west", "again")
     assert calls.completed == {"m": [["1", "2"]]}
 
 
 def test_an_answer_from_nobody_who_was_asked_is_not_taken(calls: Calls) -> None:
     calls.expect("m", "east")
-    assert not calls.table.add("m", "north", ["x"])
-    assert not calls.table.add("other", "east", ["x"])
+    assert not calls.add("m", "north", "x")
+    assert not calls.add("other", "east", "x")
     assert calls.completed == {}
-    calls.table.add("m", "east", ["1"])
+    calls.add("m", "east", "1")
     assert calls.completed == {"m": [["1"]]}
 
 
 def test_an_empty_list_of_answers_is_an_answer(calls: Calls) -> None:
     calls.expect("m", "east")
-    assert calls.table.add("m", "east", [])
+    assert calls.add("m", "east")
     assert calls.completed == {"m": [[]]}
 
 
 def test_at_the_deadline_only_what_is_missing_is_substituted(calls: Calls) -> None:
     calls.expect("m", "east", "west", "north", timeout=5.0)
-    calls.table.add("m", "west", ["1"])
+    calls.add("m", "west", "1")
     calls.pass_deadline(5.0)
     calls.wait_for("m")
     assert calls.completed == {"m": [["1", "no east", "no north"]]}
@@ -126,7 +143,7 @@ def test_an_answer_after_the_deadline_finds_nobody(calls: Calls) -> None:
     calls.expect("m", "east", timeout=5.0)
     calls.pass_deadline(6.0)
     calls.wait_for("m")
-    assert not calls.table.add("m", "east", ["late"])
+    assert not calls.add("m", "east", "late")
     assert calls.completed == {"m": [["no east"]]}
 
 
@@ -137,7 +154,7 @@ def test_deadlines_are_kept_in_their_order(calls: Calls) -> None:
     calls.pass_deadline(20.0)
     calls.wait_for("early", "middle")
     assert len(calls.table) == 1
-    assert calls.table.add("late", "east", ["1"])
+    assert calls.add("late", "east", "1")
     assert calls.completed["late"] == [["1"]]
 
 
@@ -145,14 +162,13 @@ def test_a_deadline_is_met_on_the_real_clock() -> None:
     table = PendingCalls(10, Counters())
     table.start()
     table.start()
-    done: futures.Future[Sequence[str]] = futures.Future()
-    never: futures.Future[Sequence[str]] = futures.Future()
-    table.expect("never", ["east"], 3600.0, never.set_result, lambda part, _: part.upper())
-    table.expect("m", ["east"], 0.01, done.set_result, lambda part, _: part.upper())
-    assert done.result(PATIENCE) == ["EAST"]
-    assert not never.done()
+    done, never = ToCaller(), ToCaller()
+    table.expect("never", ["east"], Wait(3600.0), never, Missing())
+    table.expect("m", ["east"], Wait(0.01), done, Missing())
+    assert done.future.result(PATIENCE).to_wire() == ["no east"]
+    assert not never.future.done()
     table.stop()
-    assert never.result(0) == ["EAST"]
+    assert never.future.result(0).to_wire() == ["stopped east"]
 
 
 def test_capacity(calls: Calls) -> None:
@@ -163,7 +179,7 @@ def test_capacity(calls: Calls) -> None:
         small.expect("3", "east")
     assert small.counters.as_dict() == {"refused.ManagerBusy": 1}
     assert small.completed == {}
-    small.table.add("1", "east", ["x"])
+    small.add("1", "east", "x")
     small.expect("3", "east")
     assert len(small.table) == 2
 
@@ -172,13 +188,13 @@ def test_the_same_id_can_not_wait_twice(calls: Calls) -> None:
     calls.expect("m", "east")
     with pytest.raises(exceptions.MalformedMessage, match="waited for already"):
         calls.expect("m", "west")
-    calls.table.add("m", "east", ["1"])
+    calls.add("m", "east", "1")
     assert calls.completed == {"m": [["1"]]}
 
 
 def test_an_id_that_comes_again_has_a_deadline_of_its_own(calls: Calls) -> None:
     calls.expect("m", "east", timeout=5.0)
-    calls.table.add("m", "east", ["1"])
+    calls.add("m", "east", "1")
     calls.expect("m", "east", timeout=60.0)
     calls.expect("later", "east", timeout=10.0)
     calls.pass_deadline(10.0)
@@ -189,7 +205,7 @@ def test_an_id_that_comes_again_has_a_deadline_of_its_own(calls: Calls) -> None:
 def test_stop_completes_what_waits(calls: Calls) -> None:
     calls.table.start()
     calls.expect("one", "east", "west")
-    calls.table.add("one", "east", ["1"])
+    calls.add("one", "east", "1")
     calls.expect("two", "north")
     calls.table.stop()
     assert calls.completed == {"one": [["1", "stopped west"]], "two": [["stopped north"]]}
@@ -210,7 +226,7 @@ def test_can_be_started_again(calls: Calls) -> None:
     calls.table.stop()
     calls.table.start()
     calls.expect("m", "east", timeout=5.0)
-    assert calls.table.add("m", "east", ["1"])
+    assert calls.add("m", "east", "1")
 
 
 def test_wait_until_idle(calls: Calls) -> None:
@@ -219,18 +235,24 @@ def test_wait_until_idle(calls: Calls) -> None:
     assert not calls.table.wait_until_idle(0.0)
     with futures.ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(calls.table.wait_until_idle, PATIENCE)
-        calls.table.add("m", "east", [])
+        calls.add("m", "east")
         assert waiting.result(PATIENCE)
 
 
-def fail(*_: object) -> str:
-    raise RuntimeError("a bug")
+class Broken:
+    """A sink, and substitutes, with a bug."""
+
+    def take(self, _: Reply) -> None:
+        raise RuntimeError("a bug")
+
+    def response(self, _: str, *, is_stopping: bool) -> EncodedResponse:
+        raise RuntimeError(f"a bug, {is_stopping}")
 
 
 def test_a_callback_that_fails_ends_nothing(calls: Calls) -> None:
-    calls.table.expect("bug", ["east"], 60.0, fail, str)
-    assert calls.table.add("bug", "east", ["1"])
-    calls.table.expect("bug", ["east"], 1.0, fail, str)
+    calls.table.expect("bug", ["east"], Wait(60.0), Broken(), Broken())
+    assert calls.add("bug", "east", "1")
+    calls.table.expect("bug", ["east"], Wait(1.0), Broken(), Broken())
     calls.expect("m", "east", timeout=2.0)
     calls.pass_deadline(3.0)
     calls.wait_for("m")
@@ -240,7 +262,7 @@ def test_a_callback_that_fails_ends_nothing(calls: Calls) -> None:
 def test_ten_thousand_calls_leave_nothing_behind(calls: Calls) -> None:
     for number in range(10_000):
         calls.expect(str(number), "east")
-        calls.table.add(str(number), "east", ["1"])
+        calls.add(str(number), "east", "1")
     assert len(calls.table) == 0
     assert calls.deadlines <= 64
     assert len(calls.completed) == 10_000
@@ -251,7 +273,7 @@ def test_a_burst_of_calls_leaves_nothing_behind(calls: Calls) -> None:
         calls.expect(str(number), "east")
     assert calls.deadlines == 10_000
     for number in range(10_000):
-        calls.table.add(str(number), "east", [])
+        calls.add(str(number), "east")
     assert calls.deadlines <= 64
 
 
@@ -273,7 +295,7 @@ def test_many_threads_complete_each_call_once(calls: Calls) -> None:
     def answer(part: str) -> int:
         start.wait(PATIENCE)
         # Each twice, as a broker that delivers again would.
-        return sum(calls.table.add(message_id, part, [part]) for message_id in ids for _ in range(2))
+        return sum(calls.add(message_id, part, part) for message_id in ids for _ in range(2))
 
     with futures.ThreadPoolExecutor(len(parts)) as pool:
         taken = list(pool.map(answer, parts))
@@ -288,7 +310,7 @@ def test_answers_that_race_the_deadline_complete_once(calls: Calls) -> None:
     for message_id in ids:
         calls.expect(message_id, "east", timeout=1.0)
     with futures.ThreadPoolExecutor(4) as pool:
-        adding = [pool.submit(calls.table.add, message_id, "east", ["1"]) for message_id in ids]
+        adding = [pool.submit(calls.add, message_id, "east", "1") for message_id in ids]
         calls.pass_deadline(2.0)
         taken = [done.result(PATIENCE) for done in adding]
     assert calls.table.wait_until_idle(PATIENCE)
@@ -313,20 +335,20 @@ def test_a_sign_keeps_it_waiting_and_is_passed_on(calls: Calls) -> None:
     calls.expect("m", "east", timeout=600.0, monitor=Monitor(3.0, lambda: signs.append(calls.clock.now)))
     for _ in range(5):
         calls.clock.now += 2.9
-        assert calls.table.add("m", "east", [])
+        assert calls.add("m", "east")
     assert signs == pytest.approx([2.9, 5.8, 8.7, 11.6, 14.5])
     calls.expect("probe", "east", timeout=1.0)
     calls.pass_deadline(1.1)
     calls.wait_for("probe")
     assert "m" not in calls.completed
-    assert calls.table.add("m", "east", ["1"])
+    assert calls.add("m", "east", "1")
     assert calls.completed["m"] == [["1"]]
 
 
 def test_signs_do_not_move_the_deadline(calls: Calls) -> None:
     calls.expect("m", "east", timeout=5.0, monitor=Monitor(3.0))
     calls.clock.now += 2.9
-    calls.table.add("m", "east", [])
+    calls.add("m", "east")
     calls.pass_deadline(2.2)
     calls.wait_for("m")
     assert calls.completed == {"m": [["no east"]]}
@@ -335,15 +357,15 @@ def test_signs_do_not_move_the_deadline(calls: Calls) -> None:
 def test_a_sign_of_who_was_not_asked_or_after_the_end_is_none(calls: Calls) -> None:
     signs: list[None] = []
     calls.expect("m", "east", monitor=Monitor(3.0, lambda: signs.append(None)))
-    assert not calls.table.add("m", "west", [])
-    calls.table.add("m", "east", ["1"])
-    assert not calls.table.add("m", "east", [])
+    assert not calls.add("m", "west")
+    calls.add("m", "east", "1")
+    assert not calls.add("m", "east")
     assert signs == []
 
 
 def test_an_empty_answer_to_a_call_that_nobody_monitors_is_its_answer(calls: Calls) -> None:
     calls.expect("m", "east")
-    assert calls.table.add("m", "east", [])
+    assert calls.add("m", "east")
     assert calls.completed == {"m": [[]]}
 
 
@@ -352,9 +374,9 @@ def test_signs_leave_nothing_behind(calls: Calls) -> None:
     calls.table.start()
     for _ in range(1000):
         calls.clock.now += 0.5
-        calls.table.add("m", "east", [])
+        calls.add("m", "east")
     assert calls.deadlines < 10
-    calls.table.add("m", "east", ["1"])
+    calls.add("m", "east", "1")
     assert len(calls.table) == 0
 
 
@@ -363,11 +385,16 @@ def test_answers_that_race_the_silence_complete_once(calls: Calls) -> None:
     for message_id in ids:
         calls.expect(message_id, "east", timeout=600.0, monitor=Monitor(1.0))
     with futures.ThreadPoolExecutor(4) as pool:
-        adding = [
-            pool.submit(calls.table.add, message_id, "east", answers) for message_id in ids for answers in ([], ["1"])
-        ]
+        adding = [pool.submit(calls.add, message_id, "east", *texts) for message_id in ids for texts in ((), ("1",))]
         calls.pass_deadline(2.0)
         futures.wait(adding, PATIENCE)
     calls.wait_for(*ids)
     assert [len(calls.completed[message_id]) for message_id in ids] == [1] * len(ids)
     assert len(calls.table) == 0
+
+
+def test_a_delivered_value_completes_a_call_and_says_so(calls: Calls) -> None:
+    caller = ToCaller()
+    calls.table.expect("m", ["east"], Wait(60.0), caller, Missing())
+    assert calls.table.add("m", "east", DELIVERED)
+    assert caller.future.result(0).kind is Kind.DELIVERED

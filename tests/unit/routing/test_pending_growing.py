@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent import futures
 
 import pytest
 
 from cells.counters import Counters
-from cells.routing.pending import Growing, Monitor, PendingCalls
+from cells.routing.pending import Growing, Monitor, PendingCalls, Wait
+from cells.routing.reply import WORKING, Reply
 from tests.cases import each
-from tests.unit.routing.test_pending import PATIENCE, Clock
+from tests.unit.routing.test_pending import PATIENCE, Broken, Clock, Missing, Taken
 
 
 class Broadcast:
@@ -24,26 +25,24 @@ class Broadcast:
         self.told: list[tuple[str, list[str]]] = []
         self.completed: list[list[str]] = []
         self.is_complete = threading.Event()
-        growing = Growing(self._tell if streams else None)
-        self.table.expect("m", parts, timeout, self._complete, self._substitute, growing=growing)
+        growing = Growing(Taken(self._tell) if streams else None)
+        wait = Wait(timeout, growing=growing)
+        self.table.expect("m", parts, wait, Taken(self._complete), Missing())
 
-    def _tell(self, part: str, answers: Sequence[str]) -> None:
-        self.told.append((part, list(answers)))
+    def _tell(self, reply: Reply) -> None:
+        self.told.append((reply.branch, reply.to_wire()))
 
-    def _complete(self, answers: Sequence[str]) -> None:
-        self.completed.append(list(answers))
+    def _complete(self, reply: Reply) -> None:
+        self.completed.append(reply.to_wire())
         self.is_complete.set()
-
-    def _substitute(self, part: str, is_stopping: bool) -> str:
-        return f"{'stopped' if is_stopping else 'no'} {part}"
 
     def add(self, part: str, *passed_on_to: str) -> bool:
         """Take the answer of a part, which is its name; it has passed the message on to neighbors of its own."""
-        return self.table.add("m", part, [part], passed_on_to)
+        return self.table.add("m", part, Reply.from_wire([part], passed_on_to))
 
     def announce(self, part: str, *passed_on_to: str) -> bool:
         """A part says for whom to wait, and has no answer yet."""
-        return self.table.add("m", part, [], passed_on_to)
+        return self.table.add("m", part, Reply.from_wire([], passed_on_to))
 
     def pass_deadline(self) -> None:
         self.clock.now += 61.0
@@ -223,18 +222,18 @@ def test_a_stop_says_so_for_all_that_is_missing(make: Make) -> None:
 
 def test_one_part_may_have_many_answers(make: Make) -> None:
     one = make("east")
-    assert one.table.add("m", "east", ["1", "2", "3"])
+    assert one.table.add("m", "east", Reply.from_wire(["1", "2", "3"]))
     assert len(one.completed) == 1
     assert answers(one) == ["1", "2", "3"]
 
 
 def test_a_call_that_does_not_grow_takes_nobody_who_was_not_asked() -> None:
     table = PendingCalls(10, Counters())
-    done: list[Sequence[str]] = []
-    table.expect("m", ["east"], 60.0, done.append, lambda part, _: part)
-    assert not table.add("m", "east!az1", ["x"])
-    assert table.add("m", "east", ["1"], ["east!az1"])
-    assert done == [["1"]]
+    done: list[Reply] = []
+    table.expect("m", ["east"], Wait(60.0), Taken(done.append), Missing())
+    assert not table.add("m", "east!az1", Reply.from_wire(["x"]))
+    assert table.add("m", "east", Reply.from_wire(["1"], ["east!az1"]))
+    assert [reply.to_wire() for reply in done] == [["1"]]
 
 
 def test_each_part_is_told_once_as_it_comes_and_nothing_at_the_end(opened: list[Broadcast]) -> None:
@@ -253,13 +252,12 @@ def test_each_part_is_told_once_as_it_comes_and_nothing_at_the_end(opened: list[
 def test_of_a_call_that_is_watched_the_parts_are_heard_as_well(opened: list[Broadcast]) -> None:
     one = Broadcast("x")
     opened.append(one)
-    done: list[Sequence[str]] = []
-    one.table.expect(
-        "watched", ["east"], 600.0, done.append, lambda part, _: part, monitor=Monitor(3.0), growing=Growing()
-    )
-    assert one.table.add("watched", "east", [])
-    assert one.table.add("watched", "east", ["1"])
-    assert done == [["1"]]
+    done: list[Reply] = []
+    wait = Wait(600.0, monitor=Monitor(3.0), growing=Growing())
+    one.table.expect("watched", ["east"], wait, Taken(done.append), Missing())
+    assert one.table.add("watched", "east", WORKING)
+    assert one.table.add("watched", "east", Reply.from_wire(["1"]))
+    assert [reply.to_wire() for reply in done] == [["1"]]
 
 
 def test_it_is_complete_only_when_all_answers_were_told(opened: list[Broadcast]) -> None:
@@ -269,19 +267,18 @@ def test_it_is_complete_only_when_all_answers_were_told(opened: list[Broadcast])
     is_told, go_on = threading.Event(), threading.Event()
     diary: list[str] = []
 
-    def tell(part: str, _: Sequence[str]) -> None:
-        if part == "slow":
+    def tell(reply: Reply) -> None:
+        if reply.branch == "slow":
             is_told.set()
             assert go_on.wait(PATIENCE), "The test never let go"
-        diary.append(part)
+        diary.append(reply.branch)
 
-    one.table.expect(
-        "two", ["slow", "fast"], 60.0, lambda _: diary.append("end"), lambda part, _: part, growing=Growing(tell)
-    )
+    wait = Wait(60.0, growing=Growing(Taken(tell)))
+    one.table.expect("two", ["slow", "fast"], wait, Taken(lambda _: diary.append("end")), Missing())
     with futures.ThreadPoolExecutor(1) as pool:
-        adding = pool.submit(one.table.add, "two", "slow", ["1"])
+        adding = pool.submit(one.table.add, "two", "slow", Reply.from_wire(["1"]))
         assert is_told.wait(PATIENCE)
-        assert one.table.add("two", "fast", ["2"])
+        assert one.table.add("two", "fast", Reply.from_wire(["2"]))
         assert diary == ["fast"]
         go_on.set()
         assert adding.result(PATIENCE)
@@ -294,24 +291,18 @@ def test_so_it_is_at_the_deadline(opened: list[Broadcast]) -> None:
     is_told, go_on, is_substituted = threading.Event(), threading.Event(), threading.Event()
     diary: list[str] = []
 
-    def tell(part: str, texts: Sequence[str]) -> None:
-        if part == "slow":
+    def tell(reply: Reply) -> None:
+        if reply.branch == "slow":
             is_told.set()
             assert go_on.wait(PATIENCE), "The test never let go"
-        diary.extend(texts)
-        if part == "silent":
+        diary.extend(reply.to_wire())
+        if reply.branch == "silent":
             is_substituted.set()
 
-    one.table.expect(
-        "two",
-        ["slow", "silent"],
-        60.0,
-        lambda _: diary.append("end"),
-        lambda part, _: f"no {part}",
-        growing=Growing(tell),
-    )
+    wait = Wait(60.0, growing=Growing(Taken(tell)))
+    one.table.expect("two", ["slow", "silent"], wait, Taken(lambda _: diary.append("end")), Missing())
     with futures.ThreadPoolExecutor(1) as pool:
-        adding = pool.submit(one.table.add, "two", "slow", ["1"])
+        adding = pool.submit(one.table.add, "two", "slow", Reply.from_wire(["1"]))
         assert is_told.wait(PATIENCE)
         one.clock.now += 61.0
         one.table.start()
@@ -327,15 +318,11 @@ def test_who_fails_to_hear_an_answer_does_not_keep_it_from_its_end(
 ) -> None:
     one = Broadcast("unused")
     opened.append(one)
-    done: list[Sequence[str]] = []
-
-    def fail(*_: object) -> None:
-        raise RuntimeError("a bug")
-
-    one.table.expect("bug", ["east", "west"], 60.0, done.append, lambda part, _: part, growing=Growing(fail))
-    assert one.table.add("bug", "east", ["1"])
-    assert one.table.add("bug", "west", ["2"])
-    assert done == [[]]
+    done: list[Reply] = []
+    one.table.expect("bug", ["east", "west"], Wait(60.0, growing=Growing(Broken())), Taken(done.append), Missing())
+    assert one.table.add("bug", "east", Reply.from_wire(["1"]))
+    assert one.table.add("bug", "west", Reply.from_wire(["2"]))
+    assert [reply.to_wire() for reply in done] == [[]]
     assert caplog.text.count("could not be passed on") == 2
 
 

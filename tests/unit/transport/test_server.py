@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cells import exceptions
-from cells.transport.server import NO_REPLY, DirectRPCServer, LongAnswer, reply_to
+from cells.transport.server import AlreadyAnswered, DirectRPCServer, LongAnswer, reply_to
 
 
 class Incoming:
@@ -103,8 +103,8 @@ def test_what_a_method_raises_or_returns_is_sent_at_once(incoming: Incoming) -> 
 def test_a_client_that_has_its_answer_is_sent_none(incoming: Incoming) -> None:
     answer: LongAnswer[object] = LongAnswer()
     take(answer, incoming)
-    answer.set_result(NO_REPLY)
-    take(NO_REPLY, incoming)
+    answer.set_exception(AlreadyAnswered())
+    take(AlreadyAnswered(), incoming)
     assert incoming.said == ["ack", "ack"]
 
 
