@@ -1,4 +1,4 @@
-"""``cells`` run in this process: a configuration and a database of the test's own, and a manager made of values."""
+"""``cells`` in this process, with a configuration and a database per test, and a fake manager."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cells.cmd.cells import main
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended, and what it wrote."""
+    """Exit status and output of a command."""
 
     status: int
     out: str
@@ -31,7 +31,7 @@ class Result:
 
 
 class Cells:
-    """``cells("neighbor", "list")`` runs a command with a configuration file of its own."""
+    """Run a command with the configuration file of the test: ``cells("neighbor", "list")``."""
 
     def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self.directory = directory
@@ -51,20 +51,20 @@ class Cells:
         return self.bare("--config-file", str(self.config_file), *words, stdin=stdin)
 
     def bare(self, *words: str, stdin: str = "") -> Result:
-        """Without a configuration file."""
+        """Run a command without a configuration file."""
         self._monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
         status = main(words)
         out, err = self._capsys.readouterr()
         return Result(status, out, err)
 
     def succeed(self, *words: str, stdin: str = "") -> Result:
-        """Run a command that has to work."""
+        """Run a command that must succeed."""
         result = self(*words, stdin=stdin)
         assert (result.status, result.err) == (0, "")
         return result
 
     def fail(self, *words: str, status: int = 1, stdin: str = "") -> str:
-        """Run a command that has to fail, with one line on stderr and nothing on stdout; return that line."""
+        """Run a command that must fail, with one line on stderr and an empty stdout; return that line."""
         result = self(*words, stdin=stdin)
         assert (result.status, result.out) == (status, "")
         assert result.err.startswith("cells: ")
@@ -78,7 +78,7 @@ def cells(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 
 class Manager:
-    """A CellsAPI that answers with what a test puts here, and remembers what it was asked."""
+    """Fake CellsAPI that returns the answers of the test and records its calls."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []

@@ -18,7 +18,7 @@ def test_a_row_for_each_cell(cells: Cells, manager: Manager) -> None:
     assert manager.asked[1] == ("broadcast_call", "get", {}, "down", None)
 
 
-def test_cells_that_fail_are_named_and_the_others_printed(cells: Cells, manager: Manager) -> None:
+def test_failed_cells_are_named_and_answers_printed(cells: Cells, manager: Manager) -> None:
     manager.answers = [
         [
             CellAnswer("api!west", error=exceptions.CellTimeout("silent")),

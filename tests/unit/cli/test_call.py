@@ -81,7 +81,7 @@ def test_cast_sends_and_prints_nothing(cells: Cells, manager: Manager) -> None:
     assert manager.asked == [("locate", "east"), ("cast", "east", "wake", {"n": 1})]
 
 
-def test_cast_to_nobody_is_an_error(cells: Cells, manager: Manager) -> None:
+def test_cast_to_an_unknown_cell_is_an_error(cells: Cells, manager: Manager) -> None:
     manager.answers = [exceptions.CellNotFound("There is no cell west.")]
     assert cells.fail("cast", "west", "wake") == "cells: There is no cell west.\n"
     assert manager.asked == [("locate", "west")]

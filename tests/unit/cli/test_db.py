@@ -20,7 +20,7 @@ def test_before_the_first_sync_the_error_names_the_command(cells: Cells) -> None
     assert "cells db sync" in cells.fail("neighbor", "list")
 
 
-def test_a_database_that_is_away(cells: Cells) -> None:
+def test_unreachable_database(cells: Cells) -> None:
     cells.config_file.write_text("[database]\nconnection = postgresql://u:s3kr3t@127.0.0.1:1/cells\n")
     for words in (("db", "sync"), ("db", "version"), ("neighbor", "list")):
         error = cells.fail(*words)

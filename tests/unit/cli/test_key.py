@@ -1,4 +1,4 @@
-"""``cells key``: keys made, shown, and registered, with nothing but a configuration file."""
+"""``cells key``: create, show and register keys, with only a configuration file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def configure(cells: Cells, name: str | None) -> Path:
     return directory
 
 
-def test_create_says_how_to_register_the_key_elsewhere(cells: Cells, keys_dir: Path) -> None:
+def test_create_prints_the_command_for_other_cells(cells: Cells, keys_dir: Path) -> None:
     out = cells.succeed("key", "create").out
     key = KeyStore(keys_dir).own()[0].decode()
     assert KeyStore(keys_dir).own()[1].decode() not in out
@@ -50,7 +50,7 @@ def test_create_in_a_cell_without_a_name(cells: Cells) -> None:
     assert "cells key add NAME '" in cells.succeed("key", "create").out
 
 
-def test_create_replaces_only_by_force(cells: Cells, keys_dir: Path) -> None:
+def test_create_replaces_only_with_force(cells: Cells, keys_dir: Path) -> None:
     cells.succeed("key", "create")
     key = KeyStore(keys_dir).own_public()
     assert "--force" in cells.fail("key", "create")
@@ -71,7 +71,7 @@ def test_add_list_and_delete(cells: Cells) -> None:
 
 
 @pytest.mark.usefixtures("keys_dir")
-def test_another_key_is_said_to_be_another(cells: Cells) -> None:
+def test_add_reports_a_replaced_key(cells: Cells) -> None:
     cells.succeed("key", "add", "east", EAST)
     assert "Registered" in cells.succeed("key", "add", "east", EAST).out
     assert "Replaced" in cells.succeed("key", "add", "east", EAST.swapcase()).out
@@ -118,7 +118,7 @@ def test_length_of_a_key_is_the_same_everywhere() -> None:
         pytest.param(("add", "east", "@a\0b"), "a\0b", id="nul-in-path"),
         pytest.param(("add", "a/b", EAST), "name of a file", id="slash-in-name"),
         pytest.param(("add", "a!b", EAST), "'!'", id="separator-in-name"),
-        pytest.param(("delete", "east"), "'east'", id="delete-nobody"),
+        pytest.param(("delete", "east"), "'east'", id="delete-unknown"),
     ],
 )
 def test_bad_input_is_one_line(cells: Cells, keys_dir: Path, words: tuple[str, ...], told: str) -> None:
@@ -126,7 +126,7 @@ def test_bad_input_is_one_line(cells: Cells, keys_dir: Path, words: tuple[str, .
     assert KeyStore(keys_dir).names() == []
 
 
-def test_own_key_is_no_key_of_another_cell(cells: Cells, keys_dir: Path) -> None:
+def test_own_key_is_refused(cells: Cells, keys_dir: Path) -> None:
     cells.succeed("key", "create")
     own = KeyStore(keys_dir).own_public().decode()
     assert "this cell" in cells.fail("key", "add", "--", "east", own)
@@ -138,7 +138,7 @@ def test_a_wrong_command_line_is_status_2(cells: Cells, words: tuple[str, ...]) 
 
 
 @pytest.mark.usefixtures("keys_dir")
-def test_delete_takes_those_that_are_there_and_names_the_others(cells: Cells) -> None:
+def test_delete_names_unknown_names_and_deletes_the_others(cells: Cells) -> None:
     cells.succeed("key", "add", "east", EAST)
     result = cells("key", "delete", "west", "east")
     assert (result.status, result.out) == (1, "")
@@ -157,7 +157,7 @@ def test_damaged_key_does_not_hide_the_others(cells: Cells, keys_dir: Path) -> N
 
 
 @pytest.mark.parametrize("spoil", [lambda path: path.chmod(0o777), lambda path: (path / "own.key").write_text("")])
-def test_what_can_not_be_trusted_is_refused(cells: Cells, keys_dir: Path, spoil: Callable[[Path], object]) -> None:
+def test_insecure_or_damaged_keys_are_refused(cells: Cells, keys_dir: Path, spoil: Callable[[Path], object]) -> None:
     cells.succeed("key", "create")
     spoil(keys_dir)
     if (keys_dir / "own.key").stat().st_size:

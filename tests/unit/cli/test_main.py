@@ -75,7 +75,7 @@ def test_without_a_configuration_the_option_is_named(cells: Cells, monkeypatch: 
     assert "--config-file" in result.err
 
 
-def test_the_usual_places_are_searched_for_a_configuration(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_directories_are_searched_for_a_configuration(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(cells.directory))
     assert cells.bare("db", "sync").status == 0
     assert (cells.directory / "cells.sqlite").exists()
@@ -93,7 +93,7 @@ def test_the_last_configuration_wins(cells: Cells, tmp_path: Path) -> None:
     assert (tmp_path / "third.sqlite").exists()
 
 
-def test_libraries_are_heard_only_when_asked(cells: Cells, manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logs_of_libraries_need_verbose(cells: Cells, manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
     def status(_: object) -> dict[str, str]:
         logging.getLogger("oslo.messaging._drivers").error("noise of a library")
         logging.getLogger("cells.somewhere").warning("a warning of ours")
@@ -105,7 +105,7 @@ def test_libraries_are_heard_only_when_asked(cells: Cells, manager: Manager, mon
     assert "noise of a library" in cells("--debug", "status").err
 
 
-def test_logging_is_left_as_it_was(cells: Cells, manager: Manager) -> None:
+def test_logging_configuration_is_restored(cells: Cells, manager: Manager) -> None:
     root = logging.getLogger()
     before = (root.level, list(root.handlers))
     cells("--debug", "status")
@@ -134,7 +134,7 @@ def test_closed_pipe_is_no_error() -> None:
     assert process.returncode == 128 + signal.SIGPIPE
 
 
-def test_a_broker_that_is_away_is_named_without_its_password(cells: Cells) -> None:
+def test_unreachable_broker_is_named_without_its_password(cells: Cells) -> None:
     cells.config_file.write_text("[DEFAULT]\ntransport_url = rabbit://u:s3kr3t@127.0.0.1:1/\n[cells]\nname = api\n")
     for words in (("ping", "east"), ("topology",), ("status",), ("cast", "east", "wake")):
         error = cells.fail(*words)
@@ -142,7 +142,7 @@ def test_a_broker_that_is_away_is_named_without_its_password(cells: Cells) -> No
         assert "refused" in error
 
 
-def test_a_transport_url_that_is_none(cells: Cells) -> None:
+def test_malformed_transport_url_is_an_error(cells: Cells) -> None:
     for url in ("rabbit://u:s3kr3t/x@h/", "nope://u:s3kr3t@h/"):
         cells.config_file.write_text(f"[DEFAULT]\ntransport_url = {url}\n[cells]\nname = api\n")
         error = cells.fail("status")

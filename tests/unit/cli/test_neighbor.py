@@ -1,4 +1,4 @@
-"""``cells neighbor``: what is registered, and that no password is shown unasked."""
+"""``cells neighbor``: registration, and masked passwords."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_create_from_parts(cells: Cells) -> None:
     assert read.virtual_host == "/"
 
 
-def test_login_that_cannot_be_passed_on_is_refused(cells: Cells) -> None:
+def test_login_with_a_slash_is_refused(cells: Cells) -> None:
     words = ("--username", "u", "--password", "s3k/r3t", "--hostname", "h")
     error = cells.fail("neighbor", "create", "east", "--type", "child", *words)
     assert "password with a '/'" in error
@@ -160,16 +160,14 @@ def test_secrets_may_come_from_stdin(cells: Cells, option: str) -> None:
         (("--broker-hosts", "a,b:1"), "transport_url", "rabbit://user:***@a,user:***@b:1/v"),
     ],
 )
-def test_set_changes_what_is_named_and_nothing_else(
-    cells: Cells, words: tuple[str, ...], column: str, value: object
-) -> None:
+def test_set_changes_only_the_given_columns(cells: Cells, words: tuple[str, ...], column: str, value: object) -> None:
     after = cells.succeed("neighbor", "set", "east", *words, "-f", "json").value
     assert after == {**EAST, column: value}
     assert cells.succeed("neighbor", "show", "east", "-f", "json").value == after
 
 
 @pytest.mark.usefixtures("east")
-def test_version_cap_is_taken_away(cells: Cells) -> None:
+def test_version_cap_is_removed(cells: Cells) -> None:
     cells.succeed("neighbor", "set", "east", "--version-cap", "1.1")
     assert cells.succeed("neighbor", "set", "east", "--version-cap", "None", "-f", "json").value["version_cap"] is None
     assert cells.succeed("neighbor", "show", "east", "-f", "json").value["version_cap"] is None
@@ -218,7 +216,7 @@ def test_delete_frees_the_name(cells: Cells) -> None:
 
 
 @pytest.mark.usefixtures("east")
-def test_delete_takes_those_that_are_there_and_names_the_others(cells: Cells) -> None:
+def test_delete_names_unknown_names_and_deletes_the_others(cells: Cells) -> None:
     result = cells("neighbor", "delete", "west", "east", "north")
     assert result.status == 1
     assert [line.split()[5] for line in result.err.splitlines()] == ["west;", "north;"]
@@ -247,9 +245,9 @@ def test_delete_takes_those_that_are_there_and_names_the_others(cells: Cells) ->
         ),
         pytest.param(("create", "x", "--type", "child", "--hostname", "h", "--port", "0"), "port", id="port"),
         pytest.param(("set", "east"), "neighbor east", id="no-change"),
-        pytest.param(("set", "west", "--type", "child"), "no neighbor west", id="set-nobody"),
-        pytest.param(("set", "west", "--port", "1"), "no neighbor west", id="set-part-of-nobody"),
-        pytest.param(("show", "west"), "no neighbor west", id="show-nobody"),
+        pytest.param(("set", "west", "--type", "child"), "no neighbor west", id="set-unknown"),
+        pytest.param(("set", "west", "--port", "1"), "no neighbor west", id="set-part-of-unknown"),
+        pytest.param(("show", "west"), "no neighbor west", id="show-unknown"),
         pytest.param(("show", "\udcff"), "no neighbor", id="name-that-is-no-text"),
     ],
 )
@@ -276,12 +274,12 @@ def test_a_wrong_command_line_is_status_2(cells: Cells, words: tuple[str, ...], 
     assert told in cells.fail("neighbor", *words, status=2)
 
 
-def test_a_cell_without_a_name_registers_nobody(cells: Cells) -> None:
+def test_cell_without_a_name_cannot_register_a_neighbor(cells: Cells) -> None:
     cells.config_file.write_text(f"[database]\nconnection = sqlite:///{cells.directory}/cells.sqlite\n")
     assert "[cells] name" in cells.fail("neighbor", "create", "x", "--type", "child", "--hostname", "h")
 
 
-def test_a_registry_that_the_manager_does_not_read_is_worth_a_warning(cells: Cells, tmp_path: Path) -> None:
+def test_create_warns_if_the_manager_reads_a_file(cells: Cells, tmp_path: Path) -> None:
     cells.configure(cells_config=str(tmp_path / "neighbors.json"))
     result = cells("neighbor", "create", "x", "--type", "child", "--hostname", "h")
     assert result.status == 0
@@ -304,7 +302,7 @@ def test_transports_of_all_kinds_are_registered(cells: Cells, url: str) -> None:
         ("zmq+tcp+ipc:///x", "zmq"),
     ],
 )
-def test_transport_that_leads_nowhere_is_refused(cells: Cells, url: str, told: str) -> None:
+def test_unusable_transport_is_refused(cells: Cells, url: str, told: str) -> None:
     for words in (("create", "x", "--type", "child"), ("set", "east")):
         error = cells.fail("neighbor", *words, "--transport-url", url)
         assert told in error
@@ -312,7 +310,7 @@ def test_transport_that_leads_nowhere_is_refused(cells: Cells, url: str, told: s
     assert url_of(cells, "east") == URL
 
 
-def test_scheme_is_for_the_driver_to_know(cells: Cells) -> None:
+def test_scheme_is_checked_only_for_the_rpc_driver(cells: Cells) -> None:
     words = ("--type", "child", "--driver", "memory", "--transport-url", "memory://bus/east")
     cells.succeed("neighbor", "create", "east", *words)
     cells.succeed("neighbor", "set", "east", "--transport-url", "memory://other/east")

@@ -1,4 +1,4 @@
-"""``cells neighbor status``: how the neighbors look from the manager."""
+"""``cells neighbor status``: the state of the neighbors, as seen by the manager."""
 
 from __future__ import annotations
 

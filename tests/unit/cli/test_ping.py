@@ -55,7 +55,7 @@ def test_csv(cells: Cells, manager: Manager) -> None:
     assert [row["host"] for row in rows] == ["h1"]
 
 
-def test_an_answer_of_another_kind_is_an_answer(cells: Cells, manager: Manager) -> None:
+def test_answer_that_is_no_object_is_an_answer(cells: Cells, manager: Manager) -> None:
     manager.answers = ["pong"]
     assert cells.succeed("ping", "east", "-f", "json").value[0]["cell"] == "east"
 

@@ -1,4 +1,4 @@
-"""``cells sandbox`` and ``cells --sandbox CELL``; the sandbox itself is tested beside it."""
+"""``cells sandbox`` and ``cells --sandbox CELL``, with a fake sandbox; tests/unit/sandbox tests the real one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TOPOLOGY = {"name": "api", "path": "api", "state": "up", "is_self": True, "child
 
 
 class Sandbox:
-    """Remembers what it was asked, and does nothing."""
+    """Fake sandbox that records its calls and returns the answer of the test."""
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
@@ -69,7 +69,7 @@ def test_up_shows_the_tree_and_commands_to_use_it(cells: Cells, asked: Sandbox) 
     )
 
 
-def test_up_says_what_was_up_already(cells: Cells, asked: Sandbox) -> None:
+def test_up_reports_managers_that_ran_before(cells: Cells, asked: Sandbox) -> None:
     asked.answer = Up(TREE, TOPOLOGY, ())
     assert "up already:" in cells.bare("sandbox", "up").out
     asked.answer = Up(TREE, TOPOLOGY, ("b",))
@@ -77,7 +77,7 @@ def test_up_says_what_was_up_already(cells: Cells, asked: Sandbox) -> None:
     assert asked.asked == [None, (None, None)] * 2
 
 
-def test_another_directory_has_to_be_named_later_too(cells: Cells, asked: Sandbox) -> None:
+def test_commands_for_another_directory_export_it(cells: Cells, asked: Sandbox) -> None:
     asked.answer = Up(parse("o'brien"), {**TOPOLOGY, "children": []}, ())
     asked.directory = Path("/two words")
     lines = cells.bare("sandbox", "up", "--directory", "/two words").out.splitlines()
@@ -87,14 +87,14 @@ def test_another_directory_has_to_be_named_later_too(cells: Cells, asked: Sandbo
     assert not any("topology" in line for line in lines)
 
 
-def test_a_tree_that_is_none_is_a_wrong_command_line(cells: Cells, asked: Sandbox) -> None:
+def test_malformed_tree_is_a_wrong_command_line(cells: Cells, asked: Sandbox) -> None:
     result = cells.bare("sandbox", "up", "--tree", "api(")
     assert (result.status, result.out) == (2, "")
     assert "at character 5" in result.err
     assert asked.asked == []
 
 
-def test_what_does_not_come_up_is_one_line(cells: Cells, asked: Sandbox) -> None:
+def test_error_of_up_is_one_line(cells: Cells, asked: Sandbox) -> None:
     asked.answer = exceptions.SandboxError("The manager of cell b\nis broken.")
     result = cells.bare("sandbox", "up")
     assert (result.status, result.err) == (1, "cells: The manager of cell b is broken.\n")
@@ -181,12 +181,12 @@ def layout(stopped: Layout, monkeypatch: pytest.MonkeyPatch) -> Layout:
     return stopped
 
 
-def test_the_configuration_is_that_of_the_cell(cells: Cells, layout: Layout) -> None:
+def test_option_sandbox_selects_the_configuration_of_the_cell(cells: Cells, layout: Layout) -> None:
     result = cells.bare("--sandbox", "b", "neighbor", "list", "-f", "json")
     assert [(row["name"], row["type"]) for row in result.value] == [("api", "parent")]
 
 
-def test_the_manager_is_that_of_the_cell(
+def test_option_sandbox_selects_the_manager_of_the_cell(
     cells: Cells, layout: Layout, manager: Manager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manager.described = {"name": "b"}
@@ -200,7 +200,7 @@ def test_unknown_cell_is_refused_with_the_known_cells(cells: Cells, layout: Layo
     assert "api, b" in result.err
 
 
-def test_a_sandbox_that_is_not_there(cells: Cells, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_sandbox_is_an_error(cells: Cells, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CELLS_SANDBOX", str(layout.directory / "elsewhere"))
     result = cells.bare("--sandbox", "api", "neighbor", "list")
     assert result.status == 1
@@ -208,11 +208,11 @@ def test_a_sandbox_that_is_not_there(cells: Cells, layout: Layout, monkeypatch: 
 
 
 @pytest.mark.parametrize("option", ["--config-file", "--config-dir"])
-def test_one_configuration_is_enough(cells: Cells, layout: Layout, option: str) -> None:
+def test_sandbox_and_configuration_file_exclude_each_other(cells: Cells, layout: Layout, option: str) -> None:
     result = cells.bare("--sandbox", "api", option, "x", "neighbor", "list")
     assert (result.status, result.out) == (2, "")
     assert "--sandbox" in result.err
 
 
-def test_the_option_stands_before_the_command(cells: Cells, layout: Layout) -> None:
+def test_option_sandbox_precedes_the_command(cells: Cells, layout: Layout) -> None:
     assert cells.bare("neighbor", "list", "--sandbox", "api").status == 2

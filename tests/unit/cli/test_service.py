@@ -14,7 +14,7 @@ from tests.unit.cli.conftest import Cells
 
 
 class Service:
-    """An RPCClient that answers with what a test puts here, and remembers what it was asked."""
+    """Fake RPCClient that returns the answer of the test and records its calls."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
@@ -72,7 +72,7 @@ def test_a_cast_to_one_and_to_all(cells: Cells, service: Service) -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (exceptions.ServiceNotAllowed("Cell east lets nobody in."), "cells: Cell east lets nobody in.\n"),
+        (exceptions.ServiceNotAllowed("Cell east allows no service."), "cells: Cell east allows no service.\n"),
         (rpc.RemoteError("DiskFull", "no room", ["Traceback", "lines"]), "cells: DiskFull: no room\n"),
         (rpc.MessageDeliveryFailure("East is away."), "cells: East is away.\n"),
         (ValueError("boom\nTraceback (most recent call last):"), "cells: ValueError: boom\n"),

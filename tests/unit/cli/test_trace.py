@@ -18,7 +18,7 @@ WAY = [
 
 @pytest.fixture
 def traced(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> Manager:
-    """A manager that knows traces, too."""
+    """Fake manager with the method trace."""
 
     def trace(_: object, cell: str, *, timeout: float | None = None) -> Any:
         manager.asked.append(("trace", cell, timeout))
@@ -49,19 +49,19 @@ def test_events_before_an_error_are_shown(cells: Cells, traced: Manager) -> None
     assert [row["event"] for row in result.value] == ["asked", "received"]
 
 
-def test_an_answer_without_a_trace_is_told(cells: Cells, traced: Manager) -> None:
+def test_answer_without_a_trace_is_an_error(cells: Cells, traced: Manager) -> None:
     traced.answers = [{"events": [], "error": None}]
     result = cells("trace", "east", "-f", "json")
     assert (result.status, result.value) == (1, [])
     assert '"cells upgrade matrix"' in result.err
 
 
-def test_a_cap_on_the_way_is_told_in_one_line(cells: Cells, traced: Manager) -> None:
+def test_version_cap_on_the_route_is_an_error(cells: Cells, traced: Manager) -> None:
     traced.answers = [exceptions.RPCVersionCapError("raise the cap")]
     assert cells.fail("trace", "east") == "cells: raise the cap\n"
 
 
-def test_what_other_cells_may_write_is_no_bug(cells: Cells, traced: Manager) -> None:
+def test_malformed_events_are_shown_without_an_error(cells: Cells, traced: Manager) -> None:
     traced.answers = [{"events": [*WAY[:1], {"at": "noon"}, {"cell": 3}, "x"], "error": None}]
     found = cells.succeed("trace", "east", "-f", "json").value
     assert [(row["cell"], row["seconds"]) for row in found] == [("api", 0.0), (None, None), (3, None)]

@@ -37,7 +37,7 @@ CAPPED = {"spoken": "1.1", "neighbor_cap": "1.1", "can_be_raised": True, "reason
 
 @pytest.fixture(autouse=True)
 def east(manager: Manager) -> None:
-    """The cell that is asked is below another one."""
+    """The manager's cell is a child."""
     manager.described = {"path": "api!east"}
 
 
@@ -75,14 +75,14 @@ def test_a_row_for_each_cell_and_neighbor_parents_first(cells: Cells, manager: M
     assert manager.asked == [("broadcast_call", "links", {}, "down", 4.0)]
 
 
-def test_a_table_for_people_and_csv_for_programs(cells: Cells, manager: Manager) -> None:
+def test_table_is_readable_and_csv_exact(cells: Cells, manager: Manager) -> None:
     manager.answers = [[tells("east", link("az1", **CAPPED), link("az2"))]] * 2
     lines = cells.succeed("upgrade", "matrix").out.splitlines()
     words = [[word.strip() for word in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
     assert [dict(zip(words[0], row, strict=True))["can_be_raised"] for row in words[1:]] == ["yes", "no"]
     assert dict(zip(words[0], words[2], strict=True))["neighbor_cap"] == ""
     assert "None" not in "".join(lines)
-    assert lines[-1].startswith("+")  # nothing stands below the table
+    assert lines[-1].startswith("+")  # no text below the table
     read = list(csv.DictReader(io.StringIO(cells.succeed("upgrade", "matrix", "-f", "csv").out)))
     assert [(row["neighbor"], row["can_be_raised"], row["neighbor_cap"]) for row in read] == [
         ("az1", "True", "1.1"),
@@ -127,7 +127,7 @@ def test_a_silent_cell_has_a_row_and_the_status_is_1(cells: Cells, manager: Mana
     ]
 
 
-def test_a_cell_that_was_reached_by_two_ways_has_its_rows_once(cells: Cells, manager: Manager) -> None:
+def test_cell_on_two_routes_has_its_rows_once(cells: Cells, manager: Manager) -> None:
     twice = CellAnswer("east!az2!az1", error=exceptions.DuplicateMessageError("it has come by another way"))
     manager.answers = [[tells("east", link("az1")), tells("east!az1"), twice]]
     assert [row["cell"] for row in rows(cells)] == ["api!east", "api!east!az1"]
@@ -141,16 +141,16 @@ def test_a_cell_without_neighbors(cells: Cells, manager: Manager) -> None:
 
 
 @pytest.mark.parametrize("value", [None, "links", {"links": "none"}, {"links": [3]}, {}])
-def test_what_a_later_release_may_answer_is_no_bug(cells: Cells, manager: Manager, value: Any) -> None:
+def test_unknown_answers_of_a_later_release_are_no_error(cells: Cells, manager: Manager, value: Any) -> None:
     manager.answers = [[CellAnswer("east", value)]]
     assert [row["cell"] for row in rows(cells)] == ["api!east"]
 
 
 def test_an_answer_that_cannot_be_read(cells: Cells, manager: Manager) -> None:
-    manager.answers = [[tells("east"), CellAnswer("", error=exceptions.MalformedMessage("What is this?"))]]
+    manager.answers = [[tells("east"), CellAnswer("", error=exceptions.MalformedMessage("no JSON"))]]
     result = cells("upgrade", "matrix", "-f", "json")
     assert (result.status, [row["cell"] for row in result.value]) == (1, ["api!east", "api!east!?"])
-    assert "What is this?" in result.err
+    assert "no JSON" in result.err
 
 
 def test_a_wrong_command_line(cells: Cells, manager: Manager) -> None:

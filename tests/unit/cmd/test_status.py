@@ -1,4 +1,4 @@
-"""``cells-status upgrade check``: what it finds, its exit status, and that it tells no password."""
+"""``cells-status upgrade check``: results, exit status, masked passwords."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NAMES = ["Names", "Database", "Version caps", "Drivers"]
 
 
 class Outcome(NamedTuple):
-    """What the command ended with, and the code and the details of each check."""
+    """Exit status of the command, and the code and the details of each check."""
 
     status: int
     checks: dict[str, tuple[int, str]]
@@ -111,7 +111,7 @@ def plug_ins(directory: Path, monkeypatch: pytest.MonkeyPatch, entries: Sequence
     monkeypatch.syspath_prepend(directory)
 
 
-def test_all_is_well(deployment: Deployment) -> None:
+def test_success(deployment: Deployment) -> None:
     deployment.sync(
         child("east"),
         child("west", version_cap="auto"),
@@ -181,12 +181,12 @@ def test_newer_database(deployment: Deployment) -> None:
     assert found.details("Drivers", SUCCESS) == ""
 
 
-def test_database_that_is_away(deployment: Deployment) -> None:
+def test_unreachable_database(deployment: Deployment) -> None:
     deployment.configure(database__connection="postgresql://u:s3kr3t@127.0.0.1:1/cells")
     assert "u:***@127.0.0.1:1/cells cannot be used" in deployment.check().details("Database", FAILURE)
 
 
-def test_database_that_is_none(deployment: Deployment) -> None:
+def test_malformed_database_url(deployment: Deployment) -> None:
     deployment.configure(database__connection="u:s3kr3t@h/cells")
     assert "[database] connection is no database URL" in deployment.check().details("Database", FAILURE)
 
@@ -222,7 +222,7 @@ def test_row_with_an_impossible_name(
     assert hint in told
     assert "neighbor set" not in told
     if "delete --" in hint:
-        # What it says works.
+        # The command in the text works.
         words = shlex.split(hint.split('"')[1])[1:]
         assert cells_program.main(["--config-file", str(deployment.config_file), *words]) == 0
         capfd.readouterr()
@@ -319,7 +319,7 @@ def test_own_transport_url_that_cannot_be_read(deployment: Deployment, url: str)
 
 
 @pytest.mark.parametrize("url", ["zmq:///", "rabbit://", "rabbit://u:s3kr3t@h1:5672,u:s3kr3t@[::1]:5673/v", "fake:///"])
-def test_own_transport_url_that_will_do(deployment: Deployment, url: str) -> None:
+def test_valid_own_transport_url(deployment: Deployment, url: str) -> None:
     deployment.configure(DEFAULT__transport_url=url)
     deployment.sync()
     assert deployment.check().status == SUCCESS
@@ -331,7 +331,7 @@ def test_rows_of_a_file(deployment: Deployment) -> None:
     row = {"transport_url": URL, "is_parent": False}
     file.write_text(json.dumps({"east": {**row, "version_cap": "1.1"}, "west": {**row, "driver": "owl"}}))
     found = deployment.check()
-    # No database is needed, so none is asked for.
+    # The check needs no database.
     assert found.details("Database", SUCCESS) == ""
     assert "Neighbor east" in found.details("Version caps", WARNING)
     assert "Neighbor west: There is no driver 'owl'" in found.details("Drivers", FAILURE)
@@ -346,7 +346,7 @@ def test_rows_of_a_file(deployment: Deployment) -> None:
     assert str(file) in deployment.check().details("Database", FAILURE)
 
 
-def test_file_does_not_do_without_the_table_of_servers(deployment: Deployment) -> None:
+def test_neighbors_in_a_file_still_need_the_table_of_servers(deployment: Deployment) -> None:
     file = deployment.directory / "cells.json"
     file.write_text(json.dumps({"east": {"transport_url": URL, "is_parent": False, "version_cap": "1.1"}}))
     deployment.configure(cells__cells_config=str(file), DEFAULT__transport_url="zmq:///")
@@ -366,7 +366,7 @@ def test_file_does_not_do_without_the_table_of_servers(deployment: Deployment) -
         ((), "{upgrade}"),
     ],
 )
-def test_checks_that_cannot_be_made(deployment: Deployment, words: tuple[str, ...], told: str) -> None:
+def test_checks_that_cannot_run(deployment: Deployment, words: tuple[str, ...], told: str) -> None:
     code, out, err = deployment.run(*words)
     assert (code, out) == (status.STATUS_UNEXPECTED, "")
     assert told in err
@@ -379,7 +379,7 @@ def test_option_with_a_wrong_value(deployment: Deployment) -> None:
     assert err.startswith("cells-status: [cells] call_timeout ")
 
 
-def test_what_nobody_has_thought_of_is_one_line(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_error_is_one_line(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     def examine(database: Database) -> None:
         raise ZeroDivisionError("by zero")
 
@@ -389,7 +389,7 @@ def test_what_nobody_has_thought_of_is_one_line(deployment: Deployment, monkeypa
     assert (code, out, err) == (255, "", "cells-status: unexpected ZeroDivisionError: by zero\n")
 
 
-def test_help_ends_well(deployment: Deployment) -> None:
+def test_help_is_a_success(deployment: Deployment) -> None:
     code, out, err = deployment.run("--help")
     assert (code, err) == (SUCCESS, "")
     assert "--config-file" in out

@@ -171,7 +171,7 @@ def test_remaining_virtual_hosts_are_named_and_deleted_later(sandbox: Sandbox, m
     assert not sandbox.directory.exists()
 
 
-def test_files_of_others_are_not_touched(sandbox: Sandbox) -> None:
+def test_other_files_are_not_changed(sandbox: Sandbox) -> None:
     sandbox.directory.mkdir()
     theirs = sandbox.directory / "photos"
     theirs.touch()

@@ -32,7 +32,7 @@ def test_all_are_ready_and_in_sessions_of_their_own(layout: Layout, scripts: dic
         assert os.readlink(f"/proc/{manager.pid}/fd/0") == "/dev/null"
 
 
-def test_none_is_fine() -> None:
+def test_no_manager_to_start() -> None:
     starter.start([])
 
 
@@ -46,7 +46,7 @@ def test_only_a_few_start_at_a_time(layout: Layout, scripts: dict[str, str], mon
     assert running(layout) == set()
 
 
-def test_one_that_ends_is_named_with_the_last_that_it_said(layout: Layout, scripts: dict[str, str]) -> None:
+def test_ended_manager_is_named_with_the_end_of_its_log(layout: Layout, scripts: dict[str, str]) -> None:
     scripts["b"] = "echo first; echo second; echo third >&2; echo; echo fourth; exit 7"
     with pytest.raises(exceptions.SandboxError) as caught:
         starter.start(cells(layout, "a", "b"))
@@ -55,13 +55,13 @@ def test_one_that_ends_is_named_with_the_last_that_it_said(layout: Layout, scrip
     assert caught.value.message.endswith("second / third / fourth")
 
 
-def test_one_that_says_nothing(layout: Layout, scripts: dict[str, str]) -> None:
+def test_ended_manager_with_an_empty_log(layout: Layout, scripts: dict[str, str]) -> None:
     scripts["a"] = "exit 1"
     with pytest.raises(exceptions.SandboxError, match="empty"):
         starter.start(cells(layout, "a"))
 
 
-def test_what_an_earlier_one_said_does_not_count(layout: Layout, scripts: dict[str, str]) -> None:
+def test_log_of_an_earlier_manager_is_ignored(layout: Layout, scripts: dict[str, str]) -> None:
     (cell,) = cells(layout, "a")
     cell.log.write_bytes(b"cells-manager of cell a is ready (host a)\nold news\n")
     scripts["a"] = ":"

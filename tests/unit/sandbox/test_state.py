@@ -17,7 +17,7 @@ from cells.sandbox.tree import parse
 KEPT = State(parse("api(b)"), "rabbit://u:s3kr3t@h/", {"api": "one", "b": "two"})
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_round_trip(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     assert state.read(layout) is None
     state.write(layout, KEPT)
@@ -45,7 +45,7 @@ def test_only_this_user_reads_the_password(tmp_path: Path) -> None:
         json.dumps({**json.loads(KEPT.to_json()), "virtual_hosts": None}),
     ],
 )
-def test_a_state_that_is_none_is_a_named_error(tmp_path: Path, text: str) -> None:
+def test_malformed_state_is_an_error_with_its_path(tmp_path: Path, text: str) -> None:
     layout = Layout(tmp_path)
     layout.state.write_text(text)
     with pytest.raises(exceptions.SandboxError) as caught:
@@ -53,7 +53,7 @@ def test_a_state_that_is_none_is_a_named_error(tmp_path: Path, text: str) -> Non
     assert str(layout.state) in caught.value.message
 
 
-def test_a_directory_of_others_is_refused(tmp_path: Path) -> None:
+def test_directory_with_other_files_is_refused(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "sandbox")
     state.check_is_ours(layout)
     layout.directory.mkdir()
@@ -74,7 +74,7 @@ def test_a_file_is_no_directory(tmp_path: Path) -> None:
         state.check_is_ours(layout)
 
 
-def test_one_at_a_time(tmp_path: Path) -> None:
+def test_lock_excludes_other_commands(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     with (
         state.locked(layout),

@@ -28,7 +28,7 @@ def trees(draw: st.DrawFn) -> Tree:
 
 @settings(max_examples=30)
 @given(tree=trees())
-def test_what_is_written_is_read(tree: Tree) -> None:
+def test_round_trip(tree: Tree) -> None:
     assert parse(str(tree)) == tree
     assert len(tree.names()) == len(list(tree.links())) + 1
 

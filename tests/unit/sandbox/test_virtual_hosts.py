@@ -23,11 +23,11 @@ def rabbitmqctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_virtual_hosts_are_created_with_all_rights(rabbitmqctl: Path) -> None:
-    virtual_hosts.create(["one", "two"], "somebody")
+    virtual_hosts.create(["one", "two"], "alice")
     assert (rabbitmqctl.parent / "asked").read_text() == "-q import_definitions\n"
     read = json.loads((rabbitmqctl.parent / "read").read_text())
     assert read["vhosts"] == [{"name": "one"}, {"name": "two"}]
-    assert {right["vhost"]: right["user"] for right in read["permissions"]} == {"one": "somebody", "two": "somebody"}
+    assert {right["vhost"]: right["user"] for right in read["permissions"]} == {"one": "alice", "two": "alice"}
 
 
 def test_virtual_hosts_are_deleted_by_one_command(rabbitmqctl: Path) -> None:
@@ -38,7 +38,7 @@ def test_virtual_hosts_are_deleted_by_one_command(rabbitmqctl: Path) -> None:
     assert not (rabbitmqctl.parent / "asked").exists()
 
 
-def test_a_refusal_is_told(rabbitmqctl: Path) -> None:
+def test_error_of_rabbitmqctl_is_reported(rabbitmqctl: Path) -> None:
     rabbitmqctl.write_text("#!/bin/sh\necho 'Only root may do so' >&2\necho more >&2\nexit 77\n")
     with pytest.raises(exceptions.SandboxError) as caught:
         virtual_hosts.create(["one"], "guest")
@@ -46,13 +46,13 @@ def test_a_refusal_is_told(rabbitmqctl: Path) -> None:
     assert "as root" in caught.value.message
 
 
-def test_without_rabbitmqctl_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_rabbitmqctl_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(virtual_hosts.shutil, "which", lambda name, path=None: None)
     with pytest.raises(exceptions.SandboxError, match="rabbitmqctl"):
         virtual_hosts.delete(["one"])
 
 
-def test_a_broker_that_is_not_there_is_named_without_its_password() -> None:
+def test_unreachable_broker_is_named_without_its_password() -> None:
     with pytest.raises(exceptions.SandboxError) as caught:
         virtual_hosts.check_reachable("rabbit://u:s3kr3t@127.0.0.1:1,u:s3kr3t@[::1]:1/")
     assert "127.0.0.1:1: " in caught.value.message
