@@ -11,9 +11,10 @@ import time
 from typing import Any
 
 from cells import exceptions
+from cells.transport import rabbitmq
 from cells.transport import url as transport_url
 
-TIMEOUT_SECONDS = 3
+TIMEOUT_SECONDS = rabbitmq.TIMEOUT_SECONDS
 #: Within the timeout the check looks for a manager repeatedly: the manager may start or reconnect.
 _POLL_SECONDS = 0.2
 #: names of the RabbitMQ transports in oslo.messaging
@@ -63,20 +64,12 @@ def _check_host(host: transport_url.BrokerHost, virtual_host: str, topic: str, *
 
     import amqp  # type: ignore[import-untyped]  # noqa: PLC0415
 
-    port = host.port or 5672
     try:
         if is_encrypted:
-            socket.create_connection((host.hostname, port), TIMEOUT_SECONDS).close()
+            address = (host.hostname, host.port or rabbitmq.DEFAULT_PORT)
+            socket.create_connection(address, rabbitmq.TIMEOUT_SECONDS).close()
             return None
-        with amqp.Connection(
-            host=f"[{host.hostname}]:{port}" if ":" in host.hostname else f"{host.hostname}:{port}",
-            userid=host.username or "guest",
-            password=host.password or "guest",
-            virtual_host=virtual_host,
-            connect_timeout=TIMEOUT_SECONDS,
-            read_timeout=TIMEOUT_SECONDS,
-            write_timeout=TIMEOUT_SECONDS,
-        ) as connection:
+        with rabbitmq.login(host, virtual_host) as connection:
             _find_manager(connection, topic)
             return None
     except (OSError, amqp.AMQPError) as error:

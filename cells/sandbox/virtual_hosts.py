@@ -13,12 +13,10 @@ from collections.abc import Collection
 from typing import Any
 
 from cells import exceptions
+from cells.transport import rabbitmq
 from cells.transport import url as transport_url
 
 COMMAND_TIMEOUT_SECONDS = 60.0
-TIMEOUT_SECONDS = 3
-DEFAULT_PORT = 5672
-DEFAULT_USER = "guest"
 
 
 def check_reachable(url: str) -> None:
@@ -32,32 +30,19 @@ def check_reachable(url: str) -> None:
     problems = []
     for host in parsed.hosts:
         try:
-            with amqp.Connection(
-                host=_address(host),
-                userid=host.username or DEFAULT_USER,
-                password=host.password or DEFAULT_USER,
-                virtual_host=parsed.virtual_host or "/",
-                connect_timeout=TIMEOUT_SECONDS,
-                read_timeout=TIMEOUT_SECONDS,
-                write_timeout=TIMEOUT_SECONDS,
-            ):
+            with rabbitmq.login(host, parsed.virtual_host or "/"):
                 return
         except (OSError, amqp.AMQPError) as error:
-            problems.append(f"{_address(host)}: {type(error).__name__}: {error}")
+            problems.append(f"{rabbitmq.address(host)}: {type(error).__name__}: {error}")
     raise exceptions.SandboxError(
         f"No RabbitMQ host accepts a login as {user(url)} ({'; '.join(problems)}): check --transport and the server."
     )
 
 
-def _address(host: transport_url.BrokerHost) -> str:
-    name = f"[{host.hostname}]" if ":" in host.hostname else host.hostname
-    return f"{name}:{host.port or DEFAULT_PORT}"
-
-
 def user(url: str) -> str:
     """Return the user name of the login."""
     hosts = transport_url.parse(url).hosts
-    return (hosts[0].username if hosts else None) or DEFAULT_USER
+    return (hosts[0].username if hosts else None) or rabbitmq.DEFAULT_USER
 
 
 def definitions(names: Collection[str], username: str) -> dict[str, Any]:
