@@ -1,8 +1,8 @@
-"""``each``: one test for a whole table of cases, which checks them all and names every one that failed.
+"""``each``: one test for a table of cases.  The test checks all cases and names each case that failed.
 
-It takes what ``pytest.mark.parametrize`` takes, and is for checks of microseconds: pytest needs a thousand times as
-long to collect, run and report a test of its own for each case.  Fixtures are made once for all cases, so
-a test that changes what a fixture gave it is for ``parametrize``.
+It takes the arguments of ``pytest.mark.parametrize`` and is for checks of microseconds: as a test of its own, each
+case takes pytest a thousand times as long to collect, run and report.  Fixtures are created once for all cases, so
+use ``parametrize`` for a test that changes its fixtures.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ Check = Callable[..., None]
 Naming = Callable[[Any], object]
 
 _Param = type(pytest.param())
-#: ``pytest.fail`` and a ``pytest.raises`` that nothing was raised in are not of Exception.
+#: ``pytest.fail``, and a ``pytest.raises`` without the expected error, raise no subclass of Exception.
 _FAILURES = (Exception, pytest.fail.Exception)
 _SHOWN_CHARACTERS = 60
 
 
 def each(names: str | Sequence[str], values: Iterable[Any], ids: Naming | None = None) -> Callable[[Check], Check]:
-    """Decorate a test: it is called with each of ``values``, and fails once, after the last.
+    """Decorate a test: it is called with each of ``values``, and fails once, after the last call.
 
-    As with ``parametrize``, several make all combinations.
+    As with ``parametrize``, several decorators check all combinations.
 
-    :param names: of the arguments, in one text or several
-    :param values: one for each case, or a sequence of them if there are several names
-    :param ids: how to name a value where a case failed
+    :param names: the names of the arguments, in one text or several
+    :param values: a value for each case; with several names, a sequence of values
+    :param ids: converts a value to text, for the name of a failed case
     """
     columns = tuple(name.strip() for name in names.split(",")) if isinstance(names, str) else tuple(names)
     table = [_row(columns, value) for value in values]
-    assert table, "A table without a case checks nothing"
+    assert table, "A table without cases checks nothing"
 
     def decorate(check: Check) -> Check:
-        # Where there is one already, that one's cases are combined with these, and the test is still one.
+        # A test that is decorated already gets the combinations of both tables.
         function, tables = getattr(check, "_each", (check, []))
         tables = [(table, ids), *tables]
 
         @functools.wraps(check)
         def check_all(*arguments: Any, **fixtures: Any) -> None:
             failed = []
-            for count, (name, case) in enumerate(_cases(tables), 1):  # noqa: B007  # it is how many there were
+            for count, (name, case) in enumerate(_cases(tables), 1):  # noqa: B007  # the number of cases
                 try:
                     function(*arguments, **fixtures, **case)
                 except _FAILURES as error:
@@ -66,7 +66,7 @@ def each(names: str | Sequence[str], values: Iterable[Any], ids: Naming | None =
 
 def _row(columns: Sequence[str], value: Any) -> Mapping[str, Any]:
     if isinstance(value, _Param):
-        assert not value.marks, "A mark is for a test of its own"
+        assert not value.marks, "A case of each() cannot have a mark: use parametrize"
         return dict(zip(columns, value.values, strict=True))
     return dict(zip(columns, value, strict=True)) if len(columns) > 1 else {columns[0]: value}
 
@@ -74,7 +74,7 @@ def _row(columns: Sequence[str], value: Any) -> Mapping[str, Any]:
 def _cases(
     tables: Sequence[tuple[Sequence[Mapping[str, Any]], Naming | None]],
 ) -> Iterator[tuple[Callable[[], str], dict[str, Any]]]:
-    """Each combination, and what makes its name: most are never asked for."""
+    """Yield each combination with a function that formats its name, which is needed only for failures."""
     for rows in itertools.product(*(table for table, _ in tables)):
         case = {name: value for row in rows for name, value in row.items()}
         namings = {name: ids for row, (_, ids) in zip(rows, tables, strict=True) for name in row}

@@ -1,7 +1,7 @@
-"""What holds for every test: threads, and no test that is skipped without a word.
+"""Setup of all tests: the threading back end, and skipped tests that are reported loudly.
 
-oslo.service starts on eventlet unless told otherwise before oslo.messaging is
-imported, and pytest imports this file before any test module.
+oslo.service starts on eventlet unless another back end is set before the import of
+oslo.messaging; pytest imports this file before any test module.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from xdist.scheduler import WorkStealingScheduling
 
 backend.init_backend(backend.BackendType.THREADING)
 
-# It finds, reads and parses a file of the package each time, twice for each cell of a tree.
+# The original finds, reads and parses a file of the package at each call, twice for each cell of a tree.
 metadata.version = functools.cache(metadata.version)
 
-# The suites there are no test modules, but what they assert is to be explained as well.
+# The suites there are not test modules, but their assertions need explanations as well.
 pytest.register_assert_rewrite("tests.contract")
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
@@ -30,7 +30,7 @@ IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Modules and tests stay until the end: let Python not look through them for garbage again and again."""
+    """Collect without garbage collection: modules and tests live until the end, so scanning them is wasted time."""
     gc.disable()
     try:
         return (yield)
@@ -43,7 +43,7 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Under CI=true a test that skips itself has failed: a missing server must not look like a pass."""
+    """Under CI=true a skipped test is a failure: a missing server must not look like a pass."""
     report = yield
     if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
@@ -52,22 +52,22 @@ def pytest_runtest_makereport(
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """For ``-n auto``: one more than there are cores, because many tests wait for something."""
+    """Return the number of workers for ``-n auto``: one more than there are cores, because many tests wait."""
     return (os.cpu_count() or 1) + 1
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """For ``-n``: tests of one module stay together, as long as nobody is idle, and share what it makes once."""
+    """Schedule ``-n`` by work stealing: tests of a module stay together and share its fixtures."""
     return WorkStealingScheduling(config, log) if config.getvalue("dist") == "load" else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly how much was not tested."""
+    """Print how many tests were skipped, and why."""
     skipped = terminalreporter.stats.get("skipped", [])
     if skipped:
         reasons = sorted({str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped})
         terminalreporter.write_line(
-            f"!!! {len(skipped)} TESTS WERE SKIPPED, so this run proves less than it seems: {'; '.join(reasons)}",
+            f"!!! {len(skipped)} TESTS WERE SKIPPED, so this run proves less than it seems to: {'; '.join(reasons)}",
             red=True,
             bold=True,
         )

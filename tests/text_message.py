@@ -1,4 +1,4 @@
-"""A message of any text, for drivers: they do not look into it."""
+"""A message with any text, for tests of drivers, which do not read the content of a message."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from cells.transport.reply_address import ReplyAddress
 
 @dataclass(frozen=True)
 class TextMessage:
-    """What a driver is handed, as :class:`cells.drivers.base.Outgoing` says."""
+    """Implements :class:`cells.drivers.base.Outgoing`."""
 
     message_type: str
     fanout: bool
     text: str
     version: str = "1.0"
     server: str = ""
-    #: what it is as one of many in a cast; None: it travels alone
+    #: the message's item in a cast of several messages; None: it is cast alone
     item: dict[str, Any] | None = None
     deadline: float | None = None
     reply_to: ReplyAddress | None = None

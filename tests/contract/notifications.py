@@ -1,4 +1,4 @@
-"""Contract of a transport: notifications are kept for who listens, and each pool gets each of them once."""
+"""Contract of a transport: notifications wait for a listener, and each pool gets each notification once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAYLOAD = {"Größe": [1, None, {"nested": True}]}
 
 
 class Listening:
-    """Has a method for each of the priorities, and remembers (priority, payload)."""
+    """Endpoint with a method for each of the priorities; records (priority, payload)."""
 
     def __init__(self, *priorities: str) -> None:
         self.received: list[tuple[str, Any]] = []
@@ -43,7 +43,7 @@ class Listening:
 
 
 class Again(Listening):
-    """Wants each notification a second time: the first time it is not ready for it."""
+    """Requeues each notification the first time."""
 
     def _take(self, *arguments: Any) -> str | None:
         super()._take(*arguments)
@@ -52,7 +52,7 @@ class Again(Listening):
 
 
 class Batches:
-    """Takes lists of notifications."""
+    """Endpoint for lists of notifications."""
 
     def __init__(self) -> None:
         self.received: list[list[int]] = []
@@ -62,9 +62,9 @@ class Batches:
 
 
 class NotificationContract:
-    """To be inherited by a class whose name starts with Test."""
+    """Base class; the name of a subclass starts with Test."""
 
-    def test_notification_arrives_with_all_that_it_says(self, bus: TransportBus) -> None:
+    def test_notification_arrives_with_its_metadata(self, bus: TransportBus) -> None:
         listening = Listening("info")
         bus.listener(listening)
         bus.notifier().info({}, "thing.made", PAYLOAD)
@@ -76,9 +76,7 @@ class NotificationContract:
         assert metadata["timestamp"]
 
     @pytest.mark.parametrize("priorities", [("error", "critical"), PRIORITIES], ids=["some", "all"])
-    def test_listener_gets_the_priorities_that_it_asks_for(
-        self, bus: TransportBus, priorities: tuple[str, ...]
-    ) -> None:
+    def test_listener_gets_only_its_priorities(self, bus: TransportBus, priorities: tuple[str, ...]) -> None:
         listening, notifier = Listening(*priorities), bus.notifier()
         bus.listener(listening)
         for priority in PRIORITIES:
@@ -86,7 +84,7 @@ class NotificationContract:
         wait_for(listening, len(priorities))
         assert sorted(listening.received) == sorted((priority, priority) for priority in priorities)
 
-    def test_topics_are_apart(self, bus: TransportBus) -> None:
+    def test_topics_are_separate(self, bus: TransportBus) -> None:
         one, two = Listening("info"), Listening("info")
         bus.listener(one, topic="one")
         bus.listener(two, topic="two")
@@ -96,7 +94,7 @@ class NotificationContract:
         wait_for(two, 1)
         assert (one.payloads, two.payloads) == ([1], [2])
 
-    def test_listeners_without_a_pool_share(self, bus: TransportBus) -> None:
+    def test_listeners_without_a_pool_share_the_notifications(self, bus: TransportBus) -> None:
         listening, notifier = [Listening("info"), Listening("info")], bus.notifier()
         for one in listening:
             bus.listener(one)
@@ -104,7 +102,7 @@ class NotificationContract:
             notifier.info({}, "event", number)
         check_shared(listening, 20)
 
-    def test_what_is_not_handled_is_delivered_again(self, bus: TransportBus) -> None:
+    def test_requeued_notification_is_delivered_again(self, bus: TransportBus) -> None:
         again, notifier = Again("info"), bus.notifier()
         bus.listener(again, allow_requeue=True)
         for number in range(5):
@@ -112,7 +110,7 @@ class NotificationContract:
         wait_for(again, 10)
         assert sorted(again.payloads) == sorted(list(range(5)) * 2)
 
-    def test_what_is_not_handled_is_gone_where_nothing_is_delivered_again(self, bus: TransportBus) -> None:
+    def test_notification_is_not_requeued_unless_allowed(self, bus: TransportBus) -> None:
         again, notifier = Again("info"), bus.notifier()
         listener = bus.listener(again, allow_requeue=False)
         for number in range(5):
@@ -121,12 +119,12 @@ class NotificationContract:
         listener.stop()
         assert sorted(again.payloads) == list(range(5))
 
-    def test_batches_are_full_or_late(self, bus: TransportBus) -> None:
+    def test_batches_are_limited_by_size_and_time(self, bus: TransportBus) -> None:
         batches, notifier = Batches(), bus.notifier()
         bus.listener(batches, batch_size=5, batch_timeout=0.5)
         for number in range(12):
             notifier.info({}, "event", number)
-        poll(lambda: sum(map(len, batches.received)) >= 12, "all arrive", pause_seconds=0.01)
+        poll(lambda: sum(map(len, batches.received)) >= 12, "all arrive")
         assert sorted(number for batch in batches.received for number in batch) == list(range(12))
         assert all(0 < len(batch) <= 5 for batch in batches.received)
         assert len(batches.received) < 12
@@ -142,7 +140,7 @@ class NotificationContract:
         wait_for(listening, 12)
         assert sorted(listening.payloads) == list(range(12))
 
-    def test_notifications_wait_for_a_listener_that_comes_back(self, bus: TransportBus) -> None:
+    def test_notifications_wait_for_a_listener_that_restarts(self, bus: TransportBus) -> None:
         notifier, first, second = bus.notifier(), Listening("info"), Listening("info")
         listener = bus.listener(first)
         notifier.info({}, "event", 0)
@@ -164,9 +162,9 @@ class NotificationContract:
 
 
 class PoolContract:
-    """To be inherited by a class whose name starts with Test."""
+    """Base class; the name of a subclass starts with Test."""
 
-    def test_each_pool_gets_everything_and_its_listeners_share(self, bus: TransportBus) -> None:
+    def test_each_pool_gets_each_notification_once(self, bus: TransportBus) -> None:
         pooled, other, without = [Listening("info"), Listening("info")], Listening("info"), Listening("info")
         for one in pooled:
             bus.listener(one, pool="several")
@@ -181,7 +179,7 @@ class PoolContract:
 
 
 def check_shared(listening: list[Listening], count: int) -> None:
-    """Each of ``count`` payloads has come to one of them, and every one had a part."""
-    poll(lambda: sum(len(one.received) for one in listening) >= count, "all arrive", pause_seconds=0.005)
+    """Check that each of ``count`` payloads arrived at one listener, and that each listener got some."""
+    poll(lambda: sum(len(one.received) for one in listening) >= count, "all arrive")
     assert sorted(payload for one in listening for payload in one.payloads) == list(range(count))
     assert all(one.received for one in listening)

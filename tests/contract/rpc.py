@@ -1,4 +1,4 @@
-"""Contract of a transport: calls and casts reach whom they are meant for, once, with all that they carry."""
+"""Contract of a transport: calls and casts reach their servers once, with all of their data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NESTED = {"a": [1, -2.5, None, True, {"b": {}, "c": []}], "": {"d": "e"}, "2": [
 
 
 class RPCContract:
-    """To be inherited by a class whose name starts with Test."""
+    """Base class; the name of a subclass starts with Test."""
 
     @pytest.mark.parametrize(
         "value",
@@ -30,15 +30,15 @@ class RPCContract:
             pytest.param("xü" * 500_000, id="1-MB"),
         ],
     )
-    def test_call_carries_a_value_there_and_back(self, bus: TransportBus, value: Any) -> None:
+    def test_value_survives_the_round_trip(self, bus: TransportBus, value: Any) -> None:
         bus.server()
         assert bus.client().call({}, "echo", value=value) == value
 
     def test_context_arrives(self, bus: TransportBus) -> None:
         bus.server()
-        context = {"user_id": "nobody", "is_admin": False, "roles": ["reader"], "more": {"a": None}}
+        context = {"user_id": "reader", "is_admin": False, "roles": ["reader"], "more": {"a": None}}
         arrived = bus.client().call(context, "context")
-        # A transport may add something of its own.
+        # A transport may add keys of its own.
         assert {key: arrived[key] for key in context} == context
 
     def test_cast_arrives(self, bus: TransportBus) -> None:
@@ -48,7 +48,7 @@ class RPCContract:
         assert server.endpoint.received == [NESTED]
 
     def test_casts_of_a_client_arrive_in_order(self, bus: TransportBus) -> None:
-        # A pool of several threads would handle them in any order, whatever the transport does.
+        # Several threads would handle them in any order, independent of the transport.
         server, client = bus.server(pool_size=1), bus.client()
         for number in range(100):
             client.cast({}, "take", value=number)
@@ -59,18 +59,18 @@ class RPCContract:
         servers, client = [bus.server(name) for name in "abc"], bus.client()
         for number in range(60):
             client.cast({}, "take", value=number)
-        answers = {client.call({}, "who") for _ in range(12)}
+        answers = {client.call({}, "server_name") for _ in range(12)}
         check_shared(client, servers, list(range(60)))
         assert answers == {"a", "b", "c"}
 
     def test_fanout_reaches_every_server_once(self, bus: TransportBus) -> None:
         servers, client = [bus.server(name) for name in "abc"], bus.client()
-        everybody = client.prepare(fanout=True)
+        all_servers = client.prepare(fanout=True)
         for number in range(5):
-            everybody.cast({}, "take", value=number)
+            all_servers.cast({}, "take", value=number)
         for server in servers:
             wait_for(server.endpoint, 5)
-        look_for_more(client, servers)
+        check_for_duplicates(client, servers)
         assert [sorted(server.endpoint.received) for server in servers] == [list(range(5))] * 3
 
     def test_message_for_one_server_reaches_no_other(self, bus: TransportBus) -> None:
@@ -78,21 +78,21 @@ class RPCContract:
         directed = client.prepare(server="b")
         for number in range(10):
             directed.cast({}, "take", value=number)
-        assert {directed.call({}, "who") for _ in range(6)} == {"b"}
+        assert {directed.call({}, "server_name") for _ in range(6)} == {"b"}
         check_shared(client, [servers[1]], list(range(10)))
-        look_for_more(client, servers)
+        check_for_duplicates(client, servers)
         assert servers[0].endpoint.received == servers[2].endpoint.received == []
 
-    def test_topics_are_apart(self, bus: TransportBus) -> None:
+    def test_topics_are_separate(self, bus: TransportBus) -> None:
         bus.server("same", topic="one", endpoints=[Endpoint("one")])
         bus.server("same", topic="one.two", endpoints=[Endpoint("one.two")])
         transport = bus.transport()
         for topic in ("one", "one.two"):
             client = bus.client_on(transport, topic=topic)
-            assert {client.call({}, "who") for _ in range(5)} == {topic}
-            assert {client.prepare(server="same").call({}, "who") for _ in range(5)} == {topic}
+            assert {client.call({}, "server_name") for _ in range(5)} == {topic}
+            assert {client.prepare(server="same").call({}, "server_name") for _ in range(5)} == {topic}
 
-    def test_many_threads_get_each_their_own_answers(self, bus: TransportBus) -> None:
+    def test_threads_get_their_own_answers(self, bus: TransportBus) -> None:
         bus.server(pool_size=8)
         client = bus.client()
 
@@ -132,16 +132,16 @@ class RPCContract:
 
 
 def check_shared(client: Any, servers: Sequence[Serving], values: list[int]) -> None:
-    """Every value has arrived at one of the servers, and every server had a part."""
+    """Check that each value arrived at one server, and that each server got some."""
     received = [server.endpoint.received for server in servers]
-    poll(lambda: sum(map(len, received)) >= len(values), "all arrive", pause_seconds=0.005)
-    look_for_more(client, servers)
+    poll(lambda: sum(map(len, received)) >= len(values), "all arrive")
+    check_for_duplicates(client, servers)
     assert sorted(value for one in received for value in one) == values
     assert all(received)
 
 
-def look_for_more(client: Any, servers: Sequence[Serving]) -> None:
-    """Give what would come twice the time to come: each server answers another call."""
+def check_for_duplicates(client: Any, servers: Sequence[Serving]) -> None:
+    """Give duplicates time to arrive: each server answers another call."""
     for server in servers:
         name = server.endpoint.name
-        assert client.prepare(server=name).call({}, "who") == name
+        assert client.prepare(server=name).call({}, "server_name") == name

@@ -1,4 +1,4 @@
-"""Contract of a transport: what raises, is not there or takes too long is an error of the caller's, in time."""
+"""Contract of a transport: exceptions, missing servers and slow methods are errors of the caller, in time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pytest
 from tests.contract.transport_bus import CALL_TIMEOUT_SECONDS, Endpoint, TransportBus
 from tools.polling import poll
 
-#: how late an error may be on a machine that has much else to do
+#: extra time for an error on a busy machine
 SLACK_SECONDS = 8
 TRANSPORT_OPTIONS = oslo_messaging.TransportOptions(at_least_once=True)
 
 
 class Refused(Exception):
-    """An error of a service's own."""
+    """A service's own error."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -41,19 +41,19 @@ class Failing:
 
 
 class Named(Endpoint):
-    """Another version of the same methods in a name space of its own."""
+    """Another version of the same methods in a separate namespace."""
 
     target = oslo_messaging.Target(namespace="named", version="2.1")
 
 
 class RPCFailureContract:
-    """To be inherited by a class whose name starts with Test."""
+    """Base class; the name of a subclass starts with Test."""
 
     @pytest.mark.parametrize("method", ["refuse", "refuse_as_expected"])
-    def test_error_of_an_allowed_module_is_raised_again(self, bus: TransportBus, method: str) -> None:
+    def test_error_of_an_allowed_module_is_rebuilt(self, bus: TransportBus, method: str) -> None:
         bus.server(endpoints=[Failing()])
         client = bus.client_on(bus.transport(exception_modules=[__name__]))
-        with pytest.raises(Refused, match="no Größe") as caught:
+        with pytest.raises(Refused) as caught:
             client.call({}, method, reason="no Größe")
         assert type(caught.value).__name__ == "Refused_Remote"
         assert caught.value.reason == "no Größe"
@@ -61,23 +61,23 @@ class RPCFailureContract:
     @pytest.mark.parametrize("method", ["refuse", "refuse_as_expected"])
     def test_error_of_another_module_is_a_remote_error(self, bus: TransportBus, method: str) -> None:
         bus.server(endpoints=[Failing()])
-        with pytest.raises(oslo_messaging.RemoteError, match="no Größe") as caught:
+        with pytest.raises(oslo_messaging.RemoteError) as caught:
             bus.client().call({}, method, reason="no Größe")
         assert caught.value.exc_type == "Refused"
         assert caught.value.value == "no Größe"
 
-    def test_built_in_error_is_raised_again(self, bus: TransportBus) -> None:
+    def test_built_in_error_is_rebuilt(self, bus: TransportBus) -> None:
         bus.server(endpoints=[Failing()])
-        with pytest.raises(ValueError, match="a built-in one"):
+        with pytest.raises(ValueError, match="a built-in one"):  # the text of raise_builtin()
             bus.client().call({}, "raise_builtin")
 
-    def test_server_that_failed_goes_on(self, bus: TransportBus) -> None:
+    def test_server_goes_on_after_an_error(self, bus: TransportBus) -> None:
         bus.server(endpoints=[Failing(), Endpoint()])
         client = bus.client()
         for number in range(10):
-            client.cast({}, "refuse", reason="nobody asked")
+            client.cast({}, "refuse", reason="a cast")
             with pytest.raises(oslo_messaging.RemoteError):
-                client.call({}, "refuse", reason="asked")
+                client.call({}, "refuse", reason="a call")
             assert client.call({}, "echo", value=number) == number
 
     @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ class RPCFailureContract:
             pytest.param({"namespace": "named", "version": "2.2"}, "echo", "UnsupportedVersion", id="named-newer"),
         ],
     )
-    def test_what_no_endpoint_has_is_a_remote_error(
+    def test_unknown_method_namespace_or_version_is_a_remote_error(
         self, bus: TransportBus, options: dict[str, str], method: str, error: str
     ) -> None:
         bus.server(endpoints=[Endpoint(), Named()])
@@ -99,11 +99,11 @@ class RPCFailureContract:
             bus.client().prepare(**options).call({}, method, value=1)
         assert caught.value.exc_type == error
 
-    def test_name_space_and_version_choose_the_endpoint(self, bus: TransportBus) -> None:
+    def test_namespace_and_version_select_the_endpoint(self, bus: TransportBus) -> None:
         bus.server(endpoints=[Endpoint("plain"), Named("named")])
         client = bus.client()
-        assert client.prepare(version="1.4").call({}, "who") == "plain"
-        assert client.prepare(namespace="named", version="2.0").call({}, "who") == "named"
+        assert client.prepare(version="1.4").call({}, "server_name") == "plain"
+        assert client.prepare(namespace="named", version="2.0").call({}, "server_name") == "named"
 
     def test_call_times_out(self, bus: TransportBus) -> None:
         bus.server()
@@ -117,11 +117,11 @@ class RPCFailureContract:
                 client.prepare(timeout=0.2).call({}, "hold", value=f"late {number}")
         server.endpoint.released.set()
         answers = [client.call({}, "echo", value=number) for number in range(20)]
-        poll(lambda: len(server.endpoint.finished) == 2, "the late answers are sent", pause_seconds=0.005)
+        poll(lambda: len(server.endpoint.finished) == 2, "the late answers are sent")
         answers += [client.call({}, "echo", value=number) for number in range(20, 40)]
         assert answers == list(range(40))
 
-    def test_call_that_nobody_serves_fails_in_time(self, bus: TransportBus) -> None:
+    def test_call_without_a_server_fails_in_time(self, bus: TransportBus) -> None:
         client = bus.client(timeout=1, retry=0)
         with raises_in_time(bus.place.no_answer):
             client.call({}, "echo", value=1)
@@ -130,12 +130,12 @@ class RPCFailureContract:
         with raises_in_time(bus.place.no_answer):
             client.prepare(server="elsewhere").call({}, "echo", value=3)
 
-    def test_call_without_a_bound_on_retries_ends_with_its_timeout(self, bus: TransportBus) -> None:
+    def test_call_with_unlimited_retries_ends_at_its_timeout(self, bus: TransportBus) -> None:
         errors = (oslo_messaging.MessagingTimeout, oslo_messaging.MessageDeliveryFailure)
         with raises_in_time(errors, 0.3):
             bus.client(timeout=0.3).call({}, "echo", value=1)
 
-    def test_cast_that_must_arrive_and_that_nobody_serves_fails_in_time(self, bus: TransportBus) -> None:
+    def test_mandatory_cast_without_a_server_fails_in_time(self, bus: TransportBus) -> None:
         client = bus.client(retry=0, transport_options=TRANSPORT_OPTIONS)
         with raises_in_time(bus.place.not_taken):
             client.cast({}, "take", value=1)
@@ -144,7 +144,7 @@ class RPCFailureContract:
             client.prepare(server="elsewhere").cast({}, "take", value=1)
 
     def test_unreachable_transport_is_an_error_in_time(self, bus: TransportBus) -> None:
-        # A call would wait for RabbitMQ without a bound, whatever its timeout: see the contract of a brokerless one.
+        # Over RabbitMQ a call waits without a limit, whatever its timeout: see the contract of zmq.
         client = bus.client_on(bus.transport(bus.place.unreachable_url), retry=0)
         for _ in range(2):
             with raises_in_time(bus.place.unreachable):
@@ -161,7 +161,7 @@ class RPCFailureContract:
                 call({}, "take", value=2)
         assert server.endpoint.received == []
 
-    def test_transport_that_was_never_used_may_be_closed(self, bus: TransportBus) -> None:
+    def test_unused_transport_may_be_closed(self, bus: TransportBus) -> None:
         bus.server()
         transport = bus.transport()
         transport.cleanup()
@@ -170,25 +170,25 @@ class RPCFailureContract:
 
 
 class CallMonitorContract:
-    """Takes seconds, because heartbeats of oslo.messaging come once a second at the most.
+    """Takes seconds, because the shortest heartbeat interval of oslo.messaging is one second.
 
-    To be inherited by a class whose name starts with Test.
+    Base class; the name of a subclass starts with Test.
     """
 
-    def test_call_outlives_the_monitor_time_while_the_server_works(self, bus: TransportBus) -> None:
+    def test_heartbeats_prolong_a_call_beyond_its_monitor_timeout(self, bus: TransportBus) -> None:
         monitor_seconds = 2
 
         class Working:
             def work(self, ctxt: dict[str, Any]) -> float:
                 started = time.monotonic()
-                # Work is what has to take longer than a time here; nothing happens that could be waited for.
+                # The method must take longer than the timeout, and no event exists to wait for.
                 time.sleep(monitor_seconds + 0.6)
                 return time.monotonic() - started
 
         bus.server(endpoints=[Working()])
         assert bus.client(call_monitor_timeout=monitor_seconds).call({}, "work") > monitor_seconds
 
-    def test_call_ends_with_its_timeout_whatever_the_heartbeats_say(self, bus: TransportBus) -> None:
+    def test_call_ends_at_its_timeout_despite_heartbeats(self, bus: TransportBus) -> None:
         bus.server()
         with raises_in_time(oslo_messaging.MessagingTimeout, 1.5):
             bus.client(timeout=1.5, call_monitor_timeout=2).call({}, "hold", value="for ever")
@@ -198,7 +198,7 @@ class CallMonitorContract:
 def raises_in_time(
     errors: type[Exception] | tuple[type[Exception], ...], at_least_seconds: float = 0.0
 ) -> Iterator[None]:
-    """Expect one of the errors, not much earlier than said and not much later."""
+    """Expect one of the errors, not much earlier than ``at_least_seconds`` and not much later."""
     started = time.monotonic()
     with pytest.raises(errors):
         yield

@@ -1,8 +1,8 @@
-"""What every transport has to do that an operator may put into ``transport_url``.
+"""Contract of a transport: every transport that an operator may put into ``transport_url`` must keep it.
 
-RPC and notifications as oslo.messaging documents them, through its public API alone: that the
-services of a cell work over ``zmq://`` as they do over RabbitMQ is a tested fact.
-A module that wants it makes a class of TransportContract and has a fixture ``bus``.
+The tests use RPC and notifications as oslo.messaging documents them, through its public API
+only.  They show that the services of a cell work over ``zmq://`` as over RabbitMQ.
+A module that runs them subclasses TransportContract and defines a fixture ``bus``.
 """
 
 from tests.contract.notifications import NotificationContract
@@ -12,4 +12,4 @@ from tests.contract.rpc_servers import RPCServerContract
 
 
 class TransportContract(RPCContract, RPCFailureContract, RPCServerContract, NotificationContract):
-    """To be inherited by a class whose name starts with Test."""
+    """Base class; the name of a subclass starts with Test."""

@@ -1,7 +1,7 @@
-"""Servers, clients and listeners of one test of a transport, each as in a process of its own.
+"""Servers, clients and listeners of one test of a transport, each as if in a process of its own.
 
-The classes of the contract ask a :class:`TransportBus` for them; the modules that run
-the contract say which URLs it has and how this transport answers where transports differ.
+The contract classes get them from a :class:`TransportBus`; the modules that run the contract
+supply the URLs, and the errors that differ between transports.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ Errors = type[Exception] | tuple[type[Exception], ...]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a transport is tested, and what it says where transports may differ.
+    """URLs of a transport under test, and its errors where transports may differ.
 
-    :ivar server: gives the URL of another server or listener, and sets options on its configuration
-    :ivar client_url: of clients and notifiers
-    :ivar unreachable_url: where nobody is
-    :ivar no_answer: what a call gets that nobody serves
-    :ivar not_taken: what a cast gets that nobody serves and that must arrive
-    :ivar unreachable: what is sent to ``unreachable_url`` gets
-    :ivar closed: what a call or cast gets after its transport was closed
+    :ivar server: returns the URL of another server or listener, and sets options on its configuration
+    :ivar client_url: URL of clients and notifiers
+    :ivar unreachable_url: URL without a server or broker
+    :ivar no_answer: error of a call without a server
+    :ivar not_taken: error of a mandatory cast without a server
+    :ivar unreachable: error of sending to ``unreachable_url``
+    :ivar closed: error of a call or cast after its transport was closed
     :ivar configure: sets options on the configuration of each transport
     """
 
@@ -52,7 +52,7 @@ class Place:
 
 
 class Endpoint:
-    """What a server of the contract can do, and what it has done."""
+    """Methods of the contract's servers, and a record of their calls."""
 
     target = oslo_messaging.Target(version="1.4")
 
@@ -68,7 +68,7 @@ class Endpoint:
     def context(self, ctxt: dict[str, Any]) -> dict[str, Any]:
         return ctxt
 
-    def who(self, ctxt: dict[str, Any]) -> str:
+    def server_name(self, ctxt: dict[str, Any]) -> str:
         return self.name
 
     def take(self, ctxt: dict[str, Any], value: Any) -> None:
@@ -83,7 +83,7 @@ class Endpoint:
 
 
 class Serving:
-    """A running server or listener, and the transport that is its own."""
+    """A running server or listener with its own transport."""
 
     def __init__(self, transport: Any, server: Any, endpoint: Any) -> None:
         self.endpoint = endpoint
@@ -91,18 +91,18 @@ class Serving:
         self._server = server
 
     def stop(self) -> None:
-        """Take nothing more, and wait for what is being handled."""
+        """Take no new message, and wait for methods in progress."""
         self._server.stop()
         self._server.wait()
 
     def close(self) -> None:
-        """Stop and let go of the transport, as a process does at its end."""
+        """Stop and close the transport, as at the end of a process."""
         self.stop()
         self._transport.cleanup()
 
 
 class TransportBus:
-    """Where the servers and clients of one test meet."""
+    """Meeting point of the servers and clients of one test."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -118,7 +118,7 @@ class TransportBus:
         endpoints: Sequence[Any] | None = None,
         pool_size: int | None = None,
     ) -> Serving:
-        """A server that has started.
+        """Return a running server.
 
         :param endpoints: one :class:`Endpoint` by default
         :param pool_size: number of threads for its methods
@@ -134,18 +134,18 @@ class TransportBus:
         return self._started(Serving(transport, server, endpoints[0]), server, pool_size)
 
     def client(self, *, topic: str = TOPIC, exchange: str | None = None, **options: Any) -> Any:
-        """A client with a transport of its own; takes the options of ``get_rpc_client`` too."""
+        """Return a client with its own transport; takes the options of ``get_rpc_client`` too."""
         return self.client_on(self.transport(), topic=topic, exchange=exchange, **options)
 
     def client_on(
         self, transport: Any, *, topic: str = TOPIC, exchange: str | None = None, version: str = "1.0", **options: Any
     ) -> Any:
-        """A client on a transport that others may use as well."""
+        """Return a client on a transport that may be shared."""
         target = oslo_messaging.Target(topic=topic, exchange=exchange, version=version)
         return oslo_messaging.get_rpc_client(transport, target, **{"timeout": CALL_TIMEOUT_SECONDS, **options})
 
     def transport(self, url: str | None = None, exception_modules: Sequence[str] = ()) -> Any:
-        """A client's transport, closed at the end of the test."""
+        """Return a client's transport, which is closed after the test."""
         url = url or self.place.client_url
         transport = oslo_messaging.get_rpc_transport(
             self._configuration(), url, allowed_remote_exmods=list(exception_modules)
@@ -154,13 +154,13 @@ class TransportBus:
         return transport
 
     def notifier(self, topic: str = TOPIC) -> Any:
-        """Whoever sends notifications."""
+        """Return a sender of notifications."""
         transport = oslo_messaging.get_notification_transport(self._configuration(), self.place.client_url)
         self._opened.callback(transport.cleanup)
         return oslo_messaging.Notifier(transport, "contract", driver="messagingv2", topics=[topic], retry=0)
 
     def listener(self, endpoint: Any, *, topic: str = TOPIC, batch_size: int | None = None, **options: Any) -> Serving:
-        """A listener for notifications that has started; takes the options of ``get_notification_listener`` too."""
+        """Return a running listener for notifications; takes the options of ``get_notification_listener`` too."""
         conf = self._configuration()
         transport = oslo_messaging.get_notification_transport(conf, self.place.server(conf))
         self._opened.callback(transport.cleanup)
@@ -192,8 +192,8 @@ class TransportBus:
 
 
 def opened(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
-    """For the fixture: a bus that is closed at the end."""
-    # The idle threads of a server's pool look up once a second; each server would take that long to stop.
+    """Fixture body: yield a bus and close it afterwards."""
+    # Idle threads of a server's pool wake up once a second, so each server would take that long to stop.
     monkeypatch.setattr("futurist._thread.ThreadWorker.MAX_IDLE_FOR", 0.02, raising=False)
     bus = TransportBus(place)
     try:
@@ -203,12 +203,12 @@ def opened(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportB
 
 
 def wait_for(endpoint: Any, count: int) -> None:
-    """Wait until ``endpoint`` has received at least so many."""
-    poll(lambda: len(endpoint.received) >= count, f"{count} messages arrive", pause_seconds=0.005)
+    """Wait until ``endpoint`` has received at least ``count`` messages."""
+    poll(lambda: len(endpoint.received) >= count, f"{count} messages arrive")
 
 
 def succeeds(call: Callable[[], Any]) -> Any:
-    """Whether a call is answered; one that finds nobody, or nobody yet, is not."""
+    """Return whether a call is answered; False if no server is found yet."""
     try:
         call()
     except oslo_messaging.MessagingException:

@@ -1,7 +1,7 @@
-"""Where servers and clients of the transport zmq meet in a test: each way to name a peer.
+"""URLs of the zmq transport under test: each way to name a peer.
 
-Servers of one process share its socket.  Most places here give each server a socket of its own, as if it were
-another process.
+Servers of one process share its socket.  Most of these configurations give each server a socket of its own, as if
+it ran in another process.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PORTS = 8
 
 @pytest.fixture(scope="module")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with its tables, to be copied."""
+    """A migrated database, from which tests make copies."""
     database = tmp_path_factory.mktemp("database") / "cells.sqlite"
     conf = cells_conf.load([])
     conf.set_override("connection", f"sqlite:///{database}", group="database")
@@ -40,7 +40,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """A short one: the path of a socket has room for 100 characters."""
+    """A directory with a short path: the path of a socket may have 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="cells-") as path:
         yield Path(path)
 
@@ -48,7 +48,7 @@ def directory() -> Iterator[Path]:
 def registry(directory: Path, migrated: Path, *, apart: bool) -> Place:
     """``zmq:///``: servers register in a database.
 
-    :param apart: whether each has a socket of its own
+    :param apart: whether each server has its own socket
     """
     database = directory / "cells.sqlite"
     shutil.copy(migrated, database)
@@ -60,7 +60,7 @@ def registry(directory: Path, migrated: Path, *, apart: bool) -> Place:
 
     def server(conf: cfg.ConfigOpts) -> str:
         if apart:
-            # What it registers is the whole path, so the clients find it from theirs.
+            # The server registers the whole path, so clients find it despite another ipc_dir.
             set_options(conf, ipc_dir=str(directory / f"sockets-{next(numbers)}"))
         return "zmq:///"
 
@@ -68,11 +68,11 @@ def registry(directory: Path, migrated: Path, *, apart: bool) -> Place:
 
 
 def sockets(directory: Path) -> Place:
-    """``zmq+ipc:///directory``: whoever has a socket there is asked."""
+    """``zmq+ipc:///directory``: all processes with a socket in the directory are asked."""
     numbers = itertools.count()
 
     def server(conf: cfg.ConfigOpts) -> str:
-        # Servers with one registry share a socket: this one knows nobody else.
+        # Servers with the same registry share a socket: this registry belongs to one server.
         set_options(
             conf, ipc_dir=str(directory / "ipc"), matchmaker="localhost", matchmaker_connection=f"{next(numbers)}"
         )
@@ -82,7 +82,7 @@ def sockets(directory: Path) -> Place:
 
 
 def addresses(directory: Path) -> Place:
-    """``zmq://127.0.0.1:port,127.0.0.1:port/``: whoever is at an address is asked."""
+    """``zmq://127.0.0.1:port,127.0.0.1:port/``: all processes at the addresses are asked."""
     ports = free_ports(PORTS)
     query = "/?tcp_security=none"
     numbers = itertools.count()
@@ -95,7 +95,7 @@ def addresses(directory: Path) -> Place:
 
 
 def encrypted_addresses(directory: Path) -> Place:
-    """``zmq://127.0.0.1:port,127.0.0.1:port/?peer=east``: each side knows the other's key."""
+    """``zmq://127.0.0.1:port,127.0.0.1:port/?peer=east``: each side has the other's key."""
     ports = free_ports(PORTS)
     numbers = itertools.count()
     own, peer = KeyStore(directory / "east"), KeyStore(directory / "api")
