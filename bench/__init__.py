@@ -1,20 +1,20 @@
 """The benchmark: ``python -m bench``.
 
-Prints what a call through cells costs as a multiple of what a plain oslo.messaging
-call costs in the same run on the same RabbitMQ: milliseconds of one machine say
-nothing on another one, ratios do.
+It prints the cost of a call through cells as a multiple of a plain oslo.messaging call,
+measured in the same run on the same RabbitMQ: unlike milliseconds, such ratios can be
+compared between machines.
 """
 
 import logging
 import warnings
 
-# A library of oslo.messaging's looks whether eventlet is there; nothing here uses it.
+# A library that oslo.messaging uses checks for eventlet; the benchmark does not use eventlet.
 warnings.filterwarnings("ignore", message="\\s*Eventlet is deprecated")
 
-from oslo_service import backend  # noqa: E402 it is what looks
+from oslo_service import backend  # noqa: E402  # it checks for eventlet
 
-# Before anything imports oslo.messaging, which would choose eventlet.
+# Before any import of oslo.messaging, which would select eventlet.
 backend.init_backend(backend.BackendType.THREADING)
 
-# oslo.messaging warns of things that a benchmark does on purpose, such as many threads.
+# oslo.messaging warns about intended loads of the benchmark, such as many threads.
 logging.basicConfig(level=logging.ERROR)

@@ -1,4 +1,4 @@
-"""Run the benchmark, or parts of it, and print a table for each: ``python -m bench relay casts --rounds 3``."""
+"""Run the benchmark or some of its parts, and print a table for each: ``python -m bench relay casts --rounds 3``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from bench import machine, readme
 from bench.parts import PARTS
 from bench.report import Row, csv_lines, csv_text, table
-from bench.run import LeftOut, Run
+from bench.run import Run, Skipped
 from cells.exceptions import CellsError
 from tools import virtual_hosts
 from tools.manager_process import ProcessError
@@ -21,9 +21,9 @@ URL = os.environ.get("CELLS_TEST_RABBIT_URL", "rabbit://guest:guest@127.0.0.1:56
 
 
 def main() -> int:
-    """Run it from the command line; missed aims are no failure."""
+    """Run the benchmark from the command line; a missed target is no failure."""
     arguments = _arguments()
-    # Whoever ends it leaves no broker and no manager behind.
+    # SIGTERM, like Ctrl-C, stops the brokers and managers of the benchmark.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     run = Run(
         rabbit_url=arguments.rabbit_url,
@@ -45,7 +45,7 @@ def main() -> int:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("bench: interrupted, what it has started is gone", file=sys.stderr)
+        print("bench: interrupted; its processes are stopped", file=sys.stderr)
         return 130
     measured = {part: rows for part, rows in found.items() if rows is not None}
     if arguments.json:
@@ -61,40 +61,40 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="What messages through cells cost.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)} (default: all)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured (default: %(default)s)")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the cost of messages through cells.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"parts to measure: {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds (default: %(default)s)")
     parser.add_argument("--calls", type=int, default=100, help="calls of each kind per round (default: %(default)s)")
     parser.add_argument(
-        "--messages", type=int, default=60_000, help="messages that wait for the relay (default: %(default)s)"
+        "--messages", type=int, default=60_000, help="messages waiting for the relay (default: %(default)s)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     parser.add_argument(
-        "--profile", type=Path, metavar="DIRECTORY", help="see with py-spy where the relay's time goes, too"
+        "--profile", type=Path, metavar="DIRECTORY", help="also profile the relay with py-spy, and write there"
     )
     parser.add_argument(
         "--figures",
         type=Path,
         metavar="DIRECTORY",
-        help="write tables and plots there: doc/source/images is where the documentation has them",
+        help="write tables and plots there; the documentation reads them from doc/source/images",
     )
-    parser.add_argument("--readme", type=Path, metavar="FILE", help="write the three figures that matter into it")
+    parser.add_argument("--readme", type=Path, metavar="FILE", help="write the three headline figures into this file")
     parser.add_argument("--rabbit-url", default=URL, help="the RabbitMQ to use (default: %(default)s)")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.parts) - set(PARTS))
     if unknown:
-        parser.error(f"there is no part {', '.join(unknown)}, but: {', '.join(PARTS)}")
+        parser.error(f"unknown part {', '.join(unknown)}; the parts are: {', '.join(PARTS)}")
     return arguments
 
 
 def _measure(part: str, run: Run) -> list[Row] | None:
     try:
         rows = PARTS[part](run)
-    except LeftOut as reason:
-        print(f"\n!!! {part.upper()} IS LEFT OUT: {reason}.", file=sys.stderr, flush=True)
+    except Skipped as reason:
+        print(f"\n!!! {part.upper()} IS SKIPPED: {reason}.", file=sys.stderr, flush=True)
         return []
     except (ProcessError, TimeoutError, CellsError) as error:
-        # The other parts need not be measured again for it.
+        # Keep the results of the other parts.
         print(f"\n!!! {part.upper()} HAS FAILED: {error}", file=sys.stderr, flush=True)
         return None
     print(f"\n{part}\n\n{table(rows)}", flush=True)

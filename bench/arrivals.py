@@ -1,4 +1,4 @@
-"""Waiting until all casts of a series have reached their endpoint, each of them once."""
+"""Wait until all casts of a series have reached their endpoint, and check that none arrived twice."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-#: Asks :func:`bench.endpoints.arrived` of a series of which so many are expected.
+#: Calls :func:`bench.endpoints.arrived` with a series and the expected number of its casts.
 Arrived = Callable[[str, int], dict[str, Any]]
 
 PAUSE_SECONDS = 0.2
-#: Nothing came for so long: what is missing does not come any more.
-PATIENCE_SECONDS = 20.0
+#: If no cast arrives for this long, the missing casts are considered lost.
+STALL_SECONDS = 20.0
 
 
 def last_arrival(arrived: Arrived, series: str, count: int) -> float:
-    """When the last of so many casts arrived, on the monotonic clock.
+    """Return the arrival time of the last of ``count`` casts, on the monotonic clock.
 
-    :raises TimeoutError: some are missing; says how many came
-    :raises RuntimeError: some came twice
+    :raises TimeoutError: casts are missing; the text says how many arrived
+    :raises RuntimeError: a cast arrived twice
     """
     seen, changed_at = 0, time.monotonic()
     while True:
@@ -28,9 +28,9 @@ def last_arrival(arrived: Arrived, series: str, count: int) -> float:
         now = time.monotonic()
         if found["count"] > seen:
             seen, changed_at = found["count"], now
-        if now - changed_at > PATIENCE_SECONDS:
-            raise TimeoutError(f"{seen} of {count} casts arrived, and then none for {PATIENCE_SECONDS:.0f} s")
+        if now - changed_at > STALL_SECONDS:
+            raise TimeoutError(f"{seen} of {count} casts arrived, and then none for {STALL_SECONDS:.0f} s")
         time.sleep(PAUSE_SECONDS)
     if found["different"] != found["count"]:
-        raise RuntimeError(f"{found['count']} casts arrived, but only {found['different']} of {count} different ones.")
+        raise RuntimeError(f"{found['count']} casts arrived, but only {found['different']} of {count} are different.")
     return float(found["last_at"])

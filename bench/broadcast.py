@@ -1,7 +1,7 @@
-"""A broadcast to a hundred cells that take their time, and the same when some of them never answer.
+"""A broadcast to a hundred slow cells, and the same broadcast when some of the cells never answer.
 
-All cells are in this process, on the memory driver: on a small machine a hundred
-processes would measure how they share its cores.
+All cells run in this process, on the memory driver: on a small machine a hundred
+processes would measure how they share the cores.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from cells.context import get_admin_context
 from cells.rpcapi import CellsAPI
 from cells.testing import CellTree
 
-#: One cell, under which are ten with nine below each: a hundred that answer.
+#: One cell above ten cells with nine children each: a hundred cells that answer.
 TOP = "top"
 SHAPE = {TOP: {f"mid{mid}": {f"leaf{mid}x{leaf}": {} for leaf in range(9)} for mid in range(10)}}
 CELLS = 100
 SILENT = 10
 ROUNDS_FOR_ONE = 4
 TIMEOUT_SECONDS = 20.0
-METHODS = (endpoints.rest, endpoints.arrive, endpoints.arrived, endpoints.length)
+METHODS = (endpoints.sleep, endpoints.arrive, endpoints.arrived, endpoints.length)
 
 
 def rows(run: Run) -> list[Row]:
-    """The lines about broadcasts."""
+    """Return the rows about broadcasts."""
     names = [name for mid, leaves in SHAPE[TOP].items() for name in (mid, *leaves)]
     whole: list[float] = []
     others: list[float] = []
@@ -42,8 +42,8 @@ def rows(run: Run) -> list[Row]:
         api = CellsAPI(tree[TOP].transport, timeout=TIMEOUT_SECONDS)
         _collect(api, 0, [])
         for seed in range(1, run.rounds * ROUNDS_FOR_ONE + 1):
-            slowest = max(endpoints.seconds_of_rest(name, seed) for name in names)
-            slowest_other = max(endpoints.seconds_of_rest(name, seed) for name in names if name not in silent)
+            slowest = max(endpoints.sleep_seconds(name, seed) for name in names)
+            slowest_other = max(endpoints.sleep_seconds(name, seed) for name in names if name not in silent)
             whole.append(_collect(api, seed, []) / slowest)
             others.append(_stream(api, seed, silent, []) / slowest_other)
             beside_silent.append(_stream(api, seed, silent, silent) / slowest_other)
@@ -52,14 +52,14 @@ def rows(run: Run) -> list[Row]:
         Row(
             f"broadcast to {CELLS} cells, p95, as a multiple of the slowest cell",
             len(whole),
-            f"each rests {endpoints.SHORTEST * 1000:.0f} to {endpoints.LONGEST * 1000:.0f} ms; "
+            f"each sleeps {endpoints.SHORTEST * 1000:.0f} to {endpoints.LONGEST * 1000:.0f} ms; "
             f"median {statistics.median(whole):.2f}x",
             percentile(whole, 95),
             "x",
             Aim("<=", 1.2, "x"),
         ),
         Row(
-            f"the answers of {CELLS - SILENT} cells beside {SILENT} that are silent, to those without",
+            f"the answers of {CELLS - SILENT} cells beside {SILENT} silent ones, relative to no silent ones",
             len(others),
             f"p95 {percentile(beside_silent, 95):.2f}x of the slowest, without {percentile(others, 95):.2f}x",
             ratio,
@@ -70,9 +70,10 @@ def rows(run: Run) -> list[Row]:
 
 
 def _collect(api: CellsAPI, seed: int, silent: Sequence[str]) -> float:
-    """Seconds until all have answered and the caller has them all."""
+    """Return the seconds until the caller has the answers of all cells."""
     started = time.perf_counter()
-    answers = api.broadcast_call(get_admin_context(), "rest", {"seed": seed, "silent": list(silent)}, run_locally=False)
+    arguments = {"seed": seed, "silent": list(silent)}
+    answers = api.broadcast_call(get_admin_context(), "sleep", arguments, run_locally=False)
     taken = time.perf_counter() - started
     failed = [answer.error for answer in answers if answer.error is not None]
     if failed or len(answers) != CELLS:
@@ -81,7 +82,7 @@ def _collect(api: CellsAPI, seed: int, silent: Sequence[str]) -> float:
 
 
 def _stream(api: CellsAPI, seed: int, unwanted: Sequence[str], silent: Sequence[str]) -> float:
-    """Seconds until the caller has the answers of all cells but ``unwanted``."""
+    """Return the seconds until the caller has the answers of all cells except ``unwanted``."""
     with _silence():
         started = time.perf_counter()
         missing = CELLS - len(unwanted)
@@ -96,12 +97,14 @@ def _stream(api: CellsAPI, seed: int, unwanted: Sequence[str], silent: Sequence[
 
 def _answers(api: CellsAPI, seed: int, silent: Sequence[str]) -> Iterator[Any]:
     arguments = {"seed": seed, "silent": list(silent)}
-    return iter(api.broadcast_stream(get_admin_context(), "rest", arguments, direction="down", timeout=TIMEOUT_SECONDS))
+    return iter(
+        api.broadcast_stream(get_admin_context(), "sleep", arguments, direction="down", timeout=TIMEOUT_SECONDS)
+    )
 
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Cells that are silent are so until the end of the block."""
+    """Keep the silent cells from answering until the end of the block."""
     endpoints.END_OF_SILENCE.clear()
     try:
         yield

@@ -1,4 +1,4 @@
-"""The transport without a broker: its plain call against RabbitMQ's, and calls through cells against its own."""
+"""The transport without a broker: its plain call compared with RabbitMQ's, and calls through cells over it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.speed import Speed, measure_kinds
 
 
 def rows(run: Run) -> list[Row]:
-    """The lines about calls without a broker."""
+    """Return the rows about calls without a broker."""
     with run.virtual_hosts(1) as urls, directory() as made:
         speeds = measure(made, urls[0], run.rounds, run.calls)
     one_hop = speeds.rates["one_hop"]
@@ -36,7 +36,7 @@ def rows(run: Run) -> list[Row]:
 def measure(place: Path, rabbit_url: str, rounds: int, calls: int) -> Speed:
     """Measure ``rounds`` times ``calls`` calls of each kind; the unit is the plain call without a broker.
 
-    :param place: for sockets: a short path, because theirs have little room
+    :param place: directory for sockets; its path must be short
     """
     urls = [f"zmq+ipc://{place}/{name}" for name in ("plain", "api", "child", "grandchild")]
     with PlainCall(rabbit_url) as rabbit, PlainCall(urls[0]) as plain, Chain(place, urls[1:]) as chain:

@@ -1,4 +1,4 @@
-"""A ping through a cell in which many calls of a service wait: long calls must not slow down short ones."""
+"""A ping through a cell while many calls of a slow service are in flight: long calls must not delay short calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PINGS = 40
 
 @dataclass(frozen=True)
 class Busy:
-    """What a ping takes, alone and beside the calls: the p50 in seconds, and per round the ratio of both."""
+    """Duration of a ping alone and beside the calls: p50 in seconds, and the ratio of both in each round."""
 
     idle_seconds: float
     busy_seconds: float
@@ -28,32 +28,32 @@ class Busy:
 
 
 def rows(run: Run) -> list[Row]:
-    """The line about a manager whose services are slow."""
+    """Return the row about a manager with slow services."""
     with run.virtual_hosts(2) as urls, directory() as made, Chain(made, urls) as chain:
         found = measure(chain, run.rounds)
     detail = f"p50 {found.idle_seconds * 1000:.1f} ms alone, {found.busy_seconds * 1000:.1f} ms beside them"
-    what = f"ping beside {CALLS} calls of a service that take {SECONDS:g} s"
-    return [Row(what, len(found.ratios), detail, statistics.median(found.ratios), "x", Aim("<=", 2.0, "x"))]
+    label = f"ping beside {CALLS} calls of a service that take {SECONDS:g} s"
+    return [Row(label, len(found.ratios), detail, statistics.median(found.ratios), "x", Aim("<=", 2.0, "x"))]
 
 
 def measure(chain: Chain, rounds: int) -> Busy:
-    """Ping alone and beside :data:`CALLS` calls in turns; the pings are spread over the time that these wait."""
+    """Measure pings alone and beside :data:`CALLS` calls, alternately; the pings continue until the calls end."""
     idle, busy = [], []
-    _beside(chain, lambda: durations(chain.one_hop, 1))
+    _during_calls(chain, lambda: durations(chain.one_hop, 1))
     for _ in range(rounds):
         idle.append(statistics.median(durations(chain.one_hop, PINGS)))
-        busy.append(statistics.median(_beside(chain, lambda: durations(chain.one_hop, PINGS))))
+        busy.append(statistics.median(_during_calls(chain, lambda: durations(chain.one_hop, PINGS))))
     ratios = [beside / alone for beside, alone in zip(busy, idle, strict=True)]
     return Busy(statistics.median(idle), statistics.median(busy), ratios)
 
 
-def _beside(chain: Chain, measured: Callable[[], list[float]]) -> list[float]:
-    """Call ``measured`` again and again from the first of the calls to the last, and give all that it measured."""
+def _during_calls(chain: Chain, measure_once: Callable[[], list[float]]) -> list[float]:
+    """Call ``measure_once`` repeatedly while the service calls are in flight; return all durations."""
     errors: list[BaseException] = []
 
     def call() -> None:
         try:
-            chain.resting_service(SECONDS)
+            chain.slow_service(SECONDS)
         except BaseException as error:
             errors.append(error)
 
@@ -63,9 +63,9 @@ def _beside(chain: Chain, measured: Callable[[], list[float]]) -> list[float]:
         thread.start()
     taken: list[float] = []
     while any(thread.is_alive() for thread in threads):
-        taken += measured()
+        taken += measure_once()
     if errors:
         raise errors[0]
     if time.monotonic() - started < SECONDS:
-        raise RuntimeError("The calls did not take the time that they should.")
+        raise RuntimeError("The service calls ended too early.")
     return taken

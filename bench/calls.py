@@ -1,4 +1,4 @@
-"""What calls cost as multiples of a plain one, over one hop and two, at the newest version and under a cap of 1.0."""
+"""Cost of calls relative to a plain call, over one hop and two, at the newest version and under a cap of 1.0."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from bench.report import Aim, Row
 from bench.run import Run, directory
 from bench.speed import THREADS, Rate, Speed, measure_kinds
 
-#: What was measured before there was more than 1.0.
+#: Figures of the release that knew only version 1.0.
 ONE_HOP_BEFORE, TWO_HOPS_BEFORE = 2.42, 3.58
 
 
 def rows(run: Run) -> list[Row]:
-    """Neighbors that speak the newest version, as they do by themselves."""
+    """Return the rows for neighbors that use the newest version, as they do by default."""
     speeds = _measure(run, {})
     return [
         latency_row("plain oslo.messaging call (the unit)", speeds, "plain"),
@@ -30,7 +30,7 @@ def rows(run: Run) -> list[Row]:
 
 
 def capped_rows(run: Run) -> list[Row]:
-    """The same under ``[upgrade_levels] intercell = 1.0``: it must not have become slower for what came later."""
+    """Return the rows under ``[upgrade_levels] intercell = 1.0``: newer versions must not slow it down."""
     speeds = _measure(run, {"upgrade_levels": {"intercell": "1.0"}})
     return [
         latency_row("plain oslo.messaging call (the unit)", speeds, "plain"),
@@ -60,15 +60,15 @@ def _measure(run: Run, options: Mapping[str, Mapping[str, object]]) -> Speed:
         return measure_kinds(kinds, loads, run.rounds, run.calls)
 
 
-def latency_row(what: str, speeds: Speed, kind: str, aim: Aim | None = None) -> Row:
-    """How long calls of one kind take."""
+def latency_row(label: str, speeds: Speed, kind: str, aim: Aim | None = None) -> Row:
+    """Return the row about the duration of one kind of calls."""
     latency = speeds.latencies[kind]
     detail = f"p50 {latency.p50 * 1000:.2f} ms, p95 {latency.p95 * 1000:.2f} ms"
-    return Row(what, len(latency.seconds), detail, latency.ratio, "x", aim)
+    return Row(label, len(latency.seconds), detail, latency.ratio, "x", aim)
 
 
-def rate_row(what: str, rate: Rate, aim: Aim | None = None) -> Row:
-    """How many of them pass in a second."""
+def rate_row(label: str, rate: Rate, aim: Aim | None = None) -> Row:
+    """Return the row about the calls per second of one kind of calls."""
     samples = len(rate.per_second)
     detail = f"{sorted(rate.per_second)[samples // 2]:.0f} calls/s from {THREADS} threads"
-    return Row(what, samples, detail, rate.ratio, "x", aim)
+    return Row(label, samples, detail, rate.ratio, "x", aim)

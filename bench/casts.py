@@ -1,7 +1,7 @@
-"""Casts from many threads, from a client until all have reached their endpoint, against plain casts.
+"""Casts from many threads to an endpoint, compared with plain casts.
 
-Each way of casting is measured in turns; a rate counts from the first cast to the
-arrival of the last one, so that what waits somewhere on the way is not counted too early.
+The methods of casting are measured alternately.  A rate is measured from the first cast to
+the arrival of the last cast, so that queued casts are not counted too early.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from bench.report import Aim, Row
 from bench.run import Run, directory
 from bench.speed import THREADS
 
-#: Casts of each thread and round, as a multiple of what a round has of calls.
+#: Casts of each thread and round for each call of a round.
 CASTS_FOR_A_CALL = 3
-#: [upgrade_levels] cells of a client that knows that all managers of its cell read it.
+#: [upgrade_levels] cells of a client whose managers all support this version.
 CAP = "1.2"
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way of casting.
+class CastMethod:
+    """A method of casting.
 
-    :param cast: takes the arguments of the endpoint ``arrive``
-    :param arrived: tells what has arrived
+    :param cast: casts to the endpoint ``arrive`` with these arguments
+    :param arrived: returns the casts that have arrived
     """
 
     cast: Callable[[Mapping[str, Any]], object]
@@ -40,14 +40,15 @@ class Way:
 
 
 def rows(run: Run) -> list[Row]:
-    """The lines about casts."""
+    """Return the rows about casts."""
     with (
         run.many_connections(3) as urls,
         directory() as made,
         PlainCall(urls[0]) as plain,
         Chain(made, urls[1:]) as chain,
     ):
-        rates = measure([plain_way(plain), *(one_hop_way(chain, cap) for cap in (None, CAP))], run.rounds, run.calls)
+        methods = [plain_casts(plain), *(one_hop_casts(chain, cap) for cap in (None, CAP))]
+        rates = measure(methods, run.rounds, run.calls)
     plain_rates, cells_rates, capped_rates = rates
     return [
         Row("plain casts, 16 threads (the unit)", run.rounds, _detail(plain_rates), 1.0, "x"),
@@ -69,40 +70,40 @@ def rows(run: Run) -> list[Row]:
     ]
 
 
-def plain_way(plain: PlainCall) -> Way:
-    """A client casts to a server."""
-    return Way(
+def plain_casts(plain: PlainCall) -> CastMethod:
+    """Return the method in which a client casts to a server."""
+    return CastMethod(
         cast=lambda arguments: plain.client.cast({}, "arrive", **arguments),
         arrived=lambda series, expected: plain.client.call({}, "arrived", series=series, expected=expected),
     )
 
 
-def one_hop_way(chain: Chain, cap: str | None) -> Way:
-    """A client casts to its manager, which sends it on to an endpoint of the child.
+def one_hop_casts(chain: Chain, cap: str | None) -> CastMethod:
+    """Return the method in which a client casts to its manager, which forwards to an endpoint of the child.
 
     :param cap: [upgrade_levels] cells of the client
     """
     api = chain.client(cap)
-    return Way(
+    return CastMethod(
         cast=lambda arguments: api.cast(chain.context, chain.path(1), "arrive", arguments),
         arrived=lambda series, expected: chain.call(1, "arrived", series=series, expected=expected),
     )
 
 
-def measure(ways: Sequence[Way], rounds: int, calls: int) -> list[list[float]]:
-    """Casts per second of each way, in each round."""
+def measure(methods: Sequence[CastMethod], rounds: int, calls: int) -> list[list[float]]:
+    """Return the casts per second of each method, in each round."""
     count = calls * CASTS_FOR_A_CALL
-    for index, way in enumerate(ways):
-        rate(way, f"warm-{index}", 20)
-    rates: list[list[float]] = [[] for _ in ways]
+    for index, method in enumerate(methods):
+        rate(method, f"warm-{index}", 20)
+    rates: list[list[float]] = [[] for _ in methods]
     for number in range(rounds):
-        for index, way in enumerate(ways):
-            rates[index].append(rate(way, f"{number}-{index}", count))
+        for index, method in enumerate(methods):
+            rates[index].append(rate(method, f"{number}-{index}", count))
     return rates
 
 
-def rate(way: Way, series: str, count: int) -> float:
-    """Cast ``count`` times from each thread; casts per second until the last has arrived."""
+def rate(method: CastMethod, series: str, count: int) -> float:
+    """Cast ``count`` times from each thread; return the casts per second until the last has arrived."""
     numbers = itertools.count()
     errors: list[BaseException] = []
     start = threading.Barrier(THREADS + 1)
@@ -111,7 +112,7 @@ def rate(way: Way, series: str, count: int) -> float:
         start.wait()
         try:
             for _ in range(count):
-                way.cast({"series": series, "number": next(numbers)})
+                method.cast({"series": series, "number": next(numbers)})
         except BaseException as error:
             errors.append(error)
 
@@ -124,7 +125,7 @@ def rate(way: Way, series: str, count: int) -> float:
         worker.join()
     if errors:
         raise errors[0]
-    return THREADS * count / (last_arrival(way.arrived, series, THREADS * count) - started_at)
+    return THREADS * count / (last_arrival(method.arrived, series, THREADS * count) - started_at)
 
 
 def _ratio(rates: list[float], unit: list[float]) -> float:

@@ -1,4 +1,4 @@
-"""Cells in a chain, as real managers, a service in the second one, and clients in the topmost."""
+"""A chain of cells with real managers, a service in the second cell, and clients in the topmost cell."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ OPTIONS = {"cells": {"allowed_services": TOPIC}}
 
 
 class Chain:
-    """``api`` above ``child`` above ``grandchild``, and so on, while the ``with`` block runs.
+    """``api`` above ``child`` above ``grandchild``, and so on; they run during the ``with`` block.
 
     :param urls: transport URLs, one for each cell
-    :param options: of every manager, ``{"upgrade_levels": {"intercell": "1.0"}}``
-    :param managers: how many each cell has
+    :param options: options of every manager, ``{"upgrade_levels": {"intercell": "1.0"}}``
+    :param managers: number of managers in each cell
     """
 
     def __init__(
@@ -101,18 +101,18 @@ class Chain:
             manager.stop()
 
     def client(self, cap: str | None = None) -> CellsAPI:
-        """A client of the topmost cell.
+        """Return a client of the topmost cell.
 
         :param cap: [upgrade_levels] cells
         """
         return CellsAPI(self._transport, timeout=30, version_cap=cap)
 
     def path(self, hops: int) -> str:
-        """The cell so many hops below the topmost one."""
+        """Return the path of the cell ``hops`` hops below the topmost cell."""
         return str(CellPath(self._names[: hops + 1]))
 
     def call(self, hops: int, method: str = "ping", **kwargs: Any) -> Any:
-        """Call a method so many hops below."""
+        """Call a method of the cell ``hops`` hops below."""
         return self.api.call(self.context, self.path(hops), method, kwargs)
 
     def one_hop(self) -> None:
@@ -123,9 +123,9 @@ class Chain:
         """Call a method of a service of the child."""
         self._service.call({}, "ping")
 
-    def resting_service(self, seconds: float) -> None:
-        """Call a method of a service of the child that takes so long."""
-        self._service.call({}, "rest", seconds=seconds)
+    def slow_service(self, seconds: float) -> None:
+        """Call a method of a service of the child that sleeps for ``seconds``."""
+        self._service.call({}, "sleep", seconds=seconds)
 
     def two_hops(self) -> None:
         """Call a method of the grandchild."""

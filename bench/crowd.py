@@ -1,4 +1,4 @@
-"""A sandbox of many managers: the time until it is up, its memory, and a broadcast to all of it."""
+"""A sandbox of many managers: its start-up time, its memory, and a broadcast to all of its cells."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class Crowd:
 
     cells: int
     up_seconds: float
-    resident_mb: float  #: the sum of all managers; pages that they share count for each
-    proportional_mb: float  #: the same with each shared page counted once
+    resident_mb: float  #: sum over all managers; pages that they share count for each
+    proportional_mb: float  #: the same, but shared pages count once
     broadcast_seconds: list[float]
 
     @property
     def broadcast_p50(self) -> float:
-        """Half of the broadcasts took no longer, in seconds."""
+        """The median of the broadcasts, in seconds."""
         return statistics.median(self.broadcast_seconds)
 
 
 def rows(run: Run) -> list[Row]:
-    """The lines about a sandbox of many managers."""
+    """Return the rows about a sandbox of many managers."""
     with directory() as made:
         many = measure(made / "crowd", run.rounds * 4)
     detail = f"resident {many.resident_mb:.0f} MB, {many.proportional_mb / many.cells:.1f} MB each"
@@ -51,7 +51,7 @@ def rows(run: Run) -> list[Row]:
 
 
 def measure(place: Path, broadcasts: int) -> Crowd:
-    """Set it up in ``place``, which must be a short path, and take it down."""
+    """Set the sandbox up in ``place``, which must be a short path, measure it, and take it down."""
     wanted = tree.parse(TREE)
     sandbox = Sandbox(str(place))
     started = time.monotonic()

@@ -1,6 +1,6 @@
-"""What the benchmark calls in other cells: it is copied to where managers find it installed.
+"""Endpoints of the benchmark.  They are installed where the managers find them.
 
-A file of its own, that needs nothing else of the benchmark: it runs in their processes.
+This file needs no other module of the benchmark, because the managers' processes load a copy of it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 
 from cells.endpoints import Call, endpoint
 
-#: How long a cell takes for :func:`rest`, in seconds.
+#: Shortest and longest duration of :func:`sleep`, in seconds.
 SHORTEST, LONGEST = 0.05, 0.2
-#: Set: cells that were told to be silent may answer.
+#: When set, silent cells may answer.
 END_OF_SILENCE = threading.Event()
 LONGEST_SILENCE_SECONDS = 60.0
 
-#: By series: the numbers that came, each with its time on the monotonic clock, which all processes share.
+#: Series -> (number, time) of its casts; all processes share the monotonic clock.
 _arrivals: dict[str, list[tuple[int, float]]] = defaultdict(list)
 
 
@@ -31,12 +31,12 @@ def arrive(call: Call, series: str, number: int, filler: str = "") -> None:  # n
 
 @endpoint(blocks=False)
 def arrived(call: Call, series: str, expected: int) -> dict[str, Any]:  # noqa: ARG001
-    """How many casts of a series have come; once it is as many as expected, how many differ, and when the last came."""
+    """Return how many casts of a series have arrived; if all have, also how many differ and the last arrival time."""
     return summary(_arrivals[series], expected)
 
 
 def summary(arrivals: list[tuple[int, float]], expected: int) -> dict[str, Any]:
-    """What :func:`arrived` answers: cheap as long as more are to come, because it is asked again and again."""
+    """Return the answer of :func:`arrived`; cheap while casts are missing, because it is called repeatedly."""
     count = len(arrivals)
     if count < expected:
         return {"count": count}
@@ -50,21 +50,21 @@ def summary(arrivals: list[tuple[int, float]], expected: int) -> dict[str, Any]:
 
 @endpoint(blocks=False)
 def length(call: Call, text: str) -> int:  # noqa: ARG001
-    """Take an argument of any size."""
+    """Return the length of an argument of any size."""
     return len(text)
 
 
 @endpoint
-def rest(call: Call, seed: int, silent: list[str]) -> str:
-    """Take a while, which depends on the cell and on ``seed``; cells in ``silent`` do not answer at all."""
+def sleep(call: Call, seed: int, silent: list[str]) -> str:
+    """Sleep for a time that depends on the cell and on ``seed``; cells in ``silent`` do not answer."""
     name = call.cell.name
     if name in silent:
         END_OF_SILENCE.wait(LONGEST_SILENCE_SECONDS)
     else:
-        time.sleep(seconds_of_rest(name, seed))
+        time.sleep(sleep_seconds(name, seed))
     return name
 
 
-def seconds_of_rest(name: str, seed: int) -> float:
-    """How long a cell takes for :func:`rest`."""
+def sleep_seconds(name: str, seed: int) -> float:
+    """Return the duration of :func:`sleep` in a cell."""
     return random.Random(f"{name} {seed}").uniform(SHORTEST, LONGEST)

@@ -1,4 +1,4 @@
-"""What a manager costs that does nothing: memory, connections, and the time until it is ready."""
+"""Cost of an idle manager: memory, connections, and the time until it is ready."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tools.manager_process import ManagerProcess
 from tools.polling import poll
 
 NEIGHBORS = 1000
-#: A figure counts as settled when it has not changed for this long.
+#: A figure counts as settled when it has been unchanged for this long.
 SETTLED_SECONDS = 3.0
 
 
@@ -25,17 +25,17 @@ SETTLED_SECONDS = 3.0
 class Footprint:
     """The figures of one manager."""
 
-    #: seconds from exec until the log says ready, one per start
+    #: seconds from exec until the log line "ready", for each start
     start_seconds: list[float]
     idle_rss_mb: float
     neighbors_rss_mb: float
-    #: connections with its own broker alone, and once it has introduced itself to its neighbors
+    #: connections with only its own broker, and after its introduction to its neighbors
     idle_connections: int
     neighbors_connections: int
 
 
 def rows(run: Run) -> list[Row]:
-    """The lines about a manager that is idle."""
+    """Return the rows about an idle manager."""
     with run.virtual_hosts(2) as urls, directory() as made:
         costs = measure(made, *urls, starts=run.rounds)
     growth = costs.neighbors_rss_mb - costs.idle_rss_mb
@@ -53,20 +53,20 @@ def rows(run: Run) -> list[Row]:
 
 
 def measure(place: Path, url: str, neighbor_url: str, starts: int) -> Footprint:
-    """Start a manager ``starts`` times, then give the last one 1,000 neighbors.
+    """Start a manager ``starts`` times, then register 1,000 neighbors.
 
-    :param neighbor_url: a broker where nobody consumes
+    :param neighbor_url: a broker without consumers
     """
     manager = ManagerProcess(place, "lonely", url)
     manager.sync_database()
     try:
         start_seconds = [_start(manager) for _ in range(starts)]
-        # A manager that has answered once keeps the connection for replies.
+        # A manager that has answered once keeps the connection for replies open.
         manager.succeed("status")
         idle_kb, idle_connections = _settled_rss_kb(manager), len(manager.connections())
         _register(manager.config_file, neighbor_url)
         manager.hup()
-        poll(lambda: _is_introduced(manager), f"{NEIGHBORS} neighbors were told", 300.0, pause_seconds=0.5)
+        poll(lambda: _is_introduced(manager), f"{NEIGHBORS} neighbors are introduced", 300.0, pause_seconds=0.5)
         full_kb = _settled_rss_kb(manager)
         poll(lambda: len(manager.connections()) <= idle_connections, "links are closed again", 120.0)
         return Footprint(start_seconds, idle_kb / 1024, full_kb / 1024, idle_connections, len(manager.connections()))
@@ -82,16 +82,16 @@ def _start(manager: ManagerProcess) -> float:
 
 
 def _register(config_file: Path, neighbor_url: str) -> None:
-    # What "cells neighbor create" does, without starting it a thousand times.
+    # Like "cells neighbor create", without a thousand starts of that command.
     database = api.Database(conf.load([config_file]))
     for number in range(NEIGHBORS):
-        # Links are kept per URL: an option that changes nothing gives each neighbor one of its own.
+        # Links are kept per URL: an option without effect gives each neighbor its own link.
         url = f"{neighbor_url}?rabbit_interval_max={number + 30}"
         database.create(Neighbor(name=f"child{number}", transport_url=url, is_parent=False))
 
 
 def _is_introduced(manager: ManagerProcess) -> bool:
-    """Whether it has tried to send each neighbor the two messages of an introduction."""
+    """Return whether the manager has tried to send the two messages of an introduction to each neighbor."""
     answer = manager.cells("status", "-f", "json")
     if answer.returncode:
         return False
@@ -100,7 +100,7 @@ def _is_introduced(manager: ManagerProcess) -> bool:
 
 
 def _settled_rss_kb(manager: ManagerProcess) -> int:
-    """Its resident memory once that does not change any more."""
+    """Return the resident memory when it has settled."""
     seen: list[tuple[float, int]] = []
 
     def is_settled() -> bool:
@@ -109,5 +109,5 @@ def _settled_rss_kb(manager: ManagerProcess) -> int:
         lately = [rss for when, rss in seen if when > now - SETTLED_SECONDS]
         return now - seen[0][0] > SETTLED_SECONDS and max(lately) - min(lately) < 256
 
-    poll(is_settled, "an idle manager stays as it is", timeout_seconds=120, pause_seconds=0.25)
+    poll(is_settled, "the memory of an idle manager is stable", timeout_seconds=120, pause_seconds=0.25)
     return seen[-1][1]

@@ -1,9 +1,9 @@
-"""What things cost as the tree grows: deeper, wider, with larger messages, with more managers in a cell.
+"""Cost as the tree grows: more hops, more children, larger messages, more managers in a cell.
 
-Depth, size and managers are measured with real managers on a RabbitMQ node of the
-benchmark's own, because they need more connections than one should take from
-somebody else's; width in one process on the memory driver.  Its figures are plots in
-the documentation: :mod:`bench.plots` draws them.
+Hops, size and managers are measured with real managers on a RabbitMQ node of the benchmark's
+own, because they need too many connections for a shared node; children are measured in one
+process on the memory driver.  The documentation shows the figures as plots, which
+:mod:`bench.plots` draws.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ DEPTHS = (1, 2, 3, 4, 5, 6)
 WIDTHS = (1, 10, 25, 50, 75, 100)
 SIZES_BYTES = (100, 1_000, 10_000, 100_000, 1_000_000)
 MANAGERS = (1, 2, 3, 4)
-#: Calls of 1 MB take long enough that fewer are enough.
-FEWER = 5
+#: Calls of 1 MB are slow, so their number is divided by this.
+DIVISOR = 5
 TIMEOUT_SECONDS = 30.0
 Key = TypeVar("Key")
 
 
 def rows(run: Run) -> list[Row]:
-    """A line for each point of each plot; the plots themselves go to where the run says."""
+    """Return a row for each point of each plot, and write the plots to the directory of the run."""
     figures = list(_measured(run))
     if run.figures is not None:
         _keep(figures, run.figures)
@@ -59,7 +59,7 @@ def _measured(run: Run) -> Iterator[Figure]:
 
 
 def _depth(run: Run, urls: list[str]) -> Figure:
-    """Calls to the cell so many hops below the top of a chain, in turns."""
+    """Measure calls to the cells at each depth of a chain, alternately."""
     with directory() as made, Chain(made, urls) as chain:
         calls = {hops: functools.partial(chain.call, hops) for hops in DEPTHS}
         taken = _medians(calls, run)
@@ -67,7 +67,7 @@ def _depth(run: Run, urls: list[str]) -> Figure:
 
 
 def _size(run: Run, plain_url: str, urls: list[str]) -> Figure:
-    """Calls over one hop with an argument of so many bytes, against plain ones with the same."""
+    """Measure calls over one hop with an argument of each size, beside plain calls with the same argument."""
     with (
         directory() as made,
         PlainCall(plain_url) as plain,
@@ -84,7 +84,7 @@ def _size(run: Run, plain_url: str, urls: list[str]) -> Figure:
 
 
 def _managers(run: Run, urls: list[str]) -> Figure:
-    """Calls over one hop from many threads, if each of the two cells has so many managers."""
+    """Measure calls over one hop from many threads, with each number of managers in both cells."""
     found = []
     for managers in MANAGERS:
         with directory() as made, Chain(made, urls, managers=managers) as chain:
@@ -94,7 +94,7 @@ def _managers(run: Run, urls: list[str]) -> Figure:
 
 
 def _width(run: Run) -> Figure:
-    """A broadcast to so many children, and a call of one of them."""
+    """Measure a broadcast to each number of children, and a call to one child."""
     broadcasts, calls = [], []
     for width in WIDTHS:
         names = [f"child{number}" for number in range(width)]
@@ -120,8 +120,8 @@ def _broadcast(api: CellsAPI, cells: int) -> None:
 
 
 def _medians(calls: dict[Key, Callable[[], object]], run: Run) -> dict[Key, float]:
-    """The median of seconds that calls of each kind take, measured in turns."""
-    each = max(run.calls // FEWER, 3)
+    """Return the median duration of the calls of each kind in seconds, measured alternately."""
+    each = max(run.calls // DIVISOR, 3)
     taken: dict[Key, list[float]] = {key: [] for key in calls}
     for call in calls.values():
         durations(call, 3)

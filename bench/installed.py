@@ -1,4 +1,4 @@
-"""Have managers find the endpoints of the benchmark as they find those of an installed package."""
+"""Install the endpoints of the benchmark for managers, like those of an installed package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MODULE = "cells_bench_endpoints"
 
 
 def install(place: Path) -> dict[str, str]:
-    """Write the package into ``place``; returns what a manager needs in its environment."""
+    """Write the package into ``place``; return the environment variables that a manager needs."""
     information = place / f"{MODULE}-1.0.dist-info"
     information.mkdir(parents=True, exist_ok=True)
     shutil.copy(endpoints.__file__, place / f"{MODULE}.py")

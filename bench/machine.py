@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""Description of the machine and the software of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import kombu
 
 
 def describe(url: str) -> dict[str, str]:
-    """Processor, interpreter, broker and libraries, as name -> text."""
+    """Return processor, interpreter, broker and libraries, as name -> text."""
     return {
         "processor": _processor(),
         "cores": str(os.cpu_count()),

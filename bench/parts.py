@@ -1,4 +1,4 @@
-"""The parts of the benchmark by name; each is a file of its own and runs alone."""
+"""The parts of the benchmark by name; each part has its own file and runs alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bench import broadcast, brokerless, busy, calls, casts, crowd, footprint, g
 from bench.report import Row
 from bench.run import Run
 
-#: In the order in which they run.
+#: In the order of execution.
 PARTS: Mapping[str, Callable[[Run], list[Row]]] = {
     "calls": calls.rows,
     "capped": calls.capped_rows,

@@ -15,7 +15,7 @@ from tools.transports import connect
 
 
 class PlainCall:
-    """A server in a process of its own and the client that calls it, while the ``with`` block runs."""
+    """A server in its own process and a client that calls it; they run during the ``with`` block."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -42,14 +42,14 @@ class PlainCall:
 
 @contextlib.contextmanager
 def serving(url: str) -> Iterator[None]:
-    """A server on this transport, in a process of its own."""
+    """Run a server on this transport, in its own process, during the block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.plain_server", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
         if process.stdout.readline() != "ready\n":
-            raise RuntimeError("The server of the plain calls does not start.")
+            raise RuntimeError("The server of the plain calls does not start; see the output above.")
         yield
     finally:
         process.communicate()

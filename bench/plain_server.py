@@ -1,7 +1,7 @@
-"""A plain oslo.messaging server in a process of its own: the unit of the benchmark, and what it calls in other cells.
+"""A plain oslo.messaging server in its own process: the unit of the benchmark, and the service that it calls.
 
-``python -m bench.plain_server URL`` prints a line when it serves, and ends when its
-standard input does.
+``python -m bench.plain_server URL`` prints a line when the server is ready, and ends at the
+end of its standard input.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from tools.transports import connect
 
 TOPIC = "bench"
 SERVER = "plain"
-#: How many calls it can work on at a time.
+#: Number of calls that are processed at a time.
 THREADS = 256
 
 
 class Plain:
-    """Answers as much as the endpoints of a cell do."""
+    """Methods with the same work as the endpoints of a cell."""
 
     target = oslo_messaging.Target(version="1.0")
 
@@ -30,15 +30,15 @@ class Plain:
         self._arrivals: dict[str, list[tuple[int, float]]] = defaultdict(list)
 
     def ping(self, ctxt: dict[str, object]) -> dict[str, object]:
-        """A small answer."""
+        """Return a small answer."""
         return {"name": SERVER, "path": SERVER, "host": SERVER, "context": len(ctxt), "children": []}
 
-    def rest(self, ctxt: dict[str, object], seconds: float) -> None:  # noqa: ARG002  # oslo's signature
-        """Take so long, without computing anything."""
+    def sleep(self, ctxt: dict[str, object], seconds: float) -> None:  # noqa: ARG002  # oslo's signature
+        """Sleep for ``seconds``."""
         time.sleep(seconds)
 
     def length(self, ctxt: dict[str, object], text: str) -> int:  # noqa: ARG002
-        """Take an argument of any size."""
+        """Return the length of an argument of any size."""
         return len(text)
 
     def arrive(self, ctxt: dict[str, object], series: str, number: int, filler: str = "") -> None:  # noqa: ARG002
@@ -46,12 +46,12 @@ class Plain:
         self._arrivals[series].append((number, time.monotonic()))
 
     def arrived(self, ctxt: dict[str, object], series: str, expected: int) -> dict[str, object]:  # noqa: ARG002
-        """How many casts of a series have come, and when."""
+        """Return how many casts of a series have arrived, and when."""
         return summary(self._arrivals[series], expected)
 
 
 def main() -> None:
-    """Serve until standard input ends."""
+    """Serve until the end of standard input."""
     target = oslo_messaging.Target(topic=TOPIC, server=SERVER)
     transport = connect(sys.argv[1])
     server = oslo_messaging.get_rpc_server(transport, target, [Plain()])

@@ -1,6 +1,6 @@
-"""The plots of the documentation, drawn from figures: ``python -m bench.plots growth.json`` draws them anew.
+"""Plots of the documentation: ``python -m bench.plots growth.json`` draws them from the figures.
 
-The same figures make the same file, byte for byte.
+The same figures give the same file, byte for byte.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.run import LeftOut
+from bench.run import Skipped
 
-#: Of the lines in one plot, in order: told apart without red and green, on white.
+#: Colors of the lines in a plot, in order: distinguishable without red and green, on white.
 COLORS = ("#1b6ca8", "#c4581b")
 MARKERS = ("o", "s")
 INK, GRID = "#333333", "#dddddd"
@@ -25,11 +25,11 @@ HEADROOM = 1.12
 
 @dataclass(frozen=True)
 class Figure:
-    """What is in one plot.
+    """Content of one plot.
 
-    :param x_label: what grows
-    :param unit: of what is measured
-    :param lines: what is measured -> its values, one for each of ``x``
+    :param x_label: name of the x axis
+    :param unit: unit of the values
+    :param lines: label of a line -> its values, one for each of ``x``
     """
 
     name: str
@@ -40,22 +40,22 @@ class Figure:
     is_logarithmic: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """The figure for programs."""
+        """Return the figure for JSON."""
         return dataclasses.asdict(self)
 
 
 def draw(figure: Figure, into: Path) -> None:
-    """Write it as SVG.
+    """Write the plot as SVG.
 
-    :raises LeftOut: there is no matplotlib
+    :raises Skipped: matplotlib is not installed
     """
     try:
-        import matplotlib  # noqa: PLC0415  # of all the benchmark, the plots alone need it
+        import matplotlib  # noqa: PLC0415  # only the plots need it
         from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
         from matplotlib.ticker import LogLocator  # noqa: PLC0415
     except ImportError as error:
-        raise LeftOut('plots need matplotlib: pip install -e ".[bench]"') from error
-    # Text stays text, which is small; ids do not depend on the time.
+        raise Skipped('plots need matplotlib: pip install -e ".[bench]"') from error
+    # Text remains text, which is smaller than outlines; IDs do not depend on the time.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cells", "font.size": 10}):
         canvas = Canvas(figsize=SIZE_INCHES, layout="constrained")
         axes = canvas.add_subplot()
@@ -83,7 +83,7 @@ def draw(figure: Figure, into: Path) -> None:
 
 
 def main() -> None:
-    """Draw all figures of a file beside it."""
+    """Draw all figures of a file, into its directory."""
     file = Path(sys.argv[1])
     for values in json.loads(file.read_text()):
         figure = Figure(**values)

@@ -1,4 +1,4 @@
-"""How much processor time a process has used: what limits a relay when all cores are busy."""
+"""Processor time of processes: it limits a relay when all cores are busy."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def seconds(pids: Mapping[str, int]) -> dict[str, float]:
-    """Of each process since its start."""
+    """Return the processor time of each process since its start."""
     return {name: _seconds(pid) for name, pid in pids.items()}
 
 
 def _seconds(pid: int) -> float:
-    # The name of the program, in parentheses, may hold spaces.
+    # The program's name, in parentheses, may contain spaces.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS

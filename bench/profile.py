@@ -1,8 +1,7 @@
-"""Where a manager's time goes, as py-spy sees it from outside.
+"""Profile of a manager, recorded by py-spy from outside.
 
-The stacks are of threads that hold the interpreter's lock, the one thing that a
-process has only one of.  What is counted is which library a stack is in, at its
-innermost, and which thread it belongs to.
+py-spy samples the stacks of threads that hold the interpreter's lock, of which a process
+has only one.  The samples are counted by the library of the innermost frame, and by thread.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ from tools.manager_process import ProcessError
 SAMPLES_PER_SECOND = 250
 LONGEST_SECONDS = 600
 STOP_TIMEOUT_SECONDS = 60.0
-#: How many functions are named.
+#: Number of functions in a table.
 FUNCTIONS = 15
-#: What a frame holds -> how it is called; the first that fits counts.
+#: Part of a frame -> its library; the first match counts.
 KINDS = {
     "json/": "json",
     "oslo_serialization/": "json",
@@ -47,9 +46,9 @@ KINDS = {
 
 @contextlib.contextmanager
 def recorded(pid: int, into: Path) -> Iterator[None]:
-    """Write the stacks of a process, one a line with how often it was seen, while the block runs.
+    """Write the stacks of a process with their number of samples, a stack per line, while the block runs.
 
-    :raises ProcessError: there is no py-spy, or it may not look into the process
+    :raises ProcessError: py-spy is not installed, or may not read the process
     """
     command = [_py_spy(), "record", "--pid", str(pid), "--format", "raw", "--gil", "--threads", "--nonblocking"]
     command += ["--rate", str(SAMPLES_PER_SECOND), "--duration", str(LONGEST_SECONDS), "--full-filenames"]
@@ -57,27 +56,27 @@ def recorded(pid: int, into: Path) -> Iterator[None]:
         [*command, "--output", str(into)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert process.stdout is not None
-    # It has read the process when it says that it samples.
-    said = process.stdout.readline()
+    # py-spy prints a line when it starts to sample.
+    output = process.stdout.readline()
     try:
         yield
     finally:
         process.send_signal(signal.SIGINT)
-        said += process.communicate(timeout=STOP_TIMEOUT_SECONDS)[0]
+        output += process.communicate(timeout=STOP_TIMEOUT_SECONDS)[0]
     if process.returncode or not into.exists():
-        raise ProcessError(f"py-spy failed: {said}")
+        raise ProcessError(f"py-spy failed: {output}")
 
 
 def _py_spy() -> str:
     beside = Path(sys.executable).with_name("py-spy")
     found = str(beside) if beside.exists() else shutil.which("py-spy")
     if not found:
-        raise ProcessError('There is no py-spy: "pip install py-spy", or leave --profile out.')
+        raise ProcessError('py-spy is not installed: run "pip install py-spy", or omit --profile.')
     return found
 
 
 def table(title: str, stacks: Path) -> str:
-    """The shares of threads, of libraries and of functions, as Markdown."""
+    """Return the shares of threads, libraries and functions, as Markdown."""
     threads: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
     functions: Counter[str] = Counter()
@@ -92,7 +91,7 @@ def table(title: str, stacks: Path) -> str:
 
 
 def libraries(stacks: Path) -> dict[str, float]:
-    """The share of each library in percent, the largest first."""
+    """Return the share of each library in percent, largest first."""
     kinds: Counter[str] = Counter()
     for line in stacks.read_text().splitlines():
         stack, _, count = line.rpartition(" ")
@@ -110,7 +109,7 @@ def _function(frame: str) -> str:
     return f"{name}, {'/'.join(place.rpartition(':')[0].split('/')[-2:])}"
 
 
-def _shares(what: str, counts: Counter[str]) -> str:
+def _shares(heading: str, counts: Counter[str]) -> str:
     total = sum(counts.values()) or 1
     lines = [f"| {name} | {100 * count / total:.0f} % |" for name, count in counts.most_common(FUNCTIONS)]
-    return "\n".join([f"| {what} | share |", "|---|---|", *lines])
+    return "\n".join([f"| {heading} | share |", "|---|---|", *lines])

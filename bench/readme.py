@@ -1,4 +1,4 @@
-"""The three figures that matter, written into the README between its two marks."""
+"""Write the three headline figures into the README, between its two marks."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 from bench.report import Row, table
 
 MARKS = ("<!-- bench -->", "<!-- /bench -->")
-#: part -> which of its rows; the last part of the sentence that each stands for is in the README itself.
+#: part -> index of its row; the README describes each of these rows.
 HEADLINES = {"relay": -1, "calls": 1, "broadcast": 0}
 
 
 def write(file: Path, described: Mapping[str, str], measured: Mapping[str, Sequence[Row]]) -> None:
-    """Replace what is between the marks by the figures of this run.
+    """Replace the text between the marks with the figures of this run.
 
-    :raises ValueError: a part of them was not measured, or the file has no marks
+    :raises ValueError: a part was not measured, or the file has no marks
     """
     missing = [part for part in HEADLINES if not measured.get(part)]
     if missing:
-        raise ValueError(f"{file} needs figures of {', '.join(missing)} too, of the same run.")
+        raise ValueError(f"{file} also needs figures of {', '.join(missing)}: measure these parts in the same run.")
     rows = [measured[part][position] for part, position in HEADLINES.items()]
     machine = ", ".join(f"{name} {text}" for name, text in described.items())
     begin, end = MARKS

@@ -1,11 +1,10 @@
-"""A relay against RabbitMQ's shovel: messages wait in its queue, and have to reach the next cell's endpoint.
+"""A relay compared with RabbitMQ's shovel: messages wait in its queue and must reach the next cell's endpoint.
 
-Both sides have the same broker, a node of the benchmark's own, and the same messages
-of 1 KiB.  For the shovel each is one message of AMQP; for the relay they wait as a
-neighbor sends them that is under load: many in a cast.  The relay is started when all
-of them wait.  Both clocks run from the moment when the first message is taken from the
-queue; the shovel's stops when all wait in the other queue, the relay's when the
-endpoint has been called for all of them, each once.
+Both use the same broker, a node of the benchmark's own, and the same messages of 1 KiB.  For
+the shovel each message is an AMQP message; for the relay the messages wait as a busy neighbor
+sends them: many in a cast.  The relay starts when all messages wait.  Both clocks start when
+the first message is taken from the queue; the shovel's clock stops when all messages wait in
+the target queue, the relay's clock when the endpoint has been called exactly once for each.
 """
 
 from __future__ import annotations
@@ -32,39 +31,39 @@ from tools.broker_node import BrokerNode
 from tools.manager_process import ManagerProcess
 from tools.transports import connect
 
-#: How many messages are in a cast; the last is what the outbox of this release makes when so many wait.
+#: Numbers of messages in a cast; the link of this release builds the largest when so many wait.
 BATCHES = (1, 16, 64, 256)
-#: One message in a cast is so much slower that fewer are enough.
-FEWER = 10
+#: One message per cast is slow, so the number of messages is divided by this.
+DIVISOR = 10
 VERSION = {"upgrade_levels": {"intercell": versions.CURRENT}}
-#: The cells that the messages walk; the first one is only what has sent them.
-WAY = ("api", "relay", "next")
+#: Route of the messages; the first cell is simulated by :mod:`bench.sender`.
+ROUTE = ("api", "relay", "next")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One run of the relay."""
+    """Result of one run of the relay."""
 
     per_second: float
-    #: microseconds of processor time for each message, by process
+    #: microseconds of processor time per message, by process
     microseconds: Mapping[str, float]
 
 
 class Relay:
-    """Two cells as real managers, of which the upper one is started for each measurement."""
+    """Two cells as real managers; the upper manager is restarted for each measurement."""
 
     def __init__(self, node: BrokerNode, place: Path) -> None:
         self._node = node
         self._place = place
         self._environment = installed.install(place / "endpoints")
-        self._relay, self._next = (ManagerProcess(place, name, node.url(name), options=VERSION) for name in WAY[1:])
+        self._relay, self._next = (ManagerProcess(place, name, node.url(name), options=VERSION) for name in ROUTE[1:])
 
     def __enter__(self) -> Relay:
         try:
             for manager in (self._relay, self._next):
                 manager.sync_database()
             self._relay.link_child(self._next)
-            # Whoever consumed from a queue once has made it.
+            # The first start of a consumer declares its queue.
             for manager in (self._relay, self._next):
                 manager.start(self._environment)
             for manager in (self._relay, self._next):
@@ -86,14 +85,14 @@ class Relay:
         self._next.stop()
 
     def measure(self, series: str, count: int, batch: int, profiles: Path | None = None) -> Measured:
-        """Have ``count`` messages relayed that wait in casts of ``batch``."""
+        """Measure how ``count`` messages, waiting in casts of ``batch``, are relayed."""
         self._relay.stop()
         url = self._relay.transport_url
-        with opened(url, sender.QUEUE) as queue, sender.sending_to(WAY[1], url, self._place) as above:
+        with opened(url, sender.QUEUE) as queue, sender.sending_to(ROUTE[1], url, self._place) as above:
             queue.purge()
-            waiting = above.send(sender.casts(WAY, series, count), batch)
+            waiting = above.send(sender.casts(ROUTE, series, count), batch)
             queue.wait_for(waiting)
-            # The next cell may have asked something, too.
+            # The next cell may have sent messages, too.
             queued = queue.count()
             before = seconds(self._pids(is_running=False))
             self._relay.start(self._environment)
@@ -118,7 +117,7 @@ class Relay:
             yield
             return
         with contextlib.ExitStack() as stack:
-            # It would be done before py-spy is ready.
+            # Otherwise the manager would be done before py-spy is ready.
             self._relay.signal(signal.SIGSTOP)
             for manager in (self._relay, self._next):
                 stack.enter_context(profile.recorded(manager.running.pid, profiles / f"{manager.name}.txt"))
@@ -132,31 +131,31 @@ class Relay:
     def _arrived(self, series: str, expected: int) -> dict[str, object]:
         api = CellsAPI(self._transport, timeout=60)
         arguments = {"series": series, "expected": expected}
-        answer: dict[str, object] = api.call(get_admin_context(), WAY[-1], "arrived", arguments)
+        answer: dict[str, object] = api.call(get_admin_context(), ROUTE[-1], "arrived", arguments)
         return answer
 
 
 def rows(run: Run) -> list[Row]:
-    """The lines about relaying."""
+    """Return the rows about relaying."""
     shovels: list[float] = []
     measured: dict[int, list[Measured]] = defaultdict(list)
-    texts = [message.to_json() for message in sender.casts(WAY, "000", run.messages, versions.OLDEST)]
-    hosts = [*WAY[1:], shovel.SOURCE, shovel.TARGET]
+    texts = [message.to_json() for message in sender.casts(ROUTE, "000", run.messages, versions.OLDEST)]
+    hosts = [*ROUTE[1:], shovel.SOURCE, shovel.TARGET]
     with own_node(hosts, [shovel.PLUGIN]) as node, directory() as made, Relay(node, made) as relay:
         relay.measure("warm", 1280, BATCHES[-1])
         for number in range(run.rounds):
             shovels.append(shovel.rate(node, texts))
             for batch in BATCHES:
-                count = run.messages if batch > 1 else run.messages // FEWER
+                count = run.messages if batch > 1 else run.messages // DIVISOR
                 measured[batch].append(relay.measure(f"{number}.{batch}", count, batch))
         if run.profiles is not None:
             relay.measure("profiled", run.messages, BATCHES[-1], run.profiles)
-            _tell_profiles(run.profiles, run.figures)
+            _report_profiles(run.profiles, run.figures)
     return [_shovel_row(shovels, run.messages), *(_relay_row(batch, measured[batch], shovels) for batch in BATCHES)]
 
 
-def _tell_profiles(profiles: Path, figures: Path | None) -> None:
-    stacks = {name: profiles / f"{name}.txt" for name in WAY[1:]}
+def _report_profiles(profiles: Path, figures: Path | None) -> None:
+    stacks = {name: profiles / f"{name}.txt" for name in ROUTE[1:]}
     for name, file in stacks.items():
         print(profile.table(f"cell {name}", file))
     if figures is not None:
@@ -183,7 +182,7 @@ def _relay_row(batch: int, measured: list[Measured], shovels: list[float]) -> Ro
         f"{name} {statistics.median(one.microseconds[name] for one in measured):.0f}"
         for name in measured[0].microseconds
     )
-    what = f"relay, {batch} messages in a cast" if batch > 1 else "relay, one message in a cast"
+    label = f"relay, {batch} messages in a cast" if batch > 1 else "relay, one message in a cast"
     detail = f"{rate:.0f} messages/s; processor: {used} us each"
     aim = Aim(">=", 1.5, "x") if batch == BATCHES[-1] else None
-    return Row(what, len(measured), detail, statistics.median(ratios), "x", aim)
+    return Row(label, len(measured), detail, statistics.median(ratios), "x", aim)

@@ -1,4 +1,4 @@
-"""One table of what was measured and what was aimed at."""
+"""Tables of measured figures and their targets."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _HOLDS: Mapping[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=":
 
 @dataclass(frozen=True)
 class Aim:
-    """What a figure should be: ``Aim("<=", 2.7, "x")``."""
+    """Target of a figure: ``Aim("<=", 2.7, "x")``."""
 
     comparison: str
     value: float
     unit: str
 
     def is_met_by(self, figure: float) -> bool:
-        """Whether ``figure``, in the same unit, is good enough."""
+        """Return whether ``figure``, in the same unit, meets the target."""
         return _HOLDS[self.comparison](figure, self.value)
 
     def __str__(self) -> str:
@@ -31,11 +31,12 @@ class Aim:
 class Row:
     """One line of the table.
 
-    :param samples: how many measurements are behind it
-    :param detail: the figure's parts, for reading: "p50 3.1 ms, p95 4.0 ms"
+    :param label: description of the measurement
+    :param samples: number of measurements
+    :param detail: further figures for readers: "p50 3.1 ms, p95 4.0 ms"
     """
 
-    what: str
+    label: str
     samples: int
     detail: str
     figure: float
@@ -44,19 +45,19 @@ class Row:
 
     @property
     def is_met(self) -> bool | None:
-        """Whether the aim is met; None if there is none."""
+        """Whether the target is met; None without a target."""
         return None if self.aim is None else self.aim.is_met_by(self.figure)
 
     def cells(self) -> tuple[str, ...]:
-        """The texts of the line."""
+        """Return the texts of the row's cells."""
         mark = {None: "", True: "met", False: "MISSED"}[self.is_met]
         figure = f"{self.figure:.2f}" if self.unit == "x" else f"{self.figure:.1f}"
-        return (self.what, str(self.samples), self.detail, figure + self.unit, str(self.aim or ""), mark)
+        return (self.label, str(self.samples), self.detail, figure + self.unit, str(self.aim or ""), mark)
 
     def as_dict(self) -> dict[str, object]:
-        """The line for programs."""
+        """Return the row for JSON."""
         return {
-            "what": self.what,
+            "what": self.label,
             "samples": self.samples,
             "detail": self.detail,
             "figure": self.figure,
@@ -70,7 +71,7 @@ HEADINGS = ("measured", "n", "", "figure", "aim", "")
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The table as Markdown, which is also readable as it is."""
+    """Return the table as Markdown with aligned columns."""
     lines = [HEADINGS, *(row.cells() for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
     shown = [
@@ -81,12 +82,12 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def csv_text(rows: Sequence[Row]) -> str:
-    """The table for the documentation, which reads it from a file."""
+    """Return the table as CSV, for the documentation."""
     return csv_lines([HEADINGS, *(row.cells() for row in rows)])
 
 
 def csv_lines(lines: Sequence[Sequence[str]]) -> str:
-    """Any table for the documentation, its headings first."""
+    """Return any table as CSV, for the documentation; the first line has the headings."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(lines)
     return text.getvalue()

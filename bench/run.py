@@ -1,4 +1,4 @@
-"""Run: what every part of the benchmark is told, and where it may put things."""
+"""Run: the parameters of a run, and the resources that its parts share."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from tools import broker_node, virtual_hosts
 from tools.broker_node import BrokerNode
 
 
-class LeftOut(Exception):
-    """Raised by a part that cannot be measured on this machine; the message says why."""
+class Skipped(Exception):
+    """Raised by a part that cannot be measured on this machine; the text says why."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """How much is measured, and on what."""
+    """Size of the measurements, their broker and their output."""
 
     rabbit_url: str
     rounds: int
-    #: of each kind and round
+    #: number of calls of each kind and round
     calls: int
-    #: that wait for the relay
+    #: number of messages that wait for the relay
     messages: int
-    #: where profiles, plots and tables for the documentation go; None: nowhere
+    #: directories for profiles, and for plots and tables of the documentation; None: do not write them
     profiles: Path | None = None
     figures: Path | None = None
 
     @contextlib.contextmanager
     def virtual_hosts(self, count: int) -> Iterator[list[str]]:
-        """Transport URLs on the RabbitMQ of this run, deleted afterwards."""
+        """Yield transport URLs of virtual hosts on this run's RabbitMQ; they are deleted afterwards."""
         virtual_hosts.check_reachable([self.rabbit_url])
         hosts = virtual_hosts.VirtualHosts(self.rabbit_url, prefix="cells-bench")
         try:
@@ -42,9 +42,9 @@ class Run:
 
     @contextlib.contextmanager
     def many_connections(self, count: int) -> Iterator[list[str]]:
-        """Transport URLs for what opens more connections than one should take from somebody else's RabbitMQ.
+        """Yield transport URLs for a part that opens too many connections for a shared RabbitMQ.
 
-        On a node of the benchmark's own, unless this machine cannot start one.
+        They belong to a node of the benchmark's own, unless this machine cannot start one.
         """
         names = [f"bench-{number}" for number in range(count)]
         if not broker_node.is_installed():
@@ -57,20 +57,18 @@ class Run:
 
 @contextlib.contextmanager
 def directory() -> Iterator[Path]:
-    """A directory for configurations, databases and sockets: its path is short, because those have little room."""
+    """Yield a directory for configurations, databases and sockets; sockets need its short path."""
     with tempfile.TemporaryDirectory(prefix="cells-bench-") as made:
         yield Path(made)
 
 
 @contextlib.contextmanager
 def own_node(names: list[str], plugins: list[str] | None = None) -> Iterator[BrokerNode]:
-    """A RabbitMQ node of the benchmark's own.
+    """Run a RabbitMQ node of the benchmark's own during the block.
 
-    :raises LeftOut: this machine has no RabbitMQ to start
+    :raises Skipped: RabbitMQ is not installed on this machine
     """
     if not broker_node.is_installed():
-        raise LeftOut(
-            "it needs a RabbitMQ node of its own, and there is no rabbitmq-server with rabbitmqctl on this machine"
-        )
+        raise Skipped("it needs its own RabbitMQ node, and rabbitmq-server or rabbitmqctl is not installed here")
     with directory() as made, BrokerNode(made, names, plugins or []) as node:
         yield node

@@ -1,4 +1,4 @@
-"""What a neighbor leaves in a cell's intercell queue: made by the code that neighbors send with."""
+"""Messages in a cell's intercell queue, sent by the same code as a neighbor's messages."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ from cells.neighbors import Direction
 from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
 
-#: Of a message as it travels alone: head, context and arguments.
+#: Size of a message that is sent alone, with head, context and arguments.
 SIZE_BYTES = 1024
 LIMIT_BYTES = 1024 * 1024
-#: All numbers have the same number of digits, so that all messages are of one size.
+#: All numbers have the same number of digits, so that all messages have the same size.
 FIRST_NUMBER = 100_000
 QUEUE = "cells.intercell.targeted"
 _CONTEXT = get_admin_context().to_dict()
 
 
-def casts(way: Sequence[str], series: str, count: int, version: str = versions.CURRENT) -> list[SealedMessage]:
-    """Casts of ``arrive``, each of :data:`SIZE_BYTES`, as the first cell of ``way`` sends them to the last one."""
-    filler = SIZE_BYTES - len(_cast(way, series, FIRST_NUMBER, 0, versions.OLDEST).to_json())
+def casts(route: Sequence[str], series: str, count: int, version: str = versions.CURRENT) -> list[SealedMessage]:
+    """Return casts of ``arrive``, each of :data:`SIZE_BYTES`, from the first cell of ``route`` to the last cell."""
+    filler = SIZE_BYTES - len(_cast(route, series, FIRST_NUMBER, 0, versions.OLDEST).to_json())
     if filler < 0:
-        raise ValueError(f"An empty message is {-filler} bytes longer than {SIZE_BYTES} bytes.")
-    return [_cast(way, series, FIRST_NUMBER + number, filler, version) for number in range(count)]
+        raise ValueError(f"A message without filler is {-filler} bytes longer than {SIZE_BYTES} bytes.")
+    return [_cast(route, series, FIRST_NUMBER + number, filler, version) for number in range(count)]
 
 
-def _cast(way: Sequence[str], series: str, number: int, filler: int, version: str) -> SealedMessage:
+def _cast(route: Sequence[str], series: str, number: int, filler: int, version: str) -> SealedMessage:
     return TargetedMessage(
         method="arrive",
         kwargs={"series": series, "number": number, "filler": "x" * filler},
         context=_CONTEXT,
-        route=CellPath(way[:1]),
-        target=CellPath(way),
+        route=CellPath(route[:1]),
+        target=CellPath(route),
         direction=Direction.DOWN,
     ).sealed(version, LIMIT_BYTES)
 
 
 class Sender:
-    """The cell above another one, as far as that one sees it."""
+    """Simulates the parent of a cell."""
 
     def __init__(self, api: InterCellRPCAPI, neighbor: Neighbor) -> None:
         self._api = api
         self._neighbor = neighbor
 
     def send(self, messages: Sequence[SealedMessage], batch: int) -> int:
-        """Send them, so many in a cast; returns how many casts that made."""
+        """Send the messages, ``batch`` in a cast; return the number of casts."""
         starts = range(0, len(messages), batch)
         for start in starts:
             together = messages[start : start + batch]
@@ -66,7 +66,7 @@ class Sender:
 
 @contextlib.contextmanager
 def sending_to(name: str, transport_url: str, place: Path) -> Iterator[Sender]:
-    """What sends to the cell ``name``, over its broker."""
+    """Yield a sender to the cell ``name``, over that cell's broker."""
     config_file = place / "sender.conf"
     config_file.write_text(
         f"[DEFAULT]\ntransport_url = {transport_url}\nstate_path = {place}\n[cells]\nname = sender\n"

@@ -1,7 +1,7 @@
-"""RabbitMQ's shovel: what the broker itself needs to move messages from one virtual host to another.
+"""RabbitMQ's shovel: the time in which the broker itself moves messages between two virtual hosts.
 
-The unit of the relay.  It acknowledges what the other side has confirmed, as whoever
-must not lose a message has it.
+It is the unit of the relay.  The shovel acknowledges a message after the target has confirmed
+it, so that no message is lost.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from bench.broker_queue import opened
 from tools.broker_node import BrokerNode
 
 PLUGIN = "rabbitmq_shovel"
-#: The two virtual hosts.
+#: The virtual hosts at both ends.
 SOURCE, TARGET = "shovel-source", "shovel-target"
 PREFETCH = 1000
 
 
 def rate(node: BrokerNode, texts: Sequence[str]) -> float:
-    """Messages per second, from the first that is taken until all wait on the other side."""
+    """Return the messages per second, from the first message taken until all wait at the target."""
     name = f"shovel-{secrets.token_hex(4)}"
     with opened(node.url(SOURCE), name) as source, opened(node.url(TARGET), name) as target:
         source.declare()
@@ -28,7 +28,7 @@ def rate(node: BrokerNode, texts: Sequence[str]) -> float:
         source.fill(texts)
         node.control("set_parameter", "-p", SOURCE, "shovel", name, json.dumps(_shovel(node, name)))
         try:
-            # The command returns a moment after the shovel has begun: what it has moved by then does not count.
+            # The command returns shortly after the shovel has started: do not count the messages moved before.
             started_at = source.wait_until_taken_from(len(texts))
             already = target.count()
             ended_at = target.wait_for(len(texts))

@@ -1,7 +1,7 @@
-"""Calls through cells against plain calls, in turns.
+"""Calls through cells compared with plain calls, measured alternately.
 
-The speed of a machine drifts over seconds, so every round measures all of them
-and gives ratios of its own; what is reported is the median of the rounds.
+The speed of a machine drifts over seconds, so each round measures all kinds of calls and
+has its own ratios; the report shows the median of the rounds.
 """
 
 from __future__ import annotations
@@ -17,44 +17,44 @@ THREADS = 16
 
 @dataclass
 class Latency:
-    """What the calls of one kind took, over all rounds."""
+    """Durations of the calls of one kind, over all rounds."""
 
     seconds: list[float] = field(default_factory=list)
-    #: per round: the p50 of this kind as a multiple of the p50 of plain calls
+    #: for each round: p50 of this kind relative to the p50 of plain calls
     ratios: list[float] = field(default_factory=list)
 
     @property
     def p50(self) -> float:
-        """Half of the calls took no longer, in seconds."""
+        """The median in seconds."""
         return percentile(self.seconds, 50)
 
     @property
     def p95(self) -> float:
-        """19 of 20 calls took no longer, in seconds."""
+        """The duration that 95 % of the calls do not exceed, in seconds."""
         return percentile(self.seconds, 95)
 
     @property
     def ratio(self) -> float:
-        """The median of the rounds."""
+        """The median ratio of the rounds."""
         return statistics.median(self.ratios)
 
 
 @dataclass
 class Rate:
-    """How many calls of one kind passed in a second, per round."""
+    """Calls per second of one kind, for each round."""
 
     per_second: list[float] = field(default_factory=list)
     ratios: list[float] = field(default_factory=list)
 
     @property
     def ratio(self) -> float:
-        """The median of the rounds."""
+        """The median ratio of the rounds."""
         return statistics.median(self.ratios)
 
 
 @dataclass(frozen=True)
 class Speed:
-    """All that was measured, by kind of call; the kind ``plain`` is the unit."""
+    """All results by kind of call; the kind ``plain`` is the unit."""
 
     latencies: Mapping[str, Latency]
     rates: Mapping[str, Rate]
@@ -63,10 +63,10 @@ class Speed:
 def measure_kinds(
     kinds: Mapping[str, Callable[[], None]], loads: Mapping[str, Callable[[], None]], rounds: int, calls: int
 ) -> Speed:
-    """Measure calls of several kinds, of which ``plain`` is the unit.
+    """Measure several kinds of calls; ``plain`` is the unit.
 
-    :param kinds: what is called once at a time
-    :param loads: what is called from many threads
+    :param kinds: calls to make one at a time
+    :param loads: calls to make from many threads
     """
     speed = Speed({kind: Latency() for kind in kinds}, {kind: Rate() for kind in loads})
     for call in kinds.values():
@@ -81,7 +81,7 @@ def measure_kinds(
 
 def _measure_latencies(kinds: Mapping[str, Callable[[], None]], calls: int, into: Mapping[str, Latency]) -> None:
     taken: dict[str, list[float]] = {kind: [] for kind in kinds}
-    # In turns within a round too, ten at a time: long enough to be warm, short against the drift.
+    # Alternate within a round too, after ten calls: enough to be warm, short compared with the drift.
     for _ in range(max(calls // 10, 1)):
         for kind, call in kinds.items():
             taken[kind] += durations(call, 10)

@@ -1,4 +1,4 @@
-"""How long calls take one by one, and how many of them pass at a time."""
+"""Duration of single calls, and rate of concurrent calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 
 def durations(call: Callable[[], object], count: int) -> list[float]:
-    """Make ``count`` calls one after the other and return the seconds that each took."""
+    """Make ``count`` calls one after the other; return the duration of each in seconds."""
     taken = []
     for _ in range(count):
         started = time.perf_counter()
@@ -19,9 +19,9 @@ def durations(call: Callable[[], object], count: int) -> list[float]:
 
 
 def rate(call: Callable[[], object], threads: int, count: int) -> float:
-    """Make ``count`` calls from each of ``threads`` threads and return the calls per second of all.
+    """Make ``count`` calls from each of ``threads`` threads; return the total calls per second.
 
-    :raises Exception: what the first call that failed raised
+    :raises Exception: the error of the first failed call
     """
     errors: list[BaseException] = []
     start = threading.Barrier(threads + 1)
@@ -48,5 +48,5 @@ def rate(call: Callable[[], object], threads: int, count: int) -> float:
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """The value that ``percent`` of ``values`` do not exceed."""
+    """Return the value that ``percent`` of ``values`` do not exceed."""
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]

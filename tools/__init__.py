@@ -1,1 +1,1 @@
-"""What developers run from a checkout: the demo, and what it shares with the tests and the benchmark."""
+"""Programs for developers, run from a checkout: the demo, and modules that the tests and the benchmark share."""

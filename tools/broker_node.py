@@ -1,7 +1,7 @@
-"""A RabbitMQ node of one's own: it shares nothing with the machine's, which is left alone.
+"""A private RabbitMQ node, which shares nothing with the node of the machine.
 
 The benchmark needs a plugin that the machine's node may not have enabled, and more
-connections than one should take from somebody else's; tests stop a node, freeze it and start it again.
+connections than a shared node can spare; tests stop, freeze and restart their node.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tools.free_ports import free_ports
 from tools.manager_process import ProcessError
 from tools.polling import poll
 
-#: Behind Debian's programs on PATH, which change to the user rabbitmq and would not get into our directory.
+#: Debian's programs on PATH switch to the user rabbitmq, which cannot enter the node's directory: bypass them.
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 START_TIMEOUT_SECONDS = 90.0
 STOP_TIMEOUT_SECONDS = 20.0
@@ -30,12 +30,12 @@ USER = "guest"
 
 
 class BrokerNode:
-    """A node on a free port of 127.0.0.1; it runs while the ``with`` block does, or from ``start`` to ``stop``.
+    """A node on a free port of 127.0.0.1.  It runs during the ``with`` block, or from ``start`` to ``stop``.
 
-    :param directory: where it keeps everything
-    :param names: its virtual hosts, there from its first start on
-    :param plugins: to enable, ``["rabbitmq_shovel"]``
-    :param schedulers: threads that it computes on; None: one for each processor
+    :param directory: directory for all files of the node
+    :param names: virtual hosts, created at the first start
+    :param plugins: plugins to enable, ``["rabbitmq_shovel"]``
+    :param schedulers: number of scheduler threads; None: one for each processor
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class BrokerNode:
         (directory / "rabbitmq-env.conf").write_text("")
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("RABBITMQ_")},
-            # The Erlang cookie is kept in HOME.
+            # HOME has the Erlang cookie.
             "HOME": str(directory),
             "RABBITMQ_NODENAME": f"cells-{secrets.token_hex(4)}@localhost",
             "RABBITMQ_DIST_PORT": str(distribution_port),
@@ -66,7 +66,7 @@ class BrokerNode:
             "RABBITMQ_LOG_BASE": str(directory / "log"),
             "RABBITMQ_PID_FILE": str(directory / "pid"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(directory / "enabled_plugins"),
-            # The script then becomes the node, so that signals go to the node itself.
+            # With this variable the script replaces itself with the node, so that signals reach the node.
             "RABBITMQ_ALLOW_INPUT": "true",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput"
             + (f" +S {schedulers}:{schedulers}" if schedulers else ""),
@@ -84,7 +84,7 @@ class BrokerNode:
         self.stop()
 
     def start(self) -> BrokerNode:
-        """Start it and return at once."""
+        """Start the node and return at once."""
         with (self._directory / "console.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [program("rabbitmq-server")],
@@ -93,41 +93,41 @@ class BrokerNode:
                 stderr=log,
                 env=self._environment,
                 cwd=self._directory,
-                # Ctrl-C is for whoever started it, and it is stopped from there.
+                # Ctrl-C goes to the parent process, which stops the node.
                 start_new_session=True,
             )
         return self
 
     def wait_ready(self) -> BrokerNode:
-        """Wait until it answers on its port.
+        """Wait until the node answers on its port.
 
-        :raises ProcessError: it has ended
+        :raises ProcessError: the node has ended
         """
         poll(self._is_answering, f"the node on port {self.port} answers", START_TIMEOUT_SECONDS)
         return self
 
     def freeze(self) -> None:
-        """From now on it takes connections and bytes, and answers nothing."""
+        """Suspend the node: the system still accepts connections and bytes, but the node does not answer."""
         os.killpg(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Go on as if nothing had been."""
+        """Resume the node."""
         os.killpg(self.pid, signal.SIGCONT)
 
     def url(self, name: str, scheme: str = "rabbit") -> str:
-        """The URL of one of its virtual hosts."""
+        """Return the URL of a virtual host."""
         return f"{scheme}://{USER}:{USER}@127.0.0.1:{self.port}/{name}"
 
     @property
     def pid(self) -> int:
-        """Of the node's process."""
-        assert self._process is not None, "The node has been started."
+        """The process ID of the node."""
+        assert self._process is not None, "The node is not running."
         return self._process.pid
 
     def control(self, *arguments: str) -> str:
-        """Run ``rabbitmqctl`` on it and return what that prints.
+        """Run ``rabbitmqctl`` on the node and return its output.
 
-        :raises ProcessError: it fails; the message is what it says
+        :raises ProcessError: the command fails; the text has its output
         """
         done = subprocess.run(
             [program("rabbitmqctl"), "-q", *arguments],
@@ -144,7 +144,7 @@ class BrokerNode:
         return done.stdout
 
     def stop(self) -> None:
-        """Stop it in an orderly way, frozen or not.  May be called twice."""
+        """Stop the node in an orderly way, even if it is frozen.  May be called twice."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -157,7 +157,7 @@ class BrokerNode:
             process.kill()
             process.wait()
         with contextlib.suppress(ProcessLookupError):
-            # What a node starts beside itself.
+            # Child processes of the node.
             os.killpg(process.pid, signal.SIGKILL)
 
     def _is_answering(self) -> bool:
@@ -174,18 +174,18 @@ class BrokerNode:
 
 
 def is_installed() -> bool:
-    """Whether this machine has what a node needs."""
+    """Return whether this machine has the programs of a node."""
     return bool(_find("rabbitmq-server") and _find("rabbitmqctl"))
 
 
 def program(name: str) -> str:
-    """The program of that name.
+    """Return the path of a RabbitMQ program.
 
-    :raises ProcessError: there is none
+    :raises ProcessError: the program is not installed
     """
     found = _find(name)
     if not found:
-        raise ProcessError(f"There is no program {name}: install the RabbitMQ server.")
+        raise ProcessError(f"The program {name} is not installed: install the RabbitMQ server.")
     return found
 
 

@@ -1,7 +1,7 @@
-"""A tree of three levels on this machine, set up and used as an operator would: "tools/demo" runs it.
+"""A tree of three levels on this machine, set up and used with an operator's commands; "tools/demo" runs this file.
 
-Every line that starts with ``$`` is a command that runs just so.  The sandbox is in a
-temporary directory, and is taken down at the end, whatever happens.
+Each line that starts with ``$`` is a command as an operator would type it.  The sandbox is
+in a temporary directory and is always taken down at the end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 if __package__ in (None, ""):
-    # Run as a script, which is how tools/demo does it.
+    # Run as a script, by tools/demo.
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from cells.transport.url import mask
@@ -26,38 +26,38 @@ from tools.manager_process import ProcessError, program
 
 TREE = "api(east(az1,az2),west)"
 COMMAND_TIMEOUT_SECONDS = 180.0
-#: Ctrl-C, the end of the terminal, and what a supervisor sends.
+#: Ctrl-C, the end of the terminal, and the signal of a supervisor.
 SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 
 
 class Demo:
-    """The commands, in order, on one sandbox."""
+    """Commands on one sandbox, in order."""
 
     def __init__(self, directory: str, transport: str | None) -> None:
         self._environment = {**os.environ, "CELLS_SANDBOX": str(Path(directory) / "sandbox")}
         self._transport = [] if transport is None else ["--transport", transport]
 
     def run(self) -> None:
-        """Set the tree up, and use it."""
-        say("Set up a tree of cells: each has a manager, a directory and a database of its own.")
+        """Set up the tree and use it."""
+        say("Set up a tree of cells, each with its own manager, directory and database:")
         self._type("sandbox", "up", "--tree", TREE, *self._transport)
-        say("Is the cell two hops below the top there?")
+        say("Ping the cell two hops below the top:")
         self._type("--sandbox", "api", "ping", "az1", "--count", "3")
-        say("Call a method there, from the top; then from there in a cell under another parent:")
+        say("Call a method of that cell from the top; then, from that cell, a method of a cell under another parent:")
         self._type("--sandbox", "api", "call", "api!east!az1", "ping", "-f", "json")
         self._type("--sandbox", "az1", "call", "api!west", "ping", "-f", "json")
-        say("Ask all cells at once:")
+        say("Call a method of all cells:")
         self._type("--sandbox", "api", "broadcast", "ping", "-f", "value", "-c", "cell", "-c", "value")
-        say("The tree, as a cell in the middle sees it:")
+        say("Show the tree as a cell in the middle knows it:")
         self._type("--sandbox", "east", "topology")
-        say("The processes behind it:")
+        say("Show the processes of the sandbox:")
         self._type("sandbox", "status")
 
     def stop(self) -> None:
-        """Take all of it down; may be called whatever there is."""
-        # Nobody may be there any more who reads it, "tools/demo | head" say.
+        """Take the sandbox down, whatever its state."""
+        # The reader of the output may have ended, as in "tools/demo | head".
         with contextlib.suppress(OSError):
-            say("Take everything down again:")
+            say("Take the sandbox down:")
         self._type("sandbox", "down")
 
     def _type(self, *arguments: str) -> None:
@@ -68,7 +68,7 @@ class Demo:
         try:
             status = process.wait(COMMAND_TIMEOUT_SECONDS)
         except BaseException:
-            # It takes back what it has begun.
+            # The command then undoes its work.
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(COMMAND_TIMEOUT_SECONDS)
@@ -76,23 +76,23 @@ class Demo:
             process.wait()
             raise
         if status:
-            raise ProcessError(f"that command ended with status {status}")
+            raise ProcessError(f"the command above ended with status {status}")
 
 
 def say(text: str) -> None:
-    """A heading."""
+    """Print a heading."""
     print(f"\n{text}", flush=True)
 
 
 def run(transport: str | None) -> None:
-    """Show it, and leave nothing behind."""
+    """Run the demo, and leave nothing behind."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cells-") as directory:
         demo = Demo(directory, transport)
         try:
             demo.run()
         finally:
-            # Who is impatient has asked for the end already; the command inherits it.
+            # The demo is ending already: ignore further signals here and in the command.
             for number in SIGNALS:
                 signal.signal(number, signal.SIG_IGN)
             demo.stop()
@@ -100,12 +100,12 @@ def run(transport: str | None) -> None:
 
 
 def main() -> int:
-    """Run it from the command line; returns the exit status."""
+    """Run the demo from the command line; return the exit status."""
     parser = argparse.ArgumentParser(
-        description="Set up a tree of three levels on this machine, show it at work, and take it down."
+        description="Set up a tree of three levels on this machine, use it, and take it down."
     )
     parser.add_argument(
-        "--transport", metavar="URL", help="rabbit://guest:guest@127.0.0.1:5672/ uses RabbitMQ (default: no broker)"
+        "--transport", metavar="URL", help="for RabbitMQ: rabbit://guest:guest@127.0.0.1:5672/ (default: no broker)"
     )
     arguments = parser.parse_args()
     for number in SIGNALS:
@@ -116,7 +116,7 @@ def main() -> int:
         print(f"demo: {' '.join(str(error).split())[:1000]}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("demo: interrupted, everything is removed", file=sys.stderr)
+        print("demo: interrupted; everything is removed", file=sys.stderr)
         return 130
     return 0
 

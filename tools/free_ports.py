@@ -1,4 +1,4 @@
-"""Ports of 127.0.0.1 for servers that are about to be started."""
+"""Free ports of 127.0.0.1, for servers that start soon."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on just now."""
+    """Return ports on which no process listens at the moment."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

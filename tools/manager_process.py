@@ -1,8 +1,8 @@
-"""A real ``cells-manager`` with a configuration of its own, and the ``cells`` command beside it.
+"""A real ``cells-manager`` with its own configuration, and the ``cells`` command for it.
 
-Started, signaled, measured and stopped from outside, as an operator would: the
-demo, the integration tests and the benchmark know a manager by its process, its log
-file and what ``cells`` says of it, and by nothing else.
+The demo, the integration tests and the benchmark start, signal, measure and stop a manager
+from outside, as an operator would.  They know only its process, its log file and the output
+of ``cells``.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ STOP_TIMEOUT_SECONDS = 15.0
 
 
 class ProcessError(Exception):
-    """Raised when a process that was started here did not do what it should."""
+    """Raised when a process that was started here fails."""
 
 
 class Finished(NamedTuple):
-    """How a command ended."""
+    """Result of a command."""
 
     returncode: int
     stdout: str
     stderr: str
 
     def json(self) -> Any:
-        """What it printed with ``-f json``.
+        """Return the command's output of ``-f json``.
 
-        :raises ProcessError: it failed, or printed something else
+        :raises ProcessError: the command failed, or its output is not JSON
         """
         try:
             if self.returncode == 0:
                 return json.loads(self.stdout)
         except ValueError:
             pass
-        raise ProcessError(f"No JSON, exit status {self.returncode}:\n{self.stderr}{self.stdout}")
+        raise ProcessError(f"The output is not JSON, exit status {self.returncode}:\n{self.stderr}{self.stdout}")
 
 
 class ManagerProcess:
     """One manager of one cell.
 
-    :param directory: where the configuration, the log and the SQLite database go
-    :param transport_url: the broker of the cell, or what stands for one
-    :param neighbor_url: the transport URL that its neighbors use, if not the same
-    :param host: needed where a cell has several managers
-    :param connection: database URL, a file in ``directory`` by default
+    :param directory: directory for the configuration, the log and the SQLite database
+    :param transport_url: transport URL of the cell
+    :param neighbor_url: transport URL that its neighbors use, if different
+    :param host: host name, required if a cell has several managers
+    :param connection: database URL; default: an SQLite file in ``directory``
     :param options: further options, ``{"cells": {"call_timeout": 5}}``
     """
 
@@ -90,14 +90,14 @@ class ManagerProcess:
         directory.mkdir(parents=True, exist_ok=True)
         self.config_file.write_text("".join(_section(section, values) for section, values in sections.items()))
 
-    # The commands of an operator
+    # Commands of an operator
 
     def cells(self, *arguments: str, timeout: float = COMMAND_TIMEOUT_SECONDS) -> Finished:
-        """Run ``cells --config-file <mine> <arguments>``."""
+        """Run ``cells`` with the configuration of this manager."""
         return self.begin(*arguments)(timeout)
 
     def begin(self, *arguments: str) -> Callable[[float], Finished]:
-        """Start the command; what is returned waits for its end, for so many seconds."""
+        """Start ``cells``; return a function that waits for its end, with a timeout in seconds."""
         process = subprocess.Popen(
             [program("cells"), "--config-file", str(self.config_file), *arguments],
             stdin=subprocess.DEVNULL,
@@ -118,7 +118,7 @@ class ManagerProcess:
         return finish
 
     def succeed(self, *arguments: str) -> Finished:
-        """Run ``cells`` and insist that it succeeds."""
+        """Run ``cells``; raise ProcessError if it fails."""
         done = self.cells(*arguments)
         if done.returncode:
             raise ProcessError(f"cells {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}{done.stdout}")
@@ -140,7 +140,7 @@ class ManagerProcess:
     # The process
 
     def start(self, env: Mapping[str, str] | None = None) -> ManagerProcess:
-        """Start the daemon and return at once."""
+        """Start the manager and return at once."""
         self._ready_lines_before = self.log().count(READY)
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
@@ -148,14 +148,14 @@ class ManagerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # Ctrl-C is for whoever started it, and it is stopped from there.
+                # Ctrl-C goes to the parent process, which stops the manager.
                 start_new_session=True,
                 env={**os.environ, **(env or {})},
             )
         return self
 
     def wait_ready(self, timeout_seconds: float = 30.0) -> ManagerProcess:
-        """Wait until its log says that it consumes."""
+        """Wait until the log says that the manager is ready."""
         poll(self._is_ready_or_dead, f"{self.host} is ready", timeout_seconds, pause_seconds=0.01)
         return self
 
@@ -168,38 +168,38 @@ class ManagerProcess:
 
     @property
     def running(self) -> subprocess.Popen[bytes]:
-        """The process, which must have been started."""
+        """The process; raises ProcessError if it was never started."""
         if self.process is None:
             raise ProcessError(f"{self.host} was never started.")
         return self.process
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send a signal to the manager."""
         self.running.send_signal(number)
 
     def hup(self) -> None:
-        """Have it look for changed neighbors now."""
+        """Have the manager reload its neighbors."""
         self.signal(signal.SIGHUP)
 
     def kill9(self) -> None:
-        """Take it away without a last word."""
+        """Kill the manager without a chance to clean up."""
         self.running.kill()
         self.running.wait()
 
     def terminate(self, timeout_seconds: float = 30.0) -> int:
-        """SIGTERM; return the exit status."""
+        """Send SIGTERM; return the exit status."""
         self.signal(signal.SIGTERM)
         return self.running.wait(timeout_seconds)
 
     def begin_stop(self) -> None:
-        """Ask it to end, whatever its state, and do not wait: several can end at a time."""
+        """Ask the manager to end, whatever its state, without waiting: several managers can end at a time."""
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(signal.SIGCONT)
                 self.process.terminate()
 
     def stop(self) -> None:
-        """Make sure that nothing is left of it, whatever its state: may be called twice and never raises."""
+        """End the process, whatever its state.  May be called twice; never raises."""
         self.begin_stop()
         process, self.process = self.process, None
         if process is None:
@@ -211,25 +211,25 @@ class ManagerProcess:
             process.wait()
 
     def kill(self) -> None:
-        """As stop(), but without giving it time: for who needs nothing of it any more."""
+        """End the process without an orderly stop, when its results are no longer needed."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
             self.process = None
 
-    # What can be seen from outside
+    # Observation from outside
 
     def log(self) -> str:
-        """All that it has written so far, over all its starts."""
+        """Return the log of all starts."""
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
     def rss_kb(self) -> int:
-        """Its resident memory."""
+        """Return the resident memory in KiB."""
         lines = Path(f"/proc/{self.running.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
     def connections(self) -> list[int]:
-        """The remote ports of its established TCP connections."""
+        """Return the remote ports of the manager's TCP connections."""
         sockets = set()
         for descriptor in Path(f"/proc/{self.running.pid}/fd").iterdir():
             with contextlib.suppress(OSError):
@@ -243,17 +243,17 @@ class ManagerProcess:
         return ports
 
     def status(self) -> dict[str, Any]:
-        """What ``cells status`` says."""
+        """Return the output of ``cells status``."""
         answer: dict[str, Any] = self.cells("status", "-f", "json").json()
         return answer
 
 
 def program(name: str) -> str:
-    """The console script of the environment that runs this."""
+    """Return the path of a console script of the running environment."""
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.exists() else shutil.which(name)
     if not found:
-        raise ProcessError(f"There is no {name}: install this project first (pip install -e .).")
+        raise ProcessError(f"The program {name} is not installed: run 'pip install -e .' in this project first.")
     return found
 
 

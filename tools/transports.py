@@ -10,7 +10,7 @@ from cells.transport import open_transport
 
 
 def connect(url: str) -> Any:
-    """A transport with a configuration of its own; whoever gets it calls its ``cleanup()``."""
+    """Return a transport with its own configuration; the caller must call its ``cleanup()``."""
     conf = cfg.ConfigOpts()
     conf([], project="cells-tools", default_config_files=[])
     return open_transport(conf, url, ["cells.exceptions"])

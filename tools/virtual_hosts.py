@@ -1,10 +1,10 @@
-"""Virtual hosts of one's own on a RabbitMQ that others use too.
+"""Virtual hosts for one run on a shared RabbitMQ.
 
-The integration tests and the benchmark give every cell a virtual host with
-a random name, so that a run never sees the messages of another one.  A remote
-RabbitMQ is asked over its management API if ``CELLS_TEST_RABBIT_MANAGEMENT_URL`` is
-set (``http://guest:guest@host:15672``), the one on this machine by ``rabbitmqctl``,
-as ``cells sandbox`` does it.
+The integration tests and the benchmark give every cell a virtual host with a random name,
+so that a run never receives the messages of another run.  If
+``CELLS_TEST_RABBIT_MANAGEMENT_URL`` is set (``http://guest:guest@host:15672``), they are
+created through the management API of a remote RabbitMQ, otherwise by ``rabbitmqctl`` on
+this machine, like those of ``cells sandbox``.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ REQUEST_TIMEOUT_SECONDS = 60.0
 
 
 class BrokerError(Exception):
-    """Raised when the broker cannot be used; the message says what to do."""
+    """Raised when the broker cannot be used; the text says what to do."""
 
 
 class VirtualHosts:
-    """Creates virtual hosts beside ``url`` and deletes all of them again.
+    """Creates virtual hosts on the broker of ``url``, and deletes them.
 
-    :param url: transport URL of the broker; its user gets all rights on what is created
-    :param prefix: start of the names, for whoever looks at the broker meanwhile
+    :param url: transport URL of the broker; its user gets all permissions on the virtual hosts
+    :param prefix: start of their names, for identification on the broker
     """
 
     def __init__(self, url: str, prefix: str = "cells-test") -> None:
@@ -43,9 +43,9 @@ class VirtualHosts:
         self._created: list[str] = []
 
     def create(self, count: int) -> list[str]:
-        """Create ``count`` of them at once and return their transport URLs.
+        """Create ``count`` virtual hosts in one step and return their transport URLs.
 
-        :raises BrokerError: RabbitMQ refuses, or nothing here may ask it
+        :raises BrokerError: RabbitMQ refuses, or this process has no access to its management
         """
         names = [f"{self._prefix}-{secrets.token_hex(4)}" for _ in range(count)]
         self._created += names
@@ -61,7 +61,7 @@ class VirtualHosts:
         return [urllib.parse.urlsplit(self._url)._replace(path=f"/{name}").geturl() for name in names]
 
     def delete(self) -> None:
-        """Delete all that this object created; what is gone already is no error."""
+        """Delete the virtual hosts that this object created; a missing virtual host is no error."""
         names, self._created = self._created, []
         management_url = os.environ.get(MANAGEMENT_URL)
         if management_url:
@@ -101,7 +101,7 @@ def _request(management_url: str, method: str, path: str, body: Any = None) -> N
 def check_reachable(urls: Sequence[str]) -> None:
     """Open and close a connection to each broker.
 
-    :raises BrokerError: one of them does not accept it
+    :raises BrokerError: a broker does not accept the connection
     """
     for url in urls:
         try:

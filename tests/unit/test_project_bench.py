@@ -1,4 +1,4 @@
-"""What the benchmark makes of what it has measured: a wrong figure in the README would be worse than none."""
+"""Output of the benchmark: a wrong figure in the README would be worse than none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BROADCAST = Row("broadcast to 100 cells", 20, "", 1.1, "x")
 MEASURED = {"relay": [MISS, HIT], "calls": [HIT, MISS], "broadcast": [BROADCAST, MISS]}
 
 
-def test_readme_gets_the_figures_that_matter_and_keeps_the_rest(tmp_path: Path) -> None:
+def test_readme_gets_the_headline_figures_and_keeps_its_other_text(tmp_path: Path) -> None:
     file = tmp_path / "README.md"
     file.write_text("before\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n")
     readme.write(file, {"cores": "2"}, MEASURED)
@@ -30,14 +30,14 @@ def test_readme_gets_the_figures_that_matter_and_keeps_the_rest(tmp_path: Path) 
     assert text.endswith("after\n")
     assert "old" not in text
     lines = [line for line in text.splitlines() if line.startswith("| ")][1:]
-    assert [line.split(" | ")[0].strip("| ") for line in lines] == [HIT.what, MISS.what, BROADCAST.what]
+    assert [line.split(" | ")[0].strip("| ") for line in lines] == [HIT.label, MISS.label, BROADCAST.label]
     assert "cores 2" in text
     assert "MISSED" in lines[1]
     readme.write(file, {"cores": "2"}, MEASURED)
     assert file.read_text() == text
 
 
-def test_readme_gets_no_figures_of_different_runs(tmp_path: Path) -> None:
+def test_readme_gets_no_figures_of_an_incomplete_run(tmp_path: Path) -> None:
     file = tmp_path / "README.md"
     file.write_text("<!-- bench -->\nold\n<!-- /bench -->\n")
     with pytest.raises(ValueError, match="relay"):
@@ -45,12 +45,12 @@ def test_readme_gets_no_figures_of_different_runs(tmp_path: Path) -> None:
     assert "old" in file.read_text()
 
 
-def test_readme_of_the_project_has_a_place_for_them() -> None:
+def test_readme_of_the_project_has_the_marks() -> None:
     text = (ROOT / "README.md").read_text()
     assert [text.count(mark) for mark in readme.MARKS] == [1, 1]
 
 
-def test_table_for_the_documentation_has_a_line_for_each_row() -> None:
+def test_csv_has_a_line_for_each_row() -> None:
     lines = csv_text([HIT, MISS]).splitlines()
     assert lines[1:] == [
         '"relay, 128 messages in a cast",5,20000 messages/s,1.60x,>= 1.5x,met',
@@ -58,20 +58,20 @@ def test_table_for_the_documentation_has_a_line_for_each_row() -> None:
     ]
 
 
-def test_casts_that_arrive_twice_are_no_success() -> None:
-    came = endpoints.summary([(1, 10.0), (2, 11.0), (2, 12.0)], 3)
-    assert (came["count"], came["different"], came["last_at"]) == (3, 2, 12.0)
-    with pytest.raises(RuntimeError, match="only 2 of 3"):
-        arrivals.last_arrival(lambda series, expected: came, "any", 3)
+def test_duplicate_casts_are_an_error() -> None:
+    found = endpoints.summary([(1, 10.0), (2, 11.0), (2, 12.0)], 3)
+    assert (found["count"], found["different"], found["last_at"]) == (3, 2, 12.0)
+    with pytest.raises(RuntimeError, match="2 of 3"):
+        arrivals.last_arrival(lambda series, expected: found, "any", 3)
 
 
-def test_casts_that_do_not_arrive_are_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "PATIENCE_SECONDS", 0.0)
-    with pytest.raises(TimeoutError, match="1 of 2 casts arrived"):
+def test_missing_casts_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "STALL_SECONDS", 0.0)
+    with pytest.raises(TimeoutError, match="1 of 2"):
         arrivals.last_arrival(lambda series, expected: endpoints.summary([(1, 10.0)], expected), "any", 2)
 
 
-def test_relayed_messages_are_of_the_size_that_the_figure_is_about() -> None:
+def test_relayed_messages_have_the_documented_size() -> None:
     alone = sender.casts(("api", "relay", "next"), "0.128", 2, "1.0")
     assert {len(message.to_json()) for message in alone} == {sender.SIZE_BYTES}
     shared = sender.casts(("api", "relay", "next"), "0.128", 2)
@@ -87,7 +87,7 @@ def test_profile_counts_the_innermost_library(tmp_path: Path) -> None:
     assert profile.libraries(stacks) == {"json": 75.0, "cells": 25.0}
 
 
-def test_figures_of_the_page_are_there_and_small() -> None:
+def test_figures_of_the_documentation_exist_and_are_small() -> None:
     named = set(re.findall(r"\.\./images/(\S+)", (ROOT / "doc" / "source" / "contributor" / "speed.rst").read_text()))
     assert {f"{part}.csv" for part in PARTS} <= named
     assert named | {"growth.json"} == {file.name for file in IMAGES.iterdir()}

@@ -1,4 +1,4 @@
-"""``each`` checks every case, says which failed, and leaves pytest the fixtures."""
+"""``each`` checks every case, names each failed case, and leaves the fixtures to pytest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.cases import each
 
 
-def test_every_case_is_checked_and_each_that_failed_is_named() -> None:
+def test_each_case_is_checked_and_each_failed_case_is_named() -> None:
     checked = []
 
     @each("number", [1, 2, 3, 4])
@@ -33,7 +33,7 @@ def test_every_case_is_checked_and_each_that_failed_is_named() -> None:
     assert "two is wrong" in str(caught.value)
 
 
-def test_what_is_no_case_is_a_fixture() -> None:
+def test_other_arguments_are_fixtures() -> None:
     @each("number", [1, 2], ids=lambda number: "x" * 100)
     def check(place: str, number: int) -> None:
         assert place == "here"
@@ -44,10 +44,10 @@ def test_what_is_no_case_is_a_fixture() -> None:
         check(place="here")
 
 
-def test_a_table_has_cases_and_its_check_takes_them() -> None:
-    with pytest.raises(AssertionError, match="without a case"):
+def test_invalid_tables_are_errors() -> None:
+    with pytest.raises(AssertionError, match="without cases"):
         each("number", [])
     with pytest.raises(AssertionError, match="does not take"):
         each("word", ["a"])(lambda number: None)
-    with pytest.raises(AssertionError, match="A mark is for a test of its own"):
+    with pytest.raises(AssertionError, match="parametrize"):
         each("number", [pytest.param(1, marks=pytest.mark.rabbitmq)])
