@@ -20,16 +20,16 @@ from cells.messages import Response
 from cells.testing.tree import Shape
 from tools.polling import poll
 
-__all__ = ["CONTEXT", "PATIENCE_SECONDS", "CellTree", "Shape", "TreeCell", "wait_for"]
+__all__ = ["CONTEXT", "TIMEOUT_SECONDS", "CellTree", "Shape", "TreeCell", "wait_for"]
 
 #: Longer than anything takes that a test waits for.
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 CONTEXT = {"user_id": "ada"}
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> Any:
     """Poll quickly: within one process everything happens within milliseconds."""
-    return poll(condition, what, timeout_seconds=PATIENCE_SECONDS, pause_seconds=0.002)
+    return poll(condition, what, timeout_seconds=TIMEOUT_SECONDS, pause_seconds=0.002)
 
 
 class TreeCell(cells.testing.TreeCell):
@@ -56,7 +56,7 @@ class TreeCell(cells.testing.TreeCell):
 
     def call(self, target: str, method: str = "where", **options: Any) -> Any:
         """The same, waiting for the answer."""
-        return self.start_call(target, method, **options).result(PATIENCE_SECONDS)
+        return self.start_call(target, method, **options).result(TIMEOUT_SECONDS)
 
     def cast(self, target: str, method: str, **kwargs: Any) -> None:
         self.service.manager.cast(CONTEXT, target, method, kwargs)
@@ -68,7 +68,7 @@ class TreeCell(cells.testing.TreeCell):
         """
         kwargs = options.pop("kwargs", {})
         texts = self.service.manager.broadcast_call(CONTEXT, method, kwargs, direction, **options).result(
-            PATIENCE_SECONDS
+            TIMEOUT_SECONDS
         )
         responses = [Response.from_json(text, ["cells.exceptions"]) for text in texts]
         answers = {response.cell: response for response in responses}

@@ -1,4 +1,4 @@
-"""Trees that are stopped at the end of the test, whatever happens."""
+"""Trees of cells that are always stopped at the end of the test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.functional.cell_tree import CellTree, Shape
 
 @pytest.fixture
 def cell_tree() -> Iterator[Callable[..., CellTree]]:
-    """Makes and starts trees; takes what CellTree takes."""
+    """Factory of started trees, with the arguments of CellTree."""
     with contextlib.ExitStack() as stack:
 
         def start(shape: Shape, **options: Any) -> CellTree:

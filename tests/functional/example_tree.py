@@ -1,7 +1,7 @@
-"""A tree of cells in a process that has the example package: calls its endpoints across cells.
+"""Script: calls the endpoints of the example package in a tree of cells.
 
 Prints one JSON object.  :mod:`tests.functional.test_example_package` starts it;
-endpoints are found when a process starts, so this cannot be done within pytest.
+a manager loads endpoints at start, so the test cannot do this within pytest.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import sys
 from typing import Any
 
-import cells.cmd  # noqa: F401  # chooses threads, before oslo.messaging is imported
+import cells.cmd  # noqa: F401  # selects threads before the import of oslo.messaging
 from cells import exceptions
 from cells.context import RequestContext
 from tests.functional.cell_tree import CellTree, TreeCell

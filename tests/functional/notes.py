@@ -1,4 +1,4 @@
-"""An endpoint that leaves a trace, for messages that nobody answers."""
+"""Endpoint that records its calls, for messages without an answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.functional.cell_tree import wait_for
 
 
 class Notes:
-    """Which cell was told what through the endpoint ``note``."""
+    """Records of the endpoint ``note``: cell and text of each call."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, str]] = []
@@ -23,6 +23,6 @@ class Notes:
         return note
 
     def wait_for(self, *expected: tuple[str, str]) -> None:
-        """Wait until exactly these have been taken, in any order."""
+        """Wait until exactly these records exist, in any order."""
         wait_for(lambda: len(self.taken) >= len(expected), f"{expected} are noted, not {self.taken}")
         assert sorted(self.taken) == sorted(expected)

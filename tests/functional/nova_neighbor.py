@@ -1,7 +1,7 @@
-"""A neighbor as Nova's cells service was: API 1.0 and nothing else, on the memory bus.
+"""Neighbor that behaves like Nova's cells service: only API 1.0, on the memory bus.
 
-It is written from what a running one was seen to send, not with our own classes:
-what we would read and write wrongly in the same way would else go unnoticed.
+It follows captures of a running Nova service and uses no classes of this project:
+otherwise the same mistake in reading and writing would remain unnoticed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ CONTEXT: Json = {
 
 
 class NovaNeighbor:
-    """The cell ``nova``: a child or the parent of one cell of a tree, from enter to exit."""
+    """The cell ``nova``: child or parent of a cell of a tree, from enter to exit."""
 
     def __init__(self, tree: CellTree, beside: str, *, is_parent: bool) -> None:
         self.tree = tree
@@ -69,7 +69,7 @@ class NovaNeighbor:
         self._driver.stop_servers()
 
     def wait_for_message(self, **keys: Any) -> Json:
-        """The first message that came with these keys."""
+        """Return the first received message with these keys."""
         return wait_for(lambda: next(iter(self.received(**keys)), None), f"Nova gets a message with {keys}")
 
     def received(self, **keys: Any) -> list[Json]:
@@ -77,7 +77,7 @@ class NovaNeighbor:
             return [message for message in self.messages if keys.items() <= message.items()]
 
     def request(self, message_type: str, method: str, **keys: Any) -> Json:
-        """A request as its source sends it."""
+        """Return a request in the form of its source."""
         direction = "down" if self.is_parent else "up"
         return {
             "message_type": message_type,
@@ -95,7 +95,7 @@ class NovaNeighbor:
         }
 
     def answer_to(self, request: Json, value: Any, *, failure: bool = False) -> Json:
-        """The answer to a request that has come, with the whole of it inside."""
+        """Return the answer to a received request, which contains the request."""
         way = request["routing_path"].split("!")
         back = way[-2:] if request["message_type"] == "broadcast" else way
         values = (
@@ -118,13 +118,13 @@ class NovaNeighbor:
         }
 
     def send(self, message: Json) -> None:
-        """Send to the neighbor; routing_path and hop_count are the sender's business."""
+        """Send to the neighbor; the sender sets routing_path and hop_count."""
         sealed = TextMessage(message["message_type"], bool(message.get("fanout")), json.dumps(message))
         row = Neighbor(self.cell.path.last, self.cell.transport_url, is_parent=not self.is_parent, driver="memory")
         self._driver.send_message_to_cell(row, sealed)
 
     def announce(self, capabilities: dict[str, list[str]], capacities: Json) -> None:
-        """Tell the parent, as a child does from time to time."""
+        """Report to the parent, like a child does periodically."""
         for method, kwargs in (
             ("update_capabilities", {"cell_name": "nova", "capabilities": capabilities}),
             ("update_capacities", {"cell_name": "nova", "capacities": capacities}),
@@ -145,7 +145,7 @@ class NovaNeighbor:
         if method == "get_host":
             answer = self.answer_to(message, "nova-host")
         else:
-            # Its dispatcher looked methods up by getattr.
+            # Nova's dispatcher looks methods up by getattr.
             error = {
                 "class": "AttributeError",
                 "module": "builtins",

@@ -1,4 +1,4 @@
-"""What cells can do and how much room they have adds up on its way to the top."""
+"""Capabilities and capacities are combined on their way to the top of the tree."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_sum_of_capacities_reaches_the_top(cell_tree: Callable[..., CellTree]) -
     assert capacities(tree, "az1") == {"ram": {"free": 11, "total": 20}, "disks": 2}
 
 
-def test_newer_report_takes_the_place_of_the_older_one_of_the_same_reporter(
+def test_a_report_replaces_the_earlier_report_of_its_reporter(
     cell_tree: Callable[..., CellTree],
 ) -> None:
     tree = cell_tree({"api": {"east": {}}})
@@ -88,7 +88,7 @@ def test_mute_child_is_shown_mute_and_left_out(cell_tree: Callable[..., CellTree
         wait_for(lambda: "windows" in capabilities(tree, "api")["os"], "nova counts again when it speaks")
 
 
-def test_neighbors_are_shown_with_what_they_said(cell_tree: Callable[..., CellTree]) -> None:
+def test_neighbors_are_shown_with_their_announcements(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE)
     wait_for(lambda: all(found["version"] for found in tree["east"].neighbors().values()), "both have answered ping")
     parent, child = tree["east"].neighbors()["api"], tree["east"].neighbors()["az1"]

@@ -1,4 +1,4 @@
-"""One cell that fails, is dead or keeps silent costs a broadcast that one answer, and no other."""
+"""Broadcasts: a failing, dead or silent cell affects only its own answer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def fragile(call: Call, breaks_in: str, kind: str) -> str:
     [
         pytest.param("west", {"api!west"}, id="child"),
         pytest.param("az1", {"api!east!az1"}, id="grandchild"),
-        # Nobody knows for the top who is behind a cell that is dead.
+        # The top cannot know the cells behind a dead cell.
         pytest.param("east", {"api!east"}, id="relay"),
     ],
 )
@@ -54,12 +54,12 @@ def test_dead_cell_is_an_error_of_its_own_at_once(
     assert all(isinstance(answers[way].error, exceptions.NeighborUnreachable) for way in lost)
 
 
-def test_silent_cell_is_a_timeout_of_its_own_and_all_other_answers_arrive(cell_tree: Callable[..., CellTree]) -> None:
+def test_a_silent_cell_is_a_timeout_and_all_other_answers_arrive(cell_tree: Callable[..., CellTree]) -> None:
     trees = {}
     for silent in ("az1", "east", "west"):
         trees[silent] = cell_tree(SHAPE, options={"cells": {"call_timeout": 2}})
         trees[silent].freeze(silent)
-    # All at once: each takes as long as its deadline.
+    # All at the same time, because each lasts until its deadline.
     with futures.ThreadPoolExecutor() as pool:
         broadcasts = {silent: pool.submit(tree["api"].broadcast) for silent, tree in trees.items()}
     for silent, broadcast in broadcasts.items():

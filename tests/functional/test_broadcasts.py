@@ -1,4 +1,4 @@
-"""A broadcast gets to every cell in one direction, and every answer back."""
+"""Broadcasts reach every cell in one direction, and all answers return."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.functional.notes import Notes
 
 SHAPE = {"api": {"east": {"az1": {}, "az2": {}}, "west": {}}}
 
-#: source, direction, the ways from there to the cells that are reached
+#: source, direction, ways from the source to the reached cells
 REACHED = [
     pytest.param("api", "down", ["api", "api!east", "api!east!az1", "api!east!az2", "api!west"], id="top-down"),
     pytest.param("east", "down", ["east", "east!az1", "east!az2"], id="middle-down"),
@@ -57,12 +57,12 @@ def test_broadcast_without_answers_runs_once_in_every_cell(
     NOTES.wait_for(*((way, "news") for way in (ways if run_locally else ways[1:])))
 
 
-def test_direction_that_is_none_is_refused(tree: CellTree) -> None:
+def test_an_unknown_direction_is_refused(tree: CellTree) -> None:
     with pytest.raises(exceptions.InvalidArguments, match="sideways"):
         tree["api"].broadcast(direction="sideways")
 
 
-def test_nothing_waits_when_all_have_answered(tree: CellTree) -> None:
+def test_no_state_remains_after_all_answers(tree: CellTree) -> None:
     tree["api"].broadcast()
     assert {path: len(cell.service.pending) for path, cell in tree.cells.items()} == dict.fromkeys(tree.cells, 0)
 

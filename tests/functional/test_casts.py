@@ -1,4 +1,4 @@
-"""A cast runs in the cell it names; nobody hears how it went."""
+"""Casts run in their target cell, without an answer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def stumble(call: Call) -> None:
         pytest.param("west", "west", "west", id="itself"),
     ],
 )
-def test_cast_runs_once_in_the_cell_it_names(tree: CellTree, source: str, target: str, route: str) -> None:
+def test_a_cast_runs_once_in_its_target(tree: CellTree, source: str, target: str, route: str) -> None:
     NOTES.taken.clear()
     tree[source].cast(target, "note", text="hello")
     NOTES.wait_for((route, "hello"))
@@ -51,12 +51,12 @@ def test_cast_to_an_unknown_cell_is_refused_at_once(
     api = cell_tree({"api": {}})["api"]
     with caplog.at_level(logging.INFO, "cells"), pytest.raises(exceptions.CellNotFound):
         api.cast("nowhere", "note")
-    # Over RPC a cast has no answer: the manager's log is where it shows.
+    # Over RPC a cast has no answer, so the error is in the manager's log.
     assert ["'nowhere'" in message for message in caplog.messages if "refused" in message] == [True]
     assert api.counters()["refused.CellNotFound"] == 1
 
 
-def test_cast_that_fails_far_away_is_counted_there_and_answered_by_nobody(cell_tree: Callable[..., CellTree]) -> None:
+def test_a_cast_that_fails_far_away_is_only_counted_there(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE, endpoints=[stumble])
     for method in ("stumble", "no_such_method"):
         tree["api"].cast("az1", method)
@@ -71,7 +71,7 @@ def test_cast_that_fails_far_away_is_counted_there_and_answered_by_nobody(cell_t
     assert "dropped.response" not in tree["api"].counters()
 
 
-def test_cast_to_a_dead_cell_is_counted_where_it_could_not_go_on(cell_tree: Callable[..., CellTree]) -> None:
+def test_a_cast_to_a_dead_cell_is_counted_by_its_neighbor(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE)
     tree["az1"].stop()
     before = tree["east"].counters().get("undelivered.NeighborUnreachable", 0)

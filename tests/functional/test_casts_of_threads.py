@@ -1,4 +1,4 @@
-"""Casts of many threads of one client: each arrives once, in its thread's order, whatever releases the managers are."""
+"""Concurrent casts of one client: each arrives once, in the order of its thread, with managers of any releases."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CASTS = 15
 
 
 class Arrivals:
-    """What has come to the endpoint ``arrive``, in its order: thread, number, and who its context is of."""
+    """Calls of the endpoint ``arrive``, in order: thread, number, and user of the context."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[int, int, Any]] = []
@@ -39,7 +39,7 @@ class Arrivals:
 
 
 class Requests:
-    """How many requests of each kind a cell's managers have got."""
+    """Return the number of requests of each kind that the managers of a cell have received."""
 
     def __init__(self, tree: CellTree, monkeypatch: pytest.MonkeyPatch) -> None:
         self.many = 0
@@ -74,7 +74,7 @@ def tree(arrivals: Arrivals) -> Iterator[CellTree]:
 
 @pytest.fixture
 def broker() -> Iterator[Any]:
-    """A transport with a queue that managers share; the tree's own has none."""
+    """Transport with a queue that managers share; the transport of the tree has none."""
     transport = open_transport(cells_conf.load([]), "fake:", ["cells.exceptions"])
     yield transport
     transport.cleanup()
@@ -82,7 +82,7 @@ def broker() -> Iterator[Any]:
 
 @pytest.fixture
 def serve(tree: CellTree, broker: Any) -> Iterator[Callable[..., None]]:
-    """Has managers of the cell ``api`` serve its clients, each with a version of its API."""
+    """Factory of servers for the managers of the cell ``api``, each with a version of the API."""
     servers: list[Any] = []
 
     def start(*versions: str) -> None:
@@ -101,7 +101,7 @@ def serve(tree: CellTree, broker: Any) -> Iterator[Callable[..., None]]:
 
 
 def cast_from_threads(api: CellsAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cast from all threads; the first casts stay under way until all have come, as with a broker that is busy."""
+    """Cast from all threads; the first casts stay in flight until all threads have cast, as with a busy broker."""
     sender, started = api._casts, []
     send = sender._client.transport._send
     have_come = threading.Event()
@@ -135,7 +135,7 @@ def insist_on_all(arrivals: Arrivals, *, in_order: bool) -> None:
 
 
 @pytest.mark.parametrize("cap", [None, "1.0", "1.1", "1.2"])
-def test_each_arrives_once_with_its_context_in_the_order_of_its_thread(
+def test_each_cast_arrives_once_with_its_context_in_the_order_of_its_thread(
     tree: CellTree,
     broker: Any,
     serve: Callable[..., None],
@@ -152,21 +152,21 @@ def test_each_arrives_once_with_its_context_in_the_order_of_its_thread(
 
 
 @pytest.mark.parametrize("versions", [("1.1",), ("1.1", "1.2"), ("1.2", "1.1"), ("1.2", "1.2")])
-def test_managers_of_any_releases_serve_the_cell_and_nothing_gets_lost(
+def test_no_cast_is_lost_with_managers_of_any_releases(
     broker: Any,
     serve: Callable[..., None],
     arrivals: Arrivals,
     monkeypatch: pytest.MonkeyPatch,
     versions: Sequence[str],
 ) -> None:
-    # Asked again and again, so that each of them is.
+    # Repeated, so that each manager gets a request.
     monkeypatch.setattr(casts, "ALONE_SECONDS", 0.0)
     serve(*versions)
     cast_from_threads(CellsAPI(broker), monkeypatch)
     insist_on_all(arrivals, in_order=len(versions) == 1)
 
 
-def test_what_is_wrong_with_one_of_many_harms_no_other(tree: CellTree, arrivals: Arrivals) -> None:
+def test_a_failing_cast_affects_no_other_cast(tree: CellTree, arrivals: Arrivals) -> None:
     def cast(**changes: Any) -> str:
         return json.dumps(
             {

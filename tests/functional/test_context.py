@@ -1,4 +1,4 @@
-"""An endpoint sees who asks and which way the question came; relays keep what they do not know."""
+"""Contexts: an endpoint sees the user and the route of a message; relays forward unknown keys."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def test_context_may_be_empty(tree: CellTree) -> None:
         ("east", "east", ["east"]),
     ],
 )
-def test_call_knows_the_way_it_came(tree: CellTree, source: str, target: str, route: list[str]) -> None:
+def test_a_call_has_its_route(tree: CellTree, source: str, target: str, route: list[str]) -> None:
     seen = tree[source].call(target, "look", kwargs={"colour": "red"})
     assert seen["route"] == route
     assert (seen["type"], seen["method"], seen["cell"]) == ("targeted", "look", route[-1])
     assert seen["arguments"] == {"colour": "red"}
 
 
-def test_broadcast_knows_it_in_every_cell(tree: CellTree) -> None:
+def test_a_broadcast_carries_the_context_to_every_cell(tree: CellTree) -> None:
     answers = tree["api"].broadcast("look")
     assert {way: answer.value["route"] for way, answer in answers.items()} == {way: way.split("!") for way in answers}
     assert {answer.value["type"] for answer in answers.values()} == {"broadcast"}
@@ -95,5 +95,5 @@ def test_broadcast_knows_it_in_every_cell(tree: CellTree) -> None:
         pytest.param({"extra": {"x": 1}, "overwrite": True, "self": 1, "args": [], "values": {}}, id="our-own-words"),
     ],
 )
-def test_context_of_a_stranger_is_carried_as_it_is(tree: CellTree, context: dict[str, Any]) -> None:
+def test_a_context_with_unknown_keys_is_forwarded_unchanged(tree: CellTree, context: dict[str, Any]) -> None:
     assert tree["api"].call("az1", "look", ctxt=context)["raw"] == context

@@ -1,4 +1,4 @@
-"""The drivers that need no broker keep the contract of a driver; RabbitMQ is in tests/integration."""
+"""Contract suite of the drivers without a broker; tests/integration runs it on RabbitMQ."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.contract.suite import Bus, DriverContract, opened
 
 
 class TestMemoryDriver(DriverContract):
-    """Over memory."""
+    """Driver over memory."""
 
     @pytest.fixture
     def bus(self) -> Iterator[Bus]:
@@ -23,11 +23,11 @@ class TestMemoryDriver(DriverContract):
 
 
 class TestRPCDriverWithoutBroker(DriverContract):
-    """Over the project's own transport: each manager has an address of its own."""
+    """Driver over the brokerless transport: each manager has a separate address."""
 
     @pytest.fixture
     def bus(self) -> Iterator[Bus]:
-        # The path of a socket must be short.
+        # The path of a socket is limited to about 100 characters.
         with tempfile.TemporaryDirectory(prefix="cells-", dir="/tmp") as directory:
             url = f"zmq+ipc://{directory}"
             yield from opened(Bus(CellsRPCDriver, "rpc", f"{url}/target", f"{url}/nowhere"))

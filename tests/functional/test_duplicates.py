@@ -1,4 +1,4 @@
-"""What comes twice runs once, for services and for endpoints, and the caller gets its one answer."""
+"""Duplicate messages run once, for services and endpoints, and the caller gets one answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 import cells.rpc
 from cells.testing import CellTree
-from tests.functional.cell_tree import PATIENCE_SECONDS, wait_for
+from tests.functional.cell_tree import TIMEOUT_SECONDS, wait_for
 
 
 class Bank:
@@ -36,7 +36,7 @@ def bank(tree: CellTree) -> Bank:
 
 
 def client(tree: CellTree, **options: Any) -> Any:
-    return tree["api"].client("bank", timeout=PATIENCE_SECONDS, **options).prepare(cell="az1")
+    return tree["api"].client("bank", timeout=TIMEOUT_SECONDS, **options).prepare(cell="az1")
 
 
 def dropped(tree: CellTree, cell: str) -> int:
@@ -48,7 +48,7 @@ def test_calls_and_casts_over_links_that_duplicate_everything(tree: CellTree, ba
         tree.link(*ends).duplicate()
     assert [client(tree).call({}, "pay", amount=amount) for amount in range(5)] == list(range(5))
     client(tree).cast({}, "pay", amount=5)
-    # Two copies on the first link are four on the second.
+    # Two copies on the first link become four on the second.
     wait_for(lambda: dropped(tree, "az1") == 6 * 3, "all copies were dropped")
     wait_for(lambda: len(bank.paid) == 6, "the cast runs as well")
     assert bank.paid == list(range(6))
@@ -58,7 +58,7 @@ def test_calls_and_casts_over_links_that_duplicate_everything(tree: CellTree, ba
 def test_a_multicall_over_links_that_duplicate_everything(tree: CellTree, bank: Bank) -> None:
     for ends in (("api", "east"), ("east", "az1")):
         tree.link(*ends).duplicate()
-    answers = tree["api"].client("bank", timeout=PATIENCE_SECONDS).prepare(cells=["az1"]).multicall({}, "pay", amount=1)
+    answers = tree["api"].client("bank", timeout=TIMEOUT_SECONDS).prepare(cells=["az1"]).multicall({}, "pay", amount=1)
     assert list(answers) == [("az1", 1)]
     assert bank.paid == [1]
 
@@ -66,7 +66,7 @@ def test_a_multicall_over_links_that_duplicate_everything(tree: CellTree, bank: 
 def test_a_broadcast_cast_over_links_that_duplicate_everything(tree: CellTree, bank: Bank) -> None:
     for ends in (("api", "east"), ("east", "az1")):
         tree.link(*ends).duplicate()
-    tree["api"].client("bank", timeout=PATIENCE_SECONDS).prepare(cells="down").cast({}, "pay", amount=1)
+    tree["api"].client("bank", timeout=TIMEOUT_SECONDS).prepare(cells="down").cast({}, "pay", amount=1)
     wait_for(lambda: dropped(tree, "az1") == 3, "all copies were dropped")
     wait_for(lambda: bank.paid, "it runs")
     assert bank.paid == [1]
@@ -81,7 +81,7 @@ def test_a_call_that_is_sent_again_after_an_error_runs_once(tree: CellTree, bank
     assert bank.paid == [1]
 
 
-def test_what_is_sent_again_is_sent_as_often_as_it_may_be(tree: CellTree, bank: Bank) -> None:
+def test_the_number_of_retries_is_the_given_number(tree: CellTree, bank: Bank) -> None:
     def undelivered() -> int:
         return tree["east"].managers[0].counters.as_dict().get("undelivered.NeighborUnreachable", 0)
 

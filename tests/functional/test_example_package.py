@@ -1,4 +1,4 @@
-"""The worked example of the documentation: built, installed, found and called, as an author would."""
+"""Example package of the documentation: builds, installs, and its endpoints can be called."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def run(*command: str, cwd: Path = ROOT, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the endpoints answered across cells."""
+    """Return the answers of the endpoints across cells."""
     source = tmp_path_factory.mktemp("source") / "example"
-    # Building writes beside the sources, and those are in version control.
+    # A build writes into the source directory, which is under version control.
     shutil.copytree(EXAMPLE, source)
     site = tmp_path_factory.mktemp("site")
-    # What pip does with it, in one process and not in four.
+    # Install the package like pip, but in one process instead of four.
     run(sys.executable, "-c", "from setuptools import build_meta; build_meta.build_wheel('.')", cwd=source)
     (wheel,) = source.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -51,7 +51,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
-def test_endpoint_runs_in_the_other_cell_for_the_one_who_asked(answers: dict[str, Any]) -> None:
+def test_the_endpoint_runs_in_the_other_cell_with_the_callers_context(answers: dict[str, Any]) -> None:
     usage = answers["usage"]["value"]
     assert usage["cell"] == "az1"
     assert usage["asked_from"] == "api"

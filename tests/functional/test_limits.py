@@ -1,4 +1,4 @@
-"""What is too large or too far is refused with an error that the caller gets."""
+"""Limits: too large messages and too long ways are errors for the caller."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_request_that_is_too_large_on_its_way_is_answered_from_there(
         tree["api"].call("az1", "repeat", kwargs={"text": LARGE})
 
 
-def test_what_is_large_but_allowed_arrives_unharmed(cell_tree: Callable[..., CellTree]) -> None:
+def test_large_allowed_messages_arrive_unchanged(cell_tree: Callable[..., CellTree]) -> None:
     text = 'Größe \u2028 \U0001f600 \\" \x00 ' * 5_000
     assert cell_tree(SHAPE, endpoints=[repeat])["api"].call("az1", "repeat", kwargs={"text": text}) == text
 

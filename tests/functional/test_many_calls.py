@@ -1,4 +1,4 @@
-"""Many calls at once: each gets its own answer, and waiting costs no thread."""
+"""Many concurrent calls: each gets its own answer, and a waiting call holds no thread."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def test_each_of_many_calls_gets_its_own_answer(cell_tree: Callable[..., CellTre
     assert not any("timed_out" in cell.counters() for cell in tree.cells.values())
 
 
-def test_waiting_calls_hold_no_thread_and_nobody_up(cell_tree: Callable[..., CellTree]) -> None:
+def test_waiting_calls_hold_no_thread_and_block_no_other_call(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE)
     tree.freeze("az1")
     api = tree["api"]
-    # The first ones fill the threads of the cell that does not answer.
+    # The first calls fill the threads of the silent cell.
     calls = [api.start_call("az1") for _ in range(20)]
     wait_for(lambda: tree["az1"].counters()["received"] >= 8, "az1 is full")
     before = threading.active_count()
     calls += [api.start_call("az1") for _ in range(500)]
-    # A question that managers ask at their start may be one more for a moment.
+    # A ping of a starting manager may add one for a moment.
     wait_for(lambda: api.service.manager.status(CONTEXT)["pending_calls"] == 520, "the calls alone wait")
     assert api.call("west", timeout=2) == "api!west"
     assert api.call("east", timeout=2) == "api!east"
-    # Pools of the cells on the way and of the silent one fill up; there is no thread per call.
+    # The pools of the silent cell and of the cells on the way fill up; there is no thread per call.
     assert threading.active_count() < before + 150
     tree.thaw()
     assert {call.result(10) for call in calls} == {"api!east!az1"}

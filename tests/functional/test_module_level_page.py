@@ -1,4 +1,4 @@
-"""The page for authors about the functions of cells.rpc works as it is written, in a tree of two cells."""
+"""The code of the user page about the functions of cells.rpc works in a tree of two cells."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def run(block: str, names: dict[str, Any]) -> dict[str, Any]:
     return names
 
 
-def test_service_speaks_and_services_of_two_cells_listen(
+def test_a_service_calls_services_of_two_cells(
     tree: CellTree, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     connections = []
     for cell in ("api", "east"):
-        # Both cells are in this process, and the functions of the module are those of one.
+        # Both cells are in this process, but the functions of the module belong to one cell.
         here = cells.rpc.Connection(tree[cell].transport)
         monkeypatch.setattr(cells.rpc, "create_connection", lambda here=here: here)
         names = run(TAKING, {"cells": cells})

@@ -1,4 +1,4 @@
-"""Neighbors come, go and change without a restart, and stay when their source is away."""
+"""Neighbors can be added, deleted and changed without a restart, and stay while their source is down."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_neighbor_that_is_deleted_and_added_again(cell_tree: Callable[..., CellT
     wait_for(lambda: api.neighbors()["west"]["state"] == "up", "west has told who it is")
 
 
-def test_neighbor_that_moves_is_found_at_its_new_place(cell_tree: Callable[..., CellTree]) -> None:
+def test_a_neighbor_with_a_new_url_is_reached(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE)
     api = tree["api"]
     api.database.update("west", transport_url="memory://nowhere/west")
@@ -67,7 +67,7 @@ def test_subtree_that_moves_learns_its_new_place(cell_tree: Callable[..., CellTr
     assert tree["az1"].call("api") == "api"
 
 
-def test_cells_below_learn_that_there_is_a_parent_now(cell_tree: Callable[..., CellTree]) -> None:
+def test_cells_below_learn_of_a_new_parent(cell_tree: Callable[..., CellTree]) -> None:
     top, tree = cell_tree({"api": {}}), cell_tree({"east": {"az1": {}}})
     assert tree["az1"].call("east") == "east"
     top["api"].database.create(row_of(tree["east"]))
@@ -79,7 +79,7 @@ def test_cells_below_learn_that_there_is_a_parent_now(cell_tree: Callable[..., C
     assert tree["az1"].call("api") == "api"
 
 
-def test_database_that_is_away_keeps_the_last_table(cell_tree: Callable[..., CellTree]) -> None:
+def test_neighbors_stay_while_the_database_is_down(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE)
     api, file = tree["api"], tree.database_file("api")
     away = file.rename(file.with_suffix(".away"))
@@ -94,7 +94,7 @@ def test_database_that_is_away_keeps_the_last_table(cell_tree: Callable[..., Cel
     assert sorted(api.neighbors()) == ["east"]
 
 
-def test_cell_starts_without_its_database_and_gets_its_neighbors_when_it_is_there(tmp_path: Path) -> None:
+def test_a_cell_starts_without_its_database_and_loads_its_neighbors_later(tmp_path: Path) -> None:
     tree = CellTree({"api": {"east": {}}})
     try:
         file = tree.database_file("api")

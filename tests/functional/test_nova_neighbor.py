@@ -1,4 +1,4 @@
-"""A cell that runs Nova's service can be child and parent of ours, at version 1.0."""
+"""A cell with Nova's service can be child and parent of a cell of this project, at version 1.0."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ REQUEST_KEYS = {
 
 @pytest.fixture
 def child(cell_tree: Callable[..., CellTree]) -> Iterator[NovaNeighbor]:
-    """Nova below the top of a tree."""
+    """Nova as a child of the top of a tree."""
     with NovaNeighbor(cell_tree({"api": {"east": {}}}), "api", is_parent=False) as nova:
         yield nova
 
 
 @pytest.fixture
 def parent(cell_tree: Callable[..., CellTree]) -> Iterator[NovaNeighbor]:
-    """Nova as the top, above a tree."""
+    """Nova as the parent of a tree."""
     tree = cell_tree({"east": {"az1": {}}}, cell_options={"az1": {"cells": {"capabilities": "os=linux"}}})
     with NovaNeighbor(tree, "east", is_parent=True) as nova:
         tree["az1"].service.announcer.announce()
@@ -34,7 +34,7 @@ def parent(cell_tree: Callable[..., CellTree]) -> Iterator[NovaNeighbor]:
         yield nova
 
 
-def test_child_is_asked_for_its_news_and_believed(child: NovaNeighbor) -> None:
+def test_the_announcements_of_a_child_are_requested_and_recorded(child: NovaNeighbor) -> None:
     for method in ("announce_capabilities", "announce_capacities"):
         asked = child.wait_for_message(method_name=method)
         assert asked.keys() == REQUEST_KEYS | {"target_cell"}
@@ -90,7 +90,7 @@ def test_child_calls_its_parent(child: NovaNeighbor) -> None:
     assert json.loads(text) == {"cell_name": "nova!api", "value": "api", "failure": False}
 
 
-def test_child_gets_errors_in_the_form_that_it_reads(child: NovaNeighbor) -> None:
+def test_a_child_gets_errors_in_its_own_form(child: NovaNeighbor) -> None:
     request = child.request("targeted", "no_such_method", target_cell="nova!api")
     child.send(request)
     answer = child.wait_for_message(response_uuid=request["uuid"])
@@ -109,7 +109,7 @@ def test_keys_may_be_left_out_and_unknown_ones_added(child: NovaNeighbor) -> Non
     assert child.wait_for_message(response_uuid=request["uuid"])
 
 
-def test_parent_is_told_and_lives_without_knowing_ping(parent: NovaNeighbor) -> None:
+def test_a_parent_without_ping_gets_announcements(parent: NovaNeighbor) -> None:
     expected = {"cell_name": "east", "capabilities": {"os": ["linux"]}}
     told = parent.wait_for_message(method_name="update_capabilities", method_kwargs=expected)
     assert (told["fanout"], told["direction"], told["target_cell"]) == (True, "up", "east!nova")
@@ -119,7 +119,7 @@ def test_parent_is_told_and_lives_without_knowing_ping(parent: NovaNeighbor) -> 
     wait_for(lambda: parent.cell.neighbors()["nova"]["state"] == "up", "nova is known to live")
 
 
-def test_parent_asks_for_news(parent: NovaNeighbor) -> None:
+def test_a_parent_requests_announcements(parent: NovaNeighbor) -> None:
     parent.wait_for_message(method_name="update_capabilities")
     before = len(parent.received(method_name="update_capabilities"))
     keys = {"target_cell": "nova!east", "need_response": False}
@@ -137,7 +137,7 @@ def test_parent_calls_through_a_cell_of_ours(parent: NovaNeighbor) -> None:
     assert json.loads(text) == {"cell_name": "nova!east!az1", "value": "nova!east!az1", "failure": False}
 
 
-def test_parent_gets_one_answer_to_its_broadcast_for_all_below(parent: NovaNeighbor) -> None:
+def test_a_parent_gets_one_answer_to_its_broadcast_for_the_whole_branch(parent: NovaNeighbor) -> None:
     request = parent.request("broadcast", "where")
     parent.send(request)
     answer = parent.wait_for_message(response_uuid=request["uuid"])

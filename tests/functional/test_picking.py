@@ -1,4 +1,4 @@
-"""Cells that are picked: by services, through managers, over a whole tree."""
+"""Picking a cell for a call of a service, over a whole tree."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ CAPABILITIES = {
     "az2": "hypervisor=xen,version=3.1",
     "west": "hypervisor=kvm,version=1.0",
 }
-#: Long enough for everything that a test does not want to be over.
+#: Longer than any test.
 TIMEOUT_SECONDS = 10.0
-#: The shortest silence of which oslo.messaging's servers take notice.
+#: Shortest call_monitor_timeout that oslo.messaging's servers accept.
 MONITOR_SECONDS = 2
 LONG_SECONDS = 2.5
 
 
 class Compute:
-    """A service that says where it runs."""
+    """Service that returns its cell."""
 
     def __init__(self, cell: str) -> None:
         self._cell = cell
@@ -50,7 +50,7 @@ class Compute:
 
 
 class Deployment:
-    """A tree in which each cell has the service."""
+    """Tree with the service in each cell."""
 
     def __init__(self, tree: CellTree) -> None:
         self.tree = tree
@@ -82,21 +82,21 @@ def shared() -> Iterator[Deployment]:
 
 @pytest.fixture
 def deployment(shared: Deployment) -> Deployment:
-    """As nobody has used it before; faults end with the test that makes them."""
+    """The shared tree, reset; faults end with the test that sets them."""
     for compute in shared.compute.values():
         compute.booted.clear()
     return shared
 
 
-def test_the_one_cell_that_has_it_is_found_two_hops_down(deployment: Deployment) -> None:
+def test_the_only_suitable_cell_is_found_two_hops_down(deployment: Deployment) -> None:
     assert deployment.boot("api", requires={"hypervisor": "xen"}) == "az2"
     assert deployment.boot("api", requires={"hypervisor": "kvm", "version": ">=2.0,<3"}) == "az1"
     assert deployment.boot("east", requires={"version": ">3"}) == "az2"
     assert deployment.boot("az1", requires={"hypervisor": "kvm"}) == "az1"
 
 
-def test_a_branch_that_only_seems_to_have_it_is_left_for_the_next_best(deployment: Deployment) -> None:
-    # East has kvm (az1) and 3.1 (az2), but no cell with both; nor has any other.
+def test_a_branch_without_a_suitable_cell_is_left_for_the_next_best(deployment: Deployment) -> None:
+    # East has kvm (az1) and 3.1 (az2), but no cell has both.
     with pytest.raises(exceptions.NoCellsAvailable) as caught:
         deployment.boot("api", requires={"hypervisor": "kvm", "version": "3.1"})
     assert caught.value.reasons == {
@@ -121,13 +121,13 @@ def test_target_and_different_cell(deployment: Deployment) -> None:
         deployment.boot("api", target="az1", different_from=["api!east!az1"])
 
 
-def test_the_emptiest_of_those_with_room(deployment: Deployment) -> None:
+def test_the_cell_with_the_most_free_capacity_is_picked(deployment: Deployment) -> None:
     for cell, ram_mb in (("api", 0), ("east", 100), ("az1", 4000), ("az2", 8000), ("west", 6000)):
         deployment.report(cell, ram_mb)
     api = deployment.tree["api"].managers[0]
     wait_for(lambda: api.manager.capacities({}).get("ram_mb") == {"free": 18_100}, "all room is known")
     assert deployment.boot("api", size={"ram_mb": 1000}) == "az2"
-    # East has more than west in all, but no cell of it has so much.
+    # East has more than west in total, but no cell of east has enough.
     deployment.report("az2", 5000)
     wait_for(lambda: api.manager.capacities({}).get("ram_mb") == {"free": 15_100}, "that there is less is known")
     assert deployment.boot("api", size={"ram_mb": 5500}) == "west"
@@ -145,7 +145,7 @@ def test_errors_of_the_service_are_the_callers(deployment: Deployment) -> None:
         deployment.client("api", requires={"hypervisor": "xen"}).call({}, "fail")
 
 
-def test_a_child_that_is_cut_off_is_passed_over(deployment: Deployment) -> None:
+def test_an_unreachable_child_is_skipped(deployment: Deployment) -> None:
     with deployment.tree.link("api", "west").cut():
         assert deployment.boot("api", requires={"hypervisor": "kvm"}) == "az1"
         with pytest.raises(exceptions.NoCellsAvailable) as caught:
@@ -153,7 +153,7 @@ def test_a_child_that_is_cut_off_is_passed_over(deployment: Deployment) -> None:
     assert "west" in (caught.value.reasons or {})["api!west"]
 
 
-def test_a_cell_that_allows_nothing_is_passed_over() -> None:
+def test_a_cell_with_an_empty_allow_list_is_skipped() -> None:
     closed = {"cells": {"capabilities": "os=linux", "allowed_services": ""}}
     opened = {"cells": {"capabilities": "os=linux"}}
     with CellTree({"api": {"closed": {}, "open": {}}}, cell_options={"closed": closed, "open": opened}) as tree:
@@ -165,7 +165,7 @@ def test_a_cell_that_allows_nothing_is_passed_over() -> None:
         picked = [client.prepare(cell=any_cell({"os": "linux"})).call({}, "boot", name="vm") for _ in range(20)]
         assert picked == ["open"] * 20
         assert compute["closed"].booted == []
-        # One after the other was tried first, at random.
+        # Over many calls each cell was tried first, at random.
         assert tree["closed"].managers[0].counters.as_dict()["passed_over.ServiceNotAllowed"] > 0
         assert api.counters.as_dict()["picked.child"] == 20
         with pytest.raises(exceptions.NoCellsAvailable) as caught:
@@ -173,7 +173,7 @@ def test_a_cell_that_allows_nothing_is_passed_over() -> None:
         assert "allowed_services" in (caught.value.reasons or {})["api!closed"]
 
 
-def test_a_call_whose_answer_is_lost_runs_nowhere_else(deployment: Deployment) -> None:
+def test_a_call_with_a_lost_answer_runs_in_no_other_cell(deployment: Deployment) -> None:
     client = deployment.tree["api"].client("compute", timeout=1).prepare(cell=any_cell({"hypervisor": "kvm"}))
     east, west = (deployment.tree.link("api", child).toward("api") for child in ("east", "west"))
     with east.drop(), west.drop(), pytest.raises(oslo_messaging.MessagingTimeout):
@@ -182,12 +182,12 @@ def test_a_call_whose_answer_is_lost_runs_nowhere_else(deployment: Deployment) -
     assert booted == ["once"]
 
 
-def test_a_monitored_call_lives_while_it_is_worked_on(deployment: Deployment) -> None:
+def test_a_monitored_call_lasts_while_its_method_runs(deployment: Deployment) -> None:
     client = deployment.tree["api"].client("compute", timeout=60, call_monitor_timeout=MONITOR_SECONDS)
     assert client.prepare(cell=any_cell(target="az1")).call({}, "work") == "az1"
 
 
-def test_a_monitored_call_ends_when_nothing_is_heard_of_it_any_more(deployment: Deployment) -> None:
+def test_a_monitored_call_ends_without_heartbeats(deployment: Deployment) -> None:
     client = deployment.tree["api"].client("compute", timeout=60, call_monitor_timeout=MONITOR_SECONDS)
     started = time.monotonic()
     with deployment.tree.link("east", "az1").toward("east").drop(), pytest.raises(oslo_messaging.MessagingTimeout):

@@ -1,4 +1,4 @@
-"""Answers that nobody waits for, or that come late or twice, are dropped and counted."""
+"""Unsolicited, late and duplicate answers are dropped and counted."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_second_answer_to_one_call_is_dropped(nova: NovaNeighbor) -> None:
         wait_for(lambda: dropped(nova.tree) == before + 1, "the second one is dropped")
 
 
-def test_answer_that_was_not_asked_for_is_dropped(nova: NovaNeighbor) -> None:
+def test_an_unsolicited_answer_is_dropped(nova: NovaNeighbor) -> None:
     with nova:
         nova.is_silent = True
         waiting = nova.tree["api"].start_call("nova", "get_host")
@@ -71,7 +71,7 @@ def test_answer_of_a_wrong_form_does_no_harm(nova: NovaNeighbor, responses: obje
 
 
 @pytest.mark.parametrize("responses", [[], ["no JSON"], ["[]"], ['{"cell_name": "nova", "value": 1}'] * 2])
-def test_answer_to_a_ping_of_the_manager_that_can_not_be_read_leaves_no_traceback(
+def test_an_unreadable_answer_to_a_ping_logs_no_traceback(
     nova: NovaNeighbor, responses: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with nova:
@@ -79,7 +79,7 @@ def test_answer_to_a_ping_of_the_manager_that_can_not_be_read_leaves_no_tracebac
         service = nova.tree["api"].service
 
         def pings() -> list[dict[str, Any]]:
-            # Beside it all managers are asked at once what they read, and nothing waits for that.
+            # In parallel the cell asks all managers for their versions, without waiting for the answers.
             return nova.received(method_name="ping", fanout=False)
 
         asked = len(pings())

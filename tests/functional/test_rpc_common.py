@@ -11,13 +11,13 @@ import cells.rpc
 from cells.rpc import exceptions as rpc_exceptions
 from cells.services.request import ServiceRequest
 from cells.testing import CellTree
-from tests.functional.cell_tree import PATIENCE_SECONDS
+from tests.functional.cell_tree import TIMEOUT_SECONDS
 
 SHAPE = {"api": {"east": {"az1": {}}, "west": {}}}
 
 
 class Ledger:
-    """A proxy whose methods act as an administrator."""
+    """Proxy whose methods act as an administrator."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -44,7 +44,7 @@ def tree() -> Iterator[CellTree]:
 
 @pytest.fixture
 def ledger(tree: CellTree) -> Iterator[Ledger]:
-    """A consumer in the cell az1."""
+    """Consumer in the cell az1."""
     ledger = Ledger()
     with cells.rpc.Connection(tree["az1"].transport) as connection:
         connection.create_consumer("ledger", ledger)
@@ -53,13 +53,13 @@ def ledger(tree: CellTree) -> Iterator[Ledger]:
 
 
 def ask(tree: CellTree, source: str, request: dict[str, Any], message_id: str | None = None) -> Exception | None:
-    """Ask the manager of a cell itself, past the client that would never ask that; give the error that it gets."""
-    answer = tree[source].managers[0].service_calls.call({}, request, PATIENCE_SECONDS, "api!east!az1", message_id)
-    return rpc_exceptions.of_answer(answer.result(PATIENCE_SECONDS), tree[source].transport)
+    """Send an invalid request to the manager of a cell, bypassing the client; return the error."""
+    answer = tree[source].managers[0].service_calls.call({}, request, TIMEOUT_SECONDS, "api!east!az1", message_id)
+    return rpc_exceptions.of_answer(answer.result(TIMEOUT_SECONDS), tree[source].transport)
 
 
-def test_context_that_came_from_another_cell_can_be_copied_and_elevated(tree: CellTree, ledger: Ledger) -> None:
-    client = tree["api"].client("ledger", timeout=PATIENCE_SECONDS)
+def test_a_context_of_another_cell_can_be_copied_and_elevated(tree: CellTree, ledger: Ledger) -> None:
+    client = tree["api"].client("ledger", timeout=TIMEOUT_SECONDS)
     sent = {"user_id": "ada", "roles": ["reader"], "read_deleted": "no", "odd": {"key": [1]}}
     own, elevated, again = client.prepare(cell="az1").call(sent, "promote")
     assert {key: own[key] for key in sent} == sent
@@ -80,7 +80,7 @@ def test_envelope_of_another_version_is_refused_in_the_called_cell(
     assert ledger.runs == 0
 
 
-def test_message_without_an_envelope_is_one_of_version_1(tree: CellTree, ledger: Ledger) -> None:
+def test_a_message_without_an_envelope_has_version_1(tree: CellTree, ledger: Ledger) -> None:
     request = ServiceRequest(topic="ledger", method="promote").to_dict()
     request["message"] = cells.rpc.deserialize_msg(request["message"])
     assert request["message"] == {"method": "promote", "args": {}}

@@ -1,4 +1,4 @@
-"""Services of other cells, called as those of one's own: two cells away, down, up and across."""
+"""Calls of services in other cells: two cells away, down, up and across."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import cells.rpc
 from cells import exceptions
 from cells.testing import CellTree
 from tests.cases import each
-from tests.functional.cell_tree import PATIENCE_SECONDS, wait_for
+from tests.functional.cell_tree import TIMEOUT_SECONDS, wait_for
 
 SHAPE = {"api": {"east": {"az1": {}}, "west": {}}}
 CONTEXT = {"user_id": "ada", "roles": ["member"]}
@@ -29,14 +29,14 @@ class OutOfStock(Exception):
 
 
 class Foreign(Exception):
-    """Of a module that clients do not rebuild; see __module__ below."""
+    """Error of a module that clients do not rebuild; see __module__ below."""
 
 
 Foreign.__module__ = "somewhere.else"
 
 
 class Inventory:
-    """A service that knows nothing of cells."""
+    """Plain oslo.messaging service."""
 
     target = oslo_messaging.Target(version="1.3")
 
@@ -67,7 +67,7 @@ class Inventory:
 
     def wait(self, ctxt: dict[str, Any]) -> None:
         self.seen.put((self.cell, ctxt, None))
-        self.gate.wait(PATIENCE_SECONDS)
+        self.gate.wait(TIMEOUT_SECONDS)
 
 
 class Admin:
@@ -86,7 +86,7 @@ class Deployment:
             tree[name].serve("inventory", inventory, Admin())
 
     def client(self, source: str, target: Any, **options: Any) -> Any:
-        return self.tree[source].client("inventory", **{"timeout": PATIENCE_SECONDS, **options}).prepare(cell=target)
+        return self.tree[source].client("inventory", **{"timeout": TIMEOUT_SECONDS, **options}).prepare(cell=target)
 
 
 @pytest.fixture(scope="module")
@@ -116,12 +116,12 @@ def deployment(shared: Deployment) -> Deployment:
 )
 def test_a_call_reaches_any_cell(deployment: Deployment, source: str, target: str, arrives: str) -> None:
     assert deployment.client(source, target).call(CONTEXT, "count", kind="disk") == [arrives, "disk"]
-    _, ctxt, _ = deployment.inventories[arrives].seen.get(timeout=PATIENCE_SECONDS)
+    _, ctxt, _ = deployment.inventories[arrives].seen.get(timeout=TIMEOUT_SECONDS)
     assert {key: ctxt[key] for key in CONTEXT} == CONTEXT
 
 
-def test_without_a_cell_the_own_one_is_called_without_its_manager(deployment: Deployment) -> None:
-    client = deployment.tree["east"].client("inventory", timeout=PATIENCE_SECONDS)
+def test_without_a_cell_the_call_bypasses_the_manager(deployment: Deployment) -> None:
+    client = deployment.tree["east"].client("inventory", timeout=TIMEOUT_SECONDS)
     before = deployment.tree["east"].managers[0].counters.as_dict()
     assert client.call({}, "count") == ["east", None]
     assert client.prepare(cell="az1").prepare(cell=None).call({}, "count") == ["east", None]
@@ -129,7 +129,7 @@ def test_without_a_cell_the_own_one_is_called_without_its_manager(deployment: De
 
 
 @each("value", [None, 0, "", "Größe\n\0\u2028", [1, [2, {"a": None}]], {"result": 1, "error": "x"}, 2**70, 0.1])
-def test_values_come_through_as_they_are(deployment: Deployment, value: Any) -> None:
+def test_values_arrive_unchanged(deployment: Deployment, value: Any) -> None:
     assert deployment.client("api", "az1").call({}, "count", kind=value) == ["az1", value]
 
 
@@ -143,7 +143,7 @@ def test_errors_of_an_allowed_module_are_raised_again(deployment: Deployment) ->
         deployment.client("api", "az1").call({}, "divide")
 
 
-def test_other_errors_are_remote_errors_of_both_families(deployment: Deployment) -> None:
+def test_other_errors_are_remote_errors_of_cells_and_oslo_messaging(deployment: Deployment) -> None:
     with pytest.raises(cells.rpc.RemoteError) as caught:
         deployment.client("az1", "api!west").call({}, "break_down")
     error = caught.value
@@ -161,7 +161,7 @@ def test_other_errors_are_remote_errors_of_both_families(deployment: Deployment)
         ({"namespace": "x"}, "count", "UnsupportedVersion"),
     ],
 )
-def test_what_the_server_does_not_have_is_its_error(
+def test_unknown_methods_and_versions_are_errors_of_the_server(
     deployment: Deployment, options: Any, method: str, exc_type: str
 ) -> None:
     with pytest.raises(cells.rpc.RemoteError) as caught:
@@ -186,7 +186,7 @@ def test_a_version_over_the_cap_never_leaves(deployment: Deployment) -> None:
 def test_one_of_several_servers(deployment: Deployment) -> None:
     for name in ("h1", "h2"):
         deployment.tree["west"].serve("hosts", Inventory(name), server=name)
-    client = deployment.tree["az1"].client("hosts", timeout=PATIENCE_SECONDS).prepare(cell="api!west")
+    client = deployment.tree["az1"].client("hosts", timeout=TIMEOUT_SECONDS).prepare(cell="api!west")
     assert [client.prepare(server=name).call({}, "count")[0] for name in ("h1", "h2", "h1")] == ["h1", "h2", "h1"]
 
 
@@ -194,7 +194,7 @@ def test_a_cast_and_a_fanout_cast(deployment: Deployment) -> None:
     hosts = [Inventory(f"host-{number}") for number in range(2)]
     for host in hosts:
         deployment.tree["az1"].serve("cast-hosts", host, server=host.cell)
-    client = deployment.tree["api"].client("cast-hosts", timeout=PATIENCE_SECONDS).prepare(cell="az1")
+    client = deployment.tree["api"].client("cast-hosts", timeout=TIMEOUT_SECONDS).prepare(cell="az1")
     assert client.cast(CONTEXT, "count", kind="one") is None
     wait_for(lambda: any(not host.seen.empty() for host in hosts), "one of them has it")
     assert sum(host.seen.qsize() for host in hosts) == 1
@@ -202,16 +202,16 @@ def test_a_cast_and_a_fanout_cast(deployment: Deployment) -> None:
         while not host.seen.empty():
             host.seen.get()
     client.prepare(fanout=True).cast(CONTEXT, "count", kind="all")
-    assert [host.seen.get(timeout=PATIENCE_SECONDS)[2] for host in hosts] == ["all", "all"]
+    assert [host.seen.get(timeout=TIMEOUT_SECONDS)[2] for host in hosts] == ["all", "all"]
 
 
-def test_a_call_of_all_servers_is_an_error_before_it_is_sent(deployment: Deployment) -> None:
+def test_a_call_with_fanout_is_an_error_before_the_send(deployment: Deployment) -> None:
     with pytest.raises(oslo_messaging.InvalidTarget):
         deployment.client("api", "az1").prepare(fanout=True).call({}, "count")
 
 
-def test_a_service_that_nobody_serves_is_an_error_that_says_where(deployment: Deployment) -> None:
-    client = deployment.tree["api"].client("nobody", timeout=PATIENCE_SECONDS).prepare(cell="az1")
+def test_a_topic_without_servers_is_an_error_that_names_the_cell(deployment: Deployment) -> None:
+    client = deployment.tree["api"].client("nobody", timeout=TIMEOUT_SECONDS).prepare(cell="az1")
     with pytest.raises(cells.rpc.MessageDeliveryFailure, match="nobody:count of cell az1") as caught:
         client.call({}, "count")
     assert isinstance(caught.value, oslo_messaging.MessageDeliveryFailure)
@@ -219,14 +219,14 @@ def test_a_service_that_nobody_serves_is_an_error_that_says_where(deployment: De
 
 
 @pytest.mark.parametrize(("topic", "reason"), [("nobody", "nobody:count of cell az1"), ("cells", "cells:count")])
-def test_a_cast_that_the_target_cell_cannot_send_is_a_line_in_its_log(
+def test_a_cast_that_fails_in_the_target_cell_is_logged(
     deployment: Deployment, caplog: pytest.LogCaptureFixture, topic: str, reason: str
 ) -> None:
-    client = deployment.tree["api"].client(topic, timeout=PATIENCE_SECONDS).prepare(cell="az1")
+    client = deployment.tree["api"].client(topic, timeout=TIMEOUT_SECONDS).prepare(cell="az1")
     with caplog.at_level(logging.INFO, "cells"):
         client.cast({}, "count")
 
-        # Of the start of the tree a line may still come that neighbors are there.
+        # A late line of the start may report that a neighbor is reachable.
         def said() -> list[str]:
             return [record.getMessage() for record in list(caplog.records) if "takes messages again" not in record.msg]
 
@@ -252,40 +252,40 @@ def test_an_answer_that_is_too_large_is_an_error_and_not_silence(deployment: Dep
         deployment.client("api", "az1").call({}, "count", kind="x" * 4 * 1024 * 1024)
 
 
-def test_what_is_not_allowed_is_refused_by_name() -> None:
+def test_the_refusal_names_the_setting() -> None:
     options = {"cells": {"allowed_services": "inventory:count,inventory:admin.*"}}
     with CellTree({"api": {"east": {}}}, cell_options={"east": options}) as tree:
         deployed = {name: Inventory(name) for name in ("api", "east")}
         for name, inventory in deployed.items():
             tree[name].serve("inventory", inventory, Admin())
-        client = tree["api"].client("inventory", timeout=PATIENCE_SECONDS).prepare(cell="east")
+        client = tree["api"].client("inventory", timeout=TIMEOUT_SECONDS).prepare(cell="east")
         assert client.call({}, "count") == ["east", None]
         assert client.prepare(namespace="admin", version="2.0").call({}, "reset") == "reset"
         with pytest.raises(exceptions.ServiceNotAllowed, match="allowed_services = inventory:divide") as caught:
             client.call({}, "divide")
         assert caught.value.cell == "east"
-        # Its own services may call each other by way of its manager, too.
-        own = tree["east"].client("inventory", timeout=PATIENCE_SECONDS).prepare(cell="east")
+        # Services of the same cell may call each other through their manager, too.
+        own = tree["east"].client("inventory", timeout=TIMEOUT_SECONDS).prepare(cell="east")
         with pytest.raises(ZeroDivisionError):
             own.call({}, "divide")
-        # The manager's own methods are out of reach, whatever is allowed.
-        opened = tree["api"].client("cells", timeout=PATIENCE_SECONDS)
+        # No entry allows the manager's own methods.
+        opened = tree["api"].client("cells", timeout=TIMEOUT_SECONDS)
         with pytest.raises(exceptions.ServiceNotAllowed):
             opened.prepare(cell="east").call({}, "status")
 
 
-def test_many_calls_that_wait_keep_no_other_from_being_answered(deployment: Deployment) -> None:
+def test_many_waiting_calls_do_not_block_other_calls(deployment: Deployment) -> None:
     inventory = deployment.inventories["az1"]
     waiting = [threading.Thread(target=deployment.client("api", "az1").call, args=({}, "wait")) for _ in range(30)]
     for thread in waiting:
         thread.start()
     for _ in waiting:
-        inventory.seen.get(timeout=PATIENCE_SECONDS)
+        inventory.seen.get(timeout=TIMEOUT_SECONDS)
     assert deployment.client("api", "az1").call({}, "count") == ["az1", None]
     assert deployment.client("az1", "api").call({}, "count") == ["api", None]
     inventory.gate.set()
     for thread in waiting:
-        thread.join(PATIENCE_SECONDS)
+        thread.join(TIMEOUT_SECONDS)
         assert not thread.is_alive()
 
 
@@ -294,16 +294,16 @@ def test_a_stop_waits_for_calls_of_other_cells_and_answers_them() -> None:
         inventory = Inventory("east")
         tree["east"].serve("inventory", inventory)
         answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        client = tree["api"].client("inventory", timeout=PATIENCE_SECONDS).prepare(cell="east")
+        client = tree["api"].client("inventory", timeout=TIMEOUT_SECONDS).prepare(cell="east")
         calling = threading.Thread(target=lambda: answers.put(client.call({}, "wait")))
         calling.start()
-        inventory.seen.get(timeout=PATIENCE_SECONDS)
+        inventory.seen.get(timeout=TIMEOUT_SECONDS)
         stopping = threading.Thread(target=tree["east"].stop)
         stopping.start()
         inventory.gate.set()
-        assert answers.get(timeout=PATIENCE_SECONDS) is None
-        stopping.join(PATIENCE_SECONDS)
-        calling.join(PATIENCE_SECONDS)
+        assert answers.get(timeout=TIMEOUT_SECONDS) is None
+        stopping.join(TIMEOUT_SECONDS)
+        calling.join(TIMEOUT_SECONDS)
         assert not stopping.is_alive()
 
 
@@ -321,12 +321,12 @@ def test_a_stop_gives_up_calls_that_do_not_end() -> None:
         ended = threading.Event()
         calling = threading.Thread(target=call)
         calling.start()
-        inventory.seen.get(timeout=PATIENCE_SECONDS)
+        inventory.seen.get(timeout=TIMEOUT_SECONDS)
         started = time.monotonic()
         tree["east"].stop()
         assert time.monotonic() - started < 5
-        # Its own manager hears nothing of it: the caller is told when that one ends.
+        # The answer never reaches the caller's manager; the caller gets an error when this manager stops.
         tree["api"].stop()
-        assert ended.wait(PATIENCE_SECONDS)
+        assert ended.wait(TIMEOUT_SECONDS)
         inventory.gate.set()
-        calling.join(PATIENCE_SECONDS)
+        calling.join(TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-"""Several managers serve one cell together: each request goes to one, each answer to the one that waits."""
+"""Several managers per cell: each request goes to one manager, each answer to the waiting manager."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def host(call: Call) -> str:
 
 
 def wait_until_spoken(tree: CellTree, version: str) -> None:
-    """Wait until all managers of api and east speak a version with each other, and have said all that they had to."""
+    """Wait until all managers of api and east have agreed on a version and sent their announcements."""
     managers = [*tree["api"].managers, *tree["east"].managers]
 
     def is_spoken() -> bool:
@@ -30,12 +30,12 @@ def wait_until_spoken(tree: CellTree, version: str) -> None:
 
     wait_for(is_spoken, f"all speak {version}")
     for number in range(2):
-        # Behind its answer comes nothing that was fanned out before it.
+        # After this answer no earlier fan-out can arrive.
         tree["api"].call("east", manager=number)
 
 
 def share_calls(tree: CellTree) -> None:
-    """Make 40 calls through the two managers of a cell."""
+    """Make 40 calls through both managers of a cell."""
     api = tree["api"]
     calls = [api.start_call("east", "host", manager=number % 2) for number in range(40)]
     assert {call.result(10) for call in calls} == {"east-1", "east-2"}
@@ -43,11 +43,11 @@ def share_calls(tree: CellTree) -> None:
 
 
 def dropped(tree: CellTree) -> int:
-    """How many answers the managers of a cell have got that were for the other one."""
+    """Return the number of answers that reached the wrong manager of a cell."""
     return tree["api"].counters().get("dropped.response", 0)
 
 
-def test_answers_go_to_the_manager_that_asked_and_to_no_other(cell_tree: Callable[..., CellTree]) -> None:
+def test_answers_go_only_to_the_calling_manager(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE, managers=TWO, endpoints=[host])
     wait_until_spoken(tree, CURRENT)
     before = dropped(tree)
@@ -82,13 +82,13 @@ def test_broadcast_runs_once_in_each_cell(cell_tree: Callable[..., CellTree]) ->
     notes.wait_for(("api", "news"), ("api!east", "news"), ("api!east!az1", "news"))
 
 
-def test_all_managers_learn_what_a_child_says(cell_tree: Callable[..., CellTree]) -> None:
+def test_all_managers_get_the_announcements_of_a_child(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE, managers=TWO, cell_options={"az1": {"cells": {"capabilities": "os=linux"}}})
     for manager in (*tree["api"].managers, *tree["east"].managers):
         wait_for(lambda: manager.manager.capabilities(CONTEXT) == {"os": ["linux"]}, "it knows what az1 can do")  # noqa: B023
 
 
-def test_one_manager_goes_and_the_other_serves_on(cell_tree: Callable[..., CellTree]) -> None:
+def test_one_manager_stops_and_the_other_continues(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE, managers=TWO, endpoints=[host])
     tree["east"].managers[0].stop()
     assert {tree["api"].call("east", "host") for _ in range(6)} == {"east-2"}

@@ -1,4 +1,4 @@
-"""A manager that stops ends in bounded time, and leaves nobody waiting."""
+"""Stop of a manager: ends in bounded time, and every waiting call gets an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.functional.cell_tree import CellTree, wait_for
 SHAPE = {"api": {"east": {}}}
 
 
-def test_calls_that_wait_at_the_end_get_an_error(cell_tree: Callable[..., CellTree]) -> None:
+def test_pending_calls_get_an_error_at_the_stop(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE, options={"DEFAULT": {"graceful_shutdown_timeout": 1}})
     tree.freeze("east")
     calls = [tree["api"].start_call("east") for _ in range(10)]

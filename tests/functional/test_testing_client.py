@@ -1,4 +1,4 @@
-"""What a service sees that calls one of another cell in such a tree: answers, and each fault by its error."""
+"""Client of a service in a test tree: answers, and the error of each fault."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATHS = ["api", "api!east", "api!east!az1", "api!west"]
 
 
 class Inventory:
-    """Notes who has asked."""
+    """Service that records its callers."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -47,7 +47,7 @@ def inventories(tree: CellTree) -> dict[str, Inventory]:
 
 @pytest.fixture
 def far(tree: CellTree, inventories: dict[str, Inventory]) -> Any:
-    """A client in api of the service in az1."""
+    """Return a client in api of the service in az1."""
     return tree["api"].client("inventory", timeout=0.5).prepare(cell="az1")
 
 
@@ -96,7 +96,7 @@ def test_cast_over_a_link_that_is_cut_is_an_error_only_in_its_own_cell(
 ) -> None:
     with tree.link("api", "east").cut(), pytest.raises(cells.rpc.MessageDeliveryFailure):
         far.prepare(retry=0).cast({"number": 1}, "where")
-    # At the start az1 may have been there later than east.
+    # At the start az1 may become ready later than east.
     before = undelivered(tree["east"])
     with tree.link("east", "az1").cut():
         far.prepare(retry=0).cast({"number": 2}, "where")
@@ -120,7 +120,7 @@ def test_cut_toward_the_caller_is_a_timeout_and_the_method_runs(
 
 
 @pytest.mark.parametrize(("toward", "runs"), [("az1", 0), ("east", 1)])
-def test_dropped_is_a_timeout(
+def test_a_dropped_message_is_a_timeout(
     tree: CellTree, far: Any, inventories: dict[str, Inventory], toward: str, runs: int
 ) -> None:
     tree.link("east", "az1").toward(toward).drop(1)
@@ -147,7 +147,7 @@ def test_delay_counts_each_time_that_a_call_crosses_it(tree: CellTree, far: Any)
     assert tree["east"].client("inventory", timeout=0.1).prepare(cell="az1").call({}, "where") == "api!east!az1"
 
 
-def test_delay_that_is_too_long_is_a_timeout_and_the_method_runs_later(
+def test_a_delay_beyond_the_timeout_is_a_timeout_and_the_method_runs_later(
     tree: CellTree, far: Any, inventories: dict[str, Inventory]
 ) -> None:
     link = tree.link("east", "az1").toward("az1").delay(600)
@@ -159,16 +159,14 @@ def test_delay_that_is_too_long_is_a_timeout_and_the_method_runs_later(
 
 
 @pytest.mark.parametrize("toward", ["az1", "east"])
-def test_duplicate_is_seen_by_nobody(tree: CellTree, far: Any, inventories: dict[str, Inventory], toward: str) -> None:
+def test_duplicates_have_no_effect(tree: CellTree, far: Any, inventories: dict[str, Inventory], toward: str) -> None:
     tree.link("east", "az1").toward(toward).duplicate()
     for _ in range(3):
         assert far.call({}, "where") == "api!east!az1"
     assert len(inventories["api!east!az1"].contexts) == 3
 
 
-def test_many_cells_are_called_and_the_one_behind_the_fault_is_named(
-    tree: CellTree, inventories: dict[str, Inventory]
-) -> None:
+def test_a_multicall_names_the_cell_behind_the_fault(tree: CellTree, inventories: dict[str, Inventory]) -> None:
     client = tree["api"].client("inventory", timeout=5)
     tree.link("api", "west").cut()
     answers = dict(client.prepare(cells="down").multicall({}, "where"))
@@ -189,7 +187,7 @@ def test_cell_without_managers_and_service_that_is_stopped(tree: CellTree, far: 
         far.call({}, "where")
 
 
-def test_option_overrides_what_a_tree_allows() -> None:
+def test_an_option_overrides_the_allow_list_of_the_tree() -> None:
     with CellTree(SHAPE, cell_options={"east": {"cells": {"allowed_services": []}}}) as tree:
         for cell in ("east", "west"):
             tree[cell].serve("inventory", Inventory(cell))

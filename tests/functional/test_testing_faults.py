@@ -1,4 +1,4 @@
-"""What a caller sees of each fault that a test can put on a link between two cells."""
+"""Faults of a link between two cells, as a caller sees them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.functional.cell_tree import CellTree, wait_for
 from tests.functional.notes import Notes
 
 SHAPE = {"api": {"east": {"az1": {}}, "west": {}}}
-#: Longer than a test takes; nothing waits for it.
+#: Longer than any test.
 LONG_SECONDS = 600.0
 AZ1 = ("api!east!az1", "news")
 
@@ -56,8 +56,8 @@ def test_dropped_cast_is_lost_in_silence(tree: CellTree, notes: Notes) -> None:
 
 
 @pytest.mark.parametrize("end", ["api", "east"])
-def test_first_message_that_is_dropped_is_the_one_of_the_test(cell_tree: Callable[..., CellTree], end: str) -> None:
-    # And not one of those that managers send to get to know each other.
+def test_only_messages_of_the_test_are_dropped(cell_tree: Callable[..., CellTree], end: str) -> None:
+    # Not a message that managers send at start to learn about each other.
     for _ in range(3):
         tree = cell_tree(SHAPE)
         with tree.link("api", "east").toward(end).drop(1), pytest.raises(exceptions.CallTimeout):
@@ -65,7 +65,7 @@ def test_first_message_that_is_dropped_is_the_one_of_the_test(cell_tree: Callabl
         assert tree["api"].call("east") == "api!east"
 
 
-def test_delayed_call_takes_longer_and_keeps_nobody_waiting(tree: CellTree) -> None:
+def test_a_delayed_call_does_not_delay_others(tree: CellTree) -> None:
     link = tree.link("api", "east").delay(LONG_SECONDS)
     held = [tree["api"].start_call(target) for target in ("east", "az1")]
     assert tree["api"].call("west") == "api!west"
@@ -75,7 +75,7 @@ def test_delayed_call_takes_longer_and_keeps_nobody_waiting(tree: CellTree) -> N
     assert [one.result(10) for one in held] == ["api!east", "api!east!az1"]
 
 
-def test_delay_is_as_long_as_it_is_said(tree: CellTree, notes: Notes) -> None:
+def test_the_delay_has_the_given_length(tree: CellTree, notes: Notes) -> None:
     tree.link("api", "east").toward("east").delay(0.3)
     with pytest.raises(exceptions.CallTimeout):
         call(tree, timeout=0.1)
@@ -95,7 +95,7 @@ def test_casts_that_are_delayed_keep_their_order(tree: CellTree, notes: Notes) -
     assert notes.taken == expected
 
 
-def test_request_that_comes_twice_runs_once_and_has_one_answer(tree: CellTree, notes: Notes) -> None:
+def test_a_duplicate_request_runs_once_and_has_one_answer(tree: CellTree, notes: Notes) -> None:
     tree.link("api", "east").toward("east").duplicate(1)
     call(tree)
     wait_for(lambda: tree["az1"].counters().get("dropped.duplicate"), "the second request is dropped")
@@ -103,7 +103,7 @@ def test_request_that_comes_twice_runs_once_and_has_one_answer(tree: CellTree, n
     assert notes.taken == [AZ1] * 2
 
 
-def test_answer_that_comes_twice_is_given_once(tree: CellTree, notes: Notes) -> None:
+def test_a_duplicate_answer_is_delivered_once(tree: CellTree, notes: Notes) -> None:
     tree.link("api", "east").toward("api").duplicate(1)
     call(tree)
     wait_for(lambda: tree["api"].counters().get("dropped.response"), "the second answer is dropped")
@@ -128,10 +128,10 @@ def test_answer_over_a_link_that_is_cut_is_lost(tree: CellTree, notes: Notes) ->
     assert notes.taken == [AZ1]
 
 
-def test_cut_loses_what_is_held(tree: CellTree, notes: Notes) -> None:
+def test_a_cut_loses_delayed_messages(tree: CellTree, notes: Notes) -> None:
     link = tree.link("api", "west").delay(LONG_SECONDS)
     tree["api"].cast("west", "note", text="lost")
-    # A call that comes after it shows that it has left its cell.
+    # The arrival of a later call shows that the message has left its cell.
     with pytest.raises(exceptions.CallTimeout):
         tree["api"].call("west", timeout=0.2)
     link.cut().restore()
@@ -146,7 +146,7 @@ def test_broadcast_names_the_cells_behind_a_link_that_is_cut(tree: CellTree) -> 
     assert isinstance(answers["api!east"].error, exceptions.NeighborUnreachable)
 
 
-def test_tree_ends_with_faults_and_what_they_hold(cell_tree: Callable[..., CellTree]) -> None:
+def test_the_tree_ends_with_faults_and_delayed_messages(cell_tree: Callable[..., CellTree]) -> None:
     tree = CellTree(SHAPE, options={"DEFAULT": {"graceful_shutdown_timeout": 1}})
     with tree:
         tree.link("api", "east").delay(LONG_SECONDS)
@@ -158,7 +158,7 @@ def test_tree_ends_with_faults_and_what_they_hold(cell_tree: Callable[..., CellT
 
 
 def test_link_is_between_neighbors(tree: CellTree) -> None:
-    with pytest.raises(exceptions.NeighborNotFound, match="api and api!east!az1 are no neighbors"):
+    with pytest.raises(exceptions.NeighborNotFound):
         tree.link("api", "az1")
-    with pytest.raises(exceptions.CellNotFound, match="no cell north in this tree"):
+    with pytest.raises(exceptions.CellNotFound):
         tree.link("api", "north")

@@ -1,6 +1,6 @@
-"""The transport zmq keeps the contract of a transport; no server is needed.
+"""Contract suite of the transport zmq, without a server.
 
-Calls and casts, over one of the ways to name a peer; tests/integration has the rest of it, and the other ways.
+Calls and casts, over one form of addresses; tests/integration has the rest of the suite and the other forms.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["directory", "migrated"]
 
 
 class TestRegistry(RPCContract, BrokerlessContract):
-    """Each server on a socket of its own."""
+    """Each server has a separate socket."""
 
     @pytest.fixture
     def bus(self, directory: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:

@@ -1,4 +1,4 @@
-"""Under the cap ``auto`` a link follows what the neighbor announces, up and down, without anybody's doing."""
+"""Cap ``auto``: a link follows the announced version of the neighbor, up and down, without an operator."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ALL = ["api", "api!east", "api!east!az1"]
 
 @pytest.fixture(scope="module")
 def tree() -> Iterator[VersionTree]:
-    """Each test leaves all cells at the newest release."""
+    """Shared tree; each test leaves all cells at the newest release."""
     with VersionTree(SHAPE) as tree:
         yield tree
 
 
 def check(tree: VersionTree) -> None:
-    """Everything works between all of them."""
+    """Check that all operations work between all cells."""
     tree.forget_arrivals()
     for source, target in (("api", "api!east"), ("api", "api!east!az1"), ("az1", "api"), ("east", "api")):
         assert tree[source].call(target) == target
@@ -48,14 +48,14 @@ def test_link_falls_back_when_a_cell_is_downgraded_and_rises_when_it_is_upgraded
         wait_for(lambda: tree[name].service.topology.own_path == tree[name].path, f"{name} knows its path")
         check(tree)
         features = {feature for arrival in tree.arrivals() if arrival.cell == name for feature in arrival.features}
-        # Nobody sends requests to all to the top.
+        # No cell sends broadcasts up to the top here.
         possible = {"1.1", "1.3"} if name == "api" else {"1.1", "1.2", "1.3"}
         assert features & possible == {feature for feature in possible if feature <= release}
 
 
 @pytest.mark.parametrize("older", ["1.0", "1.1", "1.2", "1.3"])
 def test_link_is_as_low_as_the_lowest_manager_of_a_cell_reads(older: str) -> None:
-    """While a cell is upgraded its managers are of two releases, and each may get the next message."""
+    """During its upgrade a cell has managers of two releases, and each may get the next message."""
     links = [("api", Direction.DOWN), ("az1", Direction.UP)]
     with VersionTree(SHAPE, managers={"east": 2}) as tree:
         for name, _ in links:
@@ -66,7 +66,7 @@ def test_link_is_as_low_as_the_lowest_manager_of_a_cell_reads(older: str) -> Non
         for name, direction in links:
             tree[name].service.announcer.ping("east", direction)
             tree.wait_until_spoken(name, "east", older)
-        # Whichever of the two answers next.
+        # Either manager may answer next.
         for _ in range(10):
             for name, direction in links:
                 service = tree[name].service
@@ -81,7 +81,7 @@ def test_link_is_as_low_as_the_lowest_manager_of_a_cell_reads(older: str) -> Non
         check(tree)
 
 
-def test_operator_sees_what_is_spoken_and_why(tree: VersionTree) -> None:
+def test_the_status_shows_the_version_of_each_link_and_its_reason(tree: VersionTree) -> None:
     def link() -> tuple[str, str | None, str]:
         (found,) = [one for one in tree["api"].service.cell.links()["links"] if one["neighbor"] == "east"]
         return found["spoken"], found["announced"], found["reason"]

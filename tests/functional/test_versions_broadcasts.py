@@ -1,4 +1,4 @@
-"""From 1.2 on the answers to a broadcast come as they are given, and cells on the way keep nothing."""
+"""From version 1.2 on, answers to a broadcast travel one by one, and relays keep no state."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 
 from cells import exceptions
 from cells.messages import Response
-from tests.functional.cell_tree import CONTEXT, PATIENCE_SECONDS, wait_for
+from tests.functional.cell_tree import CONTEXT, TIMEOUT_SECONDS, wait_for
 from tests.functional.wire_tap import VersionTree
 
-#: Longer than the test takes: what has come has not come because somebody gave up.
+#: Longer than the test, so no answer in it is caused by a timeout.
 LONG_SECONDS = 600.0
 RELAYS = ("east", "west")
 SHAPE = {"api": {relay: {f"{relay}{number}": {} for number in range(1, 14)} for relay in RELAYS}}
@@ -27,7 +27,7 @@ SILENT_PATHS = {f"api!{name[:4]}!{name}" for name in SILENT}
 
 
 class Stream:
-    """The answers to a broadcast, as its caller asks for them."""
+    """Stream of the answers to a broadcast, as its caller reads it."""
 
     def __init__(self, tree: VersionTree, timeout_seconds: float) -> None:
         self._manager = tree["api"].service.manager
@@ -36,27 +36,27 @@ class Stream:
         self.answers: list[Response] = []
         self.is_complete = False
 
-    def take(self, timeout_seconds: float = PATIENCE_SECONDS) -> None:
-        """Take what is new, or what will be.
+    def take(self, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        """Take the new answers, or wait for some.
 
-        :raises TimeoutError: nothing came within that time; who asks again gets what comes then
+        :raises TimeoutError: no answer within that time; later answers go to the next call
         """
         batch = self._manager.broadcast_next(CONTEXT, self._id).result(timeout_seconds)
         self.answers += [Response.from_json(text, ["cells.exceptions"]) for text in batch["responses"]]
         self.is_complete = batch["is_complete"]
 
     def take_until(self, count: int) -> None:
-        """Take answers until so many are there."""
+        """Take answers until their number reaches ``count``."""
         while len(self.answers) < count:
             self.take()
 
     def take_rest(self) -> None:
-        """Take answers until it is said that there are no more."""
+        """Take all answers, until the end of the stream."""
         while not self.is_complete:
             self.take()
 
     def close(self) -> None:
-        """Say that nobody wants the rest."""
+        """Close the stream early."""
         self._manager.broadcast_stop(CONTEXT, self._id)
 
     @property
@@ -70,11 +70,11 @@ def wide() -> Iterator[VersionTree]:
         yield tree
 
 
-def test_thirty_cells_are_all_there() -> None:
+def test_all_thirty_cells_answer() -> None:
     assert (len(PATHS), len(SILENT_PATHS), SILENT_PATHS < PATHS) == (29, 10, True)
 
 
-def test_silent_cells_delay_no_answer_of_the_others_and_relays_keep_nothing(wide: VersionTree) -> None:
+def test_silent_cells_delay_no_other_answers_and_relays_keep_no_state(wide: VersionTree) -> None:
     threads = {thread.name for thread in threading.enumerate()}
     for name in SILENT:
         wide.freeze(name)
@@ -83,13 +83,13 @@ def test_silent_cells_delay_no_answer_of_the_others_and_relays_keep_nothing(wide
     assert stream.cells == sorted(PATHS - SILENT_PATHS)
     assert all(answer.error is None for answer in stream.answers)
     assert not stream.is_complete
-    # The source waits, and nobody on the way does.
+    # The source waits; no relay does.
     assert len(wide["api"].service.pending) == 1
     for relay in RELAYS:
         service = wide[relay].service
         assert len(service.pending) == 0
         wait_for(lambda: service.threads.is_idle, f"no endpoint of {relay} waits")  # noqa: B023
-    # No thread was started for it but those on which endpoints run, and those that send.
+    # The only new threads are those of endpoints and senders.
     started = {thread.name for thread in threading.enumerate()} - threads
     assert all(name.startswith(("cells-endpoint", "cells-send-", "cells-memory-")) for name in started)
     wide.thaw()
@@ -98,7 +98,7 @@ def test_silent_cells_delay_no_answer_of_the_others_and_relays_keep_nothing(wide
     assert len(wide["api"].service.pending) == 0
 
 
-def test_silent_cells_are_errors_of_their_own_when_time_is_over() -> None:
+def test_silent_cells_are_errors_at_the_deadline() -> None:
     shape = {"api": {"east": {"az1": {}, "az2": {}}, "west": {}}}
     with VersionTree(shape) as tree:
         tree.link("east", "az1").toward("az1").drop()
@@ -114,8 +114,8 @@ def test_silent_cells_are_errors_of_their_own_when_time_is_over() -> None:
         assert len(tree["east"].service.pending) == 0
 
 
-def test_a_silent_cell_behind_a_silent_one_is_named_as_well() -> None:
-    """Who waits has to learn of it though the only cell that knows of it does not answer."""
+def test_a_silent_cell_behind_a_silent_cell_is_named() -> None:
+    """The source must learn of the failure although the only cell that knows it does not answer."""
     shape = {"api": {"east": {"az1": {"host1": {}}, "az2": {}}, "west": {}}}
     with contextlib.ExitStack() as stack:
         streams = {}
@@ -126,7 +126,7 @@ def test_a_silent_cell_behind_a_silent_one_is_named_as_well() -> None:
                 tree.wait_until_spoken(cell, neighbor, version)
             for silent in ("east", "az1", "host1"):
                 tree.freeze(silent)
-            # All are waited for at the same time.
+            # All waits run at the same time.
             streams[version] = tree, Stream(tree, 3.0)
         for version, (tree, stream) in streams.items():
             stream.take_rest()
@@ -138,7 +138,7 @@ def test_a_silent_cell_behind_a_silent_one_is_named_as_well() -> None:
             assert len(tree["api"].service.pending) == 0, version
 
 
-def test_who_closes_a_stream_waits_for_nothing_more(wide: VersionTree) -> None:
+def test_a_closed_stream_waits_for_no_more_answers(wide: VersionTree) -> None:
     wide.freeze("east1")
     stream = Stream(wide, LONG_SECONDS)
     stream.take_until(len(PATHS) - 1)
@@ -154,7 +154,7 @@ def test_who_closes_a_stream_waits_for_nothing_more(wide: VersionTree) -> None:
 
 @pytest.mark.parametrize("old", ["1.0", "1.1"])
 def test_under_a_lower_version_the_answers_of_a_branch_come_together(old: str) -> None:
-    """One relay of two is old: it waits for its branch, and the other branch for nobody."""
+    """One of two relays is old: it waits for its branch; the other branch does not wait."""
     shape = {"api": {"east": {"az1": {}, "az2": {}}, "west": {"az3": {}, "az4": {}}}}
     with VersionTree(shape, releases={"east": old}) as tree:
         for silent in ("az1", "az3"):
@@ -164,7 +164,7 @@ def test_under_a_lower_version_the_answers_of_a_branch_come_together(old: str) -
         assert stream.cells == ["api", "api!west", "api!west!az4"]
         wait_for(lambda: len(tree["east"].service.pending) == 1, "east waits for its branch")
         assert len(tree["west"].service.pending) == 0
-        # So it stays as long as az1 is silent.
+        # This holds while az1 is silent.
         with pytest.raises(TimeoutError):
             stream.take(0.1)
         tree.thaw()
@@ -175,7 +175,7 @@ def test_under_a_lower_version_the_answers_of_a_branch_come_together(old: str) -
 
 
 def test_branch_of_an_old_cell_comes_through_a_relay_that_streams() -> None:
-    """What a neighbor of it has gathered the relay passes on, and waits for that alone."""
+    """The relay waits only for the collected answers of its old neighbor and forwards them."""
     shape = {"api": {"east": {"az1": {"host1": {}, "host2": {}}, "az2": {}}}}
     with VersionTree(shape, releases={"az1": "1.1"}) as tree:
         tree.freeze("host1")

@@ -1,4 +1,4 @@
-"""A call's time is a budget that travels: less at each hop, and nothing runs that nobody waits for."""
+"""Timeouts travel with a call: each hop leaves less, and expired calls do not run."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def left(call: Call) -> float | None:
 
 @endpoint
 def wait_as_long_as_allowed(call: Call) -> None:
-    """What an endpoint does that keeps to its time."""
+    """Endpoint that respects its remaining time."""
     threading.Event().wait(call.seconds_left)
     raise exceptions.CellTimeout(f"The disks of {call.cell.name} did not answer in time.", cell=call.cell.name)
 
 
 class Blocker:
-    """An endpoint that keeps its cell's only thread."""
+    """Endpoint that blocks the only thread of its cell."""
 
     def __init__(self) -> None:
         self.is_in = threading.Event()
@@ -57,7 +57,7 @@ def blocker() -> Iterator[Blocker]:
     blocker.is_over.set()
 
 
-def test_deep_cell_sees_less_time_than_those_above_it() -> None:
+def test_deeper_cells_have_less_time() -> None:
     with VersionTree(SHAPE, endpoints=[left]) as tree:
         for seconds in (100.0, 2.0):
             seen = {way: answer.value for way, answer in tree["api"].broadcast("left", timeout=seconds).items()}
@@ -69,7 +69,7 @@ def test_deep_cell_sees_less_time_than_those_above_it() -> None:
             assert 0 < call <= shrink(seconds, 2)
 
 
-def test_child_that_keeps_to_its_time_answers_before_its_caller_gives_up() -> None:
+def test_a_child_that_respects_its_deadline_answers_in_time() -> None:
     with VersionTree(SHAPE, endpoints=[wait_as_long_as_allowed]) as tree:
         with pytest.raises(exceptions.CellTimeout, match="The disks of az1") as caught:
             tree["api"].call("az1", "wait_as_long_as_allowed", timeout=1.0)
@@ -77,7 +77,7 @@ def test_child_that_keeps_to_its_time_answers_before_its_caller_gives_up() -> No
         assert "timed_out" not in tree["api"].counters()
 
 
-def test_who_is_nearest_to_the_silence_gives_up_before_those_above_it() -> None:
+def test_the_cell_nearest_to_the_silence_times_out_first() -> None:
     cases = list(itertools.product(["1.1", "1.3"], ["az1", "east"]))
     with contextlib.ExitStack() as stack:
         trees = {}
@@ -88,7 +88,7 @@ def test_who_is_nearest_to_the_silence_gives_up_before_those_above_it() -> None:
                 tree.freeze("az1")
             else:
                 tree.link("east", "az1").toward("east").drop()
-        # All at once: each takes as long as its deadline.
+        # All at the same time, because each lasts until its deadline.
         pool = stack.enter_context(futures.ThreadPoolExecutor(len(cases)))
         broadcasts = {case: pool.submit(tree["api"].broadcast, timeout=2.0) for case, tree in trees.items()}
         for case, broadcast in broadcasts.items():
@@ -103,7 +103,7 @@ def test_who_is_nearest_to_the_silence_gives_up_before_those_above_it() -> None:
 
 
 @pytest.mark.parametrize("caps", [{}, {"options": {"upgrade_levels": {"intercell": "1.1"}}}], ids=["newest", "1.1"])
-def test_call_that_gets_its_turn_too_late_does_not_run(
+def test_a_call_that_expires_in_the_queue_does_not_run(
     caps: dict[str, object], blocker: Blocker, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "cells")
@@ -126,7 +126,7 @@ def test_call_that_gets_its_turn_too_late_does_not_run(
         notes.wait_for(("api!east!az1", "in time"))
 
 
-def test_at_the_oldest_version_nobody_knows_that_it_is_too_late(blocker: Blocker) -> None:
+def test_at_the_oldest_version_expired_calls_run(blocker: Blocker) -> None:
     notes = Notes()
     options = {"upgrade_levels": {"intercell": "1.0"}}
     one_thread = {"az1": {"cells": {"endpoint_threads": 1}}}
@@ -142,8 +142,8 @@ def test_at_the_oldest_version_nobody_knows_that_it_is_too_late(blocker: Blocker
         notes.wait_for(("api!east!az1", "late"))
 
 
-def test_call_whose_time_is_over_when_it_leaves_a_relay_is_not_sent() -> None:
-    """Whatever it waited for there, the cells behind are not troubled with it."""
+def test_a_relay_does_not_send_an_expired_call() -> None:
+    """The cells behind do not receive the expired call."""
     notes = Notes()
     with VersionTree(SHAPE, endpoints=[notes.endpoint()]) as tree:
         tree.forget_arrivals()

@@ -1,7 +1,7 @@
-"""A tree of cells of several releases, in which a test sees every message that crosses a link.
+"""Tree of cells with several releases, in which a test sees every message on every link.
 
-A cell of an older release is ours with what it has learned since taken away: it announces its own version, speaks
-no higher one, overlooks keys that came later, and does not know ``process_messages``.
+A cell of an older release is a cell of this release without the later features: it announces its version, speaks
+no higher version, ignores later keys, and does not have ``process_messages``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
 from tests.functional.cell_tree import CellTree, Shape, TreeCell, wait_for
 
-#: The keys of a message's head by the version that brought them.
+#: Keys of a message's head, by the version that added them.
 NEW_KEYS = {
     "1.0": frozenset[str](),
     "1.1": frozenset({"time_left", "reply_server", "traceparent", "trace"}),
@@ -35,18 +35,18 @@ _PAYLOAD = frozenset({"payload", "ctxt", "method_kwargs"})
 
 @dataclass(frozen=True)
 class Arrival:
-    """One message as a manager got it from a neighbor."""
+    """One message that a manager received from a neighbor."""
 
     cell: str
     host: str
-    #: whether it was one of process_messages, and not the text of process_message
+    #: whether the message came with process_messages instead of process_message
     is_item: bool
-    #: all keys as they came
+    #: all keys of the message
     keys: Mapping[str, Any]
 
     @property
     def head(self) -> Mapping[str, Any]:
-        """The keys that every cell on the way reads."""
+        """The keys that every relay reads."""
         return {key: value for key, value in self.keys.items() if key not in _PAYLOAD}
 
     @property
@@ -57,16 +57,16 @@ class Arrival:
 
     @property
     def features(self) -> set[str]:
-        """The versions, but for the oldest, of which it has something."""
+        """The versions whose features the message has, without the oldest version."""
         found = {version for version, keys in NEW_KEYS.items() if keys & self.keys.keys()}
         return found | ({"1.3"} if self.is_item or "payload" in self.keys else set())
 
 
 class VersionTree(CellTree):
-    """CellTree with releases and caps.
+    """Tree of cells with releases and caps.
 
-    :param releases: the newest version that a cell reads, by its name, if not that of this release
-    :param caps: of the row that a cell has of a neighbor, by both names
+    :param releases: name of a cell -> newest version that it reads, if not the version of this release
+    :param caps: (cell, neighbor) -> cap in the cell's row of the neighbor
     """
 
     def __init__(
@@ -82,12 +82,12 @@ class VersionTree(CellTree):
         self._functions: Sequence[Callable[..., Any]] = ()
         self._arrivals: list[Arrival] = []
         self._lock = threading.Lock()
-        #: what reached a cell that has no method to take it
+        #: calls of methods that the receiving cell does not have
         self.unreadable: list[Arrival] = []
         super().__init__(shape, **options)
 
     def start(self) -> None:
-        """Start all; return when each manager knows what every neighbor reads."""
+        """Start all cells; return when each manager knows the version of every neighbor."""
         super().start()
         for path in self.cells:
             self._wait_until_told(str(path))
@@ -98,22 +98,22 @@ class VersionTree(CellTree):
                 wait_for(lambda: _announced(manager, name), f"{name} tells {cell} what it reads")  # noqa: B023
 
     def forget_arrivals(self) -> None:
-        """Look at nothing that has come so far."""
+        """Forget all messages so far."""
         with self._lock:
             self._arrivals.clear()
             self.unreadable.clear()
 
     def arrivals(self, **keys: Any) -> list[Arrival]:
-        """Those that had these keys, in the order in which they came."""
+        """Return the messages with these keys, in the order of their arrival."""
         with self._lock:
             return [arrival for arrival in self._arrivals if keys.items() <= arrival.keys.items()]
 
     def answers(self, request: Arrival, cell: str) -> list[Arrival]:
-        """What came to a cell as an answer to a request."""
+        """Return the answers to a request that a cell received."""
         return [one for one in self.arrivals(response_uuid=request.keys["uuid"]) if one.cell == cell]
 
     def spoken(self, cell: str, neighbor: str) -> str:
-        """The version that a cell speaks with a neighbor."""
+        """Return the version that a cell speaks with a neighbor."""
         (link,) = [link for link in self[cell].service.cell.links()["links"] if link["neighbor"] == neighbor]
         return str(link["spoken"])
 
@@ -121,7 +121,7 @@ class VersionTree(CellTree):
         wait_for(lambda: self.spoken(cell, neighbor) == version, f"{cell} speaks {version} with {neighbor}")
 
     def restart(self, name: str, release: str) -> None:
-        """Stop a cell, and start it as one of another release."""
+        """Stop a cell and start it with another release."""
         cell = self[name]
         cell.managers[0].stop()
         self._releases[name] = release
@@ -149,14 +149,14 @@ class VersionTree(CellTree):
         ]
 
     def _cap(self, cell: str, neighbor: str) -> str | None:
-        """That of the row, and no more than the cell speaks."""
+        """Return the cap of the row, at most the version of the cell."""
         cap, release = self._caps.get((cell, neighbor)), self._releases.get(cell)
         if release is None or cap is None or cap == versions.AUTO:
             return release or cap
         return versions.lowest(release, cap)
 
     def _make(self, manager: CellsService, cell: str) -> None:
-        """Let it be of its cell's release, and note what it gets."""
+        """Give the manager the release of its cell, and record the messages that it receives."""
         release = self._releases.get(cell, versions.CURRENT)
         newer = VERSIONS[VERSIONS.index(release) + 1 :]
         unknown = frozenset[str]().union(*(NEW_KEYS[version] for version in newer))

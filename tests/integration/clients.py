@@ -1,4 +1,4 @@
-"""Clients of a manager in the process of the tests, where a command per call would be too slow."""
+"""Clients of a manager in the process of the tests; a command per call would be too slow."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ ConnectTo = Callable[[ManagerProcess], CellsAPI]
 
 @pytest.fixture(scope="module")
 def connect_to() -> Iterator[ConnectTo]:
-    """Gives a client of the manager's cell; all of them are closed at the end."""
+    """Factory of clients of a manager's cell; closed at the end."""
     transports = []
 
     def connect_client(manager: ManagerProcess) -> CellsAPI:
-        # As any service of that cell: by the transport URL of its configuration, and what else that says of it.
+        # Like every service of that cell: with the transport options of its configuration.
         transports.append(open_transport(cells_conf.load([manager.config_file]), None, ["cells.exceptions"]))
         return CellsAPI(transports[-1], timeout=15)
 

@@ -1,4 +1,4 @@
-"""The servers and clients of the integration tests, for all files here."""
+"""Fixtures of the servers and clients of the integration tests."""
 
 from tests.integration.clients import connect_to
 from tests.integration.rabbitmq import own_broker, rabbitmq

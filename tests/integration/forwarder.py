@@ -1,4 +1,4 @@
-"""A TCP forwarder in front of a server that a test wants to lose, and others want to keep."""
+"""TCP forwarder in front of a shared server, so that a single test can lose its connection to it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 
 
 class Forwarder:
-    """Listens on a port of its own and passes everything on to ``host:port``, until it is cut."""
+    """Listener on a separate port that forwards to ``host:port`` until it is cut."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
@@ -32,7 +32,7 @@ class Forwarder:
         """Break all connections and refuse new ones.  May be called twice."""
         listener, self._listener = self._listener, None
         if listener is not None:
-            # Closing alone does not wake the thread that is in accept().
+            # close() alone does not wake a thread in accept().
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()

@@ -1,4 +1,4 @@
-"""Broken messages without end, the same ones for the same seed."""
+"""Generator of broken messages, reproducible by its seed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ WRONG_VALUES: tuple[Any, ...] = (
 
 
 class Broken(NamedTuple):
-    """What is published: the body as it is, the content type, and the queue that gets it."""
+    """Broken message: raw body, content type, and receiving queue."""
 
     topic_type: str
     body: bytes
@@ -48,7 +48,7 @@ class Broken(NamedTuple):
 
 
 def stream(seed: int, count: int, cell: str) -> Iterator[Broken]:
-    """``count`` broken messages for ``cell``."""
+    """Yield ``count`` broken messages for ``cell``."""
     chance = random.Random(seed)
     for _ in range(count):
         topic_type = chance.choice(TYPES)
@@ -58,7 +58,7 @@ def stream(seed: int, count: int, cell: str) -> Iterator[Broken]:
 
 
 def without_envelope(body: bytes) -> bytes:
-    """As zmq carries what RabbitMQ has in an envelope; what is in none stays as broken as it is."""
+    """Return the zmq form of a RabbitMQ body in an envelope; a body without an envelope stays broken."""
     try:
         message = json.loads(json.loads(body)["oslo.message"])
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -67,7 +67,7 @@ def without_envelope(body: bytes) -> bytes:
 
 
 def _valid(chance: random.Random, message_type: str, cell: str) -> dict[str, Any]:
-    """A message as a child called ``stranger`` would send it."""
+    """Return a message of a child ``stranger``."""
     message = {
         "message_type": message_type,
         "ctxt": {"user_id": "nobody", "is_admin": False},
@@ -150,7 +150,7 @@ def _wrong_answers(chance: random.Random, message: dict[str, Any]) -> tuple[byte
 
 
 def _huge(chance: random.Random, message: dict[str, Any]) -> tuple[bytes, str]:
-    # Rarely, or the test would measure RabbitMQ.
+    # Rarely, because otherwise the test would measure RabbitMQ.
     size = 10_000_000 if chance.random() < 0.02 else 100_000
     message["method_kwargs"] = {"padding": "x" * size}
     return _envelope(json.dumps(message))

@@ -1,4 +1,4 @@
-"""A server of oslo.messaging, in a process of its own, that does what a test asks of it.
+"""Script: plain oslo.messaging server in a separate process, controlled by a test.
 
 :mod:`tests.integration.service_process` starts it; it imports nothing of this project.
 """
@@ -34,10 +34,10 @@ class ProbeEndpoint:
         return f"{CONF.host} is done"
 
     def act(self, ctxt: dict[str, Any], acts: dict[str, Any]) -> str:
-        """What each server does is told by its name: wait so many seconds, or fail with that text."""
+        """Act by the name of the server: wait so many seconds, or fail with that text."""
         act = acts.get(CONF.host, 0)
         if isinstance(act, str):
-            raise RuntimeError(act)  # noqa: TRY004  # what it was told
+            raise RuntimeError(act)  # noqa: TRY004  # as the test demands
         time.sleep(act)
         return str(CONF.host)
 

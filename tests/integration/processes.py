@@ -1,6 +1,6 @@
 """Trees of real managers, one process and one transport per cell.
 
-A test writes its tree as one literal, ``{"api": {"east": {"az1": {}}}}``, and gets it
+A test describes its tree with one literal, ``{"api": {"east": {"az1": {}}}}``, and gets it
 when every cell in it knows its own path and the top knows every cell.
 """
 
@@ -24,19 +24,19 @@ WORKERS = 4
 
 Options = Mapping[str, Mapping[str, object]]
 
-#: What a test does not want to wait for, a manager of these tests does not wait for either.
+#: Short intervals and timeouts, so that the tests are quick.
 OPTIONS: Options = {"cells": {"announce_interval": 1, "db_check_interval": 2, "call_timeout": 10, "send_timeout": 3}}
 
 
 class Tree:
-    """A tree of running cells, by name: ``tree["az1"].cells("ping", "api")``.
+    """Tree of running cells, by name: ``tree["az1"].cells("ping", "api")``.
 
-    :param shape: the cells; every name may occur once
-    :param take: gives the transport, or the URL alone, of a cell that nobody has used before
-    :param urls: transport URLs of the cells that shall not have one of those
-    :param connections: database URLs of the cells that shall not use SQLite
-    :param options: of all cells; ``cell_options`` of single ones go on top
-    :param env: of all managers, on top of the environment of the tests
+    :param shape: the cells; each name only once
+    :param take: returns an unused transport, or only its URL, for a cell
+    :param urls: transport URLs of cells that do not use ``take``
+    :param connections: database URLs of the cells without SQLite
+    :param options: of all cells; ``cell_options`` override them for single cells
+    :param env: added to the environment of all managers
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Tree:
 
     def start(self) -> Tree:
         """Create the databases, register the neighbors, start the managers and wait until they know each other."""
-        # In this process: a command for each table and row would take longer than all the rest.
+        # In this process, because a command for each table and row would take longer than the rest of the start.
         for name, path in self.paths.items():
             self._prepare_database(name, path)
         for manager in self:
@@ -85,7 +85,7 @@ class Tree:
         return self
 
     def _prepare_database(self, name: str, path: str) -> None:
-        """What "cells db sync" and "cells neighbor create" do."""
+        """Do the work of "cells db sync" and "cells neighbor create"."""
         conf = cells_conf.load([self[name].config_file])
         migration.sync(conf)
         database = Database(conf)
@@ -108,8 +108,8 @@ class Tree:
         )
 
     def seen_from_top(self) -> dict[str, str]:
-        """Path and state of every cell that the top knows."""
-        # An answer that was lost while the cells started is not worth waiting for.
+        """Return path and state of every cell that the top knows."""
+        # Do not wait long for an answer that was lost during the start of the cells.
         answer = self[self.top].cells("topology", "-f", "json", "--timeout", "3")
         return dict(_flatten(answer.json())) if answer.returncode == 0 else {}
 
@@ -121,7 +121,7 @@ class Tree:
         poll(path, f"{name} knows that it is {self.paths[name]}", timeout_seconds)
 
     def stop(self) -> None:
-        """Take down every process that is still there, at once: how they end is tested where it matters."""
+        """Kill all processes at once; other tests cover an orderly stop."""
         for manager in self:
             manager.kill()
 
@@ -129,7 +129,7 @@ class Tree:
 def make_manager(
     directory: Path, name: str, transport: CellTransport, *, options: Options | None = None, **arguments: Any
 ) -> ManagerProcess:
-    """A manager of a cell that has this transport; takes what ManagerProcess takes."""
+    """Return a manager of a cell with this transport; has the arguments of ManagerProcess."""
     return ManagerProcess(
         directory,
         name,
@@ -145,7 +145,7 @@ def _transport(taken: CellTransport | str) -> CellTransport:
 
 
 def merged(*layers: Options) -> dict[str, dict[str, object]]:
-    """All options of all layers; the last one wins."""
+    """Merge the options of all layers; later layers take precedence."""
     result: dict[str, dict[str, object]] = {}
     for layer in layers:
         for section, values in layer.items():

@@ -1,7 +1,7 @@
-"""RabbitMQ for the integration tests: virtual hosts on the machine's, and whole nodes of a test's own.
+"""RabbitMQ for the integration tests: virtual hosts on the machine's node, and separate nodes.
 
 The machine's node gets virtual hosts with random names and is otherwise left alone:
-it may be somebody's.  What a test wants to stop, start or freeze is an
+it may serve other purposes.  To stop, start or freeze a node, a test uses a
 :class:`~tools.broker_node.BrokerNode`.
 """
 
@@ -21,9 +21,9 @@ BATCH = 16
 
 
 class VirtualHostPool:
-    """Hands out transport URLs of virtual hosts that nobody has used before.
+    """Source of transport URLs of unused virtual hosts.
 
-    Creating many costs RabbitMQ's command no more than creating one.
+    It creates many virtual hosts with one command, which takes no longer than a single one.
     """
 
     def __init__(self, hosts: virtual_hosts.VirtualHosts) -> None:
@@ -31,7 +31,7 @@ class VirtualHostPool:
         self._free: list[str] = []
 
     def take(self) -> str:
-        """The transport URL of a fresh virtual host."""
+        """Return the transport URL of an unused virtual host."""
         if not self._free:
             self._free = self._hosts.create(BATCH)
         return self._free.pop()
@@ -39,7 +39,7 @@ class VirtualHostPool:
 
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[VirtualHostPool]:
-    """The machine's RabbitMQ."""
+    """RabbitMQ of this machine."""
     hosts = virtual_hosts.VirtualHosts(URL)
     try:
         virtual_hosts.check_reachable([URL])
@@ -55,7 +55,7 @@ def rabbitmq() -> Iterator[VirtualHostPool]:
 
 @pytest.fixture(scope="module")
 def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerNode]:
-    """A node with the virtual hosts a, b, c and d, for all tests of one file."""
+    """Node with the virtual hosts a, b, c and d, for all tests of a file."""
     if not broker_node.is_installed():
         pytest.skip("no programs rabbitmq-server and rabbitmqctl")
     with BrokerNode(tmp_path_factory.mktemp("rabbitmq"), ["a", "b", "c", "d"], schedulers=1) as broker:
@@ -63,5 +63,5 @@ def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerNode]
 
 
 def amqp_url(transport_url: str) -> str:
-    """The same as kombu spells it, for tests that publish past our own code."""
+    """Return the URL in kombu's form, for tests that publish without the code of this project."""
     return urllib.parse.urlsplit(transport_url)._replace(scheme="amqp").geturl()

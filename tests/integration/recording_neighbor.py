@@ -1,7 +1,7 @@
-"""A child that is nothing but its own end of the wire: it notes what its broker is given, and answers in kind.
+"""Child cell that is only an end of the wire: records the messages at its broker, and answers in the same version.
 
-It is written for what the versions of the inter-cell API are, not with the code that speaks them here: what we
-would read and write wrongly in the same way would else go unnoticed.
+It follows the definition of the inter-cell API and uses no wire code of this project: otherwise the same mistake
+in reading and writing would remain unnoticed.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from tools.polling import poll
 Json = dict[str, Any]
 NAME, LEAF, PARENT = "east", "az1", "api"
 QUEUE_BASE = "cells.intercell"
-#: Two servers take answers, as if there were two managers.
+#: Two servers receive answers, like two managers.
 HOSTS = {"targeted": ["east-1"], "broadcast": ["east-1"], "response": ["east-1", "east-2"]}
 
 
 @dataclass(frozen=True)
 class Cast:
-    """What came in one cast."""
+    """Messages of one received cast."""
 
     host: str
     method: str
@@ -41,7 +41,7 @@ class Cast:
 
 
 class _Server(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
-    """Stops at once: the idle threads of oslo.messaging's own pool look once a second whether they should."""
+    """Server that stops at once: idle threads of oslo.messaging's pool check only once a second for a stop."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -59,7 +59,7 @@ class _Endpoint:
 
 
 class RecordingNeighbor:
-    """The cell ``east`` below ``api``, which says that ``az1`` is below it."""
+    """The cell ``east`` below ``api``, which announces ``az1`` as its child."""
 
     def __init__(self, conf: cfg.ConfigOpts, url: str, parent_url: str) -> None:
         self.announced = "1.4"
@@ -69,14 +69,14 @@ class RecordingNeighbor:
         self._servers = [self._serve(kind, host) for kind, hosts in HOSTS.items() for host in hosts]
 
     def close(self) -> None:
-        # Each waits for its consumer to wake up: together, not one after the other.
+        # Each server waits until its consumer wakes up; so all stop in parallel.
         with futures.ThreadPoolExecutor(len(self._servers)) as pool:
             list(pool.map(_stop, self._servers))
         for transport in (self._own, self._parent):
             transport.cleanup()
 
     def casts(self, **keys: Any) -> list[Cast]:
-        """Those in which there is a message that has these keys."""
+        """Return the casts with a message that has these keys."""
         with self._lock:
             return [cast for cast in self._casts if any(keys.items() <= one.items() for one in cast.messages)]
 
@@ -84,14 +84,14 @@ class RecordingNeighbor:
         return poll(lambda: self.casts(**keys), f"a message with {keys} comes")[0]
 
     def announce(self) -> None:
-        """Tell the parent what is new, so that it asks who we are."""
+        """Announce to the parent, so that the parent pings this cell."""
         kwargs = {"cell_name": NAME, "capabilities": {}}
         self.send("1.0", [self._request("update_capabilities", kwargs, need_response=False, fanout=True)])
 
     def call(self, version: str, method: str, count: int = 1, reply_to: str = "") -> list[str]:
-        """Call a method of the parent in the form of a version: the ids of so many requests.
+        """Call a method of the parent in the form of a version; return the ids of the requests.
 
-        :param reply_to: where a client waits for the answer, ``<request id>@<queue>``
+        :param reply_to: queue of the waiting client, ``<request id>@<queue>``
         """
         requests = [self._request(method, {}, need_response=True, fanout=False) for _ in range(count)]
         if version >= "1.1":
@@ -101,7 +101,7 @@ class RecordingNeighbor:
         return [request["uuid"] for request in requests]
 
     def send(self, version: str, messages: Sequence[Json], server: str | None = None) -> None:
-        """Give messages of one type to the parent's broker, as a cell does that speaks this version with it."""
+        """Send messages of one type to the parent's broker in the form of a version."""
         target = oslo_messaging.Target(topic=f"{QUEUE_BASE}.{messages[0]['message_type']}", version="1.0")
         options: Json = {"fanout": True} if messages[0]["fanout"] else {"server": server} if server else {}
         client = oslo_messaging.get_rpc_client(self._parent, target).prepare(version=version, **options)
@@ -167,7 +167,7 @@ class RecordingNeighbor:
         if not request.get("stream"):
             self._respond(cast, request, [own, leaf])
             return
-        # The answer of a cell may overtake that of the one above it.
+        # The answer of a cell may overtake the answer of its parent.
         self._respond(cast, request, [leaf], way=f"{LEAF}!{NAME}")
         self._respond(cast, request, [own], passed_on_to=[LEAF])
 
@@ -202,7 +202,7 @@ def _as_item(message: Json) -> Json:
 
 @contextlib.contextmanager
 def recording(conf: cfg.ConfigOpts, url: str, parent_url: str) -> Iterator[RecordingNeighbor]:
-    """One that is closed at the end."""
+    """Neighbor that is closed at the end."""
     neighbor = RecordingNeighbor(conf, url, parent_url)
     try:
         yield neighbor
@@ -211,10 +211,10 @@ def recording(conf: cfg.ConfigOpts, url: str, parent_url: str) -> Iterator[Recor
 
 
 def batches(casts: Sequence[Cast]) -> list[int]:
-    """How many messages came in each."""
+    """Return the number of messages of each cast."""
     return [len(cast.messages) for cast in casts]
 
 
 def flattened(casts: Sequence[Cast]) -> list[Json]:
-    """All their messages."""
+    """Return the messages of all casts."""
     return list(itertools.chain.from_iterable(cast.messages for cast in casts))

@@ -1,6 +1,6 @@
-"""The registry of a test in Redis: keys with a random prefix, removed after it; and Redis servers of a test's own.
+"""Redis for the integration tests: keys with a random prefix, removed after the test; and separate servers.
 
-``CELLS_TEST_REDIS_URL`` names a server; without it, the one of this machine is used.
+``CELLS_TEST_REDIS_URL`` names a server; the default is the server of this machine.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ class RedisRegistry(Registry):
 
 @contextlib.contextmanager
 def fresh_redis(url: str) -> Iterator[RedisRegistry]:
-    """A prefix on that server; skips the test if the server is not there."""
+    """Prefix on the server; skips the test if the server is down."""
     registry = RedisRegistry(url)
     try:
         registry.client.ping()
     except redis.ConnectionError as error:
-        # Under CI=true, tests/conftest.py makes a failure of it.
+        # With CI=true tests/conftest.py turns the skip into a failure.
         pytest.skip(f"no Redis server: {error}")
     try:
         yield registry
@@ -73,7 +73,7 @@ def fresh_redis(url: str) -> Iterator[RedisRegistry]:
 
 
 class OwnRedis:
-    """A Redis server for one test, with a password, which keeps nothing when it is killed."""
+    """Redis server for one test, with a password and without persistence."""
 
     def __init__(self, directory: Path) -> None:
         program = shutil.which("redis-server")

@@ -1,7 +1,7 @@
-"""A service that takes messages over a connection of cells.rpc, as a script; a test reads what it got.
+"""Script: service that receives messages over a connection of cells.rpc and prints them for a test.
 
-It writes one line of JSON for each message, ``[method, number, user]``, after a line ``"ready"``, and ends
-with its standard input.
+It prints a line ``"ready"`` and then one line of JSON per message, ``[method, number, user]``, and ends
+at the end of its standard input.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from oslo_service import backend
 
 backend.init_backend(backend.BackendType.THREADING)
 
-from oslo_config import cfg  # noqa: E402  # what follows asks for the kind of concurrency
+from oslo_config import cfg  # noqa: E402  # the next imports need the chosen threading back end
 
 import cells.rpc  # noqa: E402
 
 
 def write(what: Any) -> None:
-    # One write for each line: several threads have something to say.
+    # One write per line, because several threads print.
     sys.stdout.write(f"{json.dumps(what)}\n")
     sys.stdout.flush()
 
@@ -46,7 +46,7 @@ def callback(message: dict[str, Any]) -> None:
 
 
 def main(config_file: str, kind: str, topic: str, name: str) -> None:
-    """Consume until nobody reads any more; ``name`` is that of a pool, or what a call answers."""
+    """Consume until the end of standard input; ``name`` is the name of a pool, or the answer to calls."""
     conf = cfg.ConfigOpts()
     conf(["--config-file", config_file], project="service", default_config_dirs=[])
     cells.rpc.init(conf)

@@ -1,7 +1,7 @@
-"""PostgreSQL and MariaDB for the integration tests: a database with a random name for each test file, removed after it.
+"""PostgreSQL and MariaDB for the integration tests: one database with a random name per test file, removed afterwards.
 
-``CELLS_TEST_POSTGRESQL_URL`` and ``CELLS_TEST_MYSQL_URL`` name servers, and users
-that may create databases there; without them, those of this machine are used.
+``CELLS_TEST_POSTGRESQL_URL`` and ``CELLS_TEST_MYSQL_URL`` name servers and users
+with the permission to create databases; the default is the servers of this machine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CONNECT_TIMEOUT_SECONDS = 5
 
 @contextlib.contextmanager
 def fresh_database(server_url: str) -> Iterator[str]:
-    """The URL of an empty database on that server; skips the test if the server is not there."""
+    """URL of an empty database on the server; skips the test if the server is down."""
     name = f"cells_test_{secrets.token_hex(6)}"
     url = read_url(server_url)
     engine = sqlalchemy.create_engine(
@@ -38,7 +38,7 @@ def fresh_database(server_url: str) -> Iterator[str]:
         with engine.connect() as connection:
             connection.exec_driver_sql(f"CREATE DATABASE {name}")
     except exc.OperationalError as error:
-        # Under CI=true, tests/conftest.py makes a failure of it.
+        # With CI=true tests/conftest.py turns the skip into a failure.
         pytest.skip(
             f"no database server {parse.urlsplit(server_url).hostname} ({url.get_backend_name()}): {error.orig}"
         )

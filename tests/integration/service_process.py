@@ -1,7 +1,7 @@
-"""Services of the cells of a tree: servers in processes of their own, clients in the one of the tests.
+"""Services of the cells of a tree: servers in separate processes, clients in the process of the tests.
 
-Both are configured as services are, by a file that names the transport of their cell,
-and not by that of its manager.
+Both have the configuration file of a service, which names the transport of the cell,
+not the file of the manager.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tools.manager_process import ProcessError
 from tools.polling import poll
 
 ROOT = Path(__file__).parents[2]
-#: The directory of the example of the user guide.
+#: Directory of the example in the user guide.
 INVENTORY = ROOT / "doc" / "source" / "examples" / "inventory"
 GUIDE = ROOT / "doc" / "source" / "user" / "services.rst"
 PROBE = Path(__file__).with_name("probe.py")
@@ -37,18 +37,18 @@ READY = " serves"
 
 #: Two hops away from the top.
 FAR = "api!east!az1"
-#: A cell whose manager was killed, and whose neighbors still know it.
+#: A cell with a killed manager, which its neighbors still know.
 DEAD = "south"
-#: The cells that have a server of the probe, which is named after its cell.
+#: Cells with a server of the probe; its name is the name of the cell.
 SERVING = ("api", "east", "az1", "west")
-#: The servers of the example, in the cell FAR.
+#: Servers of the example, in the cell FAR.
 ONE, TWO = "one", "two"
 
 
 class ServiceProcess:
-    """A script of a service.
+    """Process of a service.
 
-    :param name: of the server, ``[DEFAULT] host``
+    :param name: of the server (``[DEFAULT] host``)
     """
 
     def __init__(self, script: Path, config_file: Path, name: str) -> None:
@@ -65,12 +65,12 @@ class ServiceProcess:
             )
 
     def wait_ready(self) -> ServiceProcess:
-        """Wait until it says that it serves."""
+        """Wait until the service reports that it serves."""
         poll(self._is_ready_or_dead, f"{self._name} serves", 30.0, pause_seconds=0.02)
         return self
 
     def kill9(self) -> None:
-        """Take it away without a last word.  May be called twice."""
+        """Kill the process.  May be called twice."""
         self._process.kill()
         self._process.wait()
 
@@ -94,46 +94,46 @@ class Services:
         self._transports: dict[str, Any] = {}
 
     def config_file(self, cell: str) -> Path:
-        """What a service of this cell has in its configuration file."""
+        """Return the text of the configuration file of a service of this cell."""
         path = self.directory / f"{cell}-services.conf"
         if not path.exists():
             write_configuration(path, self.tree.transports[cell], self.tree[cell].connection)
         return path
 
     def begin(self, script: Path, cell: str, name: str | None = None) -> ServiceProcess:
-        """Start a server, by default with the name of its cell, and do not wait for it."""
+        """Start a server, by default with the name of its cell, without waiting for it."""
         self._servers.append(ServiceProcess(script, self.config_file(cell), name or cell))
         return self._servers[-1]
 
     def transport(self, cell: str) -> Any:
-        """That of a service of this cell, which rebuilds the errors of the example."""
+        """Return the transport of a service of this cell, which rebuilds the errors of the example."""
         if cell not in self._transports:
             self._transports[cell] = open_transport(self.config_file(cell))
         return self._transports[cell]
 
     def client(self, cell: str, topic: str, version: str = "1.0", **options: Any) -> cells.rpc.RPCClient:
-        """Ours, of a service of this cell."""
+        """Return a client of cells.rpc for a service of this cell."""
         target = oslo_messaging.Target(topic=topic, version=version)
         return cells.rpc.get_rpc_client(self.transport(cell), target, **options)
 
     def plain_client(self, cell: str, topic: str, version: str = "1.0", **options: Any) -> Any:
-        """The one of oslo.messaging."""
+        """Return a plain oslo.messaging client."""
         target = oslo_messaging.Target(topic=topic, version=version)
         return oslo_messaging.get_rpc_client(self.transport(cell), target, **options)
 
     def stop(self) -> None:
-        """End the servers, and close the transports."""
+        """Stop the servers and close the transports."""
         for server in self._servers:
             server.kill9()
-        # Each waits for seconds until its thread has looked whether it shall end.
+        # Each transport waits seconds for the end of its thread.
         with ThreadPoolExecutor(max(1, len(self._transports))) as pool:
             list(pool.map(lambda transport: transport.cleanup(), self._transports.values()))
 
 
 @pytest.fixture(scope="session", params=[pytest.param("rabbitmq", marks=pytest.mark.rabbitmq), "zmq"])
 def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    """One tree on each transport, with servers in its cells, for all test modules: its start takes a while."""
-    # A short path: that of a socket has room for 100 characters.
+    """One tree per transport, with servers in its cells, shared by all test modules, because its start is slow."""
+    # A short path, because the path of a socket is limited to about 100 characters.
     with tempfile.TemporaryDirectory(prefix="cells-") as sockets:
         transports: Transports = (
             RabbitMQTransports(request.getfixturevalue("rabbitmq"))
@@ -165,9 +165,9 @@ def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def write_configuration(path: Path, transport: CellTransport, connection: str) -> None:
-    """The configuration file of a service that is not of this project.
+    """Write the configuration file of an independent service.
 
-    :param connection: the database of its cell, where the registry is if there is no broker
+    :param connection: database of its cell, which contains the registry of a brokerless cell
     """
     lines = ["[DEFAULT]", f"transport_url = {transport.url}"]
     for section, options in transport.options.items():
@@ -178,16 +178,16 @@ def write_configuration(path: Path, transport: CellTransport, connection: str) -
 
 
 def open_transport(config_file: Path) -> Any:
-    """What a service opens that has this configuration."""
+    """Open the transport of a service with this configuration."""
     conf = cfg.ConfigOpts()
     conf(["--config-file", str(config_file)], project="service", default_config_dirs=[])
-    # A service has the global configuration, where oslo.messaging does that by itself.
+    # In the global configuration of a service, oslo.messaging registers this group itself.
     register_options(conf)
     return oslo_messaging.get_rpc_transport(conf, allowed_remote_exmods=["inventory_errors"])
 
 
 def run_example(script: str, config_file: Path, timeout_seconds: float = 50.0) -> str:
-    """Run a script of the example to its end, as the user guide says; return what it printed."""
+    """Run a script of the example to its end, as in the user guide; return its output."""
     done = subprocess.run(
         [sys.executable, script, "--config-file", str(config_file)],
         cwd=INVENTORY,
@@ -203,6 +203,6 @@ def run_example(script: str, config_file: Path, timeout_seconds: float = 50.0) -
 
 
 def shown_by_the_guide() -> list[str]:
-    """What the user guide says that the client of the example prints."""
+    """Return the output of the example's client in the user guide."""
     (shown,) = re.findall(r"^    \$ python client\.py .*\n((?:    .*\n)+)", GUIDE.read_text(), flags=re.MULTILINE)
     return [line.strip() for line in shown.splitlines()]

@@ -1,6 +1,6 @@
-"""A package of somebody else's with a slow endpoint, installed for the managers of one test.
+"""External package with a slow endpoint, installed for the managers of one test.
 
-A call that takes a while is what a manager can be killed in the middle of.
+A manager can be killed during a slow call.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def snooze(call, seconds, mark):
 
 
 def install(directory: Path) -> dict[str, str]:
-    """Put the package into ``directory``; return the environment in which managers find it."""
+    """Write the package into ``directory``; return the environment in which managers find it."""
     information = directory / "cells_snooze-1.0.dist-info"
     information.mkdir(parents=True)
     (directory / "cells_snooze.py").write_text(MODULE)

@@ -1,4 +1,4 @@
-"""Brokers that are restarted, closed, frozen, or refuse the password."""
+"""Failures of brokers: restart, shutdown, freeze, wrong password."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(180)]
 
 SEND_TIMEOUT_SECONDS = 3
 CALL_TIMEOUT_SECONDS = 30
-#: what the start of a command and a busy machine add
+#: allowance for the start of a command and a busy machine
 SLACK_SECONDS = 8
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory, rabbitmq: VirtualHostPool, own_broker: BrokerNode) -> Iterator[Tree]:
-    """api and west on the machine's broker, east and az1 on one that the tests may break."""
+    """Tree with api and west on the machine's broker, east and az1 on a broker that the tests may break."""
     tree = Tree(
         tmp_path_factory.mktemp("brokers"),
         {"api": {"east": {"az1": {}}, "west": {}}},
@@ -39,7 +39,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory, rabbitmq: VirtualHostPool, ow
 
 
 def seconds_to_fail(manager: ManagerProcess, cell: str) -> float:
-    """How long it takes until a call to ``cell`` has failed with an error that names it."""
+    """Return the seconds until a call to ``cell`` fails with an error that names the cell."""
     started = time.monotonic()
     done = manager.cells("call", cell, "ping")
     assert done.returncode == 1, done.stdout
@@ -53,7 +53,7 @@ def works(manager: ManagerProcess, cell: str) -> bool:
 
 
 def check_others_are_fast(tree: Tree) -> None:
-    """Calls to a cell behind another broker are as fast as ever."""
+    """Check that calls to a cell behind another broker are still fast."""
     started = time.monotonic()
     tree["api"].succeed("call", "west", "ping")
     assert time.monotonic() - started < SLACK_SECONDS
@@ -81,7 +81,7 @@ def test_neighbor_that_cannot_be_reached(tree: Tree, rabbitmq: VirtualHostPool, 
     poll(lambda: problem not in api.cells("topology").stdout, "the neighbor is forgotten")
 
 
-def test_frozen_broker_holds_nobody_else_up(tree: Tree, own_broker: BrokerNode) -> None:
+def test_a_frozen_broker_delays_no_other_cell(tree: Tree, own_broker: BrokerNode) -> None:
     own_broker.freeze()
     try:
         waiting = [tree["api"].begin("call", "east", "ping") for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Casts of many threads over a real broker: each gets to a manager once, of whatever release that is."""
+"""Concurrent casts over a real broker: each reaches a manager once, with managers of any releases."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CASTS = 40
 
 
 class OldManager:
-    """Of a release that reads version 1.1 of the manager's API."""
+    """Manager of a release with version 1.1 of the manager's API."""
 
     target = oslo_messaging.Target(version="1.1")
 
@@ -69,7 +69,7 @@ def old_manager(beside: ManagerProcess) -> Iterator[OldManager]:
 
 
 def cast_from_threads(api: CellsAPI) -> None:
-    """To a cell that nobody knows, so that the manager counts what it gets."""
+    """Cast to an unknown cell, so that the manager counts the casts."""
     start = threading.Barrier(THREADS)
 
     def work(thread: int) -> None:
@@ -85,17 +85,17 @@ def refused(api: CellsAPI) -> int:
     return int(api.status({})["counters"].get("refused.CellNotFound", 0))
 
 
-def test_each_gets_to_the_manager_once(manager: ManagerProcess, connect_to: ConnectTo) -> None:
+def test_each_cast_reaches_a_manager_once(manager: ManagerProcess, connect_to: ConnectTo) -> None:
     api = connect_to(manager)
     cast_from_threads(api)
     poll(lambda: refused(api) >= THREADS * CASTS, "all casts are there")
     assert refused(api) == THREADS * CASTS
 
 
-def test_old_manager_beside_a_new_one_costs_nothing(
+def test_an_old_manager_beside_a_new_manager_loses_no_cast(
     manager: ManagerProcess, connect_to: ConnectTo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Asked again and again, so that both are.
+    # Repeated, so that both managers get casts.
     monkeypatch.setattr(casts, "ALONE_SECONDS", 0.0)
     api = connect_to(manager)
     with old_manager(manager) as old:
@@ -106,7 +106,7 @@ def test_old_manager_beside_a_new_one_costs_nothing(
     assert len({(each["thread"], each["number"]) for each in old.taken}) == len(old.taken)
 
 
-def test_what_is_cast_while_no_manager_runs_waits_for_the_next(
+def test_casts_wait_for_the_next_manager(
     manager: ManagerProcess, connect_to: ConnectTo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(casts, "ANSWER_SECONDS", 1)

@@ -1,4 +1,4 @@
-"""The last link of the way back, on real brokers: to the client that waits, past the manager that it has asked."""
+"""Replies on real brokers that go directly to the calling client, bypassing its manager."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 class Client:
-    """A queue for answers on the neighbor's broker, as clients of oslo.messaging have one."""
+    """Reply queue on the neighbor's broker, like the queue of an oslo.messaging client."""
 
     def __init__(self, url: str) -> None:
         self.address = ReplyAddress(uuid.uuid4().hex, f"reply_{uuid.uuid4().hex}")
@@ -57,7 +57,7 @@ def running(pair: Pair) -> Pair:  # noqa: F811  # the fixture
 
 
 def answer_to(pair: Pair, request_id: str) -> Json:  # noqa: F811  # not the fixture
-    """What the manager that has asked gets."""
+    """Return the messages that the calling manager receives."""
     (message,) = pair.east.wait_for_cast(response_uuid=request_id).messages
     kwargs: Json = json.loads(message["payload"])["method_kwargs"]
     assert message["reply_server"] == "east-2"
@@ -65,7 +65,7 @@ def answer_to(pair: Pair, request_id: str) -> Json:  # noqa: F811  # not the fix
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.2", "1.3", "1.4"])
-def test_a_value_goes_to_the_client_and_its_manager_hears_of_it(running: Pair, client: Client, version: str) -> None:
+def test_a_value_goes_to_the_client_and_its_manager_is_notified(running: Pair, client: Client, version: str) -> None:
     (request_id,) = running.east.call(version, "ping", reply_to=str(client.address))
     answer = client.wait_for_answer()
     assert answer.pop("_unique_id")
@@ -76,7 +76,7 @@ def test_a_value_goes_to_the_client_and_its_manager_hears_of_it(running: Pair, c
     assert json.loads(told["orig_message"]) == {"uuid": request_id, "method_name": "ping"}
 
 
-def test_the_key_of_release_0_2_is_honored_where_it_reads_no_more_than_1_3(running: Pair, client: Client) -> None:
+def test_the_key_of_release_0_2_is_honored_up_to_version_1_3(running: Pair, client: Client) -> None:
     running.east.announced = "1.3"
     running.east.announce()
     running.wait_until_spoken("1.3", announced="1.3")
@@ -100,15 +100,15 @@ def test_the_manager_gets_the_answer_to_a_client_that_is_gone(running: Pair, cli
     assert counters["undelivered.ClientGone"] == 1
 
 
-def test_no_other_queue_is_written_to(running: Pair) -> None:
-    """A neighbor might name one that is not for answers."""
+def test_replies_go_only_to_reply_queues(running: Pair) -> None:
+    """A neighbor may name a queue that is no reply queue."""
     (request_id,) = running.east.call("1.4", "ping", reply_to="1@cells.intercell.targeted")
     (text,) = answer_to(running, request_id)["responses"]
     assert json.loads(text)["value"]["name"] == "api"
 
 
-def test_a_real_client_has_its_answer_although_its_manager_waits(running: Pair) -> None:
+def test_a_real_client_gets_its_answer_while_its_manager_is_stuck(running: Pair) -> None:
     before = running.api.status()
     assert running.client.call({}, "east", "look", {"disk": 1}, timeout=20) == "what east says"
-    # This neighbor answers to the manager, as one of an older release does; none is left behind.
+    # This neighbor answers to the manager, like an older release; no call remains pending.
     assert before["pending_calls"] == running.api.status()["pending_calls"] == 0

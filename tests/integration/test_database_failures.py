@@ -1,4 +1,4 @@
-"""A cell's own database that is away at start, or later: the neighbors known last keep working."""
+"""Database of a cell that is down at start or later: the last known neighbors keep working."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgresql, pytest.mark.timeout(
 
 @pytest.fixture
 def database_url() -> Iterator[str]:
-    """Each test registers its neighbors anew."""
+    """Tree without neighbors; each test registers its own."""
     with servers.fresh_database(servers.POSTGRESQL_URL) as url:
         yield url
 
@@ -36,7 +36,7 @@ def forwarder(database_url: str) -> Iterator[Forwarder]:
 
 @pytest.fixture
 def tree(tmp_path: Path, rabbitmq: VirtualHostPool, database_url: str, forwarder: Forwarder) -> Iterator[Tree]:
-    """The database of api is behind the forwarder."""
+    """Tree whose cell api has its database behind the forwarder."""
     parts = urllib.parse.urlsplit(database_url)
     login = parts.netloc.rpartition("@")[0]
     netloc = f"{login}@127.0.0.1:{forwarder.port}" if login else f"127.0.0.1:{forwarder.port}"
@@ -66,7 +66,7 @@ def test_last_known_neighbors_outlive_their_database(tree: Tree, forwarder: Forw
     poll(lambda: api.cells("call", "east", "ping").returncode == 1, "changes are picked up again")
 
 
-def test_database_that_is_away_at_start(tree: Tree, forwarder: Forwarder) -> None:
+def test_a_database_that_is_down_at_start(tree: Tree, forwarder: Forwarder) -> None:
     api = tree["api"]
     assert api.terminate() == 0
     before = len(api.log())

@@ -1,4 +1,4 @@
-"""What the unit tests prove of the database on SQLite, on PostgreSQL and MariaDB."""
+"""Contract suite of the database on PostgreSQL and MariaDB; the unit tests run it on SQLite."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["database"]
 SERVERS = [
     pytest.param(servers.POSTGRESQL_URL, id="postgresql", marks=pytest.mark.postgresql),
     pytest.param(servers.MYSQL_URL, id="mariadb", marks=pytest.mark.mariadb),
-    # Its other name, which oslo.db does not know.
+    # MariaDB's other name, which oslo.db does not know.
     pytest.param(servers.MYSQL_URL.replace("mysql", "mariadb", 1), id="mariadb-by-name", marks=pytest.mark.mariadb),
 ]
 

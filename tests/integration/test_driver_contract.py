@@ -1,4 +1,4 @@
-"""The driver ``rpc`` keeps the contract of a driver, on RabbitMQ."""
+"""Contract suite of the driver ``rpc`` on RabbitMQ."""
 
 from __future__ import annotations
 
@@ -21,4 +21,4 @@ def bus(rabbitmq: VirtualHostPool) -> Iterator[Bus]:
 
 
 class TestRPCDriver(DriverContract):
-    """Over RabbitMQ."""
+    """Driver over RabbitMQ."""

@@ -1,4 +1,4 @@
-"""Thousands of random broken messages, straight to the three intercell topics of a manager that works."""
+"""Thousands of random broken messages to the three intercell topics of a running manager."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_thousands_of_broken_messages(tree: Tree, transports: Transports) -> Non
     assert api.running.poll() is None
     highest_kb = resident_kb(tree)
 
-    # Messages of 10 MB meet in different threads in every round, and each thread's first ones are allocated
-    # for good: what tells a leak is that the memory grows in every round, by tens of megabytes.
+    # Messages of 10 MB reach different threads in every round, and the memory of each thread's first ones is kept
+    # forever: a leak shows as growth in every round, by tens of megabytes.
     for seed in range(1, ROUNDS + 1):
         throw(seed)
         now_kb = resident_kb(tree)
@@ -57,7 +57,7 @@ def test_thousands_of_broken_messages(tree: Tree, transports: Transports) -> Non
 
 
 def resident_kb(tree: Tree) -> int:
-    """What the manager holds when no thread of it keeps a broken message: each keeps the last one that it read."""
+    """Return the manager's memory after each thread has replaced its last broken message, which it keeps."""
     for _ in range(3):
         assert tree["east"].cells("ping", "api", "--count", "3").returncode == 0
         assert tree["east"].cells("broadcast", "ping", "--direction", "up").returncode == 0
@@ -66,6 +66,6 @@ def resident_kb(tree: Tree) -> int:
 
 
 def refused(manager: ManagerProcess) -> int:
-    """How many messages it says it has refused, failed or dropped."""
+    """Return the manager's count of refused, failed and dropped messages."""
     counters = manager.status()["counters"]
     return sum(count for name, count in counters.items() if name.partition(".")[0] in ("rejected", "failed", "dropped"))

@@ -1,4 +1,4 @@
-"""MatchMakers with a real registry: what the unit tests prove on SQLite, and registries that go away and come back."""
+"""MatchMakers with a real registry: the contract suite, and registries that fail and recover."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def registry(server: Registry) -> Iterator[Registry]:
 
 @pytest.mark.parametrize("server", [A_FILE, *REGISTRIES], indirect=True, scope="module")
 class TestContract(Contract):
-    """On each of them, and on a file, which is never away."""
+    """Each registry, and a file, which never fails."""
 
 
 def behind(forwarder: Forwarder, url: str) -> str:
@@ -76,7 +76,7 @@ def behind(forwarder: Forwarder, url: str) -> str:
 
 @pytest.fixture
 def forwarder(registry: Registry) -> Iterator[Forwarder]:
-    """In front of the registry's server."""
+    """Forwarder in front of the registry's server."""
     parts = urllib.parse.urlsplit(registry.connection)
     ports = {"postgresql": 5432, "mysql": 3306, "redis": 6379}
     forwarder = Forwarder(parts.hostname or "127.0.0.1", parts.port or ports[parts.scheme.partition("+")[0]])
@@ -88,7 +88,7 @@ def lines(caplog: pytest.LogCaptureFixture, text: str) -> list[str]:
     return [message for message in caplog.messages if text in message]
 
 
-def test_a_registry_that_goes_away_and_comes_back(
+def test_a_registry_that_fails_and_recovers(
     registry: Registry, forwarder: Forwarder, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="cells")
@@ -127,7 +127,7 @@ def test_a_registry_that_goes_away_and_comes_back(
     assert not lines(caplog, "Traceback")
 
 
-def test_a_registry_that_is_away_at_start(registry: Registry, forwarder: Forwarder) -> None:
+def test_a_registry_that_is_down_at_start(registry: Registry, forwarder: Forwarder) -> None:
     forwarder.cut()
     server = registry.make(matchmaker_connection=behind(forwarder, registry.connection))
     server.register(TOPIC, "host")
@@ -137,7 +137,7 @@ def test_a_registry_that_is_away_at_start(registry: Registry, forwarder: Forward
     poll(lambda: registry.entries() == {(TOPIC, "host")}, "it is written")
 
 
-def test_stopping_while_the_registry_is_away(
+def test_a_stop_while_the_registry_is_down(
     registry: Registry, forwarder: Forwarder, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = registry.make(matchmaker_connection=behind(forwarder, registry.connection))
@@ -194,7 +194,7 @@ def test_cells_with_prefixes_of_their_own_do_not_see_each_other() -> None:
 
 
 @pytest.mark.redis
-def test_sets_that_nobody_refreshes_expire() -> None:
+def test_unrefreshed_sets_expire() -> None:
     with fresh_redis(REDIS_URL) as registry:
         registry.make(matchmaker_heartbeat_ttl=20).register(TOPIC, "host")
         (name,) = registry.names()

@@ -1,4 +1,4 @@
-"""Calls that take long: they live while the far server works, over every hop, and end soon after it does not."""
+"""Monitored calls: they last while the far server works, over every hop, and end soon after its failure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 import cells.rpc
 from cells import exceptions
 from cells.testing import CellTree
-from tests.functional.cell_tree import PATIENCE_SECONDS, wait_for
+from tests.functional.cell_tree import TIMEOUT_SECONDS, wait_for
 
-#: The shortest silence of which oslo.messaging's servers take notice.
+#: Shortest call_monitor_timeout that oslo.messaging's servers accept.
 MONITOR_SECONDS = 2
 LONG_SECONDS = 2.6
 
@@ -43,7 +43,7 @@ def no_beats(tree: CellTree) -> None:
             assert len(manager.pending) == 0
 
 
-def test_a_call_outlives_the_silence_that_it_is_allowed(tree: CellTree) -> None:
+def test_a_monitored_call_may_outlast_its_monitor_timeout(tree: CellTree) -> None:
     tree["az1"].serve("compute", Compute())
     client = tree["api"].client("compute", timeout=60, call_monitor_timeout=MONITOR_SECONDS)
     started = time.monotonic()
@@ -60,7 +60,7 @@ def test_a_call_of_the_own_cell_by_its_manager_is_monitored_as_well(tree: CellTr
 
 
 @pytest.mark.parametrize("ends", [("api", "east"), ("east", "az1")])
-def test_silence_on_any_link_ends_it_long_before_its_timeout(tree: CellTree, ends: tuple[str, str]) -> None:
+def test_silence_on_any_link_ends_a_monitored_call_before_its_timeout(tree: CellTree, ends: tuple[str, str]) -> None:
     compute = Compute()
     tree["az1"].serve("compute", compute)
     client = tree["api"].client("compute", timeout=600, call_monitor_timeout=MONITOR_SECONDS)
@@ -74,7 +74,7 @@ def test_silence_on_any_link_ends_it_long_before_its_timeout(tree: CellTree, end
 
 
 @pytest.mark.parametrize("seconds", [0.5, 1, 0, -1])
-def test_less_than_a_server_speaks_is_refused(tree: CellTree, seconds: float) -> None:
-    client = tree["api"].client("compute", timeout=PATIENCE_SECONDS, call_monitor_timeout=seconds)
+def test_a_too_short_monitor_timeout_is_refused(tree: CellTree, seconds: float) -> None:
+    client = tree["api"].client("compute", timeout=TIMEOUT_SECONDS, call_monitor_timeout=seconds)
     with pytest.raises(exceptions.InvalidArguments, match="call_monitor_timeout"):
         client.prepare(cell="az1").call({}, "build")

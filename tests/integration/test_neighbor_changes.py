@@ -19,14 +19,14 @@ NEVER = 100_000
 
 
 class Changing:
-    """A parent and a child that do not know each other yet, and the way in which they learn of changes."""
+    """Unregistered parent and child, and their way to learn about changes."""
 
     def __init__(self, tree: Tree, sends_hup: bool) -> None:
         self._sends_hup = sends_hup
         self.api, self.east = tree
 
     def change(self, *arguments: str) -> None:
-        """Run ``cells neighbor`` for both and let them know, if that is how they learn."""
+        """Run ``cells neighbor`` for both, and notify them if they need it."""
         self.api.succeed("neighbor", *arguments)
         if self._sends_hup:
             self.api.hup()
@@ -58,7 +58,7 @@ def changing(request: pytest.FixtureRequest, tmp_path: Path, rabbitmq: VirtualHo
 def test_changes_are_picked_up_without_restart(changing: Changing) -> None:
     api, east = changing.api, changing.east
     east.add_neighbor("api", "parent", api.transport_url)
-    # The first answer to a local client opens a connection that stays.
+    # The first answer to a local client opens a permanent connection.
     api.status()
     connections_before = len(api.connections())
 

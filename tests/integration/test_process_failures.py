@@ -1,4 +1,4 @@
-"""Managers that are killed, stopped, doubled and started again while calls are under way."""
+"""Managers that are killed, stopped, duplicated and restarted while calls are in flight."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from tools.polling import poll
 pytestmark = pytest.mark.timeout(120)
 
 TIMEOUT_SECONDS = 4
-#: [cells] send_timeout of these trees
+#: [cells] send_timeout in these trees
 SEND_TIMEOUT_SECONDS = 3
-#: what the start of a command and a busy machine add
+#: allowance for the start of a command and a busy machine
 SLACK_SECONDS = 6
 
 
@@ -57,7 +57,7 @@ def test_middle_manager_killed_in_the_middle_of_a_call(tree: Tree, tmp_path: Pat
         done = finish(TIMEOUT_SECONDS + SLACK_SECONDS)
         assert time.monotonic() - started < TIMEOUT_SECONDS + SLACK_SECONDS
         assert done.returncode == 1
-        # The manager has said what is missing; the client did not just give up.
+        # The error comes from the manager and names the missing cell; it is no timeout of the client.
         assert "api!east!az1 did not answer snooze" in done.stderr
     finally:
         tree["east"].start(tree.env).wait_ready()
@@ -65,14 +65,14 @@ def test_middle_manager_killed_in_the_middle_of_a_call(tree: Tree, tmp_path: Pat
     tree.wait_formed()
 
 
-def test_call_that_nobody_waits_for_does_not_run_when_its_cell_comes_back(tree: Tree, tmp_path: Path) -> None:
+def test_an_expired_call_does_not_run_when_its_cell_returns(tree: Tree, tmp_path: Path) -> None:
     given_up, mark = tmp_path / "given up", tmp_path / "called"
     tree["az1"].kill9()
     started = time.monotonic()
     try:
         done = tree["api"].cells("call", "az1", "snooze", "seconds:=0", f"mark={given_up}", "--timeout", "1")
         assert done.returncode == 1
-        # It waits in the queue of a broker, if there is one, for no longer than a broker may take to accept it.
+        # In a broker's queue it waits at most for the time that the broker may take to accept it.
         poll(lambda: time.monotonic() - started > SEND_TIMEOUT_SECONDS + 1, "its time is over")
     finally:
         tree["az1"].start(tree.env).wait_ready()
@@ -82,15 +82,15 @@ def test_call_that_nobody_waits_for_does_not_run_when_its_cell_comes_back(tree: 
     assert not given_up.exists()
 
 
-def test_frozen_manager_fails_in_time_and_goes_on_afterwards(tree: Tree) -> None:
+def test_a_frozen_manager_is_a_timeout_and_continues_afterwards(tree: Tree) -> None:
     tree["az1"].signal(signal.SIGSTOP)
     try:
         started = time.monotonic()
         done = tree["api"].cells("call", "az1", "ping", "--timeout", str(TIMEOUT_SECONDS))
         assert done.returncode == 1
         assert time.monotonic() - started < TIMEOUT_SECONDS + SLACK_SECONDS
-        # One silent cell in a broadcast is one failure; the others have answered.  At version 1.0 relays
-        # know no other time than [cells] call_timeout.
+        # One silent cell in a broadcast is one failure; the others answer.  At version 1.0 relays
+        # only know [cells] call_timeout.
         broadcast = tree["api"].cells("broadcast", "ping", "-f", "json")
         cells = {answer["cell"]: answer["error"] for answer in json.loads(broadcast.stdout)}
         assert {cell for cell, error in cells.items() if not error} == {"api", "api!east"}
@@ -139,11 +139,11 @@ def test_command_says_at_once_that_no_manager_is_there(tmp_path: Path, transport
         return done.stderr
 
     try:
-        assert "Start cells-manager" in ask()  # it never ran: there is no queue
+        assert "Start cells-manager" in ask()  # the cell never ran, so there is no queue
         manager.start().wait_ready()
         assert manager.cells("status").returncode == 0
         assert manager.terminate() == 0
-        assert "Start cells-manager" in ask()  # its queue is still there
+        assert "Start cells-manager" in ask()  # the queue still exists
     finally:
         manager.stop()
 
@@ -158,7 +158,7 @@ def test_two_managers_of_a_cell_share_the_load(
         second.start(tree.env).wait_ready()
         hosts = {answer["host"] for answer in calls(from_above, "east", 40)}
         assert hosts == {"east", "east-2"}
-        # The answers to calls that either of them sends come back to that one.
+        # The answers to the calls of each manager return to that manager.
         assert {answer["path"] for answer in calls(from_here, "az1", 40)} == {"api!east!az1"}
         assert {answer["path"] for answer in calls(from_here, "api", 40)} == {"api"}
 
@@ -205,12 +205,12 @@ def test_one_of_two_managers_is_killed_with_calls_under_way(tree: Tree, tmp_path
 
 
 def calls(api: CellsAPI, cell: str, count: int) -> list[dict[str, str]]:
-    """The answers to ``count`` pings, eight at a time."""
+    """Return the answers to ``count`` pings, eight at a time."""
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(lambda _: api.call(get_admin_context(), cell, "ping"), range(count)))
 
 
-def test_ready_is_told_to_systemd_when_it_consumes(tmp_path: Path, transports: Transports) -> None:
+def test_systemd_is_notified_when_the_manager_consumes(tmp_path: Path, transports: Transports) -> None:
     transport = transports.take()
     manager = make_manager(tmp_path, "solo", transport)
     manager.sync_database()
@@ -220,7 +220,7 @@ def test_ready_is_told_to_systemd_when_it_consumes(tmp_path: Path, transports: T
         try:
             manager.start({"NOTIFY_SOCKET": str(tmp_path / "notify")})
             assert b"READY=1" in notifications.recv(4096)
-            # Asked in the very moment in which it says so.
+            # The call follows the report at once.
             assert transports.consumers(transport) == 1
             manager.wait_ready()
             assert manager.terminate() == 0
@@ -228,7 +228,7 @@ def test_ready_is_told_to_systemd_when_it_consumes(tmp_path: Path, transports: T
             manager.stop()
 
 
-def test_stops_at_once_while_its_broker_is_away(tmp_path: Path) -> None:
+def test_a_manager_stops_at_once_while_its_broker_is_down(tmp_path: Path) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         manager = ManagerProcess(tmp_path, "solo", f"rabbit://guest:guest@127.0.0.1:{nobody.getsockname()[1]}/")

@@ -1,4 +1,4 @@
-"""The functions of cells.rpc in one cell, and connections in processes of another one, with managers between them."""
+"""Functions of cells.rpc in one cell, and connections in processes of another cell, with managers between them."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ pytestmark = pytest.mark.timeout(120)
 
 SCRIPT = Path(__file__).with_name("rpc_consumer.py")
 ROOT = Path(__file__).parents[2]
-#: Two steps from api.
+#: Two hops from api.
 FAR = "api!east!az1"
 CONTEXT = {"user_id": "ada"}
-#: Without a broker, who serves what is looked up once in a while.
+#: Interval of the lookups of servers without a broker.
 OPTIONS = {"oslo_messaging_zmq": {"matchmaker_heartbeat_freq": 1, "matchmaker_heartbeat_ttl": 5}}
 EXCHANGE = "openstack"
 
 
 class Consumer:
-    """A process of a service of the cell az1."""
+    """Process of a service of the cell az1."""
 
     def __init__(self, config_file: Path, *arguments: str) -> None:
         self._output = config_file.with_name(f"{'-'.join(arguments)}-{next(_NUMBERS)}.out")
@@ -55,7 +55,7 @@ class Consumer:
 
     @property
     def received(self) -> list[tuple[str, Any, str]]:
-        """Method, number and user of each message."""
+        """Return method, number and user of each message."""
         return [tuple(line) for line in self._lines()[1:]]
 
     @property
@@ -63,7 +63,7 @@ class Consumer:
         return [number for _, number, _ in self.received]
 
     def stop(self) -> int:
-        """End it in an orderly way; its exit status."""
+        """Stop the process in an orderly way; return its exit status."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         return self._process.wait(30)
@@ -106,7 +106,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory, transports: Transports) -> It
 
 @pytest.fixture
 def api(tree: Tree) -> Iterator[None]:
-    """The functions of the module are those of a service in the cell api."""
+    """Initialize the functions of cells.rpc for a service in the cell api."""
     conf = cfg.ConfigOpts()
     conf(["--config-file", str(service_file(tree, "api"))], project="service", default_config_dirs=[])
     cells.rpc.init(conf)
@@ -116,7 +116,7 @@ def api(tree: Tree) -> Iterator[None]:
 
 @pytest.fixture
 def start(tree: Tree) -> Iterator[Start]:
-    """Starts consumers in az1, each a process: kind, topic and name of each; all of them are ended at the end."""
+    """Factory of consumer processes in az1, by kind, topic and name; stopped at the end."""
     started: list[Consumer] = []
 
     def start_all(*arguments: tuple[str, str, str]) -> list[Consumer]:
@@ -130,7 +130,7 @@ def start(tree: Tree) -> Iterator[Start]:
 
 
 def service_file(tree: Tree, cell: str) -> Path:
-    """The configuration of a service of a cell, which has its transport and nothing of its manager."""
+    """Return the configuration of a service of a cell: with its transport, without the manager's options."""
     path = tree[cell].config_file.with_name(f"{cell}-service.conf")
     zmq = {**OPTIONS["oslo_messaging_zmq"], **tree.transports[cell].options.get("oslo_messaging_zmq", {})}
     lines = [f"[DEFAULT]\ntransport_url = {tree.transports[cell].url}", "[oslo_messaging_zmq]"]
@@ -144,7 +144,7 @@ def note(number: int) -> dict[str, Any]:
 
 
 def hear(consumers: list[Consumer], send: Callable[[int], None]) -> None:
-    """Send until each has heard something, in case they are only found once in a while, and until the last is there."""
+    """Send until each consumer has received a message, because lookups are periodic, and until the last has arrived."""
     numbers = itertools.count(-1, -1)
 
     def heard() -> bool:
@@ -164,7 +164,7 @@ def test_consumers_share_calls_and_casts_and_fanout_consumers_copy(api: None, tr
         ("fanout", "inventory", "-"),
     )
     poll(lambda: {call(number) for number in range(4)} == {"one", "two"}, "both are found")
-    # Without a broker, the manager finds those that are new once in a while.
+    # Without a broker, the manager finds new consumers periodically.
     hear([copy, other_copy], lambda number: cells.rpc.fanout_cast(CONTEXT, "inventory", note(number), cell=FAR))
     for number in range(100, 110):
         cells.rpc.cast(CONTEXT, "inventory", note(number), cell=FAR)
@@ -175,7 +175,7 @@ def test_consumers_share_calls_and_casts_and_fanout_consumers_copy(api: None, tr
     poll(lambda: len(casts()) >= 10, "the casts arrive")
     assert casts() == list(range(100, 110))
     assert all(any(number >= 100 for number in consumer.numbers) for consumer in sharing)
-    # No fan-out has come to those that share, and nothing else to those that do not.
+    # Sharing consumers got no fan-outs, and fan-out consumers got only fan-outs.
     assert not [number for consumer in sharing for number in consumer.numbers if number < 0]
     assert all(number <= 0 for number in [*copy.numbers, *other_copy.numbers])
     assert {user for consumer in [*sharing, copy] for _, _, user in consumer.received} == {"ada"}
@@ -188,7 +188,7 @@ def call(number: int) -> Any:
     return cells.rpc.call(CONTEXT, "inventory", note(number), 10, cell=FAR)
 
 
-def test_what_the_cell_does_not_allow(api: None, tree: Tree) -> None:
+def test_a_topic_that_the_cell_does_not_allow(api: None, tree: Tree) -> None:
     with pytest.raises(exceptions.ServiceNotAllowed):
         cells.rpc.call(CONTEXT, "secrets", note(1), 10, cell=FAR)
 
@@ -225,15 +225,15 @@ def test_worker_that_dies_of_an_event(api: None, tree: Tree, start: Start, trans
     cells.rpc.broadcast(CONTEXT, "changes.deadly", note(8), cells=[FAR])
     poll(lambda: 8 in heir.numbers, "the other one has the next")
     if isinstance(transports, RabbitMQTransports):
-        # A broker has it as long as it is not confirmed; without one it was in the process that died.
+        # A broker keeps an unacknowledged message; without a broker the message died with its process.
         poll(lambda: ("hang", 7, "ada") in heir.received, "the other one has it")
 
 
-def test_rabbitmq_keeps_events_for_pools_that_there_were_and_for_no_others(
+def test_rabbitmq_keeps_events_only_for_existing_pools(
     api: None, tree: Tree, start: Start, transports: Transports
 ) -> None:
     if not isinstance(transports, RabbitMQTransports):
-        # Nothing is kept anywhere: what follows is about queues.
+        # Without a broker there are no queues, which the rest of this test needs.
         cells.rpc.broadcast(CONTEXT, "changes.unheard", note(1), cells=[FAR])
         (late,) = start(("worker", "changes.unheard", "late"))
         hear([late], lambda number: cells.rpc.broadcast(CONTEXT, "changes.unheard", note(number), cells=[FAR]))
@@ -259,7 +259,7 @@ def test_rabbitmq_keeps_events_for_pools_that_there_were_and_for_no_others(
 
 
 def queue(url: str, name: str) -> int | None:
-    """How many messages wait in a queue; None: there is no such queue."""
+    """Return the number of messages in a queue; None if the queue does not exist."""
     with kombu.Connection(amqp_url(url)) as connection:
         try:
             return int(connection.default_channel.queue_declare(name, passive=True).message_count)

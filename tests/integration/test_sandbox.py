@@ -1,4 +1,4 @@
-"""``cells sandbox`` as an operator types it: real managers, with no server at all and with RabbitMQ."""
+"""``cells sandbox`` as an operator uses it: real managers, without servers and with RabbitMQ."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PATHS = ["api", "api!east", "api!east!az1", "api!west"]
 
 
 class Commands:
-    """``cells`` with a sandbox in a directory of its own."""
+    """Command ``cells`` with a sandbox in a separate directory."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -59,13 +59,13 @@ class Commands:
         return done.stdout
 
     def status(self) -> dict[str, dict[str, Any]]:
-        """The rows of ``cells sandbox status``, by cell."""
+        """Return the rows of ``cells sandbox status``, by cell."""
         return {row["cell"]: row for row in self("sandbox", "status", "-f", "json").json()}
 
 
 @pytest.fixture
 def short_path() -> Iterator[Path]:
-    # Not pytest's own directory: the paths of sockets have to be short.
+    # Not pytest's directory, because the paths of sockets must be short.
     path = Path(tempfile.mkdtemp(prefix="cells-"))
     try:
         yield path
@@ -104,14 +104,14 @@ def test_the_life_of_a_sandbox_without_a_broker(cells: Commands) -> None:
 
     check_guide_to_services(cells)
 
-    # Twice is once.
+    # A second start changes nothing.
     assert "up already" in cells.succeed("sandbox", "up")
     assert cells.status().keys() == rows.keys()
     other = cells("sandbox", "up", "--tree", "api(other)")
     assert other.returncode == 1
     assert "cells sandbox down" in other.stderr
 
-    # One that was killed is seen, and started again; the others stay.
+    # A killed manager is detected and restarted; the others stay.
     os.kill(rows["east"]["pid"], signal.SIGKILL)
     poll(lambda: not is_alive(rows["east"]["pid"]), "the manager of east is gone")
     assert {name: row["state"] for name, row in cells.status().items() if row["state"] != "running"} == {"east": "dead"}
@@ -130,13 +130,13 @@ def test_the_life_of_a_sandbox_without_a_broker(cells: Commands) -> None:
 
 
 def check_guide_to_services(cells: Commands) -> None:
-    """ "Call a service in another cell", word for word: it has this very tree."""
+    """The commands of the guide "Call a service in another cell", which uses the same tree."""
     server = ServiceProcess(INVENTORY / "server.py", cells.directory / "az1" / "cells.conf", "az1")
     try:
         server.wait_ready()
         printed = run_example("client.py", cells.directory / "api" / "cells.conf").splitlines()
         shown = shown_by_the_guide()
-        # The cells answer one call of them all in any order.
+        # The cells answer a call of all cells in any order.
         assert (printed[:5], sorted(printed[5:])) == (shown[:5], sorted(shown[5:]))
         words = ["service", "call", "az1", "inventory", "count", "kind=disk", "--version", "1.2", "-f", "json"]
         assert cells.succeed("--sandbox", "api", *words) == "3\n"
@@ -156,13 +156,13 @@ def test_after_all_was_killed_the_same_tree_is_set_up_anew(cells: Commands) -> N
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_an_interrupted_up_leaves_nothing(cells: Commands, number: signal.Signals) -> None:
+def test_an_interrupted_start_leaves_nothing(cells: Commands, number: signal.Signals) -> None:
     up = cells.begin("sandbox", "up", "--tree", TREE)
     try:
         poll(lambda: any(row["state"] == "running" for row in cells.status().values()), "one manager runs")
         pids = [row["pid"] for row in cells.status().values() if row["pid"]]
         second = cells("sandbox", "up")
-        # Unless it has come up in the meantime, on a fast machine.
+        # On a fast machine it may have started in the meantime.
         assert second.returncode == 0 or "Another 'cells sandbox up'" in second.stderr
         up.send_signal(number)
         _, stderr = up.communicate(timeout=60)
@@ -174,8 +174,8 @@ def test_an_interrupted_up_leaves_nothing(cells: Commands, number: signal.Signal
         assert [pid for pid in pids if is_alive(pid)] == []
 
 
-def test_a_manager_that_does_not_start_is_named_with_what_it_said(cells: Commands) -> None:
-    # Python runs this first of all, and only in the manager does it end it.
+def test_a_manager_that_does_not_start_is_named_with_its_output(cells: Commands) -> None:
+    # Python runs this module at start; it ends only the process of the manager.
     cells.directory.parent.joinpath("sitecustomize.py").write_text(
         "import os, sys\nif 'cells.cmd.manager' in sys.orig_argv and 'b/cells.conf' in sys.orig_argv[-1]:\n"
         "    print('out of order', flush=True)\n    os._exit(3)\n"
@@ -198,7 +198,7 @@ def test_the_demonstration_needs_no_server_and_leaves_nothing(tmp_path: Path) ->
     done = subprocess.run(
         [sys.executable, "tools/demo.py"],
         cwd=ROOT,
-        # Nothing of it may come from elsewhere, and its directory needs a short name.
+        # A clean environment, and a directory with a short name.
         env={**os.environ, "CELLS_SANDBOX": str(tmp_path / "unused")},
         capture_output=True,
         text=True,
@@ -219,7 +219,7 @@ def test_the_demonstration_that_is_interrupted_leaves_nothing(short_path: Path, 
     demo, directory = begin_demonstration(short_path)
     try:
         poll(lambda: processes.find(directory), "a manager runs")
-        # At each of its processes, as a terminal does it, and again by somebody impatient.
+        # To each of its processes, like a terminal, and a second time, like an impatient user.
         os.killpg(demo.pid, number)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(demo.pid, number)
@@ -232,7 +232,7 @@ def test_the_demonstration_that_is_interrupted_leaves_nothing(short_path: Path, 
     assert list(short_path.iterdir()) == []
 
 
-def test_the_demonstration_that_nobody_reads_any_more_leaves_nothing(short_path: Path) -> None:
+def test_the_demonstration_with_a_closed_output_leaves_nothing(short_path: Path) -> None:
     demo, directory = begin_demonstration(short_path)
     try:
         poll(lambda: processes.find(directory), "a manager runs")
@@ -247,7 +247,7 @@ def test_the_demonstration_that_nobody_reads_any_more_leaves_nothing(short_path:
 
 
 def begin_demonstration(directory: Path) -> tuple[subprocess.Popen[str], Path]:
-    """Start it with its temporary directory in ``directory``; return when its sandbox is about to be set up."""
+    """Start the demonstration with its temporary directory in ``directory``; return when it creates its sandbox."""
     demo = subprocess.Popen(
         [sys.executable, "tools/demo.py"],
         cwd=ROOT,
@@ -280,7 +280,7 @@ def test_the_life_of_a_sandbox_on_rabbitmq(
 
 @pytest.fixture
 def own_virtual_hosts(cells: Commands) -> Callable[[], list[str]]:
-    """Gives the transport URLs of the sandbox's cells."""
+    """Return a function that gives the transport URLs of the sandbox's cells."""
     if shutil.which("rabbitmqctl", path=os.environ["PATH"] + ":/usr/sbin") is None:
         pytest.skip("no rabbitmqctl, which the sandbox needs for its virtual hosts")
 

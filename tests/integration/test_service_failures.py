@@ -1,4 +1,4 @@
-"""Calls of services in cells that are dead, slow or failing, and of many cells of which some are."""
+"""Calls of services in dead, slow or failing cells, and of many cells with some such cells."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(120)
 VICTIM = "victim"
 MONITOR_SECONDS = 2
 LONG_SECONDS = 7.0
-#: Without monitoring the errors would come after this.
+#: Without monitoring the errors would arrive only after this time.
 LONG_TIMEOUT_SECONDS = 60
 NOTICED_SECONDS = 8.0
 SLACK_SECONDS = 1.5
@@ -42,7 +42,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def begin_work(pool: ThreadPoolExecutor, client: Any, mark: Path, seconds: float = LONG_SECONDS) -> Future[Any]:
-    """Begin a call that takes a while; return when the method runs."""
+    """Begin a slow call; return when the method runs."""
     done = pool.submit(client.call, {}, "work", mark=str(mark), seconds=seconds)
     poll(lambda: mark.exists() or done.done(), "the method runs")
     assert not done.done(), done.exception()
@@ -51,7 +51,7 @@ def begin_work(pool: ThreadPoolExecutor, client: Any, mark: Path, seconds: float
 
 @contextmanager
 def killed(deployed: Services, cell: str) -> Iterator[None]:
-    """Kill the manager of a cell; at the end the way through it works again."""
+    """Kill the manager of a cell for the block; restart it at the end."""
     manager = deployed.tree[cell]
     manager.kill9()
     try:
@@ -97,7 +97,7 @@ def test_good_answers_come_at_once_and_the_others_are_named(probe: cells.rpc.RPC
     assert "out of order" in str(values["api!west"])
     assert isinstance(values[FAR], cells.rpc.Timeout)
     assert "az1" in str(values[FAR])
-    # Without a broker it is known that nobody took it, not only that nobody answered.
+    # Without a broker the failed delivery itself is known, not only the missing answer.
     assert isinstance(values[f"api!{DEAD}"], (cells.rpc.Timeout, cells.rpc.MessageDeliveryFailure))
     assert DEAD in str(values[f"api!{DEAD}"])
 
@@ -130,14 +130,14 @@ def test_cast_to_many_cells(probe: cells.rpc.RPCClient, tmp_path: Path) -> None:
     assert sorted(mark.read_text().split()) == sorted(SERVING)
 
 
-# A cell that is picked
+# Picked cells
 
 
 @pytest.mark.parametrize(
     ("requires", "cell"),
     [({"hypervisor": "kvm"}, "az1"), ({"hypervisor": "xen"}, "west"), ({"version": ">=2,<3"}, "az1")],
 )
-def test_cell_is_picked_by_what_it_can_do(probe: cells.rpc.RPCClient, requires: dict[str, str], cell: str) -> None:
+def test_a_cell_is_picked_by_its_capabilities(probe: cells.rpc.RPCClient, requires: dict[str, str], cell: str) -> None:
     somewhere = probe.prepare(cell=cells.rpc.any_cell(requires=requires), retry=0)
 
     def picked() -> Any:
@@ -146,11 +146,11 @@ def test_cell_is_picked_by_what_it_can_do(probe: cells.rpc.RPCClient, requires: 
         except exceptions.NoCellsAvailable:
             return None
 
-    # What a cell can do has to become known first.
+    # The capabilities must become known first.
     assert poll(picked, "a cell is picked") == cell
 
 
-def test_no_cell_is_as_required(probe: cells.rpc.RPCClient) -> None:
+def test_no_cell_fulfils_the_requirements(probe: cells.rpc.RPCClient) -> None:
     with pytest.raises(exceptions.NoCellsAvailable) as caught:
         probe.prepare(cell=cells.rpc.any_cell(requires={"hypervisor": "vmware"})).call({}, "act", acts={})
     reasons = caught.value.reasons or {}
@@ -159,7 +159,7 @@ def test_no_cell_is_as_required(probe: cells.rpc.RPCClient) -> None:
     assert all(cell in str(caught.value) for cell in reasons)
 
 
-# Neighbors that are gone
+# Dead neighbors
 
 
 def test_without_retries_a_dead_neighbor_is_an_error_at_once(
@@ -190,9 +190,9 @@ def test_without_retries_a_dead_neighbor_is_an_error_at_once(
             with pytest.raises(cells.rpc.MessageDeliveryFailure):
                 gone.cast({}, "act", acts={})
 
-        # [cells] send_timeout of these trees is 3 seconds, for each of the two.
+        # [cells] send_timeout of these trees is 3 seconds, for each of the two messages.
         assert seconds_of(ask) < 2 * 3 + SLACK_SECONDS
-        # With retries it is tried until the time is over.
+        # With retries the client tries until the timeout.
         patient = gone.prepare(timeout=2, retry=None)
         with pytest.raises((cells.rpc.MessageDeliveryFailure, cells.rpc.Timeout)):
             assert seconds_of(lambda: patient.call({}, "act", acts={})) < 2 + SLACK_SECONDS
@@ -218,10 +218,10 @@ def test_dead_manager_in_the_middle_is_noticed_in_time(deployed: Services, probe
         assert "east" in str(caught.value)
 
 
-# Calls that take long
+# Monitored calls
 
 
-def test_long_call_survives_while_it_runs_and_not_for_long_after(
+def test_a_monitored_call_ends_soon_after_its_server_dies(
     deployed: Services, probe: cells.rpc.RPCClient, pool: ThreadPoolExecutor, tmp_path: Path
 ) -> None:
     victim = deployed.begin(PROBE, "az1", VICTIM).wait_ready()

@@ -1,4 +1,4 @@
-"""Services two cells away: servers that know nothing of cells, called through real managers."""
+"""Services two cells away: plain oslo.messaging servers, called through real managers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CONTEXT = {"user": "ada", "roles": ["admin", "größe"], "deep": {"list": [1, 2.
 
 @pytest.fixture(scope="module", autouse=True)
 def errors_module() -> Iterator[None]:
-    """Only the server and the client know the module of the example's errors; no manager does."""
+    """Only the server and the client know the module of the example's errors; the managers do not."""
     sys.path.insert(0, str(INVENTORY))
     try:
         yield
@@ -61,19 +61,19 @@ def probe(deployed: Services) -> cells.rpc.RPCClient:
 
 @pytest.fixture(scope="module")
 def near(deployed: Services) -> Any:
-    """oslo.messaging's own client of the example, in its cell."""
+    """Plain oslo.messaging client of the example, in its cell."""
     return deployed.plain_client("az1", "inventory", "1.2", timeout=TIMEOUT_SECONDS)
 
 
 def raised(ask: Callable[[], object]) -> Any:
-    """The error that it ends with."""
-    with pytest.raises(Exception) as caught:  # noqa: PT011  # the tests look at what it is
+    """Return the error of a call."""
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # the tests check the error
         ask()
     return caught.value
 
 
 def counts(inventory: cells.rpc.RPCClient, kind: str) -> list[int]:
-    """How many each of the two servers has."""
+    """Return the stock of each of the two servers."""
     return [inventory.prepare(cell=FAR, server=name).call({}, "count", kind=kind) for name in (ONE, TWO)]
 
 
@@ -88,15 +88,15 @@ def test_call_upward(deployed: Services) -> None:
     assert "api" in str(error)
 
 
-def test_context_arrives_whole(probe: cells.rpc.RPCClient, deployed: Services) -> None:
+def test_the_whole_context_arrives(probe: cells.rpc.RPCClient, deployed: Services) -> None:
     arrived = probe.prepare(cell=FAR).call(CONTEXT, "echo", value=1)["context"]
     plain = deployed.plain_client("az1", TOPIC, timeout=TIMEOUT_SECONDS)
-    # A driver of oslo.messaging may add keys of its own.
+    # An oslo.messaging driver may add keys.
     assert arrived == plain.call(CONTEXT, "echo", value=1)["context"]
     assert CONTEXT.items() <= arrived.items()
 
 
-def test_without_a_cell_it_is_the_plain_client(deployed: Services) -> None:
+def test_without_a_cell_the_client_is_the_plain_client(deployed: Services) -> None:
     here = deployed.client("az1", "inventory", "1.2", timeout=TIMEOUT_SECONDS)
     assert here.call({}, "count", kind="card") == 5
 
@@ -144,7 +144,7 @@ def test_version_above_the_cap_is_not_even_sent(probe: cells.rpc.RPCClient, tmp_
 
 
 class Thing:
-    """What a serializer makes JSON of, and again of JSON."""
+    """Entity that a serializer converts to and from JSON."""
 
     def __init__(self, data: Any) -> None:
         self.data = data
@@ -156,7 +156,7 @@ class Thing:
 
 
 class ThingSerializer(oslo_messaging.NoOpSerializer):
-    """Knows one class; contexts get a key."""
+    """Serializer of one class, which adds a key to contexts."""
 
     def serialize_entity(self, ctxt: Any, entity: Any) -> Any:
         return {"thing.data": entity.data, "thing.version": "1.4"} if isinstance(entity, Thing) else entity
@@ -180,7 +180,7 @@ def test_serialized_entity_passes_the_relays_untouched(deployed: Services) -> No
     assert (cell, answer["value"]) == (FAR, thing)
 
 
-# Errors: the same ones that the plain client gets in the service's own cell
+# Errors, equal to those of the plain client in the service's own cell
 
 
 def test_error_of_an_allowed_module_is_raised_again(inventory: cells.rpc.RPCClient, near: Any) -> None:
@@ -238,11 +238,11 @@ def test_error_of_python_itself_is_raised_again(inventory: cells.rpc.RPCClient, 
     )
 
 
-# What is not allowed
+# Allow-list
 
 
 @pytest.mark.parametrize("send", ["call", "cast"])
-def test_service_that_no_other_cell_may_call(inventory: cells.rpc.RPCClient, deployed: Services, send: str) -> None:
+def test_a_service_that_is_not_allowed(inventory: cells.rpc.RPCClient, deployed: Services, send: str) -> None:
     east = inventory.prepare(cell="api!east")
     if send == "call":
         error = raised(lambda: east.call({}, "count", kind="disk"))
@@ -250,7 +250,7 @@ def test_service_that_no_other_cell_may_call(inventory: cells.rpc.RPCClient, dep
         assert "allowed_services = inventory:count" in str(error)
         assert error.cell == "east"
         return
-    # Of a cast nobody hears what comes after the next cell has it; that cell's log says it.
+    # The caller of a cast gets no later errors; the log of the called cell has them.
     east.cast({}, "forget", kind="disk")
     poll(lambda: "allowed_services = inventory:forget" in deployed.tree["east"].log(), "it is refused")
 
@@ -266,16 +266,14 @@ def test_service_that_no_other_cell_may_call(inventory: cells.rpc.RPCClient, dep
         ("cells.az1", None),
     ],
 )
-def test_topics_of_the_manager_are_out_of_reach_whatever_is_allowed(
-    probe: cells.rpc.RPCClient, topic: str, server: str | None
-) -> None:
+def test_no_entry_allows_the_topics_of_the_manager(probe: cells.rpc.RPCClient, topic: str, server: str | None) -> None:
     client = probe.prepare(cell=FAR, topic=topic, server=server)
     for method, namespace in (("status", None), ("call", "services"), ("process_message", None)):
-        error = raised(lambda: client.prepare(namespace=namespace).call({}, method))  # noqa: B023  # it is called here
+        error = raised(lambda: client.prepare(namespace=namespace).call({}, method))  # noqa: B023  # called at once
         assert isinstance(error, exceptions.ServiceNotAllowed)
 
 
-# Time
+# Timeouts
 
 
 def test_slow_method_is_a_timeout_in_time(probe: cells.rpc.RPCClient, tmp_path: Path) -> None:
@@ -287,7 +285,7 @@ def test_slow_method_is_a_timeout_in_time(probe: cells.rpc.RPCClient, tmp_path: 
     assert "az1" in str(caught.value)
 
 
-def test_topic_that_nobody_serves(probe: cells.rpc.RPCClient, deployed: Services) -> None:
+def test_a_topic_without_servers(probe: cells.rpc.RPCClient, deployed: Services) -> None:
     started = time.monotonic()
     error = raised(lambda: probe.prepare(cell=FAR, topic="nobody", timeout=1, retry=0).call({}, "echo", value=1))
     assert time.monotonic() - started < 4
@@ -312,10 +310,10 @@ def test_no_manager_in_the_own_cell(tmp_path: Path, deployed: Services) -> None:
     assert "manager of this cell" in str(error)
 
 
-# What else is promised
+# Other guarantees
 
 
-def test_message_that_comes_twice_runs_once(deployed: Services, tmp_path: Path) -> None:
+def test_a_duplicate_message_runs_once(deployed: Services, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
 
     def sent(message_id: str, text: str) -> Broken:
@@ -349,16 +347,16 @@ def test_message_that_comes_twice_runs_once(deployed: Services, tmp_path: Path) 
 
 
 def process_message(message: dict[str, Any]) -> Broken:
-    """The body in which a neighbor sends it."""
+    """Return the body of the message of a neighbor."""
     payload = {"method": "process_message", "args": {"message": json.dumps(message)}, "version": "1.0"}
     text = json.dumps({**payload, "namespace": None, "_unique_id": uuid.uuid4().hex})
     envelope = {"oslo.version": "2.0", "oslo.message": text}
     return Broken(message["message_type"], json.dumps(envelope).encode(), "application/json")
 
 
-def test_client_of_the_guide_prints_what_the_guide_says(deployed: Services) -> None:
+def test_the_client_of_the_guide_prints_the_output_of_the_guide(deployed: Services) -> None:
     def in_one_cell(lines: list[str]) -> list[str]:
-        # Other tests have taken something from the servers, and the tree of the guide has other cells.
+        # Other tests have changed the stock, and the tree of the guide has other cells.
         return [re.sub(r"[0-9]+", "9", line) for line in lines if not line.startswith("api")]
 
     printed = run_example("client.py", deployed.config_file("api")).splitlines()

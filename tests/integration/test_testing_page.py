@@ -1,4 +1,4 @@
-"""The page of the documentation on testing, word for word: its blocks, one after the other, are a test module."""
+"""User page on testing: its code blocks, in order, are a test module."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_example_has_five_lines() -> None:
     assert len(list(filter(None, example.splitlines()))) == 5
 
 
-def test_every_block_works_where_nothing_else_has_chosen_threads(tmp_path: Path) -> None:
+def test_every_block_works_in_a_fresh_process(tmp_path: Path) -> None:
     module = tmp_path / "test_page.py"
     module.write_text("\n\n\n".join(blocks()) + "\n")
     tests = len(re.findall(r"^def test_", module.read_text(), re.MULTILINE))

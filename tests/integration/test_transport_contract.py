@@ -1,4 +1,4 @@
-"""RabbitMQ keeps the contract of a transport: what zmq is measured against."""
+"""Contract suite of a transport on RabbitMQ, the reference for zmq."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import kombu.exceptions
 import oslo_messaging
 import pytest
-from oslo_messaging._drivers import amqpdriver, impl_rabbit  # noqa: F401  # takes a bound from amqpdriver when imported
+from oslo_messaging._drivers import amqpdriver, impl_rabbit  # noqa: F401  # reads a bound of amqpdriver at import
 
 from tests.contract.notifications import PoolContract
 from tests.contract.rpc_failures import CallMonitorContract
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.rabbitmq
 
 @pytest.fixture
 def bus(rabbitmq: VirtualHostPool, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
-    # A listener that has nothing to do sleeps for up to five seconds, and stops when it wakes up.
+    # An idle listener sleeps up to five seconds, and stops when it wakes up.
     monkeypatch.setattr(amqpdriver, "ACK_REQUEUE_EVERY_SECONDS_MAX", 0.1)
     (port,) = free_ports(1)
     url = rabbitmq.take()
@@ -30,11 +30,11 @@ def bus(rabbitmq: VirtualHostPool, monkeypatch: pytest.MonkeyPatch) -> Iterator[
             server=lambda _conf: url,
             client_url=url,
             unreachable_url=f"rabbit://guest:guest@127.0.0.1:{port}/",
-            # The broker keeps or drops the request without a word; nobody knows that there will be no answer.
+            # The broker keeps or drops the request silently, so the missing answer is not known before the timeout.
             no_answer=oslo_messaging.MessagingTimeout,
             not_taken=oslo_messaging.MessageUndeliverable,
             unreachable=(oslo_messaging.MessageDeliveryFailure, kombu.exceptions.OperationalError),
-            # A pool that is gone: oslo.messaging has no error of its own for it.
+            # oslo.messaging has no specific error for a pool that no longer exists.
             closed=AttributeError,
         ),
         monkeypatch,
@@ -42,4 +42,4 @@ def bus(rabbitmq: VirtualHostPool, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 class TestRabbitMQ(TransportContract, PoolContract, CallMonitorContract):
-    """With one virtual host per test."""
+    """RabbitMQ with one virtual host per test."""

@@ -1,4 +1,4 @@
-"""A tree of five real managers, each cell on the database that it prefers, all of it working."""
+"""Tree of five real managers on three kinds of databases: all operations work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHAPE = {"api": {"east": {"az1": {}}, "west": {"az2": {}}}}
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory, transports: Transports) -> Iterator[Tree]:
-    # Databases of its own: there is a tree for each transport.
+    # Separate databases, because there is a tree for each transport.
     with fresh_database(POSTGRESQL_URL) as postgresql_url, fresh_database(MYSQL_URL) as mariadb_url:
         tree = Tree(
             tmp_path_factory.mktemp("tree"),

@@ -1,4 +1,4 @@
-"""``cells upgrade matrix`` and ``cells trace`` in a tree of real managers, capped in every way that there is."""
+"""``cells upgrade matrix`` and ``cells trace`` in a tree of real managers with all kinds of caps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(180)]
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory, rabbitmq: VirtualHostPool) -> Iterator[Tree]:
-    """East is capped for all its neighbors; api, by default "auto", will be for west alone."""
+    """Tree in which east has a cap for all neighbors, and api ("auto" by default) gets a cap for west only."""
     tree = Tree(
         tmp_path_factory.mktemp("matrix"),
         {"api": {"east": {"az1": {}}, "west": {}}},
@@ -30,7 +30,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory, rabbitmq: VirtualHostPool) ->
 
 
 def matrix(tree: Tree) -> dict[tuple[str, str], dict[str, Any]]:
-    """The rows by cell and neighbor."""
+    """Return the rows by cell and neighbor."""
     rows = tree["api"].cells("upgrade", "matrix", "-f", "json", "--timeout", "10").json()
     return {(row["cell"], row["neighbor"]): row for row in rows}
 
@@ -49,7 +49,7 @@ ALL_LINKS = {
 }
 
 
-def test_each_link_is_shown_with_what_caps_it(tree: Tree) -> None:
+def test_each_link_is_shown_with_its_cap(tree: Tree) -> None:
     poll(lambda: spoken(tree) == ALL_LINKS, "all cells have announced what they read")
 
     rows = matrix(tree)
@@ -84,12 +84,12 @@ def test_a_trace_shows_the_way_there_and_back(tree: Tree) -> None:
     events = tree["api"].cells("trace", "az1", "-f", "json").json()
     assert [event["cell"] for event in events] == ["api", "east", "az1", "az1", "east", "api"]
     assert events[0]["seconds"] == 0
-    # The clocks of all cells of this test are the same one.
+    # All cells of this test have the same clock.
     seconds = [event["seconds"] for event in events]
     assert seconds == sorted(seconds)
 
 
-def test_a_silent_cell_is_a_row_and_the_others_are_shown(tree: Tree) -> None:
+def test_a_silent_cell_has_a_row_with_its_error(tree: Tree) -> None:
     poll(lambda: spoken(tree) == ALL_LINKS, "all cells have announced what they read")
     tree["az1"].kill()
 

@@ -1,4 +1,4 @@
-"""What a real manager puts on a real broker under each cap, and what it understands from there."""
+"""Messages that a real manager sends to and reads from a real broker under each cap."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tools.polling import poll
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(120)]
 
 VERSIONS = ("1.0", "1.1", "1.2", "1.3", "1.4")
-#: What a request has beside Nova's keys, by the version that is spoken.
+#: Keys of a request besides Nova's keys, by version.
 KEYS = {
     "1.0": set[str](),
     "1.1": {"time_left", "reply_server"},
@@ -33,7 +33,7 @@ KEYS = {
     "1.3": {"time_left", "reply_server", "payload"},
     "1.4": {"time_left", "reply_server", "payload"},
 }
-#: Of a call of a client of RabbitMQ.
+#: Keys of a call from a client on RabbitMQ.
 CLIENT = "reply_to"
 TEXTS = {"ctxt", "method_kwargs"}
 NOVA = {
@@ -44,7 +44,7 @@ MANY = 60
 
 
 class Pair:
-    """A real manager of ``api``, and the neighbor below it."""
+    """Real manager of ``api`` and the recording neighbor below it."""
 
     def __init__(self, directory: Path, rabbitmq: VirtualHostPool, connect_to: ConnectTo) -> None:
         self._directory = directory
@@ -69,7 +69,7 @@ class Pair:
         return make_manager(self._directory, "api", self._transport, options=merged(OPTIONS, quiet))
 
     def run_under(self, cap: str) -> None:
-        """Have the manager run with this cap for all neighbors."""
+        """Run the manager with this cap for all neighbors."""
         if cap == self._cap:
             return
         self.api.kill()
@@ -81,7 +81,7 @@ class Pair:
         self._cap = cap
 
     def cap(self, version: str) -> None:
-        """Set the cap of the neighbor, as an operator does while the manager runs."""
+        """Set the cap of the neighbor while the manager runs, like an operator."""
         if version == self._neighbor_cap:
             return
         self.api.succeed("neighbor", "set", "east", "--version-cap", version)
@@ -136,7 +136,7 @@ def test_link_follows_what_the_neighbor_announces(pair: Pair, version: str) -> N
 
 
 def check(pair: Pair, version: str) -> None:
-    """What is sent and understood while this version is spoken with the neighbor."""
+    """Check the messages in both directions under this version."""
     check_call(pair, version)
     check_broadcast(pair, version)
     check_answers(pair, version)
@@ -151,7 +151,7 @@ def check_call(pair: Pair, version: str) -> None:
     (message,) = cast.messages
     assert (message["routing_path"], message["target_cell"]) == ("api", "api!east")
     if version >= "1.1":
-        # Seconds that are left, less what this cell keeps.
+        # Remaining seconds, minus the share of this cell.
         assert 15 < message["time_left"] < 20
         assert message["reply_server"] == pair.api.host
     if version >= "1.4":
@@ -174,7 +174,7 @@ def check_broadcast(pair: Pair, version: str) -> None:
 
 
 def check_answers(pair: Pair, version: str) -> None:
-    """The neighbor asks, many times at once."""
+    """Send many concurrent calls from the neighbor."""
     expected = pair.east.call(version, "ping", MANY)
 
     def answers() -> list[Cast]:
@@ -185,7 +185,7 @@ def check_answers(pair: Pair, version: str) -> None:
     poll(lambda: len(flattened(answers())) >= copies * MANY, "all are answered")
     came = answers()
     assert sorted(one["response_uuid"] for one in flattened(came)) == sorted(expected * copies)
-    # Under 1.1 the answer is for all managers of the cell, from then on for the one that asked.
+    # Below 1.1 the answer goes to all managers of the cell, from 1.1 on only to the calling manager.
     assert {cast.host for cast in came} == ({"east-2"} if version >= "1.1" else {"east-1", "east-2"})
     assert {one["fanout"] for one in flattened(came)} == {version < "1.1"}
     assert max(batches(came)) > 1 if version >= "1.3" else set(batches(came)) == {1}

@@ -1,4 +1,4 @@
-"""Peers on a manager's socket that speak another language, or never listen."""
+"""Faulty peers on a manager's socket: invalid frames, and peers that never read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GROWTH_KB = 40 * 1024
 
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ManagerProcess, Path]]:
-    """A manager, and its socket."""
+    """Manager and its socket."""
     with tempfile.TemporaryDirectory(prefix="cells-") as directory:
         transports = ZmqTransports(Path(directory))
         transport = transports.take()
@@ -51,7 +51,7 @@ def test_frames_that_are_no_messages(serving: tuple[ManagerProcess, Path]) -> No
 
 
 def nonsense(chance: random.Random) -> list[bytes]:
-    """Frames of random bytes, some of them with a header that is almost right."""
+    """Yield frames of random bytes, some with an almost valid header."""
     start = chance.choice(
         [
             [],
@@ -71,7 +71,7 @@ def nonsense(chance: random.Random) -> list[bytes]:
 
 
 def check_answered(peer: zmq.Socket[bytes], number: int) -> None:
-    """A call among the nonsense is answered; so all before it has been read."""
+    """Call after the garbage; the answer shows that the manager has read all earlier frames."""
     message_id = f"call {number}".encode()
     body = frames.encode({"context": {}, "message": {"method": "no_such_method", "args": {}}})
     request = frames.Request(frames.CALL, message_id, routing_keys.topic_key("openstack", "cells"), "", body)
@@ -90,11 +90,11 @@ def test_bytes_that_are_not_even_frames(serving: tuple[ManagerProcess, Path]) ->
         with socket.socket(socket.AF_UNIX) as peer:
             peer.connect(str(path))
             try:
-                # A greeting of the protocol below, and a frame that says it is endless, among others.
+                # Among others a greeting of the lower protocol, and a frame that claims an endless length.
                 peer.sendall(b"\xff\0\0\0\0\0\0\0\x01\x7f" + b"\x03" * 54 if number % 2 else b"\xff" * 9)
                 peer.sendall(chance.randbytes(5000))
             except (BrokenPipeError, ConnectionResetError):
-                continue  # which is what a peer gets that speaks like this
+                continue  # this is the reaction to such a peer
     check_well(manager, before_kb)
 
 
@@ -110,7 +110,7 @@ def test_peer_that_never_reads_its_answers(serving: tuple[ManagerProcess, Path])
 
 
 def check_well(manager: ManagerProcess, before_kb: int) -> None:
-    """It answers others, and what it was sent is not kept."""
+    """The manager answers other peers, and does not keep the messages for the silent peer."""
     status = manager.status()
     assert status["pending_calls"] == 0
     assert manager.running.poll() is None

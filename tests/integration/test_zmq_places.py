@@ -1,4 +1,4 @@
-"""The transport zmq keeps the contract of a transport, whatever names the peers; no server is needed."""
+"""Contract suite of the transport zmq with all forms of addresses, without a server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["directory", "migrated"]
 
 
 class TestRegistry(RPCFailureContract, RPCServerContract, NotificationContract, PoolContract):
-    """Each server on a socket of its own; the functional tests have the rest of the contract."""
+    """Each server has a separate socket; the functional tests have the rest of the suite."""
 
     @pytest.fixture
     def bus(self, directory: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
@@ -34,7 +34,7 @@ class TestRegistry(RPCFailureContract, RPCServerContract, NotificationContract, 
 
 
 class TestRegistryOfOneProcess(RPCContract, PoolContract, CallMonitorContract):
-    """All servers on one socket."""
+    """All servers share one socket."""
 
     @pytest.fixture
     def bus(self, directory: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
@@ -42,7 +42,7 @@ class TestRegistryOfOneProcess(RPCContract, PoolContract, CallMonitorContract):
 
 
 class TestDirectory(RPCContract, RPCServerContract, BrokerlessContract):
-    """Each server on a socket of its own in a directory."""
+    """Each server has a separate socket in a directory."""
 
     @pytest.fixture
     def bus(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
@@ -50,9 +50,9 @@ class TestDirectory(RPCContract, RPCServerContract, BrokerlessContract):
 
 
 class TestAddresses(RPCContract, RPCServerContract, NotificationContract, BrokerlessContract):
-    """Each server at an address of its own; at most of the addresses that clients know there is nobody.
+    """Each server has a separate address; most addresses that clients know have no server.
 
-    Pools of listeners at several addresses are for a registry: who asks by address does not know who is in which.
+    Pools of listeners at several addresses need a registry: a client with addresses only does not know the pools.
     """
 
     @pytest.fixture
@@ -61,7 +61,7 @@ class TestAddresses(RPCContract, RPCServerContract, NotificationContract, Broker
 
 
 class TestEncryptedAddresses(RPCContract):
-    """The same with keys."""
+    """Addresses with keys."""
 
     @pytest.fixture
     def bus(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransportBus]:
@@ -69,11 +69,11 @@ class TestEncryptedAddresses(RPCContract):
 
 
 class TestRPCDriverOverSockets(DriverContract):
-    """Over zmq as the cells of one machine use it: the cell by its registry, its neighbors by its directory."""
+    """Driver over zmq on one machine: servers by their registry, neighbors by their directory."""
 
     @pytest.fixture
     def bus(self) -> Iterator[Bus]:
-        # A short path: that of a socket has room for 100 characters.
+        # A short path, because the path of a socket is limited to about 100 characters.
         with tempfile.TemporaryDirectory(prefix="cells-") as directory:
             conf = cells_conf.load([])
             conf.set_override("connection", f"sqlite:///{directory}/cells.sqlite", group="database")
@@ -92,7 +92,7 @@ class TestRPCDriverOverSockets(DriverContract):
 
 
 class TestRPCDriverOverTCP(DriverContract):
-    """The driver of cells, as cells of different machines use it, without keys."""
+    """Driver over zmq between machines, without keys."""
 
     @pytest.fixture
     def bus(self) -> Iterator[Bus]:

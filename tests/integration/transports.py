@@ -1,6 +1,6 @@
-"""The transports on which trees of real managers run: RabbitMQ, and zmq, which needs no server.
+"""Transports for trees of real managers: RabbitMQ, and zmq, which needs no server.
 
-A test that takes the fixture ``transports`` runs on each of them.
+A test with the fixture ``transports`` runs on each transport.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ QUEUE_BASE = "cells.intercell"
 
 
 class CellTransport(NamedTuple):
-    """What one cell has instead of all other cells' transports."""
+    """Transport of one cell."""
 
-    url: str  #: in the cell's own configuration
-    neighbor_url: str  #: in the databases of its neighbors
+    url: str  #: for the cell's own configuration
+    neighbor_url: str  #: for the databases of its neighbors
     options: Mapping[str, Mapping[str, object]]  #: further options of its managers
 
 
 class Transports(abc.ABC):
-    """Gives each cell a transport."""
+    """Source of transports for cells."""
 
     @abc.abstractmethod
     def take(self) -> CellTransport:
-        """One that nobody has used before."""
+        """Return an unused transport."""
 
     @abc.abstractmethod
     def consumers(self, taken: CellTransport) -> int:
-        """How many managers take targeted messages there."""
+        """Return the number of managers that receive targeted messages there."""
 
     @abc.abstractmethod
     def publish(self, taken: CellTransport, messages: Iterable[Broken]) -> None:
-        """Send these as they are, past all code that would refuse to, and wait until they are taken."""
+        """Send raw messages without the checks of this project, and wait until they are received."""
 
 
 class RabbitMQTransports(Transports):
-    """A virtual host for each cell."""
+    """RabbitMQ, with a virtual host for each cell."""
 
     def __init__(self, pool: VirtualHostPool) -> None:
         self._pool = pool
@@ -72,7 +72,7 @@ class RabbitMQTransports(Transports):
                 message = channel.prepare_message(
                     broken.body, content_type=broken.content_type, content_encoding="utf-8", properties={}
                 )
-                # The default exchange reaches a queue by its name, whatever [DEFAULT] control_exchange is.
+                # The default exchange reaches a queue by its name, with any [DEFAULT] control_exchange.
                 channel.basic_publish(message, exchange="", routing_key=f"{QUEUE_BASE}.{broken.topic_type}")
 
             def waiting() -> int:
@@ -83,7 +83,7 @@ class RabbitMQTransports(Transports):
 
 
 class ZmqTransports(Transports):
-    """A directory of sockets for each cell, whose servers register in the cell's own database."""
+    """zmq, with a directory of sockets for each cell; servers register in the database of the cell."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -97,12 +97,12 @@ class ZmqTransports(Transports):
         return len(self.sockets(taken))
 
     def sockets(self, taken: CellTransport) -> list[Path]:
-        """Those on which somebody listens."""
+        """Return the sockets with a listener."""
         return [path for path in ipc.live_sockets(_directory(taken)) if _listens(path)]
 
     def publish(self, taken: CellTransport, messages: Iterable[Broken]) -> None:
         messages = list(messages)
-        # Services of the cell may have sockets there, too: they refuse what is not for them.
+        # Services of the cell may have sockets there, too; they refuse messages for other servers.
         for path in self.sockets(taken):
             _send_all(path, messages)
 
@@ -120,7 +120,7 @@ def _send_all(path: Path, messages: Iterable[Broken]) -> None:
 
 @contextlib.contextmanager
 def connected(path: Path) -> Iterator[zmq.Socket[bytes]]:
-    """A connection of a peer of our own making; who waits on it for more than 30 s gets an error."""
+    """Open a raw connection of a peer; each wait on it has a timeout of 30 s."""
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.RCVTIMEO, 30_000)
@@ -142,10 +142,10 @@ def _listens(path: Path) -> bool:
 
 @pytest.fixture(scope="module", params=[pytest.param("rabbitmq", marks=pytest.mark.rabbitmq), "zmq"])
 def transports(request: pytest.FixtureRequest) -> Iterator[Transports]:
-    """Each of them in turn."""
+    """Each transport in turn."""
     if request.param == "rabbitmq":
         yield RabbitMQTransports(request.getfixturevalue("rabbitmq"))
         return
-    # A short path: that of a socket has room for 100 characters.
+    # A short path, because the path of a socket is limited to about 100 characters.
     with tempfile.TemporaryDirectory(prefix="cells-") as directory:
         yield ZmqTransports(Path(directory))

@@ -1,4 +1,4 @@
-"""The manager of a cell, which can be replaced by one of another release."""
+"""Manager of a cell whose release can be changed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tools.manager_process import COMMAND_TIMEOUT_SECONDS, READY, Finished, Mana
 
 
 class CellManager(ManagerProcess):
-    """One manager; it and its commands are of that ``release`` which was set last.
+    """Manager and commands of a cell, of the release that was set last.
 
-    :param env: of its processes, on top of that of the tests; arguments are else those of ManagerProcess
+    :param env: added to the environment of its processes; the other arguments are those of ManagerProcess
     """
 
     def __init__(self, *arguments: Any, release: Release, env: Mapping[str, str], **options: Any) -> None:
@@ -30,9 +30,9 @@ class CellManager(ManagerProcess):
         return self.cells_of(self.release, *arguments, timeout=timeout)
 
     def cells_of(self, release: Release, *arguments: str, timeout: float = COMMAND_TIMEOUT_SECONDS) -> Finished:
-        """Run the ``cells`` command of that release, whichever the manager is of.
+        """Run the ``cells`` command of that release, with a manager of any release.
 
-        :raises ProcessError: it fails
+        :raises ProcessError: the command fails
         """
         command = [release.program("cells"), "--config-file", str(self.config_file), *arguments]
         done = subprocess.run(
@@ -64,7 +64,7 @@ class CellManager(ManagerProcess):
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[CellsAPI]:
-        """A client of the manager, of the release that is tested: quicker than a command."""
+        """Return a client of the manager, of the tested release; faster than a command."""
         conf = cells_conf.load([self.config_file])
         transport = open_transport(conf, None, ["cells.exceptions"])
         try:
@@ -73,9 +73,9 @@ class CellManager(ManagerProcess):
             transport.cleanup()
 
     def end(self) -> None:
-        """Stop it as a supervisor would.
+        """Stop the manager like a supervisor.
 
-        :raises ProcessError: it complains
+        :raises ProcessError: the manager reports an error
         """
         status = self.terminate()
         if status:

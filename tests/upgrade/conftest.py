@@ -1,4 +1,4 @@
-"""The servers and the two releases of the mixed-version test."""
+"""Fixtures of the mixed-version test: servers and the two releases."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ __all__ = ["new", "old", "rabbitmq"]
 
 @pytest.fixture(scope="session")
 def old(tmp_path_factory: pytest.TempPathFactory) -> Release:
-    """The release that is upgraded from."""
+    """The old release."""
     try:
         return install_old_release(tmp_path_factory.mktemp("old"))
     except NoHistory as error:
-        # Under CI=true, tests/conftest.py makes a failure of it.
+        # With CI=true tests/conftest.py turns the skip into a failure.
         pytest.skip(f"no old release: {error}")
 
 
 @pytest.fixture(scope="session")
 def new() -> Release:
-    """The release that is tested."""
+    """The tested release."""
     return new_release()

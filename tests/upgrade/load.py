@@ -1,4 +1,4 @@
-"""The continuous load on a tree that is upgraded, and the verdict on what became of it."""
+"""Continuous load on a tree during an upgrade, and the verdict on its results."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from tests.upgrade.load_client import PATIENCE_SECONDS, LoadClient, Operation
+from tests.upgrade.load_client import TIMEOUT_SECONDS, LoadClient, Operation
 from tests.upgrade.recorder import Recorder, Runs
 from tools.polling import poll
 
@@ -15,7 +15,7 @@ LOOK_SECONDS = 0.2
 
 
 class Load:
-    """All clients, and what they have sent."""
+    """All clients and their operations."""
 
     def __init__(self, clients: Sequence[LoadClient], recorder: Recorder) -> None:
         self._clients = clients
@@ -31,32 +31,32 @@ class Load:
             client.kill()
 
     def wait_for_more(self, count: int = 5) -> None:
-        """Wait until each client has ended ``count`` more operations of each kind."""
+        """Wait until each client has finished ``count`` more operations of each kind."""
         wanted = {key: done + count for key, done in self._progress().items()}
 
         def is_reached() -> bool:
             done = self._progress()
             return all(done[key] >= number for key, number in wanted.items())
 
-        poll(is_reached, f"{count} more of everything, from everywhere", PATIENCE_SECONDS, LOOK_SECONDS)
+        poll(is_reached, f"{count} more of everything, from everywhere", TIMEOUT_SECONDS, LOOK_SECONDS)
 
     def _progress(self) -> dict[tuple[str, str], int]:
         done = {client.name: Counter(operation.kind for operation in client.operations()) for client in self._clients}
         return {(name, kind): kinds[kind] for name, kinds in done.items() for kind in KINDS}
 
     def finish(self) -> None:
-        """Stop sending, and wait for what is on its way."""
+        """Stop sending, and wait for the operations in flight."""
         for client in self._clients:
             client.finish()
         self.wait_for_casts()
 
     def operations(self) -> list[Operation]:
-        """All that have ended so far."""
+        """Return the finished operations."""
         return [operation for client in self._clients for operation in client.operations()]
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Nothing is under way within the block: neither from the clients, nor between the cells."""
+        """Pause the load for the block: no message is in flight, from clients or between cells."""
         for client in self._clients:
             client.begin_pause()
         for client in self._clients:
@@ -67,19 +67,19 @@ class Load:
             client.resume()
 
     def wait_for_casts(self, timeout_seconds: float = 15.0) -> None:
-        """Wait until all casts that were sent have run, or until there is no more hope for them."""
+        """Wait until all sent casts have run, or until a timeout."""
         operations = self.operations()
-        # What is missing then is in the verdict, which is about more than that.
+        # The verdict reports the missing casts, among other failures.
         with contextlib.suppress(TimeoutError):
             poll(lambda: not missing(operations, self._recorder.runs()), "all has run", timeout_seconds, LOOK_SECONDS)
 
     def faults(self) -> list[str]:
-        """What went wrong with all that was sent; for the end."""
+        """Return all problems of all operations; for the end of the test."""
         return faults(self.operations(), self._recorder.runs())
 
 
 def missing(operations: Sequence[Operation], runs: Runs) -> list[str]:
-    """What should have run in a cell and has not."""
+    """Return the operations that should have run in a cell but have not."""
     expected = [(operation, cell) for operation in operations for cell in operation.cells]
     return [
         f"{operation} did not run in {cell}" for operation, cell in expected if (operation.number, cell) not in runs
@@ -87,7 +87,7 @@ def missing(operations: Sequence[Operation], runs: Runs) -> list[str]:
 
 
 def faults(operations: Sequence[Operation], runs: Runs) -> list[str]:
-    """What failed, was lost, ran twice or ran where it should not."""
+    """Return the operations that failed, were lost, ran twice or ran in a wrong cell."""
     failed = [f"{operation} failed: {operation.error}" for operation in operations if operation.error is not None]
     expected = {(operation.number, cell) for operation in operations for cell in operation.cells}
     doubled = [f"{number} ran {count} times in {cell}" for (number, cell), count in runs.items() if count > 1]

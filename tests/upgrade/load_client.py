@@ -1,4 +1,4 @@
-"""One service that puts load on a tree: a process of its own, as the test sees it from outside.
+"""Handle of a load process: a separate process that puts load on a tree from one cell.
 
 It runs ``load_process.py`` in the environment of either release.
 """
@@ -17,31 +17,31 @@ from tests.upgrade.releases import Release
 from tools.manager_process import ManagerProcess
 
 SCRIPT = Path(__file__).with_name("load_process.py")
-#: More than the load waits for one operation.
-PATIENCE_SECONDS = 60.0
+#: More than the timeout of an operation of the load.
+TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One call, cast or broadcast, as its sender saw it end."""
+    """One call, cast or broadcast, with the outcome at its sender."""
 
     number: str
     kind: str
-    #: where it has to have run
+    #: cells in which it must have run
     cells: Sequence[str]
     error: str | None
     #: seconds since the epoch, as in the logs of the managers
     began_at: float
 
     def __str__(self) -> str:
-        began_at = datetime.datetime.fromtimestamp(self.began_at).strftime("%H:%M:%S.%f")  # as logs do
+        began_at = datetime.datetime.fromtimestamp(self.began_at).strftime("%H:%M:%S.%f")  # like logs
         return f"{self.number} of {began_at}"
 
 
 class LoadClient:
-    """A process that sends from one cell.
+    """Process that sends from one cell.
 
-    :param release: the code that it runs
+    :param release: release of its code
     :param manager: of the cell
     :param targets: names or full paths of the cells that it calls
     :param answering: names of the cells that answer its broadcasts
@@ -74,7 +74,7 @@ class LoadClient:
         self._read_until = 0
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start to send."""
         self._results_file.touch()
         with self._log_file.open("wb") as log:
             self._process = subprocess.Popen(
@@ -89,17 +89,17 @@ class LoadClient:
             )
 
     def begin_pause(self) -> None:
-        """Tell it to begin nothing new."""
+        """Stop starting operations."""
         self._say("pause")
 
     def wait_paused(self) -> None:
-        """Wait until nothing is under way; each operation has a bound of its own."""
+        """Wait until no operation is in flight; each operation has a timeout."""
         assert self._process is not None
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "paused\n", self._log_file.read_text()[-3000:]
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Continue to send."""
         self._say("resume")
 
     def _say(self, word: str) -> None:
@@ -108,32 +108,32 @@ class LoadClient:
         self._process.stdin.write(f"{word}\n")
 
     def finish(self) -> None:
-        """Let it end what is under way, and go."""
+        """Finish the operations in flight, and end the process."""
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.close()
-        status = self._process.wait(PATIENCE_SECONDS)
+        status = self._process.wait(TIMEOUT_SECONDS)
         assert status == 0, f"The load of {self.name} ended with {status}:\n{self._log_file.read_text()[-3000:]}"
 
     def kill(self) -> None:
-        """Leave nothing of it, whatever its state."""
+        """Kill the process in any state."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe is not None:
-                    # What a process that is gone has not read is not worth an error.
+                    # Unread input of a dead process is no error.
                     with contextlib.suppress(BrokenPipeError):
                         pipe.close()
 
     def operations(self) -> list[Operation]:
-        """All that have ended so far.  An error if it goes before it is told to."""
+        """Return the finished operations.  Raises if the process ended by itself."""
         assert self._process is not None
         assert not self._process.poll(), f"The load of {self.name} has ended:\n{self._log_file.read_text()[-3000:]}"
         with self._results_file.open() as file:
             file.seek(self._read_until)
             text = file.read()
-        # There are many, and they are asked for often: what was read stays read.
+        # Cached, because the list is long and read often.
         complete = text[: text.rfind("\n") + 1]
         self._operations += [Operation(**json.loads(line)) for line in complete.splitlines()]
         self._read_until += len(complete)

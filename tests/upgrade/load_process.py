@@ -1,9 +1,9 @@
-"""A service of one cell that calls, casts and broadcasts without a pause; a process of its own.
+"""Script: service of one cell that calls, casts and broadcasts continuously, in a separate process.
 
-It runs in the environment of either release: a cell's services are upgraded
-before its manager or after it.  So it imports nothing but what both have.  Lines on
-its standard input make it ``pause`` (it answers ``paused`` when nothing is under way
-any more) and ``resume``; when the input ends, it finishes what is under way and goes.
+It runs in the environments of both releases: the services of a cell are upgraded
+before or after the manager.  So it imports only modules of both releases.  Lines on
+its standard input make it ``pause`` (it prints ``paused`` when no operation is in flight
+any more) and ``resume``; when the input ends, it finishes its operations and exits.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from oslo_service import backend
 
 backend.init_backend(backend.BackendType.THREADING)
 
-from cells import conf as cells_conf  # noqa: E402  # oslo.messaging would choose the other back end
+from cells import conf as cells_conf  # noqa: E402  # oslo.messaging would select the other back end
 from cells.context import get_admin_context  # noqa: E402
 from cells.rpcapi import CellsAPI  # noqa: E402
 from cells.transport.opening import open_transport  # noqa: E402
 
-#: A manager that restarts is waited for.
+#: Longer than the restart of a manager.
 TIMEOUT_SECONDS = 30.0
-#: Between two operations of a thread: what leaves a small machine the time to restart managers.
+#: Pause between two operations of a thread, which leaves a small machine time to restart managers.
 PAUSE_SECONDS = 0.2
-#: What is sent by turns needs no connection for each thread.
+#: Threads that take turns do not need a connection each.
 ONE_CONNECTION = "rpc_conn_pool_size=1&conn_pool_min_size=1"
 KINDS = ("call", "cast", "broadcast")
 
 
 class Load:
-    """The operations of one service, each with a number that no other has.
+    """Operations of one service, each with a unique number.
 
     :param plan: name, config_file, url (of the transport), results_file, targets (names or full
         paths), direction, and answering (the names of the cells that answer a broadcast)
@@ -53,7 +53,7 @@ class Load:
         self._under_way = 0
 
     def run(self) -> None:
-        """Go on until standard input ends."""
+        """Run until the end of standard input."""
         threads = [threading.Thread(target=self._repeat, args=[kind]) for kind in KINDS]
         for thread in threads:
             thread.start()
@@ -87,7 +87,7 @@ class Load:
             error, began_at = None, time.time()
             try:
                 work(number, target)
-            except Exception as failure:  # whatever it is, it must not happen
+            except Exception as failure:  # any error is a failure of the test
                 error = f"{type(failure).__name__}: {failure}"
             cells = self._plan["answering"] if kind == "broadcast" else [target.rpartition("!")[2]]
             result = {"number": number, "kind": kind, "cells": cells, "error": error, "began_at": began_at}

@@ -1,6 +1,6 @@
-"""A package of somebody else's, installed for the managers of both releases: it writes down all that runs.
+"""External package, installed for the managers of both releases: records all operations that run.
 
-What ran nowhere was lost, and what ran twice was doubled, whatever its sender believes.
+An operation without a record is lost, and an operation with two records ran twice, whatever its sender got.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-#: Names the file to the endpoint.
+#: Environment variable with the path of the file.
 RECORDS = "CELLS_TEST_UPGRADE_RECORDS"
 
 MODULE = f'''"""An endpoint that remembers."""
@@ -26,14 +26,14 @@ def record(call, number):
     return {{"number": number, "cell": call.cell.name}}
 '''
 
-#: (number, cell) -> how often it ran there
+#: (number, cell) -> number of runs there
 Runs = Counter[tuple[str, str]]
 
 
 class Recorder:
-    """The package and what it has written.
+    """The package and its records.
 
-    :param directory: where both are
+    :param directory: of both
     """
 
     def __init__(self, directory: Path) -> None:
@@ -45,10 +45,10 @@ class Recorder:
         (information / "entry_points.txt").write_text("[cells.endpoints]\nrecord = cells_recorder\n")
         self._file = directory / "records"
         self._file.touch()
-        #: for the managers; what else may be in PYTHONPATH is not for both releases
+        #: for the managers; without the other entries of PYTHONPATH, which may not suit both releases
         self.env = {"PYTHONPATH": str(packages), RECORDS: str(self._file)}
 
     def runs(self) -> Runs:
-        """What has run so far."""
+        """Return the runs so far."""
         lines = self._file.read_text().splitlines()
         return Counter((number, cell) for number, cell in (line.split(" ") for line in lines))

@@ -1,6 +1,6 @@
-"""The two releases of a mixed tree: the one that is tested, and an older one in an environment of its own.
+"""The two releases of a mixed tree: the tested release, and an older release in a separate environment.
 
-The older one is real code, as it was committed.  It is installed beside the
+The older release is the real code of its commit.  It is installed beside the
 libraries of the environment of the tests, so nothing is downloaded for it.
 """
 
@@ -30,39 +30,39 @@ print(json.dumps({"package": cells.__path__[0], "installed": str(found), "versio
 
 
 class NoHistory(Exception):
-    """Raised when the old commit is not there: in a shallow clone, or in an unpacked archive."""
+    """Raised when the old commit is missing: in a shallow clone, or in an unpacked archive."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """An environment in which this project is installed."""
+    """Environment with an installed release of this project."""
 
     name: str
-    #: where its python and its console scripts are
+    #: directory of its python and its console scripts
     programs: Path
-    #: what comes to its managers while they stop
+    #: whether its managers lose messages while they stop
     loses_at_stop: bool = False
 
     def program(self, name: str) -> str:
-        """The path of ``cells``, ``cells-manager`` or ``python``."""
+        """Return the path of ``cells``, ``cells-manager`` or ``python``."""
         return str(self.programs / name)
 
     def identity(self) -> dict[str, str]:
-        """What its python imports: the directory of the package, where that is installed, the newest API."""
-        # Not in the checkout: its own package would be found there.
+        """Return the directory of the package, the directory of its installation, and the newest API."""
+        # Not in the checkout, whose package Python would import.
         answer: dict[str, str] = json.loads(run([self.program("python"), "-c", ASK_WHO], self.programs))
         return answer
 
 
 def new_release() -> Release:
-    """The one that is tested: that of the environment which runs the tests."""
+    """Return the tested release: the environment that runs the tests."""
     return Release("new", Path(sys.executable).parent)
 
 
 def install_old_release(directory: Path, repository: Path = ROOT) -> Release:
-    """Install the tree of the old commit into an environment in ``directory``.
+    """Install the old commit into an environment in ``directory``.
 
-    :raises NoHistory: this is no clone of the repository, or not a whole one
+    :raises NoHistory: the source is no clone of the repository, or a shallow clone
     """
     tree, environment = directory / "tree", directory / "environment"
     tree.mkdir(parents=True)
@@ -85,14 +85,14 @@ def install_old_release(directory: Path, repository: Path = ROOT) -> Release:
 
 
 def _share_libraries(release: Release) -> None:
-    """Let it import what this environment can, after what is installed in it."""
+    """Let the environment import the libraries of this environment, after its own."""
     (own,) = (release.programs.parent / "lib").glob("python*/site-packages")
     others = [place for place in sys.path if Path(place).name in ("site-packages", "dist-packages")]
     (own / "libraries.pth").write_text("".join(f"{place}\n" for place in others))
 
 
 def run(command: Sequence[str], directory: Path) -> str:
-    """What the command prints; what it complains of is in the error."""
+    """Return the output of the command; its complaints are in the error."""
     done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS)
     if done.returncode:
         sys.stderr.write(done.stderr)

@@ -1,7 +1,7 @@
-"""Makes the databases of a tree and registers the neighbors, by the code of the environment that runs it.
+"""Script: creates the databases of a tree and registers the neighbors, with the release of its environment.
 
-What ``cells db sync`` and ``cells neighbor create`` do, for all cells in one process:
-the tables have to be those of the old release.  It imports nothing but what both have.
+It does the work of ``cells db sync`` and ``cells neighbor create`` for all cells in one process:
+the old release must create the tables.  It imports only modules of both releases.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cells.neighbors.neighbor import Neighbor
 
 
 def set_up(cell: dict[str, Any]) -> None:
-    """Make one cell's database.
+    """Create the database of one cell.
 
     :param cell: config_file, parents and children, the last two name -> transport URL
     """

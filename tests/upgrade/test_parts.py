@@ -1,4 +1,4 @@
-"""What the mixed-version test stands on: two releases that are what they seem, and a judge that sees what is wrong."""
+"""Parts of the mixed-version test: the two releases, and the verdict that detects failures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BROADCAST = Operation("api/broadcast/0", "broadcast", ["api", "az1"], None, 0.0)
 ALL_RAN = {("api/call/0", "az1"): 1, ("api/broadcast/0", "api"): 1, ("api/broadcast/0", "az1"): 1}
 
 
-def test_both_releases_are_what_they_should_be(old: Release, new: Release) -> None:
+def test_both_releases_are_installed_correctly(old: Release, new: Release) -> None:
     was, is_now = old.identity(), new.identity()
     assert was["version"] == OLD_VERSION
     assert was["package"] == was["installed"]
@@ -27,12 +27,12 @@ def test_both_releases_are_what_they_should_be(old: Release, new: Release) -> No
     assert is_now["version"] != OLD_VERSION
 
 
-def test_without_the_history_the_commit_that_is_missing_is_named(tmp_path: Path) -> None:
+def test_without_the_history_the_missing_commit_is_named(tmp_path: Path) -> None:
     with pytest.raises(NoHistory, match=f"{OLD_COMMIT} is not in {tmp_path}.*not a git repository"):
         install_old_release(tmp_path / "old", repository=tmp_path)
 
 
-def test_nothing_wrong_is_seen_where_all_ran_once() -> None:
+def test_the_verdict_is_empty_if_all_ran_once() -> None:
     assert faults([CALL, BROADCAST], Counter(ALL_RAN)) == []
 
 
@@ -45,13 +45,13 @@ def test_nothing_wrong_is_seen_where_all_ran_once() -> None:
         pytest.param({("api/call/1", "az1"): 1}, "api/call/1 ran in az1", id="from-nobody"),
     ],
 )
-def test_what_is_wrong_is_seen(change: Runs, fault: str) -> None:
+def test_lost_and_doubled_operations_are_detected(change: Runs, fault: str) -> None:
     runs = +Counter({**ALL_RAN, **change})
     (found,) = faults([CALL, BROADCAST], runs)
     assert fault in found
 
 
-def test_what_failed_is_seen_though_it_ran() -> None:
+def test_a_failed_operation_is_detected_although_it_ran() -> None:
     (found,) = faults(
         [Operation("api/call/0", "call", ["az1"], "CallTimeout: too late", 0.0)], Counter([("api/call/0", "az1")])
     )

@@ -1,8 +1,8 @@
-"""A tree of real managers is upgraded cell by cell from real old code, under load: nothing fails, is lost or doubled.
+"""Upgrade of a tree of real managers from old code, cell by cell, under load: no message fails, is lost or runs twice.
 
 Each cell has one manager, so between the end of the old one and the start of the
-new one there is none.  What is sent to the cell then waits in its broker.  The load
-goes on all the time, but for the second in which a manager of the old release stops:
+new one there is none.  Messages for the cell then wait in its broker.  The load
+runs all the time, except for the second in which a manager of the old release stops:
 see :mod:`tests.upgrade.old_release`.
 """
 
@@ -55,7 +55,7 @@ def started(tree: UpgradeTree) -> Iterator[UpgradeTree]:
 
 
 def upgrade(tree: UpgradeTree, order: Sequence[str], new: Release, load: Load) -> None:
-    """Upgrade all cells; the links go up by themselves."""
+    """Upgrade all cells; the versions of the links rise automatically."""
     load.wait_for_more()
     for name in order:
         tree.upgrade(name, new, load)
@@ -66,7 +66,7 @@ def upgrade(tree: UpgradeTree, order: Sequence[str], new: Release, load: Load) -
 
 
 def go_back(tree: UpgradeTree, name: str, old: Release, load: Load) -> None:
-    """As the upgrade guide says: first its neighbors are capped, then it is replaced.  Its tables stay as they are."""
+    """Downgrade a cell as in the upgrade guide: cap its neighbors, then replace it.  Its tables stay."""
     neighbors = [cell for cell, neighbor in LINKS if neighbor == name]
     for neighbor in neighbors:
         tree[neighbor].succeed("neighbor", "set", name, "--version-cap", OLD_VERSION)

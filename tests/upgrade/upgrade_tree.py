@@ -1,4 +1,4 @@
-"""A tree of three levels in which each cell is upgraded, or goes back, by itself."""
+"""Tree of three levels in which each cell can be upgraded or downgraded separately."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tools.polling import poll
 SET_UP = Path(__file__).with_name("set_up_process.py")
 CONTEXT = get_admin_context()
 
-#: name of each cell -> that of its parent
+#: name of a cell -> name of its parent
 PARENTS = {"api": None, "east": "api", "west": "api", "az1": "east"}
 #: name -> full path
 PATHS = {"api": "api", "east": "api!east", "west": "api!west", "az1": "api!east!az1"}
@@ -27,9 +27,9 @@ PATHS = {"api": "api", "east": "api!east", "west": "api!west", "az1": "api!east!
 LINKS = [link for child, parent in PARENTS.items() if parent for link in ((child, parent), (parent, child))]
 
 OPTIONS: dict[str, dict[str, object]] = {
-    # What a test does not want to wait for.
+    # Short intervals, so that the test is quick.
     "cells": {"announce_interval": 1, "db_check_interval": 1},
-    # The services of a cell are upgraded before its manager, or after it.
+    # The services of a cell are upgraded before or after its manager.
     "upgrade_levels": {"cells": "1.0"},
 }
 
@@ -37,9 +37,9 @@ OPTIONS: dict[str, dict[str, object]] = {
 class UpgradeTree:
     """The four cells, by name: ``tree["az1"]``.
 
-    :param take: gives the transport URL of a cell
-    :param connections: database URLs of the cells that shall not use SQLite
-    :param release: what all cells start with
+    :param take: returns the transport URL of a cell
+    :param connections: database URLs of the cells without SQLite
+    :param release: release of all cells at the start
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class UpgradeTree:
         return self._managers[name]
 
     def start(self) -> UpgradeTree:
-        """Set up and start all cells, and wait until they know each other."""
+        """Create and start all cells, and wait until they know each other."""
         cells = [
             {
                 "config_file": str(manager.config_file),
@@ -89,10 +89,10 @@ class UpgradeTree:
         return {name: self[name].transport_url for name in names}
 
     def wait_formed(self) -> None:
-        """Wait until every cell knows its path, and the top all that are below."""
+        """Wait until every cell knows its path, and the top knows all cells below."""
         for name, path in PATHS.items():
             with self[name].connected() as api:
-                poll(lambda: api.status(CONTEXT)["path"] == path, f"{name} knows that it is {path}")  # noqa: B023  # now
+                poll(lambda: api.status(CONTEXT)["path"] == path, f"{name} knows that it is {path}")  # noqa: B023  # called at once
         with self["api"].connected() as api:
             poll(lambda: _paths(api.topology(CONTEXT)) == set(PATHS.values()), "the top hears from every cell")
 
@@ -113,18 +113,18 @@ class UpgradeTree:
                 poll(spoken, f"{name} speaks {expected}")
 
     def upgrade(self, name: str, release: Release, load: Load) -> None:
-        """Upgrade one cell: first its database, which the manager then still uses, then the manager."""
+        """Upgrade one cell: first the database, which the old manager then still uses, then the manager."""
         manager = self[name]
         old, before = manager.release, len(manager.log())
         manager.cells_of(release, "db", "sync")
-        # Written and read by the release for which the tables were made.
+        # The release that has created the tables writes and reads them.
         neighbor = PARENTS[name] or "west"
         manager.cells_of(old, "neighbor", "set", neighbor, "--weight-scale", "2.0")
         poll(lambda: f"Neighbors changed: {neighbor}" in manager.log()[before:], "the old manager reads the new tables")
         self.replace(name, release, load)
 
     def replace(self, name: str, release: Release, load: Load) -> None:
-        """Stop the manager of a cell and start one of that release."""
+        """Stop the manager of a cell and start a manager of that release."""
         manager = self[name]
         with load.paused() if manager.release.loses_at_stop else contextlib.nullcontext():
             manager.end()
@@ -134,9 +134,9 @@ class UpgradeTree:
             assert api.status(CONTEXT)["version"] == release.identity()["version"]
 
     def load(self, old: Release, new: Release) -> Load:
-        """The load of services of both releases, not yet started."""
-        # These ways are known to a manager that has just started.  What is above its parent it has yet to hear, so
-        # az1 calls its parent by its name.
+        """Return the load of services of both releases, not yet started."""
+        # A manager knows these paths as soon as it has started.  It learns the cells above its parent only later, so
+        # az1 calls its parent by its plain name.
         everything, all_below = list(PATHS.values()), list(PATHS)
         api, west, az1 = self["api"], self["west"], self["az1"]
         clients = [
@@ -148,12 +148,12 @@ class UpgradeTree:
         return Load(clients, self.recorder)
 
     def stop(self) -> None:
-        """Take down what is still there."""
+        """Stop all running processes."""
         for manager in self._managers.values():
             manager.kill()
 
 
 def _paths(node: Mapping[str, Any]) -> set[str]:
-    """Those that are up, of a topology."""
+    """Return the cells of a topology that are up."""
     below = [_paths(child) for child in node["children"]]
     return set().union(*below, {node["path"]} if node["is_self"] or node["state"] == "up" else set())
