@@ -38,7 +38,6 @@ from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
 from cells.routing.executor import Execution
 from cells.routing.pending import PendingCalls
-from cells.routing.receipts import Receipts
 from cells.routing.router import Limits, Router
 from cells.services.allow_list import AllowedServices
 from cells.services.local import LocalServices
@@ -101,7 +100,6 @@ class _Wiring:
         self.table = NeighborTable(conf.cells.mute_child_interval, runtime.clock)
         self.topology = Topology(name, self.table)
         self.link_versions = LinkVersions(self.table, versions.resolve_cap(conf.upgrade_levels.intercell))
-        self.receipts = Receipts()
         self.threads = WorkerThreads(
             conf.cells.endpoint_threads, conf.cells.max_pending_calls, "cells-endpoint", runtime.spawn
         )
@@ -129,7 +127,6 @@ class _Wiring:
             drivers=self.drivers,
             receiver=self.drivers.get(cells.driver),
             links=self.links,
-            receipts=self.receipts,
             pending=self.pending,
             threads=self.threads,
             router=self.router,
@@ -178,7 +175,6 @@ class _Wiring:
             execution=self.execution,
             pending=self.pending,
             links=self.links,
-            receipts=self.receipts,
             counters=self.counters,
             limits=Limits(
                 call_timeout_seconds=self.conf.cells.call_timeout,

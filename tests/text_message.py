@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cells.transport.reply_address import ReplyAddress
-
 
 @dataclass(frozen=True)
 class TextMessage:
@@ -20,7 +18,6 @@ class TextMessage:
     #: the message's item in a cast of several messages; None: it is cast alone
     item: dict[str, Any] | None = None
     deadline: float | None = None
-    reply_to: ReplyAddress | None = None
 
     @property
     def size_bytes(self) -> int:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from oslo_config import cfg
 
-from cells.transport.reply_address import ReplyAddress
+from cells import exceptions
 
 #: Takes what has come: the JSON text of a message that traveled alone, or the list of objects of a cast
 #: of many.  Never raises; blocks for a fraction of a second at most, and never for an answer.
@@ -41,10 +41,6 @@ class Outgoing(Protocol):
     @property
     def server(self) -> str:
         """The one manager of the neighbor that it is for; empty if there is none."""
-
-    @property
-    def reply_to(self) -> ReplyAddress | None:
-        """The client that it is for, if it is the answer to a call and goes past the manager that was asked."""
 
     @property
     def version(self) -> str:
@@ -119,11 +115,25 @@ class BaseCellsDriver(abc.ABC):
         """
 
     def reaches_clients(self, cell: Target) -> bool:  # noqa: ARG002  # what it may depend on
-        """Whether messages with a ``reply_to`` can be sent to ``cell``; else its manager has to answer its clients.
+        """Return whether :meth:`reply_to_client` may reach the clients of ``cell``; else its manager answers them.
 
         Never raises, and does no I/O.
         """
         return False
+
+    def reply_to_client(self, cell: Target, reply_to: str, value: str) -> None:  # noqa: ARG002  # of the contract
+        """Send the value of a call directly to the client of ``cell`` that waits for the value.
+
+        Called on the thread that sends to ``cell``, only if :meth:`reaches_clients` is true.  Blocks at most for about
+        twice the send timeout.  When it returns the broker of the client has the value.
+
+        :param reply_to: where the client waits, as the driver of the client's manager has named it; it comes from
+            other cells, unchecked
+        :param value: JSON text of the value that the call returns
+        :raises cells.exceptions.ClientGone: the client is not there, or may not be reached from here
+        :raises cells.exceptions.DeliveryError: the broker did not take the value
+        """
+        raise exceptions.ClientGone(f"The driver of cell {cell.name} sends nothing to its clients.", cell=cell.name)
 
     @abc.abstractmethod
     def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
@@ -136,7 +146,6 @@ class BaseCellsDriver(abc.ABC):
         A message with a ``server`` is for that manager alone: another one can do nothing with it.
 
         :raises cells.exceptions.ManagerGone: the one manager that it is for is not there
-        :raises cells.exceptions.ClientGone: nor is the client, of a message with a ``reply_to``
         :raises cells.exceptions.DeliveryError: the broker did not take it
         """
 

@@ -22,6 +22,7 @@ from cells.transport.errors import is_forbidden, lacks_exchange, may_arrive
 from cells.transport.internals import expiring
 from cells.transport.opening import open_transport
 from cells.transport.patches import direct_replies
+from cells.transport.patches.direct_replies import ReplyAddress
 from cells.transport.server import CastServer, get_server
 
 LOG = logging.getLogger(__name__)
@@ -106,15 +107,25 @@ class InterCellRPCAPI:
         return direct_replies.reaches_clients(cell.transport_url) and cell.transport_url not in self._out_of_reach
 
     def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
-        """Cast ``process_message`` on the neighbor's broker, or send its client what it waits for.
+        """Cast ``process_message`` on the neighbor's broker.
 
         :raises cells.exceptions.NeighborUnreachable: the broker did not take it
         """
-        reply_to = message.reply_to
-        if reply_to is None:
-            self._cast(cell, [message], "process_message", lambda: {"message": message.to_json()})
-        else:
-            self._send(cell, message, lambda link: direct_replies.put(link.transport, reply_to, message.to_json()))
+        self._cast(cell, [message], "process_message", lambda: {"message": message.to_json()})
+
+    def reply_to_client(self, cell: Target, reply_to: str, value: str) -> None:
+        """Put a value on the queue of a client of ``cell``.
+
+        :param reply_to: a :class:`cells.transport.patches.direct_replies.ReplyAddress` as a text
+        :raises cells.exceptions.ClientGone: ``reply_to`` names no queue that this cell can write to
+        :raises cells.exceptions.NeighborUnreachable: the broker did not take the value
+        """
+        address = ReplyAddress.parse(reply_to)
+        if address is None:
+            raise exceptions.ClientGone(
+                f"{reply_to!a:.80} is not the queue of a client of cell {cell.name}.", cell=cell.name
+            )
+        self._send(cell, None, lambda link: direct_replies.put(link.transport, address, value))
 
     def send_messages_to_cell(self, cell: Target, messages: Sequence[Outgoing]) -> None:
         """Cast ``process_messages`` on the neighbor's broker.
@@ -147,16 +158,17 @@ class InterCellRPCAPI:
 
         self._send(cell, message, cast)
 
-    def _send(self, cell: Target, message: Outgoing, send: Callable[[_Link], None]) -> None:
+    def _send(self, cell: Target, message: Outgoing | None, send: Callable[[_Link], None]) -> None:
         """Call ``send`` with the link to ``cell``; what goes wrong is an error that says what to do."""
         try:
             send(self._link(cell))
         except exceptions.CellsError as error:
             raise exceptions.NeighborUnreachable(f"Cell {cell.name}: {error.message}", cell=cell.name) from error
         except oslo_messaging.MessageUndeliverable as error:
-            if message.reply_to is not None:
+            if message is None:
                 raise exceptions.ClientGone(
-                    f"No client waits on {message.reply_to.queue} of the broker of cell {cell.name}.", cell=cell.name
+                    f"The client of a reply is gone: its queue on the broker of cell {cell.name} does not exist.",
+                    cell=cell.name,
                 ) from error
             if message.server:
                 raise _gone(cell, message) from error
@@ -166,14 +178,14 @@ class InterCellRPCAPI:
                 cell=cell.name,
             ) from error
         except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
-            if message.reply_to is not None and is_forbidden(error):
+            if message is None and is_forbidden(error):
                 # Its own queues are all that it may write to: from now on its managers get what is for its clients.
                 self._out_of_reach.add(cell.transport_url)
                 raise exceptions.ClientGone(
                     f"The broker of cell {cell.name} does not let this cell write to the queues of its clients.",
                     cell=cell.name,
                 ) from error
-            if message.fanout and lacks_exchange(error):
+            if message is not None and message.fanout and lacks_exchange(error):
                 # All managers there have just stopped. A fan-out to nobody harms nobody, and what follows can wait.
                 LOG.debug("No manager of cell %s listens to a fan-out.", cell.name)
                 return
@@ -181,7 +193,7 @@ class InterCellRPCAPI:
             reason = "its URL cannot be used" if isinstance(error, ValueError) else str(error).rstrip(".")
             is_unknown = may_arrive(error) or None
             if transport_url.is_brokerless(cell.transport_url):
-                if message.server:
+                if message is not None and message.server:
                     # Each manager has an address of its own there: that one is away says nothing of the others.
                     raise _gone(cell, message) from error
                 raise exceptions.NeighborUnreachable(
@@ -280,6 +292,9 @@ class CellsRPCDriver(BaseCellsDriver):
 
     def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
         self._api.send_message_to_cell(cell, message)
+
+    def reply_to_client(self, cell: Target, reply_to: str, value: str) -> None:
+        self._api.reply_to_client(cell, reply_to, value)
 
     def send_messages_to_cell(self, cell: Target, messages: Sequence[Outgoing]) -> None:
         self._api.send_messages_to_cell(cell, messages)

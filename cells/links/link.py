@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from cells import exceptions
 from cells.drivers.base import Outgoing, Target
 from cells.drivers.registry import Drivers
 from cells.links.delivery import DeliveryReports, LinkLimits, call_back
-from cells.links.send_queue import OnFailure, QueuedMessage, SendQueue, SendRequest
+from cells.links.send_queue import DirectReply, OnFailure, QueuedMessage, SendQueue, SendRequest
 from cells.links.slots import LinkSlots
 from cells.worker_threads import Runtime, Thread
 
@@ -114,7 +115,7 @@ class Link:
                 self._changed.notify()
         return count
 
-    def _busy(self, message: Outgoing) -> exceptions.CellsError:
+    def _busy(self, message: Outgoing | DirectReply) -> exceptions.CellsError:
         return exceptions.NeighborBusy(
             f"{self._queue.overflow(message.size_bytes)} for cell {self.cell.name} already: its broker is slower "
             "than its traffic; try again later.",
@@ -257,16 +258,18 @@ class Link:
         for queued in given_up:
             self._reports.give_up(error, queued.on_failure)
 
-    def _send(self, messages: Sequence[Outgoing]) -> exceptions.CellsError | None:
-        """Send messages that share a cast, or one message that travels alone."""
+    def _send(self, messages: Sequence[Outgoing | DirectReply]) -> exceptions.CellsError | None:
+        """Send messages that share a cast, one message that travels alone, or one direct reply."""
         was_failing = self._failure is not None
         error: exceptions.CellsError | None = None
         try:
-            driver = self._drivers.get(self.cell.driver)
-            if messages[0].may_share_a_cast:
-                driver.send_messages_to_cell(self.cell, messages)
+            driver, first = self._drivers.get(self.cell.driver), messages[0]
+            if isinstance(first, DirectReply):
+                driver.reply_to_client(self.cell, first.reply_to, first.value)
+            elif first.may_share_a_cast:
+                driver.send_messages_to_cell(self.cell, cast("Sequence[Outgoing]", messages))
             else:
-                driver.send_message_to_cell(self.cell, messages[0])
+                driver.send_message_to_cell(self.cell, first)
         except exceptions.CellsError as raised:
             error = raised
         except Exception as raised:  # a driver of another project must not end this thread

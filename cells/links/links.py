@@ -16,7 +16,7 @@ from cells.drivers.base import Outgoing, Target
 from cells.drivers.registry import Drivers
 from cells.links.delivery import DeliveryReports, LinkLimits, OnDelivery
 from cells.links.link import Link, Refusal
-from cells.links.send_queue import OnFailure, OnSent, SendRequest
+from cells.links.send_queue import DirectReply, OnFailure, OnSent, SendRequest
 from cells.links.slots import LinkSlots
 from cells.worker_threads import Runtime, Thread
 
@@ -88,6 +88,16 @@ class Links:
             return self.drivers.get(cell.driver).reaches_clients(cell)
         except exceptions.PluginError:
             return False
+
+    def reply_to_client(self, cell: Target, reply_to: str, value: str, on_failure: OnFailure, on_sent: OnSent) -> None:
+        """Queue a value for a client of ``cell``.  Does not raise, and does not block.
+
+        :param reply_to: where the client waits, as its manager named it in the call
+        :param value: JSON text
+        :param on_failure: called once, from any thread, if the client does not get the value
+        :param on_sent: called once, from any thread, if the neighbor's broker has the value
+        """
+        self.send_all(cell, [(DirectReply(reply_to, value), on_failure, on_sent)])
 
     def _link(self, cell: Target) -> Link:
         with self._lock:

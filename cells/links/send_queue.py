@@ -13,12 +13,43 @@ from typing import NamedTuple
 from cells import exceptions
 from cells.drivers.base import Outgoing
 
+#: About the length of a message without its content.
+HEAD_BYTES = 400
+
 #: Takes the reason why a message was not delivered.  Must not block.
 OnFailure = Callable[[exceptions.CellsError], None]
 #: Called when the broker has taken a message.  Must not block.
 OnSent = Callable[[], object]
-#: A message, and the callbacks that report its delivery.
-SendRequest = tuple[Outgoing, OnFailure, "OnSent | None"]
+
+
+class DirectReply(NamedTuple):
+    """The value of a call, for a client that waits on the neighbor's broker; queued like a message, but sent alone."""
+
+    #: where the client waits; only drivers read it
+    reply_to: str
+    #: JSON text
+    value: str
+
+    @property
+    def may_share_a_cast(self) -> bool:
+        return False
+
+    @property
+    def fanout(self) -> bool:
+        return False
+
+    @property
+    def size_bytes(self) -> int:
+        """Return about the length of the value, and of the message that is kept until the client has the value."""
+        return 2 * len(self.value) + HEAD_BYTES
+
+    def is_late(self, now: float) -> bool:  # noqa: ARG002  # as of a message
+        """Return False: the call has run, and its client knows when it stops waiting."""
+        return False
+
+
+#: A message or a direct reply, and the callbacks that report its delivery.
+SendRequest = tuple["Outgoing | DirectReply", OnFailure, "OnSent | None"]
 
 #: Limits of one cast of many messages.  Larger casts would save little, and delay their first messages.
 MAX_MESSAGES = 256
@@ -26,10 +57,10 @@ MAX_BYTES = 1024 * 1024
 
 
 class QueuedMessage(NamedTuple):
-    """A message in the queue, and the callbacks that report its delivery."""
+    """A message or a direct reply in the queue, and the callbacks that report its delivery."""
 
     queued_at: float
-    message: Outgoing
+    message: Outgoing | DirectReply
     on_failure: OnFailure
     on_sent: OnSent | None
 
@@ -119,9 +150,9 @@ class SendQueue:
         return everything
 
 
-def _kind(message: Outgoing) -> object:
+def _kind(message: Outgoing | DirectReply) -> object:
     """Return an equal value for messages that may share a cast, None for a message that travels alone."""
-    if not message.may_share_a_cast:
+    if isinstance(message, DirectReply) or not message.may_share_a_cast:
         return None
     # A broker drops an expired call, and has to keep a cast: they do not share a publish.
     return (message.message_type, message.fanout, message.server, message.version, message.deadline is None)

@@ -26,7 +26,6 @@ from cells.neighbors import Changes, NeighborTable
 from cells.neighbors.loader import NeighborLoader
 from cells.neighbors.topology import Topology
 from cells.routing.pending import PendingCalls
-from cells.routing.receipts import Receipts
 from cells.routing.router import Router
 from cells.services.local import LocalServices
 from cells.worker_threads import Runtime, WorkerThreads
@@ -72,7 +71,6 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
     #: the driver that receives messages of other cells
     receiver: BaseCellsDriver
     links: Links
-    receipts: Receipts
     pending: PendingCalls
     threads: WorkerThreads
     router: Router
@@ -191,9 +189,8 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         if is_serving:
             self._close_server()
         last_sends_end_at = clock() + min(self.timing.send_timeout_seconds, LAST_SENDS_SECONDS)
-        # Replies to clients are followed by receipts, which are messages, too.
+        # This sends the notices, too, that follow replies sent directly to clients.
         self.links.wait_until_idle(last_sends_end_at - clock())
-        self.receipts.stop()
         self.links.stop(max(0.0, last_sends_end_at - clock()))
         self.drivers.close()
         self.loader.close()

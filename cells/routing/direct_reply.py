@@ -1,66 +1,37 @@
 """Direct replies: on its last hop the value of an answer goes to the calling client, and not through its manager.
 
-The manager that asked still waits: it gets a short notice a little later, and the whole answer if the client was not
+The manager that asked still waits: it gets a short notice a little later, or the whole answer if the client was not
 reached.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from cells import exceptions, versions
 from cells.counters import Counters
 from cells.links import Links
 from cells.messages import Hop, ResponseMessage
-from cells.routing.receipts import Receipts
 from cells.routing.reply import DELIVERED, LOG_ONLY
-from cells.transport.reply_address import ReplyAddress
 
 if TYPE_CHECKING:
     from cells.routing.router import Router
 
-
-class ClientReply(NamedTuple):
-    """What travels to the queue on which a client waits: the value that an endpoint returned."""
-
-    message_type: str
-    version: str
-    reply_to: ReplyAddress
-    #: JSON text of the value
-    value: str
-    fanout: bool = False
-    server: str = ""
-    deadline: float | None = None
-    may_share_a_cast: bool = False
-
-    @property
-    def size_bytes(self) -> int:
-        """About the length of the text, and of the answer in its other form, which is kept until the client has it."""
-        return 2 * len(self.value) + 400
-
-    def is_late(self, now: float) -> bool:  # noqa: ARG002  # as of other messages; the source knows when it is over
-        """Never: what it costs is spent."""
-        return False
-
-    def to_json(self) -> str:
-        """The value alone: what is around it is the driver's."""
-        return self.value
-
-    def to_item(self) -> dict[str, Any]:
-        """It shares no cast."""
-        raise TypeError("An answer to a client travels alone.")
+#: No caller waits for a notice, and a notice that is sent at once competes for the processor with the next message, for
+#: which a caller does wait.  So a notice waits for others to share its cast: long for a series of calls, short for a
+#: manager that stops when it has heard of all its calls.
+NOTICE_DELAY_SECONDS = 0.1
 
 
 class DirectReplies:
     """Sends values directly to clients.  Thread-safe."""
 
-    def __init__(self, router: Router, links: Links, receipts: Receipts, counters: Counters) -> None:
-        """:param router: forwards to the manager what the client does not get"""
-        self._router = router
-        self._links = links
-        self.receipts = receipts
+    def __init__(self, router: Router, links: Links, counters: Counters) -> None:
+        """:param router: sends the manager its notice, or the answer that the client does not get"""
+        self.router = router
         self.counters = counters
+        self._links = links
 
     def send(self, hop: Hop) -> bool:
         """Send the value of an answer to ``hop.message.client``.
@@ -72,14 +43,11 @@ class DirectReplies:
         version = response.form or hop.version
         if not isinstance(response, ResponseMessage) or not versions.speaks(version, response.reply_to_since):
             return False
-        if not self._links.reaches_clients(hop.neighbor):
+        value = response.value_text() if self._links.reaches_clients(hop.neighbor) else None
+        if value is None:
             return False
-        address, value = ReplyAddress.parse(response.client), response.value_text()
-        if value is None or address is None:
-            return False
-        attempt = _Attempt(self, self._router, hop, response)
-        reply = ClientReply(response.message_type, version, address, value)
-        self._links.send(hop.neighbor, reply, attempt.failed, attempt.sent)
+        attempt = _Attempt(self, hop, response)
+        self._links.reply_to_client(hop.neighbor, response.client, value, attempt.failed, attempt.sent)
         return True
 
 
@@ -88,19 +56,17 @@ class _Attempt:
     """One direct reply, and the two messages of which the manager gets one."""
 
     direct_replies: DirectReplies
-    router: Router
     hop: Hop
     response: ResponseMessage
 
     def failed(self, _: exceptions.CellsError) -> None:
         """Send the manager the answer."""
-        self.router.forward(replace(self.hop, message=self.response.but(reply_to="")), LOG_ONLY)
+        answer = self.response.but(reply_to="")
+        self.direct_replies.router.forward(replace(self.hop, message=answer), LOG_ONLY)
 
     def sent(self) -> None:
-        """Send the manager the notice."""
+        """Send the manager the notice that the client has the value."""
         self.direct_replies.counters.count("shortcut")
-        self.direct_replies.receipts.add(self._notify)
-
-    def _notify(self) -> None:
         notice = self.response.delivered(DELIVERED.responses[0])
-        self.router.forward(replace(self.hop, message=notice), LOG_ONLY)
+        hop = replace(self.hop, message=notice)
+        self.direct_replies.router.forward(hop, LOG_ONLY, hold_seconds=NOTICE_DELAY_SECONDS)

@@ -38,7 +38,6 @@ from cells.routing.error_replies import Silence, too_late
 from cells.routing.executor import Execution
 from cells.routing.forwarding import Onward
 from cells.routing.pending import Growing, Monitor, PendingCalls, Wait
-from cells.routing.receipts import Receipts
 from cells.routing.reply import (
     LOG_ONLY,
     WORKING,
@@ -84,7 +83,6 @@ class Router:
         execution: Execution,
         pending: PendingCalls,
         links: Links,
-        receipts: Receipts,
         counters: Counters,
         limits: Limits,
         runtime: Runtime | None = None,
@@ -97,7 +95,7 @@ class Router:
         self._execution = execution
         self._pending = pending
         self._links = links
-        self._direct_replies = DirectReplies(self, links, receipts, counters)
+        self._direct_replies = DirectReplies(self, links, counters)
         self._counters = counters
         self._limits = limits
         self._runtime = runtime or Runtime()
@@ -313,11 +311,21 @@ class Router:
             return Forwarded(sink, tuple([hop.answered_by for hop in plan.hops]))
         return Branch(sink, part)
 
-    def forward(self, hop: Hop, sink: Sink, *, collects: bool = False, reports_delivery: bool = False) -> None:
+    def forward(
+        self,
+        hop: Hop,
+        sink: Sink,
+        *,
+        collects: bool = False,
+        reports_delivery: bool = False,
+        hold_seconds: float = 0.0,
+    ) -> None:
         """Leave a message in the send queue of a neighbor, or send its client the value that it carries.
 
         :param sink: takes the error if the message cannot be delivered
         :param collects: whether this cell collects the answers to the message
+        :param reports_delivery: ``sink`` also gets a reply without an error once the neighbor's broker has the message
+        :param hold_seconds: how long the message may wait for others that share its cast
         """
         message, neighbor = hop.message, hop.neighbor
         if message.client and self._direct_replies.send(hop):
@@ -331,7 +339,8 @@ class Router:
             self._counters.count("undelivered", type(error).__name__)
             report.failed(error)
             return
-        self._links.send(neighbor, sealed, report.failed, report.delivered if reports_delivery else None)
+        on_sent = report.delivered if reports_delivery else None
+        self._links.send(neighbor, sealed, report.failed, on_sent, hold_seconds=hold_seconds)
 
 
 class _DeliveryReport:

@@ -22,8 +22,7 @@ from oslo_messaging.server import ordered
 
 from cells import exceptions
 from cells.transport.patches import unread_messages
-from cells.transport.patches.direct_replies import DIRECT_REPLIES
-from cells.transport.reply_address import ReplyAddress
+from cells.transport.patches.direct_replies import DIRECT_REPLIES, ReplyAddress
 
 LOG = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any
 import kombu
 import pytest
 
-from cells.transport.reply_address import ReplyAddress
+from cells.transport.patches.direct_replies import ReplyAddress
 from tests.integration.rabbitmq import amqp_url
 from tests.integration.test_versions import Pair, pair  # noqa: F401  # a fixture
 from tools.polling import poll

@@ -1,25 +1,47 @@
 """Replies put on the queue on which a client of RabbitMQ waits for them, in place of its server.
 
-oslo.messaging replies through the request, which only the server has that received
-it.  Such a reply is an object with ``result``, ``failure``, ``ending`` and the id of the request, on the
-client's queue; this module has oslo.messaging's driver for RabbitMQ send the same object.
+oslo.messaging gives each client a queue for replies, and sends its name to the server with every request.  A server
+replies through the request, which only that server has: it puts an object with ``result``, ``failure``, ``ending`` and
+the id of the request on the client's queue.  This module has oslo.messaging's driver for RabbitMQ send the same object.
+Any process that can send to that broker can reply in place of the server.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
+from typing import Any, NamedTuple
 
 import oslo_messaging
 from oslo_messaging._drivers import common as rpc_common
 
 from cells.transport.patches.base import Patch, texts_in
-from cells.transport.reply_address import ReplyAddress
 
+SEPARATOR = "@"
+#: limit of AMQP for the name of a queue
+MAX_QUEUE_LENGTH = 255
+#: Start of oslo.messaging's names for such queues: an address from another cell cannot name any other queue.
+QUEUE_PREFIX = "reply_"
 #: Without a client, the queue is missing; the broker then refuses the reply, which would be lost silently otherwise.
 _MANDATORY = oslo_messaging.TransportOptions(at_least_once=True)
 _ENVELOPE_VERSION = "2.0"
+
+
+class ReplyAddress(NamedTuple):
+    """The address of one reply."""
+
+    request_id: str
+    queue: str
+
+    def __str__(self) -> str:
+        return f"{self.request_id}{SEPARATOR}{self.queue}"
+
+    @classmethod
+    def parse(cls, text: str) -> ReplyAddress | None:
+        """Return the address that :meth:`__str__` has written; None if ``text`` is no address."""
+        request_id, _, queue = text.partition(SEPARATOR)
+        is_queue = queue.startswith(QUEUE_PREFIX) and queue.isascii() and len(queue) <= MAX_QUEUE_LENGTH
+        return cls(request_id, queue) if is_queue and request_id.isalnum() else None
 
 
 class DirectReplies(Patch):

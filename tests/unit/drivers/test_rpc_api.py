@@ -20,7 +20,6 @@ from cells.drivers.base import DriverSettings
 from cells.messages import MESSAGE_TYPES
 from cells.neighbors.neighbor import Neighbor
 from cells.transport.patches import direct_replies
-from cells.transport.reply_address import ReplyAddress
 from tests.cases import each
 from tests.text_message import TextMessage
 
@@ -227,7 +226,18 @@ def send(api: rpc.InterCellRPCAPI, message: TextMessage, *, is_many: bool) -> No
         api.send_message_to_cell(neighbor("east"), message)
 
 
-REPLY = dataclasses.replace(GONE_TOO, server="", item=None, reply_to=ReplyAddress("4f2a", "reply_1"))
+def test_a_value_goes_to_the_queue_of_the_client(api: rpc.InterCellRPCAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, str]] = []
+    monkeypatch.setattr(direct_replies, "put", lambda _, address, value: sent.append((str(address), value)))
+    api.reply_to_client(neighbor("east"), "4f2a@reply_1", "[1]")
+    assert sent == [("4f2a@reply_1", "[1]")]
+
+
+@pytest.mark.parametrize("reply_to", ["", "4f2a", "4f2a@cells.intercell.response"])
+def test_no_other_queue_is_written_to(api: rpc.InterCellRPCAPI, opened: Opened, reply_to: str) -> None:
+    with pytest.raises(exceptions.ClientGone):
+        api.reply_to_client(neighbor("east"), reply_to, "1")
+    assert opened.urls == []
 
 
 def test_a_client_that_has_no_queue_is_gone_and_its_cell_is_not(
@@ -237,8 +247,8 @@ def test_a_client_that_has_no_queue_is_gone_and_its_cell_is_not(
         raise oslo_messaging.MessageUndeliverable(amqp.NotFound("no queue"), "", "key", "{}")
 
     monkeypatch.setattr(direct_replies, "put", fail)
-    with pytest.raises(exceptions.ClientGone, match="No client waits on reply_1 of the broker of cell east") as caught:
-        api.send_message_to_cell(neighbor("east"), REPLY)
+    with pytest.raises(exceptions.ClientGone) as caught:
+        api.reply_to_client(neighbor("east"), "4f2a@reply_1", "1")
     assert caught.value.cell == "east"
 
 
@@ -247,8 +257,8 @@ def test_a_broker_that_is_away_takes_no_reply_either(api: rpc.InterCellRPCAPI, m
         raise ConnectionRefusedError("away")
 
     monkeypatch.setattr(direct_replies, "put", fail)
-    with pytest.raises(exceptions.NeighborUnreachable, match="The broker of cell east did not take a message"):
-        api.send_message_to_cell(neighbor("east"), REPLY)
+    with pytest.raises(exceptions.NeighborUnreachable):
+        api.reply_to_client(neighbor("east"), "4f2a@reply_1", "1")
 
 
 @pytest.mark.parametrize(("url", "is_reached"), [("rabbit://host/a", True), ("zmq+ipc:///run/east", False)])
@@ -266,6 +276,6 @@ def test_a_user_that_may_not_write_to_queues_of_clients_does_not_try_again(
     monkeypatch.setattr(direct_replies, "put", forbid)
     east = neighbor("east", "rabbit://user:secret@host/a")
     assert api.reaches_clients(east)
-    with pytest.raises(exceptions.ClientGone, match="does not let this cell write to the queues of its clients"):
-        api.send_message_to_cell(east, REPLY)
+    with pytest.raises(exceptions.ClientGone):
+        api.reply_to_client(east, "4f2a@reply_1", "1")
     assert not api.reaches_clients(east)

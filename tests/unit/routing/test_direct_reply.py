@@ -11,7 +11,7 @@ import pytest
 from cells import exceptions, versions
 from cells.counters import Counters
 from cells.messages import EncodedResponse, Hop, Message, Response
-from cells.routing.direct_reply import DirectReplies
+from cells.routing.direct_reply import NOTICE_DELAY_SECONDS, DirectReplies
 from cells.routing.reply import LOG_ONLY, Kind, Reply, Sink
 from tests.unit.messages.test_direct_values import CLIENT, VALUE, leaving, request
 from tests.unit.messages.trees import row
@@ -22,19 +22,20 @@ class Links:
 
     def __init__(self) -> None:
         self.reaches = True
-        self.sent: list[Any] = []
+        self.sent: list[tuple[str, str, str]] = []
 
     def reaches_clients(self, _: object) -> bool:
         return self.reaches
 
-    def send(
+    def reply_to_client(
         self,
         cell: Any,
-        message: Any,
+        reply_to: str,
+        value: str,
         on_failure: Callable[[exceptions.CellsError], object],
         on_sent: Callable[[], object],
     ) -> None:
-        self.sent.append((cell.name, str(message.reply_to), message.to_json()))
+        self.sent.append((cell.name, reply_to, value))
         self.on_failure, self.on_sent = on_failure, on_sent
 
 
@@ -45,16 +46,14 @@ class Place:
         self.links = Links()
         self.counters = Counters()
         self.hops: list[Hop] = []
-        self.receipts: list[Callable[[], object]] = []
-        self._replies = DirectReplies(self, self.links, self, self.counters)  # type: ignore[arg-type]  # as it is used
+        self.held_seconds: list[float] = []
+        self._replies = DirectReplies(self, self.links, self.counters)  # type: ignore[arg-type]  # as they are used
 
-    def add(self, tell: Callable[[], object]) -> None:
-        """As Receipts, whenever the test wants."""
-        self.receipts.append(tell)
-
-    def forward(self, hop: Hop, sink: Sink) -> None:
+    def forward(self, hop: Hop, sink: Sink, *, hold_seconds: float = 0.0) -> None:
+        """As a router."""
         assert sink is LOG_ONLY
         self.hops.append(hop)
+        self.held_seconds.append(hold_seconds)
 
     def send(self, message: Message, version: str = versions.CURRENT) -> bool:
         return self._replies.send(Hop(row("api", is_parent=True), message, "api", version))
@@ -77,10 +76,8 @@ def test_the_client_is_sent_the_value_and_its_manager_a_notice(place: Place) -> 
     assert place.links.sent == [("api", CLIENT, "1")]
     assert place.hops == []
     place.links.on_sent()
-    # That can wait: no caller waits for it.
-    assert place.hops == []
-    (tell,) = place.receipts
-    tell()
+    # No caller waits for the notice, so it may wait for others.
+    assert place.held_seconds == [NOTICE_DELAY_SECONDS]
     assert place.told.kind is Kind.DELIVERED
     # A manager that has named no client takes it for an error.
     assert isinstance(place.told.read_one(()).error, exceptions.MalformedMessage)
@@ -91,6 +88,7 @@ def test_the_manager_gets_the_answer_if_the_client_was_not_reached(place: Place)
     assert place.send(leaving(request(), VALUE))
     place.links.on_failure(exceptions.ClientGone("gone"))
     assert place.told.to_wire() == [VALUE.text]
+    assert place.held_seconds == [0.0]
     # Nor is it tried once more.
     assert place.hops[0].message.client == ""
     assert place.counters.as_dict() == {}

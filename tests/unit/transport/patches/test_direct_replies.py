@@ -11,8 +11,7 @@ import pytest
 from oslo_messaging._drivers import common as rpc_common
 
 from cells.transport.patches import direct_replies
-from cells.transport.patches.direct_replies import DIRECT_REPLIES
-from cells.transport.reply_address import ReplyAddress
+from cells.transport.patches.direct_replies import DIRECT_REPLIES, ReplyAddress
 
 
 class Broker:
@@ -75,3 +74,20 @@ def test_clients_have_a_queue_on_rabbitmq_alone(url: str, is_reached: bool) -> N
 def test_no_client_is_reached_if_it_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DIRECT_REPLIES, "is_disabled", True)
     assert not direct_replies.reaches_clients("rabbit://user:secret@host/a")
+
+
+#: For a broker, which counts bytes: what cannot be sent would look as if it were away.
+TOO_LONG = ["4f2a@reply_" + "x" * 250, "4f2a@reply_" + "\u20ac" * 200]
+
+
+def test_an_address_is_read_as_it_was_written() -> None:
+    address = ReplyAddress("4f2a", "reply_web-1:nova-api:3")
+    assert ReplyAddress.parse(str(address)) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "4f2a", "4f2a@", "@reply_1", "4f2a@cells", "4f2a@cells.intercell.response", "@", "4f-2@reply_1", *TOO_LONG],
+)
+def test_what_names_no_queue_of_a_client_is_no_address(text: str) -> None:
+    assert ReplyAddress.parse(text) is None
