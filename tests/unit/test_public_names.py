@@ -200,7 +200,9 @@ def test_drivers() -> None:
     needed = ["close", "close_link", "send_message_to_cell", "start_servers", "stop_servers"]
     # A driver of another package that implements only these sends the messages of a batch one by one, stops all
     # servers at once, and reaches no clients.
-    assert methods(BaseCellsDriver) == sorted([*needed, "reaches_clients", "send_messages_to_cell", "stop_taking"])
+    assert methods(BaseCellsDriver) == sorted(
+        [*needed, "reaches_clients", "reply_to_client", "send_messages_to_cell", "stop_taking"]
+    )
     assert BaseCellsDriver.__abstractmethods__ == {*needed, "__init__"}
     assert keywords(DriverSettings)[:4] == ["conf", "host", "transport_url", "message_types"]
 
