@@ -1,4 +1,4 @@
-"""CellsManager: what the services of this cell may ask of their manager.
+"""CellsManager: the RPC endpoint of the manager for services of its own cell.
 
 One instance per manager serves the RPC topic ``[cells] topic``; its client is
 :class:`cells.rpcapi.CellsAPI`.  A method that needs an answer of another cell
@@ -36,11 +36,10 @@ LOG = logging.getLogger(__name__)
 
 
 class CellsManager:
-    """The RPC endpoint for services of the local cell, version 1.2.
+    """RPC endpoint for services of the local cell, version 1.2.
 
-    ``ctxt`` is everywhere the request context as a dict; ``kwargs`` are JSON values.
-    1.1 added ``trace`` and the broadcasts whose answers are asked for as they come,
-    1.2 ``cast_many``.
+    In all methods ``ctxt`` is the request context as a dict, and ``kwargs`` are JSON values.
+    1.1 added ``trace`` and the broadcasts whose answers are streamed, 1.2 ``cast_many``.
     """
 
     target = oslo_messaging.Target(version="1.2")
@@ -60,7 +59,7 @@ class CellsManager:
         call_timeout_seconds: float,
         streams: AnswerStreams,
     ) -> None:
-        """:param host: the RPC server name of this manager, where the rest of a broadcast's answers are asked for"""
+        """:param host: the RPC server name of this manager, from which clients fetch the answers to a broadcast"""
         self._host = host
         self._cell = cell
         self._router = router
@@ -83,8 +82,8 @@ class CellsManager:
     ) -> futures.Future[Any]:
         """Call ``method_name`` in another cell.
 
-        :param timeout: seconds to wait for the answer; by default [cells] call_timeout
-        :returns: a future of what the endpoint returned, or of the error that it raised
+        :param timeout: of the answer, in seconds; by default [cells] call_timeout
+        :returns: a future of the value of the endpoint, or of its error
         :raises cells.exceptions.RoutingError: no way to that cell is known
         """
         with self._outgoing.noting_refusals("call"):
@@ -100,8 +99,8 @@ class CellsManager:
                 self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=False)
             )
 
-    def cast_many(self, ctxt: dict[str, Any], casts: list[str]) -> None:  # noqa: ARG002  # each has its own
-        """As :meth:`cast`, many times; what is wrong with one of them is no harm to the others.
+    def cast_many(self, ctxt: dict[str, Any], casts: list[str]) -> None:  # noqa: ARG002  # each cast has its own
+        """Run :meth:`cast` many times; an invalid cast does not affect the others.
 
         :param casts: JSON texts, see :mod:`cells.rpcapi.casts`
         """
@@ -113,13 +112,13 @@ class CellsManager:
             except exceptions.CellsError as error:
                 LOG.debug("One of %d casts was refused: %s", len(casts), error)
             except Exception as error:  # a bug must cost one cast
-                LOG.warning("A request failed: %s: %s", type(error).__name__, error)
-                LOG.debug("Where it failed:", exc_info=error)
+                LOG.warning("A cast failed: %s: %s", type(error).__name__, error)
+                LOG.debug("Traceback of the failed cast:", exc_info=error)
 
     def locate(self, ctxt: dict[str, Any], cell_name: str) -> str:  # noqa: ARG002  # oslo's signature
-        """The way from this cell to ``cell_name``.
+        """Return the way from this cell to ``cell_name``.
 
-        :raises cells.exceptions.RoutingError: none is known
+        :raises cells.exceptions.RoutingError: no way is known
         """
         return str(self._topology.walk_to(cell_name))
 
@@ -134,8 +133,7 @@ class CellsManager:
     ) -> futures.Future[list[str]]:
         """Call ``method_name`` in all cells above or below.
 
-        :returns: a future of JSON texts of Response, one per cell that answered, failed,
-            or kept silent
+        :returns: a future of JSON texts of Response, one for each cell, also if it failed or did not answer
         """
         with self._outgoing.noting_refusals("broadcast"):
             message = self._outgoing.broadcast(
@@ -152,9 +150,9 @@ class CellsManager:
         timeout: float | None = None,
         run_locally: bool = True,
     ) -> dict[str, str]:
-        """Call ``method_name`` in all cells above or below, whose answers are asked for as they come.
+        """Call ``method_name`` in all cells above or below; the client fetches the answers as they arrive.
 
-        :returns: ``{"id", "server"}``: where to ask for what
+        :returns: ``{"id", "server"}``: the id of the stream of answers, and the manager that keeps it
         """
         seconds = self._timeout(timeout)
         with self._outgoing.noting_refusals("broadcast"):
@@ -168,14 +166,14 @@ class CellsManager:
         return {"id": broadcast_id, "server": self._host}
 
     def broadcast_next(self, ctxt: dict[str, Any], broadcast_id: str) -> futures.Future[dict[str, Any]]:  # noqa: ARG002
-        """A future of the new answers: ``{"responses": [JSON text of Response, ...], "is_complete"}``.
+        """Return a future of the new answers: ``{"responses": [JSON text of Response, ...], "is_complete"}``.
 
-        :raises cells.exceptions.InvalidArguments: there is no such broadcast (any more)
+        :raises cells.exceptions.InvalidArguments: this manager has no stream of that id
         """
         return then(self._streams.next(want(broadcast_id, str, "broadcast_id")), _responses_of)
 
     def broadcast_stop(self, ctxt: dict[str, Any], broadcast_id: str) -> None:  # noqa: ARG002  # oslo's signature
-        """Nobody will ask for the answers any more."""
+        """Discard the answers that are not fetched."""
         self._streams.stop(broadcast_id)
 
     def broadcast_cast(
@@ -194,7 +192,7 @@ class CellsManager:
             self._router.cast(message)
 
     def neighbors(self, ctxt: dict[str, Any]) -> list[dict[str, Any]]:  # noqa: ARG002  # oslo's signature
-        """The neighbors as this manager knows them; passwords masked."""
+        """Return the neighbors with their state in this manager; passwords are masked."""
         spoken = {link["neighbor"]: link["spoken"] for link in self._cell.links()["links"]}
         rows = sorted(self._table.snapshot().all().items())
         return [self._neighbor(name, row, spoken.get(name)) for name, row in rows]
@@ -214,7 +212,7 @@ class CellsManager:
         }
 
     def topology(self, ctxt: dict[str, Any], timeout: float | None = None) -> futures.Future[dict[str, Any]]:
-        """The tree from the top down to all cells below this one, each asked now."""
+        """Return a future of the tree from the top to all cells below this cell, which a broadcast asks now."""
         message = self._outgoing.broadcast(
             ctxt, "ping", {}, Direction.DOWN.value, needs_response=True, run_locally=True
         )
@@ -227,11 +225,11 @@ class CellsManager:
     def trace(
         self, ctxt: dict[str, Any], cell_name: str, timeout: float | None = None
     ) -> futures.Future[dict[str, Any]]:
-        """Ping another cell, and note what happens on the way there and back.
+        """Ping another cell and record the events on the way there and back.
 
         :returns: a future of ``{"events": [{"cell", "event", "at"}, ...], "error": text or None}``; ``at`` is in
             seconds since 1970, by the clock of that cell
-        :raises cells.exceptions.RPCVersionCapError: a link from this cell cannot carry it
+        :raises cells.exceptions.RPCVersionCapError: the link from this cell cannot carry a trace
         """
         with self._outgoing.noting_refusals("trace"):
             message = self._outgoing.targeted(ctxt, cell_name, "ping", {}, needs_response=True)
@@ -245,19 +243,19 @@ class CellsManager:
         return {"events": list(response.trace), "error": error}
 
     def capabilities(self, ctxt: dict[str, Any]) -> dict[str, list[str]]:  # noqa: ARG002  # oslo's signature
-        """What this cell and all cells below can do."""
+        """Return the capabilities of this cell and all cells below."""
         return self._cell.capabilities()
 
     def capacities(self, ctxt: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002  # oslo's signature
-        """How much room this cell and all cells below have."""
+        """Return the free capacities of this cell and all cells below."""
         return self._cell.capacities()
 
     def report_capacities(self, ctxt: dict[str, Any], capacities: dict[str, Any], reporter: str = "") -> None:  # noqa: ARG002
-        """Take the numbers of a service of this cell; they count until mute_child_interval has passed."""
+        """Record the numbers of a service of this cell; they count until [cells] mute_child_interval has passed."""
         self._cell.report_capacities(reporter, want(capacities, dict, "capacities"))
 
     def status(self, ctxt: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002  # oslo's signature
-        """Who this manager is, and what it has counted."""
+        """Return the identity of this manager and its counters."""
         described = self._cell.describe()
         return {
             **{key: described[key] for key in ("name", "path", "host", "pid", "version", "release")},
@@ -275,14 +273,14 @@ class CellsManager:
         return response.value
 
     def _value_unless_delivered(self, reply: Reply) -> Any:
-        """Return as :meth:`_value`, of a call whose client may have been sent the value directly."""
+        """As :meth:`_value`, but for a call whose client may have the value already."""
         if reply.kind is Kind.DELIVERED:
             raise AlreadyAnswered
         return self._value(reply)
 
 
 class _ToStream:
-    """Sink of the answers to a broadcast that a client fetches as they come."""
+    """Sink of the answers to a broadcast that a client fetches as they arrive."""
 
     def __init__(self, stream: AnswerStream) -> None:
         self._stream = stream

@@ -1,8 +1,8 @@
-"""ServiceCalls: how a service reaches services of other cells through its own manager.
+"""ServiceCalls: the RPC endpoint of the manager for calls of services in other cells.
 
 The manager serves it beside :class:`cells.manager.CellsManager`, in a namespace of its
-own; its client is :mod:`cells.rpc`.  Everything that goes wrong is an answer, not an
-exception: the client may not rebuild the errors of cells.
+own; its client is :mod:`cells.rpc`.  Every error is an answer, not an exception: the
+transport of the client need not rebuild the errors of cells.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from cells.transport.server import AlreadyAnswered, LongAnswer, reply_to
 NAMESPACE = "services"
 VERSION = "1.0"
 
-#: The endpoint of a message without an answer, by what is sent.
+#: Kind of a message without an answer -> its endpoint.
 CASTS = {"cast": "service_cast", "event": "service_event"}
 DIRECTIONS = tuple(direction.value for direction in Direction)
 
 
 class ServiceCalls:
-    """The RPC endpoint for the library ``cells.rpc``.
+    """RPC endpoint for the library ``cells.rpc``.
 
-    ``ctxt`` is everywhere the serialized context of the caller, ``request`` what
-    :meth:`cells.services.request.ServiceRequest.to_dict` gave, ``timeout`` in seconds.
+    In all methods ``ctxt`` is the serialized context of the caller, ``request`` is the result of
+    :meth:`cells.services.request.ServiceRequest.to_dict`, and ``timeout`` is in seconds.
     """
 
     target = oslo_messaging.Target(namespace=NAMESPACE, version=VERSION)
@@ -60,7 +60,7 @@ class ServiceCalls:
         picker: CellPicker,
         streams: AnswerStreams,
     ) -> None:
-        """:param host: the RPC server name of this manager, where the rest of a multicall's answers are asked for"""
+        """:param host: the RPC server name of this manager, from which clients fetch the answers to a multicall"""
         self._host = host
         self._router = router
         self._outgoing = outgoing
@@ -76,9 +76,9 @@ class ServiceCalls:
         cell: str | dict[str, Any],
         message_id: str | None = None,
     ) -> futures.Future[Answer]:
-        """Call a service in ``cell``: a name, a full path, or what is required of a cell, as JSON values.
+        """Call a service in ``cell``: a name, a full path, or the requirements of a cell as JSON values.
 
-        :param message_id: the same when the client asks again because the next cell was not reached
+        :param message_id: the same if the client repeats the request because the next cell was not reached
         """
         if isinstance(cell, dict):
             return self._answer("call", lambda: self._run_in_any("call", ctxt, request, timeout, cell))
@@ -92,7 +92,7 @@ class ServiceCalls:
         cell: str | dict[str, Any],
         message_id: str | None = None,
     ) -> futures.Future[Answer]:
-        """Cast to a service; the answer comes when the next cell's broker has it, or that of the picked cell."""
+        """Cast to a service; the answer comes when the broker of the next cell, or of the picked cell, has the cast."""
         if isinstance(cell, dict):
             return self._answer("cast", lambda: self._run_in_any("cast", ctxt, request, timeout, cell))
         return self._answer("cast", lambda: self._cast(ctxt, request, CASTS["cast"], cell, message_id))
@@ -111,9 +111,10 @@ class ServiceCalls:
     def multicall_start(
         self, ctxt: dict[str, Any], request: dict[str, Any], cells: str | list[str], timeout: float
     ) -> Answer:
-        """Call a service in many cells.
+        """Call a service in many cells; the client fetches the answers as they arrive.
 
-        :returns: ``{"result": {"id", "server", "cells"}}``: where to ask for what, and who is expected to answer
+        :returns: ``{"result": {"id", "server", "cells"}}``: the id of the stream of answers, the manager that keeps
+            it, and the cells that will answer
         """
         try:
             with self._outgoing.noting_refusals("multicall"):
@@ -122,7 +123,7 @@ class ServiceCalls:
             return answers.of_error(error)
 
     def multicall_next(self, ctxt: dict[str, Any], multicall_id: str) -> futures.Future[Answer]:  # noqa: ARG002
-        """A future of the new answers: ``{"result": {"answers": [(cell, answer), ...], "is_complete"}}``."""
+        """Return a future of the new answers: ``{"result": {"answers": [(cell, answer), ...], "is_complete"}}``."""
         return self._answer(
             "multicall",
             lambda: then(
@@ -131,7 +132,7 @@ class ServiceCalls:
         )
 
     def multicall_stop(self, ctxt: dict[str, Any], multicall_id: str) -> None:  # noqa: ARG002  # oslo's signature
-        """Nobody will ask for the answers any more."""
+        """Discard the answers that are not fetched."""
         self._streams.stop(multicall_id)
 
     def _answer(self, what: str, ask: Callable[[], futures.Future[Answer]]) -> futures.Future[Answer]:
@@ -143,7 +144,7 @@ class ServiceCalls:
             refused.set_result(answers.of_error(error))
             return refused
 
-    def _call(  # noqa: PLR0913  # what is asked, for whom, and for how long
+    def _call(  # noqa: PLR0913  # the arguments of the request
         self,
         ctxt: object,
         request: object,
@@ -165,7 +166,7 @@ class ServiceCalls:
         )
         answer: LongAnswer[Answer] = LongAnswer()
         monitor = _monitor(asked, answer.still_working)
-        # To who monitors the call an empty answer means something else.
+        # An empty answer to a monitored call is a heartbeat.
         client = "" if monitor is not None else reply_to
         sent = self._router.send(message.but(reply_to=client), seconds, monitor=monitor)
         return then(sent, _read_unless_delivered if client else _read, into=answer)
@@ -209,7 +210,9 @@ class ServiceCalls:
     def _broadcast(self, ctxt: Mapping[str, Any], request: object, cells: object, what: str) -> futures.Future[Answer]:
         method = CASTS.get(want(what, str, "what"))
         if method is None:
-            raise exceptions.InvalidArguments(f"What is broadcast must be one of {', '.join(CASTS)}, not {what!r:.40}.")
+            raise exceptions.InvalidArguments(
+                f"'what' of a broadcast must be one of {', '.join(CASTS)}, not {what!r:.40}."
+            )
         if isinstance(cells, str):
             kwargs = {"request": want(request, dict, "request")}
             self._router.cast(self._outgoing.broadcast(ctxt, method, kwargs, _direction(cells), needs_response=False))
@@ -231,9 +234,9 @@ class ServiceCalls:
         return {"id": stream_id, "server": self._host, "cells": names}
 
     def _each_once(self, cells: object) -> list[str]:
-        """The cells of a list; what this cell does not know is left to the call of it.
+        """Return the cells of a list, each once.  The call of a cell reports that the cell is unknown.
 
-        :raises cells.exceptions.InvalidArguments: two names are of one cell, which would run the method twice
+        :raises cells.exceptions.InvalidArguments: two names are of the same cell, which would run the method twice
         """
         names = _names(cells)
         known: dict[CellPath, str] = {}
@@ -255,19 +258,19 @@ def _monitor(request: Mapping[str, Any], on_still_working: Callable[[], object])
 def _direction(text: str) -> str:
     if text not in DIRECTIONS:
         raise exceptions.InvalidArguments(
-            "The cells must be 'down' (this one and all below), 'up' (this one and all above), or a list, "
+            "The cells must be 'down' (this cell and all below), 'up' (this cell and all above), or a list, "
             f"not {text!r:.80}."
         )
     return text
 
 
 def _names(cells: object) -> list[str]:
-    """The cells of a list, each once."""
+    """Return the names of a list, each once."""
     return list(dict.fromkeys(want(name, str, "Each of the cells") for name in want(cells, list, "cells")))
 
 
 def _read(reply: Reply) -> Answer:
-    """The answer to a call."""
+    """Return the answer to a call."""
     response = reply.read_one(("cells.exceptions",))
     try:
         return answers.of_error(response.error) if response.error is not None else answers.check(response.value)
@@ -276,14 +279,14 @@ def _read(reply: Reply) -> Answer:
 
 
 def _read_unless_delivered(reply: Reply) -> Answer:
-    """As :func:`_read`, of a call whose client may have been sent the answer directly."""
+    """As :func:`_read`, but for a call whose client may have the answer already."""
     if reply.kind is Kind.DELIVERED:
         raise AlreadyAnswered
     return _read(reply)
 
 
 def _read_cast(reply: Reply) -> Answer:
-    """The answer to a cast: that it got away, or why not."""
+    """Return the answer to a cast: a result if the next broker has it, otherwise the error."""
     error = reply.read_one(("cells.exceptions",)).error
     return {answers.RESULT: None} if error is None else answers.of_error(error)
 

@@ -285,7 +285,7 @@ def test_a_cast_of_many_says_which_did_not_get_it(client: Any, manager: Manager)
     with pytest.raises(MessageDeliveryFailure, match="away"):
         client.prepare(cells=["east", "west"]).cast({}, "count")
     manager.answers = [{"result": [["east", UNREACHABLE], ["west", BUSY], ["south", {"result": None}]]}]
-    with pytest.raises(MessageDeliveryFailure, match="2 of 3 cells .*: east: away; west: full"):
+    with pytest.raises(MessageDeliveryFailure, match=r"2 of 3 cells .*: east: away; west: full"):
         client.prepare(cells=["east", "west", "south"]).broadcast({}, "count")
     assert [arguments["what"] for _, _, arguments, _ in manager.asked] == ["cast", "event"]
     manager.answers = [answers.of_error(exceptions.InvalidArguments("no"))]
