@@ -134,7 +134,8 @@ def test_releases_of_every_combination_work_together(top: str) -> None:
         releases.update({f"east{middle}": middle, **leaves})
         shape["api"][f"east{middle}"] = {leaf: {} for leaf in leaves}
     mixed = Mixed(shape, releases=releases)
-    assert (len(mixed.tree.cells), len(mixed.walks)) == (21, 72)
+    count = len(VERSIONS)
+    assert (len(mixed.tree.cells), len(mixed.walks)) == (1 + count + count**2, 2 * (count + 2 * count**2))
     with mixed as tree:
         for path in tree.cells:
             for neighbor in tree[path.last].service.table.snapshot().all():
