@@ -76,7 +76,7 @@ class PromptServer(PromptStop, rpc_server.RPCServer):  # type: ignore[misc]  # o
     """An RPC server with a pool of threads that stops at once."""
 
 
-class DirectRPCServer(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
+class DirectRPCServer(PromptStop, rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
     """An RPC server that replies when the endpoint's future is done, and logs a refused request in one line."""
 
     @ordered(after="start")  # type: ignore[untyped-decorator]  # oslo.messaging has no types
