@@ -109,18 +109,20 @@ def test_a_registry_that_fails_and_recovers(
     assert hosts(client) == {"host-1"}
     assert hosts(client, FANOUT) == {"host-1"}
     for key in ("nobody", "never-asked"):
-        with pytest.raises(exceptions.MatchMakerException, match="away") as caught:
+        with pytest.raises(exceptions.MatchMakerException) as caught:
             client.queues(key)
         assert "\n" not in str(caught.value)
     assert not client.is_alive("never-asked", "host-1")
     client.expire(TOPIC, "host-1")
-    with pytest.raises(exceptions.MatchMakerException, match="away"):
+    with pytest.raises(exceptions.MatchMakerException):
         client.queues(TOPIC)
     assert registry.entries() == {(TOPIC, "host-1")}
 
     forwarder.restore()
-    poll(lambda: registry.entries() == {(TOPIC, "host-2"), (DIRECT, "host-2")}, "what has happened is written")
-    poll(lambda: hosts(client) == {"host-2"}, "what has happened is read")
+    poll(lambda: registry.entries() == {(TOPIC, "host-2"), (DIRECT, "host-2")}, "the changes are written")
+    # For a second after a failed query the client does not repeat it.
+    poll(lambda: client.is_alive(TOPIC, "host-2"), "the client finds the new registration")
+    assert hosts(client) == {"host-2"}
     assert client.queues("nobody") == []
     poll(lambda: len(lines(caplog, "servers is available again")) == 2, "both have said so")
     assert len(lines(caplog, "servers is unavailable")) == 2
