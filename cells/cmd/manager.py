@@ -1,6 +1,6 @@
 """``cells-manager``: the daemon, one process per manager.
 
-SIGTERM and SIGINT stop it gracefully, SIGHUP makes it read its configuration
+SIGTERM and SIGINT stop it gracefully; on SIGHUP it reads its configuration
 and its neighbors again.
 """
 
@@ -28,34 +28,34 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-#: A message passes through several threads, none of which computes for long.  Python's own
-#: 5 ms before a thread has to let another one run is as long as a whole call.
+#: A message passes through several threads that compute for a short time.  Python's default interval
+#: of 5 ms between switches of threads is as long as a whole call.
 SWITCH_SECONDS = 0.0002
-#: How much longer than [DEFAULT] graceful_shutdown_timeout the process lives at most.
-LAST_SECONDS = 15.0
-#: How often the main thread looks whether a signal has come that did not wake it up.
-LOOK_SECONDS = 1.0
+#: The process ends at the latest this long after [DEFAULT] graceful_shutdown_timeout.
+EXIT_SECONDS = 15.0
+#: How often the main thread checks for a signal that another thread has received.
+SIGNAL_CHECK_SECONDS = 1.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a manager until it is told to stop; return the exit status if it never started."""
+    """Run a manager until a signal stops it; return the exit status if it did not start."""
     try:
         conf = cells_conf.load_command_line("cells-manager", list(sys.argv[1:] if argv is None else argv))
         log.setup(conf, "cells")
         memory.return_large_blocks()
         status = _run(conf)
     except exceptions.CellsError as error:
-        print(f"cells-manager: {error.message}", file=sys.stderr)  # noqa: T201  # the log may be elsewhere
+        print(f"cells-manager: {error.message}", file=sys.stderr)  # noqa: T201  # the log may be a file
         return 1
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    # A thread that hangs in a broker that is gone must not keep the process.
+    # A thread that hangs in a call to a dead broker must not keep the process alive.
     os._exit(status)
 
 
 def _run(conf: cfg.ConfigOpts) -> int:
-    # Here, not above: --help and a wrong option must not wait for these imports.
+    # Imported late: --help and a wrong option must not wait for these imports.
     from oslo_service import service as oslo_service  # noqa: PLC0415
 
     from cells import service  # noqa: PLC0415
@@ -69,7 +69,7 @@ def _run(conf: cfg.ConfigOpts) -> int:
         signal.signal(number, lambda received, _frame: signals.put(signal.Signals(received)))
     built = service.build(conf)
     ENVELOPE_LOG.on_refused = lambda: built.counters.count("rejected", "Envelope")
-    memory.spare_what_stays()
+    memory.freeze_objects()
     launcher = oslo_service.Launcher(conf, restart_method="mutate")
     launcher.launch_service(built)
     while (received := _next(signals)) is signal.SIGHUP:
@@ -82,32 +82,32 @@ def _run(conf: cfg.ConfigOpts) -> int:
 def _next(signals: queue.SimpleQueue[signal.Signals]) -> signal.Signals:
     """Wait for a signal.
 
-    The system may give it to any thread, and Python runs its handler on this one alone, as soon as that runs.
+    The system may deliver it to any thread; Python runs the handler on the main thread, when that thread runs next.
     """
     while True:
         with contextlib.suppress(queue.Empty):
-            return signals.get(timeout=LOOK_SECONDS)
+            return signals.get(timeout=SIGNAL_CHECK_SECONDS)
 
 
 def _reload(launcher: Any) -> None:
     try:
         launcher.restart()
-    except Exception as error:  # oslo.config and the parsers below it raise classes of their own
-        LOG.error("The configuration cannot be read again, the old one stays: %s", error)  # noqa: TRY400  # one line
+    except Exception as error:  # oslo.config and its parsers raise many classes
+        LOG.error("The configuration cannot be read again and stays as it is: %s", error)  # noqa: TRY400  # one line
 
 
 def _stop(conf: cfg.ConfigOpts, launcher: Any, built: CellsService) -> int:
-    """Stop gracefully, but within a bound: a broker that hangs must not hold us."""
+    """Stop gracefully, but in limited time: a hung broker must not keep the process alive."""
     stopping = threading.Thread(target=launcher.stop, name="cells-stop", daemon=True)
     stopping.start()
-    patience = conf.graceful_shutdown_timeout
-    stopping.join(patience + LAST_SECONDS if patience else None)
+    timeout = conf.graceful_shutdown_timeout
+    stopping.join(timeout + EXIT_SECONDS if timeout else None)
     if stopping.is_alive():
-        LOG.error("The manager of cell %s did not stop in time and is ended.", built.name)
+        LOG.error("The manager of cell %s did not stop within its timeout: the process exits now.", built.name)
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    # "cells sandbox" starts it by the Python that runs itself, wherever the console scripts are.
+    # "cells sandbox" starts the module with its own Python, because it does not know the path of the console scripts.
     sys.exit(main())

@@ -1,12 +1,12 @@
-"""Keeps the daemon as small after a large message as before it, and quick; ``cells-manager`` calls it at its start.
+"""Settings of the C library's heap and of the garbage collector; ``cells-manager`` makes them at its start.
 
-The C library keeps one heap for each of several threads, and once it has seen a
-large block freed it takes the next ones from those heaps, which then stay as
-large as their largest message: a few messages of 10 MB, each handled on another
-thread, would cost a hundred megabytes for as long as the manager lives.
+The C library keeps one heap for each of several threads.  After a
+large block was freed, it takes further large blocks from those heaps, which then stay as
+large as their largest message: a few messages of 10 MB, each processed on another
+thread, would cost a hundred megabytes for as long as the manager runs.
 
-What a cast of many takes is below that: a relay makes and frees a dozen such blocks for each,
-and to get every page of them from the system anew took a tenth of its time.
+The blocks of a cast of many messages are smaller than that limit: a relay allocates and frees a dozen of them per
+cast, and mapping their pages anew each time took a tenth of its time.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ import ctypes
 import gc
 import os
 
-# The numbers are those of <malloc.h>.
+# From <malloc.h>.
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
 M_ARENA_MAX = -8
 
-#: Larger blocks are mapped one by one, and given back one by one: longer than the text of most casts of many.
+#: Larger blocks are mapped and unmapped one by one.  The texts of most casts of many messages are smaller.
 LARGE_BYTES = 2 * 1024 * 1024
-#: What a heap may keep free at its end.
+#: Free memory that a heap may keep at its end.
 SPARE_BYTES = 4 * 1024 * 1024
-#: Python runs one thread at a time: more heaps would only be more holes.
+#: Python runs one thread at a time: more heaps would only fragment the memory.
 HEAPS = 2
 
-#: New objects after which the garbage collector looks for circles of dead ones.  A cast of many makes thousands
-#: and hardly any circle, so that Python's own 700 had it look several times at each.
+#: New objects after which the garbage collector looks for reference cycles.  A cast of many messages makes thousands
+#: of objects and hardly any cycle; with Python's default of 700 the collector ran several times per cast.
 MANY_OBJECTS = 20_000
 
 
 def return_large_blocks() -> bool:
-    """Have freed blocks go back to the system, unless the environment tunes the C library itself.
+    """Return large freed blocks to the system, unless the environment tunes the C library.
 
     Called before the first thread starts.
 
-    :returns: False with a C library that knows no such settings: then everything stays as it is
+    :returns: False if the C library does not have these settings; nothing is changed then
     """
     if any(name.startswith("MALLOC_") for name in os.environ):
         return False
@@ -49,11 +49,11 @@ def return_large_blocks() -> bool:
     return all(mallopt(name, value) for name, value in settings.items())
 
 
-def spare_what_stays() -> None:
-    """Have the garbage collector look no more at what is there now: modules, classes, settings.
+def freeze_objects() -> None:
+    """Exclude all present objects (modules, classes, settings) from garbage collection.
 
-    Called when everything is imported.  It would go through all of that again and
-    again, for tens of milliseconds in which every message waits.
+    Called after all imports.  Each collection would traverse these objects
+    for tens of milliseconds, in which no message is processed.
     """
     gc.collect()
     gc.freeze()

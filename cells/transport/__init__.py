@@ -1,6 +1,6 @@
-"""Everything that touches oslo.messaging's inside: URLs, opening, servers, reply queues, and patches.
+"""All code that depends on private parts of oslo.messaging: opening, servers, direct replies, and patches.
 
-The other packages use oslo.messaging through its public interface, or through this package.
+The other packages use the public interface of oslo.messaging, or this package.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Transport URLs: read, built from their parts, changed, and shown without their passwords.
 
-The rows of the database check their URL here, and the operator's commands build
-and mask one.  The notation is that of ``oslo_messaging.TransportURL``, and the
-tests hold the two together; oslo.messaging itself is not imported, because that
-takes longer than everything else a command does, and because its errors repeat
-what they could not read, passwords included.  Nor is ``urlsplit`` used: what it
-thinks of several hosts, some of them in brackets, depends on the release of Python.
+The neighbor table checks the URL of each row here, and the operator's commands build
+and mask URLs.  The notation is the notation of ``oslo_messaging.TransportURL``; tests
+compare the two.  This module does not import oslo.messaging: the import takes longer than
+the rest of a command, and errors of oslo.messaging contain the unreadable text,
+passwords included.  It does not use ``urlsplit`` either, which treats several
+hosts, some of them in brackets, differently in each release of Python.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from urllib import parse as urllib_parse
 from cells import exceptions
 
 MASK = "***"
-#: the transports that cannot do without the name of a host
+#: transports that need the name of a host
 NETWORK_TRANSPORTS = frozenset({"rabbit", "kombu", "kafka", "amqp"})
 RABBITMQ_TRANSPORTS = frozenset({"rabbit", "kombu"})
-#: the transports without a broker: peers by their addresses, and all in one directory of this machine
+#: transports without a broker: peers at their addresses, and all peers in one directory of this machine
 ZMQ_TRANSPORT, ZMQ_IPC_TRANSPORT = "zmq", "zmq+ipc"
-#: what a URL of these may say of a neighbor in its query, options of the group [oslo_messaging_zmq]
+#: options of the group [oslo_messaging_zmq] that the query of such a URL may set for a neighbor
 ZMQ_PARAMETERS = frozenset(
     {
         "connect_timeout",
@@ -37,10 +37,10 @@ ZMQ_PARAMETERS = frozenset(
         "tcp_security",
     }
 )
-#: those that are numbers; their bounds are those of the options
+#: parameters that are numbers, with the bounds of the options
 _ZMQ_NUMBERS = frozenset({"connect_timeout", "delivery_timeout", "max_connections", "max_message_bytes"})
 _ZMQ_SECURITY = ("curve", "none")
-#: every address of a host to the one who listens, and none to the one who connects
+#: a listener binds every address of the host to these; a client cannot connect to them
 _WILDCARDS = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104  # refused here
 NOTATION = "rabbit://user:password@host:5672/virtual_host"
 ZMQ_NOTATION = "zmq://host1:5570,host2:5570/?peer=NAME, or zmq+ipc:///directory for a cell on this machine"
@@ -51,7 +51,7 @@ _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*")
 
 @dataclass(frozen=True)
 class BrokerHost:
-    """One host of a broker, and who logs in there."""
+    """One host of a broker, with user name and password."""
 
     hostname: str
     port: int | None = None
@@ -72,12 +72,12 @@ class BrokerHost:
 
 @dataclass(frozen=True)
 class TransportURL:
-    """What a transport URL says.  ``str()`` gives the URL back, with its passwords."""
+    """A parsed transport URL.  ``str()`` returns the URL, with its passwords."""
 
     transport: str
     hosts: tuple[BrokerHost, ...] = ()
     virtual_host: str | None = None
-    query: str = field(default="", repr=False)  #: as it stands in the URL
+    query: str = field(default="", repr=False)  #: still encoded
 
     def __str__(self) -> str:
         path = _quote(self.virtual_host or "")
@@ -86,9 +86,9 @@ class TransportURL:
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a URL that an operator may name one by one; None is "not named".
+    """The parts of a URL that an operator can set one by one; None: not set.
 
-    ``username`` and ``password`` hold for every host.
+    ``username`` and ``password`` apply to every host.
     """
 
     username: str | None = None
@@ -103,15 +103,15 @@ class Parts:
 
 
 def is_brokerless(url: str) -> bool:
-    """Whether ``url`` leads to the processes of a cell themselves, without a broker between."""
+    """Return whether ``url`` leads directly to the processes of a cell, without a broker."""
     return url.partition("://")[0].lower() in (ZMQ_TRANSPORT, ZMQ_IPC_TRANSPORT)
 
 
 def check_usable(url: TransportURL) -> None:
-    """See that oslo.messaging can log in with what ``url`` says.
+    """Check that oslo.messaging can log in with the user name and password of ``url``.
 
-    For RabbitMQ it hands the login on with each ``/`` as it is, whatever the URL had:
-    the library below then takes what follows for the name of the virtual host.
+    For RabbitMQ it passes each ``/`` of a login on without encoding, even if the URL had it encoded:
+    kombu then reads the text behind it as the name of the virtual host.
 
     :raises cells.exceptions.InvalidNeighbor: a user name or password has a ``/``
     """
@@ -119,49 +119,47 @@ def check_usable(url: TransportURL) -> None:
         return
     if any("/" in (host.username or "") + (host.password or "") for host in url.hosts):
         raise _invalid(
-            "The transport URL has a user name or password with a '/', encoded or not, with which oslo.messaging can "
-            "not log in to RabbitMQ: give this user a password without one"
+            "The transport URL has a user name or password with a '/', encoded or not: oslo.messaging cannot log in to "
+            "RabbitMQ with it. Give this user a password without '/'"
         )
 
 
 def check_neighbor(url: TransportURL) -> None:
-    """See that ``url`` can lead to another cell.
+    """Check that ``url`` can lead to another cell.
 
-    Of a broker that is for the broker to say.  Without one, the URL has to say where
-    the managers of that cell are: the registry of this cell knows them not.
+    A URL of a broker is not checked: its connection shows that.  Without a broker, the URL has to contain the
+    addresses of the neighbor's managers: the registry of this cell does not know them.
 
-    :raises cells.exceptions.InvalidNeighbor: it cannot
+    :raises cells.exceptions.InvalidNeighbor: the URL leads to no other cell
     """
     if url.transport.partition("+")[0] != ZMQ_TRANSPORT:
         return
     if url.transport not in (ZMQ_TRANSPORT, ZMQ_IPC_TRANSPORT):
         raise _invalid(f"There is no transport {url.transport!r:.40}", ZMQ_NOTATION)
     if any(host.username is not None for host in url.hosts):
-        raise _invalid(
-            "Without a broker nobody logs in: leave user and password out, and see 'cells key'", ZMQ_NOTATION
-        )
+        raise _invalid("A zmq:// URL has no login: leave user and password out, and see 'cells key'", ZMQ_NOTATION)
     if url.transport == ZMQ_IPC_TRANSPORT:
         if url.hosts or not (url.virtual_host or "").strip("/"):
-            raise _invalid("After zmq+ipc:// comes the absolute path of a directory, and no host", ZMQ_NOTATION)
+            raise _invalid("A zmq+ipc:// URL has the absolute path of a directory, and no host", ZMQ_NOTATION)
     elif not url.hosts:
         raise _invalid(
-            "zmq:/// finds the servers of this cell alone: name the addresses of the neighbor's managers, "
+            "zmq:/// finds only the servers of this cell: name the addresses of the neighbor's managers, "
             "[oslo_messaging_zmq] bind of each, with their ports",
             ZMQ_NOTATION,
         )
     elif any(host.port is None for host in url.hosts):
         raise _invalid("Each host of a zmq:// URL needs its port", ZMQ_NOTATION)
     elif any(host.hostname in _WILDCARDS for host in url.hosts):
-        raise _invalid("A host of the zmq:// URL is a wildcard, to which nobody can connect", ZMQ_NOTATION)
+        raise _invalid("A host of the zmq:// URL is a wildcard: name the address of the manager's host", ZMQ_NOTATION)
     elif url.virtual_host:
-        raise _invalid("A zmq:// URL with hosts has no path: there is no broker that has virtual hosts", ZMQ_NOTATION)
+        raise _invalid("A zmq:// URL with hosts has no path: there are no virtual hosts without a broker", ZMQ_NOTATION)
     _check_parameters(url.query)
 
 
 def parse(url: object) -> TransportURL:
-    """Read a transport URL.
+    """Parse a transport URL.
 
-    :raises cells.exceptions.InvalidNeighbor: it is none; the message never holds a password
+    :raises cells.exceptions.InvalidNeighbor: the text is no URL; the message never contains a password
     """
     if not isinstance(url, str) or not url:
         raise _invalid("A transport URL must be a text")
@@ -190,9 +188,9 @@ def parse(url: object) -> TransportURL:
 
 
 def build(parts: Parts, transport: str = "rabbit") -> TransportURL:
-    """A URL from its parts.
+    """Return a URL made of its parts.
 
-    :raises cells.exceptions.InvalidNeighbor: a part is missing or cannot be one
+    :raises cells.exceptions.InvalidNeighbor: a part is missing or invalid
     """
     if parts.hostname is None and parts.broker_hosts is None:
         raise _invalid("No broker is named: give a transport URL, a host name, or several broker hosts")
@@ -200,11 +198,11 @@ def build(parts: Parts, transport: str = "rabbit") -> TransportURL:
 
 
 def change(url: TransportURL, parts: Parts) -> TransportURL:
-    """``url`` with the named parts in place of its own.
+    """Return ``url`` with the given parts replaced.
 
-    New hosts get the credentials of the first old one, unless others are named.
+    New hosts get the login of the first old host, unless the parts contain a login.
 
-    :raises cells.exceptions.InvalidNeighbor: a part cannot be one
+    :raises cells.exceptions.InvalidNeighbor: a part is invalid
     """
     hosts = _change_addresses(url.hosts, parts)
     if parts.username is not None:
@@ -220,9 +218,9 @@ def change(url: TransportURL, parts: Parts) -> TransportURL:
 
 
 def mask(url: str) -> str:
-    """``url`` as it may be shown: ``***`` in place of every password.
+    """Return ``url`` with ``***`` in place of every password.
 
-    A text that is no transport URL loses everything that could be a password.
+    If the text is no transport URL, all of it that could be a password is replaced.
     """
     try:
         parsed = parse(url)
@@ -241,7 +239,8 @@ def _check_parameters(query: str) -> None:
     for key, value in urllib_parse.parse_qsl(query, keep_blank_values=True):
         if key not in ZMQ_PARAMETERS:
             raise _invalid(
-                f"A zmq URL has no parameter {key!r:.40}; there are: {', '.join(sorted(ZMQ_PARAMETERS))}", ZMQ_NOTATION
+                f"A zmq URL has no parameter {key!r:.40}; the parameters are: {', '.join(sorted(ZMQ_PARAMETERS))}",
+                ZMQ_NOTATION,
             )
         if not value:
             raise _invalid(f"The parameter {key} of the zmq URL has no value", ZMQ_NOTATION)
@@ -264,7 +263,7 @@ def _change_addresses(hosts: tuple[BrokerHost, ...], parts: Parts) -> tuple[Brok
     login = hosts[0] if hosts else BrokerHost("")
     if parts.broker_hosts is not None:
         if parts.hostname is not None or parts.port is not None:
-            raise _invalid("Several broker hosts are named and a host name or port too: use one or the other")
+            raise _invalid("Broker hosts cannot be combined with a host name or a port: use either")
         if "@" in parts.broker_hosts:
             raise _invalid("Broker hosts are given without user names: 'h1:5672,[::1]:5673'")
         addresses = [_read_address(text.strip()) for text in parts.broker_hosts.split(",")]
@@ -275,13 +274,13 @@ def _change_addresses(hosts: tuple[BrokerHost, ...], parts: Parts) -> tuple[Brok
         hosts = (dataclasses.replace(login, hostname=hostname, port=kept_port),)
     if parts.port is not None:
         if len(hosts) != 1:
-            raise _invalid("A port can be set for one host only: name several as broker hosts, 'h1:5672,h2:5672'")
+            raise _invalid("A port can be set for one host only: give several hosts as broker hosts, 'h1:5672,h2:5672'")
         hosts = (dataclasses.replace(hosts[0], port=_check_port(parts.port)),)
     return hosts
 
 
 def _hides_separators(text: str) -> bool:
-    """Whether another reader of URLs, which normalizes characters first, would see separators that we do not."""
+    """Return whether a parser that normalizes characters first would find more separators than this one."""
     plain = re.sub("[/?#@:]", "", text)
     return not text.isascii() and bool(re.search("[/?#@:]", unicodedata.normalize("NFKC", plain)))
 
@@ -317,7 +316,7 @@ def _check_hostname(hostname: str) -> str:
         try:
             ipaddress.IPv6Address(hostname)
         except ValueError:
-            # The text may be a part of a password that was not encoded.
+            # The error does not show the text: it may be a part of a password that was not encoded.
             raise _invalid(f"A host of the transport URL is no IPv6 address and has a ':'; {_ENCODING_HINT}") from None
     elif not hostname or re.search(r"[@/?#,\[\]%\\]|\s", hostname) or not hostname.isprintable():
         raise _invalid(f"A host name is empty or has a special character in it; {_ENCODING_HINT}")
@@ -327,7 +326,7 @@ def _check_hostname(hostname: str) -> str:
 def _check_port(port: object) -> int:
     number = int(port) if isinstance(port, str) and port.isascii() and port.isdigit() else port
     if not isinstance(number, int) or not 0 < number < 65536:
-        # Not shown: it is a part of the password if that was not encoded.
+        # The error does not show the text: it is a part of the password if the password was not encoded.
         raise _invalid(f"A port is not a number between 1 and 65535; {_ENCODING_HINT}")
     return number
 

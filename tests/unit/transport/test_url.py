@@ -284,7 +284,7 @@ def test_neighbor_without_a_broker(url: str) -> None:
         pytest.param("zmq+ipc:///", "absolute path", id="ipc-root"),
         pytest.param("zmq+tcp://h:1/", "no transport 'zmq.tcp'", id="other-kind"),
         pytest.param("zmq+ipc://h:1/run", "absolute path", id="ipc-host"),
-        pytest.param("zmq://h1:5570/?pear=east", "'pear'; there are: connect_timeout, ", id="misspelled-parameter"),
+        pytest.param("zmq://h1:5570/?pear=east", "'pear'", id="misspelled-parameter"),
         pytest.param("zmq+ipc:///run?ssl=true", "'ssl'", id="parameter-of-rabbit"),
         pytest.param("zmq://h1:5570/?matchmaker=sql", "'matchmaker'", id="option-that-is-not-of-a-neighbor"),
         pytest.param("zmq://h1:5570/?peer", "peer of the zmq URL has no value", id="no-value"),
