@@ -1,10 +1,10 @@
 """A driver for trees of cells in one process: tests, examples, first steps.
 
-A cell has the address that its own ``[DEFAULT] transport_url`` says, whatever that
-is: ``memory://BUS/CELL`` if nothing else uses it, and if services of that cell do,
-the URL of their transport.  It is compared as text.  Everything but the broker is real:
-each message is JSON text, each type has a thread of its own, a neighbor that is
-not started cannot be reached.  :mod:`cells.testing` puts a :class:`Wire` between two cells.
+The address of a cell is the text of its ``[DEFAULT] transport_url``:
+``memory://BUS/CELL`` if only the manager uses it, the URL of an oslo.messaging transport
+if services of the cell use it too.  Everything but the broker is real:
+each message is JSON text, each type has its own thread, a neighbor that is
+not started is unreachable.  :mod:`cells.testing` puts a :class:`Wire` between two cells.
 """
 
 from __future__ import annotations
@@ -26,53 +26,53 @@ LOG = logging.getLogger(__name__)
 
 
 class _Consumer:
-    """Hands the messages of one type to a manager, on a thread of its own."""
+    """Queue and thread for the messages of one type to one manager."""
 
     def __init__(self, message_type: str, on_message: OnMessage) -> None:
         self._on_message = on_message
         self._lock = threading.Lock()
         self._is_stopped = False
-        #: the end of it is None
-        self._came: queue.SimpleQueue[object] = queue.SimpleQueue()
+        #: ends with None
+        self._received: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._consume, name=f"cells-memory-{message_type}", daemon=True)
         self._thread.start()
 
-    def take(self, came: object) -> bool:
-        """Have it handled; False if it has stopped."""
+    def take(self, received: object) -> bool:
+        """Queue a message; return False if the manager has stopped."""
         with self._lock:
             if not self._is_stopped:
-                self._came.put(came)
+                self._received.put(received)
             return not self._is_stopped
 
     def _consume(self) -> None:
         while True:
-            came = self._came.get()
-            if came is None:
+            received = self._received.get()
+            if received is None:
                 return
             try:
-                self._on_message(came)
+                self._on_message(received)
             except BaseException:  # a bug must cost one message, not the thread, whatever it raises
-                LOG.exception("A message could not be taken.")
-            del came  # while nothing comes a large one must not stay
+                LOG.exception("A message could not be processed.")
+            del received  # an idle thread must not keep a large message in memory
 
     def stop(self) -> None:
-        """Take nothing more; return when what has come is handled."""
+        """Accept no more messages; return when all queued messages are processed."""
         with self._lock:
             self._is_stopped = True
-            self._came.put(None)
+            self._received.put(None)
         self._thread.join()
 
 
 class _Server:
-    """The threads of one manager."""
+    """The consumers of one manager."""
 
     def __init__(self, name: str, message_types: tuple[str, ...], on_message: OnMessage) -> None:
         self.name = name
         self._consumers = {message_type: _Consumer(message_type, on_message) for message_type in message_types}
 
-    def take(self, message_type: str, came: object) -> bool:
-        """Have it handled; False if it has stopped."""
-        return self._consumers[message_type].take(came)
+    def take(self, message_type: str, received: object) -> bool:
+        """Queue a message; return False if the manager has stopped."""
+        return self._consumers[message_type].take(received)
 
     def stop(self) -> None:
         for consumer in self._consumers.values():
@@ -80,21 +80,21 @@ class _Server:
 
 
 class Wire(Protocol):
-    """What is between a cell and a neighbor, as far as it is not just there."""
+    """The connection from a cell to a neighbor, where a test replaces the direct one."""
 
     def carry(self, cell: Target, deliver: Callable[[], None]) -> None:
-        """Take one message.  Called on the thread that sends to that neighbor, in the order of the messages.
+        """Carry one message.  Called on the sending thread of the link, in the order of the messages.
 
-        Must not block.  The sender counts the message as sent when this returns.
+        Must not block.  The link counts the message as sent when this returns.
 
-        :param deliver: hands the message to the neighbor: at any time, from any thread, any number of times.  Does
+        :param deliver: delivers the message to the neighbor: at any time, from any thread, any number of times.  Does
             not block; raises NeighborUnreachable if the neighbor has stopped
-        :raises cells.exceptions.DeliveryError: the message was not taken
+        :raises cells.exceptions.DeliveryError: the message was not sent
         """
 
 
 class _Exchange:
-    """Who listens under which URL in this process."""
+    """The managers of this process by URL, and the wires between their cells.  Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -113,7 +113,7 @@ class _Exchange:
                 del self._servers[url]
 
     def receivers(self, url: str, *, fanout: bool, name: str) -> list[_Server]:
-        """All managers of the cell, the one of that name, or the one whose turn it is."""
+        """Return all managers of the cell, the manager ``name``, or the next manager in turn."""
         with self._lock:
             servers = [server for server in self._servers.get(url, ()) if name in ("", server.name)]
         return servers if fanout or not servers else [servers[next(self._turns) % len(servers)]]
@@ -133,12 +133,12 @@ _EXCHANGE = _Exchange()
 
 
 def lay_wire(sender_url: str, receiver_url: str, wire: Wire | None) -> None:
-    """From now on ``wire`` carries what one cell sends to another; None: nothing is between them any more."""
+    """Let ``wire`` carry the messages from one cell to another; None: deliver them directly again."""
     _EXCHANGE.lay(sender_url, receiver_url, wire)
 
 
 class MemoryDriver(BaseCellsDriver):
-    """Hands messages to the managers of other cells in the same process."""
+    """Driver that delivers to the managers of other cells in the same process."""
 
     def __init__(self, settings: DriverSettings) -> None:
         self._settings = settings
@@ -161,23 +161,23 @@ class MemoryDriver(BaseCellsDriver):
         if _EXCHANGE.wire(self._url, cell.transport_url) is None:
             self._send(cell, messages[0], [_copy(message) for message in messages])
             return
-        # A wire carries one message at a time, so that a fault can hit each.
+        # A wire carries messages one by one, so that each can have its own fault.
         for message in messages:
             self._send(cell, message, [_copy(message)])
 
-    def _send(self, cell: Target, message: Outgoing, came: object) -> None:
+    def _send(self, cell: Target, message: Outgoing, received: object) -> None:
         wire = _EXCHANGE.wire(self._url, cell.transport_url)
-        deliver = functools.partial(_deliver, cell, message.message_type, came, message.fanout, message.server)
+        deliver = functools.partial(_deliver, cell, message.message_type, received, message.fanout, message.server)
         if wire is None:
             deliver()
         else:
             wire.carry(cell, deliver)
 
     def close_link(self, cell: Target) -> None:
-        """Nothing is open toward a neighbor."""
+        """Do nothing: there are no connections."""
 
     def close(self) -> None:
-        """Nothing is open toward a neighbor."""
+        """Do nothing: there are no connections."""
 
     @property
     def _url(self) -> str:
@@ -185,11 +185,11 @@ class MemoryDriver(BaseCellsDriver):
 
 
 def _copy(message: Outgoing) -> object:
-    """What is left of a message after its way as JSON."""
+    """Return the object that the receiver gets after encoding and decoding."""
     return json.loads(json.dumps(message.to_item()))
 
 
-def _deliver(cell: Target, message_type: str, came: object, fanout: bool, name: str) -> None:  # of partial
+def _deliver(cell: Target, message_type: str, received: object, fanout: bool, name: str) -> None:
     receivers = _EXCHANGE.receivers(cell.transport_url, fanout=fanout, name=name)
     if not receivers and name and _EXCHANGE.receivers(cell.transport_url, fanout=True, name=""):
         raise exceptions.ManagerGone(f"The manager {name} of cell {cell.name} is gone.", cell=cell.name)
@@ -198,5 +198,5 @@ def _deliver(cell: Target, message_type: str, came: object, fanout: bool, name: 
             f"No manager of cell {cell.name} runs in this process under its URL.", cell=cell.name
         )
     for server in receivers:
-        if not server.take(message_type, came):
+        if not server.take(message_type, received):
             raise exceptions.NeighborUnreachable(f"Cell {cell.name} is shutting down.", cell=cell.name)

@@ -1,4 +1,4 @@
-"""The drivers of this manager by name, each loaded when it is first needed."""
+"""The drivers of this manager by name, each loaded on first use."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from cells.plugins import Kind
 DRIVERS: Kind[BaseCellsDriver] = Kind(
     namespace="cells.drivers",
     noun="driver",
-    base=BaseCellsDriver,  # type: ignore[type-abstract]  # what is made is a class of its own
+    base=BaseCellsDriver,  # type: ignore[type-abstract]  # each plug-in is a subclass
     advice='correct the name with "cells neighbor set NAME --driver ..."',
 )
 
 
 class Drivers:
-    """Loads drivers from the entry points ``cells.drivers`` and keeps one of each."""
+    """Drivers from the entry points ``cells.drivers``, one instance of each.  Thread-safe."""
 
     def __init__(self, settings: DriverSettings) -> None:
         self._settings = settings
@@ -24,7 +24,10 @@ class Drivers:
         self._drivers: dict[str, BaseCellsDriver] = {}
 
     def get(self, name: str) -> BaseCellsDriver:
-        """:raises cells.exceptions.PluginError: there is no such driver, or it does not load"""
+        """Return the driver ``name``.
+
+        :raises cells.exceptions.PluginError: there is no such driver, or it does not load
+        """
         with self._lock:
             driver = self._drivers.get(name)
             if driver is None:
@@ -32,7 +35,7 @@ class Drivers:
             return driver
 
     def close(self) -> None:
-        """Close what the drivers have open toward neighbors."""
+        """Close the connections of all drivers to neighbors."""
         with self._lock:
             drivers = list(self._drivers.values())
         for driver in drivers:

@@ -1,7 +1,7 @@
-"""The driver over oslo.messaging: neighbors are reached on their own brokers.
+"""The driver over oslo.messaging: it sends to a neighbor over the neighbor's own broker.
 
-Three RPC servers, one per type of message, each with a consumer and a thread of
-its own: requests cannot keep a response from being read.
+It receives with three RPC servers, one per type of message.  Each has its own consumer and
+thread, so that requests do not delay responses.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from cells.transport.server import CastServer, get_server
 LOG = logging.getLogger(__name__)
 
 
-#: Of a routing key, in AMQP.
+#: limit of AMQP for a routing key
 MAX_KEY_BYTES = 255
 
 
 class InterCellRPCDispatcher:
-    """The RPC endpoint that neighboring cells call."""
+    """The RPC endpoint for neighboring cells."""
 
     target = oslo_messaging.Target(version=versions.CURRENT)
 
@@ -41,27 +41,27 @@ class InterCellRPCDispatcher:
         self._on_message = on_message
 
     def process_message(self, ctxt: dict[str, Any], message: str) -> None:  # noqa: ARG002  # oslo's signature
-        """Take one message.
+        """Receive one message.
 
-        :param ctxt: empty; the context of the request is in the message
+        :param ctxt: empty: the message contains the context of the request
         :param message: the JSON text
         """
         self._on_message(message)
 
     def process_messages(self, ctxt: dict[str, Any], messages: list[dict[str, Any]]) -> None:  # noqa: ARG002
-        """Take many messages, each for itself: a broken one harms no other.
+        """Receive many messages; a malformed message does not affect the others.
 
-        :param messages: objects with the keys of a message's head, and ``payload``, a JSON text
+        :param messages: objects with the keys of a message's header, and ``payload``, a JSON text
         """
         self._on_message(messages)
 
 
-#: Clients that a link remembers: some for each manager of the neighbor, of which there are few.
+#: Prepared clients that a link keeps: a few per manager of the neighbor.
 MAX_PREPARED = 256
 
 
 class _Link:
-    """The open transport to one URL and the clients on it."""
+    """The open transport to one URL, and its clients."""
 
     def __init__(self, transport: Any, clients: dict[str, Any]) -> None:
         """:param clients: by type of message"""
@@ -71,11 +71,11 @@ class _Link:
         self._prepared: dict[tuple[str, bool, str, str], Any] = {}
 
     def client(self, message: Outgoing) -> Any:
-        """The client that casts messages like this one."""
+        """Return the client for messages with this type, fan-out, version and server."""
         key = (message.message_type, message.fanout, message.version, message.server)
         prepared = self._prepared.get(key)
         if prepared is None:
-            # A fan-out is an error for nobody who is not there.
+            # A fan-out without a receiver is no error, so it is not sent as mandatory.
             options = (
                 {"fanout": True, "transport_options": None} if message.fanout else {"server": message.server or None}
             )
@@ -89,27 +89,30 @@ class _Link:
 class InterCellRPCAPI:
     """Client of :class:`InterCellRPCDispatcher` in neighboring cells.
 
-    Transports are kept per URL, opened on first use, and closed when the last
-    neighbor that uses them lets go.
+    It keeps one transport per URL, opened on first use and closed with the last
+    link that uses it.
     """
 
-    def __init__(self, settings: DriverSettings) -> None:
-        """:raises cells.exceptions.ConfigurationError: the version cap is unknown"""
+    def __init__(self, settings: DriverSettings, open_url: Callable[[Any, str], Any] = open_transport) -> None:
+        """:param open_url: opens a transport; its first argument is the configuration
+        :raises cells.exceptions.ConfigurationError: the version cap is unknown
+        """
         self._settings = settings
+        self._open_url = open_url
         self.version_cap = versions.resolve_cap(settings.version_cap) or versions.CURRENT
         self._lock = threading.Lock()
         self._links: dict[str, _Link] = {}
-        #: URLs whose users may not write to the queues of clients
+        #: URLs whose users have no permission to write to the queues of clients
         self._out_of_reach: set[str] = set()
 
     def reaches_clients(self, cell: Target) -> bool:
-        """Whether clients of that cell can be sent answers themselves, as far as is known."""
+        """Return whether this cell can send replies to the clients of ``cell``; True until a broker refuses it."""
         return direct_replies.reaches_clients(cell.transport_url) and cell.transport_url not in self._out_of_reach
 
     def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
         """Cast ``process_message`` on the neighbor's broker.
 
-        :raises cells.exceptions.NeighborUnreachable: the broker did not take it
+        :raises cells.exceptions.NeighborUnreachable: the broker did not take the message
         """
         self._cast(cell, [message], "process_message", lambda: {"message": message.to_json()})
 
@@ -130,7 +133,7 @@ class InterCellRPCAPI:
     def send_messages_to_cell(self, cell: Target, messages: Sequence[Outgoing]) -> None:
         """Cast ``process_messages`` on the neighbor's broker.
 
-        :raises cells.exceptions.NeighborUnreachable: the broker did not take them
+        :raises cells.exceptions.NeighborUnreachable: the broker did not take the messages
         """
         self._cast(
             cell,
@@ -142,24 +145,24 @@ class InterCellRPCAPI:
     def _cast(
         self, cell: Target, messages: Sequence[Outgoing], method: str, arguments: Callable[[], dict[str, Any]]
     ) -> None:
-        # Those that share a cast share all that is looked at here, but for their deadlines.
+        # Messages that share a cast differ only in their content and deadline.
         message = messages[0]
         if message.server and len(f"{self._topic(message.message_type)}.{message.server}".encode()) > MAX_KEY_BYTES:
-            # No manager has that name, whoever says so: the library would take it for a broker that is away.
+            # No manager can have such a long name, and the library would report it as a broker that is down.
             raise _gone(cell, message)
 
         def cast(link: _Link) -> None:
             client = link.client(message)
             seconds_left = _seconds_left(messages)
             if seconds_left is not None and not transport_url.is_brokerless(cell.transport_url):
-                # Not less than the broker may take: oslo.messaging waits no longer for it to confirm the message.
+                # oslo.messaging also waits for the confirmation of the broker no longer than that.
                 client = expiring(client, max(seconds_left, self._settings.send_timeout_seconds))
             client.cast({}, method, **arguments())
 
         self._send(cell, message, cast)
 
     def _send(self, cell: Target, message: Outgoing | None, send: Callable[[_Link], None]) -> None:
-        """Call ``send`` with the link to ``cell``; what goes wrong is an error that says what to do."""
+        """Call ``send`` with the link to ``cell``; turn each error into one that an operator can act on."""
         try:
             send(self._link(cell))
         except exceptions.CellsError as error:
@@ -173,40 +176,40 @@ class InterCellRPCAPI:
             if message.server:
                 raise _gone(cell, message) from error
             raise exceptions.NeighborUnreachable(
-                f"Nobody has ever consumed on the broker of cell {cell.name}: start cells-manager there, or correct "
+                f"The broker of cell {cell.name} has no queue of a manager: start cells-manager there, or correct "
                 f'its URL with "cells neighbor set {cell.name} --transport-url ...".',
                 cell=cell.name,
             ) from error
         except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
             if message is None and is_forbidden(error):
-                # Its own queues are all that it may write to: from now on its managers get what is for its clients.
+                # The user of this cell may write only to the queues of managers: later replies go to the managers.
                 self._out_of_reach.add(cell.transport_url)
                 raise exceptions.ClientGone(
                     f"The broker of cell {cell.name} does not let this cell write to the queues of its clients.",
                     cell=cell.name,
                 ) from error
             if message is not None and message.fanout and lacks_exchange(error):
-                # All managers there have just stopped. A fan-out to nobody harms nobody, and what follows can wait.
+                # All managers there have just stopped. A fan-out without a receiver is no error.
                 LOG.debug("No manager of cell %s listens to a fan-out.", cell.name)
                 return
-            # A library that cannot read a URL says so with a piece of it, perhaps of the password.
+            # The error of a library that cannot parse a URL contains a part of it, perhaps of the password.
             reason = "its URL cannot be used" if isinstance(error, ValueError) else str(error).rstrip(".")
-            is_unknown = may_arrive(error) or None
+            is_uncertain = may_arrive(error) or None
             if transport_url.is_brokerless(cell.transport_url):
                 if message is not None and message.server:
-                    # Each manager has an address of its own there: that one is away says nothing of the others.
+                    # Each manager has its own address there: the others may be reachable.
                     raise _gone(cell, message) from error
                 raise exceptions.NeighborUnreachable(
                     f"Cell {cell.name} did not take a message: {reason}. Check that cells-manager runs there, and its "
                     f'address with "cells neighbor show {cell.name}".',
                     cell=cell.name,
-                    may_arrive=is_unknown,
+                    may_arrive=is_uncertain,
                 ) from error
             raise exceptions.NeighborUnreachable(
                 f"The broker of cell {cell.name} did not take a message: {type(error).__name__}: {reason}. Check that "
                 f'it runs, and its URL and password with "cells neighbor show {cell.name} --show-secrets".',
                 cell=cell.name,
-                may_arrive=is_unknown,
+                may_arrive=is_uncertain,
             ) from error
 
     def _link(self, cell: Target) -> _Link:
@@ -218,7 +221,7 @@ class InterCellRPCAPI:
             return link
 
     def _open(self, url: str) -> _Link:
-        transport = open_transport(self._settings.conf, _with_link_options(url, self._settings.send_timeout_seconds))
+        transport = self._open_url(self._settings.conf, _with_link_options(url, self._settings.send_timeout_seconds))
         clients = {}
         for message_type in self._settings.message_types:
             target = oslo_messaging.Target(topic=self._topic(message_type), version="1.0")
@@ -226,9 +229,9 @@ class InterCellRPCAPI:
                 transport,
                 target,
                 version_cap=self.version_cap,
-                # One: a connection that the broker closed while it was idle is opened again.
+                # One retry opens a connection again that the broker closed while it was idle.
                 retry=1,
-                # A queue that nobody ever made is an error, not a silent loss.
+                # A missing queue is an error: otherwise the message would be lost silently.
                 transport_options=oslo_messaging.TransportOptions(at_least_once=True),
             )
             clients[message_type] = client
@@ -238,7 +241,7 @@ class InterCellRPCAPI:
         return f"{self._settings.queue_base}.{message_type}"
 
     def close_link(self, cell: Target) -> None:
-        """Let go of the neighbor's transport; close it if nobody else uses it."""
+        """Close the neighbor's transport unless another neighbor uses it."""
         with self._lock:
             link = self._links.get(cell.transport_url)
             if link is None:
@@ -278,11 +281,11 @@ class CellsRPCDriver(BaseCellsDriver):
 
     def stop_taking(self, message_types: frozenset[str]) -> None:
         servers = [server for message_type, server in self._servers.items() if message_type in message_types]
-        _all_at_once(lambda server: server.stop(), servers)
+        _in_parallel(lambda server: server.stop(), servers)
 
     def stop_servers(self) -> None:
         servers, self._servers = self._servers, {}
-        _all_at_once(_stop, list(servers.values()))
+        _in_parallel(_stop, list(servers.values()))
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.cleanup()
@@ -307,10 +310,10 @@ class CellsRPCDriver(BaseCellsDriver):
 
 
 def _with_link_options(url: str, send_timeout_seconds: int) -> str:
-    """``url`` with the options of RabbitMQ that bound a send, unless it has its own.
+    """Return ``url`` with the options of RabbitMQ that limit the time of a send, unless it has these options.
 
-    The socket of a connection waits as long as its heartbeat threshold; the
-    default of a minute is too long for a thread that others queue behind.
+    A send blocks for as long as the heartbeat threshold of its connection; the
+    default of a minute is too long for a thread with a send queue.
     """
     if not url.startswith(("rabbit://", "rabbit+", "kombu+")):
         return url
@@ -322,13 +325,13 @@ def _with_link_options(url: str, send_timeout_seconds: int) -> str:
 
 def _gone(cell: Target, message: Outgoing) -> exceptions.ManagerGone:
     return exceptions.ManagerGone(
-        f"The manager {message.server} of cell {cell.name}, which asked, is gone: an answer to it is dropped.",
+        f"The manager {message.server} of cell {cell.name} is gone: an answer to its request is dropped.",
         cell=cell.name,
     )
 
 
 def _seconds_left(messages: Sequence[Outgoing]) -> float | None:
-    """How long somebody waits for what one of the messages does; None: at 1.0, or without an answer, for ever."""
+    """Return the time until the last deadline; None if a message has none, or an API version without deadlines."""
     now = time.monotonic()
     seconds = []
     for message in messages:
@@ -338,8 +341,8 @@ def _seconds_left(messages: Sequence[Outgoing]) -> float | None:
     return max(seconds)
 
 
-def _all_at_once(stop: Callable[[Any], None], servers: Sequence[Any]) -> None:
-    """Each waits for its consumer to wake up: together, not one after the other."""
+def _in_parallel(stop: Callable[[Any], None], servers: Sequence[Any]) -> None:
+    """Stop servers in parallel: each stop waits for its consumer to wake up."""
     if servers:
         with futures.ThreadPoolExecutor(len(servers), "cells-stop") as pool:
             list(pool.map(stop, servers))
@@ -353,5 +356,5 @@ def _stop(server: Any) -> None:
 def _close(link: _Link) -> None:
     try:
         link.transport.cleanup()
-    except Exception as error:  # a broker that is gone cannot be said good-bye to
+    except Exception as error:  # the connection to a broker that is down cannot be closed cleanly
         LOG.debug("Closing a connection failed: %s", error)

@@ -1,4 +1,4 @@
-"""The old place of :func:`cells.transport.open_transport`, kept for one release."""
+"""Deprecated: import :func:`open_transport` from :mod:`cells.transport`.  Removed in the next release."""
 
 from cells.transport import open_transport
 
