@@ -7,33 +7,21 @@ from typing import Any
 
 import pytest
 
-from tests.unit.links.test_batches import Batches
-from tests.unit.links.test_links import Office
+from tests.unit.links.harness import Harness
+
+Make = Callable[..., Harness]
 
 
 @pytest.fixture
-def opened() -> Iterator[list[Office]]:
-    offices: list[Office] = []
-    yield offices
-    for office in offices:
-        office.driver.go_on_all()
-        office.links.stop(10)
-        assert len(office.links) == 0
+def make() -> Iterator[Make]:
+    opened: list[Harness] = []
 
+    def make(*arguments: Any, **options: Any) -> Harness:
+        opened.append(harness := Harness(*arguments, **options))
+        return harness
 
-@pytest.fixture
-def office(opened: list[Office]) -> Callable[..., Office]:
-    def make(**limits: Any) -> Office:
-        opened.append(made := Office(**limits))
-        return made
-
-    return make
-
-
-@pytest.fixture
-def batches(opened: list[Office]) -> Callable[..., Batches]:
-    def make(**limits: Any) -> Batches:
-        opened.append(made := Batches(**limits))
-        return made
-
-    return make
+    yield make
+    for harness in opened:
+        harness.driver.resume_all()
+        harness.links.stop(10)
+        assert len(harness.links) == 0

@@ -1,233 +1,167 @@
-"""Messages share a cast because they wait; each is told what became of it, and a late one is not sent."""
+"""Queued messages share a cast; each message has its own report, and an expired message is not sent."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from cells import exceptions
-from cells.drivers.base import BaseCellsDriver, Outgoing, Target
-from cells.neighbors.neighbor import Neighbor
+from cells.drivers.base import BaseCellsDriver
+from tests.clock import Clock
 from tests.text_message import TextMessage
-from tests.unit.links.test_links import A, ObedientDriver, Office, wait_for
+from tests.unit.links.conftest import Make
+from tests.unit.links.harness import ALONE, HOUR, ITEM, A, Harness, PlainDriver, wait_for
 
-ALONE = TextMessage("targeted", False, "")
-ITEM = TextMessage("targeted", False, "", version="1.3", item={})
-
-
-class BatchDriver(ObedientDriver):
-    """One that knows batches: a cast of three is one line in the diary.
-
-    It can be made to hang in those: ``hang("a's casts")``.
-    """
-
-    def send_messages_to_cell(self, cell: Target, messages: Sequence[Outgoing]) -> None:
-        together = "+".join(message.to_json() for message in messages)
-        if len(messages) > 1:
-            self.diary.append(f"cast {cell.transport_url} {together}")
-            self._wait_at(f"{cell.name}'s casts")
-        self.send_message_to_cell(cell, TextMessage("targeted", messages[0].fanout, together))
+UNREACHABLE = exceptions.NeighborUnreachable("The broker is down.", cell="a")
 
 
-class Batches(Office):
-    """Links whose driver knows batches, and what became of each message."""
-
-    def __init__(self, **limits: Any) -> None:
-        super().__init__(**limits)
-        self.driver = BatchDriver()
-        self.links.drivers._drivers["obedient"] = self.driver
-        self.told: list[str] = []
-
-    def put(self, *texts: str, cell: Neighbor = A, like: TextMessage = ITEM, hold_seconds: float = 0.0) -> None:
-        for text in texts:
-            self._put(text, cell, replace(like, text=text), hold_seconds)
-
-    def _put(self, text: str, cell: Neighbor, message: TextMessage, hold_seconds: float) -> None:
-        def fail(error: exceptions.CellsError) -> None:
-            self.failures[text] = error
-            self.told.append(f"{text} {type(error).__name__}")
-
-        self.links.send(cell, message, fail, lambda: self.told.append(f"{text} sent"), hold_seconds=hold_seconds)
-
-    def hold(self, *texts: str, like: TextMessage = ITEM) -> None:
-        """Have messages wait, behind one that hangs."""
-        self.driver.hang("a")
-        self.put("first")
-        self.wait_until(A, "try first")
-        self.put(*texts, like=like)
-
-
-def test_what_finds_the_sender_idle_does_not_wait_for_others(batches: Callable[..., Batches]) -> None:
-    one = batches()
+def test_a_message_for_an_idle_link_does_not_wait_for_others(make: Make) -> None:
+    harness = make()
     for number in range(5):
-        one.put(str(number))
-        wait_for(lambda: one.told == [f"{sent} sent" for sent in range(number + 1)], "it is sent")  # noqa: B023
-    assert one.driver.of(A, "sent") == [f"sent {number}" for number in range(5)]
+        harness.send(A, str(number), like=ITEM)
+        harness.wait_until_told(*(f"{sent} sent" for sent in range(number + 1)))
+    assert harness.driver.of(A, "sent") == [f"sent {number}" for number in range(5)]
 
 
-def test_what_has_to_wait_goes_together(batches: Callable[..., Batches]) -> None:
-    one = batches()
-    one.hold("1", "2", "3")
-    assert one.driver.of(A, "try") == ["try first"]
-    one.driver.go_on("a")
-    one.wait_until(A, "sent first", "sent 1+2+3")
-    wait_for(lambda: len(one.told) == 4, "all are told")
-    assert one.told == ["first sent", "1 sent", "2 sent", "3 sent"]
-    assert one.counters.as_dict() == {"sent": 4}
-    assert one.deliveries == [("a", True), ("a", True)]
+def test_queued_messages_are_sent_together(make: Make) -> None:
+    harness = make()
+    harness.queue_behind_first("1", "2", "3")
+    assert harness.driver.of(A, "try") == ["try first"]
+    harness.driver.resume("a")
+    harness.wait_until(A, "sent first", "sent 1+2+3")
+    wait_for(lambda: len(harness.told) == 4, "all are reported")
+    assert harness.told == ["first sent", "1 sent", "2 sent", "3 sent"]
+    assert harness.counters.as_dict() == {"sent": 4}
+    assert harness.deliveries == [("a", True), ("a", True)]
 
 
-def test_what_must_travel_alone_does_so_between_the_others(batches: Callable[..., Batches]) -> None:
-    one = batches()
-    one.hold("1", "2")
-    one.put("alone1", "alone2", like=ALONE)
-    one.put("3")
-    one.driver.go_on("a")
-    one.wait_until(A, "sent first", "sent 1+2+3", "sent alone1", "sent alone2")
+def test_messages_that_travel_alone_do_so_between_the_others(make: Make) -> None:
+    harness = make()
+    harness.queue_behind_first("1", "2")
+    harness.send(A, "alone1", "alone2", like=ALONE)
+    harness.send(A, "3", like=ITEM)
+    harness.driver.resume("a")
+    harness.wait_until(A, "sent first", "sent 1+2+3", "sent alone1", "sent alone2")
 
 
-def test_a_driver_that_knows_no_batches_sends_one_by_one(batches: Callable[..., Batches]) -> None:
-    one = batches()
-    one.links.drivers._drivers["obedient"] = plain = ObedientDriver()
-    assert type(plain).send_messages_to_cell is BaseCellsDriver.send_messages_to_cell
-    one.driver = plain  # type: ignore[assignment]  # its diary is what counts
-    one.hold("1", "2")
-    plain.go_on("a")
-    one.wait_until(A, "sent first", "sent 1", "sent 2")
-    wait_for(lambda: one.told == ["first sent", "1 sent", "2 sent"], "all are told")
+def test_a_driver_without_batches_sends_one_by_one(make: Make) -> None:
+    harness = make(PlainDriver())
+    assert PlainDriver.send_messages_to_cell is BaseCellsDriver.send_messages_to_cell
+    harness.queue_behind_first("1", "2")
+    harness.driver.resume("a")
+    harness.wait_until(A, "sent first", "sent 1", "sent 2")
+    harness.wait_until_told("first sent", "1 sent", "2 sent")
 
 
-def test_the_failure_of_a_cast_is_told_to_each_of_it(batches: Callable[..., Batches]) -> None:
-    one = batches()
-    one.hold("1", "2", "3")
-    one.driver.go_on("a")
-    one.driver.failures["a"] = exceptions.NeighborUnreachable("Nobody is at home.", cell="a")
-    wait_for(lambda: len(one.told) == 4, "all are told")
-    tried = one.driver.of(A, "sent")
-    lost = [line.split()[0] for line in one.told if line.endswith("NeighborUnreachable")]
-    # The first may have been through when it began to fail.
-    assert lost == (["1", "2", "3"] if tried else ["first", "1", "2", "3"])
-    assert {error.message for error in one.failures.values()} == {"Nobody is at home."}
-    assert one.counters.as_dict()["undelivered.NeighborUnreachable"] == len(lost)
-    del one.driver.failures["a"]
-    one.put("4")
-    wait_for(lambda: one.told[-1] == "4 sent", "the next one is tried anew")
+def test_the_failure_of_a_cast_is_reported_for_each_of_its_messages(make: Make) -> None:
+    harness = make()
+    harness.queue_behind_first("1", "2", "3")
+    # The first message passes; then the cast of the others fails.
+    harness.driver.hang("a's casts")
+    harness.driver.resume("a")
+    harness.wait_until(A, "sent first")
+    harness.driver.failures["a"] = UNREACHABLE
+    harness.driver.resume("a's casts")
+    harness.wait_until_told("first sent", *(f"{text} NeighborUnreachable" for text in "123"))
+    assert {error.message for error in harness.failures.values()} == {UNREACHABLE.message}
+    assert harness.counters.as_dict()["undelivered.NeighborUnreachable"] == 3
+    del harness.driver.failures["a"]
+    harness.send(A, "4", like=ITEM)
+    wait_for(lambda: harness.told[-1] == "4 sent", "the next message is a new attempt")
 
 
-def test_a_failed_cast_is_one_failed_attempt(batches: Callable[..., Batches]) -> None:
-    one = batches()
-    one.hold("1", "2", "3")
-    one.driver.failures["a"] = exceptions.NeighborUnreachable("Nobody is at home.", cell="a")
-    one.driver.go_on("a")
-    wait_for(lambda: len(one.told) == 4, "all are told")
-    # They waited while the first one failed: what it found out holds for them, too.
-    assert one.driver.of(A, "try") == ["try first"]
-    assert one.told == [f"{text} NeighborUnreachable" for text in ("first", "1", "2", "3")]
-    assert one.deliveries == [("a", False)]
+def test_a_failed_attempt_fails_the_queued_cast_too(make: Make) -> None:
+    harness = make()
+    harness.queue_behind_first("1", "2", "3")
+    harness.driver.failures["a"] = UNREACHABLE
+    harness.driver.resume("a")
+    wait_for(lambda: len(harness.told) == 4, "all are reported")
+    assert harness.driver.of(A, "try") == ["try first"]
+    assert harness.told == [f"{text} NeighborUnreachable" for text in ("first", "1", "2", "3")]
+    assert harness.deliveries == [("a", False)]
 
 
-def late(seconds: float, like: TextMessage = ITEM) -> TextMessage:
-    return replace(like, deadline=time.monotonic() + seconds)
+def expiring(clock: Clock, seconds: float, like: TextMessage = ITEM) -> TextMessage:
+    return replace(like, deadline=clock.now + seconds)
 
 
 @pytest.mark.parametrize("like", [ITEM, ALONE], ids=["item", "alone"])
-def test_a_message_for_which_nobody_waits_any_more_is_not_sent(
-    batches: Callable[..., Batches], like: TextMessage
-) -> None:
-    one = batches()
-    one.hold("1", like=like)
-    one.put("late", like=late(-0.001, like))
-    one.put("in time", like=late(600.0, like))
-    one.driver.go_on("a")
-    wait_for(lambda: len(one.told) == 4, "all are told")
-    assert sorted(one.told) == ["1 sent", "first sent", "in time sent", "late CellTimeout"]
-    assert not any("late" in line for line in one.driver.diary)
-    assert "until its deadline had passed" in one.failures["late"].message
-    assert (one.failures["late"].cell, set(one.deliveries)) == ("a", {("a", True)})
-    assert one.counters.as_dict() == {"sent": 3, "undelivered.CellTimeout": 1}
+def test_a_message_that_expires_in_the_queue_is_not_sent(make: Make, like: TextMessage) -> None:
+    clock = Clock()
+    harness = make(clock=clock)
+    harness.queue_behind_first("1", like=like)
+    harness.send(A, "late", like=expiring(clock, 0.05, like))
+    harness.send(A, "in time", like=expiring(clock, HOUR, like))
+    assert harness.told == []
+    clock.advance(0.06)
+    harness.driver.resume("a")
+    harness.wait_until_told("1 sent", "first sent", "in time sent", "late CellTimeout")
+    assert not any("late" in line for line in harness.driver.record)
+    assert (harness.failures["late"].cell, set(harness.deliveries)) == ("a", {("a", True)})
+    assert harness.counters.as_dict() == {"sent": 3, "undelivered.CellTimeout": 1}
 
 
-def test_it_is_late_if_its_time_was_over_while_it_waited(batches: Callable[..., Batches]) -> None:
-    one = batches()
-    soon = late(0.05)
-    one.hold("1")
-    one.put("late", like=soon)
-    assert one.told == []
-    wait_for(lambda: soon.is_late(time.monotonic()), "its time is over")
-    one.driver.go_on("a")
-    wait_for(lambda: len(one.told) == 3, "all are told")
-    assert one.told == ["first sent", "1 sent", "late CellTimeout"]
+def test_if_all_messages_of_a_cast_have_expired_nothing_is_sent(make: Make) -> None:
+    clock = Clock()
+    harness = make(clock=clock)
+    harness.queue_behind_first()
+    harness.send(A, "1", "2", like=expiring(clock, -1.0))
+    harness.driver.resume("a")
+    harness.wait_until_told("first sent", "1 CellTimeout", "2 CellTimeout")
+    assert harness.driver.of(A, "try") == ["try first"]
+    assert harness.deliveries == [("a", True)]
 
 
-def test_where_all_are_late_nothing_is_sent(batches: Callable[..., Batches]) -> None:
-    one = batches()
-    one.hold()
-    one.put("1", "2", like=late(-1.0))
-    one.driver.go_on("a")
-    wait_for(lambda: len(one.told) == 3, "all are told")
-    assert one.driver.of(A, "try") == ["try first"]
-    assert one.deliveries == [("a", True)]
+def test_an_expired_message_is_no_failure_of_the_neighbor(make: Make) -> None:
+    clock = Clock()
+    harness = make(clock=clock)
+    harness.send(A, "late", like=expiring(clock, -1.0))
+    harness.wait_until_told("late CellTimeout")
+    harness.send(A, "next", like=ITEM)
+    wait_for(lambda: harness.told[1:] == ["next sent"], "the next message is sent")
+    assert harness.deliveries == [("a", True)]
 
 
-def test_lateness_of_one_message_is_no_failure_of_the_neighbor(batches: Callable[..., Batches]) -> None:
-    one = batches()
-    one.put("late", like=late(-1.0))
-    wait_for(lambda: one.told == ["late CellTimeout"], "it is told")
-    one.put("next")
-    wait_for(lambda: one.told[1:] == ["next sent"], "the next one is sent")
-    assert one.deliveries == [("a", True)]
+def stalled_cast(make: Make, *extra: TextMessage) -> Harness:
+    """Return links with a cast of 1 and 2 that the send timeout has given up."""
+    clock = Clock()
+    harness = make(clock=clock, send_timeout_seconds=0.2)
+    harness.driver.hang("a's casts")
+    harness.queue_behind_first("1", "2")
+    for message in extra:
+        harness.send(A, message.text, like=message)
+    harness.driver.resume("a")
+    harness.wait_until(A, "cast 1+2")
+    harness.send(A, "behind", like=ITEM)
+    clock.advance(1)
+    return harness
 
 
-def test_a_stall_gives_up_the_whole_cast(batches: Callable[..., Batches]) -> None:
-    one = batches(send_timeout_seconds=0.2)
-    one.driver.hang("a's casts")
-    one.hold("1", "2", "3")
-    one.driver.go_on("a")
-    one.wait_until(A, "cast 1+2+3")
-    one.put("behind")
-    wait_for(lambda: len(one.told) == 5, "all are told")
-    assert one.told == ["first sent", *(f"{text} NeighborUnreachable" for text in ("1", "2", "3", "behind"))]
-    # The broker may have the cast and be slow to say so; what waited behind it was never sent.
-    assert [getattr(one.failures[text], "may_arrive", None) for text in ("1", "2", "3", "behind")] == [
-        True,
-        True,
-        True,
-        None,
-    ]
-    assert one.counters.as_dict() == {"sent": 1, "undelivered.NeighborUnreachable": 4}
+def outcomes(harness: Harness, texts: Sequence[str]) -> list[bool | None]:
+    return [getattr(harness.failures[text], "may_arrive", None) for text in texts]
 
 
-def test_what_was_given_up_is_told_once_whatever_the_broker_does_in_the_end(batches: Callable[..., Batches]) -> None:
-    one = batches(send_timeout_seconds=0.2)
-    one.driver.hang("a's casts")
-    one.hold("1", "2")
-    one.put("late", like=late(-1.0))
-    one.driver.go_on("a")
-    wait_for(lambda: len(one.told) == 4, "all are told")
-    one.driver.go_on("a's casts")
-    one.wait_until(A, "sent first", "sent 1+2")
+def test_a_stall_gives_up_the_whole_cast(make: Make) -> None:
+    harness = stalled_cast(make)
+    harness.wait_until_told("first sent", *(f"{text} NeighborUnreachable" for text in ("1", "2", "behind")))
+    # The broker may have the cast and be slow to confirm it; the message behind it was never sent.
+    assert outcomes(harness, ["1", "2", "behind"]) == [True, True, None]
+    assert harness.counters.as_dict() == {"sent": 1, "undelivered.NeighborUnreachable": 3}
+
+
+def test_a_message_that_was_given_up_is_reported_once_even_if_it_is_sent_in_the_end(make: Make) -> None:
+    harness = stalled_cast(make, replace(ITEM, text="late", deadline=0.0))
+    wait_for(lambda: len(harness.told) == 5, "all are reported")
+    harness.driver.resume("a's casts")
+    harness.wait_until(A, "sent first", "sent 1+2")
 
     def is_sent() -> bool:
-        one.put("next")
-        return "next sent" in one.told
+        harness.send(A, "next", like=ITEM)
+        return "next sent" in harness.told
 
-    # While the thread hung its link took nothing; when it takes this, the cast is through with.
+    # The link refuses messages while its thread hangs: when it accepts one, the cast is finished.
     wait_for(is_sent, "the link takes messages again")
-    told = [line for line in one.told if not line.startswith("next")]
-    assert sorted(line.split()[0] for line in told) == ["1", "2", "first", "late"]
-
-
-def test_a_queue_that_is_full_of_bytes_is_an_error_at_once(batches: Callable[..., Batches]) -> None:
-    one = batches(queue_bytes=10)
-    one.hold("a" * 8, "b" * 8)
-    assert one.told == [f"{'b' * 8} NeighborBusy"]
-    assert "send_queue_bytes" in one.failures["b" * 8].message
-    assert one.failures["b" * 8].cell == "a"
-    one.driver.go_on("a")
-    wait_for(lambda: len(one.told) == 3, "the others are sent")
-    one.put("c" * 8)
-    wait_for(lambda: one.told[-1] == f"{'c' * 8} sent", "there is room again")
+    told = [line for line in harness.told if not line.startswith("next")]
+    assert sorted(line.split()[0] for line in told) == ["1", "2", "behind", "first", "late"]
