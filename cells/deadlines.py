@@ -5,6 +5,8 @@ Messages carry the remaining seconds, never a time of day: the clocks of two cel
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cells import exceptions
 
 #: Each hop keeps this share of the remaining seconds, up to a maximum.
@@ -22,14 +24,19 @@ def shrink(seconds: float, hops: int = 1) -> float:
     return seconds
 
 
-def want_timeout(timeout: object, name: str = "The timeout") -> float:
+def want_timeout(
+    timeout: object,
+    name: str = "The timeout",
+    refusal: Callable[[str], exceptions.CellsError] = exceptions.InvalidArguments,
+) -> float:
     """Return ``timeout`` if it is a number of seconds that a call can take.
 
     :param name: the subject of the error text
-    :raises cells.exceptions.InvalidArguments: it is not
+    :param refusal: the class of the error, or a function that makes the error of its text
+    :raises cells.exceptions.CellsError: the error of ``refusal``
     """
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout <= LONGEST_SECONDS:
-        raise exceptions.InvalidArguments(
-            f"{name} must be a number of seconds over 0, at most {LONGEST_SECONDS:.0f}, not {timeout!r:.40}."
+        raise refusal(
+            f"{name} must be a number of seconds above 0, at most {LONGEST_SECONDS:.0f}, not {timeout!r:.40}."
         )
     return float(timeout)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from concurrent import futures
+from functools import partial
 from typing import Any
 
 from cells import exceptions
-from cells.deadlines import LONGEST_SECONDS, shrink
+from cells.deadlines import shrink, want_timeout
 from cells.endpoints.base import Call, endpoint
 from cells.services.answers import Answer
 from cells.services.request import ServiceRequest
@@ -75,11 +76,7 @@ def _run_in_any(
 def _left_here(call: Call, time_left: object) -> float:
     """Return the seconds left of ``time_left`` after the hops to this cell.
 
-    :raises cells.exceptions.InvalidArguments: ``time_left`` is no number of seconds
+    :raises cells.exceptions.InvalidArguments: ``time_left`` is not a number of seconds
     """
-    if isinstance(time_left, bool) or not isinstance(time_left, (int, float)) or not 0 < time_left <= LONGEST_SECONDS:
-        raise exceptions.InvalidArguments(
-            f"'time_left' must be a number of seconds above 0, at most {LONGEST_SECONDS:.0f}, not {time_left!r:.40}.",
-            method=call.method,
-        )
-    return shrink(float(time_left), len(call.route) - 1)
+    refusal = partial(exceptions.InvalidArguments, method=call.method)
+    return shrink(want_timeout(time_left, "time_left", refusal), len(call.route) - 1)

@@ -21,7 +21,7 @@ from cells.futures import then
 from cells.manager import topology_report
 from cells.manager.answer_streams import AnswerStream, AnswerStreams
 from cells.manager.local_cell import LocalCell
-from cells.manager.message_factory import OutgoingMessages, want
+from cells.manager.message_factory import OutgoingMessages
 from cells.neighbors import Direction, NeighborTable
 from cells.neighbors.neighbor import Neighbor
 from cells.neighbors.topology import Topology
@@ -29,6 +29,7 @@ from cells.routing.pending import PendingCalls
 from cells.routing.reply import Kind, Reply
 from cells.routing.router import Router
 from cells.rpcapi.casts import unpack
+from cells.services.validation import want
 from cells.transport import url as transport_url
 from cells.transport.server import AlreadyAnswered, reply_to
 

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from cells import exceptions
 from cells.counters import Counters
@@ -14,11 +14,10 @@ from cells.messages import BroadcastMessage, TargetedMessage
 from cells.neighbors import Direction, NeighborTable
 from cells.neighbors.topology import Topology
 from cells.path import MAX_NAME_LENGTH, CellPath
+from cells.services.validation import want
 from cells.worker_threads import new_id
 
 LOG = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 #: W3C Trace Context, version 00: ids of the trace and of the span that asks, and flags.
 TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -122,16 +121,6 @@ class OutgoingMessages:
 def _traceparent(text: object) -> str:
     """What a context says of the trace that it belongs to, if it is of W3C's form; nothing else travels."""
     return text if isinstance(text, str) and TRACEPARENT.fullmatch(text) else ""
-
-
-def want(value: object, kind: type[T], name: str) -> T:
-    """``value``, checked to be a ``kind``.
-
-    :raises cells.exceptions.InvalidArguments: it is none
-    """
-    if not isinstance(value, kind):
-        raise exceptions.InvalidArguments(f"{name} must be of type {kind.__name__}, not {type(value).__name__}.")
-    return value
 
 
 def _want_id(message_id: object) -> str:

@@ -20,7 +20,7 @@ from cells.deadlines import shrink, want_timeout
 from cells.endpoints import CellPicker
 from cells.futures import gather, then
 from cells.manager.answer_streams import AnswerStreams
-from cells.manager.message_factory import OutgoingMessages, want
+from cells.manager.message_factory import OutgoingMessages
 from cells.neighbors import Direction
 from cells.neighbors.topology import Topology
 from cells.path import CellPath
@@ -31,6 +31,7 @@ from cells.services import answers
 from cells.services.answers import Answer
 from cells.services.request import ServiceRequest
 from cells.services.requirements import CellRequirements
+from cells.services.validation import want
 from cells.transport.server import AlreadyAnswered, LongAnswer, reply_to
 
 NAMESPACE = "services"

@@ -26,8 +26,9 @@ from cells.rpc.context import context_values
 from cells.rpc.exceptions import MessageDeliveryFailure, RemoteError, RPCException, Timeout
 from cells.rpc.library_state import LibraryState
 from cells.rpc.numbered_answers import NumberedAnswers
-from cells.rpc.service_message import ServiceMessage, check_name
+from cells.rpc.service_message import ServiceMessage
 from cells.services import fanout
+from cells.services.validation import want_name
 
 _state = LibraryState()
 
@@ -138,7 +139,7 @@ def broadcast(context: Any, topic: str, msg: Any, *, cells: str | Sequence[str] 
 
 
 def _prepared(topic: str, message: ServiceMessage, **options: Any) -> CallContext:
-    check_name("A topic", topic)
+    want_name(topic, "A topic")
     return _state.client().prepare(topic=topic, **message.options, **options)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cells import exceptions
 from cells.rpc import consumers, pools
 from cells.rpc.exceptions import InvalidRPCConnectionReuse
-from cells.rpc.service_message import check_name
+from cells.services.validation import want_name
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -60,7 +60,7 @@ class Connection:
         :raises cells.exceptions.InvalidArguments: the topic is not a valid name
         :raises cells.rpc.InvalidRPCConnectionReuse: the connection is closed
         """
-        check_name("A topic", topic)
+        want_name(topic, "A topic")
         self._add(lambda: consumers.consumer(self._transport, topic, proxy, is_fanout=fanout))
 
     def create_worker(self, topic: str, proxy: object, pool_name: str) -> None:
@@ -123,9 +123,9 @@ class Connection:
 
     def _pool(self, exchange: str | None, topic: str, pool_name: str) -> tuple[str, str, str]:
         return (
-            check_name("An exchange", self._transport.conf.control_exchange if exchange is None else exchange),
-            check_name("A topic", topic),
-            check_name("The name of a pool", pool_name),
+            want_name(self._transport.conf.control_exchange if exchange is None else exchange, "An exchange"),
+            want_name(topic, "A topic"),
+            want_name(pool_name, "The name of a pool"),
         )
 
     def _add(self, make: Callable[[], Any]) -> None:

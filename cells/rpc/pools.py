@@ -18,8 +18,8 @@ from oslo_messaging.notify import listener
 from cells import exceptions
 from cells.rpc.consumers import ProxyDispatcher
 from cells.rpc.context import CommonRpcContext, own_current
-from cells.rpc.service_message import check_name
 from cells.services import envelope, events
+from cells.services.validation import want_name
 from cells.transport.server import PromptStop
 
 LOG = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ def queue_name(exchange: str, topic: str, pool_name: str) -> str:
 
     :raises cells.exceptions.InvalidArguments: the name is too long
     """
-    return check_name("The name of a pool, with its exchange and topic,", f"events/{exchange}/{topic}/{pool_name}")
+    return want_name(f"events/{exchange}/{topic}/{pool_name}", "The name of a pool, with its exchange and topic,")
 
 
 def worker(transport: Any, exchange: str, topic: str, pool_name: str, proxy: object) -> Any:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cells import exceptions
-from cells.services.request import MAX_NAME_BYTES, RESERVED
+from cells.services.request import RESERVED
+from cells.services.validation import want_name
 
 KEYS = ("method", "args", "namespace", "version")
 
@@ -39,9 +40,9 @@ class ServiceMessage:
             )
         namespace = msg.get("namespace")
         return cls(
-            check_name("The method of a message", msg.get("method")),
+            want_name(msg.get("method"), "The method of a message"),
             _args(msg.get("args", {})),
-            None if namespace is None else check_name("The namespace of a message", namespace),
+            None if namespace is None else want_name(namespace, "The namespace of a message"),
             _version(msg.get("version")),
         )
 
@@ -54,19 +55,6 @@ class ServiceMessage:
     def to_dict(self) -> dict[str, Any]:
         """Return the message in the form that a server of oslo.messaging reads."""
         return {"method": self.method, "args": dict(self.args), **self.options}
-
-
-def check_name(what: str, name: object) -> str:
-    """Return ``name`` if it can name a queue and stand in a log line.
-
-    :param what: the subject of the error text, "A topic"
-    :raises cells.exceptions.InvalidArguments: it cannot
-    """
-    if not isinstance(name, str) or not name or not name.isprintable() or len(name.encode()) > MAX_NAME_BYTES:
-        raise exceptions.InvalidArguments(
-            f"{what} must be a text of 1 to {MAX_NAME_BYTES} printable characters, not {name!a:.60}."
-        )
-    return name
 
 
 def _args(args: object) -> Mapping[str, Any]:

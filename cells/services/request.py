@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from cells import exceptions
-from cells.deadlines import LONGEST_SECONDS
+from cells.deadlines import want_timeout
 from cells.services import envelope
+from cells.services.validation import MAX_NAME_BYTES, want, want_name
 
-T = TypeVar("T")
-
-#: Longest name that RabbitMQ accepts.
-MAX_NAME_BYTES = 255
 #: Names of the arguments of oslo.messaging's own call() and cast().
 RESERVED = frozenset({"self", "ctxt", "method"})
 
@@ -90,7 +88,10 @@ class ServiceRequest:
 
         :raises cells.exceptions.MalformedMessage: ``monitor_seconds`` has a wrong type or value
         """
-        return _seconds(data.get("monitor_seconds"))
+        seconds = data.get("monitor_seconds")
+        if seconds is None:
+            return None
+        return want_timeout(seconds, "monitor_seconds", exceptions.MalformedMessage)
 
     @staticmethod
     def topic_of(data: Mapping[str, Any]) -> str:
@@ -119,33 +120,12 @@ class ServiceRequest:
         return f"{self.topic}:{self.qualified_method}"
 
 
-def _want(value: object, kind: type[T], key: str) -> T:
-    if not isinstance(value, kind):
-        raise exceptions.MalformedMessage(
-            f"{key!r} of a request to a service must be of type {kind.__name__}, not {type(value).__name__}."
-        )
-    return value
+#: As :func:`want`, of a message that was received.
+_want = partial(want, refusal=exceptions.MalformedMessage)
 
 
 def _name(data: Mapping[str, Any], key: str, *, is_optional: bool = False) -> Any:
-    """Return a text that can name a queue and appear in a log line; None if an optional name is missing."""
     value = data.get(key)
     if value is None and is_optional:
         return None
-    if not isinstance(value, str) or not value or not value.isprintable() or len(value.encode()) > MAX_NAME_BYTES:
-        raise exceptions.MalformedMessage(
-            f"{key!r} of a request to a service must be a text of 1 to {MAX_NAME_BYTES} printable characters, "
-            f"not {value!a:.60}."
-        )
-    return value
-
-
-def _seconds(value: object) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= LONGEST_SECONDS:
-        raise exceptions.MalformedMessage(
-            "'monitor_seconds' of a request to a service must be a number above 0, "
-            f"at most {LONGEST_SECONDS:.0f}, not {value!a:.40}."
-        )
-    return float(value)
+    return want_name(value, key, exceptions.MalformedMessage)

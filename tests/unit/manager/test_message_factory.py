@@ -8,12 +8,10 @@ import pytest
 
 from cells import exceptions
 from cells.counters import Counters
-from cells.deadlines import LONGEST_SECONDS, want_timeout
-from cells.manager.message_factory import OutgoingMessages, want
+from cells.manager.message_factory import OutgoingMessages
 from cells.neighbors import Direction, NeighborTable
 from cells.neighbors.neighbor import Neighbor
 from cells.neighbors.topology import Topology
-from tests.cases import each
 
 
 @pytest.fixture
@@ -74,25 +72,3 @@ def test_refusals_are_counted_and_raised(outgoing: OutgoingMessages, counters: C
     with pytest.raises(exceptions.CellNotFound), outgoing.noting_refusals("call"):
         targeted(outgoing, "nowhere")
     assert counters.as_dict() == {"refused.CellNotFound": 1}
-
-
-def test_a_value_of_the_right_type_is_the_value() -> None:
-    assert want("a", str, "name") == "a"
-    with pytest.raises(exceptions.InvalidArguments, match="name must be of type str, not int"):
-        want(7, str, "name")
-
-
-@each("timeout", [0.001, 1, LONGEST_SECONDS])
-def test_a_time_is_seconds(timeout: float) -> None:
-    assert want_timeout(timeout) == float(timeout)
-
-
-@each(
-    "timeout",
-    [0, -1, True, None, "1", [], float("nan"), float("inf"), 1e308, LONGEST_SECONDS + 1, 10**400],
-    ids=lambda value: str(value)[:9],
-)
-def test_a_time_that_nobody_waits_is_refused(timeout: Any) -> None:
-    with pytest.raises(exceptions.InvalidArguments, match="number of seconds") as caught:
-        want_timeout(timeout)
-    assert len(str(caught.value)) < 200

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cells import exceptions
-from cells.rpc.service_message import ServiceMessage, check_name
+from cells.rpc.service_message import ServiceMessage
 from tests.cases import each
 
 
@@ -54,9 +54,3 @@ def test_what_may_be_left_out() -> None:
 def test_wrong_message_says_what_is_wrong(msg: Any, reason: str) -> None:
     with pytest.raises(exceptions.InvalidArguments, match=reason):
         ServiceMessage.read(msg)
-
-
-def test_name_is_measured_in_bytes() -> None:
-    assert check_name("A topic", "größe") == "größe"
-    with pytest.raises(exceptions.InvalidArguments, match="A topic"):
-        check_name("A topic", "ö" * 128)
