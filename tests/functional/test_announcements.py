@@ -32,7 +32,7 @@ def report(tree: CellTree, name: str, reporter: str, numbers: dict[str, Any]) ->
 def test_union_of_capabilities_reaches_the_top(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE, cell_options=CAPABILITIES)
     expected = {"hypervisor": ["kvm", "vmware", "xenserver"], "os": ["linux"], "tier": ["top"]}
-    wait_for(lambda: capabilities(tree, "api") == expected, "api knows what all can do")
+    wait_for(lambda: capabilities(tree, "api") == expected, "api knows all capabilities")
     assert capabilities(tree, "east") == {"hypervisor": ["kvm", "xenserver"], "os": ["linux"]}
     assert capabilities(tree, "west") == {"hypervisor": ["kvm", "vmware"]}
 
@@ -52,7 +52,7 @@ def test_sum_of_capacities_reaches_the_top(cell_tree: Callable[..., CellTree]) -
     ]
     for name, reporter, numbers, expected in steps:
         report(tree, name, reporter, numbers)
-        wait_for(lambda: capacities(tree, "api") == expected, "api knows how much room there is")  # noqa: B023
+        wait_for(lambda: capacities(tree, "api") == expected, "api knows the capacities")  # noqa: B023
     assert capacities(tree, "az1") == {"ram": {"free": 11, "total": 20}, "disks": 2}
 
 

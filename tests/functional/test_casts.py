@@ -78,5 +78,5 @@ def test_a_cast_to_a_dead_cell_is_counted_by_its_neighbor(cell_tree: Callable[..
     tree["api"].cast("az1", "where")
     wait_for(
         lambda: tree["east"].counters().get("undelivered.NeighborUnreachable", 0) == before + 1,
-        "east counts what it could not hand over",
+        "east counts the undelivered cast",
     )

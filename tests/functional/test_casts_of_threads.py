@@ -61,6 +61,10 @@ class Requests:
         monkeypatch.setattr(manager, name, noted)
 
 
+class Server(rpc_server.PromptStop, rpc_server.DirectRPCServer):
+    """Server of a manager that stops at once."""
+
+
 @pytest.fixture
 def arrivals() -> Arrivals:
     return Arrivals()
@@ -89,9 +93,8 @@ def serve(tree: CellTree, broker: Any) -> Iterator[Callable[..., None]]:
         for number, version in enumerate(versions):
             manager = tree["api"].managers[number].manager
             manager.target = oslo_messaging.Target(version=version)
-            servers.append(
-                rpc_server.get_server(broker, oslo_messaging.Target(topic="cells", server=f"m{number}"), [manager])
-            )
+            target = oslo_messaging.Target(topic="cells", server=f"m{number}")
+            servers.append(rpc_server.get_server(broker, target, [manager], Server))
             servers[-1].start()
 
     yield start
@@ -109,7 +112,10 @@ def cast_from_threads(api: CellsAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     def send_slowly(*arguments: Any, **options: Any) -> Any:
         started.append(1)
         if not have_come.is_set():
-            wait_for(lambda: len(sender._group._waiting) + len(started) >= THREADS or have_come.is_set(), "all come")
+            wait_for(
+                lambda: len(sender._group._waiting) + len(started) >= THREADS or have_come.is_set(),
+                "all threads have cast",
+            )
             have_come.set()
         return send(*arguments, **options)
 

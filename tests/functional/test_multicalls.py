@@ -72,7 +72,7 @@ def deployment(shared: Deployment) -> Iterator[Deployment]:
         service.gate.set()
         while not service.seen.empty():
             service.seen.get()
-    wait_for(lambda: shared.open_multicalls == 0, "no manager keeps anything of it")
+    wait_for(lambda: shared.open_multicalls == 0, "no manager keeps any state of the call")
     shared.services["slow"].gate.clear()
 
 

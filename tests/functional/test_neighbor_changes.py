@@ -33,7 +33,7 @@ def test_neighbor_that_is_deleted_and_added_again(cell_tree: Callable[..., CellT
     api.database.create(row_of(tree["west"]))
     assert api.service.loader.load()
     assert api.call("west") == "api!west"
-    wait_for(lambda: api.neighbors()["west"]["state"] == "up", "west has told who it is")
+    wait_for(lambda: api.neighbors()["west"]["state"] == "up", "west has answered a ping")
 
 
 def test_a_neighbor_with_a_new_url_is_reached(cell_tree: Callable[..., CellTree]) -> None:
@@ -59,7 +59,7 @@ def test_subtree_that_moves_learns_its_new_place(cell_tree: Callable[..., CellTr
     for name in ("api", "west", "east"):
         assert tree[name].service.loader.load()
     topology = tree["az1"].service.topology
-    wait_for(lambda: str(topology.own_path) == "api!west!east!az1", "az1 knows where it is now")
+    wait_for(lambda: str(topology.own_path) == "api!west!east!az1", "az1 knows its new path")
     wait_for(
         lambda: tree["api"].service.topology.subtree() == {"west": {"east": {"az1": {}}}}, "api knows who is below it"
     )
@@ -75,7 +75,7 @@ def test_cells_below_learn_of_a_new_parent(cell_tree: Callable[..., CellTree]) -
     for cell in (top["api"], tree["east"]):
         assert cell.service.loader.load()
     topology = tree["az1"].service.topology
-    wait_for(lambda: str(topology.own_path) == "api!east!az1", "az1 knows that there is somebody above east")
+    wait_for(lambda: str(topology.own_path) == "api!east!az1", "az1 knows the parent of east")
     assert tree["az1"].call("api") == "api"
 
 

@@ -42,8 +42,8 @@ def test_the_announcements_of_a_child_are_requested_and_recorded(child: NovaNeig
         assert asked["method_kwargs"] == {}
     child.announce({"hypervisor": ["kvm"]}, {"ram_free": {"total_mb": 512}})
     manager = child.cell.service.manager
-    wait_for(lambda: manager.capabilities(CONTEXT) == {"hypervisor": ["kvm"]}, "api knows what nova can do")
-    wait_for(lambda: manager.capacities(CONTEXT) == {"ram_free": {"total_mb": 512}}, "api knows nova's room")
+    wait_for(lambda: manager.capabilities(CONTEXT) == {"hypervisor": ["kvm"]}, "api knows the capabilities of nova")
+    wait_for(lambda: manager.capacities(CONTEXT) == {"ram_free": {"total_mb": 512}}, "api knows the capacities of nova")
     assert child.cell.neighbors()["nova"]["state"] == "up"
     assert child.cell.neighbors()["nova"]["version"] is None
 
@@ -111,11 +111,11 @@ def test_keys_may_be_left_out_and_unknown_ones_added(child: NovaNeighbor) -> Non
 
 def test_a_parent_without_ping_gets_announcements(parent: NovaNeighbor) -> None:
     expected = {"cell_name": "east", "capabilities": {"os": ["linux"]}}
-    told = parent.wait_for_message(method_name="update_capabilities", method_kwargs=expected)
-    assert (told["fanout"], told["direction"], told["target_cell"]) == (True, "up", "east!nova")
-    assert told["need_response"] is False
-    told = parent.wait_for_message(method_name="update_capacities")
-    assert told["method_kwargs"] == {"cell_name": "east", "capacities": {}}
+    update = parent.wait_for_message(method_name="update_capabilities", method_kwargs=expected)
+    assert (update["fanout"], update["direction"], update["target_cell"]) == (True, "up", "east!nova")
+    assert update["need_response"] is False
+    update = parent.wait_for_message(method_name="update_capacities")
+    assert update["method_kwargs"] == {"cell_name": "east", "capacities": {}}
     wait_for(lambda: parent.cell.neighbors()["nova"]["state"] == "up", "nova is known to live")
 
 

@@ -57,7 +57,9 @@ class Deployment:
         self.compute = {cell.path.last: Compute(cell.path.last) for cell in tree.cells.values()}
         for name, compute in self.compute.items():
             tree[name].serve("compute", compute)
-        wait_for(lambda: len(tree["api"].managers[0].manager.capabilities({}).get("version", ())) == 4, "all is known")
+        wait_for(
+            lambda: len(tree["api"].managers[0].manager.capabilities({}).get("version", ())) == 4, "all cells are known"
+        )
 
     def client(self, cell: str, **required: Any) -> Any:
         return self.tree[cell].client("compute", timeout=TIMEOUT_SECONDS).prepare(cell=any_cell(**required))
@@ -125,11 +127,11 @@ def test_the_cell_with_the_most_free_capacity_is_picked(deployment: Deployment) 
     for cell, ram_mb in (("api", 0), ("east", 100), ("az1", 4000), ("az2", 8000), ("west", 6000)):
         deployment.report(cell, ram_mb)
     api = deployment.tree["api"].managers[0]
-    wait_for(lambda: api.manager.capacities({}).get("ram_mb") == {"free": 18_100}, "all room is known")
+    wait_for(lambda: api.manager.capacities({}).get("ram_mb") == {"free": 18_100}, "all capacities are known")
     assert deployment.boot("api", size={"ram_mb": 1000}) == "az2"
     # East has more than west in total, but no cell of east has enough.
     deployment.report("az2", 5000)
-    wait_for(lambda: api.manager.capacities({}).get("ram_mb") == {"free": 15_100}, "that there is less is known")
+    wait_for(lambda: api.manager.capacities({}).get("ram_mb") == {"free": 15_100}, "the lower capacities are known")
     assert deployment.boot("api", size={"ram_mb": 5500}) == "west"
     with pytest.raises(exceptions.NoCellsAvailable, match="it has 6000 ram_mb free, not 7000"):
         deployment.boot("api", size={"ram_mb": 7000})

@@ -49,7 +49,7 @@ def test_an_unsolicited_answer_is_dropped(nova: NovaNeighbor) -> None:
         waiting = nova.tree["api"].start_call("nova", "get_host")
         request = nova.wait_for_message(method_name="get_host")
         before = dropped(nova.tree)
-        nova.send({**nova.answer_to(request, ["false answer"]), "response_uuid": "of nobody"})
+        nova.send({**nova.answer_to(request, ["false answer"]), "response_uuid": "unknown"})
         wait_for(lambda: dropped(nova.tree) == before + 1, "the false answer is dropped")
         assert not waiting.done()
         nova.send(nova.answer_to(request, "right answer"))

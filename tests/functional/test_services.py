@@ -196,7 +196,7 @@ def test_a_cast_and_a_fanout_cast(deployment: Deployment) -> None:
         deployment.tree["az1"].serve("cast-hosts", host, server=host.cell)
     client = deployment.tree["api"].client("cast-hosts", timeout=TIMEOUT_SECONDS).prepare(cell="az1")
     assert client.cast(CONTEXT, "count", kind="one") is None
-    wait_for(lambda: any(not host.seen.empty() for host in hosts), "one of them has it")
+    wait_for(lambda: any(not host.seen.empty() for host in hosts), "a worker has the event")
     assert sum(host.seen.qsize() for host in hosts) == 1
     for host in hosts:
         while not host.seen.empty():
@@ -211,14 +211,14 @@ def test_a_call_with_fanout_is_an_error_before_the_send(deployment: Deployment) 
 
 
 def test_a_topic_without_servers_is_an_error_that_names_the_cell(deployment: Deployment) -> None:
-    client = deployment.tree["api"].client("nobody", timeout=TIMEOUT_SECONDS).prepare(cell="az1")
-    with pytest.raises(cells.rpc.MessageDeliveryFailure, match="nobody:count of cell az1") as caught:
+    client = deployment.tree["api"].client("unserved", timeout=TIMEOUT_SECONDS).prepare(cell="az1")
+    with pytest.raises(cells.rpc.MessageDeliveryFailure, match="unserved:count of cell az1") as caught:
         client.call({}, "count")
     assert isinstance(caught.value, oslo_messaging.MessageDeliveryFailure)
     assert isinstance(caught.value.__cause__, exceptions.ServiceUnreachable)
 
 
-@pytest.mark.parametrize(("topic", "reason"), [("nobody", "nobody:count of cell az1"), ("cells", "cells:count")])
+@pytest.mark.parametrize(("topic", "reason"), [("unserved", "unserved:count of cell az1"), ("cells", "cells:count")])
 def test_a_cast_that_fails_in_the_target_cell_is_logged(
     deployment: Deployment, caplog: pytest.LogCaptureFixture, topic: str, reason: str
 ) -> None:

@@ -85,7 +85,7 @@ def test_broadcast_runs_once_in_each_cell(cell_tree: Callable[..., CellTree]) ->
 def test_all_managers_get_the_announcements_of_a_child(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE, managers=TWO, cell_options={"az1": {"cells": {"capabilities": "os=linux"}}})
     for manager in (*tree["api"].managers, *tree["east"].managers):
-        wait_for(lambda: manager.manager.capabilities(CONTEXT) == {"os": ["linux"]}, "it knows what az1 can do")  # noqa: B023
+        wait_for(lambda: manager.manager.capabilities(CONTEXT) == {"os": ["linux"]}, "all know az1")  # noqa: B023
 
 
 def test_one_manager_stops_and_the_other_continues(cell_tree: Callable[..., CellTree]) -> None:

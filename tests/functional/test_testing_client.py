@@ -100,7 +100,7 @@ def test_cast_over_a_link_that_is_cut_is_an_error_only_in_its_own_cell(
     before = undelivered(tree["east"])
     with tree.link("east", "az1").cut():
         far.prepare(retry=0).cast({"number": 2}, "where")
-        wait_for(lambda: undelivered(tree["east"]) > before, "it gets as far as the link")
+        wait_for(lambda: undelivered(tree["east"]) > before, "the message reaches the link")
     far.cast({"number": 3}, "where")
     contexts = inventories["api!east!az1"].contexts
     wait_for(lambda: contexts, "the third arrives")

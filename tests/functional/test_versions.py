@@ -229,15 +229,17 @@ def test_answers_to_a_broadcast_travel_by_themselves(capped: Capped) -> None:
     requests = capped.broadcast()
     assert [request.keys.get("stream") for request in requests] == ([True] if capped.has("1.2") else [None]) * 2
     answers = {answer.keys["uuid"]: answer for answer in capped.tree.answers(requests[0], "api")}
-    told = {answer.keys["routing_path"]: answer.arguments for answer in answers.values()}
-    cells = {way: [json.loads(text)["cell_name"] for text in arguments["responses"]] for way, arguments in told.items()}
+    received = {answer.keys["routing_path"]: answer.arguments for answer in answers.values()}
+    cells = {
+        way: [json.loads(text)["cell_name"] for text in arguments["responses"]] for way, arguments in received.items()
+    }
     if not capped.has("1.2"):
         assert {way: sorted(names) for way, names in cells.items()} == {"east": ["api!east", "api!east!az1"]}
-        assert told["east"].keys() == {"orig_message", "responses"}
+        assert received["east"].keys() == {"orig_message", "responses"}
         assert capped.tree.answers(requests[0], "east")
         return
     assert cells == {"east": ["api!east"], "az1!east": ["api!east!az1"]}
-    assert [arguments.get("passed_on_to") for arguments in (told["east"], told["az1!east"])] == [["az1"], None]
+    assert [arguments.get("passed_on_to") for arguments in (received["east"], received["az1!east"])] == [["az1"], None]
 
 
 def test_answers_to_a_broadcast_are_handed_out_as_they_come(capped: Capped) -> None:

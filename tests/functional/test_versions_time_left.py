@@ -162,7 +162,7 @@ def test_a_relay_does_not_send_an_expired_call() -> None:
             "payload": '{"ctxt": {}, "method_kwargs": {"text": "late"}}',
         }
         tree["east"].service.router.receive(request)
-        answer = wait_for(lambda: tree.arrivals(response_uuid="late"), "the source is told")[0]
+        answer = wait_for(lambda: tree.arrivals(response_uuid="late"), "the source gets the error")[0]
         assert "CellTimeout" in answer.arguments["responses"][0]
         assert tree["east"].counters()["dropped.late"] == 1
         assert [one.cell for one in tree.arrivals(uuid="late")] == ["east"]

@@ -95,7 +95,7 @@ class VersionTree(CellTree):
     def _wait_until_told(self, cell: str) -> None:
         for manager in self[cell].managers:
             for name in manager.table.snapshot().all():
-                wait_for(lambda: _announced(manager, name), f"{name} tells {cell} what it reads")  # noqa: B023
+                wait_for(lambda: _announced(manager, name), f"{name} announces its version to {cell}")  # noqa: B023
 
     def forget_arrivals(self) -> None:
         """Forget all messages so far."""

@@ -18,9 +18,9 @@ from typing import Any
 
 import oslo_messaging
 from oslo_config import cfg
-from oslo_messaging.rpc import server as rpc_server
 
 from cells.transport import open_transport
+from cells.transport.server import PromptServer
 from tools.polling import poll
 
 Json = dict[str, Any]
@@ -38,14 +38,6 @@ class Cast:
     method: str
     version: str
     messages: list[Json]
-
-
-class _Server(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
-    """Server that stops at once: idle threads of oslo.messaging's pool check only once a second for a stop."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._executor_cls = futures.ThreadPoolExecutor
 
 
 class _Endpoint:
@@ -128,14 +120,14 @@ class RecordingNeighbor:
 
     def _serve(self, message_type: str, host: str) -> Any:
         target = oslo_messaging.Target(topic=f"{QUEUE_BASE}.{message_type}", server=host)
-        server = oslo_messaging.get_rpc_server(self._own, target, [_Endpoint()], server_cls=_Server)
+        server = oslo_messaging.get_rpc_server(self._own, target, [_Endpoint()], server_cls=PromptServer)
         dispatch: Callable[[Any], Any] = server.dispatcher.dispatch
 
-        def noting(incoming: Any) -> Any:
+        def record(incoming: Any) -> Any:
             self._note(host, incoming.message)
             return dispatch(incoming)
 
-        server.dispatcher.dispatch = noting
+        server.dispatcher.dispatch = record
         server.start()
         return server
 

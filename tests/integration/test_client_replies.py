@@ -71,9 +71,9 @@ def test_a_value_goes_to_the_client_and_its_manager_is_notified(running: Pair, c
     assert answer.pop("_unique_id")
     assert answer.pop("result")["name"] == "api"
     assert answer == {"failure": None, "ending": True, "_msg_id": client.address.request_id}
-    told = answer_to(running, request_id)
-    assert told["responses"] == ['{"answered": true}']
-    assert json.loads(told["orig_message"]) == {"uuid": request_id, "method_name": "ping"}
+    notice = answer_to(running, request_id)
+    assert notice["responses"] == ['{"answered": true}']
+    assert json.loads(notice["orig_message"]) == {"uuid": request_id, "method_name": "ping"}
 
 
 def test_the_key_of_release_0_2_is_honored_up_to_version_1_3(running: Pair, client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from cells import exceptions
 from cells.db import engine, migration
 from cells.db.api import Database
 from tests.integration import servers
-from tests.unit.db.suite import Registry, Schema, config_file, database
+from tests.unit.db.suite import Processes, Registry, Schema, config_file, database
 
 __all__ = ["database"]
 
@@ -41,6 +42,14 @@ class TestSchema(Schema):
     pass
 
 
+class TestProcesses(Processes):
+    @pytest.fixture(params=[*SERVERS, pytest.param(None, id="sqlite")])
+    def conf(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[cfg.ConfigOpts]:
+        sqlite = contextlib.nullcontext(f"sqlite:///{tmp_path}/cells.sqlite")
+        with servers.fresh_database(request.param) if request.param else sqlite as url:
+            yield cells_conf.load([config_file(tmp_path, url)])
+
+
 def test_a_connection_that_the_server_has_closed_is_replaced(database: Database, conf: cfg.ConfigOpts) -> None:
     assert database.neighbors() == []
     other = engine.facade(conf)
@@ -62,8 +71,8 @@ def test_a_connection_that_the_server_has_closed_is_replaced(database: Database,
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param({"port": 1}, id="nobody-listens"),
-        pytest.param({"username": "nobody-of-that-name", "password": "s3kr3t"}, id="wrong-user"),
+        pytest.param({"port": 1}, id="no-listener"),
+        pytest.param({"username": "no-such-user", "password": "s3kr3t"}, id="wrong-user"),
         pytest.param({"database": "no_such_database"}, id="no-such-database"),
     ],
 )

@@ -98,7 +98,7 @@ def test_a_registry_that_fails_and_recovers(
         maker.start_heartbeat()
     server.register(TOPIC, "host-1")
     assert hosts(client) == {"host-1"}
-    assert client.queues("nobody") == []
+    assert client.queues("unserved") == []
 
     forwarder.cut()
     poll(lambda: len(lines(caplog, "servers is unavailable")) == 2, "both have noticed")
@@ -108,7 +108,7 @@ def test_a_registry_that_fails_and_recovers(
     assert hosts(server) == {"host-2"}
     assert hosts(client) == {"host-1"}
     assert hosts(client, FANOUT) == {"host-1"}
-    for key in ("nobody", "never-asked"):
+    for key in ("unserved", "never-asked"):
         with pytest.raises(exceptions.MatchMakerException) as caught:
             client.queues(key)
         assert "\n" not in str(caught.value)
@@ -123,7 +123,7 @@ def test_a_registry_that_fails_and_recovers(
     # For a second after a failed query the client does not repeat it.
     poll(lambda: client.is_alive(TOPIC, "host-2"), "the client finds the new registration")
     assert hosts(client) == {"host-2"}
-    assert client.queues("nobody") == []
+    assert client.queues("unserved") == []
     poll(lambda: len(lines(caplog, "servers is available again")) == 2, "both have said so")
     assert len(lines(caplog, "servers is unavailable")) == 2
     assert not lines(caplog, "Traceback")

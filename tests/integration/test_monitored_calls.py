@@ -36,11 +36,9 @@ def tree() -> Iterator[CellTree]:
         yield tree
 
 
-def no_beats(tree: CellTree) -> None:
-    for cell in tree.cells.values():
-        for manager in cell.managers:
-            wait_for(lambda manager=manager: manager.services._beats._thread is None, "no thread beats any more")
-            assert len(manager.pending) == 0
+def wait_for_the_end(tree: CellTree) -> None:
+    wait_for(lambda: all(thread.name != "cells-heartbeats" for thread in threading.enumerate()), "the heartbeats end")
+    assert [len(manager.pending) for cell in tree.cells.values() for manager in cell.managers] == [0, 0, 0]
 
 
 def test_a_monitored_call_may_outlast_its_monitor_timeout(tree: CellTree) -> None:
@@ -49,14 +47,14 @@ def test_a_monitored_call_may_outlast_its_monitor_timeout(tree: CellTree) -> Non
     started = time.monotonic()
     assert client.prepare(cell="az1").call({}, "build") == "built"
     assert time.monotonic() - started > MONITOR_SECONDS
-    no_beats(tree)
+    wait_for_the_end(tree)
 
 
 def test_a_call_of_the_own_cell_by_its_manager_is_monitored_as_well(tree: CellTree) -> None:
     tree["east"].serve("compute", Compute())
     client = tree["east"].client("compute", timeout=60, call_monitor_timeout=MONITOR_SECONDS)
     assert client.prepare(cell="east").call({}, "build") == "built"
-    no_beats(tree)
+    wait_for_the_end(tree)
 
 
 @pytest.mark.parametrize("ends", [("api", "east"), ("east", "az1")])
@@ -70,7 +68,7 @@ def test_silence_on_any_link_ends_a_monitored_call_before_its_timeout(tree: Cell
     assert MONITOR_SECONDS <= time.monotonic() - started < MONITOR_SECONDS + 3
     assert isinstance(caught.value.__cause__, exceptions.CellTimeout)
     compute.gate.set()
-    no_beats(tree)
+    wait_for_the_end(tree)
 
 
 @pytest.mark.parametrize("seconds", [0.5, 1, 0, -1])

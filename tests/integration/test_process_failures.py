@@ -229,9 +229,9 @@ def test_systemd_is_notified_when_the_manager_consumes(tmp_path: Path, transport
 
 
 def test_a_manager_stops_at_once_while_its_broker_is_down(tmp_path: Path) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        manager = ManagerProcess(tmp_path, "solo", f"rabbit://guest:guest@127.0.0.1:{nobody.getsockname()[1]}/")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        manager = ManagerProcess(tmp_path, "solo", f"rabbit://guest:guest@127.0.0.1:{unused.getsockname()[1]}/")
         manager.sync_database()
         try:
             manager.start()

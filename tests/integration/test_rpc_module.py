@@ -153,7 +153,7 @@ def hear(consumers: list[Consumer], send: Callable[[int], None]) -> None:
 
     poll(heard, "all hear something", pause_seconds=0.2)
     send(0)
-    poll(lambda: any(0 in consumer.numbers for consumer in consumers), "the last of it has come")
+    poll(lambda: any(0 in consumer.numbers for consumer in consumers), "the last part has arrived")
 
 
 def test_consumers_share_calls_and_casts_and_fanout_consumers_copy(api: None, tree: Tree, start: Start) -> None:
@@ -223,7 +223,7 @@ def test_worker_that_dies_of_an_event(api: None, tree: Tree, start: Start, trans
     victim.kill()
     (heir,) = (worker for worker in workers if worker is not victim)
     cells.rpc.broadcast(CONTEXT, "changes.deadly", note(8), cells=[FAR])
-    poll(lambda: 8 in heir.numbers, "the other one has the next")
+    poll(lambda: 8 in heir.numbers, "the other worker gets the next event")
     if isinstance(transports, RabbitMQTransports):
         # A broker keeps an unacknowledged message; without a broker the message died with its process.
         poll(lambda: ("hang", 7, "ada") in heir.received, "the other one has it")

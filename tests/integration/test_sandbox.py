@@ -93,9 +93,9 @@ def ping(cells: Commands, source: str, target: str) -> Any:
 
 
 def test_the_life_of_a_sandbox_without_a_broker(cells: Commands) -> None:
-    told = cells.succeed("sandbox", "up", "--tree", TREE)
-    assert "└── az1" in told
-    assert "cells --sandbox api ping az1" in told
+    output = cells.succeed("sandbox", "up", "--tree", TREE)
+    assert "└── az1" in output
+    assert "cells --sandbox api ping az1" in output
     rows = cells.status()
     assert [row["path"] for row in rows.values()] == PATHS
     assert {row["state"] for row in rows.values()} == {"running"}

@@ -87,7 +87,7 @@ def test_topology_is_the_same_tree_from_below(tree: Tree) -> None:
 def test_capabilities_reach_the_top(tree: Tree, connect_to: ConnectTo) -> None:
     api = connect_to(tree["api"])
     expected = {"hypervisor": ["kvm", "xenserver"], "os": ["linux"]}
-    poll(lambda: api.capabilities(get_admin_context()) == expected, "api knows what az1 can do")
+    poll(lambda: api.capabilities(get_admin_context()) == expected, "api knows the capabilities of az1")
 
 
 @pytest.mark.parametrize(

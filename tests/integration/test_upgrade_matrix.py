@@ -50,7 +50,7 @@ ALL_LINKS = {
 
 
 def test_each_link_is_shown_with_its_cap(tree: Tree) -> None:
-    poll(lambda: spoken(tree) == ALL_LINKS, "all cells have announced what they read")
+    poll(lambda: spoken(tree) == ALL_LINKS, "all cells have announced their versions")
 
     rows = matrix(tree)
     assert {row["reads"] for row in rows.values()} == {"1.4"}
@@ -90,7 +90,7 @@ def test_a_trace_shows_the_way_there_and_back(tree: Tree) -> None:
 
 
 def test_a_silent_cell_has_a_row_with_its_error(tree: Tree) -> None:
-    poll(lambda: spoken(tree) == ALL_LINKS, "all cells have announced what they read")
+    poll(lambda: spoken(tree) == ALL_LINKS, "all cells have announced their versions")
     tree["az1"].kill()
 
     shown = tree["api"].cells("upgrade", "matrix", "-f", "value", "-c", "cell", "-c", "reads", "--timeout", "2")

@@ -114,5 +114,5 @@ def check_well(manager: ManagerProcess, before_kb: int) -> None:
     status = manager.status()
     assert status["pending_calls"] == 0
     assert manager.running.poll() is None
-    poll(lambda: manager.rss_kb() < before_kb + GROWTH_KB, "its memory is what it was")
+    poll(lambda: manager.rss_kb() < before_kb + GROWTH_KB, "the memory returns to its level")
     assert "Traceback" not in manager.log()

@@ -96,8 +96,8 @@ class TestRPCDriverOverTCP(DriverContract):
 
     @pytest.fixture
     def bus(self) -> Iterator[Bus]:
-        port, nobody = free_ports(2)
+        port, unused = free_ports(2)
         query = "/?tcp_security=none"
         yield from opened_driver(
-            Bus(CellsRPCDriver, "rpc", f"zmq://127.0.0.1:{port}{query}", f"zmq://127.0.0.1:{nobody}{query}")
+            Bus(CellsRPCDriver, "rpc", f"zmq://127.0.0.1:{port}{query}", f"zmq://127.0.0.1:{unused}{query}")
         )

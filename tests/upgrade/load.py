@@ -71,7 +71,12 @@ class Load:
         operations = self.operations()
         # The verdict reports the missing casts, among other failures.
         with contextlib.suppress(TimeoutError):
-            poll(lambda: not missing(operations, self._recorder.runs()), "all has run", timeout_seconds, LOOK_SECONDS)
+            poll(
+                lambda: not missing(operations, self._recorder.runs()),
+                "all operations have run",
+                timeout_seconds,
+                LOOK_SECONDS,
+            )
 
     def faults(self) -> list[str]:
         """Return all problems of all operations; for the end of the test."""

@@ -42,7 +42,7 @@ def test_the_verdict_is_empty_if_all_ran_once() -> None:
         pytest.param({("api/broadcast/0", "az1"): 0}, "did not run in az1", id="lost"),
         pytest.param({("api/call/0", "az1"): 2}, "ran 2 times in az1", id="doubled"),
         pytest.param({("api/call/0", "west"): 1}, "api/call/0 ran in west", id="strayed"),
-        pytest.param({("api/call/1", "az1"): 1}, "api/call/1 ran in az1", id="from-nobody"),
+        pytest.param({("api/call/1", "az1"): 1}, "api/call/1 ran in az1", id="without-a-sender"),
     ],
 )
 def test_lost_and_doubled_operations_are_detected(change: Runs, fault: str) -> None:

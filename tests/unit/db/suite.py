@@ -110,13 +110,6 @@ class Schema:
         migration.sync(conf)
         assert database.neighbors() == []
 
-    def test_concurrent_syncs_of_processes(self, conf: cfg.ConfigOpts) -> None:
-        spawn = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(SYNCS_AT_ONCE, mp_context=spawn) as pool:
-            revisions = list(pool.map(sync_in_a_process, conf.config_file * SYNCS_AT_ONCE))
-        assert revisions == [migration.head()] * SYNCS_AT_ONCE
-        Database(conf).create(EAST)
-
     def test_concurrent_syncs_of_threads(self, conf: cfg.ConfigOpts) -> None:
         with concurrent.futures.ThreadPoolExecutor(SYNCS_AT_ONCE) as pool:
             revisions = list(pool.map(migration.sync, [conf] * SYNCS_AT_ONCE))
@@ -205,6 +198,17 @@ class Schema:
         with pytest.raises(exceptions.SchemaOutdated, match="9999"):
             migration.sync(conf)
         assert migration.version(conf) == "9999"
+
+
+class Processes:
+    """Contract of concurrent processes; too slow for the unit tests."""
+
+    def test_concurrent_syncs_of_processes(self, conf: cfg.ConfigOpts) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(SYNCS_AT_ONCE, mp_context=spawn) as pool:
+            revisions = list(pool.map(sync_in_a_process, conf.config_file * SYNCS_AT_ONCE))
+        assert revisions == [migration.head()] * SYNCS_AT_ONCE
+        Database(conf).create(EAST)
 
 
 class Registry:

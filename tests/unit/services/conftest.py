@@ -6,27 +6,18 @@ import contextlib
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator
-from concurrent import futures
 from typing import Any
 
 import oslo_messaging
 import pytest
 from oslo_messaging.rpc import dispatcher as rpc_dispatcher
-from oslo_messaging.rpc import server as rpc_server
 
 from cells import conf as cells_conf
 from cells.transport import open_transport
+from cells.transport.server import PromptServer
 
 MakeTransport = Callable[..., Any]
 Serve = Callable[..., Any]
-
-
-class QuickServer(rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
-    """RPC server that stops at once: idle threads of oslo.messaging's pool check only once a second for a stop."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._executor_cls = futures.ThreadPoolExecutor
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +50,7 @@ def serve(make_transport: MakeTransport) -> Iterator[Serve]:
                 make_transport(),
                 oslo_messaging.Target(topic=topic, server=server, exchange=exchange),
                 list(endpoints),
-                server_cls=QuickServer,
+                server_cls=PromptServer,
                 access_policy=rpc_dispatcher.DefaultRPCAccessPolicy,
             )
             started.start()
