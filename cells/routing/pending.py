@@ -87,10 +87,10 @@ class _Entry:
         "growing",
         "is_over",
         "is_own",
-        "kind",
         "missing",
         "monitor",
-        "responses",
+        "parts_to",
+        "replies",
         "silent_at",
         "sink",
         "streaming",
@@ -101,8 +101,8 @@ class _Entry:
         self.missing = set(parts)
         self.asked = frozenset(parts)
         self.answered: set[str] = set()
-        self.kind = Kind.ANSWER
-        self.responses: list[EncodedResponse] = []
+        #: the answers that the sink gets at the end
+        self.replies: list[Reply] = []
         #: None once the call is forgotten
         self.sink: Sink | None = sink
         self.substitutes = substitutes
@@ -110,6 +110,7 @@ class _Entry:
         self.deadline = now + wait.seconds
         self.monitor = wait.monitor
         self.growing = wait.growing
+        self.parts_to = None if wait.growing is None else wait.growing.parts_to
         self.is_over = False
         #: calls of ``parts_to`` that have not returned yet
         self.streaming = 0
@@ -125,10 +126,6 @@ class _Entry:
     def ends_at(self) -> float:
         """Return the time at which the call is given up, as far as is known now."""
         return min(self.deadline, self.silent_at)
-
-    @property
-    def parts_to(self) -> Sink | None:
-        return None if self.growing is None else self.growing.parts_to
 
     def takes(self, part: str, passed_on_to: Sequence[str]) -> bool:
         """Return whether the answer of ``part`` is new; if so, wait for the cells that the answer names."""
@@ -156,11 +153,14 @@ class _Entry:
             if deeper not in self.answered and len(deeper) <= MAX_PART_LENGTH:
                 self.missing.add(deeper)
 
-    def keep(self, reply: Reply) -> None:
-        """Keep the responses until the call completes."""
-        self.responses.extend(reply.responses)
-        if reply.kind is Kind.DELIVERED:
-            self.kind = reply.kind
+    def complete(self) -> None:
+        """Give the sink the answers, unless the call is forgotten."""
+        if self.sink is None:
+            return
+        if len(self.replies) == 1:
+            _give(self.sink, self.replies[0])
+        else:
+            _give(self.sink, Reply(responses=tuple([one for reply in self.replies for one in reply.responses])))
 
 
 class PendingCalls:
@@ -288,7 +288,7 @@ class PendingCalls:
             _give(parts_to, reply._replace(branch=part))
             self._end_streaming(entry)
         elif entry.is_over:
-            _complete(entry)
+            entry.complete()
         return True
 
     def _keep(self, message_id: str, entry: _Entry, reply: Reply) -> None:
@@ -297,7 +297,7 @@ class PendingCalls:
             self._remove(message_id)
             entry.is_over = True
         if entry.parts_to is None:
-            entry.keep(reply)
+            entry.replies.append(reply)
         else:
             entry.streaming += 1
 
@@ -339,7 +339,7 @@ class PendingCalls:
             entry.streaming -= 1
             is_last = entry.is_over and not entry.streaming
         if is_last:
-            _complete(entry)
+            entry.complete()
 
     def _watch_deadlines(self) -> None:
         while True:
@@ -367,14 +367,9 @@ def _substitute(entry: _Entry, part: str, *, is_stopping: bool) -> None:
         LOG.exception("The missing answer of a cell could not be replaced.")
         return
     if entry.parts_to is None:
-        entry.keep(reply)
+        entry.replies.append(reply)
     else:
         _give(entry.parts_to, reply)
-
-
-def _complete(entry: _Entry) -> None:
-    if entry.sink is not None:
-        _give(entry.sink, Reply(entry.kind, tuple(entry.responses)))
 
 
 def _give(sink: Sink, reply: Reply) -> None:

@@ -57,11 +57,9 @@ class Reply(NamedTuple):
 
         :param texts: ``responses``
         """
-        kind = Kind.ANSWER
         if not texts:
-            kind = Kind.WORKING
-        elif texts[0] == DELIVERED_TEXT and len(texts) == 1:
-            kind = Kind.DELIVERED
+            return cls(Kind.WORKING, (), tuple(passed_on_to))
+        kind = Kind.DELIVERED if len(texts) == 1 and texts[0] == DELIVERED_TEXT else Kind.ANSWER
         return cls(kind, tuple([EncodedResponse(text) for text in texts]), tuple(passed_on_to))
 
     def to_wire(self) -> list[str]:
