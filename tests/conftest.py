@@ -14,6 +14,8 @@ from importlib import metadata
 from typing import Any
 
 import pytest
+from oslo_config import cfg
+from oslo_db import options as db_options
 from oslo_service import backend
 from xdist.scheduler import WorkStealingScheduling
 
@@ -21,6 +23,9 @@ backend.init_backend(backend.BackendType.THREADING)
 
 # The original finds, reads and parses a file of the package at each call, twice for each cell of a tree.
 metadata.version = functools.cache(metadata.version)
+
+# With the default, each commit to SQLite waits for the disk.
+cfg.set_defaults(db_options.database_opts, sqlite_synchronous=False)
 
 # The suites there are not test modules, but their assertions need explanations as well.
 pytest.register_assert_rewrite("tests.contract")

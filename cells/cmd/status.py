@@ -182,18 +182,18 @@ class Checks(upgradecheck.UpgradeCommands):
 
     def _drivers(self) -> upgradecheck.Result:
         """Check that all drivers and transports are installed and load."""
-        failures = [f"[cells] driver: {problem}" for problem in _problems_of_driver(self._conf.cells.driver)]
+        failures = [f"[cells] driver: {problem}" for problem in self._problems_of_driver(self._conf.cells.driver)]
         failures += self._problems_of_own_transport()
         for row in self._neighbors.rows:
-            problems = _problems_of_driver(row.driver)
+            problems = self._problems_of_driver(row.driver)
             if row.driver == RPC_DRIVER:
-                problems += _problems_of_transport(row.transport_url)
+                problems += self._problems_of_transport(row.transport_url)
             failures += [f"Neighbor {row.name}: {problem}" for problem in problems]
         return _result(failures, self._unchecked())
 
     def _problems_of_own_transport(self) -> list[str]:
         register_options(self._conf)
-        problems = _problems_of_transport(self._conf.transport_url)
+        problems = self._problems_of_transport(self._conf.transport_url)
         if problems:
             return [f"[DEFAULT] transport_url: {problem}" for problem in problems]
         try:
@@ -201,6 +201,40 @@ class Checks(upgradecheck.UpgradeCommands):
         except exceptions.ConfigurationError as error:
             return [error.message]
         return []
+
+    def _problems_of_driver(self, name: str) -> list[str]:
+        loaded = self._load("driver", name)
+        if isinstance(loaded, str):
+            return [loaded]
+        if inspect.isclass(loaded) and not issubclass(loaded, BaseCellsDriver):
+            return [f"The driver {name!r} is a {loaded.__name__}, not a {BaseCellsDriver.__name__}."]
+        return []
+
+    def _problems_of_transport(self, url: str) -> list[str]:
+        """Check only the scheme of the URL; the transport and the driver check the other parts."""
+        scheme = re.match(r"([a-zA-Z][a-zA-Z0-9.-]*)(\+[a-zA-Z0-9.+-]*)?://", url)
+        loaded = scheme and self._load("transport", scheme[1].lower())
+        return [loaded] if isinstance(loaded, str) else []
+
+    def _load(self, noun: str, name: str) -> object:
+        """Return the object of the entry point ``name``, or a text with the reason why it does not load."""
+        installed = self._installed[noun]
+        if name not in installed:
+            return f"There is no {noun} {name!r:.80}; installed {noun}s: {', '.join(sorted(installed))}."
+        try:
+            loaded: object = installed[name].load()
+        except Exception as error:  # the import of a plug-in may raise any class
+            text = " ".join(str(error).split())
+            return f"The {noun} {name!r} cannot be loaded: {type(error).__name__}: {text}."
+        return loaded
+
+    @functools.cached_property
+    def _installed(self) -> dict[str, dict[str, metadata.EntryPoint]]:
+        """Entry points by noun and name; the search reads files of every installed package, so it runs once."""
+        groups = {"driver": "cells.drivers", "transport": "oslo.messaging.drivers"}
+        return {
+            noun: {entry.name: entry for entry in metadata.entry_points(group=group)} for noun, group in groups.items()
+        }
 
     def _unchecked(self) -> list[str]:
         """Return a warning for the checks of rows if no row could be read."""
@@ -263,35 +297,6 @@ def _held(cap_and_link: str, cap: str | None, neighbors_read: str) -> str:
         f"{cap_and_link} at {cap}, and this release speaks {versions.CURRENT}. "
         f"It can be raised when the {neighbors_read} more: see 'cells upgrade matrix'."
     )
-
-
-def _problems_of_driver(name: str) -> list[str]:
-    loaded = _load("cells.drivers", "driver", name)
-    if isinstance(loaded, str):
-        return [loaded]
-    if inspect.isclass(loaded) and not issubclass(loaded, BaseCellsDriver):
-        return [f"The driver {name!r} is a {loaded.__name__}, not a {BaseCellsDriver.__name__}."]
-    return []
-
-
-def _problems_of_transport(url: str) -> list[str]:
-    """Check only the scheme of the URL; the transport and the driver check the other parts."""
-    scheme = re.match(r"([a-zA-Z][a-zA-Z0-9.-]*)(\+[a-zA-Z0-9.+-]*)?://", url)
-    loaded = scheme and _load("oslo.messaging.drivers", "transport", scheme[1].lower())
-    return [loaded] if isinstance(loaded, str) else []
-
-
-def _load(group: str, noun: str, name: str) -> object:
-    """Return the object of the entry point ``name``, or a text with the reason why it does not load."""
-    installed = {entry.name: entry for entry in metadata.entry_points(group=group)}
-    if name not in installed:
-        return f"There is no {noun} {name!r:.80}; installed {noun}s: {', '.join(sorted(installed))}."
-    try:
-        loaded: object = installed[name].load()
-    except Exception as error:  # the import of a plug-in may raise any class
-        text = " ".join(str(error).split())
-        return f"The {noun} {name!r} cannot be loaded: {type(error).__name__}: {text}."
-    return loaded
 
 
 def _result(failures: list[str], warnings: list[str]) -> upgradecheck.Result:

@@ -12,7 +12,6 @@ import oslo_messaging
 import pytest
 from oslo_config import cfg
 
-from cells.db import migration
 from cells.db.api import Database
 from cells.neighbors.neighbor import Neighbor
 from cells.transport import url as transport_url
@@ -46,10 +45,9 @@ class Files(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+def files(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Files:
     directory = tmp_path_factory.mktemp("database")
-    files = Files(directory / "empty.sqlite", directory / "east.sqlite")
-    migration.sync(configuration(directory, f"sqlite:///{files.empty}"))
+    files = Files(empty_database, directory / "east.sqlite")
     shutil.copyfile(files.empty, files.with_east)
     with contextlib.closing(Database(configuration(directory, f"sqlite:///{files.with_east}"))) as database:
         database.create(Neighbor("east", URL, is_parent=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from cells import conf as cells_conf
 from cells import versions
 from cells.cmd import cells as cells_program
 from cells.cmd import status
-from cells.db import migration, schema
+from cells.db import schema
 from cells.db.api import Database
 from cells.neighbors.neighbor import Neighbor
 
@@ -42,7 +43,8 @@ class Outcome(NamedTuple):
 class Deployment:
     """The configuration and the database of a cell."""
 
-    def __init__(self, directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, directory: Path, capfd: pytest.CaptureFixture[str], empty_database: Path) -> None:
+        self._empty_database = empty_database
         self.directory = directory
         self.config_file = directory / "cells.conf"
         self.database_file = directory / "cells.sqlite"
@@ -64,9 +66,8 @@ class Deployment:
         self.config_file.write_text("\n".join([*lines, ""]))
 
     def sync(self, *rows: Neighbor) -> None:
-        conf = cells_conf.load([self.config_file])
-        migration.sync(conf)
-        with contextlib.closing(Database(conf)) as database:
+        shutil.copyfile(self._empty_database, self.database_file)
+        with contextlib.closing(Database(cells_conf.load([self.config_file]))) as database:
             for row in rows:
                 database.create(row)
 
@@ -93,8 +94,8 @@ class Deployment:
 
 
 @pytest.fixture
-def deployment(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Deployment:
-    return Deployment(tmp_path, capfd)
+def deployment(tmp_path: Path, capfd: pytest.CaptureFixture[str], empty_database: Path) -> Deployment:
+    return Deployment(tmp_path, capfd, empty_database)
 
 
 def child(name: str, **columns: Any) -> Neighbor:

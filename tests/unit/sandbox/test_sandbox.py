@@ -13,24 +13,14 @@ import pytest
 from oslo_config.cfg import ConfigOpts
 
 from cells import exceptions
-from cells.db import migration
 from cells.sandbox import databases, formation, processes, state
 from cells.sandbox.layout import Layout
 from cells.sandbox.sandbox import Sandbox
 from cells.sandbox.tree import DEFAULT_TREE, parse
-from tests.unit.db.conftest import configuration
 from tools.polling import poll
 
 TREE = parse("api(b)")
 TOPOLOGY = {"name": "api", "is_self": True, "children": []}
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file with the tables, created once: the migration takes most of the time of a setup."""
-    directory = tmp_path_factory.mktemp("database")
-    migration.sync(configuration(directory, f"sqlite:///{directory}/cells.sqlite"))
-    return directory / "cells.sqlite"
 
 
 @pytest.fixture
