@@ -87,7 +87,7 @@ class CellsManager:
         :returns: a future of the value of the endpoint, or of its error
         :raises cells.exceptions.RoutingError: no way to that cell is known
         """
-        with self._outgoing.noting_refusals("call"):
+        with self._outgoing.counting_refusals("call"):
             message = self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=True)
         client = reply_to()
         value = self._value_unless_delivered if client else self._value
@@ -95,7 +95,7 @@ class CellsManager:
 
     def cast(self, ctxt: dict[str, Any], cell_name: str, method_name: str, method_kwargs: dict[str, Any]) -> None:
         """Call ``method_name`` in another cell, without an answer."""
-        with self._outgoing.noting_refusals("cast"):
+        with self._outgoing.counting_refusals("cast"):
             self._router.cast(
                 self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=False)
             )
@@ -107,7 +107,7 @@ class CellsManager:
         """
         for text in want(casts, list, "casts"):
             try:
-                with self._outgoing.noting_refusals("cast"):
+                with self._outgoing.counting_refusals("cast"):
                     arguments = unpack(text)
                 self.cast(**arguments)
             except exceptions.CellsError as error:
@@ -136,7 +136,7 @@ class CellsManager:
 
         :returns: a future of JSON texts of Response, one for each cell, also if it failed or did not answer
         """
-        with self._outgoing.noting_refusals("broadcast"):
+        with self._outgoing.counting_refusals("broadcast"):
             message = self._outgoing.broadcast(
                 ctxt, method_name, method_kwargs, direction, needs_response=True, run_locally=run_locally
             )
@@ -156,7 +156,7 @@ class CellsManager:
         :returns: ``{"id", "server"}``: the id of the stream of answers, and the manager that keeps it
         """
         seconds = self._timeout(timeout)
-        with self._outgoing.noting_refusals("broadcast"):
+        with self._outgoing.counting_refusals("broadcast"):
             message = self._outgoing.broadcast(
                 ctxt, method_name, method_kwargs, direction, needs_response=True, run_locally=run_locally
             )
@@ -186,7 +186,7 @@ class CellsManager:
         run_locally: bool = True,
     ) -> None:
         """Call ``method_name`` in all cells above or below, without answers."""
-        with self._outgoing.noting_refusals("broadcast"):
+        with self._outgoing.counting_refusals("broadcast"):
             message = self._outgoing.broadcast(
                 ctxt, method_name, method_kwargs, direction, needs_response=False, run_locally=run_locally
             )
@@ -232,7 +232,7 @@ class CellsManager:
             seconds since 1970, by the clock of that cell
         :raises cells.exceptions.RPCVersionCapError: the link from this cell cannot carry a trace
         """
-        with self._outgoing.noting_refusals("trace"):
+        with self._outgoing.counting_refusals("trace"):
             message = self._outgoing.targeted(ctxt, cell_name, "ping", {}, needs_response=True)
         return then(self._router.send(message.but(trace=()), self._timeout(timeout)), self._events)
 

@@ -1,4 +1,4 @@
-"""OutgoingMessages: from what a service of this cell asks for to the message that leaves it."""
+"""Messages of which this cell is the source, made from the requests of its services."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class OutgoingMessages:
-    """Makes the messages of which this cell is the source."""
+    """Factory of the messages of which this cell is the source."""
 
     def __init__(
         self,
@@ -42,13 +42,13 @@ class OutgoingMessages:
         self._new_id = new_id
 
     @contextlib.contextmanager
-    def noting_refusals(self, what: str) -> Iterator[None]:
-        """Count and log what cannot even be sent: of a cast nobody would hear it otherwise."""
+    def counting_refusals(self, kind: str) -> Iterator[None]:
+        """Count and log an error before the message is sent: the sender of a cast gets no other sign of it."""
         try:
             yield
         except exceptions.CellsError as error:
             self._counters.count("refused", type(error).__name__)
-            LOG.info("A %s of a service of this cell is refused: %s", what, error.message)
+            LOG.info("A %s of a service of this cell is refused: %s", kind, error.message)
             raise
 
     def targeted(  # noqa: PLR0913  # one argument per key of the message
@@ -64,13 +64,13 @@ class OutgoingMessages:
     ) -> TargetedMessage:
         """A call or cast to one cell, a name or a full path.
 
-        :param message_id: of a message that is sent again
-        :param about: what errors and the log add to the name of the method
-        :raises cells.exceptions.RoutingError: no way to that cell is known
+        :param message_id: the id of a message that is sent again
+        :param about: text that errors and the log add to the name of the method
+        :raises cells.exceptions.RoutingError: no route to that cell is known
         :raises cells.exceptions.InvalidArguments: an argument has a wrong type
         """
         target = self._topology.walk_to(cell_name)
-        # A walk that starts upward may turn downward on its way, never the other way round.
+        # A walk that starts upward may turn downward later; the opposite does not exist.
         goes_up = len(target) > 1 and target[1] in self._table.snapshot().parents
         return TargetedMessage(
             target=target,
@@ -119,7 +119,7 @@ class OutgoingMessages:
 
 
 def _traceparent(text: object) -> str:
-    """What a context says of the trace that it belongs to, if it is of W3C's form; nothing else travels."""
+    """Return the trace context in a request context if it has W3C's form, else an empty text."""
     return text if isinstance(text, str) and TRACEPARENT.fullmatch(text) else ""
 
 

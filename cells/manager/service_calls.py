@@ -118,7 +118,7 @@ class ServiceCalls:
             it, and the cells that will answer
         """
         try:
-            with self._outgoing.noting_refusals("multicall"):
+            with self._outgoing.counting_refusals("multicall"):
                 return {answers.RESULT: self._multicall(ctxt, request, cells, timeout)}
         except exceptions.CellsError as error:
             return answers.of_error(error)
@@ -138,7 +138,7 @@ class ServiceCalls:
 
     def _answer(self, what: str, ask: Callable[[], futures.Future[Answer]]) -> futures.Future[Answer]:
         try:
-            with self._outgoing.noting_refusals(what):
+            with self._outgoing.counting_refusals(what):
                 return ask()
         except exceptions.CellsError as error:
             refused: futures.Future[Answer] = futures.Future()

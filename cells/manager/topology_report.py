@@ -1,4 +1,4 @@
-"""The tree as an operator sees it, made from the answers of all cells to one broadcast."""
+"""The tree as operators see it, made from the answers of all cells to one broadcast."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Node = dict[str, Any]
 
 
 def draw(own_path: CellPath, parent_state: str, responses: Iterable[Response]) -> Node:
-    """Nested nodes ``{"name", "path", "state", "is_self", "children"}``, the topmost known ancestor first.
+    """Return nested nodes ``{"name", "path", "state", "is_self", "children"}``, the topmost known ancestor first.
 
-    :param own_path: of the cell that asked
-    :param parent_state: how the parent looks from there; the cells above it are not asked
-    :param responses: to a broadcast of ping down from that cell
+    :param own_path: path of the cell that sent the broadcast
+    :param parent_state: state of the parent as that cell sees it; the cells above are not asked
+    :param responses: responses to a broadcast of ping down from that cell
     """
     nodes: dict[CellPath, Node] = {}
     for depth in range(1, len(own_path) + 1):
@@ -33,7 +33,7 @@ def draw(own_path: CellPath, parent_state: str, responses: Iterable[Response]) -
         try:
             path = own_path.joined(list(CellPath.parse(response.cell))[1:])
         except exceptions.MalformedMessage as error:
-            LOG.warning("A cell that answered is left out of the tree: %s", error.message)
+            LOG.warning("The answer of a cell is left out of the tree: %s", error.message)
             continue
         _place(nodes, path)["state"] = _state(response)
     return nodes[own_path[:1]]
@@ -56,5 +56,5 @@ def _state(response: Response) -> str:
         return "silent"
     if isinstance(response.error, exceptions.DeliveryError):
         return "unreachable"
-    # It answered, if only to say that it does not know ping: Nova's own service.
+    # An answer, even if the cell has no method ping: a cell of Nova.
     return "up" if isinstance(response.error, (exceptions.UnknownMethod, exceptions.RemoteError)) else "failed"

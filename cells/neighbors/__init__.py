@@ -1,6 +1,6 @@
-"""The neighbors of this cell: their rows, the table of their states, and what follows from both.
+"""The neighbors of this cell: their rows, the table of their states, and the topology and versions derived from both.
 
-Nothing here sends a message or reads a database: rows come from a source that is passed in.
+Nothing here sends a message or opens a database: the rows come from a source that is passed in.
 """
 
 from cells.neighbors.neighbor import Neighbor

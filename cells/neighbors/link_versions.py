@@ -1,9 +1,8 @@
-"""Which version of the inter-cell API is spoken with each neighbor, and why.
+"""The version of the inter-cell API on each link, and the reason for it.
 
-The lowest of three counts: the cap for all neighbors, the cap of this one, and what
-it has announced that it reads.  As long as a neighbor has announced nothing, a cap
-that is ``auto``, as the one for all is by default, means the oldest version; caps that
-are versions are taken at their word.
+The version of a link is the lowest of three: the cap for all neighbors, the cap of this neighbor, and the version
+that the neighbor has announced.  Until a neighbor announces its version, a cap of ``auto``, the default of the cap for
+all neighbors, stands for the oldest version; a cap that names a version stands for that version.
 """
 
 from __future__ import annotations
@@ -18,34 +17,34 @@ from cells.neighbors.neighbor import Neighbor
 
 @dataclass(frozen=True)
 class LinkVersion:
-    """What is spoken with a neighbor, and what that comes from."""
+    """Version of one link, and its origin."""
 
     spoken: str
-    announced: str | None  #: None: nothing yet
-    global_cap: str  #: a version, or ``auto``
-    neighbor_cap: str | None  #: as it was registered
-    #: whether a cap alone keeps the link from what both cells could read
+    announced: str | None  #: by the neighbor; None: not yet
+    global_cap: str  #: a version or ``auto``
+    neighbor_cap: str | None  #: as the operator registered it
+    #: whether only a cap keeps the link below the version that both cells read
     can_be_raised: bool
-    #: what keeps it from the newest version; empty: nothing does
+    #: the reason why the link is below the newest version; empty if it is not
     reason: str
 
 
 class LinkVersions:
-    """The versions of all links of this cell.  Thread-safe; no I/O."""
+    """Versions of all links of this cell.  Thread-safe; no I/O."""
 
     def __init__(self, table: NeighborTable, global_cap: str | None) -> None:
-        """:param global_cap: a version; None: as each neighbor has announced"""
+        """:param global_cap: a version; None: the version that each neighbor has announced"""
         self._table = table
         self._global_cap = global_cap
 
     def toward(self, neighbor: Neighbor) -> str:
-        """The version that is spoken with ``neighbor`` now."""
+        """Return the version of the link to ``neighbor`` now."""
         announced, before = self._announced(neighbor.name)
         spoken = _spoken(self._global_cap, neighbor.version_cap, announced)
         return spoken if before is None else versions.lowest(spoken, before)
 
     def explain(self, neighbor: Neighbor) -> LinkVersion:
-        """The version that is spoken with ``neighbor`` now, and why no higher one."""
+        """Return the version of the link to ``neighbor`` now, and the reason why it is not higher."""
         announced, _ = self._announced(neighbor.name)
         spoken = self.toward(neighbor)
         is_capped = announced is not None and announced != spoken
@@ -77,15 +76,15 @@ class LinkVersions:
             return "; ".join([*filter(None, [" and ".join(caps)]), f"{neighbor.name} reads {announced}"])
         if announced is None:
             is_silent = self._table.is_silent(neighbor.name)
-            return f"{neighbor.name} has not said {'for too long' if is_silent else 'yet'} what it reads"
+            return f"{neighbor.name} has not announced its version {'for too long' if is_silent else 'yet'}"
         return f"{neighbor.name} reads no more than {announced}: upgrade it first"
 
     def _announced(self, name: str) -> tuple[str | None, str | None]:
-        """What a neighbor reads, as far as that is known; or what it read before it fell silent."""
+        """Return (announced version, None), or for a silent neighbor (None, the version that it had announced)."""
         heard = self._table.heard(name)
         if heard is None or heard.version is None:
             return None, None
-        # After so long a silence it may come back as an older release, and find what was sent to it meanwhile.
+        # A silent neighbor may come back as an older release, and then reads the messages that wait for it.
         return (None, heard.version) if self._table.is_silent(name) else (heard.version, None)
 
 
@@ -111,5 +110,5 @@ def _read(cap: str | None) -> str | None:
     try:
         return versions.read_cap(cap)
     except exceptions.ConfigurationError:
-        # Of a newer release, or a slip of somebody's pen in the database: what every cell reads is safe.
+        # A version of a newer release, or a mistake in the database: every cell reads the oldest version.
         return versions.OLDEST

@@ -1,7 +1,6 @@
-"""Where the neighbors come from: the database, or a JSON file.
+"""Loading of the neighbors from the database or a JSON file.
 
-The manager's periodic task calls :class:`NeighborLoader`; what it finds is put
-into the table at once, without a restart.
+The manager's periodic task calls :class:`NeighborLoader`, which updates the table without a restart.
 """
 
 from __future__ import annotations
@@ -22,23 +21,29 @@ LOG = logging.getLogger(__name__)
 
 
 class NeighborSource(Protocol):
-    """Gives the rows of all neighbors."""
+    """Source of the rows of all neighbors."""
 
     def neighbors(self) -> list[Neighbor]:
-        """:raises cells.exceptions.CellsError: they cannot be read now"""
+        """Return all rows.
+
+        :raises cells.exceptions.CellsError: the source cannot be read now
+        """
 
     def close(self) -> None:
-        """Close what is open; reading opens it again."""
+        """Close open connections; the next read opens them again."""
 
 
 class FileSource:
-    """Neighbors from the JSON file that ``[cells] cells_config`` names: name -> row."""
+    """JSON file that ``[cells] cells_config`` names, an object of name -> row."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
     def neighbors(self) -> list[Neighbor]:
-        """:raises cells.exceptions.ConfigurationError: the file is missing or wrong"""
+        """Return the rows of the file.
+
+        :raises cells.exceptions.ConfigurationError: the file is missing or wrong
+        """
         try:
             data = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
@@ -61,11 +66,11 @@ class FileSource:
         return rows
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: the file is open only while it is read."""
 
 
 class NeighborLoader:
-    """Brings the table up to date with its source, and keeps it when the source is away."""
+    """Updates the neighbor table from its source; keeps the table while the source is away.  Thread-safe."""
 
     def __init__(
         self,
@@ -75,13 +80,13 @@ class NeighborLoader:
         counters: Counters,
         on_changes: Callable[[Changes], None],
     ) -> None:
-        """``on_changes`` is told what is new or gone after each load that changed something."""
+        """``on_changes`` is called with the differences after each load that changed the table."""
         self._cell_name = cell_name
         self._source = source
         self._table = table
         self._counters = counters
         self._on_changes = on_changes
-        # The periodic look and SIGHUP may come together: rows that were read first must not be put in last.
+        # If the periodic load and SIGHUP coincide, the rows that were read first must not be stored last.
         self._loading = threading.Lock()
         self._problem: str | None = None
         self._refused: set[str] = set()
@@ -90,7 +95,7 @@ class NeighborLoader:
     def load(self, *, is_asked: bool = False) -> bool:
         """Load once.  Never raises.
 
-        :param is_asked: somebody wants to know, even if it fails as it did before
+        :param is_asked: an operator asks for it, so a failure is logged even if it is the same as before
         :returns: False if the source could not be read; the last known table stays
         """
         with self._loading:
@@ -109,9 +114,9 @@ class NeighborLoader:
             error = raised
         if error is not None:
             self._counters.count("load_failed", type(error).__name__)
-            # One line for each problem, not one per interval.
+            # One line for each problem instead of one for each interval.
             level = logging.WARNING if is_asked or error.message != self._problem else logging.DEBUG
-            LOG.log(level, "The neighbors could not be loaded, the last known ones stay: %s", error.message)
+            LOG.log(level, "The neighbors cannot be loaded, the last known neighbors stay: %s", error.message)
             self._problem = error.message
             return False
         if self._problem is not None:
@@ -133,27 +138,28 @@ class NeighborLoader:
         if refused - self._refused:
             self._counters.count("refused", "InvalidNeighbor")
             LOG.error(
-                "A neighbor has this cell's own name, %s, and is left out: remove it %s, or correct [cells] name.",
+                "A neighbor has this cell's own name, %s, and is ignored: remove it %s, or correct [cells] name.",
                 self._cell_name,
                 self._where(f"delete {self._cell_name}"),
             )
         self._refused = refused
         usable = [row for row in rows if row.name not in refused]
-        self._tell_unreadable_caps(usable)
+        self._log_unreadable_caps(usable)
         return usable
 
-    def _tell_unreadable_caps(self, rows: list[Neighbor]) -> None:
-        """Such a cap was written by hand or by a newer release.
+    def _log_unreadable_caps(self, rows: list[Neighbor]) -> None:
+        """Log each cap that this release cannot read: it was written by hand or by a newer release.
 
-        The row stays as it is, so that the operator finds what was written: it is no reason to lose the neighbor.
-        :mod:`cells.neighbors.link_versions` takes the cap for the lowest: it speaks no more than its operator wants.
+        The row stays unchanged, so that the operator finds the cap and the neighbor is not lost.
+        :mod:`cells.neighbors.link_versions` treats the cap as the lowest version, which is never above the operator's
+        intention.
         """
         problems = {row.name: problem for row in rows if (problem := _problem_of_cap(row))}
         for name, problem in problems.items():
             if self._unreadable_caps.get(name) != problem:
                 self._counters.count("refused", "InvalidNeighbor")
                 LOG.error(
-                    "The version cap of neighbor %s cannot be read, and counts as %s: %s Set another one %s.",
+                    "The version cap of neighbor %s cannot be read and counts as %s: %s Set another cap %s.",
                     name,
                     versions.OLDEST,
                     problem,
@@ -162,14 +168,14 @@ class NeighborLoader:
         self._unreadable_caps = problems
 
     def _where(self, words: str) -> str:
-        """Where rows are changed: in the file, or with this command of ``cells neighbor``."""
+        """Return the place where an operator changes rows: the file, or this command of ``cells neighbor``."""
         if isinstance(self._source, FileSource):
             return f"in {self._source.path}"
         return f'with "cells neighbor {words}"'
 
 
 def _problem_of_cap(row: Neighbor) -> str | None:
-    """What is wrong with the version cap of ``row``."""
+    """Return the error in the version cap of ``row``, None if the cap is readable."""
     if row.version_cap is None:
         return None
     try:

@@ -1,7 +1,7 @@
-"""Neighbor: what is registered of one neighbor, checked, and free of any database.
+"""The validated row of one neighbor, independent of any database.
 
-The database, the JSON file of ``[cells] cells_config`` and the operator's commands
-make them; the drivers and the manager read them.
+The database, the JSON file of ``[cells] cells_config`` and the operator's commands create the rows; the drivers and
+the manager read them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from cells import exceptions, path
 from cells.transport import url as transport_url
 
 MAX_TEXT_LENGTH = 255
-MAX_URL_BYTES = 65535  #: what MariaDB's TEXT holds
+MAX_URL_BYTES = 65535  #: the size of MariaDB's TEXT
 
 
 @dataclass(frozen=True)
 class Neighbor:
-    """One neighbor: an adjacent cell, and how to reach its broker.
+    """One adjacent cell and the address of its broker.
 
-    :raises cells.exceptions.InvalidNeighbor: a value cannot work
+    :raises cells.exceptions.InvalidNeighbor: a value is invalid
     """
 
     name: str
@@ -33,8 +33,8 @@ class Neighbor:
     api_url: str | None = None
     weight_offset: float = 0.0
     weight_scale: float = 1.0
-    #: As the operator gave it, None if the cap of all neighbors is enough.  What it stands for
-    #: depends on the release, so whoever uses the row asks :mod:`cells.versions`.
+    #: As the operator wrote it; None: the cap of all neighbors applies.  The meaning of the text depends on the
+    #: release, so users of the row call :mod:`cells.versions`.
     version_cap: str | None = None
 
     def __post_init__(self) -> None:
@@ -79,9 +79,9 @@ class Neighbor:
 
     @classmethod
     def from_mapping(cls, name: str, mapping: Mapping[str, Any]) -> Neighbor:
-        """A row from an entry of the JSON file: ``{"transport_url": "rabbit://...", "is_parent": false}``.
+        """Return the row of an entry of the JSON file: ``{"transport_url": "rabbit://...", "is_parent": false}``.
 
-        :raises cells.exceptions.InvalidNeighbor: a key is unknown or missing, or a value cannot work
+        :raises cells.exceptions.InvalidNeighbor: a key is unknown or missing, or a value is invalid
         """
         path.check_name(name)
         if not isinstance(mapping, Mapping):
@@ -97,18 +97,18 @@ class Neighbor:
         return cls(**{**mapping, "name": name})
 
     def as_dict(self) -> dict[str, Any]:
-        """The columns and their values, the password of the transport URL included."""
+        """Return the columns and their values, including the password in the transport URL."""
         return dataclasses.asdict(self)
 
 
-#: the columns of a row, in the order in which they are shown
+#: The columns of a row, in their display order.
 COLUMNS = tuple(field.name for field in dataclasses.fields(Neighbor))
 
 
 def check_columns(name: str, mapping: Mapping[str, Any]) -> None:
-    """See that ``mapping`` has no key but those of a row.
+    """Check that each key of ``mapping`` is a column of a row.
 
-    :raises cells.exceptions.InvalidNeighbor: it has, perhaps a misspelled one
+    :raises cells.exceptions.InvalidNeighbor: a key is no column, for example misspelled
     """
     unknown = sorted(str(key) for key in mapping if key not in COLUMNS)
     if unknown:

@@ -1,7 +1,7 @@
-"""The neighbors of this cell: what the operator registered, and what they told us.
+"""The registered neighbors of this cell, and the state that each neighbor has reported.
 
-:class:`Neighbors` is a snapshot without I/O that the messages decide on;
-:class:`NeighborTable` holds the current one and what has been heard from each.
+:class:`Neighbors` is an immutable snapshot that messages are planned with; :class:`NeighborTable` holds the current
+snapshot and the state of each neighbor.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from cells.neighbors.neighbor import Neighbor
 from cells.path import MAX_NAME_LENGTH
 from cells.versions import lowest, readable_by
 
-#: Of one neighbor; more are a mistake, or an attack.
+#: Bound for the managers of one neighbor; more are a mistake, or an attack.
 MAX_MANAGERS = 100
 
 
 class Direction(str, enum.Enum):
-    """Where a message goes: toward the root of the tree, or toward its leaves."""
+    """Direction of a message: toward the root of the tree, or toward its leaves."""
 
     UP = "up"
     DOWN = "down"
@@ -33,17 +33,17 @@ class Direction(str, enum.Enum):
 
 
 class State(str, enum.Enum):
-    """How a neighbor looks from here."""
+    """State of a neighbor, as this cell sees it."""
 
-    UP = "up"  #: heard from within mute_child_interval
-    MUTE = "mute"  #: not heard from for longer than that
-    UNREACHABLE = "unreachable"  #: its broker did not take the last message
-    UNKNOWN = "unknown"  #: registered a short while ago, and not heard from yet
+    UP = "up"  #: it sent a message within mute_child_interval
+    MUTE = "mute"  #: it sent no message for longer than that
+    UNREACHABLE = "unreachable"  #: its broker did not accept the last message
+    UNKNOWN = "unknown"  #: registered a short while ago, and silent since then
 
 
 @dataclass(frozen=True)
 class Neighbors:
-    """The parents and children of this cell by name, at one moment."""
+    """Parents and children of this cell by name, at one moment."""
 
     parents: Mapping[str, Neighbor] = field(default_factory=dict)
     children: Mapping[str, Neighbor] = field(default_factory=dict)
@@ -65,27 +65,27 @@ class Neighbors:
 
 @dataclass
 class Heard:
-    """What one neighbor has told us, and when (seconds of the monotonic clock)."""
+    """State that one neighbor has reported.  Times are seconds of the monotonic clock."""
 
     registered_at: float
     last_seen_at: float | None = None
     is_reachable: bool = True
     capabilities: Mapping[str, list[str]] = field(default_factory=dict)
     capacities: Mapping[str, Any] = field(default_factory=dict)
-    #: the neighbor's answer to ping: path, version, subtree
+    #: the neighbor's latest answer to a ping: path, version, subtree
     description: Mapping[str, Any] = field(default_factory=dict)
-    #: what each of its managers said that it reads, by host, and when
+    #: host of each manager of the neighbor -> (version that it reads, time of its answer)
     versions: dict[str, tuple[str, float]] = field(default_factory=dict)
-    #: the lowest of them; None: none has said it yet
+    #: the lowest of these versions; None: no manager has answered yet
     version: str | None = None
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What a new set of rows changed."""
+    """Differences between two sets of rows."""
 
     added: tuple[Neighbor, ...]
-    removed: tuple[Neighbor, ...]  #: gone, and the old rows of those that changed
+    removed: tuple[Neighbor, ...]  #: deleted rows, and the old versions of changed rows
     changed: tuple[Neighbor, ...]
 
     def __bool__(self) -> bool:
@@ -93,10 +93,9 @@ class Changes:
 
 
 class NeighborTable:
-    """The current :class:`Neighbors` and what was heard from each.  Thread-safe.
+    """Current :class:`Neighbors` and the reported state of each.  Thread-safe; no I/O.
 
-    Getters never do I/O: :mod:`cells.neighbors.loader` loads the rows and calls
-    :meth:`replace`.
+    :mod:`cells.neighbors.loader` loads the rows and calls :meth:`replace`.
     """
 
     def __init__(self, mute_after_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -110,7 +109,7 @@ class NeighborTable:
         return self._neighbors
 
     def replace(self, rows: Iterable[Neighbor]) -> Changes:
-        """Make ``rows`` the current neighbors; say what is different from before."""
+        """Make ``rows`` the current neighbors and return the differences."""
         new = Neighbors.of(rows)
         with self._lock:
             old_rows, new_rows = self._neighbors.all(), new.all()
@@ -123,9 +122,9 @@ class NeighborTable:
         return Changes(added=added, removed=removed, changed=changed)
 
     def record(self, name: str, **values: Any) -> bool:
-        """Note that ``name`` was heard from just now, and what it said (fields of Heard).
+        """Record that ``name`` has just sent a message with these ``values``, fields of :class:`Heard`.
 
-        :returns: False if there is no such neighbor (any more)
+        :returns: False if there is no such neighbor, or no longer
         """
         with self._lock:
             heard = self._heard.get(name)
@@ -137,15 +136,15 @@ class NeighborTable:
             return True
 
     def record_description(self, name: str, description: Mapping[str, Any]) -> bool:
-        """Note what a manager of ``name`` said of its cell and itself."""
+        """Record the answer of a manager of ``name`` to a ping."""
         self.record_version(name, description)
         return self.record(name, description=description)
 
     def record_version(self, name: str, description: Mapping[str, Any]) -> None:
-        """Note what a manager of ``name`` said that it reads.
+        """Record the version that a manager of ``name`` reads.
 
-        A cell may have several, of two releases while it is upgraded, and any of them may get the next message: what
-        counts is the lowest version of those heard from lately.
+        A cell may have several managers, of two releases during an upgrade, and any of them may receive the next
+        message.  So the version of the cell is the lowest version of the managers that have answered lately.
         """
         with self._lock:
             heard = self._heard.get(name)
@@ -162,7 +161,7 @@ class NeighborTable:
             heard.version = lowest(*(version for version, _ in heard.versions.values()))
 
     def record_delivery(self, name: str, *, is_reachable: bool) -> None:
-        """Note whether the neighbor's broker took a message."""
+        """Record whether the neighbor's broker accepted a message."""
         heard = self._heard.get(name)
         if heard is not None:
             heard.is_reachable = is_reachable
@@ -181,7 +180,7 @@ class NeighborTable:
         return State.UP if heard.last_seen_at is not None else State.UNKNOWN
 
     def is_silent(self, name: str) -> bool:
-        """Whether a neighbor was not heard from for longer than the mute interval, be its broker there or not."""
+        """Return whether the neighbor sent no message for longer than the mute interval; its broker does not matter."""
         heard = self._heard.get(name)
         if heard is None:
             return False
@@ -191,7 +190,7 @@ class NeighborTable:
         return self._clock() - moment
 
     def living_children(self) -> dict[str, Heard]:
-        """The children heard from within the mute interval, and what they said."""
+        """Return the state of each child that has sent a message within the mute interval."""
         with self._lock:
             return {
                 name: self._heard[name]

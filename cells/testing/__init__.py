@@ -6,15 +6,14 @@
         tree["az1"].serve("inventory", InventoryEndpoint())
         client = tree["api"].client("inventory")
 
-Import it before ``oslo_messaging``: oslo.service starts on eventlet unless it has been told otherwise by then,
-and all of this is made of threads.
+Import this package before ``oslo_messaging``: otherwise oslo.service starts on eventlet, and a tree needs threads.
 """
 
 from oslo_service import backend
 
 backend.register_backend_default_hook(lambda: backend.BackendType.THREADING)
 
-from cells.testing.cell import TreeCell  # noqa: E402  # what it imports asks for the kind of concurrency
+from cells.testing.cell import TreeCell  # noqa: E402  # its imports ask oslo.service for its back end
 from cells.testing.link import Link  # noqa: E402
 from cells.testing.tree import CellTree  # noqa: E402
 

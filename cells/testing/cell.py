@@ -1,4 +1,4 @@
-"""TreeCell: one cell of a tree, and a service's place in it."""
+"""TreeCell: one cell of a tree, with its managers and services."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from cells.rpc import RPCClient
 from cells.transport import open_transport
 from cells.transport.server import PromptServer
 
-#: How long methods of services that still run are waited for at the end.
-PATIENCE_SECONDS = 10.0
+#: Timeout for methods of services that still run at the end of the tree.
+STOP_TIMEOUT_SECONDS = 10.0
 
 
 class TreeCell:
-    """What ``tree["az1"]`` gives.  Made by :class:`cells.testing.CellTree`.
+    """One cell, ``tree["az1"]``.  Made by :class:`cells.testing.CellTree`.
 
     ``path`` is its :class:`cells.path.CellPath`, ``conf`` the configuration of its
     first manager, and ``managers`` are the managers themselves.
@@ -41,15 +41,15 @@ class TreeCell:
 
     @property
     def transport_url(self) -> str:
-        """Of this cell's transport, for what opens one of its own."""
+        """The URL of this cell's transport, for code that opens a transport itself."""
         url: str = self.conf.transport_url
         return url
 
     @property
     def transport(self) -> Any:
-        """The transport of oslo.messaging that the services of this cell share in a test, opened when first asked for.
+        """The transport of oslo.messaging that the services of this cell share, opened on first use.
 
-        It is there for whatever :meth:`serve` and :meth:`client` do not do: notifications, say,
+        It serves purposes that :meth:`serve` and :meth:`client` do not cover: notifications, for example,
         or :class:`cells.rpcapi.CellsAPI`.
         """
         if self._transport is None:
@@ -60,11 +60,11 @@ class TreeCell:
     def serve(self, topic: str, *endpoints: object, server: str = "server-1", serializer: Any = None) -> Any:
         """Start an ordinary RPC server of oslo.messaging in this cell; the tree stops it.
 
-        :param topic: under which clients call it
-        :param endpoints: its endpoints, objects with methods; a ``target`` of theirs says namespace and version
-        :param server: its name, for clients that want this one of several servers
+        :param topic: the topic that clients call
+        :param endpoints: objects with methods; the attribute ``target`` of an object sets its namespace and version
+        :param server: the name of the server, for clients that address it among several servers
         :param serializer: as that of ``oslo_messaging.get_rpc_server``
-        :returns: the server, for a test that stops it before: ``server.stop(); server.wait()``
+        :returns: the server, for a test that stops it earlier: ``server.stop(); server.wait()``
         """
         started = oslo_messaging.get_rpc_server(
             self.transport,
@@ -81,11 +81,11 @@ class TreeCell:
     def client(
         self, topic: str, *, namespace: str | None = None, version: str | None = None, **options: Any
     ) -> RPCClient:
-        """A client as a service of this cell has it: it calls ``topic`` here, or where ``prepare(cell=...)`` says.
+        """Return a client of a service of this cell: it calls ``topic`` in this cell, or in ``prepare(cell=...)``.
 
         :param namespace: of the methods
         :param version: of the methods
-        :param options: of :class:`cells.rpc.RPCClient`, ``timeout=2`` say
+        :param options: of :class:`cells.rpc.RPCClient`, for example ``timeout=2``
         """
         target = oslo_messaging.Target(topic=topic, namespace=namespace, version=version)
         return RPCClient(self.transport, target, **options)
@@ -96,34 +96,34 @@ class TreeCell:
             manager.start()
 
     def stop(self) -> None:
-        """Stop its managers, for good: for other cells it is dead.  Its services live on.  May be called twice."""
+        """Stop its managers for good, so that other cells cannot reach it; its services go on.  May be called twice."""
         for manager in self.managers:
             manager.stop()
 
     def stop_services(self) -> None:
         """Stop the servers that :meth:`serve` has started.  May be called twice.
 
-        :raises TimeoutError: a method of an endpoint still runs; the message says in which
+        :raises TimeoutError: a method of an endpoint still runs; the error names its topic and cell
         """
         servers, self._servers = self._servers, []
         waiting = []
         for topic, server in servers:
             server.stop()
-            # The wait for methods that run has no bound of its own.
+            # The wait for running methods has no timeout of its own.
             thread = threading.Thread(target=server.wait, name=f"cells-testing-{topic}", daemon=True)
             thread.start()
             waiting.append((topic, thread))
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
         for topic, thread in waiting:
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
                 raise TimeoutError(
                     f"A method of the service {topic} in cell {self.path} has not ended within "
-                    f"{PATIENCE_SECONDS:.0f} s of the end of the tree."
+                    f"{STOP_TIMEOUT_SECONDS:.0f} s of the end of the tree."
                 )
 
     def close(self) -> None:
-        """Close its transport, after everything that uses it was stopped.  May be called twice."""
+        """Close its transport, after all its users have stopped.  May be called twice."""
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.cleanup()

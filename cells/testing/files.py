@@ -1,4 +1,4 @@
-"""The files of a tree: a configuration for each manager and a database for each cell, in one directory."""
+"""Files of a tree: a configuration for each manager and a database for each cell, in one directory."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ from cells.db import migration
 from cells.neighbors.neighbor import COLUMNS, Neighbor
 from cells.path import CellPath
 
-#: section -> option -> value; a list stands for its items with commas between them
+#: section -> option -> value; a list is written as its items with commas between them
 Options = Mapping[str, Mapping[str, object]]
 
-#: Long enough that managers, once they know each other, send nothing on their own account while a test runs.
+#: Managers that know each other send no periodic message while a test runs.
 _NEVER_SECONDS = 86400
-#: What comes after the temporary directory in the path of a socket: ours, one for the cell, and its name.
+#: The longest path of a socket below the temporary directory: directory of the tree, directory of the cell, name.
 _SOCKET_BYTES = len("/cells-12345678/9999/123456789abc.sock")
 
 
 class CellFiles:
-    """Where the cells of one tree keep what they keep."""
+    """Directory of the files of one tree."""
 
     def __init__(self, paths: Sequence[CellPath]) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="cells-", dir=_short_directory())
-        #: for names of files: a path of cells may be longer, and of other characters, than that of a file
+        #: for the names of files: the path of a cell may be too long, or have characters that are not allowed there
         self._numbers = {path: number for number, path in enumerate(paths, 1)}
 
     def transport_url(self, path: CellPath) -> str:
-        """Of the cell's own services; the other cells of the tree find it under the same text."""
+        """Return the transport URL of a cell's services, under which the neighbors find the cell, too."""
         return f"zmq+ipc://{urllib_parse.quote(self._directory.name)}/{self._numbers[path]}"
 
     def database(self, path: CellPath) -> Path:
-        """The SQLite database of a cell."""
+        """Return the path of the SQLite database of a cell."""
         return self._file(path, ".sqlite")
 
     def write_database(self, path: CellPath, neighbors: Iterable[Neighbor]) -> None:
-        """Write one as it is after "cells db sync" and "cells neighbor create".
+        """Write the database of a cell as "cells db sync" and "cells neighbor create" would.
 
-        Not with Database, whose engine would take longer for its first row than the rest of the cell to start.
+        The engine of :class:`cells.db.api.Database` would need more time for its first row than the rest of the start.
         """
         self.database(path).write_bytes(_empty_database())
         rows = [[*row.as_dict().values(), 0] for row in neighbors]
         insert = f"INSERT INTO cells ({', '.join(COLUMNS)}, deleted) VALUES ({', '.join('?' * len(COLUMNS))}, ?)"  # noqa: S608  # our own names
         with contextlib.closing(sqlite3.connect(self.database(path))) as connection, connection:
-            # Waiting for the disk would take longer than all the rest.
+            # A commit that waits for the disk takes longer than the whole start of the cell.
             connection.execute("PRAGMA synchronous = OFF")
             connection.executemany(insert, rows)
 
@@ -59,7 +59,7 @@ class CellFiles:
         """Write the configuration of one manager.
 
         :param number: of the manager within its cell
-        :param options: the later ones come before the earlier ones
+        :param options: later options override earlier options
         """
         sections: dict[str, dict[str, object]] = {
             "DEFAULT": {
@@ -88,7 +88,7 @@ class CellFiles:
         return config_file
 
     def remove(self) -> None:
-        """Remove all of them.  May be called twice."""
+        """Remove all files.  May be called twice."""
         self._directory.cleanup()
 
     def _file(self, path: CellPath, suffix: str) -> Path:
@@ -96,7 +96,7 @@ class CellFiles:
 
 
 def _short_directory() -> str:
-    """A directory for temporary files whose path leaves room for that of a socket."""
+    """Return a directory for temporary files with a path that is short enough for a socket in it."""
     usual = tempfile.gettempdir()
     return usual if len(os.fsencode(usual)) + _SOCKET_BYTES <= ipc.MAX_PATH_BYTES else "/tmp"  # noqa: S108  # ours are private
 
@@ -109,7 +109,7 @@ def _text(value: object) -> str:
 
 @functools.cache
 def _empty_database() -> bytes:
-    """A database file with the tables as the migrations make them, made once."""
+    """Return the contents of a database file after all migrations; the migrations run once."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "cells.sqlite"
         config_file = Path(directory) / "cells.conf"

@@ -1,4 +1,4 @@
-"""Link: the connection between two neighbors of a tree, on which a test lets something go wrong."""
+"""Link: the connection between two neighbors of a tree, with the faults that a test injects."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Mapping
 
 from cells import exceptions
 from cells.path import CellPath
-from cells.testing.way import Way
+from cells.testing.faults import FaultyWire
 
 
 class Link:
-    """What ``tree.link("api", "east")`` gives: both directions between two cells, or one of them.
+    """Both directions between two cells, ``tree.link("api", "east")``, or one of them.
 
-    Every method changes what happens to messages from now on, and returns the link,
-    so that a fault can end with a block::
+    Every method applies to messages from now on, and returns the link, so that a fault can end with a block::
 
         with tree.link("api", "east").cut():
             ...
@@ -21,13 +20,13 @@ class Link:
     Faults of several kinds add up; :meth:`restore` ends all of them.  A link of both
     directions counts each direction for itself: to lose one answer and nothing else,
     say ``tree.link("api", "east").toward("api").drop(1)``.  Calls, casts and answers are
-    one message each on every link that they cross.  (The beats of a call with
+    one message each on every link that they cross.  (The heartbeats of a call with
     ``call_monitor_timeout`` are messages too.)
     """
 
-    def __init__(self, ways: Mapping[CellPath, Way]) -> None:
-        """:param ways: by the cell that each leads to"""
-        self._ways = dict(ways)
+    def __init__(self, wires: Mapping[CellPath, FaultyWire]) -> None:
+        """:param wires: by the cell that each leads to"""
+        self._wires = dict(wires)
 
     def __enter__(self) -> Link:
         return self
@@ -36,68 +35,66 @@ class Link:
         self.restore()
 
     def toward(self, name: str) -> Link:
-        """The direction in which messages reach that cell, for itself.
+        """Return the direction in which messages reach that cell, as a link of its own.
 
-        :raises cells.exceptions.CellNotFound: the link does not end there
+        :raises cells.exceptions.CellNotFound: the link does not end at that cell
         """
-        found = {path: way for path, way in self._ways.items() if name in (path.last, str(path))}
+        found = {path: wire for path, wire in self._wires.items() if name in (path.last, str(path))}
         if not found:
-            ends = " and ".join(str(path) for path in self._ways)
+            ends = " and ".join(str(path) for path in self._wires)
             raise exceptions.CellNotFound(f"This link leads to {ends}, not to {name}.", cell=name)
         return Link(found)
 
     def drop(self, count: int | None = None) -> Link:
-        """Lose messages without anybody noticing, as a broker does that is killed.
+        """Lose messages without an error, as a broker does when it is killed.
 
-        Whoever waits for an answer gets a timeout, be it the request that is lost or
-        the answer: in the first case the method did not run, in the second it did.
-        A cast is lost in silence.
+        The caller gets a timeout, whether the request or the answer is lost: in the first case the method did not
+        run, in the second it did.  The loss of a cast is not reported.
 
         :param count: the next ``count`` messages; None: all from now on
         """
-        for way in self._ways.values():
-            way.drop(count)
+        for wire in self._wires.values():
+            wire.drop(count)
         return self
 
     def delay(self, seconds: float) -> Link:
-        """Have each message arrive so many seconds later.
+        """Delay each message by so many seconds.
 
-        The order stays: nothing overtakes what is held, even if the delay gets shorter.
-        The sender waits for nothing, and other links, and the other direction, go on as they are.  A call whose
-        answer comes after its timeout is a timeout for its caller, although the method runs.
+        Messages keep their order, even if the delay gets shorter.  The sender does not wait, and other links and the
+        other direction are not affected.  If the answer to a call comes after its timeout, the caller gets a timeout
+        although the method runs.
         """
-        for way in self._ways.values():
-            way.delay(seconds)
+        for wire in self._wires.values():
+            wire.delay(seconds)
         return self
 
     def duplicate(self, count: int | None = None) -> Link:
-        """Have messages arrive twice, as they do if a broker dies before it has noted that one was taken.
+        """Deliver messages twice, as happens if a broker dies before it records an acknowledgment.
 
-        The caller sees no difference: what comes a second time is dropped, a request or cast by the
-        manager for which it is, an answer by the manager that waited for it.  In a cell of several
-        managers each may get one, and then the method runs twice.
+        The caller sees no difference: the receiving manager drops the second request or cast, the calling manager the
+        second answer.  In a cell of several managers each may receive one of the two, and then the method runs twice.
 
         :param count: the next ``count`` messages; None: all from now on
         """
-        for way in self._ways.values():
-            way.duplicate(count)
+        for wire in self._wires.values():
+            wire.duplicate(count)
         return self
 
     def cut(self) -> Link:
-        """Have sending fail, as if the broker at the other end were away.
+        """Make sending fail, as if the broker at the other end were down.
 
-        A call that has to cross the link fails as soon as it gets there, with NeighborUnreachable.
+        A call that crosses the link fails with NeighborUnreachable as soon as it gets to the link.
         A :class:`cells.rpc.RPCClient` tries again as often as its ``retry`` says, and raises
-        MessageDeliveryFailure.  So does a cast, if the link begins in its own cell; further
+        MessageDeliveryFailure.  A cast fails in the same way if the link begins in its own cell; further
         away it is lost.  An answer that cannot be sent back is lost, so its caller gets a
-        timeout.  What a delay still holds is lost.
+        timeout.  Delayed messages are lost.
         """
-        for way in self._ways.values():
-            way.cut()
+        for wire in self._wires.values():
+            wire.cut()
         return self
 
     def restore(self) -> Link:
-        """End all faults of the link.  What a delay still holds arrives at once; what was lost stays lost."""
-        for way in self._ways.values():
-            way.restore()
+        """End all faults of the link.  Delayed messages arrive at once; lost messages stay lost."""
+        for wire in self._wires.values():
+            wire.restore()
         return self

@@ -1,9 +1,9 @@
 """CellTree: a whole tree of cells in this process, for the tests of services.
 
-Each cell has a manager (or several), an SQLite database with the real schema, in
+Each cell has one or more managers, an SQLite database with the real schema, in
 which its neighbors are registered, and a transport of its own for its services:
-``zmq+ipc``, which needs no broker.  Messages are real JSON at every hop.  Of a
-deployment only two things are replaced: the brokers, and that each cell has processes of its own.
+``zmq+ipc``, which needs no broker.  Messages are real JSON at every hop.  Only the brokers and the processes of a
+deployment are replaced.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from cells.manager.lifecycle import CellsService
 from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
 from cells.testing.cell import TreeCell
+from cells.testing.faults import FaultyWire
 from cells.testing.files import CellFiles, Options
 from cells.testing.link import Link
-from cells.testing.way import Way
 
 #: name of a cell -> the cells below it
 Shape = Mapping[str, Any]
 
-#: Longer than a start ever takes.
-PATIENCE_SECONDS = 10.0
+#: Timeout of a start.
+START_TIMEOUT_SECONDS = 10.0
 _PAUSE_SECONDS = 0.002
-#: What managers say to each other at start ends with the answer to a question about an
-#: announcement that was asked for: so many messages, each the cause of the next.
+#: The messages of a start form chains of at most so many messages, each the cause of the next: a request for an
+#: announcement, the announcement, a ping, the answer.
 _ROUNDS = 4
 
 
 class CellTree:
-    """Starts a tree of cells when it is entered, stops it when it is left.
+    """Context manager that starts and stops a tree of cells.
 
     ``tree["az1"]`` and ``tree["api!east!az1"]`` are the same :class:`cells.testing.TreeCell`.
-    A cell of that tree allows every call from other cells that ``options`` do not forbid.
+    A cell of the tree allows every call from other cells that ``options`` do not forbid.
     """
 
-    #: what the cells are made of
+    #: the class of the cells
     cell_class: type[TreeCell] = TreeCell
 
-    def __init__(  # noqa: PLR0913  # what may differ between trees, by keyword
+    def __init__(  # noqa: PLR0913  # the differences between trees, by keyword
         self,
         shape: Shape,
         *,
@@ -65,13 +65,13 @@ class CellTree:
         :param shape: the cells and those below them, ``{"api": {"east": {"az1": {}}, "west": {}}}``
         :param endpoints: further functions with :func:`cells.endpoints.endpoint` in every cell
         :param options: of every cell, ``{"cells": {"call_timeout": 1}}``
-        :param cell_options: of one cell, by its name or path; they come before ``options``
-        :param managers: how many a cell has, by its name or path, if not one
-        :param exception_modules: whose exceptions clients in these cells raise again beside those of
+        :param cell_options: of one cell, by its name or path; they override ``options``
+        :param managers: the number of managers of a cell, by its name or path; by default 1
+        :param exception_modules: modules whose exceptions clients in these cells raise again, beside those of
             ``cells.exceptions``, as ``allowed_remote_exmods`` of ``oslo_messaging.get_rpc_transport``
-        :param services: whether managers serve the services of their cells.  A tree in which
-            nobody does, because its test speaks to ``managers`` alone, starts a little faster without
-        :raises cells.exceptions.ConfigurationError: an option has a value that cannot be
+        :param services: whether managers serve the services of their cells.  A tree without services, for a test that
+            calls ``managers`` directly, starts faster
+        :raises cells.exceptions.ConfigurationError: an option has an invalid value
         :raises cells.exceptions.CellNotFound: options or managers are for a cell that is not in the tree
         """
         _check_concurrency()
@@ -81,7 +81,7 @@ class CellTree:
         self._is_quiet = False
         self._exception_modules = exception_modules
         self._paths = list(_walk(shape))
-        self._ways: dict[tuple[CellPath, CellPath], Way] = {}
+        self._wires: dict[tuple[CellPath, CellPath], FaultyWire] = {}
         manager_counts = self._by_path(managers or {})
         own_options = self._by_path(cell_options or {})
         self._files = CellFiles(self._paths)
@@ -91,8 +91,8 @@ class CellTree:
                 self.cells[path] = self._build(path, count, endpoints, options or {}, own_options.get(path, {}))
             for parent, child in self._links():
                 for ends in ((parent, child), (child, parent)):
-                    self._ways[ends] = Way()
-                    self._lay(ends, self._ways[ends])
+                    self._wires[ends] = FaultyWire()
+                    self._lay(ends, self._wires[ends])
 
     def __enter__(self) -> CellTree:
         self.start()
@@ -102,24 +102,24 @@ class CellTree:
         self.stop()
 
     def __getitem__(self, name: str) -> TreeCell:
-        """One cell.
+        """Return one cell.
 
-        :raises cells.exceptions.CellNotFound: there is none of that name
-        :raises cells.exceptions.AmbiguousCell: there are several, so the path has to be given
+        :raises cells.exceptions.CellNotFound: no cell has that name or path
+        :raises cells.exceptions.AmbiguousCell: several cells have that name: give the path
         """
         return self.cells[self._path(name)]
 
     def start(self) -> None:
-        """Start all; return when each cell knows its place and who is below it.  If it fails, all are stopped."""
+        """Start all cells; return when each knows its path and the cells below it.  After an error all are stopped."""
         with self._cleaning_up_if_it_fails():
             for cell in self.cells.values():
                 cell.start()
             self.wait_until_known()
 
     def stop(self) -> None:
-        """Stop all, and remove every file.  May be called twice.
+        """Stop all cells, and remove every file.  May be called twice.
 
-        :raises TimeoutError: a method of a service still runs; all the rest is stopped
+        :raises TimeoutError: a method of a service still runs; everything else is stopped
         """
         with contextlib.ExitStack() as stack:
             stack.callback(self._files.remove)
@@ -129,17 +129,17 @@ class CellTree:
                 stack.callback(cell.stop)
             for cell in self.cells.values():
                 stack.callback(cell.stop_services)
-            for ends, way in self._ways.items():
+            for ends, wire in self._wires.items():
                 self._lay(ends, None)
-                stack.callback(way.close)
+                stack.callback(wire.close)
 
     def link(self, one: str, other: str) -> Link:
-        """The connection between two neighbors, to have something go wrong on it.
+        """Return the connection between two neighbors, to inject faults.
 
-        :raises cells.exceptions.NeighborNotFound: the two are in the tree, but not next to each other
+        :raises cells.exceptions.NeighborNotFound: the two cells are in the tree, but are not neighbors
         """
         ends = self._path(one), self._path(other)
-        if ends not in self._ways:
+        if ends not in self._wires:
             raise exceptions.NeighborNotFound(
                 f"{ends[0]} and {ends[1]} are no neighbors in this tree, so there is no link between them.",
                 cell=str(ends[1]),
@@ -147,28 +147,28 @@ class CellTree:
         if not self._is_quiet:
             self._wait_until_quiet()
             self._is_quiet = True
-        return Link({ends[0]: self._ways[ends[1], ends[0]], ends[1]: self._ways[ends]})
+        return Link({ends[0]: self._wires[ends[1], ends[0]], ends[1]: self._wires[ends]})
 
     def wait_until_known(self) -> None:
-        """Wait until all managers of all cells know the tree as it is drawn."""
+        """Wait until all managers of all cells know the whole shape of the tree."""
         for path, cell in self.cells.items():
             below = self._below(path)
             for manager in cell.managers:
                 _wait_until_placed(manager, path, below)
 
     def _wait_until_quiet(self) -> None:
-        """Wait until what managers tell each other at start has been said: no fault is meant for that.
+        """Wait until the messages of the start have been read, so that no fault applies to them.
 
-        Messages between two cells arrive in their order: when a ping is answered, what was sent before it has
-        been read.  What that caused has been read when the next one is answered.
+        Messages between two cells arrive in their order: when a ping is answered, all messages before it have been
+        read.  The messages that they caused have been read when the next ping is answered.
         """
         for _ in range(_ROUNDS):
             pings = []
-            for one, other in self._ways:
+            for one, other in self._wires:
                 manager = self.cells[one].managers[0].manager
-                # Whom the test has stopped says nothing.
+                # A cell that the test has stopped does not answer.
                 with contextlib.suppress(exceptions.CellsError):
-                    pings.append(manager.call({}, str(other), "ping", {}, PATIENCE_SECONDS))
+                    pings.append(manager.call({}, str(other), "ping", {}, START_TIMEOUT_SECONDS))
             futures.wait(pings)
 
     def _build(
@@ -185,7 +185,7 @@ class CellTree:
         return self.cell_class(path, confs[0], managers, self._exception_modules)
 
     def _neighbors(self, path: CellPath) -> list[Neighbor]:
-        """The rows in a cell's database."""
+        """Return the rows for a cell's database."""
         ends = [(parent, True) for parent, child in self._links() if child == path]
         ends += [(child, False) for parent, child in self._links() if parent == path]
         return [
@@ -193,12 +193,12 @@ class CellTree:
             for end, is_parent in ends
         ]
 
-    def _lay(self, ends: tuple[CellPath, CellPath], way: Way | None) -> None:
+    def _lay(self, ends: tuple[CellPath, CellPath], wire: FaultyWire | None) -> None:
         sender, receiver = ends
-        memory.lay_wire(self._files.transport_url(sender), self._files.transport_url(receiver), way)
+        memory.lay_wire(self._files.transport_url(sender), self._files.transport_url(receiver), wire)
 
     def _links(self) -> list[tuple[CellPath, CellPath]]:
-        """Parent and child of every two neighbors."""
+        """Return (parent, child) for each link."""
         return [(path[:-1], path) for path in self._paths if len(path) > 1]
 
     def _below(self, path: CellPath) -> Shape:
@@ -211,7 +211,7 @@ class CellTree:
         found = [path for path in self._paths if name in (path.last, str(path))]
         if not found:
             raise exceptions.CellNotFound(
-                f"There is no cell {name} in this tree, but {', '.join(map(str, self._paths))}.", cell=name
+                f"There is no cell {name} in this tree, only {', '.join(map(str, self._paths))}.", cell=name
             )
         if len(found) > 1:
             raise exceptions.AmbiguousCell(
@@ -237,25 +237,25 @@ def _check_concurrency() -> None:
     backend.get_backend()
     if backend.get_backend_type() is not backend.BackendType.THREADING:
         raise exceptions.ConfigurationError(
-            "oslo.service runs on eventlet in this process, and a tree of cells is made of threads: import "
+            "oslo.service runs on eventlet in this process, and a tree of cells needs threads: import "
             "cells.testing before oslo_messaging."
         )
 
 
 def _wait_until_placed(manager: CellsService, path: CellPath, below: Shape) -> None:
     seen = manager.topology
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while seen.own_path != path or seen.subtree() != below:
         if time.monotonic() > deadline:
             raise TimeoutError(
-                f"Not within {PATIENCE_SECONDS:.0f} s: {path} knows its place and the cells below it. "
-                f"It takes itself for {seen.own_path} with {seen.subtree()} below."
+                f"Cell {path} does not know its path and the cells below it within {START_TIMEOUT_SECONDS:.0f} s. "
+                f"Its path is {seen.own_path}, and below are {seen.subtree()}."
             )
         time.sleep(_PAUSE_SECONDS)
 
 
 def _walk(shape: Shape, above: Iterable[str] = ()) -> Iterator[CellPath]:
-    """The paths of all cells, parents first."""
+    """Yield the paths of all cells, parents first."""
     for name, below in shape.items():
         path = CellPath([*above, name])
         yield path

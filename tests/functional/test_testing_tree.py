@@ -146,7 +146,7 @@ class Hanging:
 def test_a_method_that_does_not_end_is_named_and_the_rest_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cells.testing.cell.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("cells.testing.cell.STOP_TIMEOUT_SECONDS", 0.1)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     hanging = Hanging()
     try:
@@ -190,7 +190,7 @@ def test_wrong_option_is_an_error_and_leaves_nothing_behind(tmp_path: Path, monk
 
 def test_start_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr("cells.testing.tree.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("cells.testing.tree.START_TIMEOUT_SECONDS", 0.1)
     before = ours()
     tree = CellTree(SHAPE)
     # A cell that does not start announces nothing, so no other cell knows it.

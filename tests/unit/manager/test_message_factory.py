@@ -69,6 +69,6 @@ def test_a_context_that_is_none_is_empty(outgoing: OutgoingMessages) -> None:
 
 
 def test_refusals_are_counted_and_raised(outgoing: OutgoingMessages, counters: Counters) -> None:
-    with pytest.raises(exceptions.CellNotFound), outgoing.noting_refusals("call"):
+    with pytest.raises(exceptions.CellNotFound), outgoing.counting_refusals("call"):
         targeted(outgoing, "nowhere")
     assert counters.as_dict() == {"refused.CellNotFound": 1}

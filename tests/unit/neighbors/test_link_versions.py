@@ -46,7 +46,7 @@ def explained(global_cap: str | None, neighbor_cap: str | None, announced: str |
 
 GLOBAL, OWN = "[upgrade_levels] intercell = {}", "the cap of neighbor east, {}"
 UNREADABLE = OWN + ", cannot be read and counts as 1.0"
-UNSAID = "east has not said yet what it reads"
+UNSAID = "east has not announced its version yet"
 
 
 @each(
@@ -175,7 +175,7 @@ def test_with_a_neighbor_that_has_fallen_silent_the_oldest_is_spoken_until_it_is
     place.now += 1
     assert place.table.state("east") is State.MUTE
     assert (place.spoken, place.link.announced) == (OLDEST, None)
-    assert place.link.reason == "east has not said for too long what it reads"
+    assert place.link.reason == "east has not announced its version for too long"
     assert not place.link.can_be_raised
     place.announce("1.4")
     assert place.spoken == "1.4"

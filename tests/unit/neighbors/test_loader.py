@@ -168,7 +168,7 @@ def test_neighbor_whose_cap_cannot_be_read_stays_as_it_is(loading: Loading, capl
     assert "east" in problem
     assert "'9.9'" in problem
     assert "counts as 1.0" in problem
-    assert problem.endswith(f"Set another one in {loading.path}.")
+    assert str(loading.path) in problem
     assert len(loading.told) == 1
 
     loading.load({**rows, "east": child(version_cap="")})

@@ -144,7 +144,7 @@ def test_unknown_name(east: Topology) -> None:
 
 
 def test_path_from_another_top(east: Topology) -> None:
-    with pytest.raises(exceptions.CellNotFound, match="starts at the top of the tree, which from here is api"):
+    with pytest.raises(exceptions.CellNotFound, match="from here is api"):
         east.walk_to("east!az1")
 
 

@@ -1,6 +1,6 @@
-"""A way: one direction of a link between two cells, and what goes wrong on it.
+"""Faults of one direction of a link between two cells.
 
-The driver ``memory`` hands it each message; :class:`cells.testing.Link` says what happens to them.
+The driver ``memory`` passes each message through a :class:`FaultyWire`; :class:`cells.testing.Link` sets its faults.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from cells import exceptions
 from cells.drivers.base import Target
 
 
-class Way:
-    """A :class:`cells.drivers.memory.Wire` with faults; without any it passes everything on.  Thread-safe.
+class FaultyWire:
+    """Implementation of :class:`cells.drivers.memory.Wire` that loses, delays, duplicates or refuses messages.
 
-    Faults add up: a message that is not dropped may be delayed, and that twice.
+    Faults add up: a message that is not dropped may be duplicated and delayed.  Thread-safe.
     """
 
     def __init__(self) -> None:
@@ -28,9 +28,9 @@ class Way:
         self._duplicates = 0.0
         self._delay_seconds = 0.0
         self._is_cut = False
-        #: (when it is due, what delivers it), in the order in which they came
+        #: (due time, function that delivers the message), in the order of arrival
         self._held: deque[tuple[float, Callable[[], None]]] = deque()
-        #: there is one as long as something is held
+        #: runs while messages are held
         self._thread: threading.Thread | None = None
 
     def carry(self, cell: Target, deliver: Callable[[], None]) -> None:
@@ -47,7 +47,7 @@ class Way:
                 self._duplicates -= 1
                 times = 2
             for _ in range(times):
-                # What is held already goes first: nothing overtakes.
+                # Held messages go first, so that the order stays.
                 if self._delay_seconds or self._held:
                     self._hold(deliver)
                 else:
@@ -64,27 +64,27 @@ class Way:
             self._duplicates = _number(count)
 
     def delay(self, seconds: float) -> None:
-        """Messages from now on arrive so much later; those that are held already, when they would have."""
+        """Delay messages from now on; messages that are held already keep their due time."""
         if not 0 <= seconds < math.inf:
             raise ValueError(f"The delay must be a number of seconds that is not negative, not {seconds!r}.")
         with self._changed:
             self._delay_seconds = seconds
 
     def cut(self) -> None:
-        """Take no more messages; what is held is lost."""
+        """Refuse messages from now on, and lose the held messages."""
         with self._changed:
             self._is_cut = True
             self._forget()
 
     def restore(self) -> None:
-        """End all faults; what is held goes on at once, in its order."""
+        """End all faults, and deliver the held messages at once, in their order."""
         with self._changed:
             self._end_faults()
             self._held = deque((0.0, deliver) for _, deliver in self._held)
             self._changed.notify()
 
     def close(self) -> None:
-        """End all faults, lose what is held, and wait for the thread.  May be called twice."""
+        """End all faults, lose the held messages, and wait for the thread.  May be called twice."""
         with self._changed:
             self._end_faults()
             self._forget()
@@ -118,7 +118,7 @@ class Way:
                     self._changed.wait(wait_seconds)
                     continue
                 self._held.popleft()
-                # Who stopped meanwhile does not get it, and the sender believes it sent.
+                # If the receiver has stopped meanwhile, the message is lost without an error for the sender.
                 with contextlib.suppress(exceptions.CellsError):
                     deliver()
             self._thread = None

@@ -10,7 +10,7 @@ import pytest
 
 from cells import exceptions
 from cells.neighbors.neighbor import Neighbor
-from cells.testing.way import Way
+from cells.testing.faults import FaultyWire
 from tools.polling import poll
 
 EAST = Neighbor("east", "memory://bus/east", is_parent=False, driver="memory")
@@ -21,15 +21,15 @@ SHORT_SECONDS = 0.05
 
 
 class Traffic:
-    """Sends numbers over a way."""
+    """Sends numbers over a wire."""
 
     def __init__(self) -> None:
-        self.way = Way()
+        self.wire = FaultyWire()
         self.arrived: list[int] = []
 
     def send(self, *numbers: int) -> None:
         for number in numbers:
-            self.way.carry(EAST, functools.partial(self.arrived.append, number))
+            self.wire.carry(EAST, functools.partial(self.arrived.append, number))
 
     def wait_for(self, *numbers: int) -> None:
         poll(lambda: len(self.arrived) >= len(numbers), "all arrive", pause_seconds=0.002)
@@ -40,7 +40,7 @@ class Traffic:
 def traffic() -> Iterator[Traffic]:
     traffic = Traffic()
     yield traffic
-    traffic.way.close()
+    traffic.wire.close()
 
 
 def delay_threads() -> list[threading.Thread]:
@@ -53,48 +53,48 @@ def test_everything_arrives_at_once(traffic: Traffic) -> None:
 
 
 def test_so_many_are_dropped(traffic: Traffic) -> None:
-    traffic.way.drop(2)
+    traffic.wire.drop(2)
     traffic.send(1, 2, 3, 4)
     assert traffic.arrived == [3, 4]
 
 
 def test_all_are_dropped_until_it_is_restored(traffic: Traffic) -> None:
-    traffic.way.drop(None)
+    traffic.wire.drop(None)
     traffic.send(1, 2, 3)
-    traffic.way.restore()
+    traffic.wire.restore()
     traffic.send(4)
     assert traffic.arrived == [4]
 
 
 def test_so_many_come_twice(traffic: Traffic) -> None:
-    traffic.way.duplicate(1)
+    traffic.wire.duplicate(1)
     traffic.send(1, 2)
-    traffic.way.duplicate(None)
+    traffic.wire.duplicate(None)
     traffic.send(3, 4)
     assert traffic.arrived == [1, 1, 2, 3, 3, 4, 4]
 
 
 def test_cut_way_takes_nothing_and_names_the_cell(traffic: Traffic) -> None:
-    traffic.way.cut()
+    traffic.wire.cut()
     with pytest.raises(exceptions.NeighborUnreachable, match="east is cut") as caught:
         traffic.send(1)
     assert caught.value.cell == "east"
-    traffic.way.restore()
+    traffic.wire.restore()
     traffic.send(2)
     assert traffic.arrived == [2]
 
 
 def test_delayed_messages_arrive_later_and_in_order(traffic: Traffic) -> None:
-    traffic.way.delay(SHORT_SECONDS)
+    traffic.wire.delay(SHORT_SECONDS)
     traffic.send(1, 2, 3)
     assert traffic.arrived == []
     traffic.wait_for(1, 2, 3)
 
 
 def test_nothing_overtakes_what_is_held(traffic: Traffic) -> None:
-    traffic.way.delay(SHORT_SECONDS)
+    traffic.wire.delay(SHORT_SECONDS)
     traffic.send(1)
-    traffic.way.delay(0)
+    traffic.wire.delay(0)
     traffic.send(2)
     assert traffic.arrived == []
     traffic.wait_for(1, 2)
@@ -103,27 +103,27 @@ def test_nothing_overtakes_what_is_held(traffic: Traffic) -> None:
 
 
 def test_restoring_lets_go_of_what_is_held(traffic: Traffic) -> None:
-    traffic.way.delay(LONG_SECONDS)
+    traffic.wire.delay(LONG_SECONDS)
     traffic.send(1, 2)
-    traffic.way.restore()
+    traffic.wire.restore()
     traffic.send(3)
     traffic.wait_for(1, 2, 3)
 
 
-@pytest.mark.parametrize("end", [Way.cut, Way.close], ids=["cut", "close"])
-def test_what_is_held_is_lost_with_the_way(traffic: Traffic, end: Callable[[Way], None]) -> None:
+@pytest.mark.parametrize("end", [FaultyWire.cut, FaultyWire.close], ids=["cut", "close"])
+def test_what_is_held_is_lost_with_the_way(traffic: Traffic, end: Callable[[FaultyWire], None]) -> None:
     before = delay_threads()
-    traffic.way.delay(LONG_SECONDS)
+    traffic.wire.delay(LONG_SECONDS)
     traffic.send(1)
     assert len(delay_threads()) == len(before) + 1
-    end(traffic.way)
+    end(traffic.wire)
     poll(lambda: delay_threads() == before, "its thread ends", pause_seconds=0.002)
     assert traffic.arrived == []
 
 
 def test_thread_ends_when_nothing_is_held(traffic: Traffic) -> None:
     before = delay_threads()
-    traffic.way.delay(SHORT_SECONDS)
+    traffic.wire.delay(SHORT_SECONDS)
     traffic.send(1)
     traffic.wait_for(1)
     poll(lambda: delay_threads() == before, "its thread ends", pause_seconds=0.002)
@@ -135,8 +135,8 @@ def test_receiver_that_stops_meanwhile_harms_nobody_behind_it(traffic: Traffic) 
     def refuse() -> None:
         raise exceptions.NeighborUnreachable("It has stopped.", cell="east")
 
-    traffic.way.delay(SHORT_SECONDS)
-    traffic.way.carry(EAST, refuse)
+    traffic.wire.delay(SHORT_SECONDS)
+    traffic.wire.carry(EAST, refuse)
     traffic.send(1)
     traffic.wait_for(1)
 
@@ -146,29 +146,29 @@ def test_receiver_that_has_stopped_is_the_error_of_the_sender(traffic: Traffic) 
         raise exceptions.NeighborUnreachable("It has stopped.", cell="east")
 
     with pytest.raises(exceptions.NeighborUnreachable, match="has stopped"):
-        traffic.way.carry(EAST, refuse)
+        traffic.wire.carry(EAST, refuse)
 
 
 def test_faults_add_up(traffic: Traffic) -> None:
-    traffic.way.drop(1)
-    traffic.way.duplicate(1)
-    traffic.way.delay(SHORT_SECONDS)
+    traffic.wire.drop(1)
+    traffic.wire.duplicate(1)
+    traffic.wire.delay(SHORT_SECONDS)
     traffic.send(1, 2, 3)
     traffic.wait_for(2, 2, 3)
 
 
 def test_close_may_be_called_twice_and_ends_all_faults(traffic: Traffic) -> None:
-    traffic.way.cut()
-    traffic.way.drop(None)
-    traffic.way.close()
-    traffic.way.close()
+    traffic.wire.cut()
+    traffic.wire.drop(None)
+    traffic.wire.close()
+    traffic.wire.close()
     traffic.send(1)
     assert traffic.arrived == [1]
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, True, "1"])
 def test_count_that_can_not_be(traffic: Traffic, count: object) -> None:
-    for fault in (traffic.way.drop, traffic.way.duplicate):
+    for fault in (traffic.wire.drop, traffic.wire.duplicate):
         with pytest.raises(ValueError, match="count must be"):
             fault(count)  # type: ignore[arg-type]
     traffic.send(1)
@@ -178,4 +178,4 @@ def test_count_that_can_not_be(traffic: Traffic, count: object) -> None:
 @pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan")])
 def test_delay_that_can_not_be(traffic: Traffic, seconds: float) -> None:
     with pytest.raises(ValueError, match="delay must be"):
-        traffic.way.delay(seconds)
+        traffic.wire.delay(seconds)
