@@ -1,15 +1,15 @@
-"""How Sphinx builds the documentation ("tox -e docs")."""
+"""Sphinx configuration of the documentation ("tox -e docs")."""
 
 import sys
 import warnings
 from pathlib import Path
 
-# A library of oslo.service looks whether eventlet is there; nothing here uses it.
+# A library of oslo.service imports eventlet if it is installed; the documentation does not use it.
 warnings.filterwarnings("ignore", message="\\s*Eventlet is deprecated")
 
-from oslo_service import backend  # noqa: E402  # it is what looks
+from oslo_service import backend  # noqa: E402  # after the filter
 
-# Some modules import oslo.messaging, which would start oslo.service on eventlet.
+# autodoc imports oslo.messaging, which would select the eventlet back end of oslo.service.
 backend.init_backend(backend.BackendType.THREADING)
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
@@ -21,7 +21,7 @@ extensions = ["sphinx.ext.autodoc", "oslo_config.sphinxext", "cliff.sphinxext", 
 exclude_patterns = ["examples", "_ext"]
 html_theme = "alabaster"
 html_theme_options = {
-    "description": "Messages between cells: each with a broker and a database of its own",
+    "description": "Messages between cells that each have their own broker and database",
     "fixed_sidebar": True,
     "page_width": "1100px",
     "sidebar_width": "260px",

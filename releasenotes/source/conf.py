@@ -1,4 +1,4 @@
-"""How Sphinx builds the release notes ("tox -e releasenotes")."""
+"""Sphinx configuration of the release notes ("tox -e releasenotes")."""
 
 project = "cells release notes"
 author = "The cells authors"

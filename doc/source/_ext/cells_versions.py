@@ -12,7 +12,7 @@ from cells import versions
 
 
 class CellsVersions(Directive):
-    """A definition list: each version with what it added, what a lower cap means, and the names that stand for it."""
+    """Definition list of the versions: their additions, the behavior under a lower cap, and their aliases."""
 
     def run(self) -> list[nodes.Node]:
         items = [_item(number, version) for number, version in versions.HISTORY.items()]
@@ -22,12 +22,12 @@ class CellsVersions(Directive):
 def _item(number: str, version: versions.Version) -> nodes.definition_list_item:
     lines = [version.adds, f"Under a lower cap: {version.below}"] if number != versions.OLDEST else [version.adds]
     if version.aliases:
-        lines.append(f"Also called: {', '.join(version.aliases)}.")
+        lines.append(f"Aliases: {', '.join(version.aliases)}.")
     paragraphs = [nodes.paragraph(text=line) for line in lines]
     return nodes.definition_list_item("", nodes.term(text=number), nodes.definition("", *paragraphs))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Called by Sphinx when it loads the extension."""
+    """Register the directive; called by Sphinx when it loads the extension."""
     app.add_directive("cells-versions", CellsVersions)
     return {"parallel_read_safe": True}
