@@ -1,4 +1,4 @@
-"""etc/cells/cells.conf.sample says what the code says, and oslo.config's tools can read it."""
+"""etc/cells/cells.conf.sample agrees with the options, and the tools of oslo.config accept it."""
 
 import re
 import sys
@@ -10,13 +10,13 @@ from oslo_config import generator, validator
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "etc" / "cells" / "cells.conf.sample"
 
-# The libraries' part of the sample changes with their versions, so only this
-# project's own part is held to be up to date.
+# The options of libraries change with their versions, so only the options of this
+# project are compared.
 OWN_NAMESPACE = "cells"
 
 
 def validate(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """The status of oslo-config-validator."""
+    """Return the exit status of oslo-config-validator."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "argv", ["oslo-config-validator", *arguments])
     return int(validator.main() or 0)
@@ -32,7 +32,7 @@ def test_sample_has_every_option_of_this_project_as_generated(capsys: pytest.Cap
         assert section.strip() in sample, 'The sample is out of date: run "tox -e genconfig" and commit it.'
 
 
-def test_sample_names_no_option_that_this_project_no_longer_has() -> None:
+def test_sample_has_no_unknown_option() -> None:
     from cells import conf
 
     known = {option.name for _group, options in conf.list_opts() for option in options}

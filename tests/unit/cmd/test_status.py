@@ -7,8 +7,6 @@ import json
 import shlex
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -133,15 +131,6 @@ def test_table_for_people(deployment: Deployment) -> None:
     assert any(line.startswith("Details: Neighbor east: ") for line in lines)
     assert any(line.startswith("Neighbor west: ") for line in lines)
     assert max(map(len, lines)) <= 100
-
-
-def test_command_is_installed(deployment: Deployment) -> None:
-    deployment.sync()
-    program = [sys.executable, "-c", "import sys; from cells.cmd.status import main; sys.exit(main())"]
-    words = ["--config-file", str(deployment.config_file), "upgrade", "check"]
-    done = subprocess.run([*program, *words], capture_output=True, text=True, timeout=50, check=False)
-    assert (done.returncode, done.stderr) == (SUCCESS, "")
-    assert "Upgrade Check Results" in done.stdout
 
 
 def test_database_without_tables(deployment: Deployment) -> None:
