@@ -48,6 +48,15 @@ class Address:
     connection: str | None = field(repr=False)
     option: str = "[database] connection"
 
+    @property
+    def url(self) -> sqlalchemy.URL:
+        """:raises cells.exceptions.ConfigurationError: ``connection`` is no URL"""
+        return read_url(self.connection, self.option)
+
+    def __str__(self) -> str:
+        """Return the URL without password and query."""
+        return self.url.set(query={}).render_as_string(hide_password=True)
+
 
 class _OnlyForDebugging(logging.Filter):
     """Filter that hides oslo.db's log of an error with traceback unless the level is DEBUG: cells reports the error."""
@@ -69,7 +78,7 @@ def facade(
     :raises cells.exceptions.ConfigurationError: the URL is invalid
     """
     database = conf.database
-    url = _url(address or _own(conf))
+    url = (address or Address(database.connection)).url
     options = {
         name: getattr(database, name) for name in _FACADE_OPTIONS if address is None or name != "slave_connection"
     }
@@ -117,14 +126,6 @@ def read_url(connection: str | None, option: str = Address.option) -> sqlalchemy
     return url.set(drivername=_DRIVERS.get(name, name))
 
 
-def _own(conf: cfg.ConfigOpts) -> Address:
-    return Address(conf.database.connection)
-
-
-def _url(address: Address) -> sqlalchemy.URL:
-    return read_url(address.connection, address.option)
-
-
 def _bounds(url: sqlalchemy.URL, statement_timeout_seconds: int) -> Mapping[str, object]:
     """Return the connection parameters that bound each wait, as far as the database driver has them."""
     backend = url.get_backend_name()
@@ -169,7 +170,7 @@ def translated_errors(conf: cfg.ConfigOpts, address: Address | None = None) -> I
     :raises cells.exceptions.DatabaseUnavailable: any other error of the database
     :raises cells.exceptions.ConfigurationError: the driver of the database is not installed
     """
-    address = address or _own(conf)
+    address = address or Address(conf.database.connection)
     try:
         yield
     except oslo_errors.DBDuplicateEntry:
@@ -178,7 +179,7 @@ def translated_errors(conf: cfg.ConfigOpts, address: Address | None = None) -> I
         raise _schema_outdated(address) from error
     except (sqlalchemy_errors.NoSuchModuleError, ModuleNotFoundError) as error:
         raise exceptions.ConfigurationError(
-            f"There is no driver for the database {_shown(address)}: {error}. "
+            f"There is no driver for the database {address}: {error}. "
             "For PostgreSQL and MariaDB install cells-intercell[postgresql] or cells-intercell[mysql]."
         ) from error
     except (oslo_errors.DBError, sqlalchemy_errors.SQLAlchemyError) as error:
@@ -189,11 +190,11 @@ def translated_errors(conf: cfg.ConfigOpts, address: Address | None = None) -> I
             raise _schema_outdated(address) from error
         advice = (
             "Check that the directory exists, that this user may write to it, and that no other process locks the file"
-            if _url(address).get_backend_name() == "sqlite"
+            if address.url.get_backend_name() == "sqlite"
             else f"Check that the server runs and that {address.option} is right"
         )
         raise exceptions.DatabaseUnavailable(
-            f"The database {_shown(address)} cannot be used: {_reason(original)}. {advice}."
+            f"The database {address} cannot be used: {_reason(original)}. {advice}."
         ) from error
 
 
@@ -216,13 +217,9 @@ def _schema_outdated(address: Address) -> exceptions.SchemaOutdated:
     # "cells db sync" uses the database of [database] connection.
     where = "" if address.option == Address.option else f" with {Address.option} set to this database"
     return exceptions.SchemaOutdated(
-        f'The database {_shown(address)} lacks a table or a column: run "cells db sync"{where}. If the error persists, '
+        f'The database {address} lacks a table or a column: run "cells db sync"{where}. If the error persists, '
         "the tables do not match their revision: restore them from a backup, or drop them all and run the command."
     )
-
-
-def _shown(address: Address) -> str:
-    return _url(address).set(query={}).render_as_string(hide_password=True)
 
 
 def _original(error: BaseException) -> BaseException:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import oslo_messaging
@@ -79,12 +79,17 @@ def api(tree: CellTree) -> Iterator[None]:
 
 @pytest.fixture
 def connect(tree: CellTree) -> Iterator[Any]:
-    """Factory of connections in another cell; closed at the end, with their consumers."""
+    """Factory of connections in a cell, with consumers by topic; closed at the end."""
     made = []
 
-    def connect_in(cell: str) -> Connection:
-        made.append(Connection(tree[cell].transport))
-        return made[-1]
+    def connect_in(cell: str, consumers: Mapping[str, object] | None = None) -> Connection:
+        connection = Connection(tree[cell].transport)
+        made.append(connection)
+        for topic, proxy in (consumers or {}).items():
+            connection.create_consumer(topic, proxy)
+        if consumers:
+            connection.consume_in_thread()
+        return connection
 
     yield connect_in
     for connection in made:
@@ -100,9 +105,7 @@ def number(value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("cell", ["az1", "api!east!az1", cells.rpc.any_cell(target="az1")], ids=str)
 def test_call_of_a_consumer_in_another_cell(tree: CellTree, api: None, connect: Any, cell: Any) -> None:
     inventory = Inventory("az1")
-    connection = connect("az1")
-    connection.create_consumer("inventory", inventory)
-    connection.consume_in_thread()
+    connect("az1", {"inventory": inventory})
     msg = number(7)
     assert cells.rpc.call({"user_id": "ada"}, "inventory", msg, cell=cell, timeout=5) == "az1"
     assert msg == number(7)
@@ -120,9 +123,7 @@ def test_call_of_a_consumer_in_another_cell(tree: CellTree, api: None, connect: 
 @pytest.mark.parametrize("cell", [None, "west"])
 def test_contexts_of_all_kinds_arrive(tree: CellTree, api: None, connect: Any, context: Any, cell: str | None) -> None:
     inventory = Inventory()
-    connection = connect(cell or "api")
-    connection.create_consumer("inventory", inventory)
-    connection.consume_in_thread()
+    connect(cell or "api", {"inventory": inventory})
     cells.rpc.call(context, "inventory", WHERE, cell=cell, timeout=5)
     received = inventory.calls[0][0]
     assert isinstance(received, cells.rpc.CommonRpcContext)
@@ -141,9 +142,7 @@ def test_service_passes_its_context_on(tree: CellTree, api: None, connect: Any, 
 
     inventory = Inventory("behind")
     for name, topic, proxy in (("west", "front", Front()), (cell or "west", "inventory", inventory)):
-        connection = connect(name)
-        connection.create_consumer(topic, proxy)
-        connection.consume_in_thread()
+        connect(name, {topic: proxy})
     assert cells.rpc.call({"user_id": "ada", "odd": [1]}, "front", WHERE, 5, cell="west") == "behind"
     received = inventory.calls[0][0]
     assert (received.user_id, received.odd, received.roles, received.is_admin) == ("ada", [1], ["admin"], True)
@@ -152,10 +151,7 @@ def test_service_passes_its_context_on(tree: CellTree, api: None, connect: Any, 
 @pytest.mark.parametrize("cell", [None, "az1"])
 def test_namespace_and_version(tree: CellTree, api: None, connect: Any, cell: str | None) -> None:
     plain, versioned = Inventory("plain"), Versioned("versioned")
-    connection = connect(cell or "api")
-    connection.create_consumer("inventory", plain)
-    connection.create_consumer("admin-inventory", versioned)
-    connection.consume_in_thread()
+    connect(cell or "api", {"inventory": plain, "admin-inventory": versioned})
     options = {"cell": cell, "timeout": 5}
     admin = {**WHERE, "namespace": "admin", "version": "2.1"}
     assert cells.rpc.call({}, "inventory", WHERE, **options) == "plain"
@@ -169,10 +165,8 @@ def test_namespace_and_version(tree: CellTree, api: None, connect: Any, cell: st
 def test_errors_are_equal_in_the_own_cell_and_in_another(
     tree: CellTree, api: None, connect: Any, cell: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    connection = connect(cell or "api")
     inventory = Inventory()
-    connection.create_consumer("inventory", inventory)
-    connection.consume_in_thread()
+    connect(cell or "api", {"inventory": inventory})
     options = {"cell": cell, "timeout": 5}
     with pytest.raises(OutOfStock, match="disk"):
         cells.rpc.call({}, "inventory", {"method": "take", "args": {"kind": "disk"}}, **options)
@@ -261,9 +255,7 @@ def test_multicall_numbers_the_answers() -> None:
 
 def test_a_multicall_ends_by_need_or_close(tree: CellTree, api: None, connect: Any) -> None:
     for name in ("east", "az1"):
-        connection = connect(name)
-        connection.create_consumer("inventory", Inventory(name))
-        connection.consume_in_thread()
+        connect(name, {"inventory": Inventory(name)})
     assert [n for n, _ in cells.rpc.multicall({}, "inventory", WHERE, 5, cells=["east", "az1"], need=1)] == [0]
     answers = cells.rpc.multicall({}, "inventory", WHERE, 5, cells=["east", "az1"])
     assert next(answers)[0] == 0
@@ -274,9 +266,7 @@ def test_a_multicall_ends_by_need_or_close(tree: CellTree, api: None, connect: A
 
 @pytest.mark.parametrize("cell", [None, "az1"])
 def test_multicall_of_one_cell(tree: CellTree, api: None, connect: Any, cell: str | None) -> None:
-    connection = connect(cell or "api")
-    connection.create_consumer("inventory", Inventory("one"))
-    connection.consume_in_thread()
+    connect(cell or "api", {"inventory": Inventory("one")})
     assert list(cells.rpc.multicall({}, "inventory", WHERE, 5, cell=cell)) == [(0, "one")]
     take = {"method": "take", "args": {"kind": "disk"}}
     ((n, error),) = cells.rpc.multicall({}, "inventory", take, 5, cell=cell)
@@ -430,9 +420,7 @@ def test_close_waits_for_a_running_call_until_its_timeout(
             go_on.wait(30)
             return "done"
 
-    connection = connect("az1")
-    connection.create_consumer("slow", Slow())
-    connection.consume_in_thread()
+    connection = connect("az1", {"slow": Slow()})
     answers: list[Any] = []
     caller = threading.Thread(
         target=lambda: answers.append(cells.rpc.call({}, "slow", {"method": "work"}, 20, cell="az1"))
@@ -448,9 +436,7 @@ def test_close_waits_for_a_running_call_until_its_timeout(
     assert answers == ["done"]
     began.clear()
     go_on.clear()
-    stuck = connect("az1")
-    stuck.create_consumer("slow", Slow())
-    stuck.consume_in_thread()
+    stuck = connect("az1", {"slow": Slow()})
     cells.rpc.cast({}, "slow", {"method": "work"}, cell="az1")
     assert began.wait(10)
     stuck.close(timeout_seconds=0.05)

@@ -17,6 +17,7 @@ from cells.endpoints import Call, endpoint
 from cells.messages import Response, TargetedMessage
 from cells.neighbors import Direction
 from cells.path import CellPath
+from cells.routing.reply import Reply
 from tests.cases import each
 from tests.functional.cell_tree import CONTEXT, wait_for
 from tests.functional.notes import Notes
@@ -92,19 +93,18 @@ class Capped:
         assert [request.cell for request in requests] == ["east", "az1"]
         return seen, requests
 
-    def look_of_client(self, reply_to: str) -> list[Arrival]:
-        """Like :meth:`look`, for a client that waits on a queue; return the request and its answer on both links."""
+    def send_look(self, **head: str) -> Reply:
+        """Send the message of :meth:`look` with more keys in its head; return the reply."""
         self.tree.forget_arrivals()
         target = CellPath.parse("api!east!az1")
         message = TargetedMessage(
-            method="look",
-            route=target[:1],
-            target=target,
-            direction=Direction.DOWN,
-            needs_response=True,
-            reply_to=reply_to,
+            method="look", route=target[:1], target=target, direction=Direction.DOWN, needs_response=True, **head
         )
-        self.tree["api"].service.router.send(message, TIMEOUT_SECONDS).result(10)
+        return self.tree["api"].service.router.send(message, TIMEOUT_SECONDS).result(10)
+
+    def look_of_client(self, reply_to: str) -> list[Arrival]:
+        """Like :meth:`look`, for a client that waits on a queue; return the request and its answer on both links."""
+        self.send_look(reply_to=reply_to)
         requests = self.tree.arrivals(method_name="look")
         return [*requests, *self.tree.answers(requests[0], "east"), *self.tree.answers(requests[0], "api")]
 
@@ -175,17 +175,7 @@ def test_answers_go_to_the_calling_manager(capped: Capped, caplog: pytest.LogCap
 
 
 def test_traceparent_is_passed_on(capped: Capped) -> None:
-    capped.tree.forget_arrivals()
-    target = CellPath.parse("api!east!az1")
-    message = TargetedMessage(
-        method="look",
-        route=target[:1],
-        target=target,
-        direction=Direction.DOWN,
-        needs_response=True,
-        traceparent=TRACEPARENT,
-    )
-    reply = capped.tree["api"].service.router.send(message, TIMEOUT_SECONDS).result(10)
+    reply = capped.send_look(traceparent=TRACEPARENT)
     expected = TRACEPARENT if capped.has("1.1") else None
     assert reply.read_one(()).value["traceparent"] == (expected or "")
     requests = capped.tree.arrivals(method_name="look")
