@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench import endpoints
+from bench.answers import check_answers
 from bench.report import Aim, Row
 from bench.run import Run
 from bench.timing import percentile
@@ -75,9 +76,7 @@ def _collect(api: CellsAPI, seed: int, silent: Sequence[str]) -> float:
     arguments = {"seed": seed, "silent": list(silent)}
     answers = api.broadcast_call(get_admin_context(), "sleep", arguments, run_locally=False)
     taken = time.perf_counter() - started
-    failed = [answer.error for answer in answers if answer.error is not None]
-    if failed or len(answers) != CELLS:
-        raise RuntimeError(f"A broadcast came back with {len(answers)} answers and {failed}.")
+    check_answers(answers, CELLS)
     return taken
 
 

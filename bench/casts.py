@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import itertools
 import statistics
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +18,7 @@ from bench.plain import PlainCall
 from bench.report import Aim, Row
 from bench.run import Run, directory
 from bench.speed import THREADS
+from bench.timing import call_from_threads
 
 #: Casts of each thread and round for each call of a round.
 CASTS_FOR_A_CALL = 3
@@ -105,26 +104,7 @@ def measure(methods: Sequence[CastMethod], rounds: int, calls: int) -> list[list
 def rate(method: CastMethod, series: str, count: int) -> float:
     """Cast ``count`` times from each thread; return the casts per second until the last has arrived."""
     numbers = itertools.count()
-    errors: list[BaseException] = []
-    start = threading.Barrier(THREADS + 1)
-
-    def work() -> None:
-        start.wait()
-        try:
-            for _ in range(count):
-                method.cast({"series": series, "number": next(numbers)})
-        except BaseException as error:
-            errors.append(error)
-
-    workers = [threading.Thread(target=work) for _ in range(THREADS)]
-    for worker in workers:
-        worker.start()
-    start.wait()
-    started_at = time.monotonic()
-    for worker in workers:
-        worker.join()
-    if errors:
-        raise errors[0]
+    started_at = call_from_threads(lambda: method.cast({"series": series, "number": next(numbers)}), THREADS, count)
     return THREADS * count / (last_arrival(method.arrived, series, THREADS * count) - started_at)
 
 

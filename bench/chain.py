@@ -13,6 +13,7 @@ from typing import Any
 import oslo_messaging
 
 from bench import installed
+from bench.answers import check_answers
 from bench.plain import serving
 from bench.plain_server import TOPIC
 from cells import rpc
@@ -133,7 +134,4 @@ class Chain:
 
     def broadcast(self) -> None:
         """Call a method of all cells and wait for all answers."""
-        answers = self.api.broadcast_call(self.context, "ping")
-        errors = [answer.error for answer in answers if answer.error is not None]
-        if errors or len(answers) != len(self._cells):
-            raise RuntimeError(f"A broadcast came back with {len(answers)} answers and {errors}.")
+        check_answers(self.api.broadcast_call(self.context, "ping"), len(self._cells))

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.answers import check_answers
 from bench.report import Aim, Row
 from bench.run import Run, directory
 from bench.timing import durations
@@ -70,10 +71,7 @@ def _broadcasts(sandbox: Sandbox, cells: int, count: int) -> list[float]:
     with connection.to_manager(conf.load([sandbox.layout.cell("api").config])) as api:
 
         def broadcast() -> None:
-            answers = api.broadcast_call(get_admin_context(), "ping")
-            failed = [answer.error for answer in answers if answer.error is not None]
-            if failed or len(answers) != cells:
-                raise RuntimeError(f"A broadcast came back with {len(answers)} answers and {failed}.")
+            check_answers(api.broadcast_call(get_admin_context(), "ping"), cells)
 
         durations(broadcast, WARM_UP)
         return durations(broadcast, count)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench import broadcast, plots
+from bench.answers import check_answers
 from bench.chain import NAMES, Chain
 from bench.plain import PlainCall
 from bench.plots import Figure
@@ -113,10 +114,7 @@ def _width(run: Run) -> Figure:
 
 
 def _broadcast(api: CellsAPI, cells: int) -> None:
-    answers = api.broadcast_call(get_admin_context(), "ping")
-    failed = [answer.error for answer in answers if answer.error is not None]
-    if failed or len(answers) != cells:
-        raise RuntimeError(f"A broadcast came back with {len(answers)} answers and {failed}.")
+    check_answers(api.broadcast_call(get_admin_context(), "ping"), cells)
 
 
 def _medians(calls: dict[Key, Callable[[], object]], run: Run) -> dict[Key, float]:

@@ -18,8 +18,8 @@ def durations(call: Callable[[], object], count: int) -> list[float]:
     return taken
 
 
-def rate(call: Callable[[], object], threads: int, count: int) -> float:
-    """Make ``count`` calls from each of ``threads`` threads; return the total calls per second.
+def call_from_threads(call: Callable[[], object], threads: int, count: int) -> float:
+    """Make ``count`` calls from each of ``threads`` threads; return their start time on the monotonic clock.
 
     :raises Exception: the error of the first failed call
     """
@@ -38,13 +38,18 @@ def rate(call: Callable[[], object], threads: int, count: int) -> float:
     for worker in workers:
         worker.start()
     start.wait()
-    started = time.perf_counter()
+    started_at = time.monotonic()
     for worker in workers:
         worker.join()
-    taken = time.perf_counter() - started
     if errors:
         raise errors[0]
-    return threads * count / taken
+    return started_at
+
+
+def rate(call: Callable[[], object], threads: int, count: int) -> float:
+    """Make ``count`` calls from each of ``threads`` threads; return the total calls per second."""
+    started_at = call_from_threads(call, threads, count)
+    return threads * count / (time.monotonic() - started_at)
 
 
 def percentile(values: Sequence[float], percent: int) -> float:

@@ -62,8 +62,13 @@ def tcp(hostname: str, port: int) -> str:
 
 def split_tcp(endpoint: str) -> tuple[str, int]:
     """Return host and port of a TCP endpoint, an IPv6 address without brackets."""
-    hostname, _, port = endpoint.removeprefix(TCP).rpartition(":")
-    return hostname.removeprefix("[").removesuffix("]"), int(port)
+    hostname, port = _split(endpoint)
+    return hostname, int(port)
+
+
+def _split(text: str) -> tuple[str, str]:
+    hostname, _, port = text.removeprefix(TCP).rpartition(":")
+    return hostname.removeprefix("[").removesuffix("]"), port
 
 
 def read_bind(text: str) -> str:
@@ -71,8 +76,7 @@ def read_bind(text: str) -> str:
 
     :raises cells.exceptions.ConfigurationError: the text has no host or no port, or the host is a wildcard
     """
-    hostname, _, port = text.removeprefix(TCP).rpartition(":")
-    hostname = hostname.removeprefix("[").removesuffix("]")
+    hostname, port = _split(text)
     if not hostname or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise exceptions.ConfigurationError(
             f"[oslo_messaging_zmq] bind is {text!r}: write an address and a port, 10.0.0.5:5570 or [fd00::5]:5570."
