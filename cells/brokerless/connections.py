@@ -131,16 +131,16 @@ class Connections:
         self._is_closed = False
 
     @contextlib.contextmanager
-    def borrow(self, endpoint: str, deadline: float, slot_deadline: float | None = None) -> Iterator[Connection]:
+    def borrow(self, endpoint: str, deadline: float, slot_by: float | None = None) -> Iterator[Connection]:
         """Yield a connection for the block, and keep the connection for reuse if the block raises nothing.
 
-        :param slot_deadline: how long to wait for a free slot; None: until ``deadline``
-        :raises ConnectionsInUse: no slot was free until ``slot_deadline``
+        :param slot_by: how long to wait for a free slot; None: until ``deadline``
+        :raises ConnectionsInUse: no slot was free until ``slot_by``
         :raises PeerUnreachable: no connection could be made before ``deadline``
         """
         slots = self._slots_of(endpoint)
-        slot_deadline = deadline if slot_deadline is None else slot_deadline
-        if not slots.acquire(timeout=max(0.0, slot_deadline - time.monotonic())):
+        slot_by = deadline if slot_by is None else slot_by
+        if not slots.acquire(timeout=max(0.0, slot_by - time.monotonic())):
             self._leave()
             raise ConnectionsInUse(f"all {self._max_per_endpoint} connections are in use")
         try:

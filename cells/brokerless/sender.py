@@ -51,7 +51,7 @@ class Sender:
         :raises oslo_messaging.MessageDeliveryFailure: no server has accepted the message
         """
         deadline = time.monotonic() + self._delivery_timeout_seconds
-        deliver = self._deliver_to_each if routing_keys.is_fanout(message.key) else self._deliver_to_one
+        deliver = self._send_to_each if routing_keys.is_fanout(message.key) else self._send_to_one
         try:
             self._retry_until_accepted(message, deadline, lambda found: deliver(message, found, deadline, deadline))
         except oslo_messaging.MessagingTimeout as error:
@@ -65,10 +65,10 @@ class Sender:
         """
         now = time.monotonic()
         deadline = now + (timeout_seconds if timeout_seconds is not None else float("inf"))
-        accept_deadline = min(deadline, now + self._delivery_timeout_seconds)
+        accept_by = min(deadline, now + self._delivery_timeout_seconds)
         try:
             return self._retry_until_accepted(
-                message, accept_deadline, lambda found: self._deliver_to_one(message, found, accept_deadline, deadline)
+                message, accept_by, lambda found: self._send_to_one(message, found, accept_by, deadline)
             )
         except oslo_messaging.MessageDeliveryFailure as error:
             if time.monotonic() < deadline:
@@ -107,16 +107,14 @@ class Sender:
             attempts_left = None if attempts_left is None else attempts_left - 1
             pause_seconds = min(2 * pause_seconds, MAX_BACKOFF_SECONDS)
 
-    def _deliver_to_one(
-        self, message: Outgoing, found: list[Address], accept_deadline: float, deadline: float
-    ) -> Answer:
+    def _send_to_one(self, message: Outgoing, found: list[Address], accept_by: float, deadline: float) -> Answer:
         reasons = []
         busy: list[Address] = []
         # Try all other processes first, then wait for a free connection.
         attempts = itertools.chain(((address, False) for address in found), ((address, True) for address in busy))
         for address, may_wait in attempts:
             try:
-                with self._connected(address, accept_deadline, accept_deadline if may_wait else 0.0) as connection:
+                with self._connected(address, accept_by, accept_by if may_wait else 0.0) as connection:
                     request = round_trip.send(connection, message, address.pool)
                     answer = round_trip.wait_for_answer(connection, request, deadline, message.monitor_seconds)
                 round_trip.raise_if_refused(answer)
@@ -136,9 +134,7 @@ class Sender:
                 return answer
         raise PeerUnreachable("; ".join(reasons) or "no server is known for it")
 
-    def _deliver_to_each(
-        self, message: Outgoing, found: list[Address], accept_deadline: float, deadline: float
-    ) -> None:
+    def _send_to_each(self, message: Outgoing, found: list[Address], accept_by: float, deadline: float) -> None:
         """Send to each server, then wait for all: a slow server does not delay the others.
 
         A topic without servers is no error, as with any broker.  If servers exist and none accepts, that is an error.
@@ -148,7 +144,7 @@ class Sender:
             waiting = []
             for address in found:
                 try:
-                    connection = connected.enter_context(self._connected(address, accept_deadline))
+                    connection = connected.enter_context(self._connected(address, accept_by))
                     waiting.append((address, connection, round_trip.send(connection, message, address.pool)))
                 except PeerUnreachable as error:
                     reasons.append(f"{address.process}: {error}")
@@ -170,11 +166,11 @@ class Sender:
         raise PeerUnreachable("; ".join(reasons))
 
     @contextlib.contextmanager
-    def _connected(self, address: Address, deadline: float, slot_deadline: float | None = None) -> Iterator[Connection]:
+    def _connected(self, address: Address, deadline: float, slot_by: float | None = None) -> Iterator[Connection]:
         endpoint = address.nearest()
         if endpoint is None:
             raise PeerUnreachable("it has stopped, or runs on another machine without [oslo_messaging_zmq] bind")
-        with self._connections.borrow(endpoint, deadline, slot_deadline) as connection:
+        with self._connections.borrow(endpoint, deadline, slot_by) as connection:
             yield connection
 
     def _report_failure(self, message: Outgoing, address: Address, error: Exception) -> None:

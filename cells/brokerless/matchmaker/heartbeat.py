@@ -204,14 +204,23 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         """Write at once if the registry is available, so that other processes see it; the thread retries the rest."""
         if self._loop.is_running and self._availability.problem is not None:
             return
+        if self._try_to_write(write):
+            self._report_success()
+        else:
+            self._loop.wake()
+
+    def _try_to_write(self, write: Callable[[], None]) -> bool:
+        with self._writing:
+            return self._try(write)
+
+    def _try(self, access: Callable[[], None]) -> bool:
+        """Access the back end; record a failure and return whether the access succeeded."""
         try:
-            with self._writing:
-                write()
+            access()
         except Exception as error:  # a back end may raise anything
             self._availability.failed(error)
-            self._loop.wake()
-        else:
-            self._report_success()
+            return False
+        return True
 
     def _report_success(self) -> None:
         # Only a full round of the thread proves that the registry is available.
@@ -268,21 +277,10 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
         """Do one round of the thread; return whether all accesses succeeded."""
         self._known.prune()
         followed = self._known.followed()
-        try:
-            with self._writing:
-                self._write_own()
-        except Exception as error:  # a back end may raise anything
-            self._availability.failed(error)
-            # The registry may still be readable.
-            if followed:
-                self._query(followed)
-            return False
-        if followed and self._query(followed) is not None:
-            return False
-        try:
-            self._report_others()
-        except Exception as error:  # a back end may raise anything
-            self._availability.failed(error)
+        is_written = self._try_to_write(self._write_own)
+        # If it cannot be written, the registry may still be readable.
+        is_read = not followed or self._query(followed) is None
+        if not (is_written and is_read and self._try(self._report_others)):
             return False
         self._availability.worked()
         return True

@@ -15,7 +15,7 @@ from cells import exceptions
 from cells.brokerless.authenticator import Authenticator
 from cells.brokerless.curve import secure_client, secure_server
 from cells.brokerless.keys import KeyStore
-from tools.polling import poll
+from tests.unit.brokerless.serving import ended, on_thread
 
 WAIT_MILLISECONDS = 20_000
 #: events by which a client notices a refusal
@@ -205,9 +205,10 @@ def test_end_of_the_context_ends_the_thread(store: KeyStore) -> None:
     authenticator = Authenticator(context, store)
     authenticator.start()
     (thread,) = [thread for thread in threading.enumerate() if thread.name == "zmq-authenticator"]
-    context.destroy()
-    poll(lambda: not thread.is_alive(), "the authenticator ends")
+    ending = on_thread(context.term)
+    assert ended(thread)
     authenticator.stop()
+    assert ended(ending)
 
 
 def test_cell_without_a_key_does_not_start(context: zmq.Context[Socket], tmp_path: Path) -> None:

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import pytest
-
 from cells.brokerless.matchmaker.bindings import (
-    Binding,
     DirectBinding,
     FanoutBinding,
     TopicBinding,
@@ -32,11 +29,6 @@ def test_kinds_of_keys(key: str, direct: bool, topic: bool, fanout: bool) -> Non
         topic,
         fanout,
     ]
-
-
-def test_binding_is_abstract() -> None:
-    with pytest.raises(TypeError):
-        Binding()  # type: ignore[abstract]
 
 
 @each(

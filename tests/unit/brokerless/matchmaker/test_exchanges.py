@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import pytest
-
 from cells.brokerless.matchmaker.exchanges import DirectExchange, Exchange, LocalhostExchange, StubExchange
 from tests.cases import each
 
@@ -20,8 +18,3 @@ from tests.cases import each
 )
 def test_queue_and_host_of_a_key(exchange: Exchange, key: str, found: tuple[str, str | None]) -> None:
     assert exchange.run(key) == [found]
-
-
-def test_exchange_is_abstract() -> None:
-    with pytest.raises(TypeError):
-        Exchange()  # type: ignore[abstract]
