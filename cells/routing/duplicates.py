@@ -1,7 +1,7 @@
-"""Messages that have come already: what is to run at most once must not run again when it comes twice.
+"""The messages that have run in this manager, so that a message that arrives twice runs at most once.
 
-A broker may deliver a message again, a sender that lost its connection may send it
-again, and with several parents a broadcast comes by several ways.
+A broker may deliver a message again, a sender that lost its connection may send a message again, and with several
+parents a broadcast arrives by several routes.
 """
 
 from __future__ import annotations
@@ -12,23 +12,28 @@ from collections import OrderedDict
 from cells import exceptions
 from cells.path import CellPath
 
-#: A second one comes soon or not at all.
+#: A duplicate arrives soon or not at all.
 MAX_MESSAGES = 20_000
 
 
 class SeenMessages:
-    """The last messages that ran in this manager, by id.  Thread-safe."""
+    """Ids and routes of the last messages that ran in this manager.  Thread-safe."""
 
     def __init__(self, max_messages: int = MAX_MESSAGES) -> None:
         self._max_messages = max_messages
         self._lock = threading.Lock()
-        #: id -> hash of its route: a neighbor may send routes of a million cells, and this keeps thousands of them
+        #: id -> hash of the route: a route may have a million cells, and this table keeps thousands of routes
         self._routes: OrderedDict[str, int] = OrderedDict()
 
-    def is_new(self, message_id: str, route: CellPath) -> bool:
-        """Note a message; False if the same has come by the same way, whose sender gets the answer to the first.
+    def __len__(self) -> int:
+        """Return the number of messages that are kept."""
+        return len(self._routes)
 
-        :raises cells.exceptions.DuplicateMessageError: it has come by another way, which waits for an answer of its own
+    def is_new(self, message_id: str, route: CellPath) -> bool:
+        """Record a message; return False if it has arrived by the same route before, to which the first run replies.
+
+        :raises cells.exceptions.DuplicateMessageError: it has arrived by another route, on which a sender waits for an
+            answer, too
         """
         came_by = hash(route)
         with self._lock:
@@ -41,6 +46,6 @@ class SeenMessages:
         if known == came_by:
             return False
         raise exceptions.DuplicateMessageError(
-            f"The message {message_id} came by {route!s:.200} after it had come by another way, and runs once.",
+            f"The message {message_id} arrived by {route!s:.200} after it had arrived by another route: it runs once.",
             cell=route.last,
         )

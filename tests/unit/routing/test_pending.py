@@ -1,4 +1,4 @@
-"""Calls that wait: completed once, by the last answer or by the deadline, and leaving nothing behind."""
+"""Waiting calls: completed once, by the last answer or by the deadline, and leaving nothing behind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATIENCE = 10.0
 
 
 class Clock:
-    """Seconds that pass when the test says so."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -46,7 +46,7 @@ class Taken:
 
 
 class Calls:
-    """A table of pending calls, and what each of them was completed with."""
+    """A table of pending calls, and the texts with which each of them was completed."""
 
     def __init__(self, max_calls: int = 100_000) -> None:
         self.clock = Clock()
@@ -64,7 +64,7 @@ class Calls:
         self._finished.put(message_id)
 
     def add(self, message_id: str, part: str, *texts: str) -> bool:
-        """Add the answers of a part; without any, the sign that it still works on them."""
+        """Add the answers of a part; without texts, a WORKING reply."""
         return self.table.add(message_id, part, Reply.from_wire(texts))
 
     def pass_deadline(self, seconds: float) -> None:
@@ -90,7 +90,7 @@ def calls() -> Iterator[Calls]:
     calls.table.stop()
 
 
-def test_completes_with_the_last_answer(calls: Calls) -> None:
+def test_the_last_answer_completes_a_call(calls: Calls) -> None:
     calls.expect("m", "east", "west")
     assert calls.add("m", "east", "1", "2")
     assert calls.completed == {}
@@ -100,13 +100,13 @@ def test_completes_with_the_last_answer(calls: Calls) -> None:
     assert len(calls.table) == 0
 
 
-def test_nobody_to_wait_for_is_complete_at_once(calls: Calls) -> None:
+def test_a_call_without_parts_completes_at_once(calls: Calls) -> None:
     calls.expect("m")
     assert calls.completed == {"m": [[]]}
     assert len(calls.table) == 0
 
 
-def test_an_answer_that_comes_twice_counts_once(calls: Calls) -> None:
+def test_a_duplicate_answer_is_refused(calls: Calls) -> None:
     calls.expect("m", "east", "west")
     assert calls.add("m", "east", "1")
     assert not calls.add("m", "east", "again")
@@ -115,7 +115,7 @@ def test_an_answer_that_comes_twice_counts_once(calls: Calls) -> None:
     assert calls.completed == {"m": [["1", "2"]]}
 
 
-def test_an_answer_from_nobody_who_was_asked_is_not_taken(calls: Calls) -> None:
+def test_an_unsolicited_answer_is_refused(calls: Calls) -> None:
     calls.expect("m", "east")
     assert not calls.add("m", "north", "x")
     assert not calls.add("other", "east", "x")
@@ -124,13 +124,13 @@ def test_an_answer_from_nobody_who_was_asked_is_not_taken(calls: Calls) -> None:
     assert calls.completed == {"m": [["1"]]}
 
 
-def test_an_empty_list_of_answers_is_an_answer(calls: Calls) -> None:
+def test_a_reply_without_responses_is_an_answer_to_a_plain_call(calls: Calls) -> None:
     calls.expect("m", "east")
     assert calls.add("m", "east")
     assert calls.completed == {"m": [[]]}
 
 
-def test_at_the_deadline_only_what_is_missing_is_substituted(calls: Calls) -> None:
+def test_at_the_deadline_only_missing_answers_are_replaced(calls: Calls) -> None:
     calls.expect("m", "east", "west", "north", timeout=5.0)
     calls.add("m", "west", "1")
     calls.pass_deadline(5.0)
@@ -139,7 +139,7 @@ def test_at_the_deadline_only_what_is_missing_is_substituted(calls: Calls) -> No
     assert calls.counters.as_dict() == {"timed_out": 2}
 
 
-def test_an_answer_after_the_deadline_finds_nobody(calls: Calls) -> None:
+def test_a_late_answer_is_refused(calls: Calls) -> None:
     calls.expect("m", "east", timeout=5.0)
     calls.pass_deadline(6.0)
     calls.wait_for("m")
@@ -147,7 +147,7 @@ def test_an_answer_after_the_deadline_finds_nobody(calls: Calls) -> None:
     assert calls.completed == {"m": [["no east"]]}
 
 
-def test_deadlines_are_kept_in_their_order(calls: Calls) -> None:
+def test_deadlines_are_met_in_their_order(calls: Calls) -> None:
     calls.expect("late", "east", timeout=50.0)
     calls.expect("early", "east", timeout=5.0)
     calls.expect("middle", "east", timeout=20.0)
@@ -171,7 +171,7 @@ def test_a_deadline_is_met_on_the_real_clock() -> None:
     assert never.future.result(0).to_wire() == ["stopped east"]
 
 
-def test_capacity(calls: Calls) -> None:
+def test_calls_above_the_limit_are_refused_and_counted(calls: Calls) -> None:
     small = Calls(max_calls=2)
     small.expect("1", "east")
     small.expect("2", "east")
@@ -184,7 +184,7 @@ def test_capacity(calls: Calls) -> None:
     assert len(small.table) == 2
 
 
-def test_the_same_id_can_not_wait_twice(calls: Calls) -> None:
+def test_an_id_cannot_wait_twice(calls: Calls) -> None:
     calls.expect("m", "east")
     with pytest.raises(exceptions.MalformedMessage, match="waited for already"):
         calls.expect("m", "west")
@@ -192,7 +192,7 @@ def test_the_same_id_can_not_wait_twice(calls: Calls) -> None:
     assert calls.completed == {"m": [["1"]]}
 
 
-def test_an_id_that_comes_again_has_a_deadline_of_its_own(calls: Calls) -> None:
+def test_an_id_that_is_used_again_has_its_own_deadline(calls: Calls) -> None:
     calls.expect("m", "east", timeout=5.0)
     calls.add("m", "east", "1")
     calls.expect("m", "east", timeout=60.0)
@@ -202,7 +202,7 @@ def test_an_id_that_comes_again_has_a_deadline_of_its_own(calls: Calls) -> None:
     assert calls.completed["m"] == [["1"]]
 
 
-def test_stop_completes_what_waits(calls: Calls) -> None:
+def test_stop_completes_all_waiting_calls(calls: Calls) -> None:
     calls.table.start()
     calls.expect("one", "east", "west")
     calls.add("one", "east", "1")
@@ -229,7 +229,7 @@ def test_can_be_started_again(calls: Calls) -> None:
     assert calls.add("m", "east", "1")
 
 
-def test_wait_until_idle(calls: Calls) -> None:
+def test_waiting_until_idle_ends_with_the_last_call(calls: Calls) -> None:
     assert calls.table.wait_until_idle(0.0)
     calls.expect("m", "east")
     assert not calls.table.wait_until_idle(0.0)
@@ -249,7 +249,7 @@ class Broken:
         raise RuntimeError(f"a bug, {is_stopping}")
 
 
-def test_a_callback_that_fails_ends_nothing(calls: Calls) -> None:
+def test_a_broken_sink_affects_no_other_call(calls: Calls) -> None:
     calls.table.expect("bug", ["east"], Wait(60.0), Broken(), Broken())
     assert calls.add("bug", "east", "1")
     calls.table.expect("bug", ["east"], Wait(1.0), Broken(), Broken())
@@ -320,7 +320,7 @@ def test_answers_that_race_the_deadline_complete_once(calls: Calls) -> None:
     }
 
 
-def test_silence_ends_a_call_long_before_its_deadline(calls: Calls) -> None:
+def test_silence_ends_a_monitored_call_before_its_deadline(calls: Calls) -> None:
     calls.expect("m", "east", timeout=600.0, monitor=Monitor(3.0))
     calls.expect("other", "east", timeout=600.0)
     calls.pass_deadline(3.1)
@@ -330,7 +330,7 @@ def test_silence_ends_a_call_long_before_its_deadline(calls: Calls) -> None:
     assert len(calls.table) == 1
 
 
-def test_a_sign_keeps_it_waiting_and_is_passed_on(calls: Calls) -> None:
+def test_a_working_reply_keeps_a_monitored_call_waiting_and_is_reported(calls: Calls) -> None:
     signs: list[float] = []
     calls.expect("m", "east", timeout=600.0, monitor=Monitor(3.0, lambda: signs.append(calls.clock.now)))
     for _ in range(5):
@@ -345,7 +345,7 @@ def test_a_sign_keeps_it_waiting_and_is_passed_on(calls: Calls) -> None:
     assert calls.completed["m"] == [["1"]]
 
 
-def test_signs_do_not_move_the_deadline(calls: Calls) -> None:
+def test_working_replies_do_not_move_the_deadline(calls: Calls) -> None:
     calls.expect("m", "east", timeout=5.0, monitor=Monitor(3.0))
     calls.clock.now += 2.9
     calls.add("m", "east")
@@ -354,7 +354,7 @@ def test_signs_do_not_move_the_deadline(calls: Calls) -> None:
     assert calls.completed == {"m": [["no east"]]}
 
 
-def test_a_sign_of_who_was_not_asked_or_after_the_end_is_none(calls: Calls) -> None:
+def test_unsolicited_and_late_working_replies_are_refused(calls: Calls) -> None:
     signs: list[None] = []
     calls.expect("m", "east", monitor=Monitor(3.0, lambda: signs.append(None)))
     assert not calls.add("m", "west")
@@ -363,13 +363,13 @@ def test_a_sign_of_who_was_not_asked_or_after_the_end_is_none(calls: Calls) -> N
     assert signs == []
 
 
-def test_an_empty_answer_to_a_call_that_nobody_monitors_is_its_answer(calls: Calls) -> None:
+def test_a_working_reply_to_a_call_without_a_monitor_is_its_answer(calls: Calls) -> None:
     calls.expect("m", "east")
     assert calls.add("m", "east")
     assert calls.completed == {"m": [[]]}
 
 
-def test_signs_leave_nothing_behind(calls: Calls) -> None:
+def test_working_replies_leave_nothing_behind(calls: Calls) -> None:
     calls.expect("m", "east", timeout=1e6, monitor=Monitor(1.0))
     calls.table.start()
     for _ in range(1000):

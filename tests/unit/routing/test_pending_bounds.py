@@ -1,4 +1,4 @@
-"""What a neighbor may claim of those who answer has bounds."""
+"""The number of cells that a neighbor may name, and the length of their paths, are bounded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from cells.routing import pending
 from tests.unit.routing.test_pending_growing import Broadcast, answers
 
-#: What one message may cost at most, far below what it would make if nothing bounded it.
+#: Bound of the memory for one message, far below the memory that a message could cause without bounds.
 PEAK_BYTES = 20_000_000
 
 
@@ -21,14 +21,14 @@ def one(request: pytest.FixtureRequest) -> Iterator[Broadcast]:
     one.table.stop()
 
 
-def test_nobody_can_make_a_call_wait_for_cells_without_end(one: Broadcast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_neighbor_cannot_name_any_number_of_cells(one: Broadcast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pending, "MAX_PARTS", 10)
     for number in range(5):
         assert one.add(f"east!liar{number}", *(str(made_up) for made_up in range(1000)))
         assert one.announce("east", *(f"{number}/{made_up}" for made_up in range(1000)))
     for number in range(5, 10):
         assert one.add(f"east!liar{number}")
-    # It knows ten that have answered by now, and takes no more.
+    # Ten cells have answered by now: no further answer is taken.
     assert not one.add("east!eleventh")
     one.pass_deadline()
     assert len(one.completed) == 1
@@ -37,15 +37,15 @@ def test_nobody_can_make_a_call_wait_for_cells_without_end(one: Broadcast, monke
     assert {f"east!liar{number}" for number in range(10)} | {"no east"} <= set(given)
 
 
-def test_names_below_a_long_way_cost_next_to_nothing(one: Broadcast) -> None:
-    """Few bytes that make many large texts: each name is short, the way to who names it is not."""
+def test_names_below_a_long_path_need_little_memory(one: Broadcast) -> None:
+    """Few bytes could become many large texts: each name is short, but the path to the cell that names it is long."""
     far = "!".join(["east", *("x" * 255 for _ in range(400))])
     names = [str(number) for number in range(10_000)]
     tracemalloc.start()
     try:
         one.announce(far, *names)
         one.add(far, *names)
-        # As far as a way may go, it is of no use to go on.
+        # Below a path of the greatest length no path is short enough.
         one.announce(far[: pending.MAX_PART_LENGTH], *names)
         assert tracemalloc.get_traced_memory()[1] < PEAK_BYTES
     finally:
@@ -55,7 +55,7 @@ def test_names_below_a_long_way_cost_next_to_nothing(one: Broadcast) -> None:
     assert answers(one) == ["east"]
 
 
-def test_a_way_is_taken_up_to_its_greatest_length(one: Broadcast) -> None:
+def test_a_path_is_accepted_up_to_its_greatest_length(one: Broadcast) -> None:
     longest = "east!" + "x" * (pending.MAX_PART_LENGTH - 5)
     assert one.add(longest)
     assert not one.add(longest + "x")

@@ -1,4 +1,4 @@
-"""Calls whose answers come one by one from cells that are not all known when it starts."""
+"""Growing calls: their answers come one by one, from cells that are not all known at the start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.unit.routing.test_pending import PATIENCE, Broken, Clock, Missing, Ta
 
 
 class Broadcast:
-    """One call, what came of it, and when it was complete."""
+    """One call, and the replies that its sinks took."""
 
     def __init__(self, *parts: str, streams: bool = False, timeout: float = 60.0) -> None:
         self.clock = Clock()
@@ -37,11 +37,11 @@ class Broadcast:
         self.is_complete.set()
 
     def add(self, part: str, *passed_on_to: str) -> bool:
-        """Take the answer of a part, which is its name; it has passed the message on to neighbors of its own."""
+        """Add the answer of a part; its text is the name of the part."""
         return self.table.add("m", part, Reply.from_wire([part], passed_on_to))
 
     def announce(self, part: str, *passed_on_to: str) -> bool:
-        """A part says for whom to wait, and has no answer yet."""
+        """Add a WORKING reply of a part."""
         return self.table.add("m", part, Reply.from_wire([], passed_on_to))
 
     def pass_deadline(self) -> None:
@@ -81,12 +81,12 @@ def make(opened: list[Broadcast], streams: bool) -> Make:
 
 
 def answers(one: Broadcast) -> list[str]:
-    """All that came, told one by one or at the end."""
+    """All texts that the sinks took, one by one or at the end."""
     told = [text for _, texts in one.told for text in texts]
     return told + [text for texts in one.completed for text in texts]
 
 
-def test_who_is_named_by_an_answer_is_waited_for(make: Make) -> None:
+def test_cells_that_an_answer_names_are_waited_for(make: Make) -> None:
     one = make("east")
     assert one.add("east", "az1", "az2")
     assert one.completed == []
@@ -99,7 +99,7 @@ def test_who_is_named_by_an_answer_is_waited_for(make: Make) -> None:
     assert len(one.table) == 0
 
 
-def test_an_answer_may_be_there_before_the_one_that_names_it(make: Make) -> None:
+def test_an_answer_may_arrive_before_the_answer_that_names_its_cell(make: Make) -> None:
     one = make("east")
     assert one.add("east!az1!far")
     assert one.add("east!az1", "far")
@@ -110,19 +110,19 @@ def test_an_answer_may_be_there_before_the_one_that_names_it(make: Make) -> None
 
 
 @each("part", ["east", "east!az1", "west!early"])
-def test_an_answer_that_comes_twice_counts_once(make: Make, part: str) -> None:
+def test_a_duplicate_answer_is_refused(make: Make, part: str) -> None:
     one = make("east", "west")
     one.add("east", "az1")
     one.add("east!az1")
     assert one.add("west!early")
     assert not one.add(part)
-    assert not one.add(part, "somebody", "else")
+    assert not one.add(part, "another", "cell")
     assert one.add("west")
     assert len(one.completed) == 1
     assert sorted(answers(one)) == ["east", "east!az1", "west", "west!early"]
 
 
-def test_a_part_that_is_named_twice_is_waited_for_once(make: Make) -> None:
+def test_a_cell_that_is_named_twice_is_waited_for_once(make: Make) -> None:
     one = make("east", "west")
     one.add("east", "x", "x")
     one.announce("east", "x")
@@ -133,8 +133,8 @@ def test_a_part_that_is_named_twice_is_waited_for_once(make: Make) -> None:
     assert answers(one) == ["east", "west", "east!x"]
 
 
-def test_neighbors_of_one_name_are_others_below_others(make: Make) -> None:
-    """A cell names its own neighbors, so it can claim nothing of the branch of another."""
+def test_cells_of_one_name_below_different_cells_are_different(make: Make) -> None:
+    """A cell names only its own neighbors, so it cannot claim a part of another branch."""
     one = make("east", "west")
     one.add("east", "x", "west")
     one.add("west", "x")
@@ -147,7 +147,7 @@ def test_neighbors_of_one_name_are_others_below_others(make: Make) -> None:
 
 
 @each("stranger", ["north", "easter", "east2!az1", "north!east", "x!west", ""])
-def test_who_was_not_asked_nor_is_below_one_that_was_says_nothing(make: Make, stranger: str) -> None:
+def test_a_cell_outside_the_asked_branches_is_refused(make: Make, stranger: str) -> None:
     one = make("east", "west")
     assert not one.add(stranger)
     assert not one.add(stranger, "far")
@@ -158,7 +158,7 @@ def test_who_was_not_asked_nor_is_below_one_that_was_says_nothing(make: Make, st
     assert answers(one) == ["east", "west"]
 
 
-def test_who_has_no_answer_yet_says_for_whom_to_wait_and_is_waited_for_itself(make: Make) -> None:
+def test_a_cell_may_name_others_before_it_has_an_answer_and_is_still_waited_for(make: Make) -> None:
     one = make("east")
     assert one.announce("east", "az1")
     assert one.add("east!az1")
@@ -171,7 +171,7 @@ def test_who_has_no_answer_yet_says_for_whom_to_wait_and_is_waited_for_itself(ma
     assert answers(one) == ["east!az1", "east", "east!az2"]
 
 
-def test_who_only_said_for_whom_to_wait_is_missing_at_the_end_and_so_are_they(make: Make) -> None:
+def test_a_cell_that_only_named_others_is_missing_at_the_deadline_and_so_are_the_others(make: Make) -> None:
     one = make("east")
     one.announce("east", "az1")
     one.pass_deadline()
@@ -180,7 +180,7 @@ def test_who_only_said_for_whom_to_wait_is_missing_at_the_end_and_so_are_they(ma
     assert not one.announce("east", "az2")
 
 
-def test_what_is_forgotten_is_neither_told_nor_completed_nor_waited_for(make: Make) -> None:
+def test_a_forgotten_call_gives_its_sinks_nothing_and_waits_no_more(make: Make) -> None:
     one = make("east", "west")
     one.add("east")
     told = list(one.told)
@@ -198,7 +198,7 @@ def test_what_is_forgotten_is_neither_told_nor_completed_nor_waited_for(make: Ma
     assert one.counters.as_dict() == {}
 
 
-def test_at_the_deadline_whatever_is_missing_is_substituted_the_deeper_parts_as_well(make: Make) -> None:
+def test_at_the_deadline_missing_answers_of_deeper_cells_are_replaced_too(make: Make) -> None:
     one = make("east", "west")
     one.add("east", "az1", "az2")
     one.add("east!az1")
@@ -211,7 +211,7 @@ def test_at_the_deadline_whatever_is_missing_is_substituted_the_deeper_parts_as_
     assert not one.announce("west", "more")
 
 
-def test_a_stop_says_so_for_all_that_is_missing(make: Make) -> None:
+def test_at_a_stop_all_missing_answers_are_replaced(make: Make) -> None:
     one = make("east")
     one.add("east", "az1")
     one.table.stop()
@@ -227,7 +227,7 @@ def test_one_part_may_have_many_answers(make: Make) -> None:
     assert answers(one) == ["1", "2", "3"]
 
 
-def test_a_call_that_does_not_grow_takes_nobody_who_was_not_asked() -> None:
+def test_a_call_that_does_not_grow_refuses_cells_that_were_not_asked() -> None:
     table = PendingCalls(10, Counters())
     done: list[Reply] = []
     table.expect("m", ["east"], Wait(60.0), Taken(done.append), Missing())
@@ -236,7 +236,7 @@ def test_a_call_that_does_not_grow_takes_nobody_who_was_not_asked() -> None:
     assert [reply.to_wire() for reply in done] == [["1"]]
 
 
-def test_each_part_is_told_once_as_it_comes_and_nothing_at_the_end(opened: list[Broadcast]) -> None:
+def test_each_answer_is_streamed_once_and_none_is_left_for_the_end(opened: list[Broadcast]) -> None:
     one = Broadcast("east", "west", streams=True)
     opened.append(one)
     one.add("east!az1")
@@ -249,7 +249,7 @@ def test_each_part_is_told_once_as_it_comes_and_nothing_at_the_end(opened: list[
     assert one.completed == [[]]
 
 
-def test_of_a_call_that_is_watched_the_parts_are_heard_as_well(opened: list[Broadcast]) -> None:
+def test_a_growing_call_may_be_monitored(opened: list[Broadcast]) -> None:
     one = Broadcast("x")
     opened.append(one)
     done: list[Reply] = []
@@ -260,8 +260,8 @@ def test_of_a_call_that_is_watched_the_parts_are_heard_as_well(opened: list[Broa
     assert [reply.to_wire() for reply in done] == [["1"]]
 
 
-def test_it_is_complete_only_when_all_answers_were_told(opened: list[Broadcast]) -> None:
-    """They are told on the threads on which they come: the last one may overtake another."""
+def test_it_completes_after_all_answers_were_streamed(opened: list[Broadcast]) -> None:
+    """Answers are streamed on the threads on which they arrive: the last answer may overtake another."""
     one = Broadcast("unused")
     opened.append(one)
     is_told, go_on = threading.Event(), threading.Event()
@@ -285,7 +285,7 @@ def test_it_is_complete_only_when_all_answers_were_told(opened: list[Broadcast])
     assert diary == ["fast", "slow", "end"]
 
 
-def test_so_it_is_at_the_deadline(opened: list[Broadcast]) -> None:
+def test_at_the_deadline_too_it_completes_after_all_answers_were_streamed(opened: list[Broadcast]) -> None:
     one = Broadcast("unused", timeout=1e6)
     opened.append(one)
     is_told, go_on, is_substituted = threading.Event(), threading.Event(), threading.Event()
@@ -313,7 +313,7 @@ def test_so_it_is_at_the_deadline(opened: list[Broadcast]) -> None:
     assert diary == ["no silent", "1", "end"]
 
 
-def test_who_fails_to_hear_an_answer_does_not_keep_it_from_its_end(
+def test_a_broken_sink_of_parts_does_not_keep_a_call_from_its_end(
     opened: list[Broadcast], caplog: pytest.LogCaptureFixture
 ) -> None:
     one = Broadcast("unused")
@@ -326,7 +326,7 @@ def test_who_fails_to_hear_an_answer_does_not_keep_it_from_its_end(
     assert caplog.text.count("could not be passed on") == 2
 
 
-def test_many_threads_tell_each_part_once_and_end_it_once(opened: list[Broadcast]) -> None:
+def test_many_threads_stream_each_answer_once_and_complete_the_call_once(opened: list[Broadcast]) -> None:
     tops = [f"c{number}" for number in range(8)]
     one = Broadcast(*tops, streams=True)
     opened.append(one)
@@ -336,7 +336,7 @@ def test_many_threads_tell_each_part_once_and_end_it_once(opened: list[Broadcast
         start.wait(PATIENCE)
         names = [str(number) for number in range(50)]
         below = [f"{top}!{name}" for name in names]
-        # Some before the one that names them, each twice, as a broker that delivers again would.
+        # Some before the answer that names them, each twice, as a broker that delivers again would.
         parts = [*below[:25], top, *below[25:]]
         return sum(one.add(part, *(names if part == top else ())) for part in parts for _ in range(2))
 
