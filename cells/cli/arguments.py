@@ -16,7 +16,7 @@ def add_cell(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_arguments(
+def add_method(
     parser: argparse.ArgumentParser, method_help: str = "name of an endpoint method of that cell, for example ping"
 ) -> None:
     """Add METHOD and its arguments."""

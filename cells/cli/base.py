@@ -82,6 +82,15 @@ class CellCommand(command.Command):
         """Open a client of a service in any cell; ``target`` has the keywords of an oslo.messaging Target."""
         return connection.to_service(self.conf, **target)
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser of the command; called by the application."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        self.add_arguments(parser)
+        return parser
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the arguments of the command.  A command without arguments does not override this method."""
+
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run the command and return the exit status; called by the application."""
         return super().run(parsed_args) or self.exit_status
@@ -111,7 +120,7 @@ class TextOutput(CellCommand, _Display):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the format to the output options of cliff."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser = super().get_parser(prog_name)
         for action in parser._actions:
             if action.dest == "formatter":
                 action.choices = [*(action.choices or ()), TEXT_FORMAT]

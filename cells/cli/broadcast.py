@@ -18,10 +18,8 @@ class Broadcast(base.CellCommand, lister.Lister):
     the answers of the other cells are still printed.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add METHOD, its arguments, --direction and --no-answer."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        arguments.add_arguments(parser)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        arguments.add_method(parser)
         parser.add_argument(
             "--direction",
             choices=("down", "up"),
@@ -30,7 +28,6 @@ class Broadcast(base.CellCommand, lister.Lister):
         )
         parser.add_argument("--no-answer", action="store_true", help="cast: do not wait for answers, print nothing")
         base.add_timeout(parser)
-        return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Cast if --no-answer is given; otherwise call and print the answers."""

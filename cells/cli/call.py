@@ -16,13 +16,10 @@ class Call(value.ValueCommand):
     key of an object or item of a list.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add CELL, METHOD, its arguments and --timeout."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         arguments.add_cell(parser)
-        arguments.add_arguments(parser)
+        arguments.add_method(parser)
         base.add_timeout(parser)
-        return parser
 
     def value(self, parsed_args: argparse.Namespace) -> Any:
         with self.manager() as manager:
@@ -41,12 +38,9 @@ class Cast(base.CellCommand):
     The exit status is 0 if the manager of this cell knows a route to that cell.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add CELL, METHOD and its arguments."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         arguments.add_cell(parser)
-        arguments.add_arguments(parser)
-        return parser
+        arguments.add_method(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Locate the cell, then cast; called by cliff."""

@@ -45,15 +45,12 @@ class Create(_KeyCommand):
     secret key. Copy the directory to the other machines of the cell.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add --force."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "--force",
             action="store_true",
             help="replace the key pair; then restart this cell's services and register the new key in other cells",
         )
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Create the keys and print the command for other cells; called by cliff."""
@@ -79,9 +76,7 @@ class Add(_KeyCommand):
     The key replaces an earlier key of the same name.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add NAME and KEY."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME", help="name of the other cell")
         parser.add_argument(
             "key",
@@ -90,7 +85,6 @@ class Add(_KeyCommand):
             f"quotes for the shell (put '--' before NAME if the key begins with '-'); '{FROM_STDIN}' reads the key "
             f"from stdin, '{FROM_FILE}FILE' from a file, for example own.key of the other cell",
         )
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Register the key; called by cliff."""
@@ -131,11 +125,8 @@ class List(_KeyCommand, lister.Lister):
 class Delete(_KeyCommand):
     """Delete the public keys of cells. New connections of these cells are refused; open connections stay."""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add NAME."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("names", metavar="NAME", nargs="+", help="name of a registered key")
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Delete the keys; called by cliff."""

@@ -43,12 +43,9 @@ class Create(_NeighborCommand, show.ShowOne):
     the neighbor's database too, as its child or parent.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add NAME, --type and the columns."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME", help="[cells] name of the neighbor")
         neighbor_arguments.add_columns(parser, is_type_required=True)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> base.Record:
         """Register the neighbor and return its row; called by cliff."""
@@ -77,12 +74,9 @@ class Create(_NeighborCommand, show.ShowOne):
 class Set(_NeighborCommand, show.ShowOne):
     """Change columns of a neighbor; columns that are not given stay unchanged."""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add NAME and the columns."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME", help="name of the neighbor")
         neighbor_arguments.add_columns(parser, is_type_required=False)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> base.Record:
         """Change the row and return it; called by cliff."""
@@ -103,12 +97,9 @@ class Set(_NeighborCommand, show.ShowOne):
 class Show(_NeighborCommand, show.ShowOne):
     """Show the registered columns of a neighbor."""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add NAME and --show-secrets."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME", help="name of the neighbor")
         neighbor_arguments.add_show_secrets(parser)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> base.Record:
         """Return the row; called by cliff."""
@@ -119,11 +110,8 @@ class Show(_NeighborCommand, show.ShowOne):
 class List(_NeighborCommand, lister.Lister):
     """List the registered neighbors."""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add --show-secrets."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         neighbor_arguments.add_show_secrets(parser)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], list[Sequence[Any]]]:
         """Return all rows; called by cliff."""
@@ -135,11 +123,8 @@ class List(_NeighborCommand, lister.Lister):
 class Delete(_NeighborCommand):
     """Delete neighbors. The manager closes its connections to them within [cells] db_check_interval seconds."""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add NAME."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("names", metavar="NAME", nargs="+", help="name of a neighbor")
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Delete the rows; called by cliff."""

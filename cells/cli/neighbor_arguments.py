@@ -94,7 +94,7 @@ def columns(parsed_args: argparse.Namespace) -> dict[str, Any]:
     }
     named = {column: value for column, value in named.items() if value is not None}
     if "driver" in named:
-        _check_driver(named["driver"])
+        _check_installed("driver", named["driver"], "cells.drivers")
     if parsed_args.version_cap is not None:
         named["version_cap"] = _read_version_cap(parsed_args.version_cap)
     return named
@@ -125,12 +125,7 @@ def check_transport(driver: str, url: str) -> None:
     """
     if driver != "rpc":
         return
-    scheme = transport_url.parse(url).transport.partition("+")[0]
-    known = sorted({entry.name for entry in metadata.entry_points(group="oslo.messaging.drivers")})
-    if scheme not in known:
-        raise exceptions.InvalidNeighbor(
-            f"There is no transport {scheme!r:.40}; installed transports: {', '.join(known)}."
-        )
+    _check_installed("transport", transport_url.parse(url).transport.partition("+")[0], "oslo.messaging.drivers")
 
 
 def _secret(value: str | None, label: str) -> str | None:
@@ -158,7 +153,7 @@ def _read_version_cap(text: str) -> str | None:
     return cap
 
 
-def _check_driver(name: str) -> None:
-    known = sorted({entry.name for entry in metadata.entry_points(group="cells.drivers")})
+def _check_installed(noun: str, name: str, group: str) -> None:
+    known = sorted({entry.name for entry in metadata.entry_points(group=group)})
     if name not in known:
-        raise exceptions.InvalidNeighbor(f"There is no driver {name!r}; installed drivers: {', '.join(known)}.")
+        raise exceptions.InvalidNeighbor(f"There is no {noun} {name!r:.40}; installed {noun}s: {', '.join(known)}.")

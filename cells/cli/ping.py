@@ -50,9 +50,7 @@ class Ping(base.TextOutput, lister.Lister):
     If an answer is missing, the exit status is 1.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add CELL, --count, --interval and --timeout."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         arguments.add_cell(parser)
         parser.add_argument(
             "--count", type=base.positive_count, default=1, metavar="N", help="number of pings (default: 1)"
@@ -65,7 +63,6 @@ class Ping(base.TextOutput, lister.Lister):
             help="time between the starts of two pings (default: 1)",
         )
         base.add_timeout(parser)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
         """Return an iterator of rows, which pings while cliff reads it."""

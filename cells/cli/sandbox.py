@@ -31,15 +31,12 @@ _COLUMNS = ("cell", "path", "state", "pid", "memory_mb", "log")
 class _SandboxCommand(base.CellCommand):
     """Base of the sandbox commands."""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add --directory."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "--directory",
             metavar="DIRECTORY",
             help=f"directory of the sandbox (default: ${layout.ENVIRONMENT_VARIABLE} or {layout.DEFAULT_DIRECTORY})",
         )
-        return parser
 
     def sandbox(self, parsed_args: argparse.Namespace) -> Sandbox:
         """Return the sandbox of the given directory, which may not exist yet."""
@@ -54,9 +51,8 @@ class Up(_SandboxCommand):
     If the sandbox is up already, the command starts the managers that have ended.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add --tree and --transport."""
-        parser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument(
             "--tree",
             type=_tree,
@@ -70,7 +66,6 @@ class Up(_SandboxCommand):
             help="rabbit://user:password@host:5672/ gives each cell a virtual host on that RabbitMQ, "
             "which must run on this machine (default: no broker)",
         )
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Set up the sandbox and print example commands; called by cliff."""

@@ -21,12 +21,9 @@ class Call(value.ValueCommand):
     print the value itself.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add CELL, TOPIC, METHOD, its arguments, the target and --timeout."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         _add_service(parser)
         base.add_timeout(parser)
-        return parser
 
     def value(self, parsed_args: argparse.Namespace) -> Any:
         with self.service(**_target(parsed_args)) as client:
@@ -43,14 +40,11 @@ class Cast(base.CellCommand):
     in the logs of the managers.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add CELL, TOPIC, METHOD, its arguments, the target and --fanout."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         _add_service(parser)
         parser.add_argument(
             "--fanout", action="store_true", help="cast to all servers of the topic (default: one server)"
         )
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Cast; called by cliff."""
@@ -76,7 +70,7 @@ def _call(prepared: CallContext, parsed_args: argparse.Namespace) -> Any:
 def _add_service(parser: argparse.ArgumentParser) -> None:
     arguments.add_cell(parser)
     parser.add_argument("topic", metavar="TOPIC", help="topic of the service")
-    arguments.add_arguments(parser, "name of a method of that service")
+    arguments.add_method(parser, "name of a method of that service")
     parser.add_argument(
         "--exchange", help="control_exchange of the service (default: control_exchange of this cell's manager)"
     )

@@ -20,11 +20,8 @@ class Topology(base.TextOutput, lister.Lister):
     "-f json" prints the tree as nested objects, other formats print a line for each cell.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add --timeout."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         base.add_timeout(parser)
-        return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Print nested objects for JSON; the base class prints the other formats."""

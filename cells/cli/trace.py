@@ -28,12 +28,9 @@ class Trace(base.CellCommand, lister.Lister):
     the route one by one.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add CELL and --timeout."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         arguments.add_cell(parser)
         base.add_timeout(parser)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """Return a row for each event; called by cliff."""

@@ -37,11 +37,8 @@ class Matrix(base.CellCommand, lister.Lister):
     does not answer, the exit status is 1; the other cells are still shown.
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add --timeout."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         base.add_timeout(parser)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
         """Return a row for each cell and neighbor; called by cliff."""
