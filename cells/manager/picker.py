@@ -24,9 +24,9 @@ from cells.neighbors.neighbor import Neighbor
 from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
 from cells.path import CellPath
-from cells.routing.pending import Monitor
 from cells.routing.reply import Reply
 from cells.routing.router import Router
+from cells.routing.waiting_call import Monitor
 from cells.scheduler import Candidate, CellRequirements, Ranking, Scheduler
 from cells.services import answers
 from cells.services.answers import Answer

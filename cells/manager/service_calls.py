@@ -24,9 +24,9 @@ from cells.manager.message_factory import OutgoingMessages
 from cells.neighbors import Direction
 from cells.neighbors.topology import Topology
 from cells.path import CellPath
-from cells.routing.pending import Monitor
 from cells.routing.reply import Kind, Reply
 from cells.routing.router import Router
+from cells.routing.waiting_call import Monitor
 from cells.services import answers
 from cells.services.answers import Answer
 from cells.services.request import ServiceRequest

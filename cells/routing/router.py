@@ -37,7 +37,7 @@ from cells.routing.direct_reply import DirectReplies
 from cells.routing.error_replies import Silence, too_late
 from cells.routing.executor import Execution
 from cells.routing.forwarding import Onward
-from cells.routing.pending import Growing, Monitor, PendingCalls, Wait
+from cells.routing.pending import PendingCalls
 from cells.routing.reply import (
     LOG_ONLY,
     WORKING,
@@ -51,6 +51,7 @@ from cells.routing.reply import (
     ToSource,
     settle,
 )
+from cells.routing.waiting_call import Growing, Monitor, Wait
 from cells.worker_threads import Runtime
 
 LOG = logging.getLogger(__name__)

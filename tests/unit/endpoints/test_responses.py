@@ -11,7 +11,7 @@ import pytest
 from cells import exceptions
 from cells.endpoints.responses import MAX_NEIGHBORS
 from cells.path import MAX_NAME_LENGTH
-from cells.routing.pending import Growing, Wait
+from cells.routing.waiting_call import Growing, Wait
 from tests.cases import each
 from tests.unit.endpoints.cells_in_memory import CellInMemory
 from tests.unit.routing.test_pending import Missing, Taken

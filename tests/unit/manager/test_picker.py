@@ -19,8 +19,8 @@ from cells.neighbors.neighbor import Neighbor
 from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
 from cells.path import CellPath
-from cells.routing.pending import Monitor
 from cells.routing.reply import Reply
+from cells.routing.waiting_call import Monitor
 from cells.scheduler import Candidate, CellFilter, CellRequirements, Scheduler, any_cell, load
 from cells.services.request import ServiceRequest
 from tests.cases import each

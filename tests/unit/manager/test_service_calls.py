@@ -21,8 +21,8 @@ from cells.messages import Message, Response
 from cells.neighbors import NeighborTable
 from cells.neighbors.neighbor import Neighbor
 from cells.neighbors.topology import Topology
-from cells.routing.pending import Monitor
 from cells.routing.reply import DELIVERED, Reply
+from cells.routing.waiting_call import Monitor
 from cells.services.request import ServiceRequest
 from cells.transport.server import AlreadyAnswered, LongAnswer
 from tests.cases import each

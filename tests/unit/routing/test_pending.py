@@ -12,8 +12,9 @@ import pytest
 from cells import exceptions
 from cells.counters import Counters
 from cells.messages import EncodedResponse
-from cells.routing.pending import Monitor, PendingCalls, Wait
+from cells.routing.pending import PendingCalls
 from cells.routing.reply import DELIVERED, Kind, Reply, ToCaller
+from cells.routing.waiting_call import Monitor, Wait
 
 PATIENCE = 10.0
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cells.routing import pending
+from cells.routing import waiting_call
 from tests.unit.routing.test_pending_growing import Broadcast, answers
 
 #: Bound of the memory for one message, far below the memory that a message could cause without bounds.
@@ -22,7 +22,7 @@ def one(request: pytest.FixtureRequest) -> Iterator[Broadcast]:
 
 
 def test_a_neighbor_cannot_name_any_number_of_cells(one: Broadcast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pending, "MAX_PARTS", 10)
+    monkeypatch.setattr(waiting_call, "MAX_PARTS", 10)
     for number in range(5):
         assert one.add(f"east!liar{number}", *(str(made_up) for made_up in range(1000)))
         assert one.announce("east", *(f"{number}/{made_up}" for made_up in range(1000)))
@@ -46,7 +46,7 @@ def test_names_below_a_long_path_need_little_memory(one: Broadcast) -> None:
         one.announce(far, *names)
         one.add(far, *names)
         # Below a path of the greatest length no path is short enough.
-        one.announce(far[: pending.MAX_PART_LENGTH], *names)
+        one.announce(far[: waiting_call.MAX_PART_LENGTH], *names)
         assert tracemalloc.get_traced_memory()[1] < PEAK_BYTES
     finally:
         tracemalloc.stop()
@@ -56,7 +56,7 @@ def test_names_below_a_long_path_need_little_memory(one: Broadcast) -> None:
 
 
 def test_a_path_is_accepted_up_to_its_greatest_length(one: Broadcast) -> None:
-    longest = "east!" + "x" * (pending.MAX_PART_LENGTH - 5)
+    longest = "east!" + "x" * (waiting_call.MAX_PART_LENGTH - 5)
     assert one.add(longest)
     assert not one.add(longest + "x")
     assert one.announce("east", longest[5:], longest[5:] + "x")

@@ -9,8 +9,9 @@ from concurrent import futures
 import pytest
 
 from cells.counters import Counters
-from cells.routing.pending import Growing, Monitor, PendingCalls, Wait
+from cells.routing.pending import PendingCalls
 from cells.routing.reply import WORKING, Reply
+from cells.routing.waiting_call import Growing, Monitor, Wait
 from tests.cases import each
 from tests.unit.routing.test_pending import PATIENCE, Broken, Clock, Missing, Taken
 

@@ -1,0 +1,171 @@
+"""One call that waits for answers: the conditions on which it waits, the missing parts, and the answers so far."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cells.messages import EncodedResponse
+from cells.path import below, first_name
+from cells.routing.reply import Kind, Reply, Sink
+
+LOG = logging.getLogger(__name__)
+
+NEVER = float("inf")
+#: Bound of the cells that may answer one call, because a neighbor may claim any number of them.
+MAX_PARTS = 20_000
+#: Characters of the longest path to one of these cells.
+MAX_PART_LENGTH = 4096
+
+
+class Substitutes(Protocol):
+    """Source of the responses that stand for missing answers."""
+
+    def response(self, part: str, *, is_stopping: bool) -> EncodedResponse:
+        """Return the response that stands for the answer of ``part``.
+
+        :param is_stopping: the call ends because the manager stops, and not at its deadline
+        """
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """The rule that a call is given up unless WORKING replies keep coming."""
+
+    #: the call is given up after so long without a reply
+    silence_seconds: float
+    #: called at each WORKING reply; must not block
+    on_still_working: Callable[[], object] | None = None
+
+
+@dataclass(frozen=True)
+class Growing:
+    """The rule that an answer may name further cells, for which the call then waits."""
+
+    #: takes the reply of each part as it comes, with the part as ``branch``; None: the call's own sink takes all
+    #: responses at the end.  The call completes when all calls of ``parts_to`` have returned
+    parts_to: Sink | None = None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """How long a call waits, and on which conditions."""
+
+    seconds: float
+    #: the manager has made the call for itself: a graceful stop does not wait for it
+    is_own: bool = False
+    monitor: Monitor | None = None
+    growing: Growing | None = None
+
+
+class WaitingCall:
+    """One waiting call: the parts (neighbors, or this cell) that are missing, and the responses so far."""
+
+    __slots__ = (
+        "answered",
+        "asked",
+        "deadline",
+        "growing",
+        "is_over",
+        "is_own",
+        "missing",
+        "monitor",
+        "parts_to",
+        "replies",
+        "silent_at",
+        "sink",
+        "streaming",
+        "substitutes",
+    )
+
+    def __init__(self, parts: Collection[str], wait: Wait, sink: Sink, substitutes: Substitutes, now: float) -> None:
+        self.missing = set(parts)
+        self.asked = frozenset(parts)
+        self.answered: set[str] = set()
+        #: the answers that the sink gets at the end
+        self.replies: list[Reply] = []
+        #: None once the call is forgotten
+        self.sink: Sink | None = sink
+        self.substitutes = substitutes
+        self.is_own = wait.is_own
+        self.deadline = now + wait.seconds
+        self.monitor = wait.monitor
+        self.growing = wait.growing
+        self.parts_to = None if wait.growing is None else wait.growing.parts_to
+        self.is_over = False
+        #: calls of ``parts_to`` that have not returned yet
+        self.streaming = 0
+        self.silent_at = NEVER
+        self.heard_at(now)
+
+    def heard_at(self, now: float) -> None:
+        """Note a sign that a cell still works on the call."""
+        if self.monitor is not None:
+            self.silent_at = now + self.monitor.silence_seconds
+
+    @property
+    def ends_at(self) -> float:
+        """Return the time at which the call is given up, as far as is known now."""
+        return min(self.deadline, self.silent_at)
+
+    def takes(self, part: str, passed_on_to: Sequence[str]) -> bool:
+        """Return whether the answer of ``part`` is new; if so, wait for the cells that the answer names."""
+        if self.growing is None:
+            is_missing = part in self.missing
+            self.missing.discard(part)
+            return is_missing
+        # A cell may answer before the cell that has forwarded the message to it names it.
+        if not self.knows(part) or part in self.answered or len(self.answered) >= MAX_PARTS:
+            return False
+        self.answered.add(part)
+        self.missing.discard(part)
+        self.grow(part, passed_on_to)
+        return True
+
+    def knows(self, part: str) -> bool:
+        """Return whether ``part`` was asked, or is below a part that was asked."""
+        return first_name(part) in self.asked and len(part) <= MAX_PART_LENGTH
+
+    def grow(self, part: str, passed_on_to: Sequence[str]) -> None:
+        """Wait for the cells, too, to which ``part`` has forwarded the message."""
+        room = MAX_PARTS - len(self.missing)
+        for name in passed_on_to[:room]:
+            deeper = below(part, name)
+            if deeper not in self.answered and len(deeper) <= MAX_PART_LENGTH:
+                self.missing.add(deeper)
+
+    def replace_missing(self, *, is_stopping: bool) -> None:
+        """Keep or stream a substitute for each missing answer."""
+        for part in sorted(self.missing):
+            try:
+                reply = Reply(Kind.ANSWER, (self.substitutes.response(part, is_stopping=is_stopping),), branch=part)
+            except Exception:  # a bug must not end the thread that watches all deadlines
+                LOG.exception("The missing answer of a cell could not be replaced.")
+                continue
+            if self.parts_to is None:
+                self.replies.append(reply)
+            else:
+                _give(self.parts_to, reply)
+
+    def stream(self, part: str, reply: Reply) -> None:
+        """Give the reply of ``part`` to the sink of all parts."""
+        if self.parts_to is not None:
+            _give(self.parts_to, reply._replace(branch=part))
+
+    def complete(self) -> None:
+        """Give the sink the answers, unless the call is forgotten."""
+        if self.sink is None:
+            return
+        if len(self.replies) == 1:
+            _give(self.sink, self.replies[0])
+        else:
+            _give(self.sink, Reply(responses=tuple([one for reply in self.replies for one in reply.responses])))
+
+
+def _give(sink: Sink, reply: Reply) -> None:
+    try:
+        sink.take(reply)
+    except Exception:  # a bug of a sink must not end the thread that serves all calls
+        LOG.exception("The answers to a call could not be passed on.")
