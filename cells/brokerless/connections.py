@@ -78,10 +78,7 @@ class Connection:
             raise
         if not is_connected:
             self.close()
-            raise PeerUnreachable(
-                "the handshake failed: the peer does not speak this protocol, does not have this cell's key, or has a "
-                "key that is not registered here"
-            )
+            raise PeerUnreachable("the handshake failed: another protocol, or an end without the other end's key")
 
     def is_open(self) -> bool:
         """Return whether the peer is still connected, as far as ZeroMQ knows."""

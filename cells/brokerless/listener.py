@@ -84,12 +84,10 @@ def _serialize(failure: Any, max_bytes: int) -> bytes:
     return bytes(rpc_common.serialize_remote_exception((RuntimeError, replacement, None)).encode())
 
 
-def read(
-    delivery: Delivery, inbox: Inbox[Delivery], max_message_bytes: int, malformed: MalformedMessages
-) -> Incoming | None:
+def read(delivery: Delivery, inbox: Inbox[Delivery], max_bytes: int, malformed: MalformedMessages) -> Incoming | None:
     """Return the message in a delivery; None if it is malformed, which a caller gets as a failure."""
     try:
-        return Incoming(delivery, inbox, max_message_bytes)
+        return Incoming(delivery, inbox, max_bytes)
     except frames.MalformedFrames as error:
         inbox.done(len(delivery.request.body))
         malformed.count(error)

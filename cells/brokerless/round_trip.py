@@ -59,9 +59,7 @@ def send(connection: Connection, message: Outgoing, pool: str) -> Request:
     return request
 
 
-def wait_for_answer(
-    connection: Connection, request: Request, deadline: float, monitor_seconds: float | None = None
-) -> Answer:
+def receive(connection: Connection, request: Request, deadline: float, monitor_seconds: float | None = None) -> Answer:
     """Return the answer that ends ``request``: accepted, refused, a reply or a failure.
 
     :param deadline: a time of ``time.monotonic``

@@ -88,8 +88,7 @@ class Sender:
             )
         if len(message.key) + len(message.pool or "") > MAX_NAME_CHARACTERS:
             raise oslo_messaging.MessageDeliveryFailure(
-                "The names of exchange, topic and server are too long, use shorter names: "
-                f"{_name(message.key)[:100]}..."
+                f"Use shorter names of exchange, topic and server, they are too long: {_name(message.key)[:100]}..."
             )
         attempts_left = message.retry if message.retry is not None and message.retry >= 0 else None
         pause_seconds = FIRST_BACKOFF_SECONDS
@@ -116,7 +115,7 @@ class Sender:
             try:
                 with self._connected(address, accept_by, accept_by if may_wait else 0.0) as connection:
                     request = round_trip.send(connection, message, address.pool)
-                    answer = round_trip.wait_for_answer(connection, request, deadline, message.monitor_seconds)
+                    answer = round_trip.receive(connection, request, deadline, message.monitor_seconds)
                 round_trip.raise_if_refused(answer)
             except (PeerUnreachable, Refused) as error:
                 if isinstance(error, ConnectionsInUse) and not may_wait:
@@ -151,7 +150,7 @@ class Sender:
                     self._report_failure(message, address, error)
             for address, connection, request in waiting:
                 try:
-                    round_trip.raise_if_refused(round_trip.wait_for_answer(connection, request, deadline))
+                    round_trip.raise_if_refused(round_trip.receive(connection, request, deadline))
                     self.peers.delivered(message.key, address)
                     taken += 1
                 except (Refused, oslo_messaging.MessagingTimeout) as error:

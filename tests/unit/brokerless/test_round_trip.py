@@ -46,9 +46,7 @@ def answer(kind: bytes, body: bytes = b"", message_id: bytes = b"id") -> list[by
 
 
 def wait(connection: ScriptedConnection, seconds: float = 100, monitor_seconds: float | None = None) -> Answer:
-    return round_trip.wait_for_answer(
-        cast(Connection, connection), REQUEST, time.monotonic() + seconds, monitor_seconds
-    )
+    return round_trip.receive(cast(Connection, connection), REQUEST, time.monotonic() + seconds, monitor_seconds)
 
 
 def test_request_has_the_content_of_the_message_and_a_new_id() -> None:
