@@ -215,6 +215,7 @@ class _Wiring:
             counters=self.counters,
             max_hop_count=self.conf.cells.max_hop_count,
             clock=self.runtime.clock,
+            new_id=self.runtime.new_id,
         )
 
     @functools.cached_property
@@ -263,7 +264,7 @@ class _Wiring:
 
     @functools.cached_property
     def streams(self) -> AnswerStreams:
-        return AnswerStreams(self.conf.cells.max_pending_calls, self.runtime.clock)
+        return AnswerStreams(self.conf.cells.max_pending_calls, self.runtime.clock, self.runtime.new_id)
 
     @functools.cached_property
     def manager(self) -> CellsManager:

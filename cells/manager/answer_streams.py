@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from concurrent import futures
 from typing import Any
 
 from cells import exceptions
+from cells.worker_threads import Clock, new_id
 
 #: A stream that is not fetched to its end is discarded so long after the deadline of its call.
 KEEP_SECONDS = 60.0
@@ -89,9 +89,10 @@ class AnswerStream:
 class AnswerStreams:
     """The streams that clients still fetch from, by id.  Thread-safe."""
 
-    def __init__(self, max_streams: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, max_streams: int, clock: Clock = time.monotonic, new_id: Callable[[], str] = new_id) -> None:
         self._max_streams = max_streams
         self._clock = clock
+        self._new_id = new_id
         self._lock = threading.Lock()
         self._streams: dict[str, AnswerStream] = {}
 
@@ -107,7 +108,7 @@ class AnswerStreams:
         """
         now = self._clock()
         stream = AnswerStream(now + timeout_seconds, expected, on_stop)
-        stream_id = str(uuid.uuid4())
+        stream_id = self._new_id()
         with self._lock:
             for key in [key for key, old in self._streams.items() if old.ends_at + KEEP_SECONDS < now]:
                 del self._streams[key]

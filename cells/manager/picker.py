@@ -32,6 +32,7 @@ from cells.services import answers
 from cells.services.answers import Answer
 from cells.services.local import LocalServices
 from cells.services.request import ServiceRequest
+from cells.worker_threads import Clock, new_id
 
 #: Kind of request -> the endpoint of a child that takes it.
 ENDPOINTS = {"call": "service_call_any", "cast": "service_cast_any"}
@@ -70,7 +71,8 @@ class Picker:
         scheduler: Scheduler,
         counters: Counters,
         max_hop_count: int,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = time.monotonic,
+        new_id: Callable[[], str] = new_id,
     ) -> None:
         self._cell_name = cell_name
         self._table = table
@@ -82,6 +84,7 @@ class Picker:
         self._counters = counters
         self._max_hop_count = max_hop_count
         self._clock = clock
+        self._new_id = new_id
 
     def run(  # noqa: PLR0913  # all but three by keyword
         self,
@@ -163,6 +166,7 @@ class Picker:
             return self._run_here(task, seconds)
         here = CellPath([self._cell_name])
         message = TargetedMessage(
+            id=self._new_id(),
             method=ENDPOINTS[task.kind],
             kwargs={
                 "requirements": task.requirements.passed_on_by(self._cell_name).to_dict(),
