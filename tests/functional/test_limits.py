@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -21,9 +21,14 @@ def repeat(call: Call, text: str, count: int = 1) -> str:
     return text * count
 
 
+@pytest.fixture(scope="module")
+def tree() -> Iterator[CellTree]:
+    with CellTree(SHAPE, endpoints=[repeat], options=SMALL) as tree:
+        yield tree
+
+
 @pytest.mark.parametrize(("source", "target"), [("api", "east"), ("api", "az1"), ("az1", "api")])
-def test_request_that_is_too_large_is_not_sent(cell_tree: Callable[..., CellTree], source: str, target: str) -> None:
-    tree = cell_tree(SHAPE, endpoints=[repeat], options=SMALL)
+def test_request_that_is_too_large_is_not_sent(tree: CellTree, source: str, target: str) -> None:
     with pytest.raises(exceptions.MessageTooLarge, match="max_message_bytes") as caught:
         tree[source].call(target, "repeat", kwargs={"text": LARGE})
     assert caught.value.limit_bytes == LIMIT_BYTES
@@ -32,10 +37,7 @@ def test_request_that_is_too_large_is_not_sent(cell_tree: Callable[..., CellTree
 
 
 @pytest.mark.parametrize(("source", "target"), [("api", "east"), ("api", "az1"), ("az1", "api")])
-def test_answer_that_is_too_large_is_an_error_instead(
-    cell_tree: Callable[..., CellTree], source: str, target: str
-) -> None:
-    tree = cell_tree(SHAPE, endpoints=[repeat], options=SMALL)
+def test_answer_that_is_too_large_is_an_error_instead(tree: CellTree, source: str, target: str) -> None:
     says = f"The answer of cell {target} to repeat cannot be sent: .*max_message_bytes"
     with pytest.raises(exceptions.MessageTooLarge, match=says) as caught:
         tree[source].call(target, "repeat", kwargs={"text": "x", "count": LIMIT_BYTES})

@@ -31,10 +31,19 @@ class Inventory:
         return self.path
 
 
-@pytest.fixture
-def tree() -> Iterator[CellTree]:
+@pytest.fixture(scope="module")
+def shared_tree() -> Iterator[CellTree]:
     with CellTree(SHAPE) as tree:
         yield tree
+
+
+@pytest.fixture
+def tree(shared_tree: CellTree) -> Iterator[CellTree]:
+    yield shared_tree
+    for ends in (("api", "east"), ("east", "az1"), ("api", "west")):
+        shared_tree.link(*ends).restore()
+    for cell in shared_tree.cells.values():
+        cell.stop_services()
 
 
 @pytest.fixture
@@ -174,17 +183,18 @@ def test_a_multicall_names_the_cell_behind_the_fault(tree: CellTree, inventories
     assert answers == {path: path for path in PATHS[:3]}
 
 
-def test_cell_without_managers_and_service_that_is_stopped(tree: CellTree, far: Any) -> None:
-    server = tree["west"].serve("clock", Inventory("west"))
-    client = tree["api"].client("clock", timeout=0.5, retry=0).prepare(cell="west")
-    assert client.call({}, "where") == "west"
-    server.stop()
-    server.wait()
-    with pytest.raises(cells.rpc.MessageDeliveryFailure):
-        client.call({}, "where")
-    tree["az1"].stop()
-    with pytest.raises(cells.rpc.MessageDeliveryFailure):
-        far.call({}, "where")
+def test_cell_without_managers_and_service_that_is_stopped() -> None:
+    with CellTree(SHAPE) as tree:
+        server = tree["west"].serve("clock", Inventory("west"))
+        client = tree["api"].client("clock", timeout=0.5, retry=0)
+        assert client.prepare(cell="west").call({}, "where") == "west"
+        server.stop()
+        server.wait()
+        with pytest.raises(cells.rpc.MessageDeliveryFailure):
+            client.prepare(cell="west").call({}, "where")
+        tree["az1"].stop()
+        with pytest.raises(cells.rpc.MessageDeliveryFailure):
+            client.prepare(cell="az1").call({}, "where")
 
 
 def test_an_option_overrides_the_allow_list_of_the_tree() -> None:
