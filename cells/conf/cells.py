@@ -113,8 +113,8 @@ SIGHUP makes the manager read them at once.
 Interval at which capabilities and capacities are sent to the parents, in seconds.
 
 At the same interval the manager pings its parents, and its children that are
-not mute, to learn their path and their children. Keep this interval below a
-third of the parents' mute_child_interval.
+not mute, to learn their path and their children. Set it to at most a third of
+the parents' mute_child_interval.
 """,
     ),
     cfg.IntOpt(
