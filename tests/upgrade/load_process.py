@@ -24,7 +24,11 @@ backend.init_backend(backend.BackendType.THREADING)
 from cells import conf as cells_conf  # noqa: E402  # oslo.messaging would select the other back end
 from cells.context import get_admin_context  # noqa: E402
 from cells.rpcapi import CellsAPI  # noqa: E402
-from cells.transport.opening import open_transport  # noqa: E402
+
+try:
+    from cells.transport.opening import open_transport
+except ImportError:  # the place of the older release
+    from cells.drivers.transport import open_transport
 
 #: Longer than the restart of a manager.
 TIMEOUT_SECONDS = 30.0

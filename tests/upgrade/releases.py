@@ -23,7 +23,10 @@ ASK_WHO = """
 import json
 from importlib import metadata
 import cells
-from cells.drivers import versions
+try:
+    from cells import versions
+except ImportError:
+    from cells.drivers import versions
 found = metadata.distribution("cells-intercell").locate_file("cells")
 print(json.dumps({"package": cells.__path__[0], "installed": str(found), "version": versions.CURRENT}))
 """

@@ -13,7 +13,11 @@ from typing import Any
 from cells import conf as cells_conf
 from cells.db import migration
 from cells.db.api import Database
-from cells.neighbors.neighbor import Neighbor
+
+try:
+    from cells.neighbors.neighbor import Neighbor
+except ImportError:  # the place of the older release
+    from cells.db.rows import NeighborRow as Neighbor  # type: ignore[import-not-found,no-redef]
 
 
 def set_up(cell: dict[str, Any]) -> None:
