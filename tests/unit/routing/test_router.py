@@ -1,4 +1,4 @@
-"""What a cell does with what comes: each message for itself, whatever else is in its cast; and to whom answers go."""
+"""Received messages: each is handled by itself, whatever else is in its cast, and its reply goes to its source."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from cells.routing.forwarding import BACK_PRESSURE_SECONDS
 from cells.routing.router import MAX_MESSAGES_OF_CAST
 from tests.unit.endpoints.cells_in_memory import CellInMemory
 
-#: Of the only manager of api.
+#: The only manager of api.
 MANAGER = "api"
 OURS = ("cells.exceptions",)
 
 
 @pytest.fixture
 def east() -> Iterator[CellInMemory]:
-    """A cell between api and az1, all of which speak 1.3; its manager is h1."""
+    """A cell between api and az1; all three speak 1.3, and its manager is h1."""
     with CellInMemory("east", parents=["api"], children=["az1"]) as cell:
         speak(cell, api="1.3", az1="1.3")
         yield cell
@@ -62,7 +62,7 @@ def broadcast(**changed: Any) -> dict[str, Any]:
 
 
 def answers(cell: CellInMemory, neighbor: str, count: int) -> dict[str, Response]:
-    """The next answers that a neighbor gets, by the message that they answer."""
+    """Return the next answers that a neighbor gets, by the answered message."""
     found: dict[str, Response] = {}
     while len(found) < count:
         for sent in cell.next_cast(neighbor):
@@ -73,11 +73,11 @@ def answers(cell: CellInMemory, neighbor: str, count: int) -> dict[str, Response
 
 
 def problem(response: Response) -> str:
-    """The class of the error that a cell answered; empty if it answered a value."""
+    """Return the class of the error in a response; empty if the response is a value."""
     return "" if response.error is None else type(response.error).__name__.removesuffix("_Remote")
 
 
-#: What is wrong -> the error that its sender gets, or None if there is nobody to tell.
+#: A broken message, and the error that its sender gets; None if the message does not name its sender.
 BROKEN: list[tuple[Any, type[Exception] | None]] = [
     (None, None),
     (5, None),
@@ -98,7 +98,7 @@ BROKEN: list[tuple[Any, type[Exception] | None]] = [
 ]
 
 
-def test_a_broken_message_in_a_cast_harms_only_itself(east: CellInMemory) -> None:
+def test_a_broken_message_affects_no_other_message_of_its_cast(east: CellInMemory) -> None:
     cast = [one for number, (broken, _) in enumerate(BROKEN) for one in (broken, item(uuid=f"good{number}"))]
     east.router.receive(cast)
     told = {broken["uuid"]: error.__name__ for broken, error in BROKEN if error is not None}
@@ -110,7 +110,7 @@ def test_a_broken_message_in_a_cast_harms_only_itself(east: CellInMemory) -> Non
     assert "rejected.Bug" not in east.counters.as_dict()
 
 
-def test_what_cannot_be_passed_on_in_a_cast_harms_only_itself(east: CellInMemory) -> None:
+def test_a_message_that_cannot_be_forwarded_affects_no_other_message_of_its_cast(east: CellInMemory) -> None:
     east.table.replace([*east.table.snapshot().parents.values()])
     onward = item(uuid="onward", target_cell="api!east!az1")
     east.router.receive([onward, item(uuid="here"), onward | {"uuid": "again"}])
@@ -123,14 +123,14 @@ def test_what_cannot_be_passed_on_in_a_cast_harms_only_itself(east: CellInMemory
 
 
 @pytest.mark.parametrize("came", [None, 5, {}, "", "{", [], [None], [[]], [{}]])
-def test_nothing_that_comes_ends_the_receiving(east: CellInMemory, came: object) -> None:
+def test_no_input_ends_the_receiving(east: CellInMemory, came: object) -> None:
     east.router.receive(came)
     east.router.receive([item(uuid="next")])
     assert "next" in answers(east, "api", 1)
     assert "rejected.Bug" not in east.counters.as_dict()
 
 
-def test_messages_that_are_only_on_their_way_go_on_in_their_order(east: CellInMemory) -> None:
+def test_messages_are_forwarded_in_their_order(east: CellInMemory) -> None:
     cast = [item(uuid=str(number), target_cell="api!east!az1") for number in range(50)]
     east.router.receive(cast)
     sent: list[Any] = []
@@ -144,7 +144,7 @@ def test_messages_that_are_only_on_their_way_go_on_in_their_order(east: CellInMe
 
 
 @pytest.mark.parametrize("target", ["api!east", "api!east!az1"])
-def test_a_cast_of_too_many_is_refused_as_a_whole_and_counted(
+def test_a_cast_of_too_many_messages_is_refused_as_a_whole_and_counted(
     east: CellInMemory, target: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     cast = [item(uuid=str(number), target_cell=target) for number in range(MAX_MESSAGES_OF_CAST + 1)]
@@ -162,7 +162,7 @@ def test_a_cast_of_too_many_is_refused_as_a_whole_and_counted(
     assert {one[key] for one in came} == {one["uuid"] for one in cast[1:]}
 
 
-def test_what_is_received_is_counted_if_it_is_only_on_its_way_and_if_it_is_not(east: CellInMemory) -> None:
+def test_received_messages_are_counted_whether_they_are_forwarded_or_run_here(east: CellInMemory) -> None:
     east.router.receive([item(uuid="here"), item(uuid="onward", target_cell="api!east!az1"), None])
     assert {name: count for name, count in east.counters.as_dict().items() if name != "sent"} == {
         "received": 2,
@@ -171,7 +171,7 @@ def test_what_is_received_is_counted_if_it_is_only_on_its_way_and_if_it_is_not(e
 
 
 def test_requests_wait_for_room_and_answers_do_not(east: CellInMemory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They come on threads of their own: where answers come, nobody may hold up those of others."""
+    """Answers arrive on a thread of their own, where no message may delay the answers of others."""
     patience: dict[str, float] = {}
     send = east.service.links.send_all
 
@@ -187,11 +187,11 @@ def test_requests_wait_for_room_and_answers_do_not(east: CellInMemory, monkeypat
     assert patience == {"targeted": pytest.approx(BACK_PRESSURE_SECONDS, abs=BACK_PRESSURE_SECONDS / 2), "response": 0}
 
 
-def test_where_the_endpoint_may_take_its_time_who_waits_hears_at_once_for_whom(east: CellInMemory) -> None:
+def test_a_source_learns_at_once_which_cells_to_wait_for_if_the_endpoint_may_block(east: CellInMemory) -> None:
     go_on = threading.Event()
 
     @endpoint
-    def slow(call: Call) -> str:  # what an endpoint takes
+    def slow(call: Call) -> str:  # the signature of an endpoint
         assert go_on.wait(30), "The test never let go"
         return "done"
 
@@ -208,7 +208,7 @@ def test_where_the_endpoint_may_take_its_time_who_waits_hears_at_once_for_whom(e
     assert len(east.pending) == 0
 
 
-def test_what_came_too_late_is_not_run_and_its_sender_hears_it(east: CellInMemory) -> None:
+def test_a_late_message_is_not_run_and_its_sender_gets_an_error(east: CellInMemory) -> None:
     east.router.receive([item(uuid="late", time_left=0.0), item(uuid="in time")])
     got = answers(east, "api", 2)
     assert isinstance(got["late"].error, exceptions.CellTimeout)
@@ -216,15 +216,15 @@ def test_what_came_too_late_is_not_run_and_its_sender_hears_it(east: CellInMemor
     assert east.counters.as_dict()["dropped.late"] == 1
 
 
-def test_what_came_too_late_is_not_passed_on_either(east: CellInMemory) -> None:
+def test_a_late_message_is_not_forwarded_either(east: CellInMemory) -> None:
     east.router.receive([item(uuid="late", time_left=-1.0, target_cell="api!east!az1")])
     assert isinstance(answers(east, "api", 1)["late"].error, exceptions.CellTimeout)
     east.router.receive([item(uuid="next", target_cell="api!east!az1")])
     assert [sent["uuid"] for sent in east.next_cast("az1")] == ["next"]
 
 
-def test_a_cell_that_gathers_has_the_answers_come_to_itself(east: CellInMemory) -> None:
-    """They are for the manager that waits, which is one of this cell."""
+def test_a_gathering_cell_is_the_address_of_the_answers_of_its_branch(east: CellInMemory) -> None:
+    """The manager of this cell waits for them."""
     east.router.receive([broadcast()])
     (passed_on,) = east.next_cast("az1")
     assert (passed_on["reply_server"], passed_on.get("stream", False)) == ("h1", False)
@@ -250,7 +250,7 @@ def responses(sent: dict[str, Any]) -> set[str]:
     return {Response.from_json(text, OURS).cell for text in texts}
 
 
-def test_a_cell_that_streams_keeps_nothing_and_leaves_the_answers_to_the_source(east: CellInMemory) -> None:
+def test_a_streaming_cell_keeps_no_state_and_is_not_the_address_of_answers(east: CellInMemory) -> None:
     east.router.receive([broadcast(stream=True)])
     (passed_on,) = east.next_cast("az1")
     assert (passed_on["reply_server"], passed_on["stream"]) == (MANAGER, True)
@@ -258,13 +258,13 @@ def test_a_cell_that_streams_keeps_nothing_and_leaves_the_answers_to_the_source(
     assert (own["target_cell"], own["reply_server"], responses(own)) == ("east!api", MANAGER, {"api!east"})
     assert json.loads(own["payload"])["method_kwargs"]["passed_on_to"] == ["az1"]
     assert len(east.pending) == 0
-    # The answer from below is only on its way here.
+    # The answer from below is only forwarded.
     east.router.receive([answer_of_az1([Response("api!east!az1", "pong").to_json()], target_cell="az1!east!api")])
     (theirs,) = east.next_cast("api")
     assert (theirs["routing_path"], responses(theirs)) == ("az1!east", {"api!east!az1"})
 
 
-def test_for_an_older_neighbor_it_streams_what_that_one_has_gathered(east: CellInMemory) -> None:
+def test_the_gathered_answers_of_an_older_neighbor_are_streamed(east: CellInMemory) -> None:
     speak(east, az1="1.1")
     east.router.receive([broadcast(stream=True)])
     passed_on = east.next_text("az1")
