@@ -87,11 +87,11 @@ def _stream(api: CellsAPI, seed: int, unwanted: Sequence[str], silent: Sequence[
         missing = CELLS - len(unwanted)
         for answer in _answers(api, seed, silent):
             if answer.error is not None:
-                raise RuntimeError(f"A broadcast came back with {answer.error}.")
+                raise RuntimeError(f"An answer to a broadcast is the error {answer.error}.")
             missing -= answer.value not in unwanted
             if not missing:
                 return time.perf_counter() - started
-        raise RuntimeError(f"A broadcast came back without the answers of {missing} cells.")
+        raise RuntimeError(f"A broadcast ended without the answers of {missing} cells.")
 
 
 def _answers(api: CellsAPI, seed: int, silent: Sequence[str]) -> Iterator[Any]:

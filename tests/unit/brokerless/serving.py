@@ -93,7 +93,7 @@ class RawClient:
 
     def answer(self, seconds: float = WAIT_SECONDS) -> Answer:
         """Return the next answer."""
-        assert self.socket.poll(int(seconds * 1000)), "No answer came"
+        assert self.socket.poll(int(seconds * 1000)), "No answer arrived"
         return frames.read_answer(self.socket.recv_multipart())
 
     def ask(self, key: str, body: bytes = b"{}", *, kind: bytes = frames.CALL, pool: str = "") -> tuple[bytes, bytes]:
@@ -107,7 +107,7 @@ class RawClient:
 def taken(inbox: PolledInbox[Delivery]) -> bytes:
     """Return the body of the next message in an inbox."""
     delivery = inbox.take(WAIT_SECONDS)
-    assert delivery is not None, "No message came"
+    assert delivery is not None, "No message arrived"
     inbox.done(len(delivery.request.body))
     return delivery.request.body
 

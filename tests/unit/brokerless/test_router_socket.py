@@ -48,7 +48,7 @@ def test_message_and_its_answer(router: RouterSocket, client: RawClient) -> None
 
 
 def test_unknown_peer_gets_no_answer(router: RouterSocket) -> None:
-    assert not router.send(b"nobody", [b"a"])
+    assert not router.send(b"unknown", [b"a"])
 
 
 def test_number_of_queued_answers_is_limited(router: RouterSocket, client: RawClient) -> None:
@@ -81,7 +81,7 @@ def test_sending_wakes_the_reader_if_it_consumes_the_readiness(
     client.send([b"b"])
     # Without receive() in between: the attempt to send consumes the readiness.
     poll(
-        lambda: router.send(peer if is_connected else b"nobody", [b"c"]) is is_connected and wake_count(router),
+        lambda: router.send(peer if is_connected else b"unknown", [b"c"]) is is_connected and wake_count(router),
         "the reader is woken",
     )
     assert received(router)[1:] == [b"b"]
