@@ -1,6 +1,6 @@
-"""CellTree as the functional tests and the example need it: that of cells.testing, without its services.
+"""CellTree of the functional tests and the example: that of cells.testing, without services.
 
-What they ask of a cell they ask of its managers, and they look into its database.
+These tests call the managers directly, and read and write the database of a cell.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from tools.polling import poll
 
 __all__ = ["CONTEXT", "TIMEOUT_SECONDS", "CellTree", "Shape", "TreeCell", "wait_for"]
 
-#: Longer than anything takes that a test waits for.
+#: Timeout of every wait in a test.
 TIMEOUT_SECONDS = 10.0
 CONTEXT = {"user_id": "ada"}
 
 
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    """Poll quickly: within one process everything happens within milliseconds."""
-    return poll(condition, what, timeout_seconds=TIMEOUT_SECONDS, pause_seconds=0.002)
+def wait_for(condition: Callable[[], Any], description: str) -> Any:
+    """Poll every 2 ms: within one process a change takes milliseconds."""
+    return poll(condition, description, timeout_seconds=TIMEOUT_SECONDS, pause_seconds=0.002)
 
 
 class TreeCell(cells.testing.TreeCell):
-    """One cell of a tree: its managers, its database, and what a service of it may ask."""
+    """One cell of a tree: its managers, its database, and the calls of a service in it."""
 
     @functools.cached_property
     def database(self) -> Database:
@@ -47,7 +47,7 @@ class TreeCell(cells.testing.TreeCell):
     def start_call(
         self, target: str, method: str = "where", *, manager: int = 0, **options: Any
     ) -> futures.Future[Any]:
-        """Call a method elsewhere; what it gives or raises comes in the future.
+        """Call a method in another cell; return a future of its value or error.
 
         :param options: ``kwargs``, ``ctxt`` and ``timeout``
         """
@@ -55,14 +55,14 @@ class TreeCell(cells.testing.TreeCell):
         return self.managers[manager].manager.call(ctxt, target, method, kwargs, options.get("timeout"))
 
     def call(self, target: str, method: str = "where", **options: Any) -> Any:
-        """The same, waiting for the answer."""
+        """Call a method in another cell and wait for the answer."""
         return self.start_call(target, method, **options).result(TIMEOUT_SECONDS)
 
     def cast(self, target: str, method: str, **kwargs: Any) -> None:
         self.service.manager.cast(CONTEXT, target, method, kwargs)
 
     def broadcast(self, method: str = "where", direction: str = "down", **options: Any) -> dict[str, Response]:
-        """What each cell answered, by the way that leads from here to it.
+        """Return the answer of each cell, by the path from this cell to it.
 
         :param options: ``kwargs``, ``timeout`` and ``run_locally``
         """
@@ -82,7 +82,7 @@ class TreeCell(cells.testing.TreeCell):
         return {neighbor["name"]: neighbor for neighbor in self.service.manager.neighbors(CONTEXT)}
 
     def counters(self) -> dict[str, int]:
-        """What all its managers have counted."""
+        """Return the sum of the counters of all managers."""
         totals: dict[str, int] = {}
         for manager in self.managers:
             for name, count in manager.counters.as_dict().items():
@@ -96,7 +96,7 @@ class TreeCell(cells.testing.TreeCell):
 
 
 class CellTree(cells.testing.CellTree):
-    """In every cell is the endpoint ``where``, which answers the cell's path, or nothing as long as it is frozen."""
+    """Tree with the endpoint ``where`` in every cell: it returns the cell's path, and blocks in a frozen cell."""
 
     cell_class = TreeCell
     cells: dict[Any, TreeCell]
@@ -113,12 +113,12 @@ class CellTree(cells.testing.CellTree):
         super().stop()
 
     def freeze(self, name: str) -> None:
-        """From now on a cell takes messages, passes them on, and does not answer ``where``."""
+        """Let a cell take and forward messages, but not answer ``where``."""
         self._thawed.clear()
         self._frozen.add(str(self._path(name)))
 
     def thaw(self) -> None:
-        """Let frozen cells answer what they were asked."""
+        """Let frozen cells answer all their calls."""
         self._frozen.clear()
         self._thawed.set()
 

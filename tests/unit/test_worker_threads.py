@@ -1,4 +1,4 @@
-"""Threads for work that may block: bounded, in order, and counted whatever happens."""
+"""Pool of threads for blocking work: bounded, in order, and with a correct count after errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def make() -> Iterator[Callable[..., WorkerThreads]]:
 
 
 class Work:
-    """Runs until the test lets go."""
+    """Work that runs until the test ends it."""
 
     def __init__(self) -> None:
         self.began = threading.Event()
@@ -50,7 +50,7 @@ def test_work_runs_in_its_order_on_threads_with_a_name(make: Callable[..., Worke
     assert all(name.startswith("cells-test") for _, name in got)
 
 
-def test_what_there_is_no_room_for_is_refused_until_there_is(make: Callable[..., WorkerThreads]) -> None:
+def test_work_beyond_the_queue_is_refused_until_there_is_room(make: Callable[..., WorkerThreads]) -> None:
     threads, work = make(max_threads=1, max_waiting=1), Work()
     threads.run(work)
     threads.run(work)
@@ -63,7 +63,7 @@ def test_what_there_is_no_room_for_is_refused_until_there_is(make: Callable[...,
     assert ran.wait(PATIENCE)
 
 
-def test_work_that_raises_takes_no_room(make: Callable[..., WorkerThreads]) -> None:
+def test_work_that_raises_frees_its_place(make: Callable[..., WorkerThreads]) -> None:
     threads = make(max_threads=1, max_waiting=0)
 
     def fail(error: BaseException) -> None:
@@ -74,7 +74,7 @@ def test_work_that_raises_takes_no_room(make: Callable[..., WorkerThreads]) -> N
         poll(lambda: threads._calls == 0, "it is done", timeout_seconds=PATIENCE, pause_seconds=0.001)
 
 
-def test_a_stop_waits_for_what_runs_and_what_waits_but_not_for_ever(make: Callable[..., WorkerThreads]) -> None:
+def test_stop_waits_for_running_and_queued_work_until_its_timeout(make: Callable[..., WorkerThreads]) -> None:
     threads, work, last = make(max_waiting=2), Work(), threading.Event()
     threads.run(work)
     threads.run(last.set)
@@ -87,7 +87,7 @@ def test_a_stop_waits_for_what_runs_and_what_waits_but_not_for_ever(make: Callab
     assert last.is_set()
 
 
-def test_one_that_has_done_nothing_stops_at_once_and_twice(make: Callable[..., WorkerThreads]) -> None:
+def test_unused_pool_stops_at_once_and_twice(make: Callable[..., WorkerThreads]) -> None:
     threads = make()
     assert threads.stop(0.0)
     assert threads.stop(0.0)

@@ -22,7 +22,7 @@ def east() -> Iterator[CellInMemory]:
 
 
 def ping(cell: CellInMemory, neighbor: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Ping a neighbor: what all managers of it get, and what one gets."""
+    """Ping a neighbor; return the message to all of its managers, and the message to one manager."""
     cell.service.announcer.ping(neighbor, Direction.UP if neighbor == "api" else Direction.DOWN)
     sent = [cell.next_text(neighbor) for _ in range(2)]
     assert {one["method_name"] for one in sent} == {"ping"}
@@ -32,7 +32,7 @@ def ping(cell: CellInMemory, neighbor: str) -> tuple[dict[str, Any], dict[str, A
 
 
 def answer(cell: CellInMemory, request: dict[str, Any], neighbor: str, *responses: Response) -> None:
-    """What a manager of a neighbor answers to a message."""
+    """Receive the answer of a neighbor's manager to a message."""
     data = captures.capture("response_fanout_last_hop")
     kwargs = {**data["method_kwargs"], "responses": [response.to_json() for response in responses]}
     keys = {"uuid": "a", "response_uuid": request["uuid"], "routing_path": neighbor, "target_cell": f"{neighbor}!east"}
@@ -51,7 +51,7 @@ def announced(cell: CellInMemory, neighbor: str) -> str | None:
 
 
 @pytest.mark.parametrize("neighbor", ["api", "az1"])
-def test_all_managers_of_a_neighbor_say_what_they_read_and_the_lowest_counts(east: CellInMemory, neighbor: str) -> None:
+def test_managers_of_a_neighbor_report_their_versions_and_the_lowest_counts(east: CellInMemory, neighbor: str) -> None:
     to_all, to_one = ping(east, neighbor)
     assert (to_all["need_response"], to_one["need_response"]) == (True, True)
     for host, version, lowest in (("h1", "1.3", "1.3"), ("h2", "1.1", "1.1"), ("h3", "1.2", "1.1")):
@@ -60,7 +60,7 @@ def test_all_managers_of_a_neighbor_say_what_they_read_and_the_lowest_counts(eas
     answer(east, to_one, neighbor, reads("1.3", "h1"))
     assert announced(east, neighbor) == "1.1"
     assert "dropped.response" not in east.counters.as_dict()
-    # It has been upgraded.
+    # The second manager has been upgraded.
     to_all, _ = ping(east, neighbor)
     answer(east, to_all, neighbor, reads("1.3", "h2"))
     assert announced(east, neighbor) == "1.2"
@@ -68,7 +68,7 @@ def test_all_managers_of_a_neighbor_say_what_they_read_and_the_lowest_counts(eas
     assert announced(east, neighbor) == "1.3"
 
 
-def test_only_who_was_asked_says_what_it_reads(east: CellInMemory) -> None:
+def test_unsolicited_answers_change_no_version(east: CellInMemory) -> None:
     to_all, to_one = ping(east, "az1")
     answer(east, to_all, "api", reads("1.3", "h1"))
     answer(east, {"uuid": "never asked"}, "az1", reads("1.3", "h1"))
@@ -79,7 +79,7 @@ def test_only_who_was_asked_says_what_it_reads(east: CellInMemory) -> None:
     assert announced(east, "az1") == "1.2"
 
 
-def test_what_came_of_an_older_question_counts_no_more(east: CellInMemory) -> None:
+def test_answers_to_an_older_ping_change_no_version(east: CellInMemory) -> None:
     before, _ = ping(east, "az1")
     ping(east, "az1")
     answer(east, before, "az1", reads("1.0", "h1"))
@@ -98,7 +98,7 @@ def test_what_came_of_an_older_question_counts_no_more(east: CellInMemory) -> No
     ],
     ids=["none", "an error", "a text", "nothing", "a list"],
 )
-def test_an_answer_that_says_nothing_of_it_changes_nothing(east: CellInMemory, odd: tuple[Response, ...]) -> None:
+def test_an_answer_without_a_version_changes_nothing(east: CellInMemory, odd: tuple[Response, ...]) -> None:
     to_all, _ = ping(east, "az1")
     answer(east, to_all, "az1", reads("1.2", "h1"))
     answer(east, to_all, "az1", *odd)

@@ -1,4 +1,4 @@
-"""OutgoingMessages: what a service of this cell may ask for, and what is refused before it leaves."""
+"""Messages of this cell's services, and the requests that are refused before they leave."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def targeted(outgoing: OutgoingMessages, cell: str, **others: Any) -> Any:
 @pytest.mark.parametrize(
     ("cell", "direction"), [("az1", Direction.DOWN), ("api", Direction.UP), ("east", Direction.DOWN)]
 )
-def test_a_message_sets_out_toward_its_target(outgoing: OutgoingMessages, cell: str, direction: Direction) -> None:
+def test_a_message_starts_toward_its_target(outgoing: OutgoingMessages, cell: str, direction: Direction) -> None:
     message = targeted(outgoing, cell)
     assert (message.target.first, message.target.last, message.direction) == ("east", cell, direction)
     assert (str(message.route), message.max_hop_count, message.context) == ("east", 7, {"user_id": "ada"})
@@ -52,7 +52,7 @@ def test_an_argument_of_a_wrong_type_is_refused(outgoing: OutgoingMessages, wron
         targeted(outgoing, "az1", **wrong)
 
 
-def test_a_cell_that_nobody_knows_is_refused(outgoing: OutgoingMessages) -> None:
+def test_an_unknown_cell_is_refused(outgoing: OutgoingMessages) -> None:
     with pytest.raises(exceptions.CellNotFound):
         targeted(outgoing, "nowhere")
 

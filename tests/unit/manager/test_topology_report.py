@@ -1,4 +1,4 @@
-"""The drawn tree: who is where, and in which state."""
+"""The drawn tree: places and states of the cells."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.cases import each
 
 
 def states(node: dict[str, Any]) -> dict[str, str]:
-    """Path -> state of all nodes, top first."""
+    """Return path -> state of all nodes, root first."""
     found = {node["path"]: node["state"]}
     for child in node["children"]:
         found |= states(child)
@@ -67,12 +67,12 @@ def test_state_of_a_cell_that_answered_with_an_error(error: Exception, state: st
     assert states(top)["api!east"] == state
 
 
-def test_a_cell_between_that_did_not_answer_is_unknown() -> None:
+def test_a_silent_cell_in_the_middle_is_unknown() -> None:
     top = draw(CellPath(["api"]), "unknown", [Response("api"), Response("api!east!az1")])
     assert states(top)["api!east"] == "unknown"
 
 
-def test_without_any_answer_the_own_place_is_shown() -> None:
+def test_without_any_answer_the_own_path_is_shown() -> None:
     top = draw(CellPath.parse("api!east"), "unreachable", [])
     assert states(top) == {"api": "unreachable", "api!east": "unknown"}
     assert find(top, "api!east")["is_self"]

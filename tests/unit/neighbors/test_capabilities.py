@@ -1,4 +1,4 @@
-"""Capabilities and capacities: reading, adding up, and growing old."""
+"""Parsing, union and sum of capabilities and capacities."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_parse() -> None:
 
 
 @each("item", ["", "os", "=linux", "os=", " = ", "os= "])
-def test_parse_refuses_what_is_no_pair(item: str) -> None:
+def test_parse_refuses_an_item_that_is_no_pair(item: str) -> None:
     with pytest.raises(exceptions.ConfigurationError, match=r"\[cells\] capabilities has"):
         parse_capabilities(["os=linux", item])
 
@@ -68,11 +68,11 @@ def test_total() -> None:
     assert total([]) == {}
 
 
-def test_total_leaves_out_what_is_no_number() -> None:
+def test_total_leaves_out_values_that_are_no_numbers() -> None:
     assert total([{"a": "5", "b": None, "c": [1], "d": True, "e": {"f": "x"}}]) == {"e": {}}
 
 
-def test_total_changes_nothing_that_it_was_given() -> None:
+def test_total_does_not_change_its_arguments() -> None:
     one: dict[str, Any] = {"ram": {"mb": 1}}
     result = total([one, {"ram": {"mb": 2}}])
     result["ram"]["mb"] = 99
@@ -89,14 +89,14 @@ def test_total_does_not_depend_on_order_and_is_stable(many: list[dict[str, Any]]
     assert added == total(reversed(many)) == total([added])
 
 
-def test_total_that_is_too_large_is_the_largest_there_is() -> None:
+def test_total_that_is_too_large_is_the_largest_number() -> None:
     for one in (MAX_NUMBER, -MAX_NUMBER):
         added = total([{"ram": one}] * 3)
         assert added == {"ram": one} == total([added])
 
 
 def test_total_of_numbers_that_no_float_holds() -> None:
-    """Or one odd child would keep this cell from telling its parents anything."""
+    """An error would keep this cell from sending its parents anything."""
     total([{"ram": 10**400}, {"ram": 1.5}])
 
 
@@ -109,5 +109,5 @@ def test_total_of_deeply_nested_numbers() -> None:
 
 @each("text", ['{"ram": NaN}', '{"ram": Infinity}', '{"ram": 1e999}', '{"a": {"ram": -Infinity}}'])
 def test_total_can_be_sent(text: str) -> None:
-    """What has no JSON form would be refused on the way to the parents, with all other numbers."""
+    """The parents would refuse a total without a JSON form, with all other numbers."""
     json.dumps(total([json.loads(text), {"disk": 1}]), allow_nan=False)

@@ -1,4 +1,4 @@
-"""Which version is spoken with a neighbor: the lowest of what caps, and what it announced, allow; and why."""
+"""The version of a link, the lowest of its caps and of the announced version, and the reason for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VERSIONS = list(HISTORY)
 
 
 class Place:
-    """A cell, its neighbor east, and the clock."""
+    """Cell with its neighbor east and a clock."""
 
     def __init__(self, global_cap: str | None = None, neighbor_cap: str | None = None) -> None:
         self.now = 1000.0
@@ -52,22 +52,22 @@ UNSAID = "east has not announced its version yet"
 @each(
     ("global_cap", "neighbor_cap", "announced", "spoken", "can_be_raised", "reason"),
     [
-        # Nobody caps: what the neighbor reads, and the oldest as long as nobody knows.
+        # Without a cap: the announced version, and the oldest version until an announcement.
         (None, None, None, "1.0", False, UNSAID),
         (None, None, "1.0", "1.0", False, "east reads no more than 1.0: upgrade it first"),
         (None, None, "1.2", "1.2", False, "east reads no more than 1.2: upgrade it first"),
         (None, None, "1.4", "1.4", False, ""),
-        # A cap for all.
+        # A cap for all neighbors.
         ("1.0", None, "1.4", "1.0", True, GLOBAL.format("1.0") + "; east reads 1.4"),
         ("1.2", None, "1.4", "1.2", True, GLOBAL.format("1.2") + "; east reads 1.4"),
         ("1.2", None, "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
         ("1.1", None, "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
         ("1.4", None, "1.4", "1.4", False, ""),
-        # It is taken at its word as long as the neighbor is silent.
+        # The cap applies without an announcement, too.
         ("1.0", None, None, "1.0", False, UNSAID),
         ("1.2", None, None, "1.2", False, UNSAID),
         ("1.4", None, None, "1.4", False, ""),
-        # A cap of this neighbor, with and without one for all.
+        # A cap for this neighbor, with and without a cap for all.
         (None, "1.1", "1.4", "1.1", True, OWN.format("1.1") + "; east reads 1.4"),
         (None, "stein", "1.4", "1.0", True, OWN.format("stein") + "; east reads 1.4"),
         (None, "1.4", "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
@@ -77,13 +77,13 @@ UNSAID = "east has not announced its version yet"
         ("1.4", "1.2", "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
         ("1.2", "1.1", None, "1.1", False, UNSAID),
         ("1.2", "1.4", None, "1.2", False, UNSAID),
-        # Where one of the two is auto, the neighbor has to say something before more than the oldest is spoken.
+        # If one cap is auto, the link stays at the oldest version until the neighbor announces its version.
         (None, "1.2", None, "1.0", False, UNSAID),
         ("1.2", "auto", None, "1.0", False, UNSAID),
         ("1.2", "auto", "1.4", "1.2", True, GLOBAL.format("1.2") + "; east reads 1.4"),
         (None, "auto", "1.2", "1.2", False, "east reads no more than 1.2: upgrade it first"),
         (None, "auto", None, "1.0", False, UNSAID),
-        # Written by a newer release, or by hand: what every cell reads.
+        # An unreadable cap, of a newer release or written by hand: the version that every cell reads.
         (None, "2.7", "1.4", "1.0", True, UNREADABLE.format("2.7") + "; east reads 1.4"),
         (
             None,
@@ -98,7 +98,7 @@ UNSAID = "east has not announced its version yet"
         ("1.2", "", "1.4", "1.0", True, UNREADABLE.format("") + "; east reads 1.4"),
     ],
 )
-def test_the_lowest_counts(  # the columns of a table
+def test_the_lowest_version_counts(  # the columns of a table
     global_cap: str | None,
     neighbor_cap: str | None,
     announced: str | None,
@@ -120,7 +120,7 @@ def test_the_lowest_counts(  # the columns of a table
     ("global_cap", "neighbor_cap", "announced"),
     list(itertools.product([None, *VERSIONS], [None, AUTO, *VERSIONS], VERSIONS)),
 )
-def test_no_more_is_ever_spoken_than_each_allows(
+def test_the_version_never_exceeds_a_cap_or_the_announcement(
     global_cap: str | None, neighbor_cap: str | None, announced: str
 ) -> None:
     link = explained(global_cap, neighbor_cap, announced)
@@ -131,13 +131,13 @@ def test_no_more_is_ever_spoken_than_each_allows(
 
 
 @each(("announced", "spoken"), [("1.99", CURRENT), ("2.0", OLDEST), (None, OLDEST), ({}, OLDEST), ("1.1", "1.1")])
-def test_what_is_announced_is_read_as_far_as_this_release_knows_it(announced: object, spoken: str) -> None:
+def test_an_unknown_announced_version_counts_as_a_known_one(announced: object, spoken: str) -> None:
     place = Place()
     place.announce(announced)
     assert (place.spoken, place.link.announced) == (spoken, spoken)
 
 
-def test_a_neighbor_that_is_upgraded_or_downgraded_is_believed_at_once() -> None:
+def test_an_upgrade_or_downgrade_takes_effect_at_once() -> None:
     place = Place()
     spoken = []
     for version in ("1.1", "1.4", "1.0", "1.2"):
@@ -167,7 +167,7 @@ def test_a_manager_that_is_gone_counts_until_the_mute_interval_has_passed() -> N
     assert place.spoken == "1.4"
 
 
-def test_with_a_neighbor_that_has_fallen_silent_the_oldest_is_spoken_until_it_is_back() -> None:
+def test_a_link_to_a_silent_neighbor_has_the_oldest_version_until_a_message() -> None:
     place = Place()
     place.announce("1.4")
     place.now += MUTE_AFTER
@@ -181,7 +181,7 @@ def test_with_a_neighbor_that_has_fallen_silent_the_oldest_is_spoken_until_it_is
     assert place.spoken == "1.4"
 
 
-def test_so_it_is_with_one_whose_broker_was_away_all_that_time() -> None:
+def test_a_link_to_a_neighbor_with_a_dead_broker_has_the_oldest_version() -> None:
     """The first message that gets through may reach an older release."""
     place = Place()
     place.announce("1.4")
@@ -193,8 +193,8 @@ def test_so_it_is_with_one_whose_broker_was_away_all_that_time() -> None:
 
 
 @each(("announced", "spoken"), [("1.0", "1.0"), ("1.1", "1.1"), ("1.2", "1.2"), ("1.4", "1.2")])
-def test_silence_raises_nothing(announced: str, spoken: str) -> None:
-    """A cap that is a version is taken at its word, but not against what the neighbor has said itself."""
+def test_silence_raises_no_version(announced: str, spoken: str) -> None:
+    """A cap that names a version applies without an announcement, but never above an earlier announcement."""
     place = Place(global_cap="1.2")
     place.announce(announced)
     assert place.spoken == spoken
@@ -202,7 +202,7 @@ def test_silence_raises_nothing(announced: str, spoken: str) -> None:
     assert place.spoken == place.link.spoken == spoken
 
 
-def test_a_neighbor_that_is_no_more_is_spoken_to_as_one_that_has_said_nothing() -> None:
+def test_a_deleted_neighbor_counts_as_a_neighbor_without_announcement() -> None:
     place = Place()
     place.announce("1.4")
     place.table.replace([])
@@ -211,7 +211,7 @@ def test_a_neighbor_that_is_no_more_is_spoken_to_as_one_that_has_said_nothing() 
     assert place.spoken == OLDEST
 
 
-def test_what_was_announced_outlives_a_change_of_the_row() -> None:
+def test_an_announcement_survives_a_change_of_the_row() -> None:
     place = Place()
     place.announce("1.4")
     place.table.replace([Neighbor("east", "memory://bus/moved", is_parent=False, version_cap="1.1")])

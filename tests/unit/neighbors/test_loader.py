@@ -1,4 +1,4 @@
-"""Neighbors from a JSON file, and the loader that keeps the last known ones."""
+"""Neighbors from a JSON file, and the loader that keeps the last known neighbors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ URL = "rabbit://u:p@h:5672/v"
 
 
 class Loading:
-    """A file, and a loader that puts its rows into a table."""
+    """File with a loader that puts its rows into a table."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -111,7 +111,7 @@ def test_missing_file_and_folder_are_configuration_errors(tmp_path: Path) -> Non
             FileSource(path).neighbors()
 
 
-def test_load_tells_what_changed(loading: Loading) -> None:
+def test_load_reports_the_changes(loading: Loading) -> None:
     assert loading.load({"east": child(), "west": child()})
     assert loading.names == ["east", "west"]
     assert loading.load({"east": child(transport_url=URL + "2"), "north": child()})
@@ -123,7 +123,7 @@ def test_load_tells_what_changed(loading: Loading) -> None:
     assert sorted(row.name for row in second.removed) == ["east", "west"]
 
 
-def test_nobody_is_told_when_nothing_changed(loading: Loading) -> None:
+def test_load_without_changes_reports_nothing(loading: Loading) -> None:
     loading.load({"east": child()})
     assert loading.load({"east": child()})
     assert len(loading.told) == 1
@@ -144,7 +144,7 @@ def test_last_known_table_stays_while_the_source_is_away(loading: Loading, caplo
     assert sum(record.levelno == logging.WARNING for record in caplog.records) == 2
 
 
-def test_neighbor_with_the_own_name_is_left_out(loading: Loading, caplog: pytest.LogCaptureFixture) -> None:
+def test_neighbor_with_the_own_name_is_ignored(loading: Loading, caplog: pytest.LogCaptureFixture) -> None:
     rows = {"api": child(), "east": child()}
     assert loading.load(rows)
     assert loading.load(rows)
@@ -157,7 +157,7 @@ def test_neighbor_with_the_own_name_is_left_out(loading: Loading, caplog: pytest
     assert loading.counters.as_dict() == {"refused.InvalidNeighbor": 2}
 
 
-def test_neighbor_whose_cap_cannot_be_read_stays_as_it_is(loading: Loading, caplog: pytest.LogCaptureFixture) -> None:
+def test_neighbor_with_an_unreadable_cap_stays_unchanged(loading: Loading, caplog: pytest.LogCaptureFixture) -> None:
     rows = {"east": child(version_cap="9.9"), "west": child(version_cap="1.1"), "north": child()}
     assert loading.load(rows)
     assert loading.load(rows)
@@ -181,7 +181,7 @@ def test_neighbor_whose_cap_cannot_be_read_stays_as_it_is(loading: Loading, capl
 
 
 @pytest.mark.parametrize("cap", ["1.0", "1.3", "auto", "stein", "cells-0.2", " Grizzly "])
-def test_cap_that_can_be_read_stays_as_it_is(loading: Loading, cap: str) -> None:
+def test_readable_cap_stays_unchanged(loading: Loading, cap: str) -> None:
     assert loading.load({"east": child(version_cap=cap)})
     assert loading.table.snapshot().all()["east"].version_cap == cap
     assert loading.counters.as_dict() == {}
@@ -197,7 +197,7 @@ def test_rows_of_a_database_are_corrected_with_commands(caplog: pytest.LogCaptur
 
 
 class SlowSource:
-    """Gives the rows of the moment in which it was asked, as soon as it may."""
+    """Source that reads its rows when it is asked, and returns them when the test lets it."""
 
     def __init__(self, rows: list[Neighbor]) -> None:
         self.rows = rows
@@ -213,7 +213,7 @@ class SlowSource:
         raise AssertionError("The loader does not close it")
 
 
-def test_of_two_loads_at_once_the_later_one_counts() -> None:
+def test_of_two_loads_at_once_the_later_counts() -> None:
     east, west = (Neighbor(name, URL, False) for name in ("east", "west"))
     source, table = SlowSource([east]), NeighborTable(300.0)
     loader = NeighborLoader("api", source, table, Counters(), lambda changes: None)

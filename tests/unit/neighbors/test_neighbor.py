@@ -1,4 +1,4 @@
-"""Rows: what cannot work is refused where it is registered, and no password is shown."""
+"""Rows of neighbors: invalid values are refused, and no password is shown."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_repr_shows_all_but_the_password() -> None:
     assert "'east'" in text
 
 
-def test_equal_rows_are_equal_whatever_number_a_weight_was_written_as() -> None:
+def test_rows_with_weights_of_different_number_types_are_equal() -> None:
     assert Neighbor("east", URL, False, weight_scale=1) == Neighbor("east", URL, False, weight_scale=1.0)
     assert isinstance(Neighbor("east", URL, False, weight_offset=3).weight_offset, float)
 
@@ -69,7 +69,7 @@ def test_equal_rows_are_equal_whatever_number_a_weight_was_written_as() -> None:
         pytest.param({"weight_scale": True}, "weight_scale", id="weight-as-bool"),
     ],
 )
-def test_what_cannot_work_is_refused(changes: dict[str, Any], told: str) -> None:
+def test_invalid_value_is_refused(changes: dict[str, Any], told: str) -> None:
     values = {"name": "east", "transport_url": URL, "is_parent": False, **changes}
     with pytest.raises(exceptions.InvalidNeighbor, match=told) as caught:
         Neighbor(**values)
@@ -77,8 +77,8 @@ def test_what_cannot_work_is_refused(changes: dict[str, Any], told: str) -> None
 
 
 @each("cap", ["1.1", "auto", "Stein", "9.9", "", "x" * 255])
-def test_what_a_cap_stands_for_is_not_for_the_row_to_know(cap: str) -> None:
-    # One that a newer release has set must not cost the neighbor its row.
+def test_a_row_accepts_any_text_as_cap(cap: str) -> None:
+    # A cap of a newer release must not invalidate the row.
     assert Neighbor("east", URL, False, version_cap=cap).version_cap == cap
 
 
@@ -102,7 +102,7 @@ def test_from_mapping_takes_a_row_with_or_without_its_name() -> None:
         pytest.param({"transport_url": URL, "is_parent": 0}, "is_parent", id="wrong-type"),
     ],
 )
-def test_from_mapping_names_what_is_wrong(mapping: Any, told: str) -> None:
+def test_from_mapping_names_the_error(mapping: Any, told: str) -> None:
     with pytest.raises(exceptions.InvalidNeighbor, match=told) as caught:
         Neighbor.from_mapping("east", mapping)
     assert "east" in str(caught.value)

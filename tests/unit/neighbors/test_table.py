@@ -1,4 +1,4 @@
-"""The table of neighbors: what changes, who was heard from when, and how each looks."""
+"""The table of neighbors: changes of the rows, times of messages, and states."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MUTE_AFTER = 300.0
 
 
 class Clock:
-    """Seconds that pass when the test says so."""
+    """Clock that the test advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -56,7 +56,7 @@ def test_new_table_is_empty(table: NeighborTable) -> None:
     assert table.living_children() == {}
 
 
-def test_replace_says_what_is_new_gone_and_different(table: NeighborTable) -> None:
+def test_replace_returns_added_removed_and_changed_rows(table: NeighborTable) -> None:
     stays, old, gone = row("stays"), row("moves"), row("gone")
     assert table.replace([stays, old, gone]).added == (stays, old, gone)
     moved, new = row("moves", url="memory://bus/y"), row("new")
@@ -87,7 +87,7 @@ def test_an_old_snapshot_does_not_change(table: NeighborTable) -> None:
     assert list(before.children) == ["a"]
 
 
-def test_what_was_heard_survives_a_change_of_the_row(table: NeighborTable) -> None:
+def test_the_state_of_a_neighbor_survives_a_change_of_the_row(table: NeighborTable) -> None:
     table.replace([row("a")])
     table.record("a", capabilities={"os": ["linux"]})
     table.replace([row("a", url="memory://bus/y")])
@@ -95,7 +95,7 @@ def test_what_was_heard_survives_a_change_of_the_row(table: NeighborTable) -> No
     assert table.living_children()["a"].capabilities == {"os": ["linux"]}
 
 
-def test_what_was_heard_is_forgotten_with_the_neighbor(table: NeighborTable) -> None:
+def test_the_state_of_a_neighbor_goes_with_the_neighbor(table: NeighborTable) -> None:
     table.replace([row("a")])
     table.record("a", capabilities={"os": ["linux"]})
     table.replace([])
@@ -105,7 +105,7 @@ def test_what_was_heard_is_forgotten_with_the_neighbor(table: NeighborTable) -> 
     assert table.living_children() == {}
 
 
-def test_a_stranger_is_not_recorded(table: NeighborTable) -> None:
+def test_an_unknown_neighbor_is_not_recorded(table: NeighborTable) -> None:
     assert table.record("stranger", capabilities={"os": ["linux"]}) is False
     table.record_delivery("stranger", is_reachable=False)
     assert table.heard("stranger") is None
@@ -126,7 +126,7 @@ def test_life_of_a_neighbor(table: NeighborTable, clock: Clock) -> None:
     assert table.state("a") is State.UP
 
 
-def test_a_neighbor_that_never_spoke_is_mute_after_a_while(table: NeighborTable, clock: Clock) -> None:
+def test_a_silent_new_neighbor_becomes_mute(table: NeighborTable, clock: Clock) -> None:
     table.replace([row("a")])
     clock.now += MUTE_AFTER
     assert table.state("a") is State.UNKNOWN
@@ -141,7 +141,7 @@ def test_a_reload_does_not_make_a_silent_neighbor_younger(table: NeighborTable, 
     assert table.state("a") is State.MUTE
 
 
-def test_a_broker_that_did_not_take_the_last_message(table: NeighborTable) -> None:
+def test_a_broker_that_refused_the_last_message_is_unreachable(table: NeighborTable) -> None:
     table.replace([row("a")])
     table.record("a")
     table.record_delivery("a", is_reachable=False)
@@ -150,7 +150,7 @@ def test_a_broker_that_did_not_take_the_last_message(table: NeighborTable) -> No
     assert table.state("a") is State.UP
 
 
-def test_only_children_heard_from_lately_are_living(table: NeighborTable, clock: Clock) -> None:
+def test_living_children_have_sent_a_message_lately(table: NeighborTable, clock: Clock) -> None:
     table.replace([row("top", is_parent=True), row("mute"), row("new"), row("up")])
     for name in ("top", "mute"):
         table.record(name)
@@ -162,7 +162,7 @@ def test_only_children_heard_from_lately_are_living(table: NeighborTable, clock:
     assert list(table.living_children()) == ["up"]
 
 
-def test_record_keeps_what_was_said_before(table: NeighborTable) -> None:
+def test_record_keeps_the_other_values(table: NeighborTable) -> None:
     table.replace([row("a")])
     table.record("a", capabilities={"os": ["linux"]})
     table.record("a", capacities={"ram": 5})
@@ -207,7 +207,7 @@ def heard(table: NeighborTable, name: str = "a") -> Heard:
     return found
 
 
-def test_what_a_manager_says_of_its_cell_is_kept_and_shows_that_it_lives(table: NeighborTable, clock: Clock) -> None:
+def test_a_description_is_recorded_and_marks_the_neighbor_as_up(table: NeighborTable, clock: Clock) -> None:
     table.replace([row("a")])
     description = {"version": "1.2", "host": "h1", "path": "api!a", "subtree": {"b": {}}}
     clock.now += 10
@@ -217,18 +217,18 @@ def test_what_a_manager_says_of_its_cell_is_kept_and_shows_that_it_lives(table: 
     assert table.state("a") is State.UP
 
 
-def test_what_a_stranger_says_of_itself_is_not_kept(table: NeighborTable) -> None:
+def test_a_description_of_an_unknown_neighbor_is_not_recorded(table: NeighborTable) -> None:
     assert table.record_description("stranger", {"version": "1.3"}) is False
     assert table.heard("stranger") is None
 
 
-def test_a_neighbor_that_has_said_nothing_has_no_version(table: NeighborTable) -> None:
+def test_a_silent_neighbor_has_no_version(table: NeighborTable) -> None:
     table.replace([row("a")])
     table.record("a", capabilities={"os": ["linux"]})
     assert heard(table).version is None
 
 
-def test_the_lowest_version_of_the_managers_heard_from_lately_counts(table: NeighborTable, clock: Clock) -> None:
+def test_the_lowest_version_of_the_recent_managers_counts(table: NeighborTable, clock: Clock) -> None:
     table.replace([row("a")])
     for host, version in (("h1", "1.3"), ("h2", "1.0"), ("h3", "1.2")):
         table.record_description("a", {"version": version, "host": host})
@@ -247,7 +247,7 @@ def test_the_lowest_version_of_the_managers_heard_from_lately_counts(table: Neig
     assert (heard(table).version, list(heard(table).versions)) == ("1.3", ["h1"])
 
 
-def test_the_version_of_one_more_manager_may_be_noted_alone(table: NeighborTable, clock: Clock) -> None:
+def test_the_version_of_another_manager_is_recorded_alone(table: NeighborTable, clock: Clock) -> None:
     table.replace([row("a")])
     description = {"version": "1.3", "host": "h1", "path": "api!a"}
     table.record_description("a", description)
@@ -255,7 +255,7 @@ def test_the_version_of_one_more_manager_may_be_noted_alone(table: NeighborTable
     clock.now += 1
     table.record_version("a", {"version": "1.1", "host": "h2", "path": "elsewhere!a"})
     assert heard(table).version == "1.1"
-    # Where the cell is, and when it was seen, is said in the answer to a ping of its own.
+    # Only the answer to a ping to one manager carries the path of the cell and the time.
     assert (heard(table).description, heard(table).last_seen_at) == (description, seen_at)
     clock.now += 1
     table.record_version("a", {"version": "1.3", "host": "h2"})
@@ -265,13 +265,13 @@ def test_the_version_of_one_more_manager_may_be_noted_alone(table: NeighborTable
 
 
 @pytest.mark.parametrize("description", [{}, {"host": None}, {"host": ["x"], "version": {}}, {"version": "x" * 10_000}])
-def test_a_manager_that_does_not_say_who_it_is_or_what_it_reads(table: NeighborTable, description: Any) -> None:
+def test_a_description_without_host_or_version_counts_as_the_oldest(table: NeighborTable, description: Any) -> None:
     table.replace([row("a")])
     assert table.record_description("a", description)
     assert heard(table).version == "1.0"
 
 
-def test_a_neighbor_cannot_make_up_managers_without_end(table: NeighborTable) -> None:
+def test_the_number_of_managers_of_a_neighbor_is_bounded(table: NeighborTable) -> None:
     table.replace([row("a")])
     for number in range(5 * MAX_MANAGERS):
         table.record_description("a", {"version": "1.1", "host": f"{number}" * 1000})
@@ -280,7 +280,7 @@ def test_a_neighbor_cannot_make_up_managers_without_end(table: NeighborTable) ->
     assert heard(table).version == "1.1"
 
 
-def test_silence_counts_whether_the_broker_is_there_or_not(table: NeighborTable, clock: Clock) -> None:
+def test_a_neighbor_is_silent_with_and_without_its_broker(table: NeighborTable, clock: Clock) -> None:
     table.replace([row("a")])
     table.record("a")
     table.record_delivery("a", is_reachable=False)

@@ -1,4 +1,4 @@
-"""What a cell knows of the tree: its own path, the cells below, and the way to a name."""
+"""The known part of the tree: the own path, the cells below, and the walk to a name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def row(name: str, *, is_parent: bool = False) -> Neighbor:
 
 
 def known(name: str, parents: Mapping[str, Any] | None = None, children: Mapping[str, Any] | None = None) -> Topology:
-    """The topology of cell ``name``; of each neighbor, what it answered to ping, or None."""
+    """Return the topology of cell ``name``, from the answer of each neighbor to a ping, or None."""
     parents, children = parents or {}, children or {}
     table = NeighborTable(300.0)
     table.replace([*(row(parent, is_parent=True) for parent in parents), *map(row, children)])
@@ -40,7 +40,7 @@ def known(name: str, parents: Mapping[str, Any] | None = None, children: Mapping
 
 @pytest.fixture
 def east() -> Topology:
-    """The middle of ``api!eu!east``, with two zones below of which one has racks."""
+    """Return the topology of east in ``api!eu!east``, with two zones below, one of them with racks."""
     return known(
         "east",
         {"eu": {"path": "api!eu"}},
@@ -48,7 +48,7 @@ def east() -> Topology:
     )
 
 
-def test_a_cell_without_parents_is_the_top() -> None:
+def test_a_cell_without_parents_is_the_root() -> None:
     assert known("api").own_paths() == [CellPath(["api"])]
 
 
@@ -60,7 +60,7 @@ def test_own_path_goes_through_the_path_of_the_parent(east: Topology) -> None:
     "description",
     [None, {}, {"path": None}, {"path": 5}, {"path": ""}, {"path": "a b!eu"}, {"path": "api!europe"}, {"path": ["eu"]}],
 )
-def test_a_parent_that_does_not_say_its_path_counts_as_the_top(description: Any) -> None:
+def test_a_parent_without_an_announced_path_counts_as_the_root(description: Any) -> None:
     assert str(known("east", {"eu": description}).own_path) == "eu!east"
 
 
@@ -78,7 +78,7 @@ def test_a_subtree_of_a_wrong_form_is_empty(claimed: Any) -> None:
     assert known("api", children={"east": {"subtree": claimed}}).subtree() == {"east": {}}
 
 
-def test_a_subtree_is_cut_where_no_tree_is_that_deep() -> None:
+def test_a_subtree_is_cut_at_the_maximum_depth() -> None:
     claimed: dict[str, Any] = {}
     for _ in range(500):
         claimed = {"x": claimed}
@@ -91,7 +91,7 @@ def test_a_subtree_is_cut_where_no_tree_is_that_deep() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(JSON, JSON)
-def test_whatever_neighbors_claim_there_is_an_answer(path: Any, subtree: Any) -> None:
+def test_any_announcement_gives_a_result(path: Any, subtree: Any) -> None:
     topology = known("east", {"eu": {"path": path}}, {"az1": {"subtree": subtree}})
     assert topology.own_path.last == "east"
     assert list(topology.subtree()) == ["az1"]
@@ -143,13 +143,13 @@ def test_unknown_name(east: Topology) -> None:
     assert caught.value.cell == "nowhere"
 
 
-def test_path_from_another_top(east: Topology) -> None:
+def test_path_from_another_root(east: Topology) -> None:
     with pytest.raises(exceptions.CellNotFound, match="from here is api"):
         east.walk_to("east!az1")
 
 
 @each("text", ["", "!", "a!", "a b", "a!!b", "a\nb"])
-def test_what_is_neither_name_nor_path(east: Topology, text: str) -> None:
+def test_text_that_is_neither_name_nor_path_is_malformed(east: Topology, text: str) -> None:
     with pytest.raises(exceptions.MalformedMessage):
         east.walk_to(text)
 

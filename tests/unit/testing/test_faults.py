@@ -21,7 +21,7 @@ SHORT_SECONDS = 0.05
 
 
 class Traffic:
-    """Sends numbers over a wire."""
+    """Sender of numbers over a wire."""
 
     def __init__(self) -> None:
         self.wire = FaultyWire()
@@ -52,7 +52,7 @@ def test_everything_arrives_at_once(traffic: Traffic) -> None:
     assert traffic.arrived == [1, 2, 3]
 
 
-def test_so_many_are_dropped(traffic: Traffic) -> None:
+def test_a_number_of_messages_is_dropped(traffic: Traffic) -> None:
     traffic.wire.drop(2)
     traffic.send(1, 2, 3, 4)
     assert traffic.arrived == [3, 4]
@@ -66,7 +66,7 @@ def test_all_are_dropped_until_it_is_restored(traffic: Traffic) -> None:
     assert traffic.arrived == [4]
 
 
-def test_so_many_come_twice(traffic: Traffic) -> None:
+def test_a_number_of_messages_is_duplicated(traffic: Traffic) -> None:
     traffic.wire.duplicate(1)
     traffic.send(1, 2)
     traffic.wire.duplicate(None)
@@ -74,7 +74,7 @@ def test_so_many_come_twice(traffic: Traffic) -> None:
     assert traffic.arrived == [1, 1, 2, 3, 3, 4, 4]
 
 
-def test_cut_way_takes_nothing_and_names_the_cell(traffic: Traffic) -> None:
+def test_cut_wire_refuses_messages_and_names_the_cell(traffic: Traffic) -> None:
     traffic.wire.cut()
     with pytest.raises(exceptions.NeighborUnreachable, match="east is cut") as caught:
         traffic.send(1)
@@ -91,7 +91,7 @@ def test_delayed_messages_arrive_later_and_in_order(traffic: Traffic) -> None:
     traffic.wait_for(1, 2, 3)
 
 
-def test_nothing_overtakes_what_is_held(traffic: Traffic) -> None:
+def test_messages_behind_held_messages_keep_their_order(traffic: Traffic) -> None:
     traffic.wire.delay(SHORT_SECONDS)
     traffic.send(1)
     traffic.wire.delay(0)
@@ -102,7 +102,7 @@ def test_nothing_overtakes_what_is_held(traffic: Traffic) -> None:
     traffic.wait_for(1, 2, 3)
 
 
-def test_restoring_lets_go_of_what_is_held(traffic: Traffic) -> None:
+def test_restore_delivers_held_messages(traffic: Traffic) -> None:
     traffic.wire.delay(LONG_SECONDS)
     traffic.send(1, 2)
     traffic.wire.restore()
@@ -111,7 +111,7 @@ def test_restoring_lets_go_of_what_is_held(traffic: Traffic) -> None:
 
 
 @pytest.mark.parametrize("end", [FaultyWire.cut, FaultyWire.close], ids=["cut", "close"])
-def test_what_is_held_is_lost_with_the_way(traffic: Traffic, end: Callable[[FaultyWire], None]) -> None:
+def test_held_messages_are_lost_with_the_wire(traffic: Traffic, end: Callable[[FaultyWire], None]) -> None:
     before = delay_threads()
     traffic.wire.delay(LONG_SECONDS)
     traffic.send(1)
@@ -131,7 +131,7 @@ def test_thread_ends_when_nothing_is_held(traffic: Traffic) -> None:
     traffic.wait_for(1, 2)
 
 
-def test_receiver_that_stops_meanwhile_harms_nobody_behind_it(traffic: Traffic) -> None:
+def test_receiver_that_stops_does_not_affect_later_messages(traffic: Traffic) -> None:
     def refuse() -> None:
         raise exceptions.NeighborUnreachable("It has stopped.", cell="east")
 
@@ -141,7 +141,7 @@ def test_receiver_that_stops_meanwhile_harms_nobody_behind_it(traffic: Traffic) 
     traffic.wait_for(1)
 
 
-def test_receiver_that_has_stopped_is_the_error_of_the_sender(traffic: Traffic) -> None:
+def test_stopped_receiver_is_an_error_of_the_sender(traffic: Traffic) -> None:
     def refuse() -> None:
         raise exceptions.NeighborUnreachable("It has stopped.", cell="east")
 
@@ -167,7 +167,7 @@ def test_close_may_be_called_twice_and_ends_all_faults(traffic: Traffic) -> None
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, True, "1"])
-def test_count_that_can_not_be(traffic: Traffic, count: object) -> None:
+def test_invalid_count(traffic: Traffic, count: object) -> None:
     for fault in (traffic.wire.drop, traffic.wire.duplicate):
         with pytest.raises(ValueError, match="count must be"):
             fault(count)  # type: ignore[arg-type]
@@ -176,6 +176,6 @@ def test_count_that_can_not_be(traffic: Traffic, count: object) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan")])
-def test_delay_that_can_not_be(traffic: Traffic, seconds: float) -> None:
+def test_invalid_delay(traffic: Traffic, seconds: float) -> None:
     with pytest.raises(ValueError, match="delay must be"):
         traffic.wire.delay(seconds)

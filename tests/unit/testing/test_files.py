@@ -1,4 +1,4 @@
-"""What the cells of a tree find on their disk."""
+"""Files of the cells of a tree."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def files() -> Iterator[CellFiles]:
     files.remove()
 
 
-def test_configuration_is_one_that_a_manager_reads(files: CellFiles) -> None:
+def test_a_manager_reads_the_configuration(files: CellFiles) -> None:
     conf = cells_conf.load([files.write_config(EAST, 2)])
     assert (conf.cells.name, conf.cells.driver, conf.host) == ("east", "memory", "east-2")
     assert conf.database.connection == f"sqlite:///{files.database(EAST)}"
     assert Path(conf.state_path).is_dir()
 
 
-def test_later_options_come_first(files: CellFiles) -> None:
+def test_later_options_override_earlier_options(files: CellFiles) -> None:
     config_file = files.write_config(
         EAST,
         1,
@@ -72,9 +72,7 @@ def test_every_cell_has_an_address_of_its_own(files: CellFiles) -> None:
         other.remove()
 
 
-def test_path_of_a_socket_is_short_enough_wherever_temporary_files_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_path_of_a_socket_is_short_enough_in_any_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = tmp_path / ("d" * 100)
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))

@@ -1,4 +1,4 @@
-"""A link passes faults on to its wires: both, or one."""
+"""A link applies faults to both of its wires, or to one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def wires() -> dict[CellPath, FaultyWire]:
 
 
 def arrived(wire: FaultyWire) -> int:
-    """How often a message arrives that is sent now; -1 if it is not taken."""
+    """Return how often a message arrives that is sent now; -1 if it is refused."""
     times: list[bool] = []
     try:
         wire.carry(ROW, lambda: times.append(True))

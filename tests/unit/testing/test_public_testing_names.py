@@ -1,4 +1,4 @@
-"""What tests of services rely on by name: whoever changes one of these lists breaks somebody's tests."""
+"""The public names of cells.testing: a change of these lists breaks the tests of services."""
 
 from __future__ import annotations
 
