@@ -250,7 +250,7 @@ def test_neighbor_of_nova_has_nothing_to_raise(deployment: Deployment, cap: str)
 
 
 @pytest.mark.parametrize(("cap", "version"), [("1.0", "1.0"), ("cells-0.1", "1.0"), ("1.2", "1.2")])
-def test_cap_below_what_this_release_speaks(deployment: Deployment, cap: str, version: str) -> None:
+def test_a_cap_below_the_version_of_this_release(deployment: Deployment, cap: str, version: str) -> None:
     deployment.configure(upgrade_levels__intercell=cap)
     deployment.sync(child("east", version_cap=cap), child("west"))
     for_all, for_east = deployment.check().details("Version caps", WARNING).splitlines()

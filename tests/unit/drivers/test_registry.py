@@ -64,6 +64,6 @@ def test_driver_that_cannot_be_made_is_named(drivers: Drivers) -> None:
 
 
 @pytest.mark.usefixtures("plug_in")
-def test_what_is_no_driver_is_refused(drivers: Drivers) -> None:
+def test_a_plug_in_that_is_no_driver_is_refused(drivers: Drivers) -> None:
     with pytest.raises(exceptions.PluginError, match=r"'list'.*BaseCellsDriver"):
         drivers.get("list")

@@ -1,4 +1,4 @@
-"""What the driver ``rpc`` casts: which method, in which version, and to whom; and what its dispatcher makes of it."""
+"""The casts of the driver ``rpc``: their method, version and receiver; and its dispatcher."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ EAST = Neighbor("east", URL, is_parent=False)
 ALONE = [version for version in versions.HISTORY if not versions.speaks(version, versions.BATCHES)]
 
 
-class Noting(CastServer):
-    """Notes what comes instead of dispatching it."""
+class Recording(CastServer):
+    """A server that records requests instead of dispatching them."""
 
-    came: list[Any]
+    received: list[Any]
 
     def _process_incoming(self, incoming: Any) -> None:
         incoming[0].acknowledge()
-        self.came.append(incoming[0].message)
+        self.received.append(incoming[0].message)
 
 
 class Place:
-    """A driver that sends, and the managers of the neighbor, which note what they get."""
+    """A driver that sends, and the managers of the neighbor, which record their requests."""
 
     def __init__(self) -> None:
         # Of all transports fake:// keeps what nobody has read; no other test has these queues.
@@ -52,13 +52,13 @@ class Place:
         self._servers: list[Any] = []
 
     def manager(self, name: str, message_type: str = "targeted") -> list[Any]:
-        """What the manager of that name gets."""
+        """Start a manager; return the list of its requests."""
         target = oslo_messaging.Target(topic=f"{self._base}.{message_type}", server=name)
-        server = get_server(self._transport, target, [], Noting)
-        server.came = []
+        server = get_server(self._transport, target, [], Recording)
+        server.received = []
         self._servers.append(server)
         server.start()
-        return server.came  # type: ignore[no-any-return]
+        return server.received  # type: ignore[no-any-return]
 
     def close(self) -> None:
         self.api.close()
@@ -85,17 +85,17 @@ def request(version: str) -> Any:
     return message.sealed(version, 10_000)
 
 
-def got(came: list[Any], count: int = 1) -> list[Any]:
-    poll(lambda: len(came) >= count, f"{count} messages arrive", pause_seconds=0.01)
-    return came
+def got(received: list[Any], count: int = 1) -> list[Any]:
+    poll(lambda: len(received) >= count, f"{count} messages arrive", pause_seconds=0.01)
+    return received
 
 
 @pytest.mark.parametrize("version", ALONE)
 def test_before_1_3_each_message_is_a_cast_of_its_own_in_its_version(place: Place, version: str) -> None:
-    came = place.manager("east-1")
+    received = place.manager("east-1")
     sealed = request(version)
     place.api.send_message_to_cell(EAST, sealed)
-    (cast,) = got(came)
+    (cast,) = got(received)
     assert {key: cast[key] for key in ("method", "version", "args")} == {
         "method": "process_message",
         "version": version,
@@ -104,9 +104,9 @@ def test_before_1_3_each_message_is_a_cast_of_its_own_in_its_version(place: Plac
 
 
 def test_the_wire_of_1_0_has_no_more_keys_than_novas(place: Place) -> None:
-    came = place.manager("east-1")
+    received = place.manager("east-1")
     place.api.send_message_to_cell(EAST, request("1.0"))
-    (cast,) = got(came)
+    (cast,) = got(received)
     assert {key for key in cast if cast[key] is not None} <= {"method", "args", "version", "namespace"}
     assert cast["args"].keys() == {"message"}
     assert json.loads(cast["args"]["message"])["method_kwargs"] == {"text": "é"}
@@ -114,15 +114,15 @@ def test_the_wire_of_1_0_has_no_more_keys_than_novas(place: Place) -> None:
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_from_1_3_on_many_are_one_cast_of_items(place: Place, count: int) -> None:
-    came = place.manager("east-1")
+    received = place.manager("east-1")
     sealed = [request("1.3") for _ in range(count)]
     place.api.send_messages_to_cell(EAST, sealed)
-    (cast,) = got(came)
+    (cast,) = got(received)
     assert (cast["method"], cast["version"]) == ("process_messages", "1.3")
     assert cast["args"] == {"messages": [message.to_item() for message in sealed]}
 
 
-def test_what_is_for_any_manager_goes_to_one_of_them(place: Place) -> None:
+def test_a_message_for_any_manager_goes_to_one_of_them(place: Place) -> None:
     one, two = place.manager("east-1"), place.manager("east-2")
     for number in range(6):
         place.api.send_message_to_cell(EAST, TextMessage("targeted", False, str(number)))
@@ -160,13 +160,13 @@ def test_a_fan_out_goes_to_all_in_every_version(place: Place, version: str) -> N
         place.api.send_messages_to_cell(EAST, [message])
     else:
         place.api.send_message_to_cell(EAST, message)
-    for came in managers:
-        assert [cast["version"] for cast in got(came)] == [version]
+    for received in managers:
+        assert [cast["version"] for cast in got(received)] == [version]
 
 
 def test_one_link_serves_messages_of_all_versions_in_turn(place: Place) -> None:
     """A neighbor may be upgraded, and go back, while the link is open."""
-    came = place.manager("east-1")
+    received = place.manager("east-1")
     wanted = ["1.0", "1.3", "1.1", "1.0", "1.2", "1.3"]
     for version in wanted:
         sealed = request(version)
@@ -174,13 +174,13 @@ def test_one_link_serves_messages_of_all_versions_in_turn(place: Place) -> None:
             place.api.send_messages_to_cell(EAST, [sealed])
         else:
             place.api.send_message_to_cell(EAST, sealed)
-    assert [cast["version"] for cast in got(came, len(wanted))] == wanted
+    assert [cast["version"] for cast in got(received, len(wanted))] == wanted
 
 
-def test_what_comes_is_handed_on_as_it_came() -> None:
-    came: list[object] = []
-    dispatcher = rpc.InterCellRPCDispatcher(came.append)
+def test_received_messages_are_handed_on_unchanged() -> None:
+    received: list[object] = []
+    dispatcher = rpc.InterCellRPCDispatcher(received.append)
     dispatcher.process_message({}, "text")
     dispatcher.process_messages({}, [{"n": 1}, {"n": 2}])
-    assert came == ["text", [{"n": 1}, {"n": 2}]]
+    assert received == ["text", [{"n": 1}, {"n": 2}]]
     assert dispatcher.target.version == versions.CURRENT

@@ -56,7 +56,7 @@ class ReachingDriver(PlainDriver):
 
 
 class Place:
-    """Links of one driver, and what was reported."""
+    """Links of one driver, and their reports."""
 
     def __init__(self, driver: PlainDriver) -> None:
         self.driver = driver

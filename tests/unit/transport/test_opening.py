@@ -1,4 +1,4 @@
-"""Transports: opened for any URL that can be registered, and refused without a word of the password."""
+"""Opening of transports: every URL of a neighbor works, and no error contains a password."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def test_opens_without_io(url: str | None) -> None:
         ("zmq:///?matchmaker_connection=redis://:s3kr3t@h/&max_connections=0", "greater than or equal to 1"),
     ],
 )
-def test_refuses_what_can_not_be_used(url: str, text: str) -> None:
+def test_an_unusable_url_is_refused_without_its_password(url: str, text: str) -> None:
     with pytest.raises(exceptions.ConfigurationError, match=text) as caught:
         open_transport(conf.load([]), url)
     assert "s3k" not in caught.value.message
 
 
 def raised_after(*attempts: Exception) -> Exception:
-    """What oslo.messaging raises when its attempts have failed, the last one first."""
+    """Return the error that oslo.messaging raises after failed attempts, the last one first."""
     chain: list[Exception] = [oslo_messaging.MessageDeliveryFailure("away"), kombu.exceptions.OperationalError("away")]
     chain += attempts
     for error, earlier in itertools.pairwise(chain):
@@ -69,7 +69,7 @@ def raised_after(*attempts: Exception) -> Exception:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_was_cut_off_may_arrive_whatever_the_next_attempts_met(lost: Exception) -> None:
+def test_a_message_may_arrive_if_its_first_attempt_was_cut_off(lost: Exception) -> None:
     refused = ConnectionRefusedError(111, "Connection refused")
     assert may_arrive(lost)
     assert may_arrive(raised_after(lost))
@@ -86,6 +86,6 @@ def test_what_was_cut_off_may_arrive_whatever_the_next_attempts_met(lost: Except
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_was_never_sent_does_not_arrive(error: Exception) -> None:
+def test_a_message_that_was_never_sent_does_not_arrive(error: Exception) -> None:
     assert not may_arrive(error)
     assert not may_arrive(raised_after(error))

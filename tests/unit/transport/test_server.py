@@ -1,55 +1,85 @@
-"""A server that answers later: a client hears that its call runs, until it has its answer."""
+"""A server that replies later: its client gets heartbeats until it gets the reply."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent import futures
 from typing import Any
 
+import oslo_messaging
 import pytest
 
+from cells import conf as cells_conf
 from cells import exceptions
-from cells.transport.server import AlreadyAnswered, DirectRPCServer, LongAnswer, reply_to
+from cells.transport.opening import register_options
+from cells.transport.patches.direct_replies import DIRECT_REPLIES
+from cells.transport.server import AlreadyAnswered, CastServer, DirectRPCServer, LongAnswer, get_server, reply_to
 
 
 class Incoming:
-    """A message, and what was said to its client."""
+    """A request, and the messages that its client gets."""
 
     replies_at_once = True
+    client_timeout: float | None = None
+    ctxt: dict[str, Any] = {}  # noqa: RUF012  # no test changes it
+    message = {"method": "run", "args": {}}  # noqa: RUF012  # no test changes it
 
     def __init__(self) -> None:
-        self.said: list[Any] = []
+        self.sent: list[Any] = []
         self.problem: Exception | None = None
 
     def acknowledge(self) -> None:
-        self.said.append("ack")
+        self.sent.append("ack")
 
     def heartbeat(self) -> None:
-        self._say("beat")
+        self._send("heartbeat")
 
     def reply(self, value: Any = None, failure: Any = None) -> None:
-        self._say(value if failure is None else failure[1])
+        self._send(value if failure is None else failure[1])
 
-    def _say(self, what: Any) -> None:
+    def _send(self, sent: Any) -> None:
         if self.problem is not None:
             raise self.problem
-        self.said.append(what)
+        self.sent.append(sent)
 
 
-class Dispatcher:
+class Transport:
+    """A transport, and its listener, on which a test delivers requests."""
+
+    def __init__(self) -> None:
+        self.conf = cells_conf.load([])
+        register_options(self.conf)
+        self.deliver: Callable[[list[Any]], None]
+
+    def _require_driver_features(self, **_: Any) -> None:
+        """Called by the library."""
+
+    def _listen(self, *_: Any) -> Transport:
+        """Called by the library when the server starts."""
+        return self
+
+    def start(self, on_incoming: Callable[[list[Any]], None]) -> None:
+        self.deliver = on_incoming
+
+
+class Endpoint:
     def __init__(self, result: Any) -> None:
-        self.result = result
+        self._result = result
 
-    def dispatch(self, _: Any) -> Any:
-        if isinstance(self.result, Exception):
-            raise self.result
-        return self.result
+    def run(self, ctxt: dict[str, Any]) -> Any:
+        result = self._result() if callable(self._result) else self._result
+        if isinstance(result, Exception):
+            raise result
+        return result
 
 
-def take(result: Any, incoming: Incoming) -> None:
-    """Have a server take a message whose endpoint returns, or raises, ``result``."""
-    server = DirectRPCServer.__new__(DirectRPCServer)
-    server.dispatcher = Dispatcher(result)
-    server._process_incoming([incoming])
+def serve(result: Any, *incoming: Incoming, server_class: type[DirectRPCServer] = DirectRPCServer) -> None:
+    """Deliver requests to a server whose endpoint returns, or raises, ``result``."""
+    transport = Transport()
+    target = oslo_messaging.Target(topic="cells", server="host")
+    get_server(transport, target, [Endpoint(result)], server_class).start()
+    for message in incoming:
+        transport.deliver([message])
 
 
 @pytest.fixture
@@ -57,79 +87,82 @@ def incoming() -> Incoming:
     return Incoming()
 
 
-def test_signs_go_to_the_client_until_it_has_its_answer(incoming: Incoming) -> None:
+def test_the_client_gets_heartbeats_until_it_gets_the_reply(incoming: Incoming) -> None:
     answer: LongAnswer[int] = LongAnswer()
     answer.still_working()
-    take(answer, incoming)
+    serve(answer, incoming)
     for _ in range(2):
         answer.still_working()
     answer.set_result(42)
     answer.still_working()
-    assert incoming.said == ["ack", "beat", "beat", 42]
+    assert incoming.sent == ["ack", "heartbeat", "heartbeat", 42]
 
 
-def test_an_answer_that_is_there_already_is_sent_at_once(incoming: Incoming) -> None:
+def test_a_finished_answer_is_sent_at_once(incoming: Incoming) -> None:
     answer: LongAnswer[int] = LongAnswer()
     answer.set_result(42)
-    take(answer, incoming)
-    assert incoming.said == ["ack", 42]
+    serve(answer, incoming)
+    assert incoming.sent == ["ack", 42]
 
 
-def test_an_answer_that_tells_nothing_on_its_way(incoming: Incoming) -> None:
+def test_an_answer_without_heartbeats(incoming: Incoming) -> None:
     answer: futures.Future[int] = futures.Future()
-    take(answer, incoming)
-    assert incoming.said == ["ack"]
+    serve(answer, incoming)
+    assert incoming.sent == ["ack"]
     answer.set_exception(exceptions.CellNotFound("no"))
-    assert isinstance(incoming.said[1], exceptions.CellNotFound)
+    assert isinstance(incoming.sent[1], exceptions.CellNotFound)
 
 
-def test_a_client_that_is_gone_is_no_error(incoming: Incoming, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_client_that_has_stopped_is_no_error(incoming: Incoming, caplog: pytest.LogCaptureFixture) -> None:
     answer: LongAnswer[int] = LongAnswer()
-    take(answer, incoming)
+    serve(answer, incoming)
     incoming.problem = OSError("gone")
     answer.still_working()
     answer.set_result(42)
-    assert incoming.said == ["ack"]
-    assert "A reply could not be sent: OSError: gone" in caplog.text
+    assert incoming.sent == ["ack"]
+    assert "OSError: gone" in caplog.text
 
 
-def test_what_a_method_raises_or_returns_is_sent_at_once(incoming: Incoming) -> None:
-    take("value", incoming)
-    take(exceptions.CellNotFound("no"), incoming)
-    assert incoming.said[1] == "value"
-    assert isinstance(incoming.said[3], exceptions.CellNotFound)
+def test_a_value_or_an_error_of_a_method_is_sent_at_once(incoming: Incoming) -> None:
+    serve("value", incoming)
+    serve(exceptions.CellNotFound("no"), incoming)
+    assert incoming.sent[1] == "value"
+    assert isinstance(incoming.sent[3], exceptions.CellNotFound)
 
 
-def test_a_client_that_has_its_answer_is_sent_none(incoming: Incoming) -> None:
+def test_a_client_that_has_its_reply_already_gets_none(incoming: Incoming) -> None:
     answer: LongAnswer[object] = LongAnswer()
-    take(answer, incoming)
+    serve(answer, incoming)
     answer.set_exception(AlreadyAnswered())
-    take(AlreadyAnswered(), incoming)
-    assert incoming.said == ["ack", "ack"]
+    serve(AlreadyAnswered(), incoming)
+    assert incoming.sent == ["ack", "ack"]
+
+
+@pytest.mark.parametrize("result", ["value", exceptions.CellNotFound("no")], ids=["value", "error"])
+def test_a_server_of_casts_never_replies(incoming: Incoming, result: object) -> None:
+    serve(result, incoming, server_class=CastServer)
+    assert incoming.sent == ["ack"]
 
 
 class FromRabbit(Incoming):
-    """A message as the driver for RabbitMQ makes it."""
+    """A request as the driver for RabbitMQ represents it."""
 
     def __init__(self, queue: str | None, client_timeout: float | None) -> None:
         super().__init__()
         self.msg_id, self.reply_q, self.client_timeout = "4f2a", queue, client_timeout
 
 
-def test_who_asks_can_be_answered_by_others_if_it_waits_on_a_queue() -> None:
-    seen = []
-
-    class Noting(Dispatcher):
-        def dispatch(self, _: Any) -> Any:
-            seen.append(reply_to())
-
-    for message in (
+@pytest.mark.parametrize("is_disabled", [False, True])
+def test_only_a_request_with_a_queue_and_without_heartbeats_can_get_a_direct_reply(
+    monkeypatch: pytest.MonkeyPatch, is_disabled: bool
+) -> None:
+    monkeypatch.setattr(DIRECT_REPLIES, "is_disabled", is_disabled)
+    addresses: list[str] = []
+    serve(
+        lambda: addresses.append(reply_to()),
         FromRabbit("reply_1", None),
         Incoming(),  # of another driver
-        FromRabbit("reply_1", 2.0),  # it has to be told that its call still runs
+        FromRabbit("reply_1", 2.0),  # its client needs the heartbeats of this server
         FromRabbit(None, None),  # a cast
-    ):
-        server = DirectRPCServer.__new__(DirectRPCServer)
-        server.dispatcher = Noting(None)
-        server._process_incoming([message])
-    assert seen == ["4f2a@reply_1", "", "", ""]
+    )
+    assert addresses == ["" if is_disabled else "4f2a@reply_1", "", "", ""]

@@ -89,5 +89,5 @@ def test_an_address_is_read_as_it_was_written() -> None:
     "text",
     ["", "4f2a", "4f2a@", "@reply_1", "4f2a@cells", "4f2a@cells.intercell.response", "@", "4f-2@reply_1", *TOO_LONG],
 )
-def test_what_names_no_queue_of_a_client_is_no_address(text: str) -> None:
+def test_only_the_queue_of_a_client_is_an_address(text: str) -> None:
     assert ReplyAddress.parse(text) is None

@@ -1,4 +1,4 @@
-"""What is read and written quickly is what kombu and oslo.messaging read and write by themselves."""
+"""Patch json_serializer: it reads and writes the same as kombu and oslo.messaging without it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ENVELOPE_KEYS = {"oslo.version": "2.0", "oslo.message": "{}"}
 
 
 def outcome(read: Callable[[Any], Any], body: Any) -> object:
-    """What oslo.messaging makes of what was read, and of which types it is, or what it raises."""
+    """Return the message that oslo.messaging extracts, with its types, or the error that it raises."""
     try:
         return repr(common.deserialize_msg(read(body)))
     except Exception as error:
@@ -97,14 +97,14 @@ def test_a_message_is_read_along_with_its_envelope() -> None:
 @pytest.mark.parametrize(
     "data", [common.serialize_msg({"text": "\ud800\xe4"}), {"id": uuid.UUID(int=5)}, ENVELOPE_KEYS, "text", {}]
 )
-def test_what_is_written_can_be_read_by_kombu(data: Any) -> None:
+def test_kombu_reads_the_written_bodies(data: Any) -> None:
     assert kombu_json.loads(json_serializer.write(data)) == kombu_json.loads(kombu_json.dumps(data))
 
 
 @pytest.mark.parametrize(
     "data", [{"oslo.version": "2.0", "oslo.message": "\ud800"}, {"id": uuid.UUID(int=5)}, [b"bytes"]]
 )
-def test_what_is_no_envelope_or_no_unicode_is_written_by_kombu(data: Any) -> None:
+def test_kombu_writes_bodies_that_are_no_envelope_or_no_unicode(data: Any) -> None:
     assert json_serializer.write(data) == kombu_json.dumps(data)
 
 

@@ -1,4 +1,4 @@
-"""Failures as text: what a service has raised gets to the other cell as oslo.messaging wrote it."""
+"""Patch raw_failures: an exception of a service reaches the other cell as oslo.messaging wrote it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_others_of_the_same_process_rebuild_errors_as_ever(make_transport: MakeT
         client(make_transport()).call({}, "own")
 
 
-def test_a_text_that_was_kept_is_rebuilt_by_who_knows_the_class(make_transport: MakeTransport, serve: Serve) -> None:
+def test_a_kept_text_is_rebuilt_where_its_class_is_known(make_transport: MakeTransport, serve: Serve) -> None:
     serve("failing", Failing())
     with pytest.raises(RawFailure) as caught:
         client(make_transport(KEEP)).call({}, "own")
@@ -101,7 +101,7 @@ def test_the_list_that_keeps_gets_through_to_the_driver_and_names_no_module(make
 
 
 @each("data", ["", "no JSON", b"bytes", None, {"class": "Größe"}])
-def test_what_is_kept_is_not_read(data: Any) -> None:
+def test_a_kept_text_is_not_parsed(data: Any) -> None:
     error = rpc_common.deserialize_remote_exception(data, KEEP)
     assert isinstance(error, RawFailure)
     assert error.text == str(data)

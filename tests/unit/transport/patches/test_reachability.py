@@ -1,4 +1,4 @@
-"""A broker of the own cell that is away costs a caller the time that it has, and no more."""
+"""Patch reachability: if the own broker is down, a call fails within its timeout."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_configuration_can_switch_it_off() -> None:
 
 @pytest.fixture
 def client() -> Iterator[cells.rpc.RPCClient]:
-    """Of a cell whose broker nobody listens for."""
+    """A client in a cell whose broker is down."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         transport = open_transport(cells_conf.load([]), f"rabbit://guest:guest@127.0.0.1:{nobody.getsockname()[1]}/")
