@@ -1,4 +1,4 @@
-"""What a cell knows when it picks, what it sends its children, and what it makes of their answers."""
+"""Picker: the candidates that it ranks, its messages to children, and its use of their answers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ YES = {"result": 42}
 
 
 class Network:
-    """A router whose messages stay here until the test answers them."""
+    """Stands for a router: keeps the messages until the test answers them."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[TargetedMessage, float, Monitor | None]] = []
@@ -49,7 +49,7 @@ class Network:
 
     @property
     def asked(self) -> list[str]:
-        """The children that got something, in order."""
+        """The children that got a message, in order."""
         return [message.target.last for message, _, _ in self.sent]
 
     def answer(self, value: Any = None, error: Exception | None = None) -> None:
@@ -58,12 +58,12 @@ class Network:
 
 
 class Services:
-    """The services of this cell: what they were asked, and what they answer."""
+    """Stands for the services of this cell: records requests and returns ``answer``."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[ServiceRequest, Any, float, bool]] = []
         self.casts: list[tuple[ServiceRequest, Any, bool]] = []
-        self.beats: list[Callable[[], object] | None] = []
+        self.heartbeats: list[Callable[[], object] | None] = []
         self.refusal: Exception | None = None
         self.answer: futures.Future[Any] = futures.Future()
 
@@ -79,7 +79,7 @@ class Services:
         if self.refusal is not None:
             raise self.refusal
         self.calls.append((request, context, timeout_seconds, is_foreign))
-        self.beats.append(still_working)
+        self.heartbeats.append(still_working)
         return self.answer
 
     def cast(self, request: ServiceRequest, context: Any, *, is_foreign: bool) -> futures.Future[Any]:
@@ -90,7 +90,7 @@ class Services:
 
 
 class Seen(CellFilter):
-    """Keeps what it is asked, and rejects nothing."""
+    """Records the candidates and rejects none."""
 
     def __init__(self) -> None:
         super().__init__("seen")
@@ -101,7 +101,7 @@ class Seen(CellFilter):
 
 
 class Place:
-    """The cell east, below api, with children; only what is around the picker is made up."""
+    """The cell east, below api, with children; the picker is real, the parts around it are fakes."""
 
     def __init__(self, *children: str, parents: Sequence[str] = ("api",), **settings: Any) -> None:
         self.now = 100.0
@@ -146,21 +146,21 @@ def reasons(answer: futures.Future[Any]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("is_foreign", [True, False])
-def test_call_in_this_cell(is_foreign: bool) -> None:
-    def beat() -> None:
-        """Never called here."""
+def test_a_call_in_this_cell(is_foreign: bool) -> None:
+    def heartbeat() -> None:
+        """Do nothing."""
 
     place = Place()
-    answer = place.call(is_foreign=is_foreign, still_working=beat)
+    answer = place.call(is_foreign=is_foreign, still_working=heartbeat)
     assert not answer.done()
     place.services.answer.set_result(YES)
     assert answer.result(0) == YES
     assert place.services.calls == [(REQUEST, CONTEXT, 10.0, is_foreign)]
-    assert place.services.beats == [beat]
+    assert place.services.heartbeats == [heartbeat]
     assert place.counters.as_dict() == {"picked.self": 1}
 
 
-def test_cast_in_this_cell() -> None:
+def test_a_cast_in_this_cell() -> None:
     place = Place()
     answer = place.cast()
     assert not answer.done()
@@ -170,7 +170,7 @@ def test_cast_in_this_cell() -> None:
 
 
 @pytest.mark.parametrize("kind", ["call", "cast"])
-def test_what_a_child_is_sent(kind: str) -> None:
+def test_the_message_to_a_child(kind: str) -> None:
     place = Place("az1")
     required = any_cell({"hypervisor": "kvm"}, target="az1").passed_on_by("api")
     place.table.record("az1", capabilities={"hypervisor": ["kvm"]})
@@ -190,7 +190,7 @@ def test_what_a_child_is_sent(kind: str) -> None:
     assert place.counters.as_dict() == {"picked.child": 1}
 
 
-def test_failure_of_the_service_is_an_answer_as_any() -> None:
+def test_a_failure_of_the_service_is_an_answer() -> None:
     place = Place("az1", "az2")
     answer = place.call()
     place.network.answer({"failure": '{"class": "ValueError"}'})
@@ -198,20 +198,20 @@ def test_failure_of_the_service_is_an_answer_as_any() -> None:
     assert place.network.asked == ["az1"]
 
 
-def test_a_monitored_call_is_watched_in_the_child_too() -> None:
-    beats: list[str] = []
+def test_a_call_is_also_monitored_in_the_child() -> None:
+    heartbeats: list[str] = []
     place = Place("az1")
-    place.call(request=MONITORED, still_working=lambda: beats.append("beat"))
+    place.call(request=MONITORED, still_working=lambda: heartbeats.append("heartbeat"))
     ((message, _, monitor),) = place.network.sent
     assert monitor is not None
     assert monitor.silence_seconds == 3.0
     assert monitor.on_still_working is not None
     monitor.on_still_working()
-    assert beats == ["beat"]
+    assert heartbeats == ["heartbeat"]
     assert ServiceRequest.from_dict(message.kwargs["request"]).monitor_seconds == 3.0
 
 
-def test_the_next_best_gets_the_time_that_is_left() -> None:
+def test_the_next_best_cell_gets_the_remaining_seconds() -> None:
     place = Place("az1", "az2")
     answer = place.call()
     place.now += 4.0
@@ -234,7 +234,7 @@ def test_the_next_best_gets_the_time_that_is_left() -> None:
 
 @each("kind", ["call", "cast"])
 @each("error", [exceptions.CellTimeout("Silent."), exceptions.InvalidArguments("What?"), ValueError("a bug")], ids=repr)
-def test_what_may_have_run_runs_nowhere_else(kind: str, error: Exception) -> None:
+def test_a_request_that_may_have_run_is_not_tried_elsewhere(kind: str, error: Exception) -> None:
     place = Place("az1", "az2")
     answer = getattr(place, kind)()
     place.network.answer(error=error)
@@ -245,7 +245,7 @@ def test_what_may_have_run_runs_nowhere_else(kind: str, error: Exception) -> Non
 
 
 @each("texts", [[], ["no JSON"], [Response("x", "no answer").to_json()], ["{}", "{}"]])
-def test_an_answer_that_is_none_is_an_error(texts: list[str]) -> None:
+def test_a_malformed_answer_is_an_error(texts: list[str]) -> None:
     place = Place("az1", "az2")
     answer = place.call()
     place.network.answers[-1].set_result(Reply.from_wire(texts))
@@ -255,7 +255,7 @@ def test_an_answer_that_is_none_is_an_error(texts: list[str]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["call", "cast"])
-def test_this_cell_may_refuse_what_a_child_allows(kind: str) -> None:
+def test_a_child_may_allow_a_service_that_this_cell_refuses(kind: str) -> None:
     place = Place("az1")
     place.services.refusal = exceptions.ServiceNotAllowed("Not here.")
     place.table.record_delivery("az1", is_reachable=False)  # so this cell comes first
@@ -265,7 +265,7 @@ def test_this_cell_may_refuse_what_a_child_allows(kind: str) -> None:
     assert answer.result(0) == YES
 
 
-def test_none_is_left_and_each_is_named_with_its_reason() -> None:
+def test_if_all_cells_refuse_the_error_has_their_reasons() -> None:
     place = Place("az1", "az2", "az3", capabilities={"hypervisor": ["xen"]})
     for name in ("az1", "az2"):
         place.table.record(name, capabilities={"hypervisor": ["kvm"]})
@@ -286,7 +286,7 @@ def test_none_is_left_and_each_is_named_with_its_reason() -> None:
         answer.result(0)
 
 
-def test_what_is_known_of_this_cell_is_its_own_alone() -> None:
+def test_this_cell_is_ranked_by_its_own_reports() -> None:
     seen = Seen()
     place = Place("az1", parents=("api", "west"), capabilities={"os": ["linux"]}, scheduler=Scheduler([seen], []))
     place.table.record("az1", capabilities={"os": ["bsd"]}, capacities={"ram_mb": 100})
@@ -300,7 +300,7 @@ def test_what_is_known_of_this_cell_is_its_own_alone() -> None:
     assert (east.weight_offset, east.weight_scale) == (0.0, 1.0)
 
 
-def test_what_is_known_of_a_child_is_what_was_heard() -> None:
+def test_a_child_is_ranked_by_its_announcements() -> None:
     seen = Seen()
     place = Place("az1", "az2", parents=("api", "west"), scheduler=Scheduler([seen], []))
     place.table.record(
@@ -328,7 +328,7 @@ def test_parents_are_never_picked() -> None:
     assert place.network.sent == []
 
 
-def test_a_circle_ends_where_it_closes() -> None:
+def test_cells_on_the_route_are_not_asked_again() -> None:
     place = Place("api", "az1", parents=())
     place.services.refusal = exceptions.ServiceNotAllowed("Not here.")
     answer = place.call(any_cell().passed_on_by("api"))
@@ -342,7 +342,7 @@ def test_a_circle_ends_where_it_closes() -> None:
 
 
 @pytest.mark.parametrize(("walked", "is_too_far"), [(["a", "b"], False), (["a", "b", "c"], True)])
-def test_nobody_is_asked_further_away_than_messages_go(walked: list[str], is_too_far: bool) -> None:
+def test_children_beyond_the_maximum_hop_count_are_not_asked(walked: list[str], is_too_far: bool) -> None:
     place = Place("az1", max_hop_count=4)
     place.services.refusal = exceptions.ServiceNotAllowed("Not here.")
     required = any_cell()
@@ -355,7 +355,7 @@ def test_nobody_is_asked_further_away_than_messages_go(walked: list[str], is_too
         assert reasons(answer)["api!east!az1"] == "it is further away than [cells] max_hop_count"
 
 
-def test_arguments_that_have_no_json_form_are_the_callers_mistake() -> None:
+def test_arguments_without_a_json_form_are_an_error_of_the_caller() -> None:
     place = Place("az1")
     answer = place.call(request=ServiceRequest(topic="inventory", method="count", args={"kind": float("nan")}))
     with pytest.raises(exceptions.InvalidArguments, match="JSON"):

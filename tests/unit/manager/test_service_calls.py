@@ -1,4 +1,4 @@
-"""ServiceCalls: whatever a client asks, and whatever comes of it, there is one answer, and it is a value."""
+"""ServiceCalls: each request, also an invalid one, has one answer, which is a value."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MONITORED = ServiceRequest(topic="inventory", method="count", monitor_seconds=3.
 
 
 class Network:
-    """A router whose messages stay here until the test answers them."""
+    """Stands for a router: keeps the messages until the test answers them."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[Message, float, Monitor | None]] = []
@@ -94,7 +94,7 @@ def error_of(answer: Any) -> Exception:
     return failure.from_json(answer["error"], ["cells.exceptions"])
 
 
-def test_a_call_is_a_message_that_has_less_time(manager: Manager) -> None:
+def test_a_call_is_a_message_with_fewer_seconds(manager: Manager) -> None:
     answer = manager.calls.call(CONTEXT, REQUEST, 10.0, "east", "the-id")
     ((message, seconds, monitor),) = manager.network.sent
     assert (message.method, message.id, message.context, message.needs_response) == (
@@ -111,28 +111,28 @@ def test_a_call_is_a_message_that_has_less_time(manager: Manager) -> None:
 
 
 @pytest.mark.parametrize("value", [{"failure": "text"}, {"result": None}, {"error": "{}"}])
-def test_what_a_service_says_is_passed_on_unread(manager: Manager, value: Any) -> None:
+def test_the_answer_of_a_service_is_passed_on_unread(manager: Manager, value: Any) -> None:
     answer = manager.calls.call(CONTEXT, REQUEST, 10.0, "east")
     manager.network.answer(0, value)
     assert answer.result(0) == value
 
 
 @pytest.mark.parametrize("value", [None, 7, [], {}, {"value": 1}, "result"])
-def test_what_is_no_answer_is_an_error(manager: Manager, value: Any) -> None:
+def test_a_malformed_answer_is_an_error(manager: Manager, value: Any) -> None:
     answer = manager.calls.call(CONTEXT, REQUEST, 10.0, "east")
     manager.network.answer(0, value)
     assert isinstance(error_of(answer), exceptions.MalformedMessage)
 
 
 @pytest.mark.parametrize("texts", [[], ["no JSON"], ["{}"], ["{}", "{}"], [None], ["[" * 100_000]], ids=lambda _: "")
-def test_what_can_not_be_read_is_an_error(manager: Manager, texts: Any) -> None:
+def test_an_unreadable_reply_is_an_error(manager: Manager, texts: Any) -> None:
     answers = [manager.calls.call(CONTEXT, REQUEST, 10.0, "east"), manager.calls.cast(CONTEXT, REQUEST, 10.0, "east")]
     for number, answer in enumerate(answers):
         manager.network.answers[number].set_result(Reply.from_wire(texts))
         assert isinstance(error_of(answer), exceptions.MalformedMessage)
 
 
-def test_an_error_on_the_way_is_a_value(manager: Manager) -> None:
+def test_an_error_on_the_way_is_an_answer(manager: Manager) -> None:
     answer = manager.calls.call(CONTEXT, REQUEST, 10.0, "east")
     manager.network.answer(0, error=exceptions.ServiceNotAllowed("no", cell="east"))
     assert isinstance(error_of(answer), exceptions.ServiceNotAllowed)
@@ -155,14 +155,14 @@ def test_an_error_on_the_way_is_a_value(manager: Manager) -> None:
     ],
     ids=str,
 )
-def test_what_can_not_be_asked_is_an_answer_too(manager: Manager, operation: str, change: Any, kind: Any) -> None:
+def test_an_invalid_request_is_answered_with_an_error(manager: Manager, operation: str, change: Any, kind: Any) -> None:
     asked = {"request": REQUEST, "timeout": 10.0, "cell": "east", **change}
     assert isinstance(error_of(getattr(manager.calls, operation)(CONTEXT, **asked)), kind)
     assert manager.network.sent == []
 
 
 @each("timeout", [0, -1, None, "1", True, float("nan"), float("inf"), 1e308, 10**400], ids=lambda v: str(v)[:9])
-def test_a_time_that_nobody_can_wait_is_an_answer(manager: Manager, timeout: Any) -> None:
+def test_an_invalid_timeout_is_answered_with_an_error(manager: Manager, timeout: Any) -> None:
     assert isinstance(error_of(manager.calls.call(CONTEXT, REQUEST, timeout, "east")), exceptions.InvalidArguments)
     assert isinstance(
         error_of(manager.calls.multicall_start(CONTEXT, REQUEST, ["east"], timeout)), exceptions.CellsError
@@ -171,12 +171,12 @@ def test_a_time_that_nobody_can_wait_is_an_answer(manager: Manager, timeout: Any
 
 
 @each("seconds", [0, -1, "1", True, float("nan"), 1e308, 10**400], ids=lambda value: str(value)[:9])
-def test_a_silence_that_nobody_can_wait_for_is_an_answer(manager: Manager, seconds: Any) -> None:
+def test_an_invalid_monitor_timeout_is_answered_with_an_error(manager: Manager, seconds: Any) -> None:
     request = {**REQUEST, "monitor_seconds": seconds}
     assert isinstance(error_of(manager.calls.call(CONTEXT, request, 5.0, "east")), exceptions.MalformedMessage)
 
 
-def test_a_sign_of_the_far_cell_reaches_the_client(manager: Manager) -> None:
+def test_a_heartbeat_of_the_far_cell_reaches_the_client(manager: Manager) -> None:
     answer = manager.calls.call(CONTEXT, MONITORED, 60.0, "east")
     ((_, _, monitor),) = manager.network.sent
     assert monitor is not None
@@ -189,17 +189,17 @@ def test_a_sign_of_the_far_cell_reaches_the_client(manager: Manager) -> None:
     assert len(signs) == 1
     manager.network.answer(0, {"result": 1})
     monitor.on_still_working()
-    assert len(signs) == 1, "Who has the answer is not told that it will come"
+    assert len(signs) == 1, "a heartbeat after the answer"
 
 
 def call_from(manager: Manager, client: str, monkeypatch: pytest.MonkeyPatch, **request: Any) -> futures.Future[Any]:
-    """A call of a client that waits on a queue of its own, or on none."""
+    """Call for a client with the reply address ``client``, or with none."""
     monkeypatch.setattr(service_calls, "reply_to", lambda: client)
     return manager.calls.call({}, {**REQUEST, **request}, 10.0, "east")
 
 
 @pytest.mark.parametrize("client", ["", "4f2a@reply_1"])
-def test_a_client_that_has_its_answer_already_is_told_nothing(
+def test_a_client_that_has_its_answer_gets_no_reply(
     manager: Manager, monkeypatch: pytest.MonkeyPatch, client: str
 ) -> None:
     answer = call_from(manager, client, monkeypatch)
@@ -208,11 +208,13 @@ def test_a_client_that_has_its_answer_already_is_told_nothing(
     if client:
         assert isinstance(answer.exception(0), AlreadyAnswered)
     else:
-        # Nobody can have answered it.
+        # No cell can have answered it directly.
         assert isinstance(error_of(answer), exceptions.MalformedMessage)
 
 
-def test_a_client_that_could_not_be_answered_is(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_could_not_be_answered_directly_gets_a_reply(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answer = call_from(manager, "4f2a@reply_1", monkeypatch)
     manager.network.answer(0, {"result": 1})
     assert answer.result(0) == {"result": 1}
@@ -221,20 +223,18 @@ def test_a_client_that_could_not_be_answered_is(manager: Manager, monkeypatch: p
     assert isinstance(error_of(empty), exceptions.MalformedMessage)
 
 
-def test_a_client_that_monitors_its_call_hears_from_its_manager(
-    manager: Manager, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_monitored_call_is_not_answered_directly(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
     call_from(manager, "4f2a@reply_1", monkeypatch, monitor_seconds=5)
     assert manager.network.sent[0][0].reply_to == ""
 
 
-def test_a_multicall_answers_for_all(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_multicall_is_not_answered_directly(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service_calls, "reply_to", lambda: "4f2a@reply_1")
     manager.calls.multicall_start({}, REQUEST, ["east", "west"], 10.0)
     assert [message.reply_to for message, _, _ in manager.network.sent] == ["", ""]
 
 
-def test_a_cast_is_answered_when_it_is_sent(manager: Manager) -> None:
+def test_a_cast_is_answered_after_it_is_sent(manager: Manager) -> None:
     answer = manager.calls.cast(CONTEXT, REQUEST, 10.0, "east", "the-id")
     ((message, _, _),) = manager.network.sent
     assert (message.method, message.id, message.needs_response) == ("service_cast", "the-id", False)
@@ -244,7 +244,7 @@ def test_a_cast_is_answered_when_it_is_sent(manager: Manager) -> None:
 
 
 @pytest.mark.parametrize("operation", ["call", "cast"])
-def test_what_any_cell_may_do_is_for_the_picker(manager: Manager, operation: str) -> None:
+def test_requests_with_requirements_go_to_the_picker(manager: Manager, operation: str) -> None:
     answer = getattr(manager.calls, operation)(CONTEXT, REQUEST, 10.0, {"requires": {"hypervisor": "kvm"}})
     (kind, requirements, request), options = manager.picker.asked.get(timeout=10)
     assert requirements.to_dict()["requires"]
@@ -257,7 +257,7 @@ def test_what_any_cell_may_do_is_for_the_picker(manager: Manager, operation: str
     assert error.reasons == {"east": "full"}
 
 
-def test_what_a_picker_finds_is_the_answer(manager: Manager) -> None:
+def test_the_answer_of_the_picker_is_the_answer(manager: Manager) -> None:
     answer = manager.calls.call(CONTEXT, REQUEST, 10.0, {})
     manager.picker.answer.set_result({"result": 1})
     assert answer.result(0) == {"result": 1}
@@ -269,7 +269,7 @@ def test_a_broadcast_below_is_one_message(manager: Manager) -> None:
     assert (message.message_type, message.method, message.kwargs) == ("broadcast", "service_cast", {"request": REQUEST})
 
 
-def test_a_broadcast_to_a_list_says_what_became_of_each(manager: Manager) -> None:
+def test_a_broadcast_to_a_list_has_an_answer_for_each_cell(manager: Manager) -> None:
     answer = manager.calls.broadcast(CONTEXT, REQUEST, ["east", "nowhere", "east"], "event")
     ((message, _, _),) = manager.network.sent
     assert message.method == "service_event"
@@ -296,7 +296,7 @@ def test_a_broadcast_to_a_list_says_what_became_of_each(manager: Manager) -> Non
         ("down", 7),
     ],
 )
-def test_what_can_not_be_broadcast_is_an_answer(manager: Manager, cells_: Any, what: Any) -> None:
+def test_an_invalid_broadcast_is_answered_with_an_error(manager: Manager, cells_: Any, what: Any) -> None:
     assert isinstance(error_of(manager.calls.broadcast(CONTEXT, REQUEST, cells_, what)), exceptions.InvalidArguments)
     assert manager.network.sent == []
 
@@ -317,7 +317,7 @@ def test_a_multicall_is_a_call_of_each(manager: Manager) -> None:
     assert isinstance(error_of(manager.calls.multicall_next(CONTEXT, started["id"])), exceptions.InvalidArguments)
 
 
-def test_a_multicall_that_is_stopped_or_unknown(manager: Manager) -> None:
+def test_a_stopped_or_unknown_multicall_is_an_error(manager: Manager) -> None:
     started = manager.calls.multicall_start(CONTEXT, REQUEST, "down", 10.0)["result"]
     assert manager.calls.multicall_stop(CONTEXT, started["id"]) is None
     assert manager.calls.multicall_stop(CONTEXT, "unknown") is None
@@ -339,7 +339,7 @@ def test_refusals_are_counted(manager: Manager) -> None:
     assert manager.counters.as_dict() == {"refused.CellNotFound": 1, "refused.InvalidArguments": 1}
 
 
-def test_its_client_knows_it_by_the_same_names() -> None:
+def test_client_and_manager_have_the_same_namespace_and_version() -> None:
     assert (service_calls.NAMESPACE, service_calls.VERSION) == (
         cells.rpc.manager_client.NAMESPACE,
         cells.rpc.manager_client.VERSION,

@@ -1,4 +1,4 @@
-"""A transport of oslo.messaging within the process, for tests that need no second cell."""
+"""A transport of oslo.messaging within the process, for tests without a second cell."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from tests.cases import each
 
 
 class Manager:
-    """Hands out what the test says; an exception is raised instead."""
+    """Returns the batches of the test; raises those that are exceptions."""
 
     def __init__(self, *batches: Any) -> None:
         self.batches = list(batches)
@@ -41,7 +41,7 @@ def answers(manager: Manager, *cells: str, need: int | None = None, seconds: flo
     return Answers(manager, {}, started, lambda answer: answer["result"], deadline=deadline, need=need)  # type: ignore[arg-type]  # stands for one
 
 
-def test_they_come_in_their_order_and_then_it_ends() -> None:
+def test_answers_are_yielded_in_the_order_of_arrival() -> None:
     manager = Manager(batch(("b", 1)), batch(("c", 2), ("a", 3), is_complete=True))
     asked = answers(manager, "a", "b", "c")
     assert next(asked) == ("b", 1)
@@ -53,13 +53,13 @@ def test_they_come_in_their_order_and_then_it_ends() -> None:
     assert manager.told == []
 
 
-def test_of_no_cells_nobody_is_asked() -> None:
+def test_an_empty_list_of_cells_sends_nothing() -> None:
     manager = Manager()
     assert list(answers(manager)) == []
     assert (manager.asked, manager.told) == ([], [])
 
 
-def test_errors_do_not_count_as_needed() -> None:
+def test_errors_do_not_count_toward_need() -> None:
     manager = Manager(batch(("a", ValueError("no")), ("b", 1), ("c", 2), ("d", 3)))
     asked = answers(manager, *"abcd", need=2)
     assert [cell for cell, _ in asked] == ["a", "b", "c"]
@@ -67,31 +67,31 @@ def test_errors_do_not_count_as_needed() -> None:
     assert manager.told == [("multicall_stop", "host-1", {"multicall_id": "the-id"})]
 
 
-def test_who_needs_more_than_there_are_gets_what_there_is() -> None:
+def test_a_need_above_the_number_of_cells_yields_all_answers() -> None:
     manager = Manager(batch(("a", 1), is_complete=True))
     assert list(answers(manager, "a", need=5)) == [("a", 1)]
 
 
-def test_an_answer_that_comes_twice_or_of_a_stranger_is_dropped() -> None:
+def test_duplicate_and_unsolicited_answers_are_dropped() -> None:
     manager = Manager(batch(("a", 1), ("a", 2), ("x", 3)), batch(("b", 4), is_complete=True))
     assert list(answers(manager, "a", "b")) == [("a", 1), ("b", 4)]
 
 
 @each("problem", [Timeout("late"), {"error": "{}"}, {"failure": "{}"}], ids=lambda p: type(p).__name__)
-def test_a_manager_that_is_gone_is_a_timeout_of_each_cell_that_is_missing(problem: Any) -> None:
+def test_if_the_manager_is_gone_each_missing_cell_times_out(problem: Any) -> None:
     manager = Manager(batch(("b", 1)), problem, problem, problem)
     came = list(answers(manager, "a", "b", "c"))
     assert came[0] == ("b", 1)
     assert [(cell, type(error), error.cell) for cell, error in came[1:]] == [("a", Timeout, "a"), ("c", Timeout, "c")]
 
 
-def test_after_the_deadline_nobody_is_asked_any_more() -> None:
+def test_after_the_deadline_nothing_is_fetched() -> None:
     manager = Manager()
     assert [cell for cell, _ in answers(manager, "a", "b", seconds=-2.0)] == ["a", "b"]
     assert manager.asked == []
 
 
-def test_a_block_that_is_left_early_tells_the_manager_once() -> None:
+def test_leaving_the_block_early_stops_the_manager_once() -> None:
     manager = Manager(batch(("a", 1)))
     with answers(manager, "a", "b") as asked:
         assert next(asked) == ("a", 1)

@@ -41,7 +41,7 @@ FUNCTIONS: dict[str, Any] = {
         ({}, "inventory", {"methods": "count"}, "not methods"),
     ],
 )
-def test_what_is_wrong_is_said_at_once(
+def test_wrong_arguments_are_refused_at_once(
     own_cell: None, function: Any, context: Any, topic: str, msg: Any, reason: str
 ) -> None:
     with pytest.raises(exceptions.InvalidArguments, match=reason):
@@ -57,7 +57,7 @@ def test_one_cell_or_many(own_cell: None, name: str) -> None:
 
 
 @each("function", FUNCTIONS.values(), ids=list(FUNCTIONS))
-def test_before_init(function: Any) -> None:
+def test_functions_before_init_raise(function: Any) -> None:
     with pytest.raises(exceptions.ConfigurationError, match=r"cells\.rpc\.init"):
         function({}, "inventory", COUNT)
 
@@ -70,7 +70,7 @@ class Counter:
         raise oslo_messaging.MessagingTimeout("of another call")
 
 
-def test_own_cell_needs_no_manager(own_cell: None) -> None:
+def test_calls_of_the_own_cell_need_no_manager(own_cell: None) -> None:
     connection = cells.rpc.create_connection(new=False)
     connection.create_consumer("inventory", Counter())
     connection.consume_in_thread()
@@ -82,11 +82,11 @@ def test_own_cell_needs_no_manager(own_cell: None) -> None:
     assert caught.value.exc_type == "MessagingTimeout"
 
 
-def test_fanout_to_nobody_is_no_error(own_cell: None) -> None:
+def test_fanout_without_consumers_is_no_error(own_cell: None) -> None:
     cells.rpc.fanout_cast({}, "inventory", COUNT)
 
 
-def test_errors_of_the_own_cell_are_those_of_others(own_cell: None) -> None:
+def test_the_own_cell_raises_the_same_errors_as_other_cells(own_cell: None) -> None:
     with pytest.raises(cells.rpc.RPCException) as caught:
         cells.rpc.call({}, "inventory", COUNT, 0.2)
     assert isinstance(caught.value, (oslo_messaging.MessagingTimeout, oslo_messaging.MessageDeliveryFailure))
@@ -95,6 +95,6 @@ def test_errors_of_the_own_cell_are_those_of_others(own_cell: None) -> None:
     assert isinstance(error, cells.rpc.RPCException)
 
 
-def test_manager_that_is_not_there(own_cell: None) -> None:
+def test_a_stopped_manager_is_a_timeout(own_cell: None) -> None:
     with pytest.raises(cells.rpc.RPCException, match="this cell"):
         cells.rpc.call({}, "inventory", COUNT, 0.2, cell="east")

@@ -1,4 +1,4 @@
-"""CallContext: what a manager is asked, and what its answers become."""
+"""CallContext: the requests to the manager, and the values and errors of its answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BUSY = answers.of_error(exceptions.NeighborBusy("full", cell="east"))
 
 
 class Serializer(oslo_messaging.Serializer):  # type: ignore[misc]  # oslo.messaging has no types
-    """Marks what goes through it."""
+    """Marks the values that it converts."""
 
     def serialize_context(self, ctxt: Any) -> Any:
         return {"serialized": ctxt}
@@ -42,7 +42,7 @@ class Serializer(oslo_messaging.Serializer):  # type: ignore[misc]  # oslo.messa
 
 
 class Manager:
-    """What it is asked, and the answers that it gives; the last one again and again."""
+    """Records the requests and returns the given answers, the last one repeatedly."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[Any, str, dict[str, Any], dict[str, Any]]] = []
@@ -56,7 +56,7 @@ class Manager:
         return answer
 
     def tell(self, *_: Any) -> None:
-        """Nobody looks at it."""
+        """Ignore the cast."""
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def client(transport: Any, manager: Manager) -> Any:
     return RPCClient(transport, oslo_messaging.Target(topic="inventory", version="1.2"), timeout=20)
 
 
-def test_a_call_asks_for_all_that_the_target_says(client: Any, manager: Manager) -> None:
+def test_a_call_sends_all_fields_of_the_target(client: Any, manager: Manager) -> None:
     manager.answers = [{"result": 42}]
     prepared = client.prepare(
         exchange="warehouse",
@@ -114,12 +114,12 @@ def test_a_call_asks_for_all_that_the_target_says(client: Any, manager: Manager)
     assert (options["retry"], options["monitor_seconds"]) == (3, 5 + module.MONITOR_GRACE_SECONDS)
 
 
-def test_the_exchange_is_the_callers_own_by_default(client: Any, manager: Manager, transport: Any) -> None:
+def test_the_default_exchange_is_the_exchange_of_the_caller(client: Any, manager: Manager, transport: Any) -> None:
     client.prepare(cell="east").cast({}, "count")
     assert manager.asked[0][2]["request"]["target"]["exchange"] == transport.conf.control_exchange
 
 
-def test_an_entity_goes_through_the_serializer_once_each_way(transport: Any, manager: Manager) -> None:
+def test_an_entity_is_serialized_once_in_each_direction(transport: Any, manager: Manager) -> None:
     target = oslo_messaging.Target(topic="inventory")
     client = RPCClient(transport, target, serializer=Serializer(), timeout=20).prepare(cell="east")
     manager.answers = [{"result": 7}]
@@ -129,7 +129,7 @@ def test_an_entity_goes_through_the_serializer_once_each_way(transport: Any, man
     assert ServiceRequest.from_dict(arguments["request"]).args == {"kind": {"sent": "disk"}}
 
 
-def test_what_a_serializer_can_not_read_is_the_error_of_that_cell_alone(transport: Any, manager: Manager) -> None:
+def test_an_entity_that_the_serializer_refuses_is_an_error_of_its_cell_alone(transport: Any, manager: Manager) -> None:
     target = oslo_messaging.Target(topic="inventory")
     client = RPCClient(transport, target, serializer=Serializer(), timeout=20)
     manager.answers = [{"result": "unreadable"}]
@@ -146,7 +146,7 @@ def test_what_a_serializer_can_not_read_is_the_error_of_that_cell_alone(transpor
 
 
 @pytest.mark.parametrize("answer", [UNREACHABLE, BUSY])
-def test_what_did_not_get_away_is_sent_again_as_the_same_message(client: Any, manager: Manager, answer: Any) -> None:
+def test_an_unsent_message_is_repeated_with_the_same_id(client: Any, manager: Manager, answer: Any) -> None:
     manager.answers = [answer, answer, {"result": 1}]
     assert client.prepare(cell="east").call({}, "count") == 1
     assert len({arguments["message_id"] for _, _, arguments, _ in manager.asked}) == 1
@@ -154,14 +154,14 @@ def test_what_did_not_get_away_is_sent_again_as_the_same_message(client: Any, ma
     assert left == sorted(left, reverse=True)
 
 
-def test_no_two_calls_are_the_same_message(client: Any, manager: Manager) -> None:
+def test_each_call_has_its_own_message_id(client: Any, manager: Manager) -> None:
     for _ in range(2):
         client.prepare(cell="east").call({}, "count")
     assert len({arguments["message_id"] for _, _, arguments, _ in manager.asked}) == 2
 
 
 @pytest.mark.parametrize("retry", [0, 1, 3])
-def test_it_is_sent_again_as_often_as_it_may_be(client: Any, manager: Manager, retry: int) -> None:
+def test_a_message_is_repeated_retry_times(client: Any, manager: Manager, retry: int) -> None:
     manager.answers = [UNREACHABLE]
     for ask in (client.prepare(cell="east", retry=retry).call, client.prepare(cell="east", retry=retry).cast):
         manager.asked.clear()
@@ -171,14 +171,14 @@ def test_it_is_sent_again_as_often_as_it_may_be(client: Any, manager: Manager, r
 
 
 @pytest.mark.parametrize("retry", [None, -1])
-def test_or_until_its_time_is_over(client: Any, manager: Manager, retry: Any) -> None:
+def test_without_a_limit_a_message_is_repeated_until_the_timeout(client: Any, manager: Manager, retry: Any) -> None:
     manager.answers = [UNREACHABLE]
     with pytest.raises(MessageDeliveryFailure):
         client.prepare(cell="east", retry=retry, timeout=0.05).call({}, "count")
     assert len(manager.asked) > 3
 
 
-def test_a_last_try_that_is_too_short_does_not_hide_what_was_wrong(client: Any, manager: Manager) -> None:
+def test_a_short_last_attempt_does_not_hide_the_error_before_it(client: Any, manager: Manager) -> None:
     manager.answers = [UNREACHABLE, Timeout("The manager of this cell did not answer.")]
     with pytest.raises(Timeout, match="away"):
         client.prepare(cell="east").call({}, "count")
@@ -197,14 +197,14 @@ def test_a_last_try_that_is_too_short_does_not_hide_what_was_wrong(client: Any, 
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_may_have_run_or_never_will_is_not_sent_again(client: Any, manager: Manager, error: Any) -> None:
+def test_a_message_that_may_have_run_or_never_will_is_not_repeated(client: Any, manager: Manager, error: Any) -> None:
     manager.answers = [answers.of_error(error)]
     with pytest.raises(exceptions.CellsError):
         client.prepare(cell="east").call({}, "count")
     assert len(manager.asked) == 1
 
 
-def test_a_failure_is_never_sent_again(client: Any, manager: Manager) -> None:
+def test_a_failure_of_the_service_is_not_repeated(client: Any, manager: Manager) -> None:
     text = json.dumps({"class": "NeighborUnreachable", "module": "cells.exceptions", "message": "m", "args": []})
     manager.answers = [{"failure": text}]
     with pytest.raises(oslo_messaging.RemoteError):
@@ -212,7 +212,7 @@ def test_a_failure_is_never_sent_again(client: Any, manager: Manager) -> None:
     assert len(manager.asked) == 1
 
 
-def test_an_error_is_raised_from_what_it_is_made_of(client: Any, manager: Manager) -> None:
+def test_a_translated_error_keeps_its_cause(client: Any, manager: Manager) -> None:
     manager.answers = [answers.of_error(exceptions.CellTimeout("late", cell="east"))]
     with pytest.raises(Timeout, match="late") as caught:
         client.prepare(cell="east").call({}, "count")
@@ -221,7 +221,7 @@ def test_an_error_is_raised_from_what_it_is_made_of(client: Any, manager: Manage
 
 
 @pytest.mark.parametrize("timeout", [0, -1, -0.5])
-def test_a_time_that_is_over_is_a_timeout_at_once(client: Any, manager: Manager, timeout: float) -> None:
+def test_a_timeout_of_zero_or_less_raises_at_once(client: Any, manager: Manager, timeout: float) -> None:
     prepared = client.prepare(cell="east", timeout=timeout)
     for ask in (prepared.call, prepared.cast, prepared.prepare(cell=None, cells="down").multicall):
         with pytest.raises(Timeout, match=f"timeout={timeout}"):
@@ -229,7 +229,7 @@ def test_a_time_that_is_over_is_a_timeout_at_once(client: Any, manager: Manager,
     assert manager.asked == []
 
 
-def test_the_shortest_time_is_one(client: Any, manager: Manager) -> None:
+def test_a_tiny_timeout_is_sent(client: Any, manager: Manager) -> None:
     client.prepare(cell="east", timeout=1e-9).call({}, "count")
     assert manager.asked[0][2]["timeout"] > 0
 
@@ -237,32 +237,32 @@ def test_the_shortest_time_is_one(client: Any, manager: Manager) -> None:
 @pytest.mark.parametrize(
     "options", [{"timeout": "abc"}, {"call_monitor_timeout": "5"}, {"retry": "x"}, {"retry": True}]
 )
-def test_what_is_no_number_is_said(client: Any, manager: Manager, options: dict[str, Any]) -> None:
+def test_options_that_are_no_numbers_are_refused(client: Any, manager: Manager, options: dict[str, Any]) -> None:
     with pytest.raises(exceptions.InvalidArguments, match="number"):
         client.prepare(cell="east", **options).call({}, "count")
     assert manager.asked == []
 
 
 @pytest.mark.parametrize("options", [{"server": "a"}, {"fanout": True}])
-def test_an_event_is_for_pools_and_for_no_server(client: Any, manager: Manager, options: dict[str, Any]) -> None:
+def test_an_event_with_a_server_or_fanout_is_refused(client: Any, manager: Manager, options: dict[str, Any]) -> None:
     with pytest.raises(exceptions.InvalidArguments, match=r"server= and fanout="):
         client.prepare(cells="down", **options).broadcast({}, "changed")
     assert manager.asked == []
 
 
-def test_an_argument_without_a_form_in_json_is_named_with_its_method(client: Any) -> None:
+def test_an_argument_without_a_json_form_is_reported_with_its_method(client: Any) -> None:
     with pytest.raises(exceptions.InvalidArguments, match=r"inventory:count.*serializer"):
         client.prepare(cell="east").call({}, "count", kind=float("nan"))
 
 
-def test_what_is_required_of_a_cell_travels_as_json(client: Any, manager: Manager) -> None:
+def test_requirements_travel_as_json(client: Any, manager: Manager) -> None:
     client.prepare(cell=any_cell(requires={"hypervisor": "kvm"})).call({}, "count")
     sent = manager.asked[0][2]["cell"]
     assert json.loads(json.dumps(sent)) == sent
     assert "kvm" in json.dumps(sent)
 
 
-def test_what_can_not_be_sent_never_reaches_the_manager(client: Any, manager: Manager) -> None:
+def test_invalid_requests_never_reach_the_manager(client: Any, manager: Manager) -> None:
     east, down = client.prepare(cell="east"), client.prepare(cells="down")
     for ask in (east.prepare(fanout=True).call, down.prepare(fanout=True).multicall):
         with pytest.raises(oslo_messaging.InvalidTarget):
@@ -280,7 +280,7 @@ def test_what_can_not_be_sent_never_reaches_the_manager(client: Any, manager: Ma
     assert manager.asked == []
 
 
-def test_a_cast_of_many_says_which_did_not_get_it(client: Any, manager: Manager) -> None:
+def test_a_cast_to_many_cells_names_the_cells_that_did_not_get_it(client: Any, manager: Manager) -> None:
     manager.answers = [{"result": [["east", UNREACHABLE], ["west", {"result": None}]]}]
     with pytest.raises(MessageDeliveryFailure, match="away"):
         client.prepare(cells=["east", "west"]).cast({}, "count")

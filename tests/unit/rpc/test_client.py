@@ -1,4 +1,4 @@
-"""RPCClient: what oslo.messaging's client has, ours has, under the same names and in the same order."""
+"""RPCClient: it has the names and arguments of oslo.messaging's client, in the same order."""
 
 from __future__ import annotations
 
@@ -39,27 +39,27 @@ def make(transport: Any) -> Any:
     return make
 
 
-def test_a_client_is_made_as_oslo_messagings() -> None:
-    """A new keyword of theirs has to be one of ours."""
+def test_the_constructor_has_oslo_messagings_arguments() -> None:
+    """A new keyword of oslo.messaging must be added here."""
     assert keywords(RPCClient) == keywords(oslo_messaging.RPCClient)
     assert keywords(get_rpc_client) == keywords(oslo_messaging.get_rpc_client)
 
 
 @pytest.mark.parametrize("cls", [RPCClient, CallContext])
-def test_it_is_prepared_as_oslo_messagings(cls: Any) -> None:
+def test_prepare_has_oslo_messagings_arguments(cls: Any) -> None:
     assert keywords(cls.prepare) == [*keywords(oslo_messaging.RPCClient.prepare), *OURS]
     for name in OURS:
         assert inspect.signature(cls.prepare).parameters[name].kind is inspect.Parameter.KEYWORD_ONLY
 
 
 @each("method", ["call", "cast", "can_send_version"])
-def test_it_is_used_as_oslo_messagings(method: str) -> None:
+def test_methods_have_oslo_messagings_arguments(method: str) -> None:
     theirs = keywords(getattr(oslo_messaging.RPCClient, method))
     assert keywords(getattr(RPCClient, method)) == theirs
     assert keywords(getattr(CallContext, method)) == keywords(getattr(oslo_client._CallContext, method))
 
 
-def test_what_is_public_there_is_public_here() -> None:
+def test_public_names_include_oslo_messagings() -> None:
     def public(cls: type) -> set[str]:
         return {name for name in dir(cls) if not name.startswith("_")}
 
@@ -68,7 +68,7 @@ def test_what_is_public_there_is_public_here() -> None:
     assert public(CallContext) == public(RPCClient)
 
 
-def test_attributes_are_those_of_oslo_messagings(make: Any) -> None:
+def test_attributes_are_oslo_messagings(make: Any) -> None:
     client = make()
     theirs = vars(oslo_messaging.get_rpc_client(client.transport, client.target))
     assert {name for name in theirs if not name.startswith("_")} == ATTRIBUTES
@@ -79,7 +79,7 @@ def test_attributes_are_those_of_oslo_messagings(make: Any) -> None:
             _ = made.colour
 
 
-def test_the_factory_makes_a_client_of_the_class_that_is_asked_for(transport: Any) -> None:
+def test_the_factory_makes_a_client_of_the_given_class(transport: Any) -> None:
     class Own(RPCClient):
         pass
 
@@ -90,7 +90,7 @@ def test_the_factory_makes_a_client_of_the_class_that_is_asked_for(transport: An
     assert made.prepare()._timeout_seconds == 3.0
 
 
-def test_its_parts(make: Any, transport: Any) -> None:
+def test_transport_conf_and_target(make: Any, transport: Any) -> None:
     client = make()
     assert (client.transport, client.conf) == (transport, transport.conf)
     assert (client.target.topic, client.target.version) == ("inventory", "1.2")
@@ -98,7 +98,7 @@ def test_its_parts(make: Any, transport: Any) -> None:
 
 @each("cap", [None, "1.0", "1.2", "1.5", "2.0"])
 @each("version", [None, "1.0", "1.3", "2.0"])
-def test_versions_are_compared_as_there(make: Any, transport: Any, cap: Any, version: Any) -> None:
+def test_versions_are_compared_as_in_oslo_messaging(make: Any, transport: Any, cap: Any, version: Any) -> None:
     theirs = oslo_messaging.get_rpc_client(
         transport, oslo_messaging.Target(topic="inventory", version="1.2"), version_cap=cap
     )
@@ -128,12 +128,12 @@ def test_versions_are_compared_as_there(make: Any, transport: Any, cap: Any, ver
     ],
     ids=str,
 )
-def test_where_nobody_can_call_is_refused_before_a_call(make: Any, where: Any) -> None:
+def test_invalid_cells_are_refused_before_a_call(make: Any, where: Any) -> None:
     with pytest.raises(exceptions.InvalidArguments, match=r"cell|need"):
         make().prepare(**where)
 
 
-def test_a_client_that_is_prepared_leaves_the_one_it_is_made_from_as_it_was(make: Any) -> None:
+def test_prepare_does_not_change_its_client(make: Any) -> None:
     client = make()
     east = client.prepare(cell="east", version="1.1")
     names = ["a", "b"]
@@ -144,7 +144,7 @@ def test_a_client_that_is_prepared_leaves_the_one_it_is_made_from_as_it_was(make
     assert client.prepare()._where.cell is None
 
 
-def test_what_is_not_named_stays_and_none_is_a_name(make: Any) -> None:
+def test_options_that_are_not_given_stay_and_none_is_a_value(make: Any) -> None:
     east = make().prepare(cell="east", topic="other", timeout=3)
     again = east.prepare(server="host-1")
     assert (again._where.cell, again.target.topic, again.target.server) == ("east", "other", "host-1")
@@ -156,6 +156,6 @@ def test_what_is_not_named_stays_and_none_is_a_name(make: Any) -> None:
 
 
 @pytest.mark.parametrize("version", ["new", "1"])
-def test_what_is_no_version_is_refused_as_there(make: Any, version: str) -> None:
+def test_an_invalid_version_is_refused_as_in_oslo_messaging(make: Any, version: str) -> None:
     with pytest.raises(oslo_messaging.MessagingException, match=r"[Vv]ersion"):
         make().prepare(cell="east", version=version)

@@ -33,7 +33,7 @@ def call(transport: Any) -> Any:
     return client.get_rpc_client(transport, oslo_messaging.Target(topic="inventory"), timeout=5).call({}, "where")
 
 
-def test_consumers_start_when_they_are_told_to_and_later_ones_by_themselves(transport: Any) -> None:
+def test_consumers_start_on_request_and_later_consumers_at_once(transport: Any) -> None:
     closed: list[Connection] = []
     with Connection(transport, closed.append) as connection:
         connection.create_consumer("never", Proxy())
@@ -47,7 +47,7 @@ def test_consumers_start_when_they_are_told_to_and_later_ones_by_themselves(tran
     assert closed == [connection]
 
 
-def test_close_without_having_consumed(transport: Any) -> None:
+def test_close_before_consuming(transport: Any) -> None:
     connection = Connection(transport)
     connection.create_consumer("inventory", Proxy())
     connection.create_worker("inventory", Proxy(), "pool")
@@ -56,7 +56,7 @@ def test_close_without_having_consumed(transport: Any) -> None:
         connection.consume_in_thread()
 
 
-def test_two_connections_of_one_transport_end_one_by_one(transport: Any) -> None:
+def test_connections_of_one_transport_close_separately(transport: Any) -> None:
     connections = [Connection(transport), Connection(transport)]
     for connection in connections:
         connection.create_consumer("inventory", Proxy())
@@ -78,12 +78,12 @@ def test_two_connections_of_one_transport_end_one_by_one(transport: Any) -> None
         lambda connection: connection.join_consumer_pool(print, "pool", "inventory", ""),
     ],
 )
-def test_names_are_checked_when_they_are_given(transport: Any, create: Any) -> None:
+def test_names_are_checked_at_once(transport: Any, create: Any) -> None:
     with Connection(transport) as connection, pytest.raises(exceptions.InvalidArguments):
         create(connection)
 
 
-def test_target_of_a_proxy_is_one(transport: Any) -> None:
+def test_an_invalid_target_of_a_proxy_is_refused(transport: Any) -> None:
     class Wrong:
         target = "1.0"
 

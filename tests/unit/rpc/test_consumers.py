@@ -38,33 +38,33 @@ def dispatch(proxy: object, method: str, **more: Any) -> Any:
     return ProxyDispatcher(proxy).dispatch(Incoming({"method": method, "args": {"one": 1}, **more}, {"user_id": "ada"}))
 
 
-def test_method_is_called_with_its_context() -> None:
+def test_a_method_is_called_with_its_context() -> None:
     proxy = Proxy()
     assert dispatch(proxy, "add") == 2
     assert proxy.current == CommonRpcContext(user_id="ada", seen=True)
     assert current_context() is None
 
 
-def test_current_context_ends_with_an_error_too() -> None:
+def test_an_error_also_ends_the_current_context() -> None:
     with pytest.raises(TypeError):
         dispatch(Proxy(), "add", args={"unknown": 1})
     assert current_context() is None
 
 
 @each("method", ["_hidden", "__init__", "nothing"])
-def test_what_is_no_public_method_is_not_called(method: str) -> None:
+def test_only_public_methods_are_called(method: str) -> None:
     with pytest.raises(oslo_messaging.NoSuchMethod):
         dispatch(Proxy(), method)
 
 
-def test_copy_of_a_fanout_is_nobodys() -> None:
+def test_a_copy_of_a_fanout_is_dropped() -> None:
     proxy = Proxy()
     assert dispatch(proxy, "add", **{fanout.MARK: True}) is None
     assert proxy.current is None
 
 
 @pytest.mark.parametrize(("is_fanout", "topic"), [(False, "inventory"), (True, "inventory.fanout-consumers")])
-def test_where_a_consumer_listens(is_fanout: bool, topic: str) -> None:
+def test_the_topic_of_a_consumer(is_fanout: bool, topic: str) -> None:
     with configured() as conf:
         transport = open_transport(conf)
         try:

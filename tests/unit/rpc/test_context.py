@@ -16,7 +16,7 @@ from tests.cases import each
 VALUES = {"user_id": "ada", "roles": ["member"], "deep": {"list": [1]}, "self": "a key like any other"}
 
 
-def test_keys_are_attributes_and_none_gets_lost() -> None:
+def test_keys_are_attributes_and_all_are_kept() -> None:
     context = CommonRpcContext.from_dict(VALUES)
     assert (context.user_id, context.deep) == ("ada", {"list": [1]})
     assert context.to_dict() == VALUES
@@ -36,12 +36,12 @@ def test_copies_share_nothing() -> None:
 
 
 @each("clone", [copy.copy, copy.deepcopy, lambda context: pickle.loads(pickle.dumps(context))])
-def test_library_copies_it_too(clone: Any) -> None:
+def test_the_copy_module_copies_a_context(clone: Any) -> None:
     context = CommonRpcContext.from_dict(VALUES)
     assert clone(context) == context
 
 
-def test_repr_gives_no_values_away() -> None:
+def test_repr_shows_no_values() -> None:
     context = CommonRpcContext(auth_token="secret", user_id="ada")
     assert "secret" not in repr(context)
     assert "auth_token, user_id" in repr(context)
@@ -52,14 +52,14 @@ def test_repr_gives_no_values_away() -> None:
     ("roles", "expected"),
     [(["member"], ["member", "admin"]), (["admin"], ["admin"]), ([], ["admin"]), (None, ["admin"])],
 )
-def test_elevated_is_an_administrator_and_its_original_is_not(roles: list[str] | None, expected: list[str]) -> None:
+def test_elevated_returns_an_administrator_and_keeps_the_original(roles: list[str] | None, expected: list[str]) -> None:
     context = CommonRpcContext(roles=roles, is_admin=False, key="kept")
     elevated = context.elevated()
     assert elevated.to_dict() == {"roles": expected, "is_admin": True, "key": "kept"}
     assert context.to_dict() == {"roles": roles, "is_admin": False, "key": "kept"}
 
 
-def test_elevated_of_nothing_and_read_deleted() -> None:
+def test_elevated_of_an_empty_context_and_read_deleted() -> None:
     assert CommonRpcContext().elevated().to_dict() == {"roles": ["admin"], "is_admin": True}
     context = CommonRpcContext(read_deleted="no")
     assert context.elevated().read_deleted == "no"
@@ -67,14 +67,14 @@ def test_elevated_of_nothing_and_read_deleted() -> None:
     assert context.read_deleted == "no"
 
 
-def test_subclass_stays_one() -> None:
+def test_copies_keep_their_subclass() -> None:
     class Ours(CommonRpcContext):
         pass
 
     assert isinstance(Ours(user_id="ada").elevated().deepcopy(), Ours)
 
 
-def test_current_context_is_one_of_the_thread() -> None:
+def test_each_thread_has_its_own_current_context() -> None:
     outer, inner = CommonRpcContext(user_id="outer"), CommonRpcContext(user_id="inner")
     with own_current():
         outer.update_store()
@@ -113,6 +113,6 @@ def test_every_kind_of_context_travels(context: Any) -> None:
 
 
 @each("context", [None, "ada", [("user", "ada")], {1: "ada"}])
-def test_what_is_no_context(context: Any) -> None:
+def test_an_invalid_context_is_refused(context: Any) -> None:
     with pytest.raises(exceptions.InvalidArguments, match="context must be"):
         context_values(context)

@@ -1,4 +1,4 @@
-"""The library's errors: of both families, and whole after any way that an exception may take."""
+"""The library's errors: they belong to both families, and survive every way that an exception may take."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KINDS = pytest.mark.parametrize(("error", "family"), BOTH, ids=lambda value: get
 
 
 @KINDS
-def test_who_catches_either_family_catches_it(error: Exception, family: type[Exception]) -> None:
+def test_handlers_of_both_families_catch_it(error: Exception, family: type[Exception]) -> None:
     for kind in (family, RPCException, exceptions.CellsError):
         with pytest.raises(kind):
             raise error
@@ -37,14 +37,14 @@ def test_who_catches_either_family_catches_it(error: Exception, family: type[Exc
 
 @KINDS
 @pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])
-def test_a_copy_is_the_same(error: Any, family: Any, way: Any) -> None:
+def test_a_copy_equals_the_original(error: Any, family: Any, way: Any) -> None:
     again = way(error)
     assert type(again) is type(error)
     assert (str(again), again.args, vars(again)) == (str(error), error.args, vars(error))
 
 
 @KINDS
-def test_it_can_travel_on_to_another_cell(error: Any, family: Any) -> None:
+def test_it_can_travel_to_another_cell(error: Any, family: Any) -> None:
     again = failure.from_json(failure.to_json(error), [module.__name__])
     assert isinstance(again, type(error))
     assert again.args == error.args
@@ -52,14 +52,14 @@ def test_it_can_travel_on_to_another_cell(error: Any, family: Any) -> None:
 
 
 @KINDS
-def test_a_service_that_raises_it_on_has_it_rebuilt_by_its_caller(error: Any, family: Any) -> None:
+def test_the_caller_of_a_service_that_raises_it_rebuilds_it(error: Any, family: Any) -> None:
     text = rpc_common.serialize_remote_exception((type(error), error, None))
     again = rpc_common.deserialize_remote_exception(text, [module.__name__])
     assert isinstance(again, type(error))
     assert again.args == error.args
 
 
-def test_a_remote_error_says_what_it_was() -> None:
+def test_a_remote_error_names_class_and_text() -> None:
     assert (REMOTE.exc_type, REMOTE.value, REMOTE.traceback) == ("OutOfStock", "no disks", ["line 1", "line 2"])
     assert str(REMOTE).startswith("Remote error: OutOfStock no disks\n")
     assert REMOTE.args == ("OutOfStock", "no disks", ["line 1", "line 2"])
@@ -67,7 +67,7 @@ def test_a_remote_error_says_what_it_was() -> None:
     assert RemoteError().args == (None, None, None)
 
 
-def test_what_there_is_no_detail_for_is_refused() -> None:
+def test_an_unknown_detail_is_refused() -> None:
     with pytest.raises(TypeError):
         Timeout("late", nonsense=1)
 
@@ -82,14 +82,14 @@ def test_what_there_is_no_detail_for_is_refused() -> None:
         (exceptions.ServiceUnreachable("away", cell="east"), MessageDeliveryFailure),
     ],
 )
-def test_an_error_of_cells_becomes_the_one_that_users_expect(error: exceptions.CellsError, kind: Any) -> None:
+def test_an_error_of_cells_is_translated(error: exceptions.CellsError, kind: Any) -> None:
     translation = translated(error)
     assert type(translation) is kind
     assert (translation.message, translation.cell) == (error.message, "east")
     assert translation.__cause__ is error
 
 
-def test_what_another_manager_could_not_rebuild_is_a_remote_error() -> None:
+def test_an_error_that_the_manager_could_not_rebuild_is_a_remote_error() -> None:
     error = exceptions.RemoteError("X: y", exc_type="X", value="y", traceback=["a\n", "b\n"])
     translation = translated(error)
     assert isinstance(translation, RemoteError)
@@ -98,7 +98,7 @@ def test_what_another_manager_could_not_rebuild_is_a_remote_error() -> None:
 
 
 @each("error", [exceptions.CellNotFound("no"), exceptions.ServiceNotAllowed("no"), exceptions.ManagerBusy("no")])
-def test_others_are_what_they_are(error: exceptions.CellsError) -> None:
+def test_other_errors_are_not_translated(error: exceptions.CellsError) -> None:
     assert translated(error) is error
 
 
@@ -112,7 +112,7 @@ def failure_of(name: str, of_module: str, *args: Any) -> dict[str, str]:
     return {"failure": json.dumps(data)}
 
 
-def test_a_result_is_no_error() -> None:
+def test_a_result_has_no_error() -> None:
     assert of_answer({"result": None}, transport()) is None
 
 
@@ -136,12 +136,12 @@ def test_a_failure_is_rebuilt_if_the_transport_allows_it() -> None:
     + [json.dumps({"class": "ValueError", "module": "builtins", "args": 7})],
     ids=lambda value: str(value)[:30],
 )
-def test_a_failure_of_a_strangers_is_an_error_and_runs_nothing(text: Any) -> None:
+def test_a_malformed_failure_is_an_error_and_runs_nothing(text: Any) -> None:
     error = of_answer({"failure": text}, transport())
     assert isinstance(error, (RemoteError, exceptions.MalformedMessage))
     assert str(error)
 
 
 @each("text", [None, 7, "", "no JSON", "[]", "{}"])
-def test_an_error_of_a_strangers_is_an_error(text: Any) -> None:
+def test_a_malformed_error_is_an_error(text: Any) -> None:
     assert isinstance(of_answer({"error": text}, transport()), RemoteError)

@@ -15,7 +15,7 @@ class Volumes:
         return [1, 2][number]
 
 
-def test_expected_error_is_held_with_where_it_came_from() -> None:
+def test_an_expected_error_keeps_its_traceback() -> None:
     with pytest.raises(oslo_messaging.ExpectedException) as caught:
         Volumes().attach({}, 3)
     kind, error, traceback = caught.value.exc_info
@@ -26,7 +26,7 @@ def test_expected_error_is_held_with_where_it_came_from() -> None:
     assert str(caught.value) == "list index out of range"
 
 
-def test_all_else_is_as_without() -> None:
+def test_other_errors_and_values_pass_unchanged() -> None:
     assert Volumes().attach({}, number=1) == 2
     with pytest.raises(ZeroDivisionError):
         Volumes().attach({}, 10)
@@ -34,7 +34,7 @@ def test_all_else_is_as_without() -> None:
     assert Volumes.attach.__doc__ == "Attaches it."
 
 
-def test_error_is_given_or_being_handled() -> None:
+def test_an_error_must_be_given_or_being_handled() -> None:
     error = KeyError("disk")
     assert ClientException(error).exc_info == (KeyError, error, None)
     try:

@@ -15,7 +15,7 @@ from tests.unit.rpc.own_cell import configured
 
 
 class Opened:
-    """Opens transports, and counts how often each is closed."""
+    """Opens transports and counts how often each is closed."""
 
     def __init__(self) -> None:
         self.modules: list[Collection[str]] = []
@@ -34,7 +34,7 @@ class Opened:
         return transport
 
 
-def test_one_transport_for_all_and_one_for_each_new_connection() -> None:
+def test_a_shared_transport_and_a_transport_for_each_new_connection() -> None:
     opened = Opened()
     state = LibraryState(opened)
     with configured() as conf:
@@ -56,7 +56,7 @@ def test_one_transport_for_all_and_one_for_each_new_connection() -> None:
             other.consume_in_thread()
 
 
-def test_use_before_init_or_after_cleanup_says_what_to_do() -> None:
+def test_use_before_init_or_after_cleanup_is_a_configuration_error() -> None:
     state = LibraryState()
     state.cleanup()
     for use in (state.client, lambda: state.connect(is_new=True), lambda: state.connect(is_new=False)):
@@ -74,18 +74,18 @@ def test_init_twice() -> None:
         state.init(conf, ())
 
 
-def test_modules_are_a_list() -> None:
+def test_a_text_is_no_list_of_modules() -> None:
     with configured() as conf, pytest.raises(exceptions.InvalidArguments, match="list of modules"):
         LibraryState().init(conf, "ours")
 
 
 @each("conf", [None, {}, "cells.conf"])
-def test_a_configuration_is_one_of_oslo_config(conf: Any) -> None:
+def test_an_invalid_configuration_is_refused(conf: Any) -> None:
     with pytest.raises(exceptions.InvalidArguments, match=r"oslo\.config"):
         LibraryState().init(conf, ())
 
 
-def test_transport_url_that_can_not_be_used() -> None:
+def test_an_unusable_transport_url_is_a_configuration_error() -> None:
     state = LibraryState()
     with configured() as conf:
         conf.set_override("transport_url", "rabbit://user:secret@[")

@@ -1,4 +1,4 @@
-"""ManagerClient: what the own manager, or its broker, does not do is an error that says what to check."""
+"""ManagerClient: failures of the manager or of its broker are errors of the library."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def manager(transport: Any) -> ManagerClient:
     return manager
 
 
-def test_it_speaks_to_the_topic_of_the_manager(transport: Any) -> None:
+def test_the_target_is_the_topic_of_the_manager(transport: Any) -> None:
     transport.conf.set_override("topic", "other-cells", group="cells")
     transport.conf.set_override("exchange", "other", group="cells")
     try:
@@ -61,7 +61,7 @@ def test_it_speaks_to_the_topic_of_the_manager(transport: Any) -> None:
     assert (target.topic, target.exchange, target.namespace) == ("other-cells", "other", "services")
 
 
-def test_what_it_asks_and_for_how_long(manager: ManagerClient) -> None:
+def test_a_request_is_prepared_with_its_options(manager: ManagerClient) -> None:
     assert manager.ask({}, "call", {}, timeout_seconds=5.0, monitor_seconds=4.0, retry=2, server="h") == {"result": 1}
     assert manager._client.prepared == [{"timeout": 5.0, "call_monitor_timeout": 4.0, "retry": 2, "server": "h"}]
 
@@ -75,7 +75,9 @@ def test_what_it_asks_and_for_how_long(manager: ManagerClient) -> None:
         (oslo_messaging.RemoteError("NoSuchMethod", "no"), exceptions.ConfigurationError, "NoSuchMethod"),
     ],
 )
-def test_what_goes_wrong_is_an_error_of_the_library(manager: ManagerClient, problem: Any, kind: Any, text: str) -> None:
+def test_errors_of_the_transport_become_errors_of_the_library(
+    manager: ManagerClient, problem: Any, kind: Any, text: str
+) -> None:
     manager._client.answer = problem
     with pytest.raises(kind, match=text) as caught:
         manager.ask({}, "call", {}, timeout_seconds=5.0)
@@ -83,7 +85,7 @@ def test_what_goes_wrong_is_an_error_of_the_library(manager: ManagerClient, prob
 
 
 @pytest.mark.parametrize("answer", [None, 7, {}, []])
-def test_what_is_no_answer_is_an_error(manager: ManagerClient, answer: Any) -> None:
+def test_a_malformed_answer_is_an_error(manager: ManagerClient, answer: Any) -> None:
     manager._client.answer = answer
     with pytest.raises(exceptions.MalformedMessage):
         manager.ask({}, "call", {}, timeout_seconds=5.0)
@@ -92,7 +94,7 @@ def test_what_is_no_answer_is_an_error(manager: ManagerClient, answer: Any) -> N
 @pytest.mark.parametrize(
     "problem", [oslo_messaging.MessageDeliveryFailure("away"), kombu.exceptions.OperationalError("away")]
 )
-def test_what_is_told_may_get_lost_and_waits_for_nothing(manager: ManagerClient, problem: Exception) -> None:
+def test_a_lost_cast_is_no_error_and_is_not_retried(manager: ManagerClient, problem: Exception) -> None:
     manager._client.answer = problem
     manager.tell({}, "multicall_stop", "host-1", {})
     assert manager._client.prepared == [{"server": "host-1", "retry": 0}]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from cells.rpc.numbered_answers import NumberedAnswers
 
 
-def test_values_are_numbered_until_it_is_closed() -> None:
+def test_values_are_numbered_until_the_iterator_is_closed() -> None:
     closed: list[bool] = []
     with NumberedAnswers(iter("abc"), lambda: closed.append(True)) as answers:
         assert iter(answers) is answers
@@ -13,6 +13,6 @@ def test_values_are_numbered_until_it_is_closed() -> None:
     assert list(answers) == []
 
 
-def test_end_is_the_end() -> None:
+def test_the_iterator_ends_after_the_last_value() -> None:
     assert list(NumberedAnswers(iter([KeyError]), lambda: None)) == [(0, KeyError)]
     assert list(NumberedAnswers(iter([]), lambda: None)) == []

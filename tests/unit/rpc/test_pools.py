@@ -17,11 +17,11 @@ MESSAGE = {"method": "made", "args": {"number": 1}}
 
 class Incoming(NamedTuple):
     message: Any
-    ctxt: Mapping[str, Any] = {"user_id": "ada"}  # nobody changes it
+    ctxt: Mapping[str, Any] = {"user_id": "ada"}  # no test changes it
 
 
 def dispatched(payload: Any, error: Exception | None = None) -> list[Any]:
-    """What a handler gets of an event with this payload."""
+    """Return the messages that a handler gets for an event with this payload."""
     handled = []
 
     def handle(ctxt: Mapping[str, Any], message: dict[str, Any]) -> None:
@@ -55,7 +55,7 @@ def test_args_may_be_missing() -> None:
         ({"method": "made", "args": [1]}, "args"),
     ],
 )
-def test_what_is_no_event_is_one_line(payload: Any, reason: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_invalid_event_is_logged_in_one_line(payload: Any, reason: str, caplog: pytest.LogCaptureFixture) -> None:
     assert dispatched(payload) == []
     ((name, level, line),) = caplog.record_tuples
     assert (name, level) == ("cells.rpc.pools", logging.WARNING)
@@ -63,12 +63,12 @@ def test_what_is_no_event_is_one_line(payload: Any, reason: str, caplog: pytest.
     assert reason in line
 
 
-def test_message_that_is_none_at_all(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_message_that_is_no_object_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
     EventDispatcher("pool", lambda ctxt, message: None).dispatch(Incoming("text"))
     assert "is dropped" in caplog.text
 
 
-def test_error_of_the_handler_is_one_line_with_its_traceback_at_debug(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_of_the_handler_is_one_line_and_a_traceback_at_debug(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     dispatched(MESSAGE, ValueError("two\nlines"))
     line, where = caplog.records
@@ -79,13 +79,13 @@ def test_error_of_the_handler_is_one_line_with_its_traceback_at_debug(caplog: py
     assert where.exc_info is not None
 
 
-def test_expected_error_is_nobodys_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_expected_error_is_not_logged_as_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     dispatched(MESSAGE, ClientException(ValueError("expected")))
     assert caplog.records == []
 
 
-def test_pools_are_apart_by_exchange_and_topic() -> None:
+def test_pools_differ_by_exchange_and_topic() -> None:
     assert queue_name("openstack", "changes", "billing") == "events/openstack/changes/billing"
     with pytest.raises(exceptions.InvalidArguments, match="1 to 255"):
         queue_name("openstack", "changes", "x" * 240)

@@ -18,13 +18,13 @@ from tests.cases import each
         {"method": "count", "args": {}, "namespace": "admin", "version": "1.10"},
     ],
 )
-def test_message_is_read_and_stays_as_it_is(msg: dict[str, Any]) -> None:
+def test_reading_a_message_does_not_change_it(msg: dict[str, Any]) -> None:
     before = {**msg, "args": dict(msg["args"])}
     assert ServiceMessage.read(MappingProxyType(msg)).to_dict() == before
     assert msg == before
 
 
-def test_what_may_be_left_out() -> None:
+def test_optional_keys() -> None:
     assert ServiceMessage.read({"method": "count"}) == ServiceMessage("count", {}, None, None)
     assert ServiceMessage.read({"method": "count", "namespace": None, "version": None}).options == {}
     assert ServiceMessage.read({"method": "count", "version": "2.0"}).options == {"version": "2.0"}
@@ -51,6 +51,6 @@ def test_what_may_be_left_out() -> None:
         ({"method": "count", "version": "1"}, "like '1.2'"),
     ],
 )
-def test_wrong_message_says_what_is_wrong(msg: Any, reason: str) -> None:
+def test_a_wrong_message_is_refused_with_its_reason(msg: Any, reason: str) -> None:
     with pytest.raises(exceptions.InvalidArguments, match=reason):
         ServiceMessage.read(msg)

@@ -1,4 +1,4 @@
-"""Casts of many threads in one request, and what becomes of them when the manager does not read that."""
+"""Casts of many threads in one request, and alone if the manager does not read such a request."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Clock:
 
 
 class Client:
-    """As oslo.messaging's; the first cast is held until all others wait, and what a call does can be set."""
+    """Stands for oslo.messaging's client: blocks the first cast until all others wait; ``answer`` is the call."""
 
     def __init__(self, cap: str | None, url: str) -> None:
         self.version_cap = cap
@@ -46,9 +46,9 @@ class Client:
             self.transport, oslo_messaging.Target(topic="cells", version="1.0"), version_cap=cap
         )
         self.answer: Callable[[], None] = lambda: None
-        #: to the question whether it reads many casts; None: as to a request that has some
-        self.answer_if_asked: Callable[[], None] | None = None
-        self.asked = 0
+        #: the answer to a probe; None: as to a batch
+        self.probe_answer: Callable[[], None] | None = None
+        self.probes = 0
         self.alone: list[tuple[Mapping[str, Any], dict[str, Any]]] = []
         self.together: list[tuple[str, list[dict[str, Any]]]] = []
         self.options: dict[str, Any] = {}
@@ -75,9 +75,9 @@ class Client:
             self._note("call", arguments["casts"])
             self.answer()
         else:
-            self.asked += 1
-            assert self.options["timeout"] == casts.ANSWER_SECONDS, "Nobody is asked later"
-            (self.answer_if_asked or self.answer)()
+            self.probes += 1
+            assert self.options["timeout"] == casts.ANSWER_SECONDS, "a probe expires soon"
+            (self.probe_answer or self.answer)()
 
     def _note(self, how: str, texts: Sequence[str]) -> None:
         self.together.append((how, [json.loads(text) for text in texts]))
@@ -97,7 +97,7 @@ def make_client() -> Iterator[Callable[..., Client]]:
 
 
 def cast_at_once(client: Client, count: int = MANY, sender: CastBatcher | None = None) -> list[BaseException | None]:
-    """Cast from so many threads, and let none go on before all have come; what each has raised."""
+    """Cast from ``count`` threads, release them when all wait, and return the error of each cast."""
     sender = sender or CastBatcher(client)
     client.gate.clear()
     before = len(numbers(client))
@@ -125,7 +125,7 @@ def numbers(client: Client) -> list[int]:
     return sorted([arguments["method_kwargs"]["number"] for _, arguments in client.alone] + together)
 
 
-def test_casts_of_many_threads_go_in_one_call_each_with_its_context(make_client: Callable[..., Client]) -> None:
+def test_casts_of_many_threads_share_one_call_each_with_its_context(make_client: Callable[..., Client]) -> None:
     client = make_client()
     assert cast_at_once(client) == [None] * MANY
     assert [(how, len(sent)) for how, sent in client.together] == [("call", MANY - SIDE_BY_SIDE)]
@@ -143,26 +143,28 @@ def test_casts_of_many_threads_go_in_one_call_each_with_its_context(make_client:
     assert client.options["version"] == VERSION
 
 
-def test_the_manager_is_asked_before_and_not_each_time(make_client: Callable[..., Client]) -> None:
+def test_the_manager_is_probed_before_the_first_batch_and_again_after_a_while(
+    make_client: Callable[..., Client],
+) -> None:
     client, clock = make_client(), Clock()
     sender = CastBatcher(client, clock)
     for _ in range(2):
         cast_at_once(client, sender=sender)
-    assert client.asked == 1
+    assert client.probes == 1
     clock.now += casts.KNOWN_SECONDS
-    # Enough to go together even if those who come first find too few others, and go alone.
+    # Enough for a batch even if the first threads find too few others.
     cast_at_once(client, 2 * MANY, sender)
-    assert client.asked == 2
+    assert client.probes == 2
 
 
-def test_broker_keeps_them_though_nobody_answers_soon(make_client: Callable[..., Client]) -> None:
+def test_the_broker_keeps_a_batch_longer_than_the_client_waits(make_client: Callable[..., Client]) -> None:
     client = make_client()
     cast_at_once(client)
     assert client.options["timeout"] >= 24 * 3600
     assert client.options["call_monitor_timeout"] == casts.ANSWER_SECONDS
 
 
-def test_few_casts_go_alone(make_client: Callable[..., Client]) -> None:
+def test_few_casts_are_sent_alone(make_client: Callable[..., Client]) -> None:
     client = make_client()
     few = SIDE_BY_SIDE + MIN_CASTS_OF_CALL - 1
     assert cast_at_once(client, few) == [None] * few
@@ -170,14 +172,14 @@ def test_few_casts_go_alone(make_client: Callable[..., Client]) -> None:
     assert numbers(client) == list(range(few))
 
 
-def test_cap_that_allows_it_is_taken_at_its_word(make_client: Callable[..., Client]) -> None:
+def test_a_cap_that_allows_batches_makes_them_casts(make_client: Callable[..., Client]) -> None:
     client = make_client(VERSION)
     assert cast_at_once(client, 3) == [None] * 3
     assert [(how, len(sent)) for how, sent in client.together] == [("cast", 2)]
 
 
 @pytest.mark.parametrize(("cap", "url"), [("1.0", "fake:"), ("1.1", "fake:"), (None, "zmq+ipc:///nowhere")])
-def test_lower_cap_and_no_broker_mean_that_each_goes_alone(
+def test_a_lower_cap_or_no_broker_disables_batches(
     make_client: Callable[..., Client], cap: str | None, url: str
 ) -> None:
     client = make_client(cap, url)
@@ -194,9 +196,9 @@ def test_lower_cap_and_no_broker_mean_that_each_goes_alone(
         rpc_dispatcher.UnsupportedVersion("1.2"),
     ],
 )
-@pytest.mark.parametrize("is_asked", [True, False], ids=["it is asked", "another one was"])
-def test_what_an_older_manager_refuses_is_sent_as_it_reads_it_and_so_is_what_comes_after(
-    make_client: Callable[..., Client], error: Exception, is_asked: bool
+@pytest.mark.parametrize("refuses_probe", [True, False], ids=["refuses the probe", "refuses the batch"])
+def test_if_an_older_manager_refuses_a_batch_these_and_later_casts_are_sent_alone(
+    make_client: Callable[..., Client], error: Exception, refuses_probe: bool
 ) -> None:
     client, clock = make_client(), Clock()
     sender = CastBatcher(client, clock)
@@ -205,20 +207,20 @@ def test_what_an_older_manager_refuses_is_sent_as_it_reads_it_and_so_is_what_com
         raise error
 
     client.answer = refuse
-    client.answer_if_asked = None if is_asked else lambda: None
+    client.probe_answer = None if refuses_probe else lambda: None
     assert cast_at_once(client, sender=sender) == [None] * MANY
     assert sorted(arguments["method_kwargs"]["number"] for _, arguments in client.alone) == list(range(MANY))
     assert cast_at_once(client, sender=sender) == [None] * MANY
-    assert (client.asked, len(client.together)) == (1, 0 if is_asked else 1)
+    assert (client.probes, len(client.together)) == (1, 0 if refuses_probe else 1)
     clock.now += casts.ALONE_SECONDS
     client.answer = lambda: None
-    # Enough to go together even if those who come first find too few others, and go alone.
+    # Enough for a batch even if the first threads find too few others.
     before = len(client.together)
     assert cast_at_once(client, 2 * MANY, sender) == [None] * 2 * MANY
     assert len(client.together) > before
 
 
-def test_manager_that_does_not_answer_has_not_lost_them(make_client: Callable[..., Client]) -> None:
+def test_a_batch_without_an_answer_is_not_repeated(make_client: Callable[..., Client]) -> None:
     client = make_client()
     sender = CastBatcher(client)
 
@@ -226,15 +228,15 @@ def test_manager_that_does_not_answer_has_not_lost_them(make_client: Callable[..
         raise oslo_messaging.MessagingTimeout
 
     client.answer = keep_silent
-    client.answer_if_asked = lambda: None
+    client.probe_answer = lambda: None
     assert cast_at_once(client, sender=sender) == [None] * MANY
     assert numbers(client) == list(range(MANY))
     assert cast_at_once(client, sender=sender) == [None] * MANY
     assert len(client.together) == 1
 
 
-def test_while_no_manager_answers_casts_wait_for_whichever_comes(make_client: Callable[..., Client]) -> None:
-    """It may be of an older release, which drops what it cannot read, and tells nobody who waits no longer."""
+def test_while_no_manager_answers_casts_are_sent_alone(make_client: Callable[..., Client]) -> None:
+    """The next manager may be of an older release, which would drop a batch."""
     client, clock = make_client(), Clock()
     sender = CastBatcher(client, clock)
 
@@ -244,25 +246,25 @@ def test_while_no_manager_answers_casts_wait_for_whichever_comes(make_client: Ca
     client.answer = keep_silent
     for asked in (1, 2):
         assert cast_at_once(client, 2 * MANY, sender) == [None] * 2 * MANY
-        assert (client.asked, client.together) == (asked, [])
+        assert (client.probes, client.together) == (asked, [])
         clock.now += casts.ALONE_SECONDS
     assert len(client.alone) == 4 * MANY
 
 
-def test_broker_that_does_not_take_them_is_an_error_of_each(make_client: Callable[..., Client]) -> None:
+def test_a_delivery_failure_is_an_error_of_each_cast(make_client: Callable[..., Client]) -> None:
     client = make_client()
 
     def fail() -> None:
         raise oslo_messaging.MessageDeliveryFailure("no broker")
 
     client.answer = fail
-    client.answer_if_asked = lambda: None
+    client.probe_answer = lambda: None
     raised = [error for error in cast_at_once(client) if error is not None]
     assert [(type(error), str(error)) for error in raised] == [(oslo_messaging.MessageDeliveryFailure, "no broker")] * 7
     assert len(set(map(id, raised))) == 7
 
 
-def test_thread_that_is_interrupted_leaves_a_delivery_failure_to_the_others(make_client: Callable[..., Client]) -> None:
+def test_an_interrupted_thread_is_a_delivery_failure_for_the_others(make_client: Callable[..., Client]) -> None:
     client = make_client()
 
     def interrupt() -> None:
@@ -276,7 +278,7 @@ def test_thread_that_is_interrupted_leaves_a_delivery_failure_to_the_others(make
     ]
 
 
-def test_arguments_that_are_no_json_are_an_error_of_their_caller_alone(make_client: Callable[..., Client]) -> None:
+def test_arguments_without_a_json_form_are_an_error_of_their_caller_alone(make_client: Callable[..., Client]) -> None:
     client = make_client(VERSION)
     sender = CastBatcher(client)
     ring: dict[str, Any] = {}
@@ -292,12 +294,12 @@ def test_arguments_that_are_no_json_are_an_error_of_their_caller_alone(make_clie
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "{", None, 7, ["x"], "[" * 100_000])
-def test_what_is_no_cast_is_refused(text: object) -> None:
+def test_a_malformed_cast_is_refused(text: object) -> None:
     with pytest.raises(exceptions.InvalidArguments, match="JSON object"):
         unpack(text)
 
 
-def test_what_newer_clients_add_is_ignored_and_what_is_missing_is_refused_later() -> None:
+def test_unknown_keys_are_ignored_and_missing_keys_are_none() -> None:
     assert unpack('{"cell_name": "east", "urgency": 3}') == {
         "ctxt": None,
         "cell_name": "east",

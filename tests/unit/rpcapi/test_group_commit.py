@@ -1,4 +1,4 @@
-"""Threads that send at the same time share one publish: nothing is lost, doubled or overtaken, and nobody hangs."""
+"""GroupCommit: concurrent items share one publish; no item is lost, doubled or overtaken, and no thread hangs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIMITS = {
 
 
 class Desk:
-    """Where items are sent: it notes them, and holds a publish until it is let go on."""
+    """Sender that records the items and blocks each publish until the test releases it."""
 
     def __init__(self, **limits: Any) -> None:
         self.sent: list[tuple[str, ...]] = []
@@ -41,23 +41,23 @@ class Desk:
         self._pool.shutdown()
 
     def open(self) -> None:
-        """From now on nothing is held."""
+        """Block no publish from now on."""
         self._is_open = True
         self._gate.release(1000)
 
-    def let_go(self, *errors: BaseException | None) -> None:
-        """Let as many publishes end, each with an error or without."""
+    def release(self, *errors: BaseException | None) -> None:
+        """Release one publish for each of ``errors``, which it raises unless it is None."""
         self.errors += errors
         self._gate.release(len(errors))
 
-    def bring(self, *items: str) -> list[futures.Future[None]]:
-        """Each in a thread of its own, in this order."""
-        brought = []
+    def start(self, *items: str) -> list[futures.Future[None]]:
+        """Send each item from a thread of its own, in this order."""
+        sending = []
         for item in items:
             before = len(self._begun) + len(self.group._waiting)
-            brought.append(self._pool.submit(self.commit, item))
+            sending.append(self._pool.submit(self.commit, item))
             poll_until(lambda: len(self._begun) + len(self.group._waiting) > before, f"{item} waits or is sent")  # noqa: B023
-        return brought
+        return sending
 
     def commit(self, item: str) -> None:
         self.group.commit(lambda: self._publish([item]), lambda: item)
@@ -68,7 +68,7 @@ class Desk:
     def _publish(self, items: Sequence[str]) -> None:
         self._begun.append(tuple(items))
         if not self._gate.acquire(timeout=TIMEOUT_SECONDS):
-            raise AssertionError("Nobody lets it go.")
+            raise AssertionError("The test has not released the publish.")
         error = self.errors.pop(0) if self.errors else None
         if error is not None:
             raise error
@@ -99,62 +99,62 @@ def make_desk() -> Iterator[Callable[..., Desk]]:
         desk.close()
 
 
-def done(brought: Sequence[futures.Future[None]]) -> None:
-    for future in brought:
+def done(sending: Sequence[futures.Future[None]]) -> None:
+    for future in sending:
         future.result(TIMEOUT_SECONDS)
 
 
-def test_who_finds_nobody_sending_sends_at_once(desk: Desk) -> None:
+def test_an_item_is_sent_at_once_if_no_other_is_being_sent(desk: Desk) -> None:
     desk.open()
     desk.commit("a")
     desk.commit("b")
     assert desk.sent == [("a",), ("b",)]
 
 
-def test_those_who_come_meanwhile_share_the_next_publish(desk: Desk) -> None:
-    brought = desk.bring("a", "b", "c", "d")
-    desk.let_go(None)
+def test_items_that_arrive_meanwhile_share_the_next_publish(desk: Desk) -> None:
+    sending = desk.start("a", "b", "c", "d")
+    desk.release(None)
     desk.wait_begun(2)
-    done(brought[:1])
-    assert not any(future.done() for future in brought[1:]), "nobody returns before its publish does"
-    desk.let_go(None)
-    done(brought)
+    done(sending[:1])
+    assert not any(future.done() for future in sending[1:]), "a caller returned before its publish"
+    desk.release(None)
+    done(sending)
     assert desk.sent == [("a",), ("b", "c", "d")]
 
 
-def test_a_leader_makes_one_publish_and_those_who_come_later_another(desk: Desk) -> None:
-    brought = desk.bring("a", "b", "c")
-    desk.let_go(None)
+def test_a_leader_publishes_once_and_later_items_go_into_the_next_publish(desk: Desk) -> None:
+    sending = desk.start("a", "b", "c")
+    desk.release(None)
     desk.wait_begun(2)
-    brought += desk.bring("d", "e")
-    done(brought[:1])
-    desk.let_go(None)
+    sending += desk.start("d", "e")
+    done(sending[:1])
+    desk.release(None)
     desk.wait_begun(3)
-    done(brought[:3])
-    desk.let_go(None)
-    done(brought)
+    done(sending[:3])
+    desk.release(None)
+    done(sending)
     assert desk.sent == [("a",), ("b", "c"), ("d", "e")]
 
 
-def test_few_go_alone_side_by_side_and_the_rest_together(make_desk: Callable[..., Desk]) -> None:
+def test_few_items_are_sent_alone_side_by_side_and_the_rest_together(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(min_items=3)
-    brought = desk.bring("a", "b")
+    sending = desk.start("a", "b")
     desk.wait_begun(2)
-    brought += desk.bring("c", "d", "e")
-    desk.let_go(None)
+    sending += desk.start("c", "d", "e")
+    desk.release(None)
     desk.wait_begun(3)
     desk.open()
-    done(brought)
+    done(sending)
     assert sorted(desk.sent) == [("a",), ("b",), ("c", "d", "e")]
 
 
-def test_those_who_wait_go_alone_if_they_are_too_few(make_desk: Callable[..., Desk]) -> None:
+def test_waiting_items_are_sent_alone_if_they_are_too_few(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(min_items=3)
-    brought = desk.bring("a", "b", "c", "d")
-    desk.let_go(None)
+    sending = desk.start("a", "b", "c", "d")
+    desk.release(None)
     desk.wait_begun(4)
     desk.open()
-    done(brought)
+    done(sending)
     assert sorted(desk.sent) == [("a",), ("b",), ("c",), ("d",)]
     assert not desk.group._sending
 
@@ -167,27 +167,27 @@ def test_those_who_wait_go_alone_if_they_are_too_few(make_desk: Callable[..., De
         ({"max_items": 1}, [("a",), ("bb",), ("cc",), ("dd",)]),
     ],
 )
-def test_publish_has_bounds(
+def test_a_publish_has_bounds(
     make_desk: Callable[..., Desk], limits: dict[str, Any], expected: list[tuple[str, ...]]
 ) -> None:
     desk = make_desk(**limits)
-    brought = desk.bring("a", "bb", "cc", "dd")
+    sending = desk.start("a", "bb", "cc", "dd")
     desk.open()
-    done(brought)
+    done(sending)
     assert desk.sent == expected
 
 
-def test_large_item_and_who_finds_no_room_go_alone_beside_the_others(make_desk: Callable[..., Desk]) -> None:
+def test_a_large_item_and_an_item_without_room_are_sent_alone(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(max_waiting=1, max_characters=10)
-    brought = desk.bring("a", "waits", "has no room", "x" * 11)
+    sending = desk.start("a", "waits", "has no room", "x" * 11)
     desk.wait_begun(3)
     desk.open()
-    done(brought)
+    done(sending)
     assert sorted(desk.sent) == sorted([("a",), ("waits",), ("has no room",), ("x" * 11,)])
 
 
 class Refused(Exception):
-    """As many libraries have them: it cannot be made anew of its ``args``."""
+    """Error that cannot be constructed from its ``args``, as errors of some libraries."""
 
     def __init__(self, *, code: int) -> None:
         super().__init__(f"refused with {code}")
@@ -195,10 +195,10 @@ class Refused(Exception):
 
 
 @pytest.mark.parametrize("error", [Refused(code=7), BrokenPipeError(32, "gone"), OSError("hung up")])
-def test_error_of_a_publish_is_told_to_each_of_its_callers_and_to_no_other(desk: Desk, error: Exception) -> None:
-    brought = desk.bring("a", "b", "c")
-    desk.let_go(None, error)
-    told = [future.exception(TIMEOUT_SECONDS) for future in brought]
+def test_each_caller_of_a_failed_publish_gets_a_copy_of_its_error(desk: Desk, error: Exception) -> None:
+    sending = desk.start("a", "b", "c")
+    desk.release(None, error)
+    told = [future.exception(TIMEOUT_SECONDS) for future in sending]
     assert told[0] is None
     assert [(type(each), str(each), vars(each)) for each in told[1:]] == [(type(error), str(error), vars(error))] * 2
     assert told[1] is not told[2]
@@ -207,86 +207,86 @@ def test_error_of_a_publish_is_told_to_each_of_its_callers_and_to_no_other(desk:
     assert desk.sent == [("a",), ("d",)]
 
 
-def test_first_one_that_fails_hands_over(desk: Desk) -> None:
-    brought = desk.bring("a", "b")
-    desk.let_go(ValueError("no"))
-    assert isinstance(brought[0].exception(TIMEOUT_SECONDS), ValueError)
+def test_a_failed_first_item_does_not_stop_the_others(desk: Desk) -> None:
+    sending = desk.start("a", "b")
+    desk.release(ValueError("no"))
+    assert isinstance(sending[0].exception(TIMEOUT_SECONDS), ValueError)
     desk.open()
-    done(brought[1:])
+    done(sending[1:])
     assert desk.sent == [("b",)]
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt(), SystemExit(3)])
-def test_interrupted_leader_tells_its_group_and_hands_over(desk: Desk, interrupt: BaseException) -> None:
-    brought = desk.bring("a", "b", "c")
-    desk.let_go(None)
+def test_an_interrupted_leader_fails_its_batch_and_hands_over(desk: Desk, interrupt: BaseException) -> None:
+    sending = desk.start("a", "b", "c")
+    desk.release(None)
     desk.wait_begun(2)
-    brought += desk.bring("d")
-    desk.let_go(interrupt)
-    assert type(brought[1].exception(TIMEOUT_SECONDS)) is type(interrupt)
-    assert isinstance(brought[2].exception(TIMEOUT_SECONDS), OutcomeUnknown)
+    sending += desk.start("d")
+    desk.release(interrupt)
+    assert type(sending[1].exception(TIMEOUT_SECONDS)) is type(interrupt)
+    assert isinstance(sending[2].exception(TIMEOUT_SECONDS), OutcomeUnknown)
     desk.open()
-    done([brought[0], brought[3]])
+    done([sending[0], sending[3]])
     assert desk.sent == [("a",), ("d",)]
 
 
-def test_item_that_cannot_be_packed_harms_nobody(desk: Desk) -> None:
-    brought = desk.bring("a")
+def test_an_item_that_cannot_be_packed_does_not_affect_the_others(desk: Desk) -> None:
+    sending = desk.start("a")
 
     def unable() -> str:
         raise TypeError("no JSON")
 
     with pytest.raises(TypeError, match="no JSON"):
         desk.group.commit(lambda: None, unable)
-    brought += desk.bring("b", "c")
+    sending += desk.start("b", "c")
     desk.open()
-    done(brought)
+    done(sending)
     assert desk.sent == [("a",), ("b", "c")]
 
 
-def test_items_that_cannot_go_together_go_alone(desk: Desk) -> None:
-    brought = desk.bring("a", "b", "c", "d")
-    desk.let_go(None, BatchRefused())
+def test_items_of_a_refused_batch_are_sent_alone(desk: Desk) -> None:
+    sending = desk.start("a", "b", "c", "d")
+    desk.release(None, BatchRefused())
     desk.wait_begun(5)  # at the same time
     desk.open()
-    done(brought)
+    done(sending)
     assert sorted(desk.sent) == [("a",), ("b",), ("c",), ("d",)]
 
 
-def test_who_waits_too_long_for_its_turn_goes_alone_and_the_next_ones_do_not_wait(
+def test_an_item_that_waits_too_long_is_sent_alone_and_later_items_do_not_wait(
     make_desk: Callable[..., Desk],
 ) -> None:
     desk = make_desk(max_wait_seconds=0.05)
-    brought = desk.bring("stuck", "b")
+    sending = desk.start("stuck", "b")
     desk.wait_begun(2)
-    desk.let_go(None)
+    desk.release(None)
     desk.open()
-    done(brought)
+    done(sending)
     desk.commit("c")
     assert sorted(desk.sent) == [("b",), ("c",), ("stuck",)]
 
 
-def test_who_leads_no_more_cannot_take_the_lead_from_who_does(make_desk: Callable[..., Desk]) -> None:
+def test_a_former_leader_cannot_end_the_lead_of_another_item(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(max_wait_seconds=0.05)
-    brought = desk.bring("stuck", "b")
+    sending = desk.start("stuck", "b")
     desk.wait_begun(2)
     assert not desk.group._sending
-    leader = desk.bring("c")
+    leader = desk.start("c")
     desk.open()
-    done([*brought, *leader])
+    done([*sending, *leader])
     assert desk.group._leader is None
     assert not desk.group._sending
     assert not desk.group._waiting
 
 
-def test_who_sends_for_others_and_does_not_come_back_is_not_waited_for_without_end(
+def test_a_publish_that_hangs_is_an_unknown_outcome_for_its_items(
     make_desk: Callable[..., Desk],
 ) -> None:
     desk = make_desk(max_wait_seconds=0.2)
-    brought = desk.bring("a", "b", "c")
-    desk.let_go(None)
+    sending = desk.start("a", "b", "c")
+    desk.release(None)
     desk.wait_begun(2)
-    assert isinstance(brought[2].exception(TIMEOUT_SECONDS), OutcomeUnknown)
+    assert isinstance(sending[2].exception(TIMEOUT_SECONDS), OutcomeUnknown)
 
 
 @settings(max_examples=25, deadline=None)
@@ -298,7 +298,7 @@ def test_who_sends_for_others_and_does_not_come_back_is_not_waited_for_without_e
     max_characters=st.integers(1, 60),
     failing=st.sets(st.integers(0, 40)),
 )
-def test_each_item_is_sent_once_in_the_order_of_its_thread_or_its_caller_is_told(
+def test_each_item_is_sent_once_in_the_order_of_its_thread_or_raises(
     items: list[int], min_items: int, max_items: int, max_waiting: int, max_characters: int, failing: set[int]
 ) -> None:
     sent: list[str] = []
