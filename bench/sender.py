@@ -35,7 +35,7 @@ def casts(route: Sequence[str], series: str, count: int, version: str = versions
 
 
 def _cast(route: Sequence[str], series: str, number: int, filler: int, version: str) -> SealedMessage:
-    return TargetedMessage(
+    return TargetedMessage.new(
         method="arrive",
         kwargs={"series": series, "number": number, "filler": "x" * filler},
         context=_CONTEXT,

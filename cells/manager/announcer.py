@@ -185,7 +185,7 @@ class Announcer:
         self, neighbor: str, direction: Direction, method: str, arguments: dict[str, Any], **options: Any
     ) -> TargetedMessage:
         here = CellPath([self._topology.cell_name])
-        return TargetedMessage(
+        return TargetedMessage.new(
             id=self._runtime.new_id(),
             method=method,
             kwargs=arguments,
@@ -196,7 +196,7 @@ class Announcer:
             max_hop_count=self._max_hop_count,
             # Neighbors read these messages before their versions are known, and an upgraded one may go back to an
             # older release: every release reads the oldest form.
-            form=versions.OLDEST,
+            version_cap=versions.OLDEST,
             **options,
         )
 

@@ -21,7 +21,7 @@ from cells.manager.local_cell import LocalCell
 from cells.manager.manager import CellsManager
 from cells.manager.server import ManagerServer
 from cells.manager.service_calls import ServiceCalls
-from cells.messages import MESSAGE_TYPES, ResponseMessage
+from cells.messages import REQUEST_TYPES
 from cells.neighbors import Changes, NeighborTable
 from cells.neighbors.loader import NeighborLoader
 from cells.neighbors.topology import Topology
@@ -36,8 +36,6 @@ LOG = logging.getLogger(__name__)
 RETRY_SECONDS = 5
 #: Bound for the last sends of a manager that stops: they take milliseconds, or hang.
 LAST_SENDS_SECONDS = 10
-#: A stopping manager takes no more requests, but still the answers that its calls wait for.
-REQUEST_TYPES = frozenset(MESSAGE_TYPES) - {ResponseMessage.message_type}
 ENDLESS_SECONDS = 10 * 365 * 86400.0
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from concurrent import futures
+from dataclasses import replace
 from typing import Any
 
 import oslo_messaging
@@ -91,7 +92,7 @@ class CellsManager:
             message = self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=True)
         client = reply_to()
         value = self._value_unless_delivered if client else self._value
-        return then(self._router.send(message.but(reply_to=client), self._timeout(timeout)), value)
+        return then(self._router.send(replace(message, reply_to=client), self._timeout(timeout)), value)
 
     def cast(self, ctxt: dict[str, Any], cell_name: str, method_name: str, method_kwargs: dict[str, Any]) -> None:
         """Call ``method_name`` in another cell, without an answer."""
@@ -234,7 +235,7 @@ class CellsManager:
         """
         with self._outgoing.counting_refusals("trace"):
             message = self._outgoing.targeted(ctxt, cell_name, "ping", {}, needs_response=True)
-        return then(self._router.send(message.but(trace=()), self._timeout(timeout)), self._events)
+        return then(self._router.send(replace(message, trace=()), self._timeout(timeout)), self._events)
 
     def _events(self, reply: Reply) -> dict[str, Any]:
         response = reply.read_one(self._exception_modules)

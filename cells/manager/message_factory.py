@@ -72,7 +72,7 @@ class OutgoingMessages:
         target = self._topology.walk_to(cell_name)
         # A walk that starts upward may turn downward later; the opposite does not exist.
         goes_up = len(target) > 1 and target[1] in self._table.snapshot().parents
-        return TargetedMessage(
+        return TargetedMessage.new(
             target=target,
             direction=Direction.UP if goes_up else Direction.DOWN,
             about=about,
@@ -98,7 +98,7 @@ class OutgoingMessages:
             toward = Direction(direction)
         except ValueError as error:
             raise exceptions.InvalidArguments(f"The direction must be up or down, not {direction!r:.40}.") from error
-        return BroadcastMessage(
+        return BroadcastMessage.new(
             id=self._new_id(),
             direction=toward,
             run_locally=run_locally,

@@ -165,7 +165,7 @@ class Picker:
         if candidate.is_self:
             return self._run_here(task, seconds)
         here = CellPath([self._cell_name])
-        message = TargetedMessage(
+        message = TargetedMessage.new(
             id=self._new_id(),
             method=ENDPOINTS[task.kind],
             kwargs={

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from concurrent import futures
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -169,7 +170,7 @@ class ServiceCalls:
         monitor = _monitor(asked, answer.still_working)
         # An empty answer to a monitored call is a heartbeat.
         client = "" if monitor is not None else reply_to
-        sent = self._router.send(message.but(reply_to=client), seconds, monitor=monitor)
+        sent = self._router.send(replace(message, reply_to=client), seconds, monitor=monitor)
         return then(sent, _read_unless_delivered if client else _read, into=answer)
 
     def _run_in_any(

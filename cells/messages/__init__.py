@@ -1,27 +1,33 @@
 """Messages between cells: data, their JSON, and the decision where they go next."""
 
-from cells.messages.base import HERE, Hop, Message, Plan, new_id
-from cells.messages.broadcast import BroadcastMessage
-from cells.messages.codec import MESSAGE_TYPES, parse, salvage
-from cells.messages.relay import Relay, Transit
-from cells.messages.response import EncodedResponse, Response, ResponseMessage
-from cells.messages.targeted import TargetedMessage
+from cells.messages.base import Content, Message, new_id
+from cells.messages.broadcast import BroadcastHeader, BroadcastMessage
+from cells.messages.codec import MESSAGE_TYPES, REQUEST_TYPES, parse, salvage
+from cells.messages.header import HERE, Header, Hop, Plan
+from cells.messages.relay import Batch
+from cells.messages.response import EncodedResponse, Response, ResponseHeader, ResponseMessage
+from cells.messages.targeted import TargetedHeader, TargetedMessage
 from cells.messages.wire import SealedMessage
 
 __all__ = [
     "HERE",
     "MESSAGE_TYPES",
+    "REQUEST_TYPES",
+    "Batch",
+    "BroadcastHeader",
     "BroadcastMessage",
+    "Content",
     "EncodedResponse",
+    "Header",
     "Hop",
     "Message",
     "Plan",
-    "Relay",
     "Response",
+    "ResponseHeader",
     "ResponseMessage",
     "SealedMessage",
+    "TargetedHeader",
     "TargetedMessage",
-    "Transit",
     "new_id",
     "parse",
     "salvage",

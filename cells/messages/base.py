@@ -1,117 +1,108 @@
-"""What all messages share: the fields, the keys on the wire, and the plan.
+"""What all messages share: a header, a payload, and the keys that differ from message to message.
 
-A message is data.  It decides where it has to go next (:meth:`Message.plan`)
-from the neighbors it is shown, and changes nothing: being passed on makes a
-new message.  The names of the wire are Nova's and appear in to_dict/read alone.
+A message is data and knows no engine.  Its header decides where it goes next; forwarding makes a new message.  The
+names of the wire are Nova's; they appear in reading and writing alone.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cells import exceptions, versions
+from cells.messages.header import Header, Hop, Plan, Toward
 from cells.messages.validation import (
     MAX_TRACE,
     check_size,
     load,
     want,
     want_deadline,
-    want_direction,
     want_name,
     want_trace,
 )
-from cells.messages.wire import SealedMessage, to_text
-from cells.neighbors import Direction, Neighbors
-from cells.neighbors.neighbor import Neighbor
+from cells.messages.wire import Form, SealedMessage, to_text
+from cells.neighbors import Neighbors
 from cells.path import CellPath
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-DEFAULT_MAX_HOP_COUNT = 10
-#: Nobody counts further.
-MAX_HOPS = 1_000_000
-#: The version that is spoken with a neighbor, a key of :data:`cells.versions.HISTORY`.
-Toward = Callable[[Neighbor], str]
+    from cells.messages.response import ResponseMessage
 
 
 def new_id() -> str:
-    """An identity for a message that has none yet."""
+    """Return an identity for a new message."""
     return str(uuid.uuid4())
 
 
 @dataclass(frozen=True)
-class Hop:
-    """One step: the message to hand to a neighbor."""
+class Content:
+    """Arguments and context of a message, which only its target reads."""
 
-    neighbor: Neighbor
-    message: Message
-    #: the neighbor from which the answer comes, by the name that it has for itself
-    answered_by: str
-    #: what is spoken with the neighbor
-    version: str
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    #: the request context as it came; unknown keys are forwarded
+    context: Mapping[str, Any] = field(default_factory=dict)
 
+    @functools.cached_property
+    def text(self) -> str:
+        """The content as the JSON text of an object, written once for all hops of the message.
 
-@dataclass(frozen=True)
-class Plan:
-    """What has to be done with a message in the cell where it is now."""
+        :raises TypeError, ValueError, RecursionError: a value has no JSON form
+        """
+        return to_text({"ctxt": self.context, "method_kwargs": self.kwargs})
 
-    run_here: bool = False
-    hops: tuple[Hop, ...] = ()
-    #: for whose answers this cell waits, names of neighbors, or HERE for its own; None: it collects none
-    awaited: tuple[str, ...] | None = None
-    #: whether what it waits for is sent on as it comes, and not as one list when all is there
-    streams: bool = False
+    @classmethod
+    def read(cls, payload: str) -> Content:
+        """Return the content that ``payload`` is the text of.
 
-
-#: The part of the answers that a cell gives itself; no neighbor has this name.
-HERE = ""
-#: All there is to do with a message that has come to its end: it is made once, not for each of them.
-RUN_HERE = Plan(run_here=True)
+        :raises cells.exceptions.MalformedMessage: the text is no such object
+        """
+        data = load(payload)
+        return cls(want(data, "method_kwargs", dict), want(data, "ctxt", dict, {}))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
     """Base of the three types of message."""
 
+    header_class: ClassVar[type[Header]]
     message_type: ClassVar[str]
+    #: whether messages of this type answer others
+    is_answer: ClassVar[bool] = False
     #: the version from which on messages of this type carry ``reply_to``
     reply_to_since: ClassVar[str] = versions.REPLY_TO
 
-    method: str
-    #: the cells walked so far, source first, the cell where it is now last
-    route: CellPath
-    direction: Direction
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    #: the request context as it came; unknown keys are passed on
-    context: Mapping[str, Any] = field(default_factory=dict)
-    needs_response: bool = False
-    #: for every manager of the receiving cell, not for one of them
-    fanout: bool = False
+    header: Header
     id: str = field(default_factory=new_id)
-    hop_count: int = 1
-    max_hop_count: int = DEFAULT_MAX_HOP_COUNT
-    #: context and arguments as the text that came, which only the target reads: see :meth:`opened`
-    payload: str | None = None
-    #: until when somebody waits, in seconds of the monotonic clock here; what travels is the time left
+    #: a text is the unread payload of another cell
+    payload: Content | str = field(default_factory=Content)
+    #: the id of the message that this one answers; None if this one is no answer
+    response_to: str | None = None
+    #: when the caller stops waiting, in seconds of the monotonic clock here; the time left is sent instead
     deadline: float | None = None
-    #: the manager of the source that waits
-    reply_server: str = ""
     #: where the client waits that made the call: a text that only drivers read
     reply_to: str = ""
     #: of W3C's Trace Context, as it came
     traceparent: str = ""
-    #: what cells have noted about it on its way; None: nobody wants to know
+    #: the events that cells have recorded on the way; None: no trace was asked for
     trace: tuple[Mapping[str, Any], ...] | None = None
-    #: the version in whose form it leaves this cell, whatever else is spoken there; empty: that one
-    form: str = ""
-    #: what errors of this cell and its log add to the name of the method; not sent
+    #: a detail of the method that errors and the log of this cell show.  Not sent
     about: str = ""
+
+    @classmethod
+    def new(
+        cls, *, kwargs: Mapping[str, Any] | None = None, context: Mapping[str, Any] | None = None, **values: Any
+    ) -> Self:
+        """Build a message from its arguments, its context, and the fields of its header and its own side by side."""
+        own = {found.name: values.pop(found.name) for found in fields(cls) if found.name in values}
+        return cls(header=cls.header_class(**values), payload=Content(kwargs or {}, context or {}), **own)
+
+    @property
+    def method(self) -> str:
+        return self.header.method
 
     @property
     def title(self) -> str:
@@ -119,213 +110,154 @@ class Message:
         return f"{self.method} ({self.about})" if self.about else self.method
 
     @property
+    def route(self) -> CellPath:
+        """The cells walked so far, source first."""
+        return self.header.route
+
+    @property
     def here(self) -> str:
         """The cell where the message is now."""
-        return self.route.last
+        return self.header.here
+
+    @property
+    def needs_response(self) -> bool:
+        return self.header.needs_response
 
     @property
     def is_at_source(self) -> bool:
-        return len(self.route) == 1
+        return self.header.is_at_source
 
     @property
     def is_at_target(self) -> bool:
-        """Whether it goes to no other cell from here."""
-        return False
-
-    @property
-    def response_to(self) -> str | None:
-        """The id of the message that this one answers, if it is an answer."""
-        return None
-
-    @property
-    def return_path(self) -> CellPath:
-        """The way that an answer has to walk from here."""
-        raise NotImplementedError
-
-    def but(self, **changes: Any) -> Self:
-        """The message with some fields changed: as :func:`dataclasses.replace`, at a quarter of its price."""
-        changed = object.__new__(type(self))
-        changed.__dict__.update(self.__dict__, **changes)
-        if not changes.keys().isdisjoint(("payload", "kwargs", "context")):
-            changed.__dict__.pop("payload_text", None)
-        return changed
+        """Whether the message goes to no other cell from here."""
+        return self.header.is_at_target
 
     def missing(self, part: str) -> CellPath:
-        """The cell whose answer is missing: ``part`` of this one's answers, as in :attr:`Plan.awaited`, or deeper."""
-        return self.route.joined(CellPath.parse(part)) if part else self.route
+        """Return the cell whose answer is missing, as :meth:`Header.missing`."""
+        return self.header.missing(part)
 
     def is_late(self, now: float) -> bool:
-        """Whether nobody waits any more for what it would do."""
+        """Whether the caller has stopped waiting at ``now``."""
         return self.deadline is not None and now >= self.deadline
 
     def plan(self, neighbors: Neighbors, toward: Toward) -> Plan:
-        """Decide what to do with the message here.  Pure.
+        """Decide what this cell does with the message.  Pure.
 
-        :raises cells.exceptions.RoutingError: it cannot reach its target
+        :raises cells.exceptions.RoutingError: the message cannot reach its target
         """
-        raise NotImplementedError
+        return self.header.plan(neighbors, toward)
 
     def arrived_at(self, cell: str) -> Self:
-        """The message once ``cell`` has received it."""
-        return self.but(route=self.route.child(cell), hop_count=self.hop_count + 1)
+        """Return the message once ``cell`` has received it."""
+        return replace(self, header=self.header.arrived_at(cell))
 
-    def addressed(self, server: str) -> Self:
-        """The message, whose answer goes to the manager ``server``.
+    def along(self, hop: Hop) -> Self:
+        """Return the message as it leaves this cell by ``hop``."""
+        return self if hop.header is self.header else replace(self, header=hop.header)
 
-        :raises cells.exceptions.InvalidArguments: an argument has no JSON form
-        """
-        # Written first, so that the copies for a hundred neighbors are not each written anew.
-        return self.but(reply_server=server, payload_text=self.payload_text)
-
-    def noting(self, event: str, at: float) -> Self:
-        """The message with one more event of this cell, if somebody wants to know.
+    def recording(self, event: str, at: float) -> Self:
+        """Return the message with one more event of this cell in its trace, if it has one and there is room.
 
         :param at: seconds since 1970, by the clock of this cell
         """
         if self.trace is None or len(self.trace) >= MAX_TRACE:
             return self
-        return self.but(trace=(*self.trace, {"cell": self.here, "event": event, "at": round(at, 6)}))
+        return replace(self, trace=(*self.trace, {"cell": self.here, "event": event, "at": round(at, 6)}))
 
-    def opened(self) -> Self:
-        """The message with its context and arguments read.
+    def content(self) -> Content:
+        """Return arguments and context, for the endpoint here.
 
-        :raises cells.exceptions.MalformedMessage: they cannot be
+        :raises cells.exceptions.MalformedMessage: the payload cannot be read
         """
-        if self.payload is None:
-            return self
-        kwargs, context = Message.contents(self)
-        return self.but(payload=None, kwargs=kwargs, context=context)
+        return Content.read(self.payload) if isinstance(self.payload, str) else self.payload
 
-    def contents(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """Arguments and context, for the endpoint here.
+    def for_client(self, hop: Hop) -> ResponseMessage | None:  # noqa: ARG002  # answers depend on it
+        """Return the answer as it leaves by ``hop``, if its value may go directly to the calling client; or None."""
+        return None
 
-        :raises cells.exceptions.MalformedMessage: they cannot be read
-        """
-        if self.payload is None:
-            return self.kwargs, self.context
-        data = load(self.payload)
-        return want(data, "method_kwargs", dict), want(data, "ctxt", dict, {})
+    def sealed(self, version: str, limit_bytes: int) -> SealedMessage:
+        """Return the message in the form of ``version``, ready to be sent; for the errors see :meth:`sealed_as`."""
+        return self.sealed_as(self.header.form(version), limit_bytes)
 
-    def head(self, version: str) -> dict[str, Any]:
-        """The keys that every cell on the way reads, but for the time that is left."""
-        keys: dict[str, Any] = {
-            "message_type": self.message_type,
-            "method_name": self.method,
-            "direction": self.direction.value,
-            "need_response": self.needs_response,
-            "fanout": self.fanout and not self.server(version),
-            "uuid": self.id,
-            "routing_path": str(self.route),
-            "hop_count": self.hop_count,
-            "max_hop_count": self.max_hop_count,
-        }
-        if versions.speaks(version, versions.REPLY_SERVER):
-            if self.reply_server:
-                keys["reply_server"] = self.reply_server
-            if self.reply_to and versions.speaks(version, self.reply_to_since):
-                keys["reply_to"] = self.reply_to
-            if self.traceparent:
-                keys["traceparent"] = self.traceparent
-            if self.trace is not None:
-                keys["trace"] = self.trace
-        return keys
+    def sealed_as(self, form: Form, limit_bytes: int) -> SealedMessage:
+        """Return the message ready to be sent.
 
-    def server(self, version: str) -> str:  # noqa: ARG002  # what it may depend on
-        """The one manager of the next cell that it is for; empty if there is none."""
-        return ""
-
-    @property
-    def client(self) -> str:
-        """Where the client waits that can be sent the value of this message directly; empty if there is none."""
-        return ""
-
-    @functools.cached_property
-    def payload_text(self) -> str:
-        """Context and arguments as the JSON text of an object.
-
+        :param form: of its header
+        :raises cells.exceptions.MessageTooLarge: the message is longer than ``limit_bytes``
         :raises cells.exceptions.InvalidArguments: an argument has no JSON form
+        :raises cells.exceptions.MalformedMessage: the form includes the payload, which cannot be read
+        :raises cells.exceptions.RPCVersionCapError: the message needs a higher version
         """
-        if self.payload is not None:
-            return self.payload
+        payload = self.payload
+        if not isinstance(payload, str) or not form.may_share_a_cast:
+            # Before batches, the keys of the payload travel among those of the message: another cell's text is read
+            # first, because it may hold keys of its own.
+            payload = self._text(self.content())
+        sealed = SealedMessage.of(form, self, payload)
+        if sealed.size_bytes > limit_bytes:
+            check_size(sealed.size_bytes, limit_bytes, self.method)
+        if self.trace is not None:
+            self.carries_trace(form.version)
+        return sealed
+
+    def _text(self, content: Content) -> str:
         try:
-            return to_text({"ctxt": self.context, "method_kwargs": self.kwargs})
+            return content.text
         except (TypeError, ValueError, RecursionError) as error:
             raise exceptions.InvalidArguments(
                 f"The arguments of {self.method} cannot be written as JSON: {error}", method=self.method
             ) from error
 
-    def sealed(self, version: str, limit_bytes: int) -> SealedMessage:
-        """The message in the form of ``version``, ready to be sent.
+    def write_own(self, keys: dict[str, Any], version: str) -> None:
+        """Add to ``keys`` those that differ from message to message, but for the payload and the time left."""
+        keys["uuid"] = self.id
+        if self.response_to is not None:
+            keys["response_uuid"] = self.response_to
+        if self.reply_to and versions.speaks(version, self.reply_to_since):
+            keys["reply_to"] = self.reply_to
+        if self.traceparent and versions.speaks(version, versions.TRACE):
+            keys["traceparent"] = self.traceparent
+        if self.trace is not None and self.carries_trace(version):
+            keys["trace"] = self.trace
 
-        :raises cells.exceptions.MessageTooLarge: it is longer than ``limit_bytes``
-        :raises cells.exceptions.InvalidArguments: an argument has no JSON form
-        :raises cells.exceptions.MalformedMessage: what came as text and would travel in it cannot be read
-        :raises cells.exceptions.RPCVersionCapError: it needs more than ``version``
+    def carries_trace(self, version: str) -> bool:
+        """Whether the trace of this message is part of its form in ``version``.
+
+        :raises cells.exceptions.RPCVersionCapError: the message cannot go without its trace
         """
-        # A text of another cell is not put among the keys of a message unread: it may hold keys of its own.
-        message = self if versions.speaks(version, versions.BATCHES) else self.opened()
-        sealed = SealedMessage(
-            message_type=self.message_type,
-            fanout=self.fanout and not self.server(version),
-            version=version,
-            head=message.head(version),
-            payload=message.payload_text,
-            server=self.server(version),
-            deadline=self.deadline,
-        )
-        check_size(sealed.size_bytes, limit_bytes, self.method)
-        return sealed
-
-    def to_dict(self, version: str = versions.OLDEST) -> dict[str, Any]:
-        """All keys of a message that travels alone, with JSON values, but for the time that is left."""
-        message = self.opened()
-        return {**message.head(version), "ctxt": message.context, "method_kwargs": message.kwargs}
+        return versions.speaks(version, versions.TRACE)
 
     @classmethod
-    def read(cls, data: Mapping[str, Any], default_max_hop_count: int, now: float) -> Self:
-        """Build the message from the keys of the wire; unknown keys are ignored.
+    def read(cls, data: Mapping[str, Any], header: Header, now: float) -> Self:
+        """Build the message of ``header`` from its own keys.  Unknown keys are ignored.
 
         :param now: seconds of the monotonic clock
         :raises cells.exceptions.MalformedMessage: a key is missing or has a wrong type
         """
+        get = data.get
+        payload = get("payload")
+        values: dict[str, Any] = {
+            "header": header,
+            "id": new_id() if get("uuid") is None else want_name(data, "uuid"),
+            "payload": payload if isinstance(payload, str) and "method_kwargs" not in data else _content(data),
+        }
+        if get("time_left") is not None:
+            values["deadline"] = want_deadline(data, now)
+        if cls.is_answer:
+            # The work of an answer is done: it is never late.
+            values["response_to"], values["deadline"] = want_name(data, "response_uuid"), None
+        if get("reply_to") is not None:
+            values["reply_to"] = want_name(data, "reply_to")
+        if get("traceparent") is not None:
+            values["traceparent"] = want_name(data, "traceparent")
+        if get("trace") is not None:
+            values["trace"] = want_trace(data)
         message = object.__new__(cls)
-        # All fields of the class without a default are among those that are read; __init__ would set each by itself.
-        known: Any = cls
-        message.__dict__.update(_defaults(known), **cls._fields(data, default_max_hop_count, now))
+        # A frozen class would set each field by a call of its own, for each message of a batch; fields that are not
+        # set have their defaults from the class.
+        object.__setattr__(message, "__dict__", values)
         return message
 
-    @classmethod
-    def _fields(cls, data: Mapping[str, Any], default_max_hop_count: int, now: float) -> dict[str, Any]:
-        max_hop_count = want(data, "max_hop_count", int, default_max_hop_count)
-        hop_count = want(data, "hop_count", int, 0)
-        if not 1 <= max_hop_count <= MAX_HOPS or not 0 <= hop_count <= MAX_HOPS:
-            raise exceptions.MalformedMessage(f"'hop_count' must be from 0, and 'max_hop_count' from 1, to {MAX_HOPS}.")
-        fields = {
-            "method": want_name(data, "method_name"),
-            "route": CellPath.parse(want(data, "routing_path", str)),
-            "direction": want_direction(data),
-            "needs_response": want(data, "need_response", bool, default=False),
-            "fanout": want(data, "fanout", bool, default=False),
-            "id": want_name(data, "uuid") if data.get("uuid") is not None else new_id(),
-            "hop_count": hop_count,
-            "max_hop_count": max_hop_count,
-            "deadline": want_deadline(data, now),
-        }
-        if "payload" in data and "method_kwargs" not in data:
-            fields["payload"] = want(data, "payload", str)
-            fields["kwargs"] = fields["context"] = {}
-        else:
-            fields["kwargs"] = want(data, "method_kwargs", dict)
-            fields["context"] = want(data, "ctxt", dict)
-        for key in ("reply_server", "reply_to", "traceparent"):
-            if data.get(key) is not None:
-                fields[key] = want_name(data, key)
-        if data.get("trace") is not None:
-            fields["trace"] = want_trace(data)
-        return fields
 
-
-@functools.lru_cache
-def _defaults(cls: Any) -> dict[str, Any]:
-    """The fields that a message may do without, and their values."""
-    return {field.name: field.default for field in dataclasses.fields(cls) if field.default is not dataclasses.MISSING}
+def _content(data: Mapping[str, Any]) -> Content:
+    return Content(want(data, "method_kwargs", dict), want(data, "ctxt", dict))

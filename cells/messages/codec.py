@@ -8,12 +8,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from cells import exceptions
-from cells.messages.base import Message
-from cells.messages.broadcast import BroadcastMessage
-from cells.messages.response import ResponseMessage
-from cells.messages.targeted import TargetedMessage
-from cells.messages.validation import check_size, load, load_with, want, want_direction, want_name
-from cells.path import MAX_NAME_LENGTH, CellPath
+from cells.messages.base import Content, Message
+from cells.messages.broadcast import BroadcastHeader, BroadcastMessage
+from cells.messages.response import ResponseHeader, ResponseMessage
+from cells.messages.targeted import TargetedHeader, TargetedMessage
+from cells.messages.validation import (
+    check_size,
+    load,
+    load_with,
+    want,
+    want_direction,
+    want_name,
+    want_path,
+)
+from cells.path import MAX_NAME_LENGTH
 
 MESSAGE_CLASSES: dict[str, type[Message]] = {
     cls.message_type: cls for cls in (ResponseMessage, BroadcastMessage, TargetedMessage)
@@ -21,33 +29,49 @@ MESSAGE_CLASSES: dict[str, type[Message]] = {
 #: In the order in which a cell has to start to consume them: a request that it
 #: passes on before it can hear the response would wait in vain.
 MESSAGE_TYPES = tuple(MESSAGE_CLASSES)
+#: The types that ask for work: a cell that stops takes no more of them, and still takes answers.
+REQUEST_TYPES = frozenset(MESSAGE_TYPES) - {ResponseMessage.message_type}
 
 
 def parse(came: object, limit_bytes: int, default_max_hop_count: int, now: float = 0.0) -> Message:
     """Return the message that has come.
 
-    :param came: the JSON text of a message that traveled alone; of one in a cast of many an object with
-        the keys of its head, and the text of its context and arguments
+    :param came: the JSON text of a message that traveled alone; of a message in a batch, an object with its keys
     :param now: seconds of the monotonic clock
-    :raises cells.exceptions.MessageError: it is no message; says what is wrong with it
+    :raises cells.exceptions.MessageError: ``came`` is no message; says what is wrong with it
     """
-    data = _object(came, limit_bytes)
+    data = object_of(came, limit_bytes)
+    cls = message_class(data)
+    return cls.read(data, cls.header_class.read(data, default_max_hop_count), now)
+
+
+def message_class(data: Mapping[str, Any]) -> type[Message]:
+    """Return the class of the message with these keys.
+
+    :raises cells.exceptions.MessageError: there is no such class
+    """
     message_type = want(data, "message_type", str)
-    message_class = MESSAGE_CLASSES.get(message_type)
-    if message_class is None:
+    found = MESSAGE_CLASSES.get(message_type)
+    if found is None:
         raise exceptions.UnknownMessageType(
             f"The message type {message_type!r:.40} is none of {', '.join(MESSAGE_TYPES)}."
         )
-    return message_class.read(data, default_max_hop_count, now)
+    return found
 
 
-def _object(came: object, limit_bytes: int) -> Mapping[str, Any]:
+def object_of(came: object, limit_bytes: int) -> Mapping[str, Any]:
+    """Return the keys of the message that has come, as in :func:`parse`.
+
+    :raises cells.exceptions.MessageError: ``came`` has no keys, or is too large
+    """
+    if isinstance(came, dict):
+        payload = came.get("payload")
+        if not isinstance(payload, str) or len(payload) > limit_bytes:
+            check_size(len(want(came, "payload", str)), limit_bytes, "received")
+        return came
     if isinstance(came, str):
         check_size(len(came), limit_bytes, "received")
         return load(came)
-    if isinstance(came, Mapping):
-        check_size(len(want(came, "payload", str)), limit_bytes, "received")
-        return came
     raise exceptions.MalformedMessage(f"A message must be a JSON text or an object, not {type(came).__name__}.")
 
 
@@ -60,25 +84,24 @@ def salvage(came: object, default_max_hop_count: int) -> Message | None:
     try:
         data = _lenient_object(came)
         if data.get("message_type") == ResponseMessage.message_type:
-            return ResponseMessage.read(data, default_max_hop_count, now=0.0)
+            return ResponseMessage.read(data, ResponseHeader.read(data, default_max_hop_count), now=0.0)
         if not want(data, "need_response", bool):
             return None
-        route = CellPath.parse(want(data, "routing_path", str))
+        route = want_path(data, "routing_path")
         fields: dict[str, Any] = {
             "method": ascii(data.get("method_name"))[:MAX_NAME_LENGTH],
             "route": route,
-            "direction": want_direction(data),
-            "context": want(data, "ctxt", dict, {}),
+            "direction": want_direction(data, "direction"),
             "reply_server": want(data, "reply_server", str, "") and want_name(data, "reply_server"),
             "needs_response": True,
-            "id": want_name(data, "uuid"),
             "max_hop_count": max(default_max_hop_count, len(route) + 1),
         }
+        own: dict[str, Any] = {"id": want_name(data, "uuid"), "payload": Content(context=want(data, "ctxt", dict, {}))}
     except exceptions.MessageError:
         return None
     if data.get("message_type") == BroadcastMessage.message_type:
-        return BroadcastMessage(**fields, streams=data.get("stream") is True)
-    return TargetedMessage(**fields, target=route)
+        return BroadcastMessage(header=BroadcastHeader(**fields, streams=data.get("stream") is True), **own)
+    return TargetedMessage(header=TargetedHeader(**fields, target=route), **own)
 
 
 def _lenient_object(came: object) -> Mapping[str, Any]:

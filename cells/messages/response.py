@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
 
 from cells import exceptions, failure, versions
-from cells.messages.base import Message
-from cells.messages.targeted import TargetedMessage
-from cells.messages.validation import want_name
+from cells.messages.base import Content, Message
+from cells.messages.header import Header, Hop
+from cells.messages.targeted import TargetedHeader, TargetedMessage
 from cells.messages.wire import to_text
 from cells.neighbors import Direction
 
@@ -104,20 +104,61 @@ class EncodedResponse(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ResponseHeader(TargetedHeader):
+    """Header of an answer, on its way to the cell that waits for it."""
+
+    message_type: ClassVar[str] = "response"
+    may_wait_for_room: ClassVar[bool] = False
+
+    @property
+    def may_reach_client(self) -> bool:
+        # A fanout marks the last hop.
+        return self.fanout
+
+    @classmethod
+    def answering(cls, asked: Header) -> ResponseHeader:
+        """Return the header of the answers to messages with the header ``asked``."""
+        header: ResponseHeader | None = asked.derived.get(cls)
+        if header is None:
+            target = asked.return_path
+            header = asked.derived[cls] = cls(
+                method=METHOD,
+                route=target[:1],
+                target=target,
+                direction=asked.direction.opposite,
+                max_hop_count=asked.max_hop_count,
+                reply_server=asked.reply_server,
+                # A source that asks in the oldest form may have gone back to a release that reads no other form.
+                version_cap="" if asked.reply_server else versions.OLDEST,
+            )
+        return header
+
+    def _forwarded(self, direction: Direction) -> Self:
+        # Only one manager of the source waits. The answer may not name it, and the last link may not be able to.
+        is_last_hop = len(self.route) + 1 == len(self.target)
+        return replace(self, direction=direction, fanout=is_last_hop)
+
+    def server(self, version: str) -> str:
+        return self.reply_server if self.fanout and versions.speaks(version, versions.REPLY_SERVER) else ""
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any], default_max_hop_count: int) -> Self:
+        # An answer to an answer would travel for ever.
+        return replace(super().read(data, default_max_hop_count), needs_response=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ResponseMessage(TargetedMessage):
     """Carries the answers of one cell, or of a whole branch, to the cell that waits."""
 
-    message_type: ClassVar[str] = "response"
+    header_class: ClassVar[type[Header]] = ResponseHeader
+    message_type: ClassVar[str] = ResponseHeader.message_type
+    is_answer: ClassVar[bool] = True
     reply_to_since: ClassVar[str] = versions.REPLY_TO_IN_ANSWERS
 
-    #: id of the message that is answered
-    answers: str
+    header: ResponseHeader
     #: the only value as JSON text, if this cell has encoded the value; not sent
     value: str | None = field(default=None, compare=False)
-
-    @property
-    def response_to(self) -> str:
-        return self.answers
 
     @classmethod
     def answering(
@@ -137,40 +178,25 @@ class ResponseMessage(TargetedMessage):
             kwargs["branch"] = branch
         if passed_on_to:
             kwargs["passed_on_to"] = list(passed_on_to)
+        # The context of an unread payload stays unread.
+        content = Content(kwargs, message.payload.context if isinstance(message.payload, Content) else {})
         value = responses[0].value if len(responses) == 1 else None
         if isinstance(message, ResponseMessage):
-            return message.but(kwargs=kwargs, payload=None, value=value)
-        target = message.return_path
+            return replace(message, payload=content, value=value)
         return cls(
-            method=METHOD,
-            kwargs=kwargs,
-            context=message.context,
-            route=target[:1],
-            target=target,
-            direction=message.direction.opposite,
-            max_hop_count=message.max_hop_count,
-            reply_server=message.reply_server,
+            header=ResponseHeader.answering(message.header),
+            payload=content,
+            response_to=message.id,
             reply_to=message.reply_to,
             traceparent=message.traceparent,
             trace=message.trace,
-            answers=message.id,
             value=value,
-            # A source that asks in the oldest form may have gone back to a release that reads no other form.
-            form="" if message.reply_server else versions.OLDEST,
         )
 
-    def forwarded_by(self, direction: Direction) -> Self:
-        # Only one manager of the source cell waits. Who that is may not be known, or not be told on the last link.
-        is_last_hop = len(self.route) + 1 == len(self.target)
-        return self.but(direction=direction, fanout=is_last_hop)
-
-    def server(self, version: str) -> str:
-        return self.reply_server if self.fanout and versions.speaks(version, versions.REPLY_SERVER) else ""
-
-    @property
-    def client(self) -> str:
+    def for_client(self, hop: Hop) -> ResponseMessage | None:
         # The manager that asked for a trace completes the trace.
-        return self.reply_to if self.fanout and self.trace is None else ""
+        is_for_client = self.reply_to and hop.header.may_reach_client and self.trace is None
+        return self.along(hop) if is_for_client and versions.speaks(hop.version, self.reply_to_since) else None
 
     def value_text(self) -> str | None:
         """Return the value that the endpoint returned, as JSON text; None if the answer is more than one value.
@@ -180,7 +206,7 @@ class ResponseMessage(TargetedMessage):
         if self.value is not None:
             return self.value
         try:
-            (text,) = super().opened().kwargs["responses"]
+            (text,) = super().content().kwargs["responses"]
             # The first pass finds what the client could not read: a number out of range, for example.
             _JSON.decode(text)
             outcome = _OUTCOME.decode(text)
@@ -190,34 +216,24 @@ class ResponseMessage(TargetedMessage):
 
     def delivered(self, notice: EncodedResponse) -> Self:
         """Return the notice to the manager that asked, after the client has been sent the value directly."""
-        kwargs = {**self.opened().kwargs, "responses": [notice.text]}
-        return self.but(kwargs=kwargs, payload=None, value=None, reply_to="")
+        content = self.content()
+        payload = Content({**content.kwargs, "responses": [notice.text]}, content.context)
+        return replace(self, payload=payload, value=None, reply_to="")
 
-    def opened(self) -> Self:
-        message = super().opened()
-        if message.trace is None or message.route != message.target:
-            return message
-        # At its end what was noted on both ways becomes part of the answer.
-        responses = message.kwargs.get("responses")
-        if not isinstance(responses, list):
-            return message
-        # A call that is traced has one answer; to write a long trace into many would be a way to fill our memory.
-        noted = [_with_trace(text, message.trace) for text in responses] if len(responses) == 1 else responses
-        return message.but(trace=None, kwargs={**message.kwargs, "responses": noted})
+    def content(self) -> Content:
+        content = super().content()
+        if self.trace is None or not self.is_at_target:
+            return content
+        # At its end the trace of both ways becomes part of the answer.  A traced call has one answer; to write a long
+        # trace into many answers would be a way to fill this cell's memory.
+        responses = content.kwargs.get("responses")
+        if not isinstance(responses, list) or len(responses) != 1:
+            return content
+        return Content({**content.kwargs, "responses": [_with_trace(responses[0], self.trace)]}, content.context)
 
-    def contents(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        return super().contents() if self.trace is None else Message.contents(self.opened())
-
-    def head(self, version: str) -> dict[str, Any]:
-        # An answer has an older form, the one without a trace.
-        message = self if versions.speaks(version, versions.TRACE) else self.but(trace=None)
-        return {**super(ResponseMessage, message).head(version), "response_uuid": self.answers}
-
-    @classmethod
-    def _fields(cls, data: Mapping[str, Any], default_max_hop_count: int, now: float) -> dict[str, Any]:
-        fields = super()._fields(data, default_max_hop_count, now)
-        # An answer to an answer would travel for ever; and what it costs to pass one on is spent by now.
-        return {**fields, "needs_response": False, "deadline": None, "answers": want_name(data, "response_uuid")}
+    def carries_trace(self, version: str) -> bool:
+        # Unlike a request, an answer can go without its trace.
+        return versions.speaks(version, versions.TRACE)
 
 
 def _with_trace(text: object, trace: Sequence[Mapping[str, Any]]) -> object:

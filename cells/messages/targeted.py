@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
 
 from cells import exceptions, versions
-from cells.messages.base import HERE, RUN_HERE, Hop, Message, Plan, Toward
-from cells.messages.validation import want
+from cells.messages.base import Message
+from cells.messages.header import HERE, RUN_HERE, Header, Hop, Plan, Toward, key
+from cells.messages.validation import want_path
 from cells.neighbors import Direction, Neighbors
 from cells.path import ANY_NEIGHBOR, CellPath
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TargetedMessage(Message):
-    """A call or cast of one method in the cell at the end of ``target``."""
+class TargetedHeader(Header):
+    """Header of a message to the cell at the end of ``target``."""
 
     message_type: ClassVar[str] = "targeted"
 
     #: the whole way from the source to the target cell
-    target: CellPath
+    target: CellPath = field(metadata=key("target_cell", want_path, write=str))
 
     @property
     def is_at_target(self) -> bool:
@@ -33,15 +33,15 @@ class TargetedMessage(Message):
     def return_path(self) -> CellPath:
         return self.route.reversed()
 
-    def missing(self, part: str) -> CellPath:  # noqa: ARG002  # whoever was silent, the target was asked
+    def missing(self, part: str) -> CellPath:  # noqa: ARG002  # only the target was asked
         return self.target
 
     def plan(self, neighbors: Neighbors, toward: Toward) -> Plan:
-        waits = self.is_at_source and self.needs_response
+        gathers = self.is_at_source and self.needs_response
         if self.is_at_target:
-            return Plan(run_here=True, awaited=(HERE,)) if waits else RUN_HERE
+            return Plan(run_here=True, awaited=(HERE,)) if gathers else RUN_HERE
         hop = self._next_hop(neighbors, toward)
-        return Plan(hops=(hop,), awaited=(hop.answered_by,) if waits else None)
+        return Plan(hops=(hop,), awaited=(hop.answered_by,) if gathers else None)
 
     def _next_hop(self, neighbors: Neighbors, toward: Toward) -> Hop:
         if not self.route.is_prefix_of(self.target):
@@ -54,7 +54,7 @@ class TargetedMessage(Message):
             )
         if self.hop_count >= self.max_hop_count:
             raise exceptions.MaxHopCountReached(
-                f"A message for {self.target} was passed on {self.hop_count} times and is still on its way: raise "
+                f"A message for {self.target} was forwarded {self.hop_count} times and has not arrived: raise "
                 "[cells] max_hop_count in the cell it came from if the tree is that deep.",
                 cell=self.here,
                 hop_count=self.hop_count,
@@ -63,33 +63,44 @@ class TargetedMessage(Message):
         neighbor = neighbors.toward(self.direction).get(name)
         direction = self.direction
         if neighbor is None and direction is Direction.UP and name in neighbors.children:
-            # This cell is the common ancestor of source and target: from here it goes down.
+            # This cell is the common ancestor of source and target: from here the message goes down.
             neighbor, direction = neighbors.children[name], Direction.DOWN
         if neighbor is None:
             kind = "child" if direction is Direction.DOWN else "neighbor"
             raise exceptions.CellNotFound(
-                f"The cell {self.here} has no {kind} {name!r} to pass on a message for {self.target}: "
+                f"The cell {self.here} has no {kind} {name!r} to forward a message for {self.target}: "
                 f'register it there with "cells neighbor create".',
                 cell=name,
             )
-        # There is one answer, and it may be that the neighbor has another name than we think.
-        return Hop(neighbor, self.forwarded_by(direction), answered_by=ANY_NEIGHBOR, version=toward(neighbor))
+        # Only one answer comes, and the neighbor may have another name for itself than this cell has for it.
+        return self.hop(neighbor, self.forwarded(direction), ANY_NEIGHBOR, toward)
 
-    def forwarded_by(self, direction: Direction) -> Self:
-        """The message as it leaves this cell."""
-        return self if direction is self.direction else self.but(direction=direction)
+    def forwarded(self, direction: Direction) -> Self:
+        """Return the header as the message leaves this cell."""
+        header: Self | None = self.derived.get(direction)
+        if header is None:
+            header = self.derived[direction] = self._forwarded(direction)
+        return header
 
-    def head(self, version: str) -> dict[str, Any]:
-        if self.trace is not None and not versions.speaks(version, versions.TRACE):
+    def _forwarded(self, direction: Direction) -> Self:
+        return self if direction is self.direction else replace(self, direction=direction)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetedMessage(Message):
+    """Call or cast of one method in one cell."""
+
+    header_class: ClassVar[type[Header]] = TargetedHeader
+    message_type: ClassVar[str] = TargetedHeader.message_type
+
+    header: TargetedHeader
+
+    def carries_trace(self, version: str) -> bool:
+        if not versions.speaks(version, versions.TRACE):
             raise exceptions.RPCVersionCapError(
-                f"A trace to {self.target} needs version {versions.TRACE} of the inter-cell API on every link, and "
-                f"{self.here} speaks {version} to the next cell: raise the cap, or upgrade that cell; "
+                f"A trace to {self.header.target} needs version {versions.TRACE} of the inter-cell API on every link, "
+                f"and {self.here} speaks {version} to the next cell: raise the cap, or upgrade that cell; "
                 '"cells upgrade matrix" shows which.',
                 cell=self.here,
             )
-        return {**super().head(version), "target_cell": str(self.target)}
-
-    @classmethod
-    def _fields(cls, data: Mapping[str, Any], default_max_hop_count: int, now: float) -> dict[str, Any]:
-        target = CellPath.parse(want(data, "target_cell", str))
-        return {**super()._fields(data, default_max_hop_count, now), "target": target}
+        return True

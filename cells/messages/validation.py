@@ -12,7 +12,7 @@ import msgspec
 from cells import exceptions
 from cells.deadlines import LONGEST_SECONDS
 from cells.neighbors import Direction
-from cells.path import MAX_NAME_LENGTH
+from cells.path import MAX_NAME_LENGTH, CellPath
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 #: Events that a message may gather on its way.
 MAX_TRACE = 200
+#: A limit that no tree reaches: the count of hops stays a small number.
+MAX_HOPS = 1_000_000
 #: Of one event: the cell, what it was, when, and what later releases may add.
 MAX_EVENT_KEYS = 8
 _REQUIRED: Any = object()
@@ -40,11 +42,36 @@ def want(data: Mapping[str, Any], key: str, kind: type[T], default: Any = _REQUI
     return value
 
 
-def want_deadline(data: Mapping[str, Any], now: float) -> float | None:
-    """Until when somebody waits, by the clock of ``now``; None if the message does not say."""
-    seconds = data.get("time_left")
-    if seconds is None:
-        return None
+def want_flag(data: Mapping[str, Any], key: str) -> bool:
+    """The value of ``key``, checked to be true or false; false if it was left out."""
+    return want(data, key, bool, default=False)
+
+
+def want_path(data: Mapping[str, Any], key: str) -> CellPath:
+    """The value of ``key``, checked to be a path of cells."""
+    return CellPath.parse(want(data, key, str))
+
+
+def want_hop_count(data: Mapping[str, Any], key: str) -> int:
+    """The value of ``key``, checked to be a number of hops; 0 if it was left out."""
+    return _want_hops(data, key, 0)
+
+
+def want_max_hop_count(data: Mapping[str, Any], key: str) -> int:
+    """The value of ``key``, checked to be a number of hops of at least 1."""
+    return _want_hops(data, key, 1)
+
+
+def _want_hops(data: Mapping[str, Any], key: str, least: int) -> int:
+    hops = want(data, key, int, least)
+    if not least <= hops <= MAX_HOPS:
+        raise exceptions.MalformedMessage(f"{key!r} of the message must be from {least} to {MAX_HOPS}.")
+    return hops
+
+
+def want_deadline(data: Mapping[str, Any], now: float) -> float:
+    """When the caller stops waiting, by the clock of ``now``."""
+    seconds = data["time_left"]
     if not _is_number(seconds):
         raise exceptions.MalformedMessage(f"'time_left' must be a number of seconds, not {seconds!r:.40}.")
     return now + min(max(seconds, 0.0), LONGEST_SECONDS)
@@ -56,7 +83,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def want_trace(data: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    """What cells on the way have noted."""
+    """The events that cells on the way have recorded."""
     events = want(data, "trace", list)
     if len(events) > MAX_TRACE or not all(_is_event(event) for event in events):
         raise exceptions.MalformedMessage(
@@ -82,22 +109,26 @@ def _is_short(value: object) -> bool:
 
 def want_name(data: Mapping[str, Any], key: str) -> str:
     """The value of ``key``, checked to be a text that can stand in a line of a log."""
+    name = data.get(key)
+    if isinstance(name, str) and 0 < len(name) <= MAX_NAME_LENGTH and name.isprintable():
+        return name
     name = want(data, key, str)
-    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        raise exceptions.MalformedMessage(
-            f"{key!r} of the message must be 1 to {MAX_NAME_LENGTH} printable characters, not {name!a:.60}."
-        )
-    return name
+    raise exceptions.MalformedMessage(
+        f"{key!r} of the message must be 1 to {MAX_NAME_LENGTH} printable characters, not {name!a:.60}."
+    )
 
 
-def want_direction(data: Mapping[str, Any]) -> Direction:
-    """The value of ``direction``, checked."""
+def want_optional_name(data: Mapping[str, Any], key: str) -> str:
+    """As :func:`want_name`; empty if the key was left out."""
+    return "" if data.get(key) is None else want_name(data, key)
+
+
+def want_direction(data: Mapping[str, Any], key: str) -> Direction:
+    """The value of ``key``, checked to be a direction."""
     try:
-        return Direction(want(data, "direction", str))
+        return Direction(want(data, key, str))
     except ValueError as error:
-        raise exceptions.MalformedMessage(
-            f"'direction' must be 'up' or 'down', not {data['direction']!r:.40}."
-        ) from error
+        raise exceptions.MalformedMessage(f"{key!r} must be 'up' or 'down', not {data[key]!r:.40}.") from error
 
 
 def check_size(size_bytes: int, limit_bytes: int, what: str) -> None:

@@ -1,67 +1,87 @@
-"""A message as a driver is handed it: text, all but the time that is left."""
+"""A message as a driver gets it: its header in the form of one version, and its own keys."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cells import versions
 from cells.deadlines import shrink
 
+if TYPE_CHECKING:
+    from cells.messages.base import Message
+
 #: Made once: json.dumps would make an encoder for each message.
 to_text = json.JSONEncoder(allow_nan=False).encode
-#: What the keys that cells on the way read are longer than without the names of cells in them.
+#: Estimated length of all keys but the payload, without the names of cells in them.
 HEAD_BYTES = 400
 
 
-class SealedMessage(NamedTuple):
-    """What travels to one neighbor, in the form of the version that is spoken with it."""
+class Form(NamedTuple):
+    """A header as it travels on one link; messages with the same header share it."""
 
     message_type: str
     fanout: bool
+    #: the one manager of the neighbor that the message is for; empty: any manager, or all of a fanout
+    server: str
     version: str
-    #: the keys that every cell on the way reads
-    head: Mapping[str, Any]
-    #: JSON text of an object, the context and the arguments
+    #: whether messages can travel in one cast
+    may_share_a_cast: bool
+    #: whether messages may wait for room in a full send queue
+    may_wait_for_room: bool
+    #: JSON values
+    keys: Mapping[str, Any]
+
+
+class SealedMessage(NamedTuple):
+    """A message that travels to one neighbor; the time left is written when the message is sent.
+
+    Most fields are those of the form and the message: a send queue reads them several times for each message.
+    """
+
+    message_type: str
+    fanout: bool
+    server: str
+    version: str
+    may_share_a_cast: bool
+    #: when the caller stops waiting, in seconds of the monotonic clock of this process; None: no limit
+    deadline: float | None
+    #: about the length of the text: JSON escapes non-ASCII characters, so a character is a byte
+    size_bytes: int
+    form: Form
+    message: Message
+    #: JSON text of an object with the context and the arguments
     payload: str
-    #: the one manager of the neighbor that it is for; empty: any, or all if it is a fan-out
-    server: str = ""
-    #: until when somebody waits, in seconds of the monotonic clock of this process
-    deadline: float | None = None
+
+    @classmethod
+    def of(cls, form: Form, message: Message, payload: str) -> SealedMessage:
+        """Return ``message`` in ``form``."""
+        return cls._make((*form[:5], message.deadline, len(payload) + HEAD_BYTES, form, message, payload))
 
     @property
     def reply_to(self) -> None:
-        """It is for a manager, not for a client."""
-
-    @property
-    def size_bytes(self) -> int:
-        """About the length of the text: JSON escapes what is not ASCII, so a character is a byte."""
-        return len(self.payload) + HEAD_BYTES
-
-    @property
-    def may_share_a_cast(self) -> bool:
-        """Whether it can travel together with others."""
-        return versions.speaks(self.version, versions.BATCHES)
+        """A message for a manager is for no client."""
 
     def is_late(self, now: float) -> bool:
-        """Whether nobody waits for what it would do."""
-        return self.deadline is not None and now >= self.deadline
+        """Whether the caller has stopped waiting at ``now``."""
+        return self.message.is_late(now)
 
     def to_json(self) -> str:
-        """The text of a message that travels alone: keys of the head, context and arguments in one object."""
+        """Return the text of a message that travels alone."""
+        item = self.to_item()
         if self.may_share_a_cast:
-            # The payload may be a text of another cell, unread: it may hold keys of its own.
-            return to_text(self.to_item())
-        return f"{to_text(self._head())[:-1]}, {self.payload[1:]}"
+            # The payload may be the unread text of another cell, which may hold keys of its own.
+            return to_text(item)
+        payload = item.pop("payload")
+        return f"{to_text(item)[:-1]}, {payload[1:]}"
 
     def to_item(self) -> dict[str, Any]:
-        """The message as one of many in a cast."""
-        return {**self._head(), "payload": self.payload}
-
-    def _head(self) -> Mapping[str, Any]:
-        # Here and not when it was sealed: it may have waited for the neighbor's broker in between.
-        if self.deadline is None or not versions.speaks(self.version, versions.TIME_LEFT):
-            return self.head
-        return {**self.head, "time_left": round(shrink(self.deadline - time.monotonic()), 3)}
+        """Return the object of a message that shares a cast."""
+        item = {**self.form.keys, "payload": self.payload}
+        self.message.write_own(item, self.version)
+        # Now, and not when the message was sealed: it may have waited for the neighbor's broker since.
+        if self.deadline is not None and versions.speaks(self.version, versions.TIME_LEFT):
+            item["time_left"] = round(shrink(self.deadline - time.monotonic()), 3)
+        return item

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cells import exceptions, versions
+from cells import exceptions
 from cells.counters import Counters
 from cells.links import Links
 from cells.messages import Hop, ResponseMessage
@@ -33,21 +33,18 @@ class DirectReplies:
         self.counters = counters
         self._links = links
 
-    def send(self, hop: Hop) -> bool:
-        """Send the value of an answer to ``hop.message.client``.
+    def send(self, response: ResponseMessage, hop: Hop) -> bool:
+        """Send the value of an answer to its client.
 
-        :param hop: the last hop of an answer that has a client
-        :returns: False if nothing is sent, because the link or the driver cannot, or the answer is not just a value
+        :param response: see :meth:`cells.messages.Message.for_client`
+        :param hop: the last hop of the answer
+        :returns: False if nothing is sent, because the driver cannot, or the answer is not just a value
         """
-        response = hop.message
-        version = response.form or hop.version
-        if not isinstance(response, ResponseMessage) or not versions.speaks(version, response.reply_to_since):
-            return False
         value = response.value_text() if self._links.reaches_clients(hop.neighbor) else None
         if value is None:
             return False
         attempt = _Attempt(self, hop, response)
-        self._links.reply_to_client(hop.neighbor, response.client, value, attempt.failed, attempt.sent)
+        self._links.reply_to_client(hop.neighbor, response.reply_to, value, attempt.failed, attempt.sent)
         return True
 
 
@@ -61,12 +58,10 @@ class _Attempt:
 
     def failed(self, _: exceptions.CellsError) -> None:
         """Send the manager the answer."""
-        answer = self.response.but(reply_to="")
-        self.direct_replies.router.forward(replace(self.hop, message=answer), LOG_ONLY)
+        self.direct_replies.router.forward(replace(self.response, reply_to=""), self.hop, LOG_ONLY)
 
     def sent(self) -> None:
         """Send the manager the notice that the client has the value."""
         self.direct_replies.counters.count("shortcut")
         notice = self.response.delivered(DELIVERED.responses[0])
-        hop = replace(self.hop, message=notice)
-        self.direct_replies.router.forward(hop, LOG_ONLY, hold_seconds=NOTICE_DELAY_SECONDS)
+        self.direct_replies.router.forward(notice, self.hop, LOG_ONLY, hold_seconds=NOTICE_DELAY_SECONDS)

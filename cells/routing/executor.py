@@ -90,7 +90,7 @@ class _Run:
             settle(message, self._sink, too_late(message, execution.counters))
             return
         try:
-            arguments, context = message.contents()
+            content = message.content()
         except exceptions.MessageError as error:
             execution.counters.count("rejected", type(error).__name__)
             self.respond(error)
@@ -98,11 +98,11 @@ class _Run:
         call = Call(
             cell=execution.cell,
             method=message.method,
-            arguments=arguments,
+            arguments=content.kwargs,
             message_type=message.message_type,
             route=message.route,
             response_to=message.response_to,
-            context_values=context,
+            context_values=content.context,
             deadline=message.deadline,
             traceparent=message.traceparent,
             still_working=self._still_working,
@@ -126,7 +126,7 @@ class _Run:
             trace = None
             if message.trace is not None and message.is_at_source:
                 # An answer that never travels gathers no events on its way.
-                trace = message.noting("answered", self._execution.runtime.wall_clock()).trace
+                trace = message.recording("answered", self._execution.runtime.wall_clock()).trace
             settle(message, self._sink, Response(str(message.route), value, trace=trace or ()))
 
     def _finish_later(self, done: futures.Future[Any]) -> None:

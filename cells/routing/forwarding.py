@@ -1,43 +1,51 @@
-"""The messages of one cast that go on to neighbors, those for one neighbor together; the router gathers them."""
+"""The messages of one batch that a cell only forwards, gathered by neighbor; the router fills and sends them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 
+from cells import exceptions
 from cells.links import Links, SendRequest
-from cells.messages import ResponseMessage, Transit
+from cells.messages import Hop, Message
 
-#: When more comes for a neighbor than is sent, what comes waits in this cell's broker: a cast of many may hold up
-#: the thread that reads for so long.  Only a neighbor that takes messages slower than they come costs others that.
+#: How long a batch may block the thread that reads, if the send queue of its neighbor is full: meanwhile, messages
+#: wait in this cell's broker.  Only a neighbor that is slower than its senders costs other neighbors this time.
 BACK_PRESSURE_SECONDS = 0.2
+#: Takes a message, the name of the neighbor that did not get it, and the reason.
+OnFailure = Callable[[Message, str, exceptions.CellsError], None]
 
 
 class Onward:
-    """What is passed on of one cast."""
+    """Messages of one batch that wait to be forwarded."""
 
-    def __init__(self, links: Links, on_failure: Callable[..., None], now: float) -> None:
-        """:param on_failure: takes what came, when, for which neighbor, and why that did not get it"""
+    def __init__(self, links: Links, on_failure: OnFailure, limit_bytes: int, now: float) -> None:
+        """:param now: when the batch was read, in seconds of the monotonic clock"""
         self._links = links
         self._on_failure = on_failure
+        self._limit_bytes = limit_bytes
         self._now = now
         #: by neighbor and type of message
-        self._requests: dict[tuple[int, str], tuple[Transit, list[SendRequest]]] = {}
+        self._requests: dict[tuple[int, str], tuple[Hop, list[SendRequest]]] = {}
 
-    def add(self, came: object, transit: Transit) -> None:
-        """Pass ``transit``, which has ``came``, on at the next :meth:`send`."""
-        neighbor, message = transit
-        way = (id(neighbor), message.message_type)
+    def add(self, message: Message, hop: Hop) -> bool:
+        """Forward ``message`` by ``hop`` at the next :meth:`send`; return False if it cannot be sent as it is."""
+        form = hop.form
+        try:
+            sealed = message.sealed_as(form, self._limit_bytes)
+        except exceptions.MessageError:
+            return False
+        neighbor = hop.neighbor
+        way = (id(neighbor), form.message_type)
         found = self._requests.get(way)
         if found is None:
-            found = self._requests[way] = (transit, [])
-        found[1].append((message, partial(self._on_failure, came, self._now, neighbor.name), None))
+            found = self._requests[way] = (hop, [])
+        found[1].append((sealed, partial(self._on_failure, message, neighbor.name), None))
+        return True
 
     def send(self) -> None:
-        """Queue all of them on the links to their neighbors, in the order in which they came."""
+        """Queue all messages on the links to their neighbors, in the order in which they came."""
         requests, self._requests = self._requests, {}
-        for first, together in requests.values():
-            # On the thread that reads answers nothing is waited for.
-            is_patient = first.message.message_type != ResponseMessage.message_type
-            room_deadline = self._now + BACK_PRESSURE_SECONDS if is_patient else 0.0
-            self._links.send_all(first.neighbor, together, room_deadline=room_deadline)
+        for hop, together in requests.values():
+            room_deadline = self._now + BACK_PRESSURE_SECONDS if hop.form.may_wait_for_room else 0.0
+            self._links.send_all(hop.neighbor, together, room_deadline=room_deadline)

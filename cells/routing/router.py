@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent import futures
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from cells import exceptions
@@ -18,16 +18,14 @@ from cells.counters import Counters
 from cells.links import Links
 from cells.messages import (
     HERE,
+    Batch,
     BroadcastMessage,
     Hop,
     Message,
     Plan,
-    Relay,
     Response,
     ResponseMessage,
     TargetedMessage,
-    Transit,
-    parse,
     salvage,
 )
 from cells.neighbors import NeighborTable
@@ -126,12 +124,12 @@ class Router:
         :returns: a future that is done when all expected cells have answered, or at the timeout: of a reply with the
             responses of all cells; with ``parts_to`` only of those that could not be asked
         """
-        return self._ask(message.but(streams=True), Wait(timeout_seconds, growing=Growing(parts_to)))
+        return self._ask(message.streaming(), Wait(timeout_seconds, growing=Growing(parts_to)))
 
     def _ask(self, message: Message, wait: Wait) -> futures.Future[Reply]:
         caller = ToCaller()
-        asked = message.but(deadline=self._runtime.clock() + wait.seconds)
-        self._advance(asked.noting("asked", self._runtime.wall_clock()), caller, wait)
+        asked = replace(message, deadline=self._runtime.clock() + wait.seconds)
+        self._advance(asked.recording("asked", self._runtime.wall_clock()), caller, wait)
         return caller.future
 
     def deliver(self, message: Message) -> futures.Future[Reply]:
@@ -160,7 +158,7 @@ class Router:
         if replacement is not None:
             self._counters.count("failed", "MessageTooLarge")
             answer = ResponseMessage.answering(message, (replacement,), reply.branch, reply.passed_on_to)
-        self._advance(answer.noting("answered", self._runtime.wall_clock()), LOG_ONLY)
+        self._advance(answer.recording("answered", self._runtime.wall_clock()), LOG_ONLY)
 
     def receive(self, came: object) -> None:
         """Take the messages of one cast from a neighbor.  Never raises.
@@ -170,24 +168,25 @@ class Router:
         """
         now = self._runtime.clock()
         if not isinstance(came, list):
-            alone = self._safely(self._read, came, now)
+            alone = self._safely(self._read, came, self._batch(now))
             if alone is not None:
                 self._counters.count("received")
-                self._safely(self._arrived, alone, now)
+                # Unlike the messages of a batch, it does not wait for room in the send queue.
+                self._safely(self._arrived, alone[0], now)
             return
         if len(came) > MAX_MESSAGES_OF_CAST:
             self._counters.count("rejected", "MessageTooLarge", times=len(came))
             LOG.warning("A cast of %d messages is refused: %d is the most.", len(came), MAX_MESSAGES_OF_CAST)
             return
-        limit = self._limits.max_message_bytes
-        relay = Relay(self._cell_name, self._table.snapshot(), self._versions.toward, limit, now)
-        found = [self._safely(self._look, one, now, relay) for one in came]
+        batch = self._batch(now)
+        found = [self._safely(self._read, one, batch) for one in came]
         self._counters.count("received", times=len(found) - found.count(None))
-        onward = Onward(self._links, self._not_passed_on, now)
-        for one, message in zip(came, found, strict=True):
-            if isinstance(message, Transit):
-                onward.add(one, message)
-            elif message is not None:
+        onward = Onward(self._links, self._not_passed_on, self._limits.max_message_bytes, now)
+        for arrival in found:
+            if arrival is None:
+                continue
+            message, hop = arrival
+            if hop is None or not onward.add(message, hop):
                 if not message.is_at_target:
                     # What goes on from here must not overtake what came before it.
                     onward.send()
@@ -203,26 +202,26 @@ class Router:
             LOG.exception("A message could not be handled.")
             return None
 
-    def _look(self, came: object, now: float, relay: Relay) -> Transit | Message | None:
-        """Read one of many messages; return None if it is refused."""
-        found = relay.read(came)
-        if found is not None:
-            return found
-        message = self._read(came, now)
-        if message is not None:
-            relay.learn(came, message)
-        return message
+    def _batch(self, now: float) -> Batch:
+        return Batch(
+            here=self._cell_name,
+            neighbors=self._table.snapshot(),
+            toward=self._versions.toward,
+            limit_bytes=self._limits.max_message_bytes,
+            default_max_hop_count=self._limits.max_hop_count,
+            now=now,
+        )
 
-    def _read(self, came: object, now: float) -> Message | None:
-        limits = self._limits
+    def _read(self, came: object, batch: Batch) -> tuple[Message, Hop | None] | None:
+        """Read a message as :meth:`Batch.read`; return None if it is refused."""
         try:
-            return parse(came, limits.max_message_bytes, limits.max_hop_count, now).arrived_at(self._cell_name)
+            return batch.read(came)
         except exceptions.MessageError as raised:
             error = raised
         # Outside the except block: there the log would add the error to its line once more.
         self._counters.count("rejected", type(error).__name__)
         LOG.warning("A message from another cell is refused: %s", error.message)
-        salvaged = salvage(came, limits.max_hop_count)
+        salvaged = salvage(came, self._limits.max_hop_count)
         if salvaged is not None:
             salvaged = salvaged.arrived_at(self._cell_name)
             self.reply(salvaged, Reply(Kind.ANSWER, (Response(str(salvaged.route), error=error).encoded(),)))
@@ -231,7 +230,7 @@ class Router:
     def _arrived(self, message: Message, now: float) -> None:
         if message.trace is not None:
             event = "received" if message.response_to is None else "answer received"
-            message = message.noting(event, self._runtime.wall_clock())
+            message = message.recording(event, self._runtime.wall_clock())
         sink = self._sink_of(message)
         if message.is_late(now):
             settle(message, sink, too_late(message, self._counters))
@@ -244,10 +243,8 @@ class Router:
         """Return the sink of a message from another cell."""
         return ToSource(self, message) if message.needs_response else LOG_ONLY
 
-    def _not_passed_on(self, came: object, now: float, neighbor: str, error: exceptions.CellsError) -> None:
-        message = self._read(came, now)
-        if message is not None:
-            settle(message, self._sink_of(message), Response(str(message.route.child(neighbor)), error=error))
+    def _not_passed_on(self, message: Message, neighbor: str, error: exceptions.CellsError) -> None:
+        settle(message, self._sink_of(message), Response(str(message.route.child(neighbor)), error=error))
 
     def _advance(
         self, message: Message, sink: Sink, wait: Wait | None = None, *, reports_delivery: bool = False
@@ -273,7 +270,7 @@ class Router:
         for hop in plan.hops:
             collects = hop.answered_by in (plan.awaited or ())
             sink_of_hop = self._sink_of_part(message, plan, sink, hop.answered_by)
-            self.forward(hop, sink_of_hop, collects=collects, reports_delivery=reports_delivery)
+            self.forward(message, hop, sink_of_hop, collects=collects, reports_delivery=reports_delivery)
         if plan.run_here:
             own_sink = self._sink_of_part(message, plan, sink, HERE)
             if plan.streams and plan.hops and sink is not LOG_ONLY and self._execution.may_block(message.method):
@@ -290,8 +287,9 @@ class Router:
         growing = Growing(sink) if plan.streams else None
         if message.deadline is not None:
             return Wait(message.deadline - self._runtime.clock(), growing=growing)
-        depth = min(message.hop_count - 1, message.max_hop_count)
-        seconds = self._limits.call_timeout_seconds * (1 - depth / (message.max_hop_count + 1))
+        header = message.header
+        depth = min(header.hop_count - 1, header.max_hop_count)
+        seconds = self._limits.call_timeout_seconds * (1 - depth / (header.max_hop_count + 1))
         return Wait(seconds, growing=growing)
 
     def _await(self, message: Message, plan: Plan, sink: Sink, wait: Wait) -> None:
@@ -312,8 +310,9 @@ class Router:
             return Forwarded(sink, tuple([hop.answered_by for hop in plan.hops]))
         return Branch(sink, part)
 
-    def forward(
+    def forward(  # noqa: PLR0913  # the hop, and the wishes of its caller, by keyword
         self,
+        message: Message,
         hop: Hop,
         sink: Sink,
         *,
@@ -328,14 +327,13 @@ class Router:
         :param reports_delivery: ``sink`` also gets a reply without an error once the neighbor's broker has the message
         :param hold_seconds: how long the message may wait for others that share its cast
         """
-        message, neighbor = hop.message, hop.neighbor
-        if message.client and self._direct_replies.send(hop):
+        answer, neighbor = message.for_client(hop), hop.neighbor
+        if answer is not None and self._direct_replies.send(answer, hop):
             return
         report = _DeliveryReport(message, neighbor.name, sink)
         try:
-            version = message.form or hop.version
-            addressed = message.addressed(self._host) if collects else message
-            sealed = addressed.sealed(version, self._limits.max_message_bytes)
+            form = (hop.addressed(self._host) if collects else hop).form
+            sealed = message.sealed_as(form, self._limits.max_message_bytes)
         except (exceptions.MessageError, exceptions.RPCVersionCapError) as error:
             self._counters.count("undelivered", type(error).__name__)
             report.failed(error)

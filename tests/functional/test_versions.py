@@ -97,7 +97,7 @@ class Capped:
         """Send the message of :meth:`look` with more keys in its head; return the reply."""
         self.tree.forget_arrivals()
         target = CellPath.parse("api!east!az1")
-        message = TargetedMessage(
+        message = TargetedMessage.new(
             method="look", route=target[:1], target=target, direction=Direction.DOWN, needs_response=True, **head
         )
         return self.tree["api"].service.router.send(message, TIMEOUT_SECONDS).result(10)

@@ -79,7 +79,7 @@ def place() -> Iterator[Place]:
 def request(version: str) -> Any:
     """A message, sealed in the form of a version."""
     way = CellPath(["api", "east"])
-    message = TargetedMessage(
+    message = TargetedMessage.new(
         method="ping", route=way[:1], target=way, direction=Direction.DOWN, kwargs={"text": "é"}, id="m"
     )
     return message.sealed(version, 10_000)

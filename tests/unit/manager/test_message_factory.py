@@ -37,8 +37,16 @@ def targeted(outgoing: OutgoingMessages, cell: str, **others: Any) -> Any:
 )
 def test_a_message_starts_toward_its_target(outgoing: OutgoingMessages, cell: str, direction: Direction) -> None:
     message = targeted(outgoing, cell)
-    assert (message.target.first, message.target.last, message.direction) == ("east", cell, direction)
-    assert (str(message.route), message.max_hop_count, message.context) == ("east", 7, {"user_id": "ada"})
+    assert (message.header.target.first, message.header.target.last, message.header.direction) == (
+        "east",
+        cell,
+        direction,
+    )
+    assert (str(message.route), message.header.max_hop_count, message.content().context) == (
+        "east",
+        7,
+        {"user_id": "ada"},
+    )
 
 
 def test_a_message_that_is_sent_again_has_the_same_id_and_others_have_their_own(outgoing: OutgoingMessages) -> None:
@@ -59,13 +67,17 @@ def test_an_unknown_cell_is_refused(outgoing: OutgoingMessages) -> None:
 
 def test_a_broadcast_goes_in_one_direction(outgoing: OutgoingMessages) -> None:
     message = outgoing.broadcast({}, "ping", {}, "up", needs_response=False, run_locally=False)
-    assert (message.direction, message.run_locally, message.needs_response) == (Direction.UP, False, False)
+    assert (message.header.direction, message.header.run_locally, message.needs_response) == (
+        Direction.UP,
+        False,
+        False,
+    )
     with pytest.raises(exceptions.InvalidArguments, match="up or down"):
         outgoing.broadcast({}, "ping", {}, "sideways", needs_response=False)
 
 
 def test_a_context_that_is_none_is_empty(outgoing: OutgoingMessages) -> None:
-    assert outgoing.broadcast(None, "ping", {}, "up", needs_response=False).context == {}
+    assert outgoing.broadcast(None, "ping", {}, "up", needs_response=False).content().context == {}
 
 
 def test_refusals_are_counted_and_raised(outgoing: OutgoingMessages, counters: Counters) -> None:

@@ -50,7 +50,7 @@ class Network:
     @property
     def asked(self) -> list[str]:
         """The children that got a message, in order."""
-        return [message.target.last for message, _, _ in self.sent]
+        return [message.header.target.last for message, _, _ in self.sent]
 
     def answer(self, value: Any = None, error: Exception | None = None) -> None:
         """Answer the last message."""
@@ -177,9 +177,13 @@ def test_the_message_to_a_child(kind: str) -> None:
     answer = getattr(place, kind)(required)
     ((message, seconds, monitor),) = place.network.sent
     assert (message.method, seconds, monitor) == (f"service_{kind}_any", 10.0, None)
-    assert (message.route, message.target) == (CellPath(["east"]), CellPath(["east", "az1"]))
-    assert (message.direction, message.needs_response, message.context) == (Direction.DOWN, True, CONTEXT)
-    assert message.max_hop_count == 10
+    assert (message.route, message.header.target) == (CellPath(["east"]), CellPath(["east", "az1"]))
+    assert (message.header.direction, message.needs_response, message.content().context) == (
+        Direction.DOWN,
+        True,
+        CONTEXT,
+    )
+    assert message.header.max_hop_count == 10
     kwargs = json.loads(message.sealed("1.0", 10_000).to_json())["method_kwargs"]
     assert CellRequirements.from_dict(kwargs["requirements"]) == required.passed_on_by("east")
     assert ServiceRequest.from_dict(kwargs["request"]) == REQUEST
@@ -208,7 +212,7 @@ def test_a_call_is_also_monitored_in_the_child() -> None:
     assert monitor.on_still_working is not None
     monitor.on_still_working()
     assert heartbeats == ["heartbeat"]
-    assert ServiceRequest.from_dict(message.kwargs["request"]).monitor_seconds == 3.0
+    assert ServiceRequest.from_dict(message.content().kwargs["request"]).monitor_seconds == 3.0
 
 
 def test_the_next_best_cell_gets_the_remaining_seconds() -> None:
@@ -218,7 +222,7 @@ def test_the_next_best_cell_gets_the_remaining_seconds() -> None:
     place.network.answer(error=exceptions.NeighborUnreachable("The broker is down."))
     assert place.network.asked == ["az1", "az2"]
     message, seconds, _ = place.network.sent[1]
-    assert seconds == message.kwargs["time_left"] == 6.0
+    assert seconds == message.content().kwargs["time_left"] == 6.0
     assert message.id != place.network.sent[0][0].id
     place.now += 2.0
     place.network.answer(error=exceptions.UnknownMethod("What is service_call_any?"))

@@ -97,13 +97,13 @@ def error_of(answer: Any) -> Exception:
 def test_a_call_is_a_message_with_fewer_seconds(manager: Manager) -> None:
     answer = manager.calls.call(CONTEXT, REQUEST, 10.0, "east", "the-id")
     ((message, seconds, monitor),) = manager.network.sent
-    assert (message.method, message.id, message.context, message.needs_response) == (
+    assert (message.method, message.id, message.content().context, message.needs_response) == (
         "service_call",
         "the-id",
         CONTEXT,
         True,
     )
-    assert message.kwargs == {"request": REQUEST, "time_left": shrink(10.0)}
+    assert message.content().kwargs == {"request": REQUEST, "time_left": shrink(10.0)}
     assert (seconds, monitor) == (10.0, None)
     assert not answer.done()
     manager.network.answer(0, {"result": 42})
@@ -266,7 +266,11 @@ def test_the_answer_of_the_picker_is_the_answer(manager: Manager) -> None:
 def test_a_broadcast_below_is_one_message(manager: Manager) -> None:
     assert manager.calls.broadcast(CONTEXT, REQUEST, "down").result(0) == {"result": []}
     ((message, _, _),) = manager.network.sent
-    assert (message.message_type, message.method, message.kwargs) == ("broadcast", "service_cast", {"request": REQUEST})
+    assert (message.message_type, message.method, message.content().kwargs) == (
+        "broadcast",
+        "service_cast",
+        {"request": REQUEST},
+    )
 
 
 def test_a_broadcast_to_a_list_has_an_answer_for_each_cell(manager: Manager) -> None:
@@ -304,7 +308,7 @@ def test_an_invalid_broadcast_is_answered_with_an_error(manager: Manager, cells_
 def test_a_multicall_is_a_call_of_each(manager: Manager) -> None:
     started = manager.calls.multicall_start(CONTEXT, REQUEST, ["east", "nowhere", "west"], 10.0)["result"]
     assert (started["server"], started["cells"]) == ("host-1", ["east", "nowhere", "west"])
-    assert [str(message.target) for message, _, _ in manager.network.sent] == ["api!east", "api!west"]  # type: ignore[attr-defined]
+    assert [str(message.header.target) for message, _, _ in manager.network.sent] == ["api!east", "api!west"]  # type: ignore[attr-defined]
     first = manager.calls.multicall_next(CONTEXT, started["id"]).result(0)["result"]
     assert [cell for cell, _ in first["answers"]] == ["nowhere"]
     rest = manager.calls.multicall_next(CONTEXT, started["id"])

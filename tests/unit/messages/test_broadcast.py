@@ -18,7 +18,7 @@ TREE = Tree(PATHS)
 
 
 def message(walked: str, direction: Direction = DOWN, **changed: Any) -> BroadcastMessage:
-    return BroadcastMessage(method="ping", route=CellPath.parse(walked), direction=direction, **changed)
+    return BroadcastMessage.new(method="ping", route=CellPath.parse(walked), direction=direction, **changed)
 
 
 def ran(start: str, direction: Direction, tree: Tree = TREE, **changed: Any) -> list[str]:
@@ -58,7 +58,7 @@ def test_every_hop_gets_the_very_same_message() -> None:
     came = message("api!east", kwargs={"a": [1]}, context={"unknown": 1}, needs_response=True)
     plan = came.plan(TREE.neighbors(CellPath.parse("api!east")), oldest)
     assert [hop.neighbor.name for hop in plan.hops] == [hop.answered_by for hop in plan.hops] == ["az1", "az2"]
-    assert all(hop.message is came for hop in plan.hops)
+    assert all(came.along(hop) is came for hop in plan.hops)
 
 
 def test_does_not_run_at_the_source_if_it_shall_not() -> None:
@@ -113,11 +113,11 @@ def test_a_circle_of_neighbors_ends_at_the_hop_limit() -> None:
     going, visited = message("a", max_hop_count=10), ["a"]
     while hops := going.plan(Neighbors.of([row(circle[going.here])]), oldest).hops:
         (hop,) = hops
-        going = hop.message.arrived_at(hop.neighbor.name)
+        going = going.along(hop).arrived_at(hop.neighbor.name)
         visited.append(going.here)
     assert len(visited) == 10
 
 
 @each(("walked", "back"), [("api!east", "east!api"), ("api!east!az1", "az1!east"), ("az1!east!api", "api!east")])
 def test_answers_that_are_gathered_go_one_hop_back(walked: str, back: str) -> None:
-    assert str(message(walked).return_path) == back
+    assert str(message(walked).header.return_path) == back

@@ -15,7 +15,7 @@ from cells.messages import BroadcastMessage, EncodedResponse, Message, ResponseM
 from cells.neighbors import Direction, Neighbors
 from tests.cases import each
 from tests.unit.messages import captures
-from tests.unit.messages.trees import oldest, row
+from tests.unit.messages.trees import leaving, oldest, row
 
 KEYS = sorted({key for name in captures.NAMES for key in captures.capture(name)})
 OPTIONAL = ["fanout", "uuid", "hop_count", "max_hop_count", "need_response"]
@@ -70,7 +70,12 @@ def test_type_of_a_message_is_its_class(name: str, cls: type[Message]) -> None:
 @each("name", ["targeted_request", "broadcast_request", "response_relayed"])
 def test_what_a_peer_may_leave_out_gets_a_default(name: str) -> None:
     one, other = parse(without(name, *OPTIONAL)), parse(without(name, *OPTIONAL))
-    assert (one.fanout, one.needs_response, one.hop_count, one.max_hop_count) == (False, False, 0, 7)
+    assert (one.header.fanout, one.needs_response, one.header.hop_count, one.header.max_hop_count) == (
+        False,
+        False,
+        0,
+        7,
+    )
     assert one.id
     assert one.id != other.id
 
@@ -78,15 +83,15 @@ def test_what_a_peer_may_leave_out_gets_a_default(name: str) -> None:
 @each("key", OPTIONAL)
 def test_a_null_counts_as_left_out(key: str) -> None:
     left_out, null = parse(without("targeted_request", key)), parse(changed(**{key: None}))
-    assert {name: value for name, value in null.to_dict().items() if name != "uuid"} == {
-        name: value for name, value in left_out.to_dict().items() if name != "uuid"
+    assert {name: value for name, value in captures.sent(null).items() if name != "uuid"} == {
+        name: value for name, value in captures.sent(left_out).items() if name != "uuid"
     }
 
 
 @each("name", captures.NAMES)
 def test_unknown_keys_are_ignored(name: str) -> None:
     data = captures.capture(name)
-    assert parse(changed(name, colour="red", run_locally=False, time_left=5.0)).to_dict() == data
+    assert captures.sent(parse(changed(name, colour="red", run_locally=False, time_left=5.0))) == data
 
 
 def test_a_broadcast_that_came_runs_here_whatever_it_says() -> None:
@@ -221,8 +226,8 @@ def test_huge_hop_counts_are_message_or_routing_errors(key: str, digits: int) ->
     text = changed(target_cell="api!b!c", **{key: "NUMBER"}).replace('"NUMBER"', "9" * digits)
     passed_on: list[str] = []
     with contextlib.suppress(exceptions.MessageError, exceptions.RoutingError):
-        (hop,) = parse(text).arrived_at("b").plan(Neighbors.of([row("c")]), oldest).hops
-        passed_on.append(hop.message.sealed(versions.OLDEST, captures.LIMIT_BYTES).to_json())
+        relayed = leaving(parse(text).arrived_at("b"), Neighbors.of([row("c")]))
+        passed_on.append(relayed.sealed(versions.OLDEST, captures.LIMIT_BYTES).to_json())
     assert not passed_on or key == "max_hop_count"
 
 
@@ -312,14 +317,14 @@ def test_a_broken_call_can_be_answered(values: dict[str, Any]) -> None:
     assert stub is not None
     answer = ResponseMessage.answering(stub.arrived_at("grandchild1"), [EncodedResponse("{}")])
     assert answer.response_to == captures.capture("targeted_request")["uuid"]
-    assert (str(answer.target), answer.direction) == ("grandchild1!child1!api", Direction.UP)
+    assert (str(answer.header.target), answer.header.direction) == ("grandchild1!child1!api", Direction.UP)
     assert captures.over_the_wire(answer).response_to == answer.response_to
 
 
 def test_a_broken_broadcast_is_answered_one_hop_back() -> None:
     stub = salvage(changed("broadcast_request_relayed", method_name=5))
     assert isinstance(stub, BroadcastMessage)
-    assert str(ResponseMessage.answering(stub.arrived_at("grandchild1"), []).target) == "grandchild1!child1"
+    assert str(ResponseMessage.answering(stub.arrived_at("grandchild1"), []).header.target) == "grandchild1!child1"
 
 
 @each(("stream", "streams"), [(True, True), (False, False), (None, False), ("yes", False), (1, False)])
@@ -327,9 +332,9 @@ def test_a_broken_broadcast_that_streams_is_answered_all_the_way_back(stream: ob
     """Its source waits for each cell, and nobody on the way gathers anything."""
     stub = salvage(changed("broadcast_request_relayed", method_name=5, stream=stream))
     assert isinstance(stub, BroadcastMessage)
-    assert stub.streams is streams
+    assert stub.header.streams is streams
     answer = ResponseMessage.answering(stub.arrived_at("grandchild1"), [])
-    assert str(answer.target) == ("grandchild1!child1!api" if streams else "grandchild1!child1")
+    assert str(answer.header.target) == ("grandchild1!child1!api" if streams else "grandchild1!child1")
 
 
 def test_the_answer_to_a_broken_call_of_many_hops_may_go_all_the_way_back() -> None:
@@ -337,7 +342,7 @@ def test_the_answer_to_a_broken_call_of_many_hops_may_go_all_the_way_back() -> N
     stub = salvage(changed(method_name=5, routing_path=path))
     assert stub is not None
     answer = ResponseMessage.answering(stub.arrived_at("here"), [])
-    assert answer.max_hop_count >= 31
+    assert answer.header.max_hop_count >= 31
 
 
 @each("key", ["need_response", "routing_path", "direction", "uuid"])

@@ -19,12 +19,14 @@ from cells.messages import (
     parse,
 )
 from cells.neighbors import Direction, Neighbors
+from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
-from tests.unit.messages import captures
+from tests.unit.messages import captures, trees
 from tests.unit.messages.test_response import JSON
 from tests.unit.messages.trees import row
 
 CLIENT = "4f2a@reply_1"
+EAST = Neighbors.of([row("east", is_parent=True)])
 NEIGHBORS = Neighbors.of([row("api", is_parent=True)])
 VALUE = Response("api!east", 1).encoded()
 
@@ -32,32 +34,40 @@ VALUE = Response("api!east", 1).encoded()
 def request(walked: str = "api!east", **changed: Any) -> TargetedMessage:
     route = CellPath.parse(walked)
     values = {"reply_to": CLIENT, "reply_server": "api-1", **changed}
-    return TargetedMessage(
+    return TargetedMessage.new(
         method="ping", route=route, target=route, direction=Direction.DOWN, needs_response=True, **values
     )
 
 
+def newest(_: Neighbor) -> str:
+    return versions.CURRENT
+
+
+def client(message: Message, neighbors: Neighbors = NEIGHBORS) -> str:
+    """Where the client waits that may get the value of the message directly; empty if there is none."""
+    (hop,) = message.plan(neighbors, newest).hops
+    answer = message.for_client(hop)
+    return "" if answer is None else answer.reply_to
+
+
 def leaving(message: Message, *responses: EncodedResponse) -> ResponseMessage:
     """The answer to ``message`` as it leaves for the next cell."""
-    (hop,) = ResponseMessage.answering(message, responses).plan(NEIGHBORS, lambda _: versions.CURRENT).hops
-    assert isinstance(hop.message, ResponseMessage)
-    return hop.message
+    return trees.leaving(ResponseMessage.answering(message, responses), NEIGHBORS, newest)
 
 
 def received(message: Message) -> ResponseMessage:
     """The last hop of an answer that came to this cell as a text of another cell."""
     sealed = message.sealed(versions.CURRENT, 1_000_000)
     came = parse(json.loads(json.dumps(sealed.to_item())), 1_000_000, 10).arrived_at("east")
-    (hop,) = came.plan(NEIGHBORS, lambda _: versions.CURRENT).hops
-    assert isinstance(hop.message, ResponseMessage)
-    return hop.message
+    relayed = trees.leaving(came, NEIGHBORS, newest)
+    assert isinstance(relayed, ResponseMessage)
+    return relayed
 
 
 def from_az1(*responses: EncodedResponse) -> Message:
     """The answer of a cell two hops away, on its first hop."""
     response = ResponseMessage.answering(request("api!east!az1"), responses)
-    (hop,) = response.plan(Neighbors.of([row("east", is_parent=True)]), lambda _: versions.CURRENT).hops
-    return hop.message
+    return trees.leaving(response, EAST, newest)
 
 
 @settings(max_examples=30, deadline=None)
@@ -65,7 +75,7 @@ def from_az1(*responses: EncodedResponse) -> Message:
 def test_a_value_goes_to_the_client_as_it_is(value: Any) -> None:
     encoded = Response("api!east", value).encoded()
     message = leaving(request(), encoded)
-    assert message.client == CLIENT
+    assert client(message) == CLIENT
     text = message.value_text()
     assert text is not None
     assert json.loads(text) == value
@@ -80,13 +90,13 @@ def test_a_value_goes_to_the_client_as_it_is(value: Any) -> None:
 def test_a_request_carries_the_key_from_1_4_on_and_an_answer_repeats_it_from_1_1_on(version: str) -> None:
     """Release 0.2 sent the key under 1.1 to 1.3, and reads it there."""
     message = leaving(request(), VALUE)
-    assert ("reply_to" in message.head(version)) is versions.speaks(version, "1.1")
-    assert ("reply_to" in request().head(version)) is versions.speaks(version, "1.4")
+    assert ("reply_to" in captures.sent(message, version)) is versions.speaks(version, "1.1")
+    assert ("reply_to" in captures.sent(request(), version)) is versions.speaks(version, "1.4")
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.2", "1.3", "1.4"])
 def test_a_key_that_arrives_is_understood_at_every_version_from_1_1_on(version: str) -> None:
-    came = captures.over_the_wire(request("api").but(target=CellPath.parse("api!east")), "1.4").to_dict("1.4")
+    came = captures.sent(request("api"), "1.4")
     data = captures.sent(request("api"), version) | {"reply_to": came["reply_to"]}
     read = parse(data if versions.speaks(version, "1.3") else json.dumps(data), 10_000, 10)
     assert read.reply_to == CLIENT
@@ -95,17 +105,17 @@ def test_a_key_that_arrives_is_understood_at_every_version_from_1_1_on(version: 
 
 def test_only_the_last_hop_has_a_client() -> None:
     message = from_az1(VALUE)
-    assert message.client == ""
-    assert received(message).client == CLIENT
+    assert client(message, EAST) == ""
+    assert client(received(message)) == CLIENT
 
 
 def test_no_other_message_has_a_client() -> None:
-    assert request().client == ""
-    here = CellPath.parse("api")
-    assert BroadcastMessage(method="ping", route=here, direction=Direction.DOWN, reply_to=CLIENT).client == ""
-    assert leaving(request(reply_to=""), VALUE).client == ""
+    assert client(captures.changed(request("east"), target=CellPath.parse("east!api"), direction=Direction.UP)) == ""
+    here = CellPath.parse("east")
+    assert client(BroadcastMessage.new(method="ping", route=here, direction=Direction.UP, reply_to=CLIENT)) == ""
+    assert client(leaving(request(reply_to=""), VALUE)) == ""
     # The manager that asked completes a trace.
-    assert leaving(request(trace=()), VALUE).client == ""
+    assert client(leaving(request(trace=()), VALUE)) == ""
 
 
 @pytest.mark.parametrize(
@@ -141,16 +151,16 @@ def test_an_error_of_this_cell_is_not_a_value() -> None:
 
 @pytest.mark.parametrize("payload", ["no JSON", "[]", '{"ctxt": {}, "method_kwargs": {"responses": 1}}'])
 def test_the_manager_gets_what_can_not_be_read(payload: str) -> None:
-    assert received(from_az1(VALUE)).but(payload=payload).value_text() is None
+    assert captures.changed(received(from_az1(VALUE)), payload=payload).value_text() is None
 
 
 def test_the_manager_hears_that_its_client_was_answered() -> None:
     message = leaving(request(), VALUE)
     notice = message.delivered(EncodedResponse("told"))
-    data = json.loads(notice.payload_text)["method_kwargs"]
+    data = notice.content().kwargs
     assert data["responses"] == ["told"]
     assert json.loads(data["orig_message"])["uuid"] == message.response_to
-    head = notice.head("1.4")
+    head = captures.sent(notice, "1.4")
     assert "reply_to" not in head
-    assert (notice.server("1.4"), head["response_uuid"]) == ("api-1", message.response_to)
+    assert (notice.header.server("1.4"), head["response_uuid"]) == ("api-1", message.response_to)
     assert notice.value_text() is None

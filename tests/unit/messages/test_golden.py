@@ -17,7 +17,7 @@ from cells.path import CellPath
 from tests.cases import each
 from tests.unit.endpoints.cells_in_memory import CellInMemory
 from tests.unit.messages import captures
-from tests.unit.messages.trees import oldest, row
+from tests.unit.messages.trees import leaving, row
 
 NAMES = captures.NAMES
 
@@ -31,7 +31,6 @@ def test_there_are_captures_of_every_kind() -> None:
 def test_every_capture_is_read_and_written_back_the_same(name: str) -> None:
     data = captures.capture(name)
     message = captures.parse(data)
-    assert message.to_dict() == data
     assert captures.sent(message) == data
 
 
@@ -44,24 +43,24 @@ def test_every_capture_says_what_it_says(name: str) -> None:
         data["uuid"],
         data["routing_path"],
     )
-    assert (message.fanout, message.needs_response) == (data["fanout"], data["need_response"])
-    assert (message.hop_count, message.max_hop_count) == (data["hop_count"], data["max_hop_count"])
-    assert message.direction is Direction(data["direction"])
-    assert (message.kwargs, message.context) == (data["method_kwargs"], data["ctxt"])
+    assert (message.header.fanout, message.needs_response) == (data["fanout"], data["need_response"])
+    assert (message.header.hop_count, message.header.max_hop_count) == (data["hop_count"], data["max_hop_count"])
+    assert message.header.direction is Direction(data["direction"])
+    assert (message.content().kwargs, message.content().context) == (data["method_kwargs"], data["ctxt"])
     assert message.response_to == data.get("response_uuid")
 
 
 def test_a_relayed_request_is_the_request_one_hop_later() -> None:
     for name in ("targeted_request", "broadcast_request"):
         message = captures.parse(captures.capture(name)).arrived_at("child1")
-        (hop,) = message.plan(Neighbors.of([row("api", is_parent=True), row("grandchild1")]), oldest).hops
-        assert captures.sent(hop.message) == captures.capture(f"{name}_relayed")
+        relayed = leaving(message, Neighbors.of([row("api", is_parent=True), row("grandchild1")]))
+        assert captures.sent(relayed) == captures.capture(f"{name}_relayed")
 
 
 def test_the_last_hop_of_a_response_is_fanned_out() -> None:
     message = captures.parse(captures.capture("response_relayed")).arrived_at("child1")
-    (hop,) = message.plan(Neighbors.of([row("api", is_parent=True), row("grandchild1")]), oldest).hops
-    assert captures.sent(hop.message) == captures.capture("response_fanout_last_hop")
+    relayed = leaving(message, Neighbors.of([row("api", is_parent=True), row("grandchild1")]))
+    assert captures.sent(relayed) == captures.capture("response_fanout_last_hop")
 
 
 def request(name: str) -> dict[str, Any]:
@@ -69,29 +68,28 @@ def request(name: str) -> dict[str, Any]:
     message = captures.parse(captures.capture(name))
     return {
         "method": message.method,
-        "kwargs": message.kwargs,
+        "kwargs": message.content().kwargs,
         "context": get_admin_context().to_dict(),
-        "direction": message.direction,
+        "direction": message.header.direction,
         "needs_response": message.needs_response,
     }
 
 
 def first_hop(message: Message) -> Message:
     neighbors = [
-        row("api", is_parent=message.direction is Direction.UP),
+        row("api", is_parent=message.header.direction is Direction.UP),
         row("child1", is_parent=message.here != "api"),
     ]
-    (hop,) = message.plan(Neighbors.of([found for found in neighbors if found.name != message.here]), oldest).hops
-    return hop.message
+    return leaving(message, Neighbors.of([found for found in neighbors if found.name != message.here]))
 
 
 def targeted() -> Message:
     target = CellPath.parse("api!child1!grandchild1")
-    return first_hop(TargetedMessage(**request("targeted_request"), route=target[:1], target=target))
+    return first_hop(TargetedMessage.new(**request("targeted_request"), route=target[:1], target=target))
 
 
 def broadcast() -> Message:
-    return first_hop(BroadcastMessage(**request("broadcast_request"), route=CellPath(["api"])))
+    return first_hop(BroadcastMessage.new(**request("broadcast_request"), route=CellPath(["api"])))
 
 
 def answer_to(name: str, cell: str, *responses: Response) -> Message:
@@ -118,7 +116,7 @@ def failure_response() -> Message:
     failed = Response("api!child1!grandchild1", error=caught.value)
     ours = answer_to("targeted_request_relayed", "grandchild1", failed)
     # The capture answers another request than the captured one.
-    return relayed(dataclasses.replace(ours, answers=captures.capture("response_with_failure")["response_uuid"]))
+    return relayed(dataclasses.replace(ours, response_to=captures.capture("response_with_failure")["response_uuid"]))
 
 
 def told_by_a_cell(method: str) -> Message:
@@ -155,7 +153,7 @@ def test_what_we_send_has_the_keys_and_types_of_the_capture(name: str, make: Cal
 def test_a_response_answers_with_the_same_texts(name: str) -> None:
     ours = {"response_relayed": response, "broadcast_response_aggregated": gathered_response}[name]()
     theirs = captures.capture(name)["method_kwargs"]["responses"]
-    assert [json.loads(text) for text in ours.kwargs["responses"]] == [json.loads(text) for text in theirs]
+    assert [json.loads(text) for text in ours.content().kwargs["responses"]] == [json.loads(text) for text in theirs]
 
 
 def test_a_failure_has_the_keys_and_types_of_the_capture() -> None:
@@ -171,12 +169,12 @@ def test_a_failure_has_the_keys_and_types_of_the_capture() -> None:
 
 
 def test_orig_message_is_a_short_json_text() -> None:
-    original = json.loads(response().kwargs["orig_message"])
+    original = json.loads(response().content().kwargs["orig_message"])
     assert original == {"uuid": captures.capture("targeted_request")["uuid"], "method_name": "ping"}
 
 
 def test_a_failure_of_novas_is_understood() -> None:
-    (text,) = captures.parse(captures.capture("response_with_failure")).kwargs["responses"]
+    (text,) = captures.parse(captures.capture("response_with_failure")).content().kwargs["responses"]
     answer = Response.from_json(text, ("cells.exceptions",))
     assert answer.cell == "api!child1!grandchild1"
     assert isinstance(answer.error, exceptions.RemoteError)
@@ -187,7 +185,7 @@ def test_a_failure_of_novas_is_understood() -> None:
 
 
 def test_an_answer_of_novas_is_understood() -> None:
-    texts = captures.parse(captures.capture("broadcast_response_aggregated")).kwargs["responses"]
+    texts = captures.parse(captures.capture("broadcast_response_aggregated")).content().kwargs["responses"]
     assert [Response.from_json(text, ()) for text in texts] == [
         Response("api!child1!grandchild1", "pong"),
         Response("api!child1", "pong"),

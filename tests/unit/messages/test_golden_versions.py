@@ -17,7 +17,7 @@ from cells.messages import BroadcastMessage, Message, Response, ResponseMessage,
 from cells.neighbors import Direction, Neighbors
 from cells.path import CellPath
 from tests.unit.messages import captures
-from tests.unit.messages.trees import row
+from tests.unit.messages.trees import leaving, row
 
 NEW_VERSIONS = [version for version in versions.HISTORY if version != versions.OLDEST]
 #: Seconds that the source of the golden files waits, and those that it tells the next cell.
@@ -45,23 +45,22 @@ TREE = {
 
 def hop(message: Message, version: str) -> Message:
     """What leaves the cell where the message is."""
-    (step,) = message.plan(TREE[message.here], lambda _: version).hops
-    return step.message
+    return leaving(message, TREE[message.here], lambda _: version)
 
 
 def targeted(version: str) -> Message:
-    message = TargetedMessage(**REQUEST, target=CellPath.parse("api!east!az1"))
+    message = TargetedMessage.new(**REQUEST, target=CellPath.parse("api!east!az1"))
     if versions.speaks(version, versions.REPLY_TO):
-        message = message.but(reply_to=CLIENT)
-    return hop(message.but(deadline=time.monotonic() + SECONDS), version)
+        message = captures.changed(message, reply_to=CLIENT)
+    return hop(captures.changed(message, deadline=time.monotonic() + SECONDS), version)
 
 
 def traced(version: str) -> Message:
-    return targeted(version).but(trace=(ASKED,))
+    return captures.changed(targeted(version), trace=(ASKED,))
 
 
 def broadcast(version: str) -> Message:
-    return hop(BroadcastMessage(**REQUEST, deadline=time.monotonic() + SECONDS, streams=True), version)
+    return hop(BroadcastMessage.new(**REQUEST, deadline=time.monotonic() + SECONDS, streams=True), version)
 
 
 def relayed(make: Callable[[str], Message], version: str, *cells: str) -> Message:
@@ -78,7 +77,9 @@ def answer(make: Callable[[str], Message], version: str, *cells: str, **named: A
     """What the last of ``cells`` answers to the message of ``make``, as it leaves that cell."""
     came = relayed(make, version, *cells)
     responses = [Response(str(came.route), {"cell": cells[-1]}).encoded()]
-    return hop(ResponseMessage.answering(came.opened(), responses, **named).but(id=ANSWER_ID), version)
+    return hop(
+        captures.changed(ResponseMessage.answering(captures.opened(came), responses, **named), id=ANSWER_ID), version
+    )
 
 
 def response(version: str) -> Message:
@@ -162,8 +163,8 @@ def test_a_golden_file_is_read_as_what_was_sent(version: str, name: str) -> None
     message, made = read(golden(version, name), version), MAKERS[version, name](version)
     if made.deadline is not None:
         assert message.deadline == pytest.approx(made.deadline - SECONDS + TIME_LEFT, abs=5.0)
-    assert message.opened().but(deadline=None) == made.opened().but(
-        deadline=None, fanout=made.fanout and not made.server(version)
+    assert captures.changed(captures.opened(message), deadline=None) == captures.changed(
+        captures.opened(made), deadline=None, fanout=made.header.fanout and not made.header.server(version)
     )
 
 

@@ -1,4 +1,4 @@
-"""The short way through a cell does what the long one does, or leaves the message to it."""
+"""The messages of one batch: each is read as it would be alone, and forwarded with nothing changed but its way."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cells import exceptions, messages, versions
-from cells.messages import Relay, SealedMessage, TargetedMessage
-from cells.messages.wire import HEAD_BYTES
+from cells.messages import Batch, Hop, Message
+from cells.messages.relay import MAX_HEADERS
 from cells.neighbors import Neighbors
 from tests.cases import each
+from tests.unit.messages import captures
 from tests.unit.messages.test_validation import KEYS, VALUES, item
 from tests.unit.messages.trees import row
 
 NOW = 1000.0
 NEIGHBORS = Neighbors.of([row("api", is_parent=True), row("az1"), row("child1"), row("grandchild1")])
 LIMIT = 100_000
-
-
-def newest(_: object) -> str:
-    return versions.CURRENT
+CLIENT = "4f2a@reply_1"
 
 
 def call(**values: Any) -> dict[str, Any]:
@@ -32,40 +30,20 @@ def call(**values: Any) -> dict[str, Any]:
 
 def answer(**values: Any) -> dict[str, Any]:
     """Its answer, on its last hop but one."""
-    ways = {"routing_path": "az1", "target_cell": "az1!east!api"}
-    return item("response_relayed", **{**ways, "hop_count": 1, **values})
-
-
-def short_way(came: object, version: str = versions.CURRENT, limit_bytes: int = LIMIT) -> Any:
-    return Relay("east", NEIGHBORS, lambda _: version, limit_bytes, NOW).read(came)
-
-
-def long_way(came: object) -> tuple[str, SealedMessage]:
-    """The neighbor that gets it next, and as what.
-
-    :raises cells.exceptions.CellsError: nobody does
-    """
-    arrived = messages.parse(came, LIMIT, 10, NOW).arrived_at("east")
-    (hop,) = arrived.plan(NEIGHBORS, newest).hops
-    return hop.neighbor.name, hop.message.sealed(versions.CURRENT, LIMIT)
-
-
-def same(came: object) -> bool:
-    """Whether it takes the short way, which then must lead to the very same."""
-    transit = short_way(came)
-    if transit is None:
-        return False
-    assert (transit.neighbor.name, transit.message) == long_way(came)
-    return True
+    path = {"routing_path": "az1", "target_cell": "az1!east!api"}
+    return item("response_relayed", **{**path, "hop_count": 1, **values})
 
 
 CALLS = [
     call(),
     call(need_response=False, fanout=True),
     call(time_left=5, reply_server="manager-1", traceparent="00-a-b-01"),
-    call(reply_server="manager-1", reply_to="4f2a@reply_1"),
+    call(reply_server="manager-1", reply_to=CLIENT),
     call(fanout=None, need_response=None, reply_server=None, traceparent=None, time_left=None),
     call(unknown="key", stream=True),
+    call(unknown=[], stream={}),
+    call(hop_count=None),
+    call(max_hop_count=None),
     item("targeted_request", routing_path="az1", target_cell="az1!east!child1", direction="up"),
     item("targeted_request", routing_path="az1", target_cell="az1!east!api!west", direction="up"),
     call(hop_count=8, max_hop_count=10),
@@ -76,72 +54,132 @@ ANSWERS = [
     answer(need_response=True, time_left=0.0),
     answer(target_cell="az1!east!api!west"),
     answer(target_cell="az1!east!api!west", reply_server="manager-1"),
-    answer(target_cell="az1!east!api!west", reply_server="manager-1", reply_to="4f2a@reply_1"),
+    answer(target_cell="az1!east!api!west", reply_server="manager-1", reply_to=CLIENT),
 ]
+#: Messages that this cell runs, gathers, refuses or has to look at.
+OTHERS = [
+    pytest.param(call(target_cell="api!east"), id="for this cell"),
+    pytest.param(call(target_cell="api!east", need_response=False, fanout=True), id="for all managers of this cell"),
+    pytest.param(answer(target_cell="az1!east"), id="answer for this cell"),
+    pytest.param(answer(reply_server="manager-1", reply_to=CLIENT), id="answer to a client that can be reached"),
+    pytest.param(item("broadcast_request"), id="broadcast"),
+    pytest.param(item("broadcast_request", stream=True, time_left=1.5), id="streaming broadcast"),
+    pytest.param(call(trace=[]), id="traced"),
+    pytest.param(call(time_left=0.0), id="late"),
+    pytest.param(call(time_left=-1.0), id="very late"),
+    pytest.param(call(hop_count=9, max_hop_count=10), id="at the hop limit"),
+    pytest.param(call(target_cell="api!east!nowhere"), id="for an unknown cell"),
+    pytest.param(call(target_cell="api!west!az1"), id="lost"),
+]
+REFUSED = [
+    pytest.param(call(direction="sideways"), id="unknown direction"),
+    pytest.param(call(message_type="unknown"), id="unknown type"),
+    pytest.param(call(message_type=[]), id="no type"),
+    pytest.param(answer(response_uuid=None), id="answers no message"),
+    pytest.param(call(payload=None), id="no payload"),
+    pytest.param(call(payload="x" * (LIMIT + 1)), id="too large"),
+    *([{}, [], None, "{"]),
+]
+FORWARDED = [*CALLS, *ANSWERS]
+READABLE = [*FORWARDED, *(found.values[0] for found in OTHERS)]
 
 
-@each("came", [*CALLS, *ANSWERS])
-def test_what_is_only_on_its_way_takes_the_short_way_to_the_same_end(came: dict[str, Any]) -> None:
-    assert same(came)
+def newest(_: object) -> str:
+    return versions.CURRENT
 
 
-def test_nothing_but_the_way_and_the_time_changes() -> None:
-    came = call(time_left=5.0, reply_server="m")
-    sent = short_way(came).message.to_item()
-    changed = {"routing_path": "api!east", "hop_count": came["hop_count"] + 1}
-    assert {**sent, "time_left": None} == {**came, **changed, "time_left": None}
+def batch(version: str = versions.CURRENT) -> Batch:
+    return Batch(
+        here="east",
+        neighbors=NEIGHBORS,
+        toward=lambda _: version,
+        limit_bytes=LIMIT,
+        default_max_hop_count=10,
+        now=NOW,
+    )
 
 
-@each(
-    "came",
-    [
-        pytest.param(item("targeted_request", routing_path="api", target_cell="api!east"), id="it is for this cell"),
-        pytest.param(answer(target_cell="az1!east"), id="so is its answer"),
-        pytest.param(answer(reply_server="manager-1", reply_to="4f2a@reply_1"), id="its client can be reached"),
-        pytest.param(item("broadcast_request"), id="a broadcast"),
-        pytest.param(call(trace=[]), id="it is traced"),
-        pytest.param(call(time_left=0.0), id="it is late"),
-        pytest.param(call(time_left=-1.0), id="it is very late"),
-        pytest.param(call(hop_count=9, max_hop_count=10), id="it is at the hop limit"),
-        pytest.param(call(uuid=None), id="it has no name"),
-        pytest.param(call(target_cell="api!east!nowhere"), id="there is no such cell"),
-        pytest.param(call(target_cell="api!west!az1"), id="it is lost"),
-        pytest.param(call(direction="sideways"), id="it goes nowhere"),
-        pytest.param(call(message_type="unknown"), id="it is of no known type"),
-        pytest.param(call(message_type=[]), id="or of none"),
-        pytest.param(call(method_kwargs={}), id="its arguments are open"),
-        pytest.param(answer(response_uuid=None), id="it answers nothing"),
-        pytest.param({}, id="it is empty"),
-        pytest.param([], id="it is a list"),
-        pytest.param("{}", id="it traveled alone"),
-        pytest.param(None, id="it is nothing"),
-    ],
-)
-def test_whatever_is_more_than_that_takes_the_long_way(came: object) -> None:
-    assert short_way(came) is None
+def outcome(reading: Batch, came: object) -> tuple[Message, Hop | None] | type[Exception]:
+    """The message and its hop, or the class of the error."""
+    try:
+        return reading.read(came)
+    except exceptions.MessageError as error:
+        return type(error)
 
 
-@each("version", [version for version in versions.HISTORY if not versions.speaks(version, versions.BATCHES)])
-def test_to_an_older_neighbor_it_takes_the_long_way(version: str) -> None:
-    assert short_way(call(), version) is None
+def sent(came: object, version: str = versions.CURRENT) -> dict[str, Any]:
+    """The message as it leaves this cell, which only forwards it."""
+    message, hop = batch(version).read(came)
+    assert hop is not None
+    return message.sealed_as(hop.form, LIMIT).to_item()
+
+
+@each("came", FORWARDED)
+def test_forwarding_changes_nothing_but_the_way_and_the_time(came: dict[str, Any]) -> None:
+    item = sent(came)
+    known = {key for key in item if came.get(key) is not None}
+    way = {"routing_path", "hop_count", "direction", "fanout", "time_left", "need_response"}
+    assert {key: item[key] for key in known - way} == {key: came[key] for key in known - way}
+    assert item["routing_path"] == f"{came['routing_path']}!east"
+    assert item["hop_count"] == (came["hop_count"] or 0) + 1
+    if came["message_type"] == "targeted":
+        assert (item["fanout"], item["need_response"]) == (bool(came["fanout"]), bool(came["need_response"]))
+    else:
+        is_last_hop = came["target_cell"].endswith("!api")
+        assert (item["fanout"], item["need_response"]) == (is_last_hop and not came.get("reply_server"), False)
+    # A relay passes on the keys that it understands, and no others.
+    assert item.keys().isdisjoint({"unknown", "stream"})
+
+
+@each("came", FORWARDED)
+def test_a_message_leaves_as_the_plan_of_the_message_says(came: dict[str, Any]) -> None:
+    message, hop = batch().read(came)
+    assert message == messages.parse(came, LIMIT, 10, NOW).arrived_at("east")
+    assert hop == message.plan(NEIGHBORS, newest).hops[0]
+    assert message.along(hop).sealed(hop.version, LIMIT).to_item().keys() == sent(came).keys()
+
+
+@each("came", OTHERS)
+def test_a_message_that_this_cell_does_not_only_forward_has_no_hop(came: dict[str, Any]) -> None:
+    message, hop = batch().read(came)
+    assert message == messages.parse(came, LIMIT, 10, NOW).arrived_at("east")
+    assert hop is None
+
+
+@each("came", REFUSED)
+def test_a_broken_message_is_refused(came: object) -> None:
+    with pytest.raises(exceptions.MessageError):
+        batch().read(came)
+
+
+@each("version", list(versions.HISTORY))
+def test_only_links_with_batches_are_shared(version: str) -> None:
+    _, hop = batch(version).read(call())
+    assert (hop is not None) is versions.speaks(version, versions.BATCHES)
 
 
 @each("version", [version for version in versions.HISTORY if versions.speaks(version, versions.BATCHES)])
 def test_a_request_carries_reply_to_from_1_4_on_and_an_answer_at_every_version(version: str) -> None:
-    is_told = versions.speaks(version, "1.4")
-    assert ("reply_to" in short_way(call(reply_to="4f2a@reply_1"), version).message.head) is is_told
-    passing = answer(target_cell="az1!east!api!west", reply_to="4f2a@reply_1")
-    assert short_way(passing, version).message.head["reply_to"] == "4f2a@reply_1"
+    assert ("reply_to" in sent(call(reply_to=CLIENT), version)) is versions.speaks(version, "1.4")
+    assert sent(answer(target_cell="az1!east!api!west", reply_to=CLIENT), version)["reply_to"] == CLIENT
 
 
-def test_too_long_a_payload_takes_the_long_way() -> None:
-    came = call()
-    # What the keys take counts as well: it is the same message that the long way would refuse.
-    size = len(came["payload"]) + HEAD_BYTES
-    assert short_way(came, limit_bytes=size) is not None
-    assert short_way(came, limit_bytes=size - 1) is None
+def test_a_message_that_traveled_alone_is_read_by_the_same_code() -> None:
+    text = captures.as_it_comes(messages.parse(call(), LIMIT, 10).sealed("1.0", LIMIT))
+    message, hop = batch().read(text)
+    assert message == messages.parse(text, LIMIT, 10, NOW).arrived_at("east")
+    assert hop is not None
 
 
+def test_messages_with_the_same_header_share_its_reading_and_its_form() -> None:
+    reading = batch()
+    (first, one), (second, other) = reading.read(call()), reading.read(call(uuid="other", payload="{}", time_left=5))
+    assert first.header is second.header
+    assert one is other is not None
+    assert one.form is other.form
+
+
+OWN = ("uuid", "payload", "time_left", "traceparent", "reply_to", "response_uuid", "trace")
 ALL_KEYS = KEYS | st.sampled_from(sorted({*call(), *answer()}))
 LIKELY = st.sampled_from(
     [
@@ -162,24 +200,50 @@ LIKELY = st.sampled_from(
         True,
     ]
 )
+OWN_VALUES = LIKELY | VALUES | st.sampled_from(["other", 7, 7.5, 0, -1, False, float("nan"), "x" * 300, "a\nb"])
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.sampled_from([*CALLS, *ANSWERS]), st.dictionaries(ALL_KEYS, LIKELY | VALUES, max_size=3))
-def test_the_short_way_never_leads_where_the_long_one_does_not(came: dict[str, Any], values: dict[str, Any]) -> None:
-    if came["message_type"] == "response":
-        # It has none, so nobody looks what it is, and it does not go on.
-        values.pop("time_left", None)
-    same({**came, **values})
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from(READABLE),
+    st.dictionaries(st.sampled_from(OWN), OWN_VALUES, max_size=3),
+    st.dictionaries(ALL_KEYS, LIKELY | VALUES, max_size=2),
+    st.sets(ALL_KEYS, max_size=2),
+)
+def test_messages_before_it_do_not_change_how_a_message_is_read(
+    first: dict[str, Any], own: dict[str, Any], other: dict[str, Any], missing: set[str]
+) -> None:
+    second = {key: value for key, value in {**first, "uuid": "second", **own, **other}.items() if key not in missing}
+    reading = batch()
+    reading.read(first)
+    after, alone = outcome(reading, second), outcome(batch(), second)
+    if second.get("uuid") is None and isinstance(after, tuple) and isinstance(alone, tuple):
+        # A message without an identity gets a new one.
+        assert after[0].id != alone[0].id
+        after = (captures.changed(after[0], id=alone[0].id), after[1])
+    assert after == alone
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.sampled_from([*CALLS, *ANSWERS]), st.sets(ALL_KEYS, max_size=3))
-def test_what_lacks_a_key_is_no_error_of_the_short_way(came: dict[str, Any], keys: set[str]) -> None:
-    same({key: value for key, value in came.items() if key not in keys})
+@pytest.mark.parametrize("changed", [{"hop_count": True}, {"hop_count": 1.0}, {"need_response": 1}, {"fanout": 0}])
+def test_an_equal_value_of_another_type_is_another_header(changed: dict[str, Any]) -> None:
+    first = call(hop_count=1, need_response=True, fanout=False)
+    reading = batch()
+    reading.read(first)
+    with pytest.raises(exceptions.MalformedMessage):
+        reading.read(first | changed)
 
 
-def test_the_long_way_says_what_is_wrong() -> None:
-    with pytest.raises(exceptions.CellNotFound):
-        long_way(call(target_cell="api!east!nowhere"))
-    assert type(messages.parse(call(), LIMIT, 10)) is TargetedMessage
+def test_reading_does_not_change_the_keys_that_came() -> None:
+    came = call(time_left=5)
+    before = came.copy()
+    batch().read(came)
+    assert came == before
+
+
+def test_more_headers_than_are_remembered_are_read_too() -> None:
+    reading = batch()
+    for _ in range(2):
+        for number in range(2 * MAX_HEADERS):
+            message, hop = reading.read(call(method_name=f"method{number}"))
+            assert message.method == f"method{number}"
+            assert hop is not None

@@ -16,7 +16,7 @@ from cells.neighbors import Direction, Neighbors
 from cells.path import CellPath
 from tests.cases import each
 from tests.unit.messages import captures
-from tests.unit.messages.trees import oldest, row
+from tests.unit.messages.trees import leaving, oldest, row
 
 UP, DOWN = Direction.UP, Direction.DOWN
 OURS = ("cells.exceptions",)
@@ -29,7 +29,7 @@ JSON = st.recursive(
 
 def request(walked: str, direction: Direction = DOWN, **changed: Any) -> TargetedMessage:
     route = CellPath.parse(walked)
-    return TargetedMessage(
+    return TargetedMessage.new(
         method="ping", route=route, target=route, direction=direction, needs_response=True, **changed
     )
 
@@ -118,18 +118,20 @@ def test_answer_goes_back_the_way_that_was_walked(
 ) -> None:
     asked = request(walked, direction, max_hop_count=5, context={"unknown": 1}, hop_count=4)
     answer = ResponseMessage.answering(asked, encoded("one", "two"))
-    assert (str(answer.target), str(answer.route), answer.direction) == (target, asked.here, back)
-    assert (answer.hop_count, answer.max_hop_count, answer.needs_response) == (1, 5, False)
+    assert (str(answer.header.target), str(answer.route), answer.header.direction) == (target, asked.here, back)
+    assert (answer.header.hop_count, answer.header.max_hop_count, answer.needs_response) == (1, 5, False)
     assert answer.response_to == asked.id != answer.id
-    assert answer.context is asked.context
+    assert answer.content().context is asked.content().context
     assert answer.method == "parse_responses"
-    assert answer.kwargs["responses"] == ["one", "two"]
+    assert answer.content().kwargs["responses"] == ["one", "two"]
 
 
 def test_answer_to_a_broadcast_goes_one_hop() -> None:
-    asked = BroadcastMessage(method="ping", route=CellPath.parse("api!east!az1"), direction=DOWN, needs_response=True)
+    asked = BroadcastMessage.new(
+        method="ping", route=CellPath.parse("api!east!az1"), direction=DOWN, needs_response=True
+    )
     answer = ResponseMessage.answering(asked, [])
-    assert (str(answer.target), answer.direction) == ("az1!east", UP)
+    assert (str(answer.header.target), answer.header.direction) == ("az1!east", UP)
 
 
 def test_the_request_is_not_sent_back() -> None:
@@ -143,8 +145,9 @@ def fanouts(asked: Message, neighbors: dict[str, Neighbors]) -> list[bool]:
     seen = []
     while hops := answer.plan(neighbors[answer.here], oldest).hops:
         (hop,) = hops
-        seen.append(captures.over_the_wire(hop.message).fanout)
-        answer = captures.over_the_wire(hop.message).arrived_at(hop.neighbor.name)
+        sent = captures.over_the_wire(answer.along(hop))
+        seen.append(sent.header.fanout)
+        answer = sent.arrived_at(hop.neighbor.name)
     return seen
 
 
@@ -177,10 +180,9 @@ def test_it_runs_at_its_end() -> None:
 def test_a_relay_leaves_the_answers_untouched() -> None:
     data = captures.capture("response_relayed")
     came = captures.parse(data).arrived_at("child1")
-    (hop,) = came.plan(Neighbors.of([row("api", is_parent=True)]), oldest).hops
-    assert hop.message.kwargs is came.kwargs
-    assert hop.message.context is came.context
-    assert hop.message.to_dict()["method_kwargs"] == data["method_kwargs"]
+    relayed = leaving(came, Neighbors.of([row("api", is_parent=True)]))
+    assert relayed.payload is came.payload
+    assert captures.sent(relayed)["method_kwargs"] == data["method_kwargs"]
 
 
 def test_an_answer_that_cannot_get_back_is_a_routing_error() -> None:
@@ -193,8 +195,7 @@ ADDRESSED = [version for version in versions.HISTORY if versions.speaks(version,
 
 
 def last_hop(answer: Message) -> Message:
-    (hop,) = answer.plan(Neighbors.of([row("api", is_parent=True)]), oldest).hops
-    return hop.message
+    return leaving(answer, Neighbors.of([row("api", is_parent=True)]))
 
 
 @each("version", ADDRESSED)
@@ -202,7 +203,7 @@ def test_on_its_last_hop_it_is_for_the_manager_that_asked(version: str) -> None:
     answer = last_hop(ResponseMessage.answering(request("api!east", reply_server="manager-1"), []))
     sealed = answer.sealed(version, captures.LIMIT_BYTES)
     assert (sealed.server, sealed.fanout) == ("manager-1", False)
-    assert captures.over_the_wire(answer, version).fanout is False
+    assert captures.over_the_wire(answer, version).header.fanout is False
 
 
 @each(("version", "reply_server"), [("1.0", "manager-1"), ("1.0", ""), *((version, "") for version in ADDRESSED)])
@@ -215,10 +216,10 @@ def test_where_that_is_not_known_or_cannot_be_told_it_is_for_all(version: str, r
 @each("version", ADDRESSED)
 def test_before_its_last_hop_it_is_for_any_manager(version: str) -> None:
     answer = ResponseMessage.answering(request("api!east!az1", reply_server="manager-1"), [])
-    (hop,) = answer.plan(Neighbors.of([row("east", is_parent=True)]), oldest).hops
-    sealed = hop.message.sealed(version, captures.LIMIT_BYTES)
+    relayed = leaving(answer, Neighbors.of([row("east", is_parent=True)]))
+    sealed = relayed.sealed(version, captures.LIMIT_BYTES)
     assert (sealed.server, sealed.fanout) == ("", False)
-    assert captures.sent(hop.message, version)["reply_server"] == "manager-1"
+    assert captures.sent(relayed, version)["reply_server"] == "manager-1"
 
 
 def test_a_request_is_for_any_manager_whoever_gets_the_answer() -> None:
@@ -230,19 +231,19 @@ def test_a_request_is_for_any_manager_whoever_gets_the_answer() -> None:
 def test_what_belongs_to_a_request_goes_back_with_its_answer() -> None:
     asked = request("api!east", reply_server="manager-1", traceparent="00-a-b-01", trace=(), deadline=5.0)
     answer = ResponseMessage.answering(asked, [])
-    assert (answer.reply_server, answer.traceparent, answer.trace) == ("manager-1", "00-a-b-01", ())
+    assert (answer.header.reply_server, answer.traceparent, answer.trace) == ("manager-1", "00-a-b-01", ())
     # It has been paid for: no cell on the way shall drop it because it is late.
     assert answer.deadline is None
 
 
-@pytest.mark.parametrize(("reply_server", "form"), [("manager-1", ""), ("", "1.0")])
-def test_who_does_not_say_to_which_manager_is_answered_in_the_oldest_form(reply_server: str, form: str) -> None:
+@pytest.mark.parametrize(("reply_server", "cap"), [("manager-1", ""), ("", "1.0")])
+def test_who_does_not_say_to_which_manager_is_answered_in_the_oldest_form(reply_server: str, cap: str) -> None:
     """It may have gone back to a release that reads no other, and have told nobody yet."""
-    assert ResponseMessage.answering(request("api!east", reply_server=reply_server), []).form == form
+    assert ResponseMessage.answering(request("api!east", reply_server=reply_server), []).header.version_cap == cap
 
 
 def streamed(**named: Any) -> ResponseMessage:
-    asked = BroadcastMessage(
+    asked = BroadcastMessage.new(
         method="ping", route=CellPath.parse("api!east!az1"), direction=DOWN, needs_response=True, streams=True
     )
     return ResponseMessage.answering(asked, encoded("{}"), **named)
@@ -251,14 +252,14 @@ def streamed(**named: Any) -> ResponseMessage:
 @each("version", list(versions.HISTORY))
 def test_an_answer_says_for_whom_it_is_and_who_else_will_answer(version: str) -> None:
     answer = streamed(branch="far", passed_on_to=("near", "far"))
-    kwargs = captures.over_the_wire(answer, version).opened().kwargs
+    kwargs = captures.over_the_wire(answer, version).content().kwargs
     assert (kwargs["branch"], kwargs["passed_on_to"], kwargs["responses"]) == ("far", ["near", "far"], ["{}"])
 
 
 def test_what_there_is_not_to_say_is_not_said() -> None:
     assert (
-        streamed().kwargs.keys()
-        == streamed(branch="", passed_on_to=()).kwargs.keys()
+        streamed().content().kwargs.keys()
+        == streamed(branch="", passed_on_to=()).content().kwargs.keys()
         == {
             "orig_message",
             "responses",
@@ -268,15 +269,17 @@ def test_what_there_is_not_to_say_is_not_said() -> None:
 
 def test_a_response_that_cannot_go_on_is_answered_by_itself_with_other_content() -> None:
     """A relay that must refuse it tells who waits for it."""
-    came = streamed(branch="far", passed_on_to=["near"]).but(payload="{}", route=CellPath.parse("az1!east"))
-    answer = ResponseMessage.answering(came, encoded("refused"))
-    assert (answer.id, answer.answers, answer.route, answer.target) == (
-        came.id,
-        came.answers,
-        came.route,
-        came.target,
+    came = captures.changed(
+        streamed(branch="far", passed_on_to=["near"]), payload="{}", route=CellPath.parse("az1!east")
     )
-    assert (answer.kwargs["responses"], answer.payload) == (["refused"], None)
+    answer = ResponseMessage.answering(came, encoded("refused"))
+    assert (answer.id, answer.response_to, answer.route, answer.header.target) == (
+        came.id,
+        came.response_to,
+        came.route,
+        came.header.target,
+    )
+    assert answer.content().kwargs["responses"] == ["refused"]
 
 
 EVENTS = ({"cell": "api", "event": "asked", "at": 1.0}, {"cell": "east", "event": "answered", "at": 2.0})
@@ -284,45 +287,42 @@ EVENTS = ({"cell": "api", "event": "asked", "at": 1.0}, {"cell": "east", "event"
 
 def traced(*texts: object, walked: str = "east!api", payload: str | None = None) -> ResponseMessage:
     answer = ResponseMessage.answering(request("api!east", trace=EVENTS), encoded(*texts))
-    return answer.but(route=CellPath.parse(walked), payload=payload)
+    changed = captures.changed(answer, route=CellPath.parse(walked))
+    return changed if payload is None else captures.changed(changed, payload=payload)
 
 
 @pytest.mark.parametrize("value", [1, None])
 def test_at_its_end_what_was_noted_becomes_part_of_the_answer(value: object) -> None:
-    opened = traced(Response("api!east", value).to_json()).opened()
-    (text,) = opened.kwargs["responses"]
+    content = traced(Response("api!east", value).to_json()).content()
+    (text,) = content.kwargs["responses"]
     assert Response.from_json(text, OURS) == Response("api!east", value, trace=EVENTS)
-    assert opened.trace is None
-    assert opened.opened() is opened
 
 
 @each("count", [0, 2, 3])
 def test_of_no_answer_or_of_several_it_becomes_no_part(count: int) -> None:
     texts = [Response("api!east", number).to_json() for number in range(count)]
-    opened = traced(*texts).opened()
-    assert opened.kwargs["responses"] == texts
-    assert opened.trace is None
+    assert traced(*texts).content().kwargs["responses"] == texts
 
 
 def test_a_long_trace_of_many_answers_costs_next_to_nothing() -> None:
     """Few bytes that would make many large texts, were the trace written into each answer."""
     events = tuple({"cell": "x" * 1000, "event": "received", "at": float(number)} for number in range(100))
     texts = [Response("api!east", number).to_json() for number in range(2000)]
-    came = traced(*texts).but(trace=events)
+    came = captures.changed(traced(*texts), trace=events)
     tracemalloc.start()
     try:
-        opened = came.opened()
+        content = came.content()
         peak_bytes = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert opened.kwargs["responses"] == texts
+    assert content.kwargs["responses"] == texts
     # A hundred kilobytes for each of two thousand, were it otherwise.
     assert peak_bytes < 20_000_000
 
 
 def test_an_error_is_traced_as_well() -> None:
     text = Response("api!east", error=exceptions.CellNotFound("gone", cell="east")).to_json()
-    (noted,) = traced(text).opened().kwargs["responses"]
+    (noted,) = traced(text).content().kwargs["responses"]
     answer = Response.from_json(noted, OURS)
     assert isinstance(answer.error, exceptions.CellNotFound)
     assert answer.trace == EVENTS
@@ -331,25 +331,28 @@ def test_an_error_is_traced_as_well() -> None:
 def test_of_an_answer_in_a_payload_it_becomes_part_just_the_same() -> None:
     text = Response("api!east", 1).to_json()
     payload = json.dumps({"ctxt": {}, "method_kwargs": {"responses": [text]}})
-    (noted,) = traced(payload=payload).opened().kwargs["responses"]
+    (noted,) = traced(payload=payload).content().kwargs["responses"]
     assert Response.from_json(noted, OURS).trace == EVENTS
 
 
 def test_on_its_way_a_trace_stays_apart_from_the_answers_and_grows() -> None:
     text = Response("api!east", 1).to_json()
     came = traced(text, walked="east")
-    assert came.opened() is came
-    assert came.noting("answer received", 3.0).trace == (*EVENTS, {"cell": "east", "event": "answer received", "at": 3})
+    assert came.content() is came.payload
+    assert came.recording("answer received", 3.0).trace == (
+        *EVENTS,
+        {"cell": "east", "event": "answer received", "at": 3},
+    )
 
 
 @each("text", [5, None, "", "{", "[]", "null", '{"cell_name": "a", "value": NaN}', "[" * 100_000, '{"a":' * 100_000])
 def test_an_answer_that_cannot_be_read_stays_what_it_is(text: object) -> None:
-    assert traced(text).opened().kwargs["responses"] == [text]
+    assert traced(text).content().kwargs["responses"] == [text]
 
 
 def test_answers_that_are_no_list_stay_what_they_are() -> None:
-    came = traced().but(kwargs={"responses": 5})
-    assert came.opened().kwargs == {"responses": 5}
+    came = captures.changed(traced(), kwargs={"responses": 5})
+    assert came.content().kwargs == {"responses": 5}
 
 
 @each("trace", [None, 5, "text", {"a": 1}])

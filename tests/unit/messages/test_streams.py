@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cells import versions
-from cells.messages import HERE, BroadcastMessage, EncodedResponse, Plan, ResponseMessage
-from cells.messages.base import Toward
+from cells.messages import HERE, BroadcastHeader, BroadcastMessage, EncodedResponse, Plan, ResponseMessage
+from cells.messages.header import Toward
 from cells.neighbors import Direction, Neighbors
 from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
@@ -29,7 +29,7 @@ def message(walked: str, *, streams: bool = True, **changed: object) -> Broadcas
         "streams": streams,
         **changed,
     }
-    return BroadcastMessage(**fields)  # type: ignore[arg-type]
+    return BroadcastMessage.new(**fields)  # type: ignore[arg-type]
 
 
 def mixed(new: str, old: str) -> Toward:
@@ -45,8 +45,8 @@ def streaming(plan: Plan) -> dict[str, bool]:
     """Which neighbors are told that each cell of their branch answers by itself."""
     found = {}
     for hop in plan.hops:
-        assert isinstance(hop.message, BroadcastMessage)
-        found[hop.answered_by] = hop.message.streams
+        assert isinstance(hop.header, BroadcastHeader)
+        found[hop.answered_by] = hop.header.streams
     return found
 
 
@@ -111,18 +111,18 @@ def test_at_the_hop_limit_nobody_else_is_waited_for() -> None:
 
 def test_planning_changes_nothing() -> None:
     came = message("api!east")
-    before = came.to_dict("1.3")
+    before = captures.sent(came, "1.3")
     came.plan(CHILDREN, mixed("1.3", "1.0"))
-    assert came.to_dict("1.3") == before
-    assert came.streams
+    assert captures.sent(came, "1.3") == before
+    assert came.header.streams
 
 
 @pytest.mark.parametrize("old", GATHERING)
 def test_an_older_neighbor_is_not_told_a_word_of_it(old: str) -> None:
-    plan = message("api").plan(CHILDREN, mixed("1.3", old))
-    for hop in plan.hops:
+    asked = message("api")
+    for hop in asked.plan(CHILDREN, mixed("1.3", old)).hops:
         version = mixed("1.3", old)(hop.neighbor)
-        assert ("stream" in captures.sent(hop.message, version)) is hop.neighbor.name.startswith("new")
+        assert ("stream" in captures.sent(asked.along(hop), version)) is hop.neighbor.name.startswith("new")
 
 
 @each(
@@ -137,9 +137,9 @@ def test_an_older_neighbor_is_not_told_a_word_of_it(old: str) -> None:
 )
 def test_who_streams_answers_to_the_source_and_who_does_not_to_who_asked(walked: str, streams: bool, back: str) -> None:
     asked = message(walked, streams=streams)
-    assert str(asked.return_path) == back
+    assert str(asked.header.return_path) == back
     answer = ResponseMessage.answering(asked, [EncodedResponse("{}")])
-    assert (str(answer.target), answer.here) == (back, asked.here)
+    assert (str(answer.header.target), answer.here) == (back, asked.here)
 
 
 @each(("part", "missing"), [(HERE, "api!east"), ("az1", "api!east!az1"), ("az1!far", "api!east!az1!far")])

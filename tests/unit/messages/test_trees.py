@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +11,7 @@ from cells import versions
 from cells.messages import BroadcastMessage, EncodedResponse, Message, Response, ResponseMessage, TargetedMessage
 from cells.neighbors import Direction
 from cells.path import CellPath
+from tests.unit.messages import captures
 from tests.unit.messages.trees import Tree, trees
 
 VERSIONS = list(versions.HISTORY)
@@ -23,7 +23,7 @@ CONTEXT = {"user_id": "ann", "unknown": {"key": True}}
 def call(tree: Tree, start: CellPath, end: CellPath) -> TargetedMessage:
     walk = start.walk_to(end)
     goes_up = len(walk) > 1 and walk[1] in tree.neighbors(start).parents
-    return TargetedMessage(
+    return TargetedMessage.new(
         method="ping",
         kwargs=KWARGS,
         context=CONTEXT,
@@ -43,23 +43,25 @@ def test_a_call_gets_from_any_cell_to_any_other_and_its_answer_back(data: st.Dat
     addressed = data.draw(st.booleans())
     for version in VERSIONS:
         tree = drawn.speaking(version)
-        sent = replace(call(tree, start, end), reply_server="manager-2" if addressed else "")
+        sent = captures.changed(call(tree, start, end), reply_server="manager-2" if addressed else "")
         where, arrived = tree.deliver(sent, start)
-        arrived = arrived.opened()
+        arrived = captures.opened(arrived)
         assert where == end
-        assert arrived.route == sent.target
-        assert (arrived.id, arrived.kwargs, arrived.context) == (sent.id, KWARGS, CONTEXT)
-        assert arrived.hop_count == len(sent.target)
+        assert arrived.route == sent.header.target
+        assert (arrived.id, arrived.content().kwargs, arrived.content().context) == (sent.id, KWARGS, CONTEXT)
+        assert arrived.header.hop_count == len(sent.header.target)
 
         answer = ResponseMessage.answering(arrived, [Response(str(arrived.route), "pong").encoded()])
         where, came = tree.deliver(answer, end)
-        came = came.opened()
+        came = captures.opened(came)
         assert where == start
         assert came.response_to == sent.id
-        assert came.route == sent.target.reversed()
-        assert came.context == CONTEXT
-        assert came.fanout is (start != end and not (addressed and version != "1.0"))
-        assert [json.loads(text)["cell_name"] for text in came.kwargs["responses"]] == [str(sent.target)]
+        assert came.route == sent.header.target.reversed()
+        assert came.content().context == CONTEXT
+        assert came.header.fanout is (start != end and not (addressed and version != "1.0"))
+        assert [json.loads(text)["cell_name"] for text in came.content().kwargs["responses"]] == [
+            str(sent.header.target)
+        ]
 
 
 def gather(tree: Tree, message: Message, here: CellPath) -> list[str]:
@@ -68,18 +70,18 @@ def gather(tree: Tree, message: Message, here: CellPath) -> list[str]:
     answers = [str(message.route)] if plan.run_here else []
     for hop in plan.hops:
         there = tree.step(here, hop.neighbor)
-        arrived = hop.message.arrived_at(there.last)
+        arrived = message.along(hop).arrived_at(there.last)
         gathered = [EncodedResponse(text) for text in gather(tree, arrived, there)]
         answer = ResponseMessage.answering(arrived, gathered)
         where, came = tree.deliver(answer, there)
         assert where == here
         assert came.response_to == message.id
-        answers += came.opened().kwargs["responses"]
+        answers += came.content().kwargs["responses"]
     return answers
 
 
 def broadcast(start: CellPath, direction: Direction, **changed: bool) -> BroadcastMessage:
-    return BroadcastMessage(
+    return BroadcastMessage.new(
         method="ping",
         kwargs=KWARGS,
         context=CONTEXT,
@@ -102,8 +104,8 @@ def test_a_broadcast_down_reaches_each_cell_below_once(data: st.DataObject) -> N
         assert sorted(path for path, _ in reached) == tree.below(start)
         for path, message in reached:
             assert message.route == start.walk_to(path)
-            arrived = message.opened()
-            assert (arrived.kwargs, arrived.context) == (KWARGS, CONTEXT)
+            arrived = captures.opened(message)
+            assert (arrived.content().kwargs, arrived.content().context) == (KWARGS, CONTEXT)
 
 
 @QUICK

@@ -133,11 +133,11 @@ def test_a_trace_keeps_what_later_releases_add_to_its_events(name: str) -> None:
 
 def test_a_long_trace_takes_no_more_events() -> None:
     message = parse(item("targeted_request", trace=[EVENT] * (MAX_TRACE - 1)))
-    noted = message.noting("received", 2.0).noting("asked", 3.0)
+    noted = message.recording("received", 2.0).recording("asked", 3.0)
     assert noted.trace is not None
     assert len(noted.trace) == MAX_TRACE
     assert noted.trace[-1] == {"cell": "api", "event": "received", "at": 2.0}
-    assert parse(item("targeted_request")).noting("received", 2.0).trace is None
+    assert parse(item("targeted_request")).recording("received", 2.0).trace is None
 
 
 VALUES = st.recursive(

@@ -48,11 +48,11 @@ def full(cls: type[Message], version: str, seconds_left: float | None = 60.0) ->
         "deadline": None if seconds_left is None else time.monotonic() + seconds_left,
     }
     if cls is BroadcastMessage:
-        return BroadcastMessage(**fields, streams=versions.speaks(version, versions.STREAMED_ANSWERS))
+        return BroadcastMessage.new(**fields, streams=versions.speaks(version, versions.STREAMED_ANSWERS))
     if cls is ResponseMessage:
-        fields |= {"answers": "m", "needs_response": False}
-        return ResponseMessage(**fields, target=CellPath.parse("api!east"))
-    return TargetedMessage(**fields, target=CellPath.parse("api!east"))
+        fields |= {"response_to": "m", "needs_response": False}
+        return ResponseMessage.new(**fields, target=CellPath.parse("api!east"))
+    return TargetedMessage.new(**fields, target=CellPath.parse("api!east"))
 
 
 ALL = [TargetedMessage, BroadcastMessage, ResponseMessage]
@@ -72,14 +72,14 @@ def test_it_has_the_keys_of_its_version_and_no_newer_ones(cls: type[Message], ve
 @each("cls", ALL)
 @each("version", VERSIONS)
 def test_what_there_is_not_is_not_sent(cls: type[Message], version: str) -> None:
-    bare = full(cls, version, None).but(reply_server="", reply_to="", traceparent="", trace=None)
+    bare = captures.changed(full(cls, version, None), reply_server="", reply_to="", traceparent="", trace=None)
     if isinstance(bare, BroadcastMessage):
-        bare = bare.but(streams=False)
+        bare = captures.changed(bare, streams=False)
     assert captures.sent(bare, version).keys() & NEW_KEYS.keys() <= {"payload"}
 
 
 def test_a_trace_that_was_asked_for_is_sent_even_if_nothing_is_in_it() -> None:
-    assert captures.sent(full(TargetedMessage, "1.1").but(trace=()), "1.1")["trace"] == []
+    assert captures.sent(captures.changed(full(TargetedMessage, "1.1"), trace=()), "1.1")["trace"] == []
 
 
 @each("version", [version for version in VERSIONS if version != "1.0"])
@@ -129,7 +129,7 @@ def test_only_what_is_an_item_may_share_a_cast(version: str) -> None:
 
 def test_a_payload_is_passed_on_as_the_text_that_came() -> None:
     payload = '{"method_kwargs":  {"n": 1.50},"ctxt":{ }}'
-    came = full(TargetedMessage, "1.3").but(payload=payload)
+    came = captures.changed(full(TargetedMessage, "1.3"), payload=payload)
     assert came.sealed("1.3", captures.LIMIT_BYTES).to_item()["payload"] == payload
     assert captures.sent(came, "1.1")["method_kwargs"] == {"n": 1.5}
 
@@ -145,17 +145,17 @@ def test_a_payload_is_passed_on_as_the_text_that_came() -> None:
 )
 def test_a_payload_of_another_cell_can_not_change_the_keys_of_the_message(payload: str) -> None:
     """However it is sent: a driver that knows no batches sends each alone."""
-    sealed = full(TargetedMessage, "1.3").but(payload=payload).sealed("1.3", captures.LIMIT_BYTES)
+    sealed = captures.changed(full(TargetedMessage, "1.3"), payload=payload).sealed("1.3", captures.LIMIT_BYTES)
     for came in (captures.as_it_comes(sealed), sealed.to_json()):
         message = messages.parse(came, captures.LIMIT_BYTES, 10)
         assert isinstance(message, TargetedMessage)
-        assert (message.method, str(message.target), message.payload) == ("ping", "api!east", payload)
+        assert (message.method, str(message.header.target), message.payload) == ("ping", "api!east", payload)
 
 
 @each("version", [version for version in VERSIONS if not versions.speaks(version, "1.3")])
 def test_no_more_of_a_payload_than_its_two_keys_goes_into_an_older_form(version: str) -> None:
     payload = '{"method_name": "stolen", "ctxt": {"a": 1}, "method_kwargs": {"b": 2}}'
-    message = full(TargetedMessage, version).but(payload=payload)
+    message = captures.changed(full(TargetedMessage, version), payload=payload)
     sent = captures.sent(message, version)
     assert (sent["method_name"], sent["ctxt"], sent["method_kwargs"]) == ("ping", {"a": 1}, {"b": 2})
 
@@ -164,4 +164,4 @@ def test_no_more_of_a_payload_than_its_two_keys_goes_into_an_older_form(version:
 @each("payload", ["", "{", "[]", '{"ctxt": {}}', '{"ctxt": 5, "method_kwargs": {}}', '{"method_kwargs": []}'])
 def test_a_payload_that_can_not_be_read_has_no_older_form(version: str, payload: str) -> None:
     with pytest.raises(exceptions.MalformedMessage):
-        full(TargetedMessage, version).but(payload=payload).sealed(version, captures.LIMIT_BYTES)
+        captures.changed(full(TargetedMessage, version), payload=payload).sealed(version, captures.LIMIT_BYTES)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cells import versions
 from cells.messages import Message
+from cells.messages.header import Toward
 from cells.neighbors import Neighbors
 from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
@@ -17,6 +18,12 @@ from tests.unit.messages import captures
 def oldest(_: Neighbor) -> str:
     """The version that is spoken with a neighbor of whom nothing is known."""
     return versions.OLDEST
+
+
+def leaving(message: Message, neighbors: Neighbors, toward: Toward = oldest) -> Message:
+    """The message as it leaves for the only neighbor that gets it."""
+    (hop,) = message.plan(neighbors, toward).hops
+    return message.along(hop)
 
 
 class Tree:
@@ -52,7 +59,7 @@ class Tree:
         while not (plan := message.plan(self.neighbors(here), self.toward)).run_here:
             (hop,) = plan.hops
             here = self.step(here, hop.neighbor)
-            message = captures.over_the_wire(hop.message, self.version).arrived_at(here.last)
+            message = captures.over_the_wire(message.along(hop), self.version).arrived_at(here.last)
         assert plan.hops == ()
         return here, message
 
@@ -62,7 +69,7 @@ class Tree:
         ran = [(here, message)] if plan.run_here else []
         for hop in plan.hops:
             there = self.step(here, hop.neighbor)
-            ran += self.spread(captures.over_the_wire(hop.message, self.version).arrived_at(there.last), there)
+            ran += self.spread(captures.over_the_wire(message.along(hop), self.version).arrived_at(there.last), there)
         return ran
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +12,7 @@ from cells.counters import Counters
 from cells.messages import EncodedResponse, Hop, Message, Response
 from cells.routing.direct_reply import NOTICE_DELAY_SECONDS, DirectReplies
 from cells.routing.reply import LOG_ONLY, Kind, Reply, Sink
-from tests.unit.messages.test_direct_values import CLIENT, VALUE, leaving, request
-from tests.unit.messages.trees import row
+from tests.unit.messages.test_direct_values import CLIENT, NEIGHBORS, VALUE, leaving, request
 
 
 class Links:
@@ -45,25 +43,27 @@ class Place:
     def __init__(self) -> None:
         self.links = Links()
         self.counters = Counters()
-        self.hops: list[Hop] = []
+        self.hops: list[tuple[Message, Hop]] = []
         self.held_seconds: list[float] = []
         self._replies = DirectReplies(self, self.links, self.counters)  # type: ignore[arg-type]  # as they are used
 
-    def forward(self, hop: Hop, sink: Sink, *, hold_seconds: float = 0.0) -> None:
+    def forward(self, message: Message, hop: Hop, sink: Sink, *, hold_seconds: float = 0.0) -> None:
         """As a router."""
         assert sink is LOG_ONLY
-        self.hops.append(hop)
+        self.hops.append((message, hop))
         self.held_seconds.append(hold_seconds)
 
     def send(self, message: Message, version: str = versions.CURRENT) -> bool:
-        return self._replies.send(Hop(row("api", is_parent=True), message, "api", version))
+        (hop,) = message.plan(NEIGHBORS, lambda _: version).hops
+        answer = message.for_client(hop)
+        return answer is not None and self._replies.send(answer, hop)
 
     @property
     def told(self) -> Reply:
         """The reply that the manager gets."""
-        (hop,) = self.hops
+        ((message, hop),) = self.hops
         assert hop.neighbor.name == "api"
-        return Reply.from_wire(json.loads(hop.message.payload_text)["method_kwargs"]["responses"])
+        return Reply.from_wire(message.content().kwargs["responses"])
 
 
 @pytest.fixture
@@ -90,7 +90,8 @@ def test_the_manager_gets_the_answer_if_the_client_was_not_reached(place: Place)
     assert place.told.to_wire() == [VALUE.text]
     assert place.held_seconds == [0.0]
     # Nor is it tried once more.
-    assert place.hops[0].message.client == ""
+    message, hop = place.hops[0]
+    assert message.for_client(hop) is None
     assert place.counters.as_dict() == {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -116,7 +117,7 @@ def place() -> Iterator[Place]:
 
 def message(method: str = "note", **changed: Any) -> TargetedMessage:
     fields = {"route": HERE, "target": HERE, "direction": Direction.DOWN, "needs_response": True, **changed}
-    return TargetedMessage(method=method, **fields)
+    return TargetedMessage.new(method=method, **fields)
 
 
 def test_what_an_endpoint_returns_is_the_answer_of_this_cell(place: Place) -> None:
@@ -197,7 +198,7 @@ def test_the_text_for_who_waits_names_what_was_asked() -> None:
     "payload", ["", "{", "[]", "null", '{"ctxt": {}}', '{"method_kwargs": 5}', '{"method_kwargs": {}, "ctxt": []}']
 )
 def test_a_payload_that_can_not_be_read_is_an_error_for_its_sender(place: Place, method: str, payload: str) -> None:
-    place.run(message(method).but(payload=payload))
+    place.run(dataclasses.replace(message(method), payload=payload))
     assert isinstance(place.response().error, exceptions.MalformedMessage)
     assert place.response().cell == "api!east"
     assert place.ran == []
@@ -205,7 +206,7 @@ def test_a_payload_that_can_not_be_read_is_an_error_for_its_sender(place: Place,
 
 
 def test_a_payload_is_read_before_it_is_run(place: Place) -> None:
-    place.run(message("note_at_once").but(payload='{"method_kwargs": {}, "ctxt": {"user_id": "ada"}}'))
+    place.run(dataclasses.replace(message("note_at_once"), payload='{"method_kwargs": {}, "ctxt": {"user_id": "ada"}}'))
     assert place.response().error is None
     assert place.ran[0].context_values == {"user_id": "ada"}
 
@@ -226,8 +227,8 @@ def test_what_comes_twice_by_one_way_runs_once_and_is_answered_once(place: Place
 @pytest.mark.parametrize(
     "came",
     [
-        BroadcastMessage(method="note_at_once", route=CellPath(["east"]), direction=Direction.DOWN),
-        ResponseMessage(method="note_at_once", route=HERE, target=HERE, direction=Direction.UP, answers="m"),
+        BroadcastMessage.new(method="note_at_once", route=CellPath(["east"]), direction=Direction.DOWN),
+        ResponseMessage.new(method="note_at_once", route=HERE, target=HERE, direction=Direction.UP, response_to="m"),
     ],
     ids=["of this cell", "an answer"],
 )

@@ -11,7 +11,7 @@ from cells.path import CellPath
 from cells.routing.reply import DELIVERED, LOG_ONLY, WORKING, Branch, Forwarded, Kind, Reply, ToCaller, settle
 
 HERE = CellPath.parse("api!east")
-MESSAGE = TargetedMessage(method="ping", route=HERE, target=HERE, direction=Direction.DOWN, needs_response=True)
+MESSAGE = TargetedMessage.new(method="ping", route=HERE, target=HERE, direction=Direction.DOWN, needs_response=True)
 
 
 @pytest.mark.parametrize(
