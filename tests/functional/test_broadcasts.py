@@ -43,7 +43,7 @@ def test_every_cell_in_that_direction_answers_once(
 
 
 @each(("source", "direction", "ways"), REACHED)
-def test_source_can_leave_itself_out(tree: CellTree, source: str, direction: str, ways: list[str]) -> None:
+def test_the_source_can_exclude_itself(tree: CellTree, source: str, direction: str, ways: list[str]) -> None:
     assert sorted(tree[source].broadcast(direction=direction, run_locally=False)) == ways[1:]
 
 

@@ -97,7 +97,7 @@ def test_system_exit_of_an_endpoint_ends_only_its_call(tree: CellTree, method: s
     assert tree["api"].call("az1") == "api!east!az1"
 
 
-def test_caller_says_which_modules_are_allowed(cell_tree: Callable[..., CellTree]) -> None:
+def test_the_caller_chooses_the_allowed_modules(cell_tree: Callable[..., CellTree]) -> None:
     allowed = {"cells": {"allowed_rpc_exception_modules": "builtins"}}
     tree = cell_tree({"api": {"east": {}}}, endpoints=[refuse, divide], cell_options={"api": allowed})
     with pytest.raises(ZeroDivisionError) as caught:

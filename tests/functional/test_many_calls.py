@@ -55,7 +55,7 @@ def test_waiting_calls_hold_no_thread_and_block_no_other_call(cell_tree: Callabl
     assert len(api.service.pending) == 0
 
 
-def test_more_calls_than_may_wait_are_refused_at_once(cell_tree: Callable[..., CellTree]) -> None:
+def test_calls_beyond_the_limit_are_refused_at_once(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE, cell_options={"api": {"cells": {"max_pending_calls": 50}}})
     tree.freeze("west")
     calls = [tree["api"].start_call("west") for _ in range(60)]

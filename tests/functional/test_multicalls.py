@@ -133,7 +133,7 @@ def test_many_successive_multicalls_fill_no_table(deployment: Deployment) -> Non
     assert deployment.open_multicalls == 0
 
 
-def test_a_cast_goes_to_all_that_are_named_or_below(deployment: Deployment) -> None:
+def test_a_cast_goes_to_all_given_cells_or_all_below(deployment: Deployment) -> None:
     deployment.client(cells="down").cast({}, "note", word="below")
     for service in deployment.services.values():
         assert service.seen.get(timeout=TIMEOUT_SECONDS) == "below"
@@ -143,7 +143,7 @@ def test_a_cast_goes_to_all_that_are_named_or_below(deployment: Deployment) -> N
     assert all(service.seen.empty() for service in deployment.services.values())
 
 
-def test_a_cast_that_some_could_not_be_sent_says_which(deployment: Deployment) -> None:
+def test_a_failed_cast_to_many_cells_names_the_cells(deployment: Deployment) -> None:
     with deployment.link.cut(), pytest.raises(cells.rpc.MessageDeliveryFailure, match="dead"):
         deployment.client(cells=["dead", "good"]).cast({}, "note", word="x")
     assert deployment.services["good"].seen.get(timeout=TIMEOUT_SECONDS) == "x"

@@ -101,7 +101,7 @@ def test_a_child_gets_errors_in_its_own_form(child: NovaNeighbor) -> None:
     assert (error["class"], error["module"]) == ("UnknownMethod", "cells.exceptions")
 
 
-def test_keys_may_be_left_out_and_unknown_ones_added(child: NovaNeighbor) -> None:
+def test_missing_and_unknown_keys_are_accepted(child: NovaNeighbor) -> None:
     request = child.request("targeted", "where", target_cell="nova!api", key_of_another_release={"x": 1})
     for key in ("fanout", "hop_count", "max_hop_count"):
         del request[key]
@@ -127,7 +127,7 @@ def test_a_parent_requests_announcements(parent: NovaNeighbor) -> None:
     wait_for(lambda: len(parent.received(method_name="update_capabilities")) > before, "east answers with its news")
 
 
-def test_parent_calls_through_a_cell_of_ours(parent: NovaNeighbor) -> None:
+def test_a_nova_parent_calls_through_a_cell_of_this_project(parent: NovaNeighbor) -> None:
     request = parent.request("targeted", "where", target_cell="nova!east!az1")
     parent.send(request)
     answer = parent.wait_for_message(response_uuid=request["uuid"])

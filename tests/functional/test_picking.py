@@ -142,7 +142,7 @@ def test_casts_go_to_one_cell_as_well(deployment: Deployment) -> None:
     wait_for(lambda: deployment.booted() == {"az1": ["vm"]}, "it runs there")
 
 
-def test_errors_of_the_service_are_the_callers(deployment: Deployment) -> None:
+def test_errors_of_the_service_reach_the_caller(deployment: Deployment) -> None:
     with pytest.raises(Exception, match="az2 cannot"):
         deployment.client("api", requires={"hypervisor": "xen"}).call({}, "fail")
 

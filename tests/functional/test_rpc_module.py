@@ -444,7 +444,7 @@ def test_close_waits_for_a_running_call_until_its_timeout(
     go_on.set()
 
 
-def test_module_that_is_not_initialized_or_twice(tree: CellTree) -> None:
+def test_init_is_needed_exactly_once(tree: CellTree) -> None:
     for use in (lambda: cells.rpc.call({}, "inventory", WHERE), cells.rpc.create_connection):
         with pytest.raises(exceptions.ConfigurationError, match=r"cells\.rpc\.init\(conf\)"):
             use()

@@ -215,7 +215,7 @@ def test_a_trace_records_events_or_is_refused(capped: Capped) -> None:
     assert [len(first.keys["trace"]), len(second.keys["trace"])] == [1, 2]
 
 
-def test_answers_to_a_broadcast_travel_by_themselves(capped: Capped) -> None:
+def test_answers_to_a_broadcast_travel_separately(capped: Capped) -> None:
     requests = capped.broadcast()
     assert [request.keys.get("stream") for request in requests] == ([True] if capped.has("1.2") else [None]) * 2
     answers = {answer.keys["uuid"]: answer for answer in capped.tree.answers(requests[0], "api")}
@@ -232,7 +232,7 @@ def test_answers_to_a_broadcast_travel_by_themselves(capped: Capped) -> None:
     assert [arguments.get("passed_on_to") for arguments in (received["east"], received["az1!east"])] == [["az1"], None]
 
 
-def test_answers_to_a_broadcast_are_handed_out_as_they_come(capped: Capped) -> None:
+def test_answers_to_a_broadcast_are_delivered_one_by_one(capped: Capped) -> None:
     manager = capped.tree["api"].service.manager
     where = manager.broadcast_start(CONTEXT, "look", {}, "down", TIMEOUT_SECONDS)
     found: list[str] = []
@@ -244,7 +244,7 @@ def test_answers_to_a_broadcast_are_handed_out_as_they_come(capped: Capped) -> N
     assert sorted(found) == ["api", "api!east", "api!east!az1"]
 
 
-def test_messages_are_a_header_and_a_text_that_relays_pass_on_unread(capped: Capped) -> None:
+def test_relays_forward_the_text_of_a_message_unread(capped: Capped) -> None:
     _, calls = capped.look()
     answers = capped.tree.answers(calls[0], "east") + capped.tree.answers(calls[0], "api")
     broadcasts = capped.broadcast()

@@ -54,7 +54,7 @@ def test_link_falls_back_when_a_cell_is_downgraded_and_rises_when_it_is_upgraded
 
 
 @pytest.mark.parametrize("older", ["1.0", "1.1", "1.2", "1.3"])
-def test_link_is_as_low_as_the_lowest_manager_of_a_cell_reads(older: str) -> None:
+def test_a_link_has_the_lowest_version_of_the_managers_of_a_cell(older: str) -> None:
     """During its upgrade a cell has managers of two releases, and each may get the next message."""
     links = [("api", Direction.DOWN), ("az1", Direction.UP)]
     with VersionTree(SHAPE, managers={"east": 2}) as tree:

@@ -144,7 +144,7 @@ def check_guide_to_services(cells: Commands) -> None:
         server.kill9()
 
 
-def test_after_all_was_killed_the_same_tree_is_set_up_anew(cells: Commands) -> None:
+def test_a_killed_sandbox_starts_again_with_the_same_tree(cells: Commands) -> None:
     cells.succeed("sandbox", "up", "--tree", "api(b)")
     before = cells.status()
     for row in before.values():

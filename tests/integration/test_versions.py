@@ -122,7 +122,7 @@ def test_cap_of_one_neighbor(pair: Pair, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2", "1.3"])
-def test_link_follows_what_the_neighbor_announces(pair: Pair, version: str) -> None:
+def test_a_link_follows_the_announced_version(pair: Pair, version: str) -> None:
     pair.run_under("auto")
     pair.cap("auto")
     pair.east.announced = version

@@ -52,7 +52,7 @@ def test_an_unreachable_database(tmp_path: Path, connection: str, caplog: pytest
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_statements_are_never_quoted_with_their_values(tmp_path: Path) -> None:
+def test_errors_never_quote_the_values_of_statements(tmp_path: Path) -> None:
     conf = configuration(tmp_path, f"sqlite:///{tmp_path}/cells.sqlite")
     assert engine.facade(conf).writer.get_engine().hide_parameters
 

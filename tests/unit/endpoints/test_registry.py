@@ -123,7 +123,7 @@ def test_a_type_error_of_the_endpoint_is_not_invalid_arguments(invoke: Callable[
 @given(
     st.sampled_from(["add", "echo", "other"]) | st.text(max_size=5), st.dictionaries(st.text(max_size=6), st.integers())
 )
-def test_strange_calls_are_message_errors(invoke: Callable[..., Any], name: str, arguments: dict[str, Any]) -> None:
+def test_random_calls_are_message_errors(invoke: Callable[..., Any], name: str, arguments: dict[str, Any]) -> None:
     if name == "add" and "first" in arguments and arguments.keys() <= {"first", "second"}:
         assert invoke(name, arguments) == arguments["first"] + arguments.get("second", 10)
     else:

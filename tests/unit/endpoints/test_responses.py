@@ -30,7 +30,7 @@ def expect(cell: CellInMemory, parts: list[str], got: list[list[str]], growing: 
     cell.pending.expect("m", parts, Wait(60.0, growing=growing), sink, Missing())
 
 
-def test_hands_answers_to_the_call_that_waits() -> None:
+def test_answers_reach_the_pending_call() -> None:
     got: list[list[str]] = []
     with CellInMemory("east") as cell:
         expect(cell, ["az1"], got)

@@ -105,7 +105,7 @@ def test_monitored_calls_cannot_be_broadcast(cell: Cell, method: str, may_be_bro
             call(cell, method, message_type="broadcast", **arguments_of(method))
 
 
-def test_a_call_of_another_cell(cell: Cell) -> None:
+def test_a_call_from_another_cell(cell: Cell) -> None:
     def sign() -> None:
         """Send no heartbeat."""
 
@@ -122,7 +122,7 @@ def test_casts_and_events(cell: Cell, method: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_only_this_cell_itself_is_no_stranger(cell: Cell, method: str) -> None:
+def test_only_calls_of_the_own_cell_bypass_the_allow_list(cell: Cell, method: str) -> None:
     call(cell, method, "east", **arguments_of(method))
     call(cell, method, "east!api!east", **arguments_of(method))
     asked = (cell.picker if method.endswith("_any") else cell.services).asked

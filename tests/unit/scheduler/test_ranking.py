@@ -59,7 +59,7 @@ def order(*weighers: CellWeigher, count: int, multipliers: dict[str, float] | No
     return "".join(candidate.name for candidate in ranking.chosen)
 
 
-def test_first_filter_that_rejects_says_why_and_the_next_is_not_asked() -> None:
+def test_the_first_rejecting_filter_gives_the_reason() -> None:
     first = Rejecting("first", lambda candidate: "it is a" if candidate.name == "a" else None)
     second = Rejecting("second", lambda candidate: f"it is {candidate.name}" if candidate.name in "ab" else None)
     ranking = Scheduler([first, second], []).rank(CANDIDATES[:3], ANY)
@@ -68,7 +68,7 @@ def test_first_filter_that_rejects_says_why_and_the_next_is_not_asked() -> None:
     assert second.asked == ["b", "c"]
 
 
-def test_no_reason_is_a_reason_too() -> None:
+def test_an_empty_reason_rejects() -> None:
     ranking = Scheduler([Rejecting("mine", lambda _: "")], []).rank(CANDIDATES[:1], ANY)
     assert ranking.rejected == {"api!a": "the filter mine rejects it"}
 
@@ -99,27 +99,25 @@ def test_normalized_weights_count_the_same_at_any_scale() -> None:
     assert order(Raw("large", [3000, 2000, 1000]), Given("small", [0.0, 0.9, 1.0]), count=3) == "abc"
 
 
-def test_multiplier_of_the_class_counts_unless_another_is_given() -> None:
+def test_the_default_multiplier_can_be_overridden() -> None:
     against = Raw("against", [0, 3, 0])
     assert order(Doubled("w", [2, 0, 0]), against, count=3)[0] == "a"
     assert order(Doubled("w", [2, 0, 0]), against, count=3, multipliers={"w": 1.0})[0] == "b"
 
 
-def test_equal_ones_come_in_every_order() -> None:
+def test_equal_candidates_come_in_every_order() -> None:
     scheduler = Scheduler([], [Given("w", [1, 1, 1, 0])], chance=random.Random(7))
     orders = {"".join(found.name for found in scheduler.rank(CANDIDATES[:4], ANY).chosen) for _ in range(200)}
     assert orders == {"abcd", "acbd", "bacd", "bcad", "cabd", "cbad"}
 
 
-def test_chance_is_there_without_asking_for_it() -> None:
+def test_the_order_of_equal_candidates_is_random_by_default() -> None:
     scheduler = Scheduler([], [])
     assert len({scheduler.rank(CANDIDATES, ANY).chosen[0].name for _ in range(500)}) == len(CANDIDATES)
 
 
 @pytest.mark.parametrize("weight", [float("nan"), float("inf"), None, "much", 10**400])
-def test_a_weigher_that_gives_no_number_adds_nothing_and_is_logged(
-    weight: float, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_weight_that_is_no_number_is_logged_and_adds_nothing(weight: float, caplog: pytest.LogCaptureFixture) -> None:
     # b has no weight, which counts as 0, like the smallest weight of the others.
     assert order(Given("w", [-1, weight, -5]), Raw("tie", [0, 0.1, 0]), count=3) == "abc"
     assert "w " in caplog.text
@@ -144,7 +142,7 @@ def test_order_is_that_of_the_weights(weights: list[int], kind: type[Given]) -> 
     assert found == sorted(weights, reverse=True)
 
 
-def test_a_multiplier_of_no_weigher_is_a_mistake() -> None:
+def test_a_multiplier_of_an_unknown_weigher_is_refused() -> None:
     with pytest.raises(exceptions.ConfigurationError, match="typo"):
         Scheduler([], [Raw("w", [])], {"typo": 1.0})
 

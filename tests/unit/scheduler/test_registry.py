@@ -44,7 +44,7 @@ def test_documented_multipliers_match_the_classes() -> None:
         assert f"``{name}:{WEIGHERS.make(name, name).default_multiplier:.0f}``" in help_text
 
 
-def test_all_of_them_together() -> None:
+def test_all_default_filters_and_weighers_together() -> None:
     scheduler = load(DEFAULTS["filters"], DEFAULTS["weighers"], DEFAULTS["weight_multipliers"])
     kvm = {"hypervisor": ["kvm"]}
     candidates = [

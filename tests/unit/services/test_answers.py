@@ -12,12 +12,12 @@ from tests.cases import each
 
 
 @each("answer", [{"result": None}, {"failure": "{}"}, {"error": "{}"}, {"result": 1, "later": 2}])
-def test_an_answer_is_an_answer(answer: Any) -> None:
+def test_valid_answers_are_accepted(answer: Any) -> None:
     assert answers.check(answer) is answer
 
 
 @each("answer", [None, {}, {"value": 1}, [], "result", 7, ["result"]])
-def test_anything_else_is_refused(answer: Any) -> None:
+def test_other_values_are_refused(answer: Any) -> None:
     with pytest.raises(exceptions.MalformedMessage):
         answers.check(answer)
 

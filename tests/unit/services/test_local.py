@@ -189,7 +189,7 @@ def test_other_cells_can_call_only_allowed_methods(services: LocalServices, clie
     assert services.call(SECRET, {}, 1.0, is_foreign=False).result(TIMEOUT_SECONDS) == {"result": "done"}
 
 
-def test_a_manager_without_a_broker_says_so(make: Callable[..., LocalServices]) -> None:
+def test_services_of_a_manager_without_a_broker_are_unreachable(make: Callable[..., LocalServices]) -> None:
     lonely = make(has_transport=False)
     with pytest.raises(exceptions.ServiceUnreachable):
         lonely.call(COUNT, {}, 1.0, is_foreign=True)

@@ -12,7 +12,7 @@ EAST = child("api!east", subtree={"az1": {}, "az2": {}})
 ALL = ["api!east", "api!east!az1", "api!east!az2"]
 
 
-def test_without_any_all_pass() -> None:
+def test_without_exclusions_all_pass() -> None:
     assert passes(FILTER, EAST, ANY)
     assert passes(FILTER, own("api"), ANY)
 
@@ -27,7 +27,7 @@ def test_a_branch_with_a_cell_that_is_not_excluded_passes(left: str) -> None:
     assert passes(FILTER, EAST, any_cell(different_from=[path for path in ALL if path != left]))
 
 
-def test_a_branch_that_is_excluded_altogether_does_not() -> None:
+def test_a_completely_excluded_branch_is_rejected() -> None:
     assert FILTER.reject(EAST, any_cell(different_from=ALL)) == "it is excluded, with all cells below it"
 
 

@@ -36,7 +36,7 @@ def test_the_reason_gives_free_and_requested_size() -> None:
     assert FILTER.reject(east, any_cell(size={"ram_mb": 2048})) == "it has 512 ram_mb free, not 2048"
 
 
-def test_nothing_is_wanted() -> None:
+def test_no_size_is_requested() -> None:
     full = child("api!east", capacities={"ram_mb": 0})
     assert passes(FILTER, full, ANY)
     assert passes(FILTER, full, any_cell(size={"ram_mb": 0}))

@@ -27,7 +27,7 @@ WEIGHER = FreeCapacity("free_capacity")
         ({"ram_mb": 1e308}, {"ram_mb": 1e-300}, MAX_FITS),
     ],
 )
-def test_how_often_the_size_fits(capacities: dict[str, Any], size: dict[str, float], weight: float) -> None:
+def test_the_weight_is_the_number_of_fits(capacities: dict[str, Any], size: dict[str, float], weight: float) -> None:
     assert WEIGHER.weigh(child("api!east", capacities=capacities), any_cell(size=size)) == weight
 
 

@@ -15,11 +15,11 @@ def test_weight_of_each_state(state: State, weight: float) -> None:
     assert MuteChild("mute_child").weigh(child("api!east", state=state), ANY) == weight
 
 
-def test_every_state_is_thought_of() -> None:
+def test_every_state_is_covered() -> None:
     assert {state.value for state in State} == {"up", "unknown", "mute", "unreachable"}
 
 
-def test_no_usual_offset_makes_up_for_silence() -> None:
+def test_no_usual_offset_outweighs_silence() -> None:
     candidates = [
         child("api!gone", state=State.UNREACHABLE, weight_offset=10_000.0),
         child("api!mute", state=State.MUTE, weight_offset=10_000.0),
