@@ -21,26 +21,26 @@ METHODS = ["service_call", "service_cast", "service_event", "service_call_any", 
 TIMED = ["service_call", "service_call_any", "service_cast_any"]
 
 
-class Desk:
+class Recorder:
     """Double of the services of a cell and of its picker: records the calls."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+        self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
         self.answer: futures.Future[Any] = futures.Future()
 
     def __getattr__(self, name: str) -> Any:
-        def ask(*arguments: Any, **options: Any) -> futures.Future[Any]:
-            self.asked.append((name, arguments, options))
+        def record(*arguments: Any, **options: Any) -> futures.Future[Any]:
+            self.calls.append((name, arguments, options))
             return self.answer
 
-        return ask
+        return record
 
 
 class Cell:
     name = "east"
 
     def __init__(self) -> None:
-        self.services, self.picker = Desk(), Desk()
+        self.services, self.picker = Recorder(), Recorder()
 
 
 @pytest.fixture
@@ -83,8 +83,8 @@ def arguments_of(method: str, **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("method", METHODS)
 def test_no_service_endpoint_blocks_the_reading_thread(method: str, cell: Cell) -> None:
     assert not Endpoints.load().may_block(method)
-    desk = cell.picker if method.endswith("_any") else cell.services
-    assert call(cell, method, **arguments_of(method)) is desk.answer
+    recorder = cell.picker if method.endswith("_any") else cell.services
+    assert call(cell, method, **arguments_of(method)) is recorder.answer
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_call_from_another_cell(cell: Cell) -> None:
         """Send no heartbeat."""
 
     call(cell, "service_call", "api!east!az1", sign, **arguments_of("service_call"))
-    ((name, arguments, options),) = cell.services.asked
+    ((name, arguments, options),) = cell.services.calls
     assert (name, arguments) == ("call", (REQUEST, CONTEXT, shrink(10.0, 2)))
     assert options == {"is_foreign": True, "still_working": sign}
 
@@ -118,25 +118,25 @@ def test_a_call_from_another_cell(cell: Cell) -> None:
 @pytest.mark.parametrize(("method", "name"), [("service_cast", "cast"), ("service_event", "publish")])
 def test_casts_and_events(cell: Cell, method: str, name: str) -> None:
     call(cell, method, **arguments_of(method))
-    assert cell.services.asked == [(name, (REQUEST, CONTEXT), {"is_foreign": True})]
+    assert cell.services.calls == [(name, (REQUEST, CONTEXT), {"is_foreign": True})]
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_only_calls_of_the_own_cell_bypass_the_allow_list(cell: Cell, method: str) -> None:
     call(cell, method, "east", **arguments_of(method))
     call(cell, method, "east!api!east", **arguments_of(method))
-    asked = (cell.picker if method.endswith("_any") else cell.services).asked
-    assert [options["is_foreign"] for _, _, options in asked] == [False, True]
+    calls = (cell.picker if method.endswith("_any") else cell.services).calls
+    assert [options["is_foreign"] for _, _, options in calls] == [False, True]
 
 
 @pytest.mark.parametrize("method", ["service_call_any", "service_cast_any"])
 def test_requests_for_any_cell_go_to_the_picker(cell: Cell, method: str) -> None:
     call(cell, method, **arguments_of(method))
-    ((_, (kind, *arguments), options),) = cell.picker.asked
+    ((_, (kind, *arguments), options),) = cell.picker.calls
     assert method == f"service_{kind}_any"
     assert arguments == [CellRequirements(), REQUEST]
     assert (options["context"], options["timeout_seconds"]) == (CONTEXT, shrink(10.0))
-    assert cell.services.asked == []
+    assert cell.services.calls == []
 
 
 @each("method", TIMED)
@@ -149,7 +149,7 @@ def test_an_invalid_time_left_is_refused(cell: Cell, method: str, time_left: Any
     with pytest.raises(exceptions.InvalidArguments, match="time_left") as caught:
         call(cell, method, **arguments_of(method, time_left=time_left))
     assert len(str(caught.value)) < 250
-    assert cell.services.asked == cell.picker.asked == []
+    assert cell.services.calls == cell.picker.calls == []
 
 
 @each("method", METHODS)
@@ -157,7 +157,7 @@ def test_an_invalid_time_left_is_refused(cell: Cell, method: str, time_left: Any
 def test_an_invalid_request_is_refused(cell: Cell, method: str, request_: Any) -> None:
     with pytest.raises(exceptions.MessageError):
         call(cell, method, **arguments_of(method, request=request_))
-    assert cell.services.asked == cell.picker.asked == []
+    assert cell.services.calls == cell.picker.calls == []
 
 
 @each("method", METHODS)
@@ -171,4 +171,4 @@ def test_arguments_that_are_missing_or_unknown_are_refused(cell: Cell, method: s
 def test_invalid_requirements_are_refused(cell: Cell, requirements: Any) -> None:
     with pytest.raises(exceptions.CellsError):
         call(cell, "service_call_any", **arguments_of("service_call_any", requirements=requirements))
-    assert cell.picker.asked == []
+    assert cell.picker.calls == []

@@ -15,7 +15,7 @@ EXCHANGE = "nova"
 OWN_TOPICS = ("cells", "cells.intercell")
 
 
-def may(patterns: str, topic: str = "inventory", method: str = "count", **others: Any) -> bool:
+def is_allowed(patterns: str, topic: str = "inventory", method: str = "count", **others: Any) -> bool:
     allowed = AllowedServices(patterns.split(), EXCHANGE, OWN_TOPICS)
     try:
         allowed.check(ServiceRequest(topic=topic, method=method, **others), "east")
@@ -46,7 +46,7 @@ def test_by_default_nothing_may_be_called() -> None:
     ],
 )
 def test_a_matching_pattern_allows_the_call(patterns: str) -> None:
-    assert may(patterns, exchange="nova")
+    assert is_allowed(patterns, exchange="nova")
 
 
 @each(
@@ -64,17 +64,17 @@ def test_a_matching_pattern_allows_the_call(patterns: str) -> None:
     ],
 )
 def test_another_pattern_does_not_allow_the_call(patterns: str) -> None:
-    assert not may(patterns, exchange="nova")
+    assert not is_allowed(patterns, exchange="nova")
 
 
 @each("patterns", ["inventory", "*", "nova/inventory", "gl?nce/*:get"])
 def test_a_pattern_must_name_another_exchange(patterns: str) -> None:
-    assert not may(patterns, exchange="glance")
+    assert not is_allowed(patterns, exchange="glance")
 
 
 @each("patterns", ["glance/inventory", "*/inventory", "*/*", "gl*/*:count"])
 def test_a_pattern_can_name_another_exchange(patterns: str) -> None:
-    assert may(patterns, exchange="glance")
+    assert is_allowed(patterns, exchange="glance")
 
 
 def test_the_advised_setting_names_another_exchange() -> None:
@@ -84,28 +84,28 @@ def test_the_advised_setting_names_another_exchange() -> None:
 
 
 def test_a_namespace_is_part_of_the_method() -> None:
-    assert may("inventory:admin.reset", method="reset", namespace="admin")
-    assert may("inventory:admin.*", method="reset", namespace="admin")
-    assert not may("inventory:reset", method="reset", namespace="admin")
-    assert not may("inventory:admin.reset", method="reset")
-    assert may("inventory:a.b.reset", method="reset", namespace="a.b")
-    assert may("inventory:*.reset", method="reset", namespace="admin")
-    assert not may("inventory:*.reset", method="reset")
+    assert is_allowed("inventory:admin.reset", method="reset", namespace="admin")
+    assert is_allowed("inventory:admin.*", method="reset", namespace="admin")
+    assert not is_allowed("inventory:reset", method="reset", namespace="admin")
+    assert not is_allowed("inventory:admin.reset", method="reset")
+    assert is_allowed("inventory:a.b.reset", method="reset", namespace="a.b")
+    assert is_allowed("inventory:*.reset", method="reset", namespace="admin")
+    assert not is_allowed("inventory:*.reset", method="reset")
 
 
 def test_a_wildcard_for_methods_leads_into_no_namespace() -> None:
-    assert may("inventory:get_*", method="get_all")
-    assert not may("inventory:get_*", method="delete", namespace="get_rid_of")
-    assert not may("inventory:get_*", method="get_all", namespace="admin")
-    assert not may("inventory:admin.*", method="delete", namespace="admin.secret")
+    assert is_allowed("inventory:get_*", method="get_all")
+    assert not is_allowed("inventory:get_*", method="delete", namespace="get_rid_of")
+    assert not is_allowed("inventory:get_*", method="get_all", namespace="admin")
+    assert not is_allowed("inventory:admin.*", method="delete", namespace="admin.secret")
     for patterns in ("inventory", "inventory:*"):
-        assert may(patterns, method="reset", namespace="admin")
+        assert is_allowed(patterns, method="reset", namespace="admin")
 
 
 def test_a_request_without_an_exchange_is_for_that_of_the_manager() -> None:
-    assert may("inventory", exchange=None)
-    assert may("nova/inventory", exchange=None)
-    assert not may("glance/inventory", exchange=None)
+    assert is_allowed("inventory", exchange=None)
+    assert is_allowed("nova/inventory", exchange=None)
+    assert not is_allowed("glance/inventory", exchange=None)
 
 
 @each(
@@ -125,21 +125,21 @@ def test_a_request_without_an_exchange_is_for_that_of_the_manager() -> None:
     ids=str,
 )
 def test_no_character_in_a_name_bypasses_the_list(names: dict[str, str]) -> None:
-    assert not may("inventory:count", **names)
+    assert not is_allowed("inventory:count", **names)
 
 
 def test_similar_unicode_names_differ() -> None:
-    assert not may("inventory", topic="\uff49nventory")
-    assert not may("größe", topic="gro\u0308ße")
-    assert may("größe", topic="größe")
+    assert not is_allowed("inventory", topic="\uff49nventory")
+    assert not is_allowed("größe", topic="gro\u0308ße")
+    assert is_allowed("größe", topic="größe")
 
 
 def test_brackets_in_a_topic_are_nothing_special() -> None:
-    assert may("inventory", topic="inventory")
-    assert not may("inventory", topic="[i]nventory")
-    assert may("a[[]b", topic="a[b")
+    assert is_allowed("inventory", topic="inventory")
+    assert not is_allowed("inventory", topic="[i]nventory")
+    assert is_allowed("a[[]b", topic="a[b")
     # In a pattern, brackets are wildcards as in file names.
-    assert may("inventory[12]", topic="inventory2")
+    assert is_allowed("inventory[12]", topic="inventory2")
 
 
 @each(
@@ -154,7 +154,7 @@ def test_brackets_in_a_topic_are_nothing_special() -> None:
     ],
 )
 def test_no_pattern_allows_the_topics_of_the_manager(topic: str, server: str | None) -> None:
-    assert not may("* cells cells.*", topic=topic, server=server)
+    assert not is_allowed("* cells cells.*", topic=topic, server=server)
     with pytest.raises(exceptions.ServiceNotAllowed):
         AllowedServices(["*"], EXCHANGE, OWN_TOPICS).check(
             ServiceRequest(topic=topic, method="m", server=server), "east"
@@ -169,8 +169,8 @@ def test_a_server_name_with_a_dot_does_not_lead_to_the_managers_topics() -> None
 
 
 def test_a_topic_that_only_starts_like_the_managers_is_allowed() -> None:
-    assert may("*", topic="cellsx")
-    assert may("*", topic="cell", server="s")
+    assert is_allowed("*", topic="cellsx")
+    assert is_allowed("*", topic="cell", server="s")
 
 
 @each(
