@@ -24,5 +24,5 @@ class Notes:
 
     def wait_for(self, *expected: tuple[str, str]) -> None:
         """Wait until exactly these records exist, in any order."""
-        wait_for(lambda: len(self.taken) >= len(expected), f"{expected} are noted, not {self.taken}")
+        wait_for(lambda: len(self.taken) >= len(expected), f"{expected} are recorded, not {self.taken}")
         assert sorted(self.taken) == sorted(expected)

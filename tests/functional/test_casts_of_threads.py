@@ -61,10 +61,6 @@ class Requests:
         monkeypatch.setattr(manager, name, noted)
 
 
-class Server(rpc_server.PromptStop, rpc_server.DirectRPCServer):
-    """Server of a manager that stops at once."""
-
-
 @pytest.fixture
 def arrivals() -> Arrivals:
     return Arrivals()
@@ -94,7 +90,7 @@ def serve(tree: CellTree, broker: Any) -> Iterator[Callable[..., None]]:
             manager = tree["api"].managers[number].manager
             manager.target = oslo_messaging.Target(version=version)
             target = oslo_messaging.Target(topic="cells", server=f"m{number}")
-            servers.append(rpc_server.get_server(broker, target, [manager], Server))
+            servers.append(rpc_server.get_server(broker, target, [manager]))
             servers[-1].start()
 
     yield start
@@ -130,7 +126,7 @@ def cast_from_threads(api: CellsAPI, monkeypatch: pytest.MonkeyPatch) -> None:
         list(pool.map(work, range(THREADS)))
 
 
-def insist_on_all(arrivals: Arrivals, *, in_order: bool) -> None:
+def assert_all_arrived(arrivals: Arrivals, *, in_order: bool) -> None:
     wait_for(lambda: len(arrivals.taken) >= THREADS * CASTS, "all casts arrive")
     by_thread = {thread: [each for each in arrivals.taken if each[0] == thread] for thread in range(THREADS)}
     if not in_order:
@@ -152,7 +148,7 @@ def test_each_cast_arrives_once_with_its_context_in_the_order_of_its_thread(
     requests = Requests(tree, monkeypatch)
     serve("1.2")
     cast_from_threads(CellsAPI(broker, version_cap=cap), monkeypatch)
-    insist_on_all(arrivals, in_order=True)
+    assert_all_arrived(arrivals, in_order=True)
     assert bool(requests.many) == (cap in (None, "1.2"))
     assert not [name for name in tree["api"].counters() if name.startswith(("refused", "rejected"))]
 
@@ -169,7 +165,7 @@ def test_no_cast_is_lost_with_managers_of_any_releases(
     monkeypatch.setattr(casts, "ALONE_SECONDS", 0.0)
     serve(*versions)
     cast_from_threads(CellsAPI(broker), monkeypatch)
-    insist_on_all(arrivals, in_order=len(versions) == 1)
+    assert_all_arrived(arrivals, in_order=len(versions) == 1)
 
 
 def test_a_failing_cast_affects_no_other_cast(tree: CellTree, arrivals: Arrivals) -> None:

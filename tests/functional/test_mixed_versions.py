@@ -139,7 +139,7 @@ def test_releases_of_every_combination_work_together(top: str) -> None:
     with mixed as tree:
         for path in tree.cells:
             for neighbor in tree[path.last].service.table.snapshot().all():
-                tree.wait_until_spoken(path.last, neighbor, min(releases[path.last], releases[neighbor]))
+                tree.wait_for_version(path.last, neighbor, min(releases[path.last], releases[neighbor]))
         mixed.check()
 
 
@@ -160,7 +160,7 @@ def test_caps_that_differ_between_the_two_directions_of_a_link_work_together(one
     with mixed as tree:
         for path in tree.cells:
             for neighbor in tree[path.last].service.table.snapshot().all():
-                assert tree.spoken(path.last, neighbor) == caps[path.last]
+                assert tree.link_version(path.last, neighbor) == caps[path.last]
         mixed.check()
 
 
@@ -172,7 +172,7 @@ def test_caps_of_neighbors_that_differ_within_a_cell_work_together() -> None:
     mixed = Mixed({"api": {f"east{branch}": {f"az{branch}": {}} for branch in BRANCHES}}, caps=caps)
     with mixed as tree:
         for ends, cap in caps.items():
-            tree.wait_until_spoken(*ends, cap)
+            tree.wait_for_version(*ends, cap)
         mixed.check()
 
 

@@ -227,11 +227,11 @@ def test_a_cast_that_fails_in_the_target_cell_is_logged(
         client.cast({}, "count")
 
         # A late line of the start may report that a neighbor is reachable.
-        def said() -> list[str]:
+        def logged() -> list[str]:
             return [record.getMessage() for record in list(caplog.records) if "takes messages again" not in record.msg]
 
-        wait_for(said, "line in a log")
-    (line,) = said()
+        wait_for(logged, "line in a log")
+    (line,) = logged()
     assert "of api failed, and no caller waits for it" in line
     assert reason in line
 

@@ -20,15 +20,15 @@ def host(call: Call) -> str:
     return str(call.cell.describe()["host"])
 
 
-def wait_until_spoken(tree: CellTree, version: str) -> None:
+def wait_for_version(tree: CellTree, version: str) -> None:
     """Wait until all managers of api and east have agreed on a version and sent their announcements."""
     managers = [*tree["api"].managers, *tree["east"].managers]
 
-    def is_spoken() -> bool:
+    def is_agreed() -> bool:
         links = [link for manager in managers for link in manager.cell.links()["links"]]
         return {link["spoken"] for link in links} == {version} and not any(len(manager.pending) for manager in managers)
 
-    wait_for(is_spoken, f"all speak {version}")
+    wait_for(is_agreed, f"all speak {version}")
     for number in range(2):
         # After this answer no earlier fan-out can arrive.
         tree["api"].call("east", manager=number)
@@ -49,7 +49,7 @@ def dropped(tree: CellTree) -> int:
 
 def test_answers_go_only_to_the_calling_manager(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE, managers=TWO, endpoints=[host])
-    wait_until_spoken(tree, CURRENT)
+    wait_for_version(tree, CURRENT)
     before = dropped(tree)
     share_calls(tree)
     for number in range(2):
@@ -61,7 +61,7 @@ def test_under_a_cap_of_1_0_answers_are_fanned_out_and_the_other_manager_drops_t
     cell_tree: Callable[..., CellTree],
 ) -> None:
     tree = cell_tree(SHAPE, managers=TWO, endpoints=[host], options={"upgrade_levels": {"intercell": "1.0"}})
-    wait_until_spoken(tree, "1.0")
+    wait_for_version(tree, "1.0")
     before = dropped(tree)
     share_calls(tree)
     wait_for(lambda: dropped(tree) >= before + 40, "the other manager drops each answer")

@@ -108,7 +108,7 @@ def test_casts_that_are_delayed_keep_their_order(tree: CellTree, notes: Notes) -
             link.delay(0)
         tree["api"].cast("east", "note", text=str(number))
     expected = [("api!east", str(number)) for number in range(20)]
-    wait_for(lambda: len(notes.taken) >= len(expected), "all are noted")
+    wait_for(lambda: len(notes.taken) >= len(expected), "all are recorded")
     assert notes.taken == expected
 
 

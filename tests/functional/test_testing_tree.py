@@ -50,7 +50,7 @@ def client(tree: CellTree, cell: str, **options: Any) -> Any:
     return oslo_messaging.get_rpc_client(tree[cell].transport, target, timeout=5)
 
 
-def ours() -> list[str]:
+def threads_of_cells() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("cells")]
 
 
@@ -122,12 +122,12 @@ def test_tree_ends_at_once_with_services_that_were_called() -> None:
 
 def test_the_tree_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    before = ours()
+    before = threads_of_cells()
     tree = CellTree(SHAPE)
     with tree:
         tree["az1"].serve("inventory", Inventory())
         assert client(tree, "az1").call({}, "count", kind="disk") == 3
-    wait_for(lambda: ours() == before, "its threads end")
+    wait_for(lambda: threads_of_cells() == before, "its threads end")
     assert list(tmp_path.iterdir()) == []
     tree.stop()
 
@@ -161,7 +161,7 @@ def test_a_method_that_does_not_end_is_named_and_the_rest_is_stopped(
         assert list(tmp_path.iterdir()) == []
     finally:
         hanging.may_end.set()
-    wait_for(lambda: not [name for name in ours() if name == "cells-testing-inventory"], "the server ends")
+    wait_for(lambda: not [name for name in threads_of_cells() if name == "cells-testing-inventory"], "the server ends")
 
 
 def test_a_stopped_cell_is_dead_for_others_and_its_services_continue() -> None:
@@ -191,13 +191,13 @@ def test_wrong_option_is_an_error_and_leaves_nothing_behind(tmp_path: Path, monk
 def test_start_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr("cells.testing.tree.START_TIMEOUT_SECONDS", 0.1)
-    before = ours()
+    before = threads_of_cells()
     tree = CellTree(SHAPE)
     # A cell that does not start announces nothing, so no other cell knows it.
     monkeypatch.setattr(tree["az1"], "start", lambda: None)
     with pytest.raises(TimeoutError):
         tree.start()
-    wait_for(lambda: ours() == before, "its threads end")
+    wait_for(lambda: threads_of_cells() == before, "its threads end")
     assert list(tmp_path.iterdir()) == []
 
 

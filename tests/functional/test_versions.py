@@ -74,7 +74,7 @@ class Capped:
     def __enter__(self) -> Capped:
         self.tree.start()
         for cell, neighbor in LINKS:
-            self.tree.wait_until_spoken(cell, neighbor, self.version)
+            self.tree.wait_for_version(cell, neighbor, self.version)
         return self
 
     def __exit__(self, *exc_info: object) -> None:

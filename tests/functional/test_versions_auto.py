@@ -38,13 +38,13 @@ def test_link_falls_back_when_a_cell_is_downgraded_and_rises_when_it_is_upgraded
     tree: VersionTree, name: str, older: str
 ) -> None:
     links = [(row, name) for row in tree[name].service.table.snapshot().all()]
-    assert {tree.spoken(*ends) for ends in links} == {versions.CURRENT}
+    assert {tree.link_version(*ends) for ends in links} == {versions.CURRENT}
     check(tree)
     for release in (older, versions.CURRENT):
         tree.restart(name, release)
         for neighbor, _ in links:
-            tree.wait_until_spoken(neighbor, name, release)
-            tree.wait_until_spoken(name, neighbor, release)
+            tree.wait_for_version(neighbor, name, release)
+            tree.wait_for_version(name, neighbor, release)
         wait_for(lambda: tree[name].service.topology.own_path == tree[name].path, f"{name} knows its path")
         check(tree)
         features = {feature for arrival in tree.arrivals() if arrival.cell == name for feature in arrival.features}
@@ -59,25 +59,25 @@ def test_a_link_has_the_lowest_version_of_the_managers_of_a_cell(older: str) -> 
     links = [("api", Direction.DOWN), ("az1", Direction.UP)]
     with VersionTree(SHAPE, managers={"east": 2}) as tree:
         for name, _ in links:
-            tree.wait_until_spoken(name, "east", versions.CURRENT)
+            tree.wait_for_version(name, "east", versions.CURRENT)
         cell = tree["east"].managers[1].cell
         describe, reads = cell.describe, {"version": older}
         cell.describe = lambda: {**describe(), **reads}  # type: ignore[method-assign]
         for name, direction in links:
             tree[name].service.announcer.ping("east", direction)
-            tree.wait_until_spoken(name, "east", older)
+            tree.wait_for_version(name, "east", older)
         # Either manager may answer next.
         for _ in range(10):
             for name, direction in links:
                 service = tree[name].service
                 service.announcer.ping("east", direction)
                 wait_for(lambda: len(service.pending) == 0, "it is answered")  # noqa: B023
-                assert tree.spoken(name, "east") == older
+                assert tree.link_version(name, "east") == older
         check(tree)
         reads["version"] = versions.CURRENT
         for name, direction in links:
             tree[name].service.announcer.ping("east", direction)
-            tree.wait_until_spoken(name, "east", versions.CURRENT)
+            tree.wait_for_version(name, "east", versions.CURRENT)
         check(tree)
 
 
@@ -89,7 +89,7 @@ def test_the_status_shows_the_version_of_each_link_and_its_reason(tree: VersionT
     assert link() == (versions.CURRENT, versions.CURRENT, "")
     tree.restart("east", "1.1")
     for neighbor in ("api", "az1"):
-        tree.wait_until_spoken(neighbor, "east", "1.1")
+        tree.wait_for_version(neighbor, "east", "1.1")
     assert link() == ("1.1", "1.1", "east reads no more than 1.1: upgrade it first")
     assert tree["api"].neighbors()["east"]["version"] == "1.1"
     assert tree["api"].service.manager.status(CONTEXT)["version"] == versions.CURRENT
@@ -99,3 +99,7 @@ def test_the_status_shows_the_version_of_each_link_and_its_reason(tree: VersionT
         versions.CURRENT,
         ["1.1"],
     )
+    tree.restart("east", versions.CURRENT)
+    for neighbor in ("api", "az1"):
+        tree.wait_for_version(neighbor, "east", versions.CURRENT)
+        tree.wait_for_version("east", neighbor, versions.CURRENT)

@@ -123,7 +123,7 @@ def test_a_silent_cell_behind_a_silent_cell_is_named() -> None:
             options = {"upgrade_levels": {"intercell": version}}
             tree = stack.enter_context(VersionTree(shape, options=options))
             for cell, neighbor in (("api", "east"), ("east", "az1"), ("az1", "host1")):
-                tree.wait_until_spoken(cell, neighbor, version)
+                tree.wait_for_version(cell, neighbor, version)
             for silent in ("east", "az1", "host1"):
                 tree.freeze(silent)
             # All waits run at the same time.

@@ -90,9 +90,9 @@ class VersionTree(CellTree):
         """Start all cells; return when each manager knows the version of every neighbor."""
         super().start()
         for path in self.cells:
-            self._wait_until_told(str(path))
+            self._wait_until_announced(str(path))
 
-    def _wait_until_told(self, cell: str) -> None:
+    def _wait_until_announced(self, cell: str) -> None:
         for manager in self[cell].managers:
             for name in manager.table.snapshot().all():
                 wait_for(lambda: _announced(manager, name), f"{name} announces its version to {cell}")  # noqa: B023
@@ -112,13 +112,13 @@ class VersionTree(CellTree):
         """Return the answers to a request that a cell received."""
         return [one for one in self.arrivals(response_uuid=request.keys["uuid"]) if one.cell == cell]
 
-    def spoken(self, cell: str, neighbor: str) -> str:
+    def link_version(self, cell: str, neighbor: str) -> str:
         """Return the version that a cell speaks with a neighbor."""
         (link,) = [link for link in self[cell].service.cell.links()["links"] if link["neighbor"] == neighbor]
         return str(link["spoken"])
 
-    def wait_until_spoken(self, cell: str, neighbor: str, version: str) -> None:
-        wait_for(lambda: self.spoken(cell, neighbor) == version, f"{cell} speaks {version} with {neighbor}")
+    def wait_for_version(self, cell: str, neighbor: str, version: str) -> None:
+        wait_for(lambda: self.link_version(cell, neighbor) == version, f"{cell} speaks {version} with {neighbor}")
 
     def restart(self, name: str, release: str) -> None:
         """Stop a cell and start it with another release."""

@@ -44,10 +44,10 @@ class _Endpoint:
     target = oslo_messaging.Target(version="1.4")
 
     def process_message(self, ctxt: Json, message: str) -> None:
-        """Is noted before it gets here."""
+        """Do nothing: the server has recorded the message."""
 
     def process_messages(self, ctxt: Json, messages: list[Json]) -> None:
-        """Is noted before it gets here."""
+        """Do nothing: the server has recorded the message."""
 
 
 class RecordingNeighbor:

@@ -20,9 +20,9 @@ from oslo_config import cfg  # noqa: E402  # the next imports need the chosen th
 import cells.rpc  # noqa: E402
 
 
-def write(what: Any) -> None:
+def write(value: Any) -> None:
     # One write per line, because several threads print.
-    sys.stdout.write(f"{json.dumps(what)}\n")
+    sys.stdout.write(f"{json.dumps(value)}\n")
     sys.stdout.flush()
 
 

@@ -202,7 +202,7 @@ def run_example(script: str, config_file: Path, timeout_seconds: float = 50.0) -
     return done.stdout
 
 
-def shown_by_the_guide() -> list[str]:
+def guide_output() -> list[str]:
     """Return the output of the example's client in the user guide."""
     (shown,) = re.findall(r"^    \$ python client\.py .*\n((?:    .*\n)+)", GUIDE.read_text(), flags=re.MULTILINE)
     return [line.strip() for line in shown.splitlines()]

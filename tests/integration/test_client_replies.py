@@ -52,7 +52,7 @@ def running(pair: Pair) -> Pair:  # noqa: F811  # the fixture
     pair.cap("auto")
     pair.east.announced = "1.4"
     pair.east.announce()
-    pair.wait_until_spoken("1.4")
+    pair.wait_for_version("1.4")
     return pair
 
 
@@ -79,7 +79,7 @@ def test_a_value_goes_to_the_client_and_its_manager_is_notified(running: Pair, c
 def test_the_key_of_release_0_2_is_honored_up_to_version_1_3(running: Pair, client: Client) -> None:
     running.east.announced = "1.3"
     running.east.announce()
-    running.wait_until_spoken("1.3", announced="1.3")
+    running.wait_for_version("1.3", announced="1.3")
     (request_id,) = running.east.call("1.3", "ping", reply_to=str(client.address))
     assert client.wait_for_answer()["result"]["name"] == "api"
     assert answer_to(running, request_id)["responses"] == ['{"answered": true}']

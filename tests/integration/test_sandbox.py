@@ -21,7 +21,7 @@ from cells import exceptions
 from cells.sandbox import processes, virtual_hosts
 from tests.integration import rabbitmq as rabbitmq_server
 from tests.integration.rabbitmq import VirtualHostPool
-from tests.integration.service_process import INVENTORY, ServiceProcess, run_example, shown_by_the_guide
+from tests.integration.service_process import INVENTORY, ServiceProcess, guide_output, run_example
 from tools.manager_process import Finished, program
 from tools.polling import poll
 
@@ -135,7 +135,7 @@ def check_guide_to_services(cells: Commands) -> None:
     try:
         server.wait_ready()
         printed = run_example("client.py", cells.directory / "api" / "cells.conf").splitlines()
-        shown = shown_by_the_guide()
+        shown = guide_output()
         # The cells answer a call of all cells in any order.
         assert (printed[:5], sorted(printed[5:])) == (shown[:5], sorted(shown[5:]))
         words = ["service", "call", "az1", "inventory", "count", "kind=disk", "--version", "1.2", "-f", "json"]

@@ -166,7 +166,7 @@ def test_without_retries_a_dead_neighbor_is_an_error_at_once(
     probe: cells.rpc.RPCClient, deployed: Services, tmp_path: Path
 ) -> None:
     api = deployed.tree["api"]
-    api.add_neighbor("gone", "child", url_of_nobody(deployed, tmp_path))
+    api.add_neighbor("gone", "child", unused_url(deployed, tmp_path))
     try:
         api.hup()
         gone = probe.prepare(cell="api!gone", timeout=LONG_TIMEOUT_SECONDS, retry=0)
@@ -201,7 +201,7 @@ def test_without_retries_a_dead_neighbor_is_an_error_at_once(
         api.hup()
 
 
-def url_of_nobody(deployed: Services, tmp_path: Path) -> str:
+def unused_url(deployed: Services, tmp_path: Path) -> str:
     if deployed.tree.transports["api"].url.startswith("zmq"):
         return f"zmq+ipc://{tmp_path}"
     with socket.socket() as closed:

@@ -88,7 +88,7 @@ class Pair:
         self.api.hup()
         self._neighbor_cap = version
 
-    def wait_until_spoken(self, version: str, announced: str = "1.4") -> None:
+    def wait_for_version(self, version: str, announced: str = "1.4") -> None:
         def link() -> tuple[Any, Any]:
             (found,) = self.client.call({}, "api", "links")["links"]
             return found["spoken"], found["announced"]
@@ -109,7 +109,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory, rabbitmq: VirtualHostPool, co
 @pytest.mark.parametrize("version", VERSIONS)
 def test_cap_for_all_neighbors(pair: Pair, version: str) -> None:
     pair.run_under(version)
-    pair.wait_until_spoken(version)
+    pair.wait_for_version(version)
     check(pair, version)
 
 
@@ -117,7 +117,7 @@ def test_cap_for_all_neighbors(pair: Pair, version: str) -> None:
 def test_cap_of_one_neighbor(pair: Pair, version: str) -> None:
     pair.run_under("auto")
     pair.cap(version)
-    pair.wait_until_spoken(version)
+    pair.wait_for_version(version)
     check(pair, version)
 
 
@@ -127,11 +127,11 @@ def test_a_link_follows_the_announced_version(pair: Pair, version: str) -> None:
     pair.cap("auto")
     pair.east.announced = version
     pair.east.announce()
-    pair.wait_until_spoken(version, announced=version)
+    pair.wait_for_version(version, announced=version)
     check(pair, version)
     pair.east.announced = "1.4"
     pair.east.announce()
-    pair.wait_until_spoken("1.4")
+    pair.wait_for_version("1.4")
     check_call(pair, "1.4")
 
 

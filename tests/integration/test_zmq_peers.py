@@ -44,13 +44,13 @@ def test_frames_that_are_no_messages(serving: tuple[ManagerProcess, Path]) -> No
     before_kb = manager.rss_kb()
     with connected(path) as peer:
         for number in range(10_000):
-            peer.send_multipart(nonsense(chance))
+            peer.send_multipart(random_frames(chance))
             if number % 100 == 0:
                 check_answered(peer, number)
     check_well(manager, before_kb)
 
 
-def nonsense(chance: random.Random) -> list[bytes]:
+def random_frames(chance: random.Random) -> list[bytes]:
     """Yield frames of random bytes, some with an almost valid header."""
     start = chance.choice(
         [

@@ -90,7 +90,7 @@ class LoadClient:
 
     def begin_pause(self) -> None:
         """Stop starting operations."""
-        self._say("pause")
+        self._send("pause")
 
     def wait_paused(self) -> None:
         """Wait until no operation is in flight; each operation has a timeout."""
@@ -100,9 +100,9 @@ class LoadClient:
 
     def resume(self) -> None:
         """Continue to send."""
-        self._say("resume")
+        self._send("resume")
 
-    def _say(self, word: str) -> None:
+    def _send(self, word: str) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.write(f"{word}\n")

@@ -102,7 +102,7 @@ class Load:
 
     def _call(self, number: str, target: str) -> None:
         value = self._api.call(get_admin_context(), target, "record", {"number": number})
-        _insist(value, {"number": number, "cell": target.rpartition("!")[2]})
+        _expect(value, {"number": number, "cell": target.rpartition("!")[2]})
 
     def _cast(self, number: str, target: str) -> None:
         self._api.cast(get_admin_context(), target, "record", {"number": number})
@@ -111,12 +111,12 @@ class Load:
         direction = self._plan["direction"]
         answers = self._api.broadcast_call(get_admin_context(), "record", {"number": number}, direction=direction)
         errors = [f"{answer.cell}: {answer.error}" for answer in answers if answer.error is not None]
-        _insist(errors, [])
-        _insist(sorted(answer.value["cell"] for answer in answers), sorted(self._plan["answering"]))
-        _insist({answer.value["number"] for answer in answers}, {number})
+        _expect(errors, [])
+        _expect(sorted(answer.value["cell"] for answer in answers), sorted(self._plan["answering"]))
+        _expect({answer.value["number"] for answer in answers}, {number})
 
 
-def _insist(answered: object, expected: object) -> None:
+def _expect(answered: object, expected: object) -> None:
     if answered != expected:
         raise ValueError(f"{expected!r} was expected, and {answered!r} came.")
 

@@ -33,7 +33,7 @@ def test_from_the_bottom_up_and_one_cell_back(
     with started(UpgradeTree(tmp_path, rabbitmq.take, old)) as tree, tree.load(old, new) as load:
         upgrade(tree, BOTTOM_UP, new, load)
         go_back(tree, "east", old, load)
-        insist_on_no_fault(load)
+        assert_no_fault(load)
 
 
 @pytest.mark.postgresql
@@ -43,7 +43,7 @@ def test_from_the_top_down(tmp_path: Path, rabbitmq: VirtualHostPool, old: Relea
         connections = {"api": postgresql_url, "east": mariadb_url}
         with started(UpgradeTree(tmp_path, rabbitmq.take, old, connections)) as tree, tree.load(old, new) as load:
             upgrade(tree, BOTTOM_UP[::-1], new, load)
-            insist_on_no_fault(load)
+            assert_no_fault(load)
 
 
 @contextlib.contextmanager
@@ -61,7 +61,7 @@ def upgrade(tree: UpgradeTree, order: Sequence[str], new: Release, load: Load) -
         tree.upgrade(name, new, load)
         load.wait_for_more()
     version = new.identity()["version"]
-    tree.wait_spoken(dict.fromkeys(LINKS, version))
+    tree.wait_for_versions(dict.fromkeys(LINKS, version))
     load.wait_for_more()
 
 
@@ -70,12 +70,12 @@ def go_back(tree: UpgradeTree, name: str, old: Release, load: Load) -> None:
     neighbors = [cell for cell, neighbor in LINKS if neighbor == name]
     for neighbor in neighbors:
         tree[neighbor].succeed("neighbor", "set", name, "--version-cap", OLD_VERSION)
-    tree.wait_spoken({(neighbor, name): OLD_VERSION for neighbor in neighbors})
+    tree.wait_for_versions({(neighbor, name): OLD_VERSION for neighbor in neighbors})
     tree.replace(name, old, load)
     load.wait_for_more()
 
 
-def insist_on_no_fault(load: Load) -> None:
+def assert_no_fault(load: Load) -> None:
     load.finish()
     faults = load.faults()
     assert not faults, "\n".join([f"{len(faults)} faults:", *faults[:SHOWN_FAULTS]])

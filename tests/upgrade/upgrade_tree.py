@@ -96,7 +96,7 @@ class UpgradeTree:
         with self["api"].connected() as api:
             poll(lambda: _paths(api.topology(CONTEXT)) == set(PATHS.values()), "the top hears from every cell")
 
-    def wait_spoken(self, versions: Mapping[tuple[str, str], str]) -> None:
+    def wait_for_versions(self, versions: Mapping[tuple[str, str], str]) -> None:
         """Wait until cells speak these versions of the inter-cell API.
 
         :param versions: (cell, its neighbor) -> version
