@@ -14,6 +14,7 @@ from importlib import metadata
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from oslo_config import cfg
 from oslo_db import options as db_options
 from oslo_service import backend
@@ -26,6 +27,10 @@ metadata.version = functools.cache(metadata.version)
 
 # With the default, each commit to SQLite waits for the disk.
 cfg.set_defaults(db_options.database_opts, sqlite_synchronous=False)
+
+# On a busy machine the time of one example says nothing about the code.
+settings.register_profile("cells", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("cells")
 
 # The suites there are not test modules, but their assertions need explanations as well.
 pytest.register_assert_rewrite("tests.contract")

@@ -128,7 +128,7 @@ def test_closed_pipe_is_no_error() -> None:
             stderr=subprocess.PIPE,
             text=True,
             check=False,
-            timeout=30,
+            timeout=50,
         )
     assert process.stderr == ""
     assert process.returncode == 128 + signal.SIGPIPE
