@@ -211,7 +211,7 @@ class Hop:
         """Return the hop of the message with its answer addressed to the manager ``server``."""
         return replace(self, header=replace(self.header, reply_server=server))
 
-    @property
+    @functools.cached_property
     def form(self) -> Form:
         """The header as it travels."""
         return self.header.form(self.version)

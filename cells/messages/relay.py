@@ -67,7 +67,9 @@ class Batch:
         hop, message = known.hop, known.message_class.read(data, known.header, self._now)
         if hop is None or message.trace is not None or message.is_late(self._now):
             return message, None
-        return message, hop if message.for_client(hop) is None else None
+        if message.reply_to and message.for_client(hop) is not None:
+            return message, None
+        return message, hop
 
     def _header_of(self, data: Mapping[str, Any]) -> _Known:
         values = [*map(data.get, HEADER_KEYS)]
