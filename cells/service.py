@@ -36,7 +36,7 @@ from cells.neighbors.link_versions import LinkVersions
 from cells.neighbors.loader import FileSource, NeighborLoader
 from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
-from cells.routing.executor import Execution
+from cells.routing.executor import Executor
 from cells.routing.pending import PendingCalls
 from cells.routing.router import Limits, Router
 from cells.services.allow_list import AllowedServices
@@ -103,13 +103,13 @@ class _Wiring:
         self.threads = WorkerThreads(
             conf.cells.endpoint_threads, conf.cells.max_pending_calls, "cells-endpoint", runtime.spawn
         )
-        self.execution = Execution(endpoints, self.threads, self.counters, runtime)
+        self.executor = Executor(endpoints, self.threads, self.counters, runtime)
         self.pending = PendingCalls(conf.cells.max_pending_calls, self.counters, runtime.clock, runtime.spawn)
 
     @functools.cached_property
     def service(self) -> CellsService:
         cells = self.conf.cells
-        self.execution.bind(self.cell)
+        self.executor.bind(self.cell)
         return CellsService(
             name=self.name,
             host=self.conf.host,
@@ -172,7 +172,7 @@ class _Wiring:
             host=self.conf.host,
             table=self.table,
             link_versions=self.link_versions,
-            execution=self.execution,
+            executor=self.executor,
             pending=self.pending,
             links=self.links,
             counters=self.counters,

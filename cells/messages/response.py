@@ -1,4 +1,4 @@
-"""The way back: answers on their way to the cell that asked."""
+"""Answers: the response of one cell, and the message that carries responses back to the source."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class ResponseHeader(TargetedHeader):
 
 @dataclass(frozen=True, kw_only=True)
 class ResponseMessage(TargetedMessage):
-    """Carries the answers of one cell, or of a whole branch, to the cell that waits."""
+    """Message with the responses of one cell, or of a whole branch, to the source."""
 
     header_class: ClassVar[type[Header]] = ResponseHeader
     message_type: ClassVar[str] = ResponseHeader.message_type
@@ -241,5 +241,5 @@ def _with_trace(text: object, trace: Sequence[Mapping[str, Any]]) -> object:
         data = json.loads(text) if isinstance(text, str) else None
         return to_text({**data, "trace": trace}) if isinstance(data, dict) else text
     except (ValueError, RecursionError):
-        # Who waits for it will hear what is wrong with it.
+        # The caller gets an error that says why the answer cannot be read.
         return text

@@ -18,7 +18,7 @@ from cells.worker_threads import Runtime, WorkerThreads
 LOG = logging.getLogger(__name__)
 
 
-class Execution:
+class Executor:
     """Invokes endpoints.  Thread-safe."""
 
     def __init__(
@@ -75,28 +75,28 @@ class Execution:
 class _Run:
     """One run of an endpoint."""
 
-    __slots__ = ("_execution", "_message", "_sink")
+    __slots__ = ("_executor", "_message", "_sink")
 
-    def __init__(self, execution: Execution, message: Message, sink: Sink) -> None:
-        self._execution = execution
+    def __init__(self, executor: Executor, message: Message, sink: Sink) -> None:
+        self._executor = executor
         self._message = message
         self._sink = sink
 
     def start(self) -> None:
         """Invoke the endpoint; its value or error goes to the sink, perhaps later."""
-        execution, message = self._execution, self._message
+        executor, message = self._executor, self._message
         # The message may have waited for a thread.
-        if message.is_late(execution.runtime.clock()):
-            settle(message, self._sink, too_late(message, execution.counters))
+        if message.is_late(executor.runtime.clock()):
+            settle(message, self._sink, too_late(message, executor.counters))
             return
         try:
             content = message.content()
         except exceptions.MessageError as error:
-            execution.counters.count("rejected", type(error).__name__)
+            executor.counters.count("rejected", type(error).__name__)
             self.respond(error)
             return
         call = Call(
-            cell=execution.cell,
+            cell=executor.cell,
             method=message.method,
             arguments=content.kwargs,
             message_type=message.message_type,
@@ -108,7 +108,7 @@ class _Run:
             still_working=self._still_working,
         )
         try:
-            value = execution.endpoints.invoke(call)
+            value = executor.endpoints.invoke(call)
         except (Exception, SystemExit) as error:
             self._fail(error)
         else:
@@ -126,7 +126,7 @@ class _Run:
             trace = None
             if message.trace is not None and message.is_at_source:
                 # An answer that never travels gathers no events on its way.
-                trace = message.recording("answered", self._execution.runtime.wall_clock()).trace
+                trace = message.recording("answered", self._executor.runtime.wall_clock()).trace
             settle(message, self._sink, Response(str(message.route), value, trace=trace or ()))
 
     def _finish_later(self, done: futures.Future[Any]) -> None:
@@ -139,7 +139,7 @@ class _Run:
 
     def _fail(self, error: Exception | SystemExit) -> None:
         """Count an error of the endpoint, log it unless it is one of this project, and give it to the caller."""
-        counters = self._execution.counters
+        counters = self._executor.counters
         if isinstance(error, exceptions.CellsError):
             counters.count("failed", type(error).__name__)
             self.respond(error)

@@ -33,7 +33,7 @@ from cells.neighbors.link_versions import LinkVersions
 from cells.routing import error_replies
 from cells.routing.direct_reply import DirectReplies
 from cells.routing.error_replies import Silence, too_late
-from cells.routing.executor import Execution
+from cells.routing.executor import Executor
 from cells.routing.forwarding import Onward
 from cells.routing.pending import PendingCalls
 from cells.routing.reply import (
@@ -79,7 +79,7 @@ class Router:
         host: str,
         table: NeighborTable,
         link_versions: LinkVersions,
-        execution: Execution,
+        executor: Executor,
         pending: PendingCalls,
         links: Links,
         counters: Counters,
@@ -91,7 +91,7 @@ class Router:
         self._host = host
         self._table = table
         self._versions = link_versions
-        self._execution = execution
+        self._executor = executor
         self._pending = pending
         self._links = links
         self._direct_replies = DirectReplies(self, links, counters)
@@ -235,7 +235,7 @@ class Router:
         if message.is_late(now):
             settle(message, sink, too_late(message, self._counters))
         elif message.is_at_target:
-            self._execution.run(message, sink)
+            self._executor.run(message, sink)
         else:
             self._advance(message, sink)
 
@@ -273,10 +273,10 @@ class Router:
             self.forward(message, hop, sink_of_hop, collects=collects, reports_delivery=reports_delivery)
         if plan.run_here:
             own_sink = self._sink_of_part(message, plan, sink, HERE)
-            if plan.streams and plan.hops and sink is not LOG_ONLY and self._execution.may_block(message.method):
+            if plan.streams and plan.hops and sink is not LOG_ONLY and self._executor.may_block(message.method):
                 # The source has to know which cells to wait for, even if the endpoint here never ends.
                 own_sink.take(WORKING)
-            self._execution.run(message, own_sink)
+            self._executor.run(message, own_sink)
 
     def _relay_wait(self, message: Message, plan: Plan, sink: Sink) -> Wait:
         """Return how long this cell waits for the cells behind it: until the deadline of the message.

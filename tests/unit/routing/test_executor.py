@@ -1,4 +1,4 @@
-"""What has arrived runs here: once, in time, on a thread on which it may block; whatever happens its sender hears."""
+"""An endpoint runs once, in time, on a thread on which it may block, and its caller always gets a reply."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cells.messages import BroadcastMessage, Message, Response, ResponseMessage,
 from cells.neighbors import Direction
 from cells.path import CellPath
 from cells.routing.error_replies import too_late
-from cells.routing.executor import Execution
+from cells.routing.executor import Executor
 from cells.routing.reply import LOG_ONLY, Kind, Reply, Sink
 from cells.worker_threads import WorkerThreads
 from tools.polling import poll
@@ -28,13 +28,13 @@ HERE = CellPath.parse("api!east")
 
 
 class Cell:
-    """All that an endpoint of these tests needs of its cell."""
+    """The cell, as far as the endpoints of these tests use it."""
 
     name = "east"
 
 
 class Place:
-    """An execution with endpoints of the test's own, and what they and their callers heard."""
+    """An executor with endpoints of the test's own, and what they and their callers heard."""
 
     def __init__(self, threads: int = 1, waiting: int = 10) -> None:
         self.counters = Counters()
@@ -44,8 +44,8 @@ class Place:
         self.let_go = threading.Event()
         self._threads = WorkerThreads(threads, waiting, "test")
         endpoints = Endpoints([self._note(), self._note_at_once(), self._hang(), self._later(), self._exit()])
-        self.execution = Execution(endpoints, self._threads, self.counters)
-        self.execution.bind(Cell())  # type: ignore[arg-type]  # a name is all that is asked for
+        self.executor = Executor(endpoints, self._threads, self.counters)
+        self.executor.bind(Cell())  # type: ignore[arg-type]  # a name is all that is asked for
 
     def _note(self) -> Callable[..., Any]:
         @endpoint
@@ -96,7 +96,7 @@ class Place:
             self.responses.append(reply.read_one(("cells.exceptions",)))
 
     def run(self, message: Message, sink: Sink | None = None) -> None:
-        self.execution.run(message, sink or self)
+        self.executor.run(message, sink or self)
 
     def response(self, number: int = 0) -> Response:
         """Wait for the answer to what was run."""
@@ -120,18 +120,18 @@ def message(method: str = "note", **changed: Any) -> TargetedMessage:
     return TargetedMessage.new(method=method, **fields)
 
 
-def test_what_an_endpoint_returns_is_the_answer_of_this_cell(place: Place) -> None:
+def test_the_return_value_is_the_response_of_this_cell(place: Place) -> None:
     place.run(message("note_at_once"))
     assert place.response() == Response("api!east", threading.current_thread().name)
     assert place.counters.as_dict() == {}
 
 
-def test_what_may_block_runs_on_a_thread_of_its_own(place: Place) -> None:
+def test_an_endpoint_that_may_block_runs_on_another_thread(place: Place) -> None:
     place.run(message())
     assert str(place.response().value).startswith("test")
 
 
-def test_an_endpoint_learns_what_it_was_sent(place: Place) -> None:
+def test_an_endpoint_sees_the_fields_of_its_message(place: Place) -> None:
     deadline = time.monotonic() + 50.0
     context = {"user_id": "ada"}
     place.run(message("note_at_once", context=context, deadline=deadline, traceparent="00-a-b-01"))
@@ -140,21 +140,21 @@ def test_an_endpoint_learns_what_it_was_sent(place: Place) -> None:
     assert (call.route, call.message_type, call.response_to) == (HERE, "targeted", None)
 
 
-def test_what_it_raises_is_the_answer_as_well(place: Place) -> None:
+def test_an_exception_is_the_response(place: Place) -> None:
     place.run(message(kwargs={"fail": True}))
     error = place.response().error
     assert isinstance(error, exceptions.CellNotFound)
     assert place.counters.as_dict() == {"failed.CellNotFound": 1}
 
 
-def test_an_endpoint_can_not_end_the_thread_that_it_runs_on(place: Place) -> None:
+def test_an_endpoint_cannot_end_the_thread_that_it_runs_on(place: Place) -> None:
     place.run(message("leave"))
     assert "SystemExit(3)" in str(place.response().error)
     assert place.counters.as_dict() == {"failed.Exception": 1}
 
 
 @pytest.mark.parametrize("method", ["note", "note_at_once"])
-def test_what_comes_too_late_is_not_run_and_that_is_said(
+def test_a_late_message_does_not_run_and_its_caller_gets_an_error(
     place: Place, method: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -168,7 +168,7 @@ def test_what_comes_too_late_is_not_run_and_that_is_said(
     assert f"({method}) of api is not run" in caplog.text
 
 
-def test_so_it_is_with_what_waited_too_long_for_a_thread(place: Place) -> None:
+def test_a_message_whose_deadline_passes_in_the_queue_does_not_run(place: Place) -> None:
     place.run(message("hang"))
     poll(lambda: place.ran, "the only thread is taken", pause_seconds=0.002)
     deadline = time.monotonic() + 0.05
@@ -183,12 +183,12 @@ def test_so_it_is_with_what_waited_too_long_for_a_thread(place: Place) -> None:
     assert place.counters.as_dict() == {"dropped.late": 1}
 
 
-def test_what_has_no_deadline_is_never_late(place: Place) -> None:
+def test_a_message_without_a_deadline_is_never_late(place: Place) -> None:
     place.run(message("note_at_once", deadline=None))
     assert place.response().error is None
 
 
-def test_the_text_for_who_waits_names_what_was_asked() -> None:
+def test_the_error_of_a_late_message_names_the_service() -> None:
     response = too_late(message(about="of the service inventory"), Counters())
     assert "did not run note (of the service inventory)" in str(response.error)
 
@@ -197,7 +197,7 @@ def test_the_text_for_who_waits_names_what_was_asked() -> None:
 @pytest.mark.parametrize(
     "payload", ["", "{", "[]", "null", '{"ctxt": {}}', '{"method_kwargs": 5}', '{"method_kwargs": {}, "ctxt": []}']
 )
-def test_a_payload_that_can_not_be_read_is_an_error_for_its_sender(place: Place, method: str, payload: str) -> None:
+def test_an_unreadable_payload_is_an_error_for_its_sender(place: Place, method: str, payload: str) -> None:
     place.run(dataclasses.replace(message(method), payload=payload))
     assert isinstance(place.response().error, exceptions.MalformedMessage)
     assert place.response().cell == "api!east"
@@ -216,7 +216,7 @@ def test_an_unknown_method_is_an_error_for_its_sender(place: Place) -> None:
     assert isinstance(place.response().error, exceptions.UnknownMethod)
 
 
-def test_what_comes_twice_by_one_way_runs_once_and_is_answered_once(place: Place) -> None:
+def test_a_duplicate_message_runs_once_and_is_answered_once(place: Place) -> None:
     came = message("note_at_once")
     for _ in range(3):
         place.run(came)
@@ -232,14 +232,14 @@ def test_what_comes_twice_by_one_way_runs_once_and_is_answered_once(place: Place
     ],
     ids=["of this cell", "an answer"],
 )
-def test_what_does_no_harm_twice_is_not_looked_at(place: Place, came: Message) -> None:
+def test_harmless_duplicates_are_not_checked(place: Place, came: Message) -> None:
     for _ in range(2):
         place.run(came)
     assert len(place.ran) == 2
     assert place.counters.as_dict() == {}
 
 
-def test_without_a_caller_the_value_is_not_looked_at_and_an_error_is_logged(
+def test_without_a_caller_a_value_is_dropped_and_an_error_is_logged(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -250,7 +250,7 @@ def test_without_a_caller_the_value_is_not_looked_at_and_an_error_is_logged(
     assert place.responses == []
 
 
-def test_what_finds_no_room_is_an_error_for_its_sender() -> None:
+def test_a_full_queue_is_an_error_for_the_sender() -> None:
     place = Place(threads=1, waiting=1)
     try:
         place.run(message("hang"))
@@ -263,7 +263,7 @@ def test_what_finds_no_room_is_an_error_for_its_sender() -> None:
         place.stop()
 
 
-def test_an_endpoint_may_answer_later_and_say_until_then_that_it_works(place: Place) -> None:
+def test_an_endpoint_may_answer_later_and_report_that_it_still_works(place: Place) -> None:
     promise: futures.Future[str] = futures.Future()
     place.run(message("later", kwargs={"promise": [promise]}))
     assert (place.responses, place.signs) == ([], ["working"])
@@ -271,7 +271,7 @@ def test_an_endpoint_may_answer_later_and_say_until_then_that_it_works(place: Pl
     assert place.response() == Response("api!east", "done")
 
 
-def test_what_it_fails_with_later_is_the_answer(place: Place) -> None:
+def test_a_later_exception_is_the_response(place: Place) -> None:
     promise: futures.Future[str] = futures.Future()
     place.run(message("later", kwargs={"promise": [promise]}))
     promise.set_exception(exceptions.CellNotFound("gone", cell="x"))
