@@ -91,7 +91,7 @@ def test_the_status_shows_the_version_of_each_link_and_its_reason(tree: VersionT
     for neighbor in ("api", "az1"):
         tree.wait_for_version(neighbor, "east", "1.1")
     assert link() == ("1.1", "1.1", "east reads no more than 1.1: upgrade it first")
-    assert tree["api"].neighbors()["east"]["version"] == "1.1"
+    wait_for(lambda: tree["api"].neighbors()["east"]["version"] == "1.1", "the description of east arrives")
     assert tree["api"].service.manager.status(CONTEXT)["version"] == versions.CURRENT
     found = tree["az1"].call("api", "links")
     assert (found["cell"], found["reads"], [one["spoken"] for one in found["links"]]) == (
