@@ -103,3 +103,7 @@ def test_the_status_shows_the_version_of_each_link_and_its_reason(tree: VersionT
     for neighbor in ("api", "az1"):
         tree.wait_for_version(neighbor, "east", versions.CURRENT)
         tree.wait_for_version("east", neighbor, versions.CURRENT)
+    tree.restart("east", versions.CURRENT)
+    for neighbor in ("api", "az1"):
+        tree.wait_for_version(neighbor, "east", versions.CURRENT)
+        tree.wait_for_version("east", neighbor, versions.CURRENT)
