@@ -2,6 +2,8 @@
 
 from oslo_config import cfg, types
 
+from cells.conf.declaration import option
+
 GROUP = "cells"
 #: Characters that every broker accepts in the name of a queue.
 TOPIC = r"^[A-Za-z0-9_.-]+$"
@@ -19,204 +21,115 @@ PATCHES = (
 )
 
 OPTIONS = [
-    cfg.StrOpt(
-        "name",
-        help="""
+    option(cfg.StrOpt, "name")("""
 Name of this cell. Required.
 
 Children and parents of this cell register it under exactly this name. The name
 must be unique among the children of one parent, and must not contain ``!``
 (the separator of a path), blanks or control characters.
-""",
-    ),
-    cfg.StrOpt(
-        "topic",
-        default="cells",
-        regex=TOPIC,
-        help="""
+"""),
+    option(cfg.StrOpt, "topic", default="cells", regex=TOPIC)("""
 Topic on which the manager serves the services of its own cell.
 
 Every service of this cell that calls the manager must use the same value.
-""",
-    ),
-    cfg.StrOpt(
-        "exchange",
-        help="""
+"""),
+    option(cfg.StrOpt, "exchange")("""
 Exchange of the topic on which the manager serves the services of its own cell.
 
 Default: [DEFAULT] control_exchange. Set this option if the services of this
 cell have another control_exchange than their manager.
-""",
-    ),
-    cfg.StrOpt(
-        "rpc_driver_queue_base",
-        default="cells.intercell",
-        regex=TOPIC,
-        help="""
+"""),
+    option(cfg.StrOpt, "rpc_driver_queue_base", default="cells.intercell", regex=TOPIC)("""
 Base of the topics on which neighboring cells send to this cell.
 
 The topics are this base with ``.targeted``, ``.broadcast`` and ``.response``
 appended. All cells of a tree must use the same value.
-""",
-    ),
-    cfg.StrOpt(
-        "driver",
-        default="rpc",
-        help="""
+"""),
+    option(cfg.StrOpt, "driver", default="rpc")("""
 Driver that receives the messages of neighboring cells.
 
 Name of an entry point in the namespace ``cells.drivers``. The row of each
 neighbor names the driver that sends to that neighbor.
-""",
-    ),
-    cfg.IntOpt(
-        "call_timeout",
-        default=60,
-        min=1,
-        max=86400,
-        help="""
+"""),
+    option(cfg.IntOpt, "call_timeout", default=60, min=1, max=86400)("""
 Default timeout of a call to another cell, in seconds.
 
 It applies to callers that set no timeout. A cell that relays a broadcast also
 waits this long for the answers of the cells behind it. Each deeper cell waits
 a little less, so that a child answers before its parent gives up.
-""",
-    ),
-    cfg.IntOpt(
-        "max_hop_count",
-        default=10,
-        min=2,
-        max=1000,
-        help="""
+"""),
+    option(cfg.IntOpt, "max_hop_count", default=10, min=2, max=1000)("""
 Maximum number of cells that a message may visit.
 
 A targeted message that needs more hops fails with MaxHopCountReached; a
 broadcast stops there. This limit ends loops of neighbors that are registered
 in a circle, so raise it only if the tree is deeper than the limit.
-""",
-    ),
-    cfg.IntOpt(
-        "db_check_interval",
-        default=60,
-        min=1,
-        help="""
+"""),
+    option(cfg.IntOpt, "db_check_interval", default=60, min=1)("""
 Interval at which the manager reads the neighbors again, in seconds.
 
 SIGHUP makes the manager read them at once.
-""",
-    ),
-    cfg.IntOpt(
-        "announce_interval",
-        default=60,
-        min=1,
-        help="""
+"""),
+    option(cfg.IntOpt, "announce_interval", default=60, min=1)("""
 Interval at which capabilities and capacities are sent to the parents, in seconds.
 
 At the same interval the manager pings its parents, and its children that are
 not mute, to learn their path and their children. Set it to at most a third of
 the parents' mute_child_interval.
-""",
-    ),
-    cfg.IntOpt(
-        "mute_child_interval",
-        default=300,
-        min=1,
-        help="""
+"""),
+    option(cfg.IntOpt, "mute_child_interval", default=300, min=1)("""
 Seconds without a message from a child after which the child is mute.
 
 This cell announces the capabilities and capacities of its branch to its
 parents without those of a mute child.
-""",
-    ),
-    cfg.ListOpt(
-        "capabilities",
-        default=[],
-        help="""
+"""),
+    option(cfg.ListOpt, "capabilities", default=[])("""
 Capabilities of this cell: a list of ``name=value`` or ``name=value1;value2``.
 
 Parents receive the union of the capabilities of this cell and of all cells
 below it. Example: ``hypervisor=xenserver;kvm,os=linux;windows``.
-""",
-    ),
-    cfg.StrOpt(
-        "cells_config",
-        help="""
+"""),
+    option(cfg.StrOpt, "cells_config")("""
 JSON file that holds the neighbors, in place of the database.
 
 The file holds an object. Each key is the name of a neighbor; each value is an
 object with the columns of its row:
 ``{"az1": {"transport_url": "rabbit://...", "is_parent": false}}``.
 The manager reads the file again every db_check_interval seconds.
-""",
-    ),
-    cfg.IntOpt(
-        "send_timeout",
-        default=10,
-        min=1,
-        max=600,
-        help="""
+"""),
+    option(cfg.IntOpt, "send_timeout", default=10, min=1, max=600)("""
 Timeout for sending one message to a neighbor's broker, in seconds.
 
 If a broker takes longer, it counts as down and the call fails with
 NeighborUnreachable. Messages to other neighbors are not delayed.
-""",
-    ),
-    cfg.IntOpt(
-        "send_queue_size",
-        default=10000,
-        min=1,
-        help="""
+"""),
+    option(cfg.IntOpt, "send_queue_size", default=10000, min=1)("""
 Maximum number of messages in the send queue of one neighbor.
 
 If the queue is full, calls fail at once with NeighborBusy.
-""",
-    ),
-    cfg.IntOpt(
-        "send_queue_bytes",
-        default=256 * 1024 * 1024,
-        min=1024,
-        help="""
+"""),
+    option(cfg.IntOpt, "send_queue_bytes", default=256 * 1024 * 1024, min=1024)("""
 Maximum size of the send queue of one neighbor, in bytes.
 
 If the queue is full, calls fail at once with NeighborBusy. It bounds the memory
 for few but large messages, as ``send_queue_size`` does for many small ones.
-""",
-    ),
-    cfg.IntOpt(
-        "max_open_links",
-        default=64,
-        min=1,
-        help="""
+"""),
+    option(cfg.IntOpt, "max_open_links", default=64, min=1)("""
 Maximum number of neighbors with an open connection.
 
 If a further connection is needed, the manager closes the connection that has
 been idle for the longest time, and opens it again for its next message.
-""",
-    ),
-    cfg.IntOpt(
-        "max_message_bytes",
-        default=4 * 1024 * 1024,
-        min=1024,
-        help="""
+"""),
+    option(cfg.IntOpt, "max_message_bytes", default=4 * 1024 * 1024, min=1024)("""
 Maximum size of a message that this cell sends or accepts, in bytes of JSON.
-""",
-    ),
-    cfg.IntOpt(
-        "endpoint_threads",
-        default=64,
-        min=1,
-        max=10000,
-        help="""
+"""),
+    option(cfg.IntOpt, "endpoint_threads", default=64, min=1, max=10000)("""
 Maximum number of endpoint methods that run at the same time in this manager.
 
 Further calls wait for a free thread. Relayed messages and answers use no such
 thread.
-""",
-    ),
-    cfg.ListOpt(
-        "allowed_services",
-        default=[],
-        help="""
+"""),
+    option(cfg.ListOpt, "allowed_services", default=[])("""
 Services of this cell that services of other cells may call.
 
 A list of ``TOPIC``, ``TOPIC:METHOD`` or ``EXCHANGE/TOPIC:METHOD``, with the
@@ -229,46 +142,26 @@ By default other cells can call no service. A caller in another cell controls
 the request context (user, roles, is_admin): allow only methods that every cell
 of the tree may run. Messages for the server ``b`` of a topic ``a`` have the
 address of a topic ``a.b``: if you allow a topic, you allow ``TOPIC.*`` too.
-""",
-    ),
-    cfg.IntOpt(
-        "service_threads",
-        default=256,
-        min=1,
-        max=10000,
-        help="""
+"""),
+    option(cfg.IntOpt, "service_threads", default=256, min=1, max=10000)("""
 Maximum number of calls of other cells in flight to one service of this cell.
 
 Further calls to that topic wait for a free thread until their deadline. Casts,
 relayed messages and answers use no such thread.
-""",
-    ),
-    cfg.IntOpt(
-        "max_pending_calls",
-        default=10000,
-        min=1,
-        help="""
+"""),
+    option(cfg.IntOpt, "max_pending_calls", default=10000, min=1)("""
 Maximum number of calls in this manager that wait for an answer or a free thread.
 
 If the limit is reached, further calls fail at once with ManagerBusy.
-""",
-    ),
-    cfg.ListOpt(
-        "allowed_rpc_exception_modules",
-        default=["cells.exceptions"],
-        help="""
+"""),
+    option(cfg.ListOpt, "allowed_rpc_exception_modules", default=["cells.exceptions"])("""
 Modules whose exceptions keep their class on the way from another cell.
 
 An exception of any other module reaches the caller as a RemoteError. If you
 add a module, other cells can make this cell import that module and call the
 constructors of its exceptions.
-""",
-    ),
-    cfg.ListOpt(
-        "disabled_patches",
-        default=[],
-        item_type=types.String(choices=PATCHES),
-        help="""
+"""),
+    option(cfg.ListOpt, "disabled_patches", default=[], item_type=types.String(choices=PATCHES))("""
 Patches of oslo.messaging and kombu that this process does not apply.
 
 A patch depends on a private part of a library. cells-manager logs at its start
@@ -283,6 +176,5 @@ Disable a patch if a new release of the library behaves wrongly with it. Names:
 * ``raw_failures``: exceptions of services reach other cells unchanged
 * ``reachability``: calls fail within their timeout if the own broker is down
 * ``unread_messages``: a stopping manager returns unread messages to RabbitMQ.
-""",
-    ),
+"""),
 ]
