@@ -188,7 +188,7 @@ class Router:
             message, hop = arrival
             if hop is None or not onward.add(message, hop):
                 if not message.is_at_target:
-                    # What goes on from here must not overtake what came before it.
+                    # A forwarded message must not overtake the messages before it.
                     onward.send()
                 self._safely(self._arrived, message, now)
         onward.send()
@@ -249,7 +249,7 @@ class Router:
     def _advance(
         self, message: Message, sink: Sink, wait: Wait | None = None, *, reports_delivery: bool = False
     ) -> None:
-        """Plan what to do with ``message`` in this cell, and do it.  Never raises a CellsError.
+        """Plan the steps of ``message`` in this cell, and carry them out.  Never raises a CellsError.
 
         :param sink: gets no reply from here if the message is forwarded and the next cell answers
         :param wait: how long this cell waits if it collects the answers; None: as long as the message says

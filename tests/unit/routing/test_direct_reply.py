@@ -16,7 +16,7 @@ from tests.unit.messages.test_direct_values import CLIENT, NEIGHBORS, VALUE, lea
 
 
 class Links:
-    """Keeps direct replies, and says what the test says."""
+    """Links that keep direct replies."""
 
     def __init__(self) -> None:
         self.reaches = True

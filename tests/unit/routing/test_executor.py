@@ -34,7 +34,7 @@ class Cell:
 
 
 class Place:
-    """An executor with endpoints of the test's own, and what they and their callers heard."""
+    """An executor with the endpoints of a test, and the calls and replies that it has caused."""
 
     def __init__(self, threads: int = 1, waiting: int = 10) -> None:
         self.counters = Counters()
@@ -99,7 +99,7 @@ class Place:
         self.executor.run(message, sink or self)
 
     def response(self, number: int = 0) -> Response:
-        """Wait for the answer to what was run."""
+        """Wait for a response."""
         poll(lambda: len(self.responses) > number, "it is answered", timeout_seconds=PATIENCE, pause_seconds=0.002)
         return self.responses[number]
 
