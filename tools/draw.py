@@ -81,7 +81,8 @@ def _packages_text() -> str:
 
 def _package_lines() -> Iterator[str]:
     yield "digraph packages {"
-    yield '  graph [ranksep=0.5 nodesep=0.25 newrank=true]; node [shape=box fontname="Helvetica" fontsize=11 height=0.3];'
+    yield "  graph [ranksep=0.5 nodesep=0.25 newrank=true];"
+    yield '  node [shape=box fontname="Helvetica" fontsize=11 height=0.3];'
     yield "  edge [arrowsize=0.6 color=gray40];"
     levels = _levels()
     for number, names in enumerate(levels, 1):
