@@ -1,8 +1,9 @@
 """Draw the pictures of the documentation: ``python -m tools.draw``, or ``--check`` to see whether they are up to date.
 
-Each picture is an SVG file that Graphviz draws from a text in ``doc/source/drawings``.  Both are committed, because
-Graphviz is not on every machine that builds the documentation.  An SVG file names the SHA-256 of its text, so that
-``--check`` finds a stale picture without Graphviz.  The text of ``packages`` is made from the imports themselves.
+Each picture is an SVG file that Graphviz draws from the text beside it in ``doc/source/drawings``.  Both are
+committed, because Graphviz is not on every machine that builds the documentation.  An SVG file names the SHA-256 of
+its text, so that ``--check`` finds a stale picture without Graphviz.  The text of ``packages`` is made from the
+imports themselves.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import grimp
 
 ROOT = Path(__file__).parents[1]
 TEXTS = ROOT / "doc" / "source" / "drawings"
-PICTURES = ROOT / "doc" / "source" / "images"
+
 PACKAGE = "cells"
 
 
@@ -44,12 +45,12 @@ def main() -> int:
         reduced = _run("tred", text) if name == "packages" else text
         drawn = _run("dot", "-Tsvg", reduced)
         head, _, body = drawn.partition("<svg ")
-        PICTURES.joinpath(f"{name}.svg").write_text(f"{head}{_mark(text)}\n<svg {body}")
+        TEXTS.joinpath(f"{name}.svg").write_text(f"{head}{_mark(text)}\n<svg {body}")
     return 0
 
 
 def _picture(name: str) -> str:
-    path = PICTURES / f"{name}.svg"
+    path = TEXTS / f"{name}.svg"
     return path.read_text() if path.exists() else ""
 
 
