@@ -1,4 +1,4 @@
-"""What all messages share: a header, a payload, and the keys that differ from message to message.
+"""Base of all messages: a header, a payload, and the keys that differ from message to message.
 
 A message is data and knows no engine.  Its header decides where it goes next; forwarding makes a new message.  The
 names of the wire are Nova's; they appear in reading and writing alone.
@@ -141,7 +141,7 @@ class Message:
         return self.deadline is not None and now >= self.deadline
 
     def plan(self, neighbors: Neighbors, toward: Toward) -> Plan:
-        """Decide what this cell does with the message.  Pure.
+        """Return the work of this cell on the message.  Pure.
 
         :raises cells.exceptions.RoutingError: the message cannot reach its target
         """

@@ -1,4 +1,4 @@
-"""From the text that came over the wire to a message, or to an error for its sender."""
+"""Parser of messages: from the text of the wire to a message, or to an error for its sender."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def parse(came: object, limit_bytes: int, default_max_hop_count: int, now: float
 
     :param came: the JSON text of a message that traveled alone; of a message in a batch, an object with its keys
     :param now: seconds of the monotonic clock
-    :raises cells.exceptions.MessageError: ``came`` is no message; says what is wrong with it
+    :raises cells.exceptions.MessageError: ``came`` is no message; the text names the fault
     """
     data = object_of(came, limit_bytes)
     cls = message_class(data)
@@ -76,10 +76,10 @@ def object_of(came: object, limit_bytes: int) -> Mapping[str, Any]:
 
 
 def salvage(came: object, default_max_hop_count: int) -> Message | None:
-    """Enough of a message that :func:`parse` refused to answer it, or None.
+    """Return as much of a refused message as its answer needs; None if the message gets no answer.
 
-    Only a call gets an answer, and only if it says who it is and where it came from.
-    A response that was refused for its size can still bring that news to who waits.
+    A call gets an answer if it names its id, its direction and its route.  A response that was refused for its size
+    still brings the error to the caller.
     """
     try:
         data = _lenient_object(came)

@@ -129,7 +129,7 @@ class Header:
         return self.route.joined(CellPath.parse(part)) if part else self.route
 
     def plan(self, neighbors: Neighbors, toward: Toward) -> Plan:
-        """Decide what this cell does with the message.  Pure.
+        """Return the work of this cell on the message.  Pure.
 
         :raises cells.exceptions.RoutingError: the message cannot reach its target
         """

@@ -37,7 +37,7 @@ class _Known(NamedTuple):
 class Batch:
     """Reads the messages of one cast in the cell where they have arrived."""
 
-    def __init__(  # noqa: PLR0913  # what reading and planning depend on, by keyword
+    def __init__(  # noqa: PLR0913  # the cell, as reading and planning see it, by keyword
         self,
         *,
         here: str,
@@ -60,7 +60,7 @@ class Batch:
         """Return the message that has arrived, and its next hop if this cell only forwards it.
 
         :param came: as in :func:`cells.messages.parse`
-        :raises cells.exceptions.MessageError: ``came`` is no message; says what is wrong with it
+        :raises cells.exceptions.MessageError: ``came`` is no message; the text names the fault
         """
         data = object_of(came, self._limit_bytes)
         known = self._header_of(data)

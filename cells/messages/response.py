@@ -29,7 +29,7 @@ class Response:
     cell: str  #: the path from the source to the answering cell
     value: Any = None
     error: Exception | None = None
-    #: events that cells have noted about the call and this answer, if the call asked for a trace
+    #: events that cells have recorded about the call and this answer, if the call asked for a trace
     trace: Sequence[Mapping[str, Any]] = ()
 
     def encoded(self) -> EncodedResponse:
@@ -207,7 +207,7 @@ class ResponseMessage(TargetedMessage):
             return self.value
         try:
             (text,) = super().content().kwargs["responses"]
-            # The first pass finds what the client could not read: a number out of range, for example.
+            # The first pass finds values that the client could not read: a number out of range, for example.
             _JSON.decode(text)
             outcome = _OUTCOME.decode(text)
         except (KeyError, TypeError, ValueError, RecursionError, exceptions.MessageError):

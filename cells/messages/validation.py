@@ -1,4 +1,4 @@
-"""The keys of the wire, read one by one: each is there and of the right type, or the message is refused."""
+"""Readers of single keys of the wire: a missing key or a wrong type refuses the message."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ T = TypeVar("T")
 MAX_TRACE = 200
 #: A limit that no tree reaches: the count of hops stays a small number.
 MAX_HOPS = 1_000_000
-#: Of one event: the cell, what it was, when, and what later releases may add.
+#: Of one event: the cell, the event, the time, and keys that later releases may add.
 MAX_EVENT_KEYS = 8
 _REQUIRED: Any = object()
 
 
 def want(data: Mapping[str, Any], key: str, kind: type[T], default: Any = _REQUIRED) -> T:
-    """The value of ``key``, checked to be a ``kind``; a null counts as left out if it may be."""
+    """Return the value of ``key``, checked to be a ``kind``; a null counts as left out if the key has a default."""
     value = data.get(key)
     if value is None and default is not _REQUIRED:
         return default  # type: ignore[no-any-return]  # the caller's own default, of its own type
@@ -43,22 +43,22 @@ def want(data: Mapping[str, Any], key: str, kind: type[T], default: Any = _REQUI
 
 
 def want_flag(data: Mapping[str, Any], key: str) -> bool:
-    """The value of ``key``, checked to be true or false; false if it was left out."""
+    """Return the value of ``key``, checked to be true or false; false if it was left out."""
     return want(data, key, bool, default=False)
 
 
 def want_path(data: Mapping[str, Any], key: str) -> CellPath:
-    """The value of ``key``, checked to be a path of cells."""
+    """Return the value of ``key``, checked to be a path of cells."""
     return CellPath.parse(want(data, key, str))
 
 
 def want_hop_count(data: Mapping[str, Any], key: str) -> int:
-    """The value of ``key``, checked to be a number of hops; 0 if it was left out."""
+    """Return the value of ``key``, checked to be a number of hops; 0 if it was left out."""
     return _want_hops(data, key, 0)
 
 
 def want_max_hop_count(data: Mapping[str, Any], key: str) -> int:
-    """The value of ``key``, checked to be a number of hops of at least 1."""
+    """Return the value of ``key``, checked to be a number of hops of at least 1."""
     return _want_hops(data, key, 1)
 
 
@@ -70,7 +70,7 @@ def _want_hops(data: Mapping[str, Any], key: str, least: int) -> int:
 
 
 def want_deadline(data: Mapping[str, Any], now: float) -> float:
-    """When the caller stops waiting, by the clock of ``now``."""
+    """Return when the caller stops waiting, by the clock of ``now``."""
     seconds = data["time_left"]
     if not _is_number(seconds):
         raise exceptions.MalformedMessage(f"'time_left' must be a number of seconds, not {seconds!r:.40}.")
@@ -78,12 +78,12 @@ def want_deadline(data: Mapping[str, Any], now: float) -> float:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    # An integer may be too large to become a float, and what is no number is not under anything.
+    # An integer may be too large for a float, and NaN compares as false.
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def want_trace(data: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    """The events that cells on the way have recorded."""
+    """Return the events that cells on the way have recorded."""
     events = want(data, "trace", list)
     if len(events) > MAX_TRACE or not all(_is_event(event) for event in events):
         raise exceptions.MalformedMessage(
@@ -94,7 +94,7 @@ def want_trace(data: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
 
 
 def _is_event(event: object) -> bool:
-    """Whether it is flat and short: cells on the way write it anew, and an operator reads it."""
+    """Return whether an event is flat and short: each cell writes the event anew, and an operator reads it."""
     if not isinstance(event, dict) or len(event) > MAX_EVENT_KEYS:
         return False
     return all(
@@ -108,7 +108,7 @@ def _is_short(value: object) -> bool:
 
 
 def want_name(data: Mapping[str, Any], key: str) -> str:
-    """The value of ``key``, checked to be a text that can stand in a line of a log."""
+    """Return the value of ``key``, checked to be a text that can stand in a line of a log."""
     name = data.get(key)
     if isinstance(name, str) and 0 < len(name) <= MAX_NAME_LENGTH and name.isprintable():
         return name
@@ -119,23 +119,23 @@ def want_name(data: Mapping[str, Any], key: str) -> str:
 
 
 def want_optional_name(data: Mapping[str, Any], key: str) -> str:
-    """As :func:`want_name`; empty if the key was left out."""
+    """Return the value as :func:`want_name`; empty if the key was left out."""
     return "" if data.get(key) is None else want_name(data, key)
 
 
 def want_direction(data: Mapping[str, Any], key: str) -> Direction:
-    """The value of ``key``, checked to be a direction."""
+    """Return the value of ``key``, checked to be a direction."""
     try:
         return Direction(want(data, key, str))
     except ValueError as error:
         raise exceptions.MalformedMessage(f"{key!r} must be 'up' or 'down', not {data[key]!r:.40}.") from error
 
 
-def check_size(size_bytes: int, limit_bytes: int, what: str) -> None:
+def check_size(size_bytes: int, limit_bytes: int, title: str) -> None:
     """:raises cells.exceptions.MessageTooLarge: ``size_bytes`` is over the limit"""
     if size_bytes > limit_bytes:
         raise exceptions.MessageTooLarge(
-            f"A message ({what}) of {size_bytes} bytes is longer than [cells] max_message_bytes = {limit_bytes}.",
+            f"A message ({title}) of {size_bytes} bytes is longer than [cells] max_message_bytes = {limit_bytes}.",
             size_bytes=size_bytes,
             limit_bytes=limit_bytes,
         )
@@ -155,7 +155,7 @@ _quick = msgspec.json.Decoder()
 
 
 def load(text: str) -> Mapping[str, Any]:
-    """The JSON object that ``text`` holds.
+    """Return the JSON object that ``text`` holds.
 
     :raises cells.exceptions.MalformedMessage: it holds none, or numbers that JSON does not have
     """
@@ -167,7 +167,7 @@ def load(text: str) -> Mapping[str, Any]:
 
 
 def load_with(decoder: json.JSONDecoder, text: str) -> Mapping[str, Any]:
-    """As :func:`load`, with another decoder."""
+    """Return the object as :func:`load`, with another decoder."""
     try:
         data = decoder.decode(text)
     except (ValueError, RecursionError) as error:
