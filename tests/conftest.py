@@ -9,12 +9,12 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import sys
 from collections.abc import Generator
 from importlib import metadata
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from oslo_config import cfg
 from oslo_db import options as db_options
 from oslo_service import backend
@@ -28,10 +28,6 @@ metadata.version = functools.cache(metadata.version)
 # With the default, each commit to SQLite waits for the disk.
 cfg.set_defaults(db_options.database_opts, sqlite_synchronous=False)
 
-# On a busy machine the time of one example says nothing about the code.
-settings.register_profile("cells", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("cells")
-
 # The suites there are not test modules, but their assertions need explanations as well.
 pytest.register_assert_rewrite("tests.contract")
 
@@ -40,13 +36,19 @@ IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect without garbage collection: modules and tests live until the end, so scanning them is wasted time."""
+    """Collect fast: without garbage collection, and with a cache of the rewritten assertions.
+
+    Modules and tests live until the end, so scanning them is wasted time.  Rewriting the assertions takes most of the
+    time of the collection; the interpreter caches the result unless PYTHONDONTWRITEBYTECODE is set.
+    """
+    dont_write_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, False
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
         gc.enable()
+        sys.dont_write_bytecode = dont_write_bytecode
 
 
 @pytest.hookimpl(wrapper=True)

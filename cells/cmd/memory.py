@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+from collections.abc import Mapping
 
 # From <malloc.h>.
 M_TRIM_THRESHOLD = -1
@@ -32,14 +33,14 @@ HEAPS = 2
 MANY_OBJECTS = 20_000
 
 
-def return_large_blocks() -> bool:
+def return_large_blocks(environment: Mapping[str, str] = os.environ) -> bool:
     """Return large freed blocks to the system, unless the environment tunes the C library.
 
     Called before the first thread starts.
 
     :returns: False if the C library does not have these settings; nothing is changed then
     """
-    if any(name.startswith("MALLOC_") for name in os.environ):
+    if any(name.startswith("MALLOC_") for name in environment):
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt

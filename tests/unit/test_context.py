@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from oslo_context import context as oslo_context
 
@@ -107,7 +107,6 @@ def test_later_changes_of_the_values_have_no_effect() -> None:
     assert context.to_dict()["odd"] == 1
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.dictionaries(st.text(max_size=8), st.none() | st.integers() | st.text(max_size=5), max_size=5))
 def test_unknown_keys_survive_unchanged(unknown: dict[str, Any]) -> None:
     known = get_admin_context().to_dict()
@@ -115,7 +114,6 @@ def test_unknown_keys_survive_unchanged(unknown: dict[str, Any]) -> None:
     assert RequestContext.from_dict(values).to_dict() == values
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from([*get_admin_context().to_dict(), "extra", "overwrite", "args", "self"]),

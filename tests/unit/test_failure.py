@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cells import exceptions, failure
@@ -188,14 +188,12 @@ def test_an_object_without_keys_is_a_remote_error() -> None:
     assert type(failure.from_json("{}", OURS)) is exceptions.RemoteError
 
 
-@settings(max_examples=40, deadline=None)
 @given(JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(("class", "module", "args", "kwargs", "tb"), JSON)))
 def test_reading_never_raises(value: Any) -> None:
     assert isinstance(failure.from_json(json.dumps(value), (*OURS, "builtins")), Exception)
     assert isinstance(failure.from_json(value, (*OURS, "builtins")), Exception)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(JSON, max_size=3), st.dictionaries(st.text(max_size=5), JSON, max_size=3))
 def test_arguments_of_any_kind_never_raise(args: list[Any], kwargs: dict[str, Any]) -> None:
     text = described(args=args, kwargs=kwargs)

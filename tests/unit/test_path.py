@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cells import exceptions
@@ -12,7 +12,6 @@ from tests.cases import each
 
 NAMES = st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters=SEPARATOR), min_size=1, max_size=4)
 PATHS = st.lists(NAMES, min_size=1, max_size=5).map(CellPath)
-QUICK = settings(max_examples=30, deadline=None)
 
 
 @each("name", ["api", "a" * MAX_NAME_LENGTH, "eu-west_1.az", "Zürich", "東", "1"])
@@ -88,13 +87,11 @@ def test_a_path_has_a_cell() -> None:
         CellPath(["a"])[1:]
 
 
-@QUICK
 @given(PATHS)
 def test_parse_reads_what_str_writes(path: CellPath) -> None:
     assert CellPath.parse(str(path)) == path
 
 
-@QUICK
 @given(st.text(max_size=30))
 def test_parse_raises_nothing_but_malformed_message(text: str) -> None:
     try:
@@ -104,7 +101,6 @@ def test_parse_raises_nothing_but_malformed_message(text: str) -> None:
     assert str(path) == text
 
 
-@QUICK
 @given(PATHS, PATHS)
 def test_equality_hash_and_order_are_those_of_the_names(one: CellPath, other: CellPath) -> None:
     assert (one == other) is (tuple(one) == tuple(other))
@@ -138,14 +134,12 @@ def test_index_and_slice() -> None:
         path[3]
 
 
-@QUICK
 @given(PATHS)
 def test_the_way_back_of_the_way_back(path: CellPath) -> None:
     assert path.reversed().reversed() == path
     assert path.reversed().first == path.last
 
 
-@QUICK
 @given(PATHS, PATHS)
 def test_prefix_and_common_length_agree(one: CellPath, other: CellPath) -> None:
     assert one.is_prefix_of(other) is (one.common_length(other) == len(one))
@@ -175,7 +169,6 @@ def test_walk_to_another_tree_is_refused() -> None:
     assert caught.value.cell == "top!east"
 
 
-@QUICK
 @given(PATHS, PATHS)
 def test_walk_visits_each_cell_between_once_and_back_again(one: CellPath, other: CellPath) -> None:
     top = CellPath(["top"])

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cells.cli.arguments import argument
@@ -20,13 +20,11 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=25)
 @given(value=JSON)
 def test_any_json_value_can_be_given(value: Any) -> None:
     assert argument(f"name:={json.dumps(value)}") == ("name", value)
 
 
-@settings(max_examples=25)
 @given(text=st.text())
 def test_any_text_can_be_given(text: str) -> None:
     assert argument(f"name={text}") == ("name", text)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cells import exceptions
@@ -119,7 +119,6 @@ def test_a_type_error_of_the_endpoint_is_not_invalid_arguments(invoke: Callable[
         invoke("broken", {})
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     st.sampled_from(["add", "echo", "other"]) | st.text(max_size=5), st.dictionaries(st.text(max_size=6), st.integers())
 )

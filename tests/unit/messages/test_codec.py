@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cells import exceptions, messages, versions
@@ -25,7 +25,6 @@ JSON = st.recursive(
     max_leaves=6,
 )
 LIKELY = st.sampled_from(["targeted", "broadcast", "response", "up", "down", "a", "a!b", "a!b!c", "ping", "", "!", {}])
-FUZZ = settings(max_examples=60, deadline=None)
 
 
 def parse(text: object) -> Message:
@@ -253,7 +252,6 @@ def test_a_response_is_never_answered() -> None:
     assert salvage(changed("response_relayed", need_response=True, method_name=5)) is None
 
 
-@FUZZ
 @given(st.text(max_size=40))
 def test_any_text_is_read_or_refused(text: str) -> None:
     with pytest.raises(exceptions.MessageError):
@@ -261,7 +259,6 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     assert salvage(text) is None
 
 
-@FUZZ
 @given(JSON)
 def test_any_json_is_read_or_refused(value: Any) -> None:
     with pytest.raises(exceptions.MessageError):
@@ -269,7 +266,6 @@ def test_any_json_is_read_or_refused(value: Any) -> None:
     assert salvage(json.dumps(value)) is None
 
 
-@FUZZ
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys([*KEYS, "other"], LIKELY | JSON)))
 def test_any_values_of_the_keys_are_read_or_refused(data: dict[str, Any]) -> None:
     text = json.dumps(data)
@@ -279,7 +275,6 @@ def test_any_values_of_the_keys_are_read_or_refused(data: dict[str, Any]) -> Non
     assert stub is None or stub.needs_response
 
 
-@FUZZ
 @given(st.sampled_from(captures.NAMES), st.dictionaries(st.sampled_from(KEYS), LIKELY | JSON, min_size=1, max_size=3))
 def test_any_change_of_a_real_message_is_read_or_refused(name: str, values: dict[str, Any]) -> None:
     text = changed(name, **values)
@@ -289,7 +284,6 @@ def test_any_change_of_a_real_message_is_read_or_refused(name: str, values: dict
     assert stub is None or stub.needs_response or stub.response_to
 
 
-@FUZZ
 @given(st.sampled_from(captures.NAMES), st.data())
 def test_a_real_message_that_was_cut_is_refused(name: str, data: st.DataObject) -> None:
     text = changed(name)

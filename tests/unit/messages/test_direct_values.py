@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from cells import versions
 from cells.messages import (
@@ -70,7 +70,6 @@ def from_az1(*responses: EncodedResponse) -> Message:
     return trees.leaving(response, EAST, newest)
 
 
-@settings(max_examples=30, deadline=None)
 @given(JSON)
 def test_a_value_goes_to_the_client_as_it_is(value: Any) -> None:
     encoded = Response("api!east", value).encoded()

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cells import exceptions, messages, versions
@@ -21,7 +21,6 @@ from tests.unit.messages import captures
 
 VERSIONS = list(versions.HISTORY)
 #: Drawing a message takes many times as long as sending it, so each is sent in every version.
-SLOW_TO_DRAW = settings(max_examples=60, deadline=None)
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=8)
 CELLS = NAMES.filter(lambda name: "!" not in name and name.isprintable() and " " not in name)
 PATHS = st.lists(CELLS, min_size=1, max_size=4).map(CellPath)
@@ -87,7 +86,6 @@ def having_words_for(message: Message) -> list[str]:
     return [version for version in VERSIONS if versions.speaks(version, oldest)]
 
 
-@SLOW_TO_DRAW
 @given(any_message())
 def test_what_is_sent_is_what_is_read(message: Message) -> None:
     for version in having_words_for(message):
@@ -96,7 +94,6 @@ def test_what_is_sent_is_what_is_read(message: Message) -> None:
         assert captures.opened(read) == as_said_in(message, version), version
 
 
-@SLOW_TO_DRAW
 @given(any_message())
 def test_a_cell_on_the_way_may_speak_another_version_on_each_side(message: Message) -> None:
     """From one link to the next a message loses what the lower of the two has no words for, and nothing else."""
@@ -146,7 +143,6 @@ def test_an_answer_and_a_broadcast_go_on_without_their_trace() -> None:
         assert captures.over_the_wire(message, "1.0").trace is None
 
 
-@SLOW_TO_DRAW
 @given(any_message())
 def test_what_is_sent_has_only_keys_that_its_version_knows(message: Message) -> None:
     oldest = set(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cells import exceptions, messages, versions
@@ -203,7 +203,6 @@ LIKELY = st.sampled_from(
 OWN_VALUES = LIKELY | VALUES | st.sampled_from(["other", 7, 7.5, 0, -1, False, float("nan"), "x" * 300, "a\nb"])
 
 
-@settings(max_examples=400, deadline=None)
 @given(
     st.sampled_from(READABLE),
     st.dictionaries(st.sampled_from(OWN), OWN_VALUES, max_size=3),

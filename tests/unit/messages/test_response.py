@@ -7,7 +7,7 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cells import exceptions, versions
@@ -39,7 +39,6 @@ def encoded(*texts: Any) -> list[EncodedResponse]:
     return [EncodedResponse(text) for text in texts]
 
 
-@settings(max_examples=30, deadline=None)
 @given(JSON)
 def test_value_travels_unchanged(value: Any) -> None:
     response = Response("api!east", value)
@@ -94,7 +93,6 @@ def test_a_failure_that_cannot_be_read_is_a_remote_error(value: object) -> None:
     assert type(Response.from_json(text, OURS).error) is exceptions.RemoteError
 
 
-@settings(max_examples=40, deadline=None)
 @given(JSON | st.fixed_dictionaries({"cell_name": JSON | st.just("api")}, optional={"value": JSON, "failure": JSON}))
 def test_any_json_is_an_answer_or_refused(value: Any) -> None:
     if isinstance(value, dict) and isinstance(value.get("cell_name"), str):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cells import versions
@@ -15,7 +15,6 @@ from tests.unit.messages import captures
 from tests.unit.messages.trees import Tree, trees
 
 VERSIONS = list(versions.HISTORY)
-QUICK = settings(max_examples=25, deadline=None)
 KWARGS = {"object": {"versioned_object.data": {"x": [None, 1.5, "é\ud800"]}}}
 CONTEXT = {"user_id": "ann", "unknown": {"key": True}}
 
@@ -35,7 +34,6 @@ def call(tree: Tree, start: CellPath, end: CellPath) -> TargetedMessage:
     )
 
 
-@QUICK
 @given(st.data())
 def test_a_call_gets_from_any_cell_to_any_other_and_its_answer_back(data: st.DataObject) -> None:
     drawn = data.draw(trees())
@@ -93,7 +91,6 @@ def broadcast(start: CellPath, direction: Direction, **changed: bool) -> Broadca
     )
 
 
-@QUICK
 @given(st.data())
 def test_a_broadcast_down_reaches_each_cell_below_once(data: st.DataObject) -> None:
     drawn = data.draw(trees())
@@ -108,7 +105,6 @@ def test_a_broadcast_down_reaches_each_cell_below_once(data: st.DataObject) -> N
             assert (arrived.content().kwargs, arrived.content().context) == (KWARGS, CONTEXT)
 
 
-@QUICK
 @given(st.data())
 def test_a_broadcast_up_reaches_each_cell_above_once(data: st.DataObject) -> None:
     drawn = data.draw(trees())
@@ -119,7 +115,6 @@ def test_a_broadcast_up_reaches_each_cell_above_once(data: st.DataObject) -> Non
         assert sorted(path for path, _ in reached) == [start[:depth] for depth in range(1, len(start) + 1)]
 
 
-@QUICK
 @given(st.data(), st.booleans())
 def test_the_answers_that_each_hop_gathers_come_back_once_each(data: st.DataObject, run_locally: bool) -> None:
     drawn = data.draw(trees())

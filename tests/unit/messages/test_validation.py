@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cells import exceptions, messages
@@ -148,7 +148,6 @@ VALUES = st.recursive(
 KEYS = st.sampled_from([*WRONG, "stream", "payload", "ctxt", "method_kwargs"])
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(CAPTURES), st.dictionaries(KEYS, VALUES, min_size=1, max_size=3))
 def test_any_value_of_any_new_key_is_refused_or_can_be_sent_on(name: str, values: dict[str, Any]) -> None:
     """Nothing that was read may fail in the sender of a link: there it would harm those that wait beside it."""

@@ -6,14 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cells import exceptions
 from cells.neighbors.capabilities import MAX_NUMBER, parse_capabilities, total, union
 from tests.cases import each
 
-QUICK = settings(max_examples=30, deadline=None)
 CAPABILITIES = st.dictionaries(st.text(max_size=3), st.lists(st.text(max_size=3), max_size=3), max_size=3)
 CAPACITIES = st.recursive(
     st.dictionaries(st.sampled_from("ab"), st.integers(), max_size=2),
@@ -49,7 +48,6 @@ def test_union_takes_values_of_any_type() -> None:
     assert union([{"cores": [4, 8]}, {"cores": ["4", None]}]) == {"cores": ["4", "8", "None"]}
 
 
-@QUICK
 @given(st.lists(CAPABILITIES, max_size=3))
 def test_union_does_not_depend_on_order_and_is_stable(many: list[dict[str, list[str]]]) -> None:
     merged = union(many)
@@ -82,7 +80,6 @@ def test_total_does_not_change_its_arguments() -> None:
     assert one == {"ram": {"mb": 1}}
 
 
-@QUICK
 @given(st.lists(CAPACITIES, max_size=3))
 def test_total_does_not_depend_on_order_and_is_stable(many: list[dict[str, Any]]) -> None:
     added = total(many)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cells import exceptions
@@ -89,7 +89,6 @@ def test_a_subtree_is_cut_at_the_maximum_depth() -> None:
     assert MAX_DEPTH <= depth <= MAX_DEPTH + 1
 
 
-@settings(max_examples=40, deadline=None)
 @given(JSON, JSON)
 def test_any_announcement_gives_a_result(path: Any, subtree: Any) -> None:
     topology = known("east", {"eu": {"path": path}}, {"az1": {"subtree": subtree}})

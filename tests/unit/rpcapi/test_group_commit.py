@@ -8,7 +8,7 @@ from concurrent import futures
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cells.rpcapi.group_commit import BatchRefused, GroupCommit, OutcomeUnknown
@@ -289,7 +289,6 @@ def test_a_publish_that_hangs_is_an_unknown_outcome_for_its_items(
     assert isinstance(sending[2].exception(TIMEOUT_SECONDS), OutcomeUnknown)
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     items=st.lists(st.integers(1, 12), min_size=1, max_size=8),
     max_items=st.integers(1, 8),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cells import exceptions
@@ -26,14 +26,12 @@ def trees(draw: st.DrawFn) -> Tree:
     return build(0)
 
 
-@settings(max_examples=30)
 @given(tree=trees())
 def test_round_trip(tree: Tree) -> None:
     assert parse(str(tree)) == tree
     assert len(tree.names()) == len(list(tree.links())) + 1
 
 
-@settings(max_examples=100)
 @given(text=st.text(alphabet="ab(),[1-2] !", max_size=20))
 def test_any_text_is_a_tree_or_a_named_error(text: str) -> None:
     try:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cells import exceptions
@@ -16,7 +16,6 @@ from cells.scheduler import Candidate, CellFilter, CellRequirements, CellWeigher
 from tests.cases import each
 from tests.unit.scheduler.candidates import ANY, child
 
-QUICK = settings(max_examples=100, deadline=None)
 CANDIDATES = [child(f"api!{name}") for name in "abcdef"]
 
 
@@ -124,7 +123,6 @@ def test_a_weight_that_is_no_number_is_logged_and_adds_nothing(weight: float, ca
     assert "api!b" in caplog.text
 
 
-@QUICK
 @given(
     st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=6, max_size=6),
     st.floats(allow_nan=False, allow_infinity=False),
@@ -134,7 +132,6 @@ def test_any_numbers_give_an_order_of_all(weights: list[float], multiplier: floa
     assert sorted(names) == list("abcdef")
 
 
-@QUICK
 @given(st.lists(st.integers(-(10**6), 10**6), min_size=6, max_size=6), st.sampled_from([Given, Raw]))
 def test_order_is_that_of_the_weights(weights: list[int], kind: type[Given]) -> None:
     by_name = dict(zip("abcdef", weights, strict=True))

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cells import exceptions
@@ -15,7 +15,6 @@ from cells.scheduler import CellRequirements, any_cell
 from cells.services.requirements import is_version_range
 from tests.cases import each
 
-QUICK = settings(max_examples=50, deadline=None)
 WORDS = st.text("abcxyz019._-", min_size=1, max_size=5)
 PATHS = st.lists(WORDS, min_size=1, max_size=3).map(lambda names: str(CellPath(names)))
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=3), st.lists)
@@ -58,7 +57,6 @@ def test_everything_is_required() -> None:
     }
 
 
-@QUICK
 @given(ARGUMENTS, st.lists(WORDS, max_size=2))
 def test_way_through_json(arguments: dict[str, Any], walked: list[str]) -> None:
     required = any_cell(**arguments)

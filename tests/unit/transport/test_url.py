@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import oslo_messaging
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from oslo_config import cfg
 
@@ -41,7 +41,6 @@ def hosts(url: str) -> list[dict[str, object]]:
     return theirs
 
 
-@settings(max_examples=50)
 @given(username=TEXTS, password=st.text(max_size=20), hostname=HOSTNAMES, port=PORTS, virtual_host=st.none() | TEXTS)
 def test_oslo_messaging_reads_a_built_url_as_its_parts(
     username: str, password: str, hostname: str, port: int | None, virtual_host: str | None
@@ -59,7 +58,6 @@ def test_oslo_messaging_reads_a_built_url_as_its_parts(
     assert transport_url.parse(str(url)) == url
 
 
-@settings(max_examples=50)
 @given(password=TEXTS, others=st.lists(st.tuples(HOSTNAMES, PORTS, TEXTS, TEXTS), max_size=3))
 def test_no_password_is_left_in_a_masked_url(password: str, others: list[tuple[str, int | None, str, str]]) -> None:
     first = BrokerHost("h0", 5672, "user", password)
@@ -97,7 +95,6 @@ def test_hosts_of_all_kinds_on_every_python(login: str, addresses: list[str]) ->
     assert transport_url.change(read, Parts(virtual_host="w")).hosts == read.hosts
 
 
-@settings(max_examples=300)
 @given(text=st.text(max_size=60) | st.text("rabit:/@,[]%?#ö1", max_size=30).map("rabbit://{}".format))
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(exceptions.InvalidNeighbor):
