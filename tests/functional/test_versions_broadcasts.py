@@ -182,7 +182,10 @@ def test_branch_of_an_old_cell_comes_through_a_relay_that_streams() -> None:
         stream = Stream(tree, LONG_SECONDS)
         stream.take_until(3)
         assert stream.cells == ["api", "api!east", "api!east!az2"]
-        assert [len(tree[name].service.pending) for name in ("east", "az1", "az2")] == [1, 1, 0]
+        wait_for(
+            lambda: [len(tree[name].service.pending) for name in ("east", "az1", "az2")] == [1, 1, 0],
+            "the relay and its old neighbor wait",
+        )
         tree.thaw()
         stream.take_rest()
         assert stream.cells == sorted(

@@ -1,6 +1,6 @@
 """Script: calls the endpoints of the example package in a tree of cells.
 
-Prints one JSON object.  :mod:`tests.functional.test_example_package` starts it;
+Prints one JSON object.  :mod:`tests.project.test_example_package` starts it;
 a manager loads endpoints at start, so the test cannot do this within pytest.
 """
 

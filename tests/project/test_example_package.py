@@ -44,7 +44,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
     printed = run(
-        *(sys.executable, "-m", "tests.functional.example_tree"),
+        *(sys.executable, "-m", "tests.project.example_tree"),
         PYTHONPATH=os.pathsep.join([str(site), str(ROOT)]),
     )
     found: dict[str, Any] = json.loads(printed)
