@@ -173,11 +173,7 @@ class Resources:
             return BindSpec("", limit, directory=self._directory)
         bind = (addresses.read_bind(self._options.bind),) if self._options.bind else ()
         return BindSpec(
-            self._realm(),
-            limit,
-            directory=self._ipc_directory(),
-            candidates=bind,
-            keys_dir=keys_dir if bind else None,
+            self._realm(), limit, directory=self._ipc_directory(), candidates=bind, keys_dir=keys_dir if bind else None
         )
 
     def _ipc_directory(self) -> Path:

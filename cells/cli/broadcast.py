@@ -35,10 +35,7 @@ class Broadcast(base.CellCommand, lister.Lister):
             return super().run(parsed_args)
         with self.manager() as manager:
             manager.broadcast_cast(
-                context.get_admin_context(),
-                parsed_args.method,
-                parsed_args.arguments,
-                direction=parsed_args.direction,
+                context.get_admin_context(), parsed_args.method, parsed_args.arguments, direction=parsed_args.direction
             )
         return self.exit_status
 

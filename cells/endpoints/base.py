@@ -203,11 +203,7 @@ def endpoint(
 
 
 def endpoint(
-    function: Function | None = None,
-    *,
-    name: str | None = None,
-    accepts: Sequence[str] = REQUESTS,
-    blocks: bool = True,
+    function: Function | None = None, *, name: str | None = None, accepts: Sequence[str] = REQUESTS, blocks: bool = True
 ) -> Function | Callable[[Function], Function]:
     """Let other cells call ``function``.
 

@@ -57,11 +57,7 @@ def _register(files: CellFiles, rows: list[Neighbor]) -> None:
 
 def _write_configuration(files: CellFiles, tree: Tree, transport: SandboxTransport) -> None:
     sections: dict[str, dict[str, object]] = {
-        "DEFAULT": {
-            "host": files.name,
-            "transport_url": transport.own_url(files.name),
-            "state_path": files.directory,
-        },
+        "DEFAULT": {"host": files.name, "transport_url": transport.own_url(files.name), "state_path": files.directory},
         "cells": {
             "name": files.name,
             "announce_interval": ANNOUNCE_INTERVAL_SECONDS,

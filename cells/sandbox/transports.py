@@ -74,10 +74,7 @@ class Brokerless(SandboxTransport):
         files = self._layout.cell(name)
         # The manager would use [database] connection; services of the cell have no such option and read this one.
         return {
-            "oslo_messaging_zmq": {
-                "ipc_dir": files.sockets,
-                "matchmaker_connection": f"sqlite:///{files.database}",
-            }
+            "oslo_messaging_zmq": {"ipc_dir": files.sockets, "matchmaker_connection": f"sqlite:///{files.database}"}
         }
 
 

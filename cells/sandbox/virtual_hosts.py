@@ -48,10 +48,7 @@ def user(url: str) -> str:
 def definitions(names: Collection[str], username: str) -> dict[str, Any]:
     """Return RabbitMQ definitions of these virtual hosts, with all permissions for the user."""
     rights = {"user": username, "configure": ".*", "write": ".*", "read": ".*"}
-    return {
-        "vhosts": [{"name": name} for name in names],
-        "permissions": [{"vhost": name, **rights} for name in names],
-    }
+    return {"vhosts": [{"name": name} for name in names], "permissions": [{"vhost": name, **rights} for name in names]}
 
 
 def create(names: Collection[str], username: str) -> None:

@@ -11,13 +11,4 @@ from cells.scheduler.ranking import Ranking, Scheduler
 from cells.scheduler.registry import load
 from cells.services.requirements import CellRequirements, any_cell
 
-__all__ = [
-    "Candidate",
-    "CellFilter",
-    "CellRequirements",
-    "CellWeigher",
-    "Ranking",
-    "Scheduler",
-    "any_cell",
-    "load",
-]
+__all__ = ["Candidate", "CellFilter", "CellRequirements", "CellWeigher", "Ranking", "Scheduler", "any_cell", "load"]

@@ -190,14 +190,7 @@ class LocalServices:
     def _publish(self, request: ServiceRequest, context: Mapping[str, Any]) -> None:
         target = oslo_messaging.Target(topic=request.topic, exchange=request.exchange)
         try:
-            events.publish(
-                self._transport,
-                target,
-                context,
-                request.message,
-                publisher=self._cell_name,
-                retry=RETRY,
-            )
+            events.publish(self._transport, target, context, request.message, publisher=self._cell_name, retry=RETRY)
         except TRANSPORT_ERRORS as error:
             raise self._unreachable(request, error) from error
 
