@@ -12,6 +12,9 @@ from oslo_utils import timeutils
 from sqlalchemy import Boolean, DateTime, Double, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+#: Binary comparison, as on the other back ends: "East" and "east" are two cells.
+MYSQL_OPTIONS = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+
 
 class Base(DeclarativeBase):
     """Base of the tables that the migrations create."""
@@ -24,8 +27,7 @@ class Cell(Base):
     __table_args__ = (
         # Deleting a row sets ``deleted`` to the row's id, which frees the name.
         UniqueConstraint("name", "deleted", name="uniq_cells0name0deleted"),
-        # Binary comparison, as on the other back ends: "East" and "east" are two cells.
-        {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"},
+        MYSQL_OPTIONS,
     )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -53,11 +55,7 @@ class Registration(Base):
 
     __tablename__ = "matchmaker_registrations"
     # Only the digests of the texts are compared, because the texts are too long for an index of MariaDB.
-    __table_args__: dict[str, str] = {  # noqa: RUF012  # SQLAlchemy needs a dict
-        "mysql_engine": "InnoDB",
-        "mysql_charset": "utf8mb4",
-        "mysql_collate": "utf8mb4_bin",
-    }
+    __table_args__ = MYSQL_OPTIONS
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)  #: digest of key and host
     key_id: Mapped[str] = mapped_column(String(64), index=True)  #: digest of the key

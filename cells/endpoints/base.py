@@ -100,7 +100,7 @@ def _nothing() -> None:
     """Do nothing: no caller waits."""
 
 
-@dataclass(frozen=True, init=False)
+@dataclass  # not frozen: the constructor of a frozen dataclass takes three times as long
 class Call:
     """One call of an endpoint: the first argument of its function."""
 
@@ -119,33 +119,6 @@ class Call:
     #: sends the caller a heartbeat of this call; returns at once.  Only a monitored call may use it:
     #: other callers do not understand the heartbeat.
     still_working: Callable[[], object] = _nothing
-
-    def __init__(  # noqa: PLR0913  # its fields
-        self,
-        cell: LocalCell,
-        method: str,
-        arguments: Mapping[str, Any],
-        message_type: str,
-        route: CellPath,
-        response_to: str | None,
-        context_values: Mapping[str, Any],
-        deadline: float | None = None,
-        traceparent: str = "",
-        still_working: Callable[[], object] = _nothing,
-    ) -> None:
-        # The generated constructor of a frozen dataclass sets each field separately and takes three times as long.
-        self.__dict__.update(
-            cell=cell,
-            method=method,
-            arguments=arguments,
-            message_type=message_type,
-            route=route,
-            response_to=response_to,
-            context_values=context_values,
-            deadline=deadline,
-            traceparent=traceparent,
-            still_working=still_working,
-        )
 
     @functools.cached_property
     def context(self) -> RequestContext:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,10 +66,7 @@ class Candidate:
             found = found.get(FREE)
         if isinstance(found, bool) or not isinstance(found, (int, float)):
             return None
-        try:
-            return float(found) if math.isfinite(found) else None
-        except OverflowError:
-            return None
+        return float(found) if abs(found) <= sys.float_info.max else None
 
 
 def _find(capacities: object, name: str) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from oslo_utils.versionutils import VersionPredicate
 
 from cells import exceptions
 from cells.path import CellPath, check_name
+from cells.services.validation import want
 
 T = TypeVar("T")
 
@@ -61,17 +62,16 @@ class CellRequirements:
         :raises cells.exceptions.MalformedMessage: ``data`` is no object
         :raises cells.exceptions.InvalidArguments: a requirement is unknown or invalid
         """
-        if not isinstance(data, dict):
-            raise exceptions.MalformedMessage(f"The requirements of a cell must be an object, not {_type(data)}.")
-        walked = _names(data.get("walked"))
+        values = want(data, dict, "The requirements of a cell", exceptions.MalformedMessage)
+        walked = _names(values.get("walked"))
         known = {"requires", "size", "target", "different_from", "hints"}
-        unknown = sorted(str(key) for key in data.keys() - known - {"walked"})
+        unknown = sorted(str(key) for key in values.keys() - known - {"walked"})
         if unknown:
             raise exceptions.InvalidArguments(
                 f"This release of cells does not know the requirements {', '.join(unknown)!r:.200}: upgrade this cell, "
                 "or call without them."
             )
-        return replace(any_cell(**{key: data[key] for key in known & data.keys()}), walked=walked)
+        return replace(any_cell(**{key: values[key] for key in known & values.keys()}), walked=walked)
 
 
 def any_cell(
@@ -108,18 +108,14 @@ def is_version_range(value: str) -> bool:
 
 
 def _mapping(value: object, key: str) -> Mapping[Any, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise exceptions.InvalidArguments(f"{key!r} of the required cell must be an object, not {_type(value)}.")
-    return value
+    return {} if value is None else want(value, Mapping, f"{key!r} of the required cell")  # type: ignore[type-abstract]
 
 
 def _list(value: object, key: str) -> list[Any]:
     if value is None:
         return []
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
-        raise exceptions.InvalidArguments(f"{key!r} of the required cell must be a list, not {_type(value)}.")
+        raise exceptions.InvalidArguments(f"{key!r} of the required cell must be a list, not {type(value).__name__}.")
     return list(value)
 
 
@@ -156,18 +152,11 @@ def _check_range(name: str, text: str) -> None:
 
 
 def _amount(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_amount(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= sys.float_info.max:
         raise exceptions.InvalidArguments(
             f"The required size of {name} must be a number of 0 or more, not {value!r:.40}."
         )
     return value
-
-
-def _is_amount(value: float) -> bool:
-    try:
-        return math.isfinite(value) and value >= 0
-    except OverflowError:  # an integer beyond the range of floats
-        return False
 
 
 def _path(text: object, key: str) -> CellPath:
@@ -193,7 +182,3 @@ def _names(value: object) -> tuple[str, ...]:
         return tuple(check_name(name) for name in _list(value, "walked"))
     except exceptions.InvalidNeighbor as error:
         raise exceptions.InvalidArguments(f"'walked' of the required cell: {error.message}") from error
-
-
-def _type(value: object) -> str:
-    return type(value).__name__
