@@ -272,18 +272,7 @@ def _check_schema(conf: cfg.ConfigOpts) -> list[str]:
     # A connection to SQLite creates the file, owned by the user who runs the check instead of the manager's user.
     is_file = url.get_backend_name() == "sqlite" and url.database and not url.database.startswith("file:")
     revision = None if is_file and not Path(url.database or "").exists() else migration.version(conf)
-    if revision is None:
-        raise exceptions.SchemaOutdated('The database holds no tables of this service yet: run "cells db sync".')
-    if revision == schema.HEAD:
-        return []
-    if revision in schema.REVISIONS:
-        raise exceptions.SchemaOutdated(
-            f'The database is at revision {revision} and this release needs {schema.HEAD}: run "cells db sync".'
-        )
-    return [
-        f"The database is at revision {revision}, which a newer release created; this release knows {schema.HEAD}. "
-        "This release works with it until a later release removes a column that this release needs."
-    ]
+    return schema.warnings_about(revision)
 
 
 def _is_of_nova(cap: str) -> bool:

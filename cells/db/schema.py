@@ -35,13 +35,24 @@ def check(connection: sqlalchemy.Connection) -> None:
 
     :raises cells.exceptions.SchemaOutdated: the tables are older or missing
     """
-    current = revision(connection)
+    for warning in warnings_about(revision(connection)):
+        LOG.warning(warning)
+
+
+def warnings_about(current: str | None) -> list[str]:
+    """Return the warnings about tables of the revision ``current``; empty for the revision of this release.
+
+    :raises cells.exceptions.SchemaOutdated: the tables are older or missing
+    """
     if current == HEAD:
-        return
+        return []
     if current is None:
-        raise exceptions.SchemaOutdated('The database has no tables of cells yet: run "cells db sync".')
+        raise exceptions.SchemaOutdated('The database holds no tables of cells yet: run "cells db sync".')
     if current in REVISIONS:
         raise exceptions.SchemaOutdated(
-            f'The database has revision {current} and this release needs {HEAD}: run "cells db sync".'
+            f'The database is at revision {current} and this release needs {HEAD}: run "cells db sync".'
         )
-    LOG.warning("The database has revision %s of a newer release; this release knows %s.", current, HEAD)
+    return [
+        f"The database is at revision {current}, which a newer release created; this release knows {HEAD}. "
+        "This release works with it until a later release removes a column that this release needs."
+    ]
