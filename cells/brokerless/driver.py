@@ -88,19 +88,23 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
             ) from None
         raise failure
 
-    def send_notification(
+    def send_notification(  # noqa: PLR0913  # oslo.messaging's signature
         self,
         target: oslo_messaging.Target,
         ctxt: Mapping[str, Any],
         message: Mapping[str, Any],
-        version: float,  # noqa: ARG002  # of an envelope that only other transports need
+        version: float = 2.0,  # noqa: ARG002  # of an envelope that only other transports need
         retry: int | None = None,  # noqa: ARG002  # the backlog keeps notifications that cannot be delivered
+        *,
+        keep_without_listeners: bool = True,
     ) -> None:
         """Deliver a notification, or keep it until a listener starts.
 
         :raises oslo_messaging.MessageDeliveryFailure: the backlog is full, or an option is wrong
         """
-        self._notify(target, ctxt, message, keep_without_listeners=True)
+        body = frames.encode({"context": _values(ctxt), "message": message})
+        key = routing_keys.notification_key(self._exchange(target), target.topic)
+        self._opened(self._resources.backlog).send(key, body, keep_without_listeners=keep_without_listeners)
 
     def send_to_listeners(
         self, target: oslo_messaging.Target, ctxt: Mapping[str, Any], message: Mapping[str, Any]
@@ -110,19 +114,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         :raises oslo_messaging.MessageDeliveryFailure: the backlog for pools that do not answer is full, or an
             option is wrong
         """
-        self._notify(target, ctxt, message, keep_without_listeners=False)
-
-    def _notify(
-        self,
-        target: oslo_messaging.Target,
-        ctxt: Mapping[str, Any],
-        message: Mapping[str, Any],
-        *,
-        keep_without_listeners: bool,
-    ) -> None:
-        body = frames.encode({"context": _values(ctxt), "message": message})
-        key = routing_keys.notification_key(self._exchange(target), target.topic)
-        self._opened(self._resources.backlog).send(key, body, keep_without_listeners=keep_without_listeners)
+        self.send_notification(target, ctxt, message, keep_without_listeners=False)
 
     def listen(
         self,

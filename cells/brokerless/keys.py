@@ -113,10 +113,6 @@ class KeyStore:
             raise key_files.not_readable(self._known, error) from error
         return sorted(file.removesuffix(_SUFFIX) for file in files if file.endswith(_SUFFIX) and file[0] != ".")
 
-    def known(self) -> dict[str, bytes]:
-        """Return the public key of each registered cell."""
-        return {name: self.get(name) for name in self.names()}
-
     def get(self, name: str) -> bytes:
         """Return the public key of the cell ``name``."""
         self._check_directories()

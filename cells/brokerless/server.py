@@ -213,8 +213,5 @@ def _put_into_one(
     group: Sequence[Inbox[Delivery]], turn: int, delivery: Delivery, size_bytes: int
 ) -> Inbox[Delivery] | None:
     """Put the delivery into the next inbox in turn that has room; return that inbox."""
-    for step in range(len(group)):
-        inbox = group[(turn + step) % len(group)]
-        if inbox.put(delivery, size_bytes):
-            return inbox
-    return None
+    in_turn = (group[(turn + step) % len(group)] for step in range(len(group)))
+    return next((inbox for inbox in in_turn if inbox.put(delivery, size_bytes)), None)

@@ -27,7 +27,6 @@ class Version(base.CellCommand, show.ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> base.Record:  # noqa: ARG002  # cliff's signature
         """Return both revisions; called by cliff."""
-        from cells.db import migration  # noqa: PLC0415  # SQLAlchemy is slow to import
+        from cells.db import migration, schema  # noqa: PLC0415  # SQLAlchemy is slow to import
 
-        revision, needed = migration.version(self.conf), migration.head()
-        return ("revision", "needed"), (revision, needed)
+        return ("revision", "needed"), (migration.version(self.conf), schema.HEAD)

@@ -7,8 +7,7 @@ import statistics
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cliff import lister
 
@@ -18,12 +17,9 @@ from cells.cli import arguments, base
 if TYPE_CHECKING:
     from cells.rpcapi import CellsAPI
 
-_COLUMNS = ("seq", "cell", "host", "version", "time_ms", "error")
 
-
-@dataclass(frozen=True)
-class _Answer:
-    """Result of one ping: the answer, or the error."""
+class _Answer(NamedTuple):
+    """Result of one ping, a row of the table: the answer, or the error."""
 
     seq: int
     cell: str
@@ -38,10 +34,6 @@ class _Answer:
         return (
             f"seq={self.seq} answer from {self.cell}, host {self.host}, API {self.version}: time={self.time_ms:.1f} ms"
         )
-
-    @property
-    def row(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, column) for column in _COLUMNS)
 
 
 class Ping(base.TextOutput, lister.Lister):
@@ -66,7 +58,7 @@ class Ping(base.TextOutput, lister.Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
         """Return an iterator of rows, which pings while cliff reads it."""
-        return _COLUMNS, (answer.row for answer in self._pings(parsed_args))
+        return _Answer._fields, self._pings(parsed_args)
 
     def print_text(self, parsed_args: argparse.Namespace) -> None:
         """Print each answer when it arrives, then a summary."""

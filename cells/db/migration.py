@@ -69,11 +69,6 @@ def version(conf: cfg.ConfigOpts) -> str | None:
         return schema.revision(connection)
 
 
-def head() -> str:
-    """Return the revision that this release needs."""
-    return schema.HEAD
-
-
 @contextlib.contextmanager
 def _connected(conf: cfg.ConfigOpts, statement_timeout_seconds: int) -> Iterator[sqlalchemy.Connection]:
     """Open a separate connection, in a transaction that is committed at the end of the block."""

@@ -14,7 +14,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from cells import exceptions
@@ -35,43 +34,25 @@ def find_directory(named: str | None = None) -> Path:
     return Path(os.path.realpath(os.path.expanduser(directory)))
 
 
-@dataclass(frozen=True)
 class CellFiles:
     """Paths of the files of one cell."""
 
-    name: str
-    directory: Path
-
-    @property
-    def config(self) -> Path:
-        return self.directory / "cells.conf"
-
-    @property
-    def log(self) -> Path:
-        return self.directory / "manager.log"
-
-    @property
-    def database(self) -> Path:
-        return self.directory / "cells.sqlite"
-
-    @property
-    def sockets(self) -> Path:
-        return self.directory / "ipc"
+    def __init__(self, name: str, directory: Path) -> None:
+        self.name = name
+        self.directory = directory
+        self.config = directory / "cells.conf"
+        self.log = directory / "manager.log"
+        self.database = directory / "cells.sqlite"
+        self.sockets = directory / "ipc"
 
 
-@dataclass(frozen=True)
 class Layout:
     """Paths of the files of a sandbox.  Does no I/O."""
 
-    directory: Path
-
-    @property
-    def state(self) -> Path:
-        return self.directory / STATE_FILE
-
-    @property
-    def lock(self) -> Path:
-        return self.directory / LOCK_FILE
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.state = directory / STATE_FILE
+        self.lock = directory / LOCK_FILE
 
     def cell(self, name: str) -> CellFiles:
         """Return the files of one cell, which may not exist."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from cells import exceptions
 from cells.path import CellPath
@@ -53,9 +53,7 @@ class Link:
 
         :param count: the next ``count`` messages; None: all from now on
         """
-        for wire in self._wires.values():
-            wire.drop(count)
-        return self
+        return self._set(lambda wire: wire.drop(count))
 
     def delay(self, seconds: float) -> Link:
         """Delay each message by so many seconds.
@@ -64,9 +62,7 @@ class Link:
         other direction are not affected.  If the answer to a call comes after its timeout, the caller gets a timeout
         although the method runs.
         """
-        for wire in self._wires.values():
-            wire.delay(seconds)
-        return self
+        return self._set(lambda wire: wire.delay(seconds))
 
     def duplicate(self, count: int | None = None) -> Link:
         """Deliver messages twice, as happens if a broker dies before it records an acknowledgment.
@@ -76,9 +72,7 @@ class Link:
 
         :param count: the next ``count`` messages; None: all from now on
         """
-        for wire in self._wires.values():
-            wire.duplicate(count)
-        return self
+        return self._set(lambda wire: wire.duplicate(count))
 
     def cut(self) -> Link:
         """Make sending fail, as if the broker at the other end were down.
@@ -89,12 +83,13 @@ class Link:
         away it is lost.  An answer that cannot be sent back is lost, so its caller gets a
         timeout.  Delayed messages are lost.
         """
-        for wire in self._wires.values():
-            wire.cut()
-        return self
+        return self._set(lambda wire: wire.cut())
 
     def restore(self) -> Link:
         """End all faults of the link.  Delayed messages arrive at once; lost messages stay lost."""
+        return self._set(lambda wire: wire.restore())
+
+    def _set(self, change: Callable[[FaultyWire], None]) -> Link:
         for wire in self._wires.values():
-            wire.restore()
+            change(wire)
         return self

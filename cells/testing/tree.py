@@ -80,7 +80,7 @@ class CellTree:
         self._services = services
         self._is_quiet = False
         self._exception_modules = exception_modules
-        self._paths = list(_walk(shape))
+        self._paths = [path for path, _ in _walk(shape)]
         self._wires: dict[tuple[CellPath, CellPath], FaultyWire] = {}
         manager_counts = self._by_path(managers or {})
         own_options = self._by_path(cell_options or {})
@@ -151,9 +151,8 @@ class CellTree:
 
     def wait_until_known(self) -> None:
         """Wait until all managers of all cells know the whole shape of the tree."""
-        for path, cell in self.cells.items():
-            below = self._below(path)
-            for manager in cell.managers:
+        for path, below in _walk(self.shape):
+            for manager in self.cells[path].managers:
                 _wait_until_placed(manager, path, below)
 
     def _wait_until_quiet(self) -> None:
@@ -200,12 +199,6 @@ class CellTree:
     def _links(self) -> list[tuple[CellPath, CellPath]]:
         """Return (parent, child) for each link."""
         return [(path[:-1], path) for path in self._paths if len(path) > 1]
-
-    def _below(self, path: CellPath) -> Shape:
-        below = self.shape
-        for name in path:
-            below = below[name]
-        return below
 
     def _path(self, name: str) -> CellPath:
         found = [path for path in self._paths if name in (path.last, str(path))]
@@ -254,9 +247,9 @@ def _wait_until_placed(manager: CellsService, path: CellPath, below: Shape) -> N
         time.sleep(_PAUSE_SECONDS)
 
 
-def _walk(shape: Shape, above: Iterable[str] = ()) -> Iterator[CellPath]:
-    """Yield the paths of all cells, parents first."""
+def _walk(shape: Shape, above: Iterable[str] = ()) -> Iterator[tuple[CellPath, Shape]]:
+    """Yield the path of each cell and the cells below it, parents first."""
     for name, below in shape.items():
         path = CellPath([*above, name])
-        yield path
+        yield path, below
         yield from _walk(below, path)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from cells.db import migration
+from cells.db import schema
 from tests.unit.cli.conftest import Cells
 
 
 def test_sync_and_version(cells: Cells) -> None:
-    assert cells.succeed("db", "version", "-f", "json").value == {"revision": None, "needed": migration.head()}
-    assert migration.head() in cells.succeed("db", "sync").out
+    assert cells.succeed("db", "version", "-f", "json").value == {"revision": None, "needed": schema.HEAD}
+    assert schema.HEAD in cells.succeed("db", "sync").out
     cells.succeed("db", "sync")
     assert cells.succeed("db", "version", "-f", "json").value == {
-        "revision": migration.head(),
-        "needed": migration.head(),
+        "revision": schema.HEAD,
+        "needed": schema.HEAD,
     }
 
 
