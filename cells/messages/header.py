@@ -170,15 +170,8 @@ class Header:
             value = getattr(self, name)
             if versions.speaks(version, found.since) and (found.omitted is None or value != found.omitted):
                 keys[found.name] = found.write(value)
-        return Form(
-            message_type=self.message_type,
-            fanout=is_fanout,
-            server=server,
-            version=version,
-            may_share_a_cast=versions.speaks(version, versions.BATCHES),
-            keys={**keys, "fanout": is_fanout},
-            may_wait_for_room=self.may_wait_for_room,
-        )
+        shared = (self.message_type, is_fanout, server, version, versions.speaks(version, versions.BATCHES))
+        return Form(*shared, self.may_wait_for_room, {**keys, "fanout": is_fanout}, shared)
 
     @classmethod
     def read(cls, data: Mapping[str, Any], default_max_hop_count: int) -> Self:

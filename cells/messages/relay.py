@@ -32,6 +32,8 @@ class _Known(NamedTuple):
     message_class: type[Message]
     header: Header
     hop: Hop | None
+    #: whether the hop is the last one of an answer
+    may_reach_client: bool
 
 
 class Batch:
@@ -79,7 +81,9 @@ class Batch:
                 return known
         cls = message_class(data)
         header = cls.header_class.read(data, self._default_max_hop_count).arrived_at(self._here)
-        known = _Known(values, [*map(type, values)], cls, header, self._next_hop(header))
+        hop = self._next_hop(header)
+        may_reach_client = hop is not None and hop.header.may_reach_client
+        known = _Known(values, [*map(type, values)], cls, header, hop, may_reach_client)
         if len(self._known) < MAX_HEADERS:
             self._known.append(known)
         return known
