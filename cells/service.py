@@ -205,17 +205,15 @@ class _Wiring:
     def picker(self) -> Picker:
         options = self.conf.cells_scheduler
         return Picker(
-            cell_name=self.name,
             table=self.table,
             topology=self.topology,
             resources=self.resources,
             router=self.router,
+            outgoing=self.outgoing,
             services=self.services,
             scheduler=scheduler.load(options.filters, options.weighers, options.weight_multipliers),
             counters=self.counters,
-            max_hop_count=self.conf.cells.max_hop_count,
             clock=self.runtime.clock,
-            new_id=self.runtime.new_id,
         )
 
     @functools.cached_property
@@ -226,9 +224,9 @@ class _Wiring:
             topology=self.topology,
             router=self.router,
             links=self.links,
-            max_hop_count=self.conf.cells.max_hop_count,
+            outgoing=self.outgoing,
             greeting_seconds=2.0 * self.conf.cells.send_timeout,
-            runtime=self.runtime,
+            spawn=self.runtime.spawn,
         )
 
     @functools.cached_property
@@ -274,10 +272,6 @@ class _Wiring:
             cell=self.cell,
             router=self.router,
             outgoing=self.outgoing,
-            topology=self.topology,
-            table=self.table,
-            pending=self.pending,
-            counters=self.counters,
             exception_modules=cells.allowed_rpc_exception_modules,
             call_timeout_seconds=cells.call_timeout,
             streams=self.streams,

@@ -11,19 +11,20 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cells import exceptions, versions
 from cells.context import get_admin_context
 from cells.links import Links
+from cells.manager.message_factory import OutgoingMessages
 from cells.messages import Response, TargetedMessage
 from cells.neighbors import Changes, Direction, Neighbor, NeighborTable
 from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
-from cells.path import CellPath
 from cells.routing.reply import Reply
 from cells.routing.router import Router
-from cells.worker_threads import Runtime
+from cells.worker_threads import Spawn
 
 LOG = logging.getLogger(__name__)
 
@@ -33,32 +34,23 @@ PING_TIMEOUT_SECONDS = 30.0
 MAX_OPEN_GREETINGS = 16
 
 
+@dataclass(kw_only=True, eq=False)
 class Announcer:
     """Sender of a cell's announcements, pings and greetings.  Thread-safe; sending does not block."""
 
-    def __init__(  # noqa: PLR0913  # the parts that the composition root wires together, by keyword
-        self,
-        *,
-        resources: Resources,
-        table: NeighborTable,
-        topology: Topology,
-        router: Router,
-        links: Links,
-        max_hop_count: int,
-        greeting_seconds: float,
-        runtime: Runtime,
-    ) -> None:
-        """``greeting_seconds`` is the time after which the next of many children is greeted, if one's broker hangs."""
-        self._resources = resources
-        self._table = table
-        self._topology = topology
-        self._router = router
-        self._links = links
-        self._max_hop_count = max_hop_count
-        self._greeting_seconds = greeting_seconds
-        self._runtime = runtime
+    resources: Resources
+    table: NeighborTable
+    topology: Topology
+    router: Router
+    links: Links
+    outgoing: OutgoingMessages
+    #: the time after which the next of many children is greeted, if one's broker hangs
+    greeting_seconds: float
+    spawn: Spawn
+
+    def __post_init__(self) -> None:
         #: the paths of this cell that its children know
-        self._known_paths = topology.own_paths()
+        self._known_paths = self.topology.own_paths()
         #: neighbor -> id of the latest ping to all of its managers
         self._version_pings: dict[str, str] = {}
         # The state that is sent last has to be the state that was read last.
@@ -69,7 +61,7 @@ class Announcer:
     def start(self) -> None:
         """Announce this cell to all neighbors; from now on, changes of neighbors are announced, too."""
         self._is_started = True
-        self._introduce(list(self._table.snapshot().all().values()))
+        self._introduce(list(self.table.snapshot().all().values()))
 
     def stop(self) -> None:
         """Greet no more children.  May be called twice."""
@@ -79,7 +71,7 @@ class Announcer:
         """Send the parents the totals of this subtree and ping them; called periodically."""
         self.send_capabilities()
         self.send_capacities()
-        for name in self._table.snapshot().parents:
+        for name in self.table.snapshot().parents:
             self.ping(name, Direction.UP)
 
     def react_to(self, changes: Changes) -> None:
@@ -95,7 +87,7 @@ class Announcer:
         self.announce()
         children = [row for row in rows if not row.is_parent]
         if children:
-            self._runtime.spawn(lambda: self._greet(children), "cells-greet")
+            self.spawn(lambda: self._greet(children), "cells-greet")
 
     def _greet(self, children: Sequence[Neighbor]) -> None:
         """Have children send their capabilities and capacities, and ping this cell."""
@@ -105,38 +97,38 @@ class Announcer:
             for method in ("announce_capabilities", "announce_capacities"):
                 self._cast(child.name, Direction.DOWN, method, {})
             if len(children) > MAX_OPEN_GREETINGS:
-                self._links.forget(child, self._greeting_seconds)
+                self.links.forget(child, self.greeting_seconds)
 
     def send_capabilities(self) -> None:
         """Send the parents the capabilities of this cell and of the cells below it."""
         with self._sending:
-            self._cast_to_parents("capabilities", self._resources.capabilities())
+            self._cast_to_parents("capabilities", self.resources.capabilities())
 
     def send_capacities(self) -> None:
         """Send the parents the capacities of this cell and of the cells below it."""
         with self._sending:
-            self._cast_to_parents("capacities", self._resources.capacities())
+            self._cast_to_parents("capacities", self.resources.capacities())
 
     def answer_announcement(self, parent: str) -> None:
         """Announce this cell to a parent that has started or has a new path, and ping that parent."""
         self.send_capabilities()
-        if parent in self._table.snapshot().parents:
+        if parent in self.table.snapshot().parents:
             self.ping(parent, Direction.UP)
 
     def announce_move(self) -> None:
         """Have the children ping this cell again if its path from the root of the tree has changed."""
         with self._sending:
-            paths = self._topology.own_paths()
+            paths = self.topology.own_paths()
             has_moved, self._known_paths = paths != self._known_paths, paths
         if has_moved:
-            for child in self._table.living_children():
+            for child in self.table.living_children():
                 self._cast(child, Direction.DOWN, "announce_capabilities", {})
 
     def ping(self, neighbor: str, direction: Direction) -> None:
         """Ask a neighbor for its path, version and subtree; changes in its answer are announced to other cells."""
         self._ping_all_managers(neighbor, direction)
         message = self._message_to(neighbor, direction, "ping", {}, needs_response=True)
-        self._router.send(message, PING_TIMEOUT_SECONDS, is_own=True).add_done_callback(
+        self.router.send(message, PING_TIMEOUT_SECONDS, is_own=True).add_done_callback(
             lambda done: self._learn(neighbor, done.result().read_one(("cells.exceptions",)))
         )
 
@@ -145,7 +137,7 @@ class Announcer:
         message = self._message_to(neighbor, direction, "ping", {}, needs_response=True, fanout=True)
         self._version_pings[neighbor] = message.id
         try:
-            self._router.cast(message)
+            self.router.cast(message)
         except exceptions.CellsError as error:
             LOG.debug("The managers of cell %s cannot be asked for their versions: %s", neighbor, error.message)
 
@@ -158,42 +150,38 @@ class Announcer:
             return False
         answer = reply.responses[0].read(("cells.exceptions",))
         if isinstance(answer.value, dict):
-            self._table.record_version(neighbor, answer.value)
+            self.table.record_version(neighbor, answer.value)
         return True
 
     def _learn(self, neighbor: str, answer: Response) -> None:
         if answer.error is None and isinstance(answer.value, dict):
-            with on_change(self._topology.subtree, self.send_capabilities):
-                self._table.record_description(neighbor, answer.value)
+            with on_change(self.topology.subtree, self.send_capabilities):
+                self.table.record_description(neighbor, answer.value)
                 self.announce_move()
         elif isinstance(answer.error, (exceptions.UnknownMethod, exceptions.RemoteError)):
             # The neighbor is alive and has no method ping: it is a cell of Nova now, whatever it was before.
-            self._table.record(neighbor, versions={}, version=versions.OLDEST)
+            self.table.record(neighbor, versions={}, version=versions.OLDEST)
 
     def _cast_to_parents(self, kind: str, values: dict[str, Any]) -> None:
-        arguments = {"cell_name": self._topology.cell_name, kind: values}
-        for name in self._table.snapshot().parents:
+        arguments = {"cell_name": self.topology.cell_name, kind: values}
+        for name in self.table.snapshot().parents:
             self._cast(name, Direction.UP, f"update_{kind}", arguments, fanout=True)
 
     def _cast(self, name: str, direction: Direction, method: str, arguments: dict[str, Any], **options: Any) -> None:
         try:
-            self._router.cast(self._message_to(name, direction, method, arguments, **options))
+            self.router.cast(self._message_to(name, direction, method, arguments, **options))
         except exceptions.CellsError as error:
             LOG.info("The message %s cannot be sent to cell %s: %s", method, name, error.message)
 
     def _message_to(
         self, neighbor: str, direction: Direction, method: str, arguments: dict[str, Any], **options: Any
     ) -> TargetedMessage:
-        here = CellPath([self._topology.cell_name])
-        return TargetedMessage.new(
-            id=self._runtime.new_id(),
-            method=method,
-            kwargs=arguments,
+        return self.outgoing.to_neighbor(
+            neighbor,
+            direction,
+            method,
+            arguments,
             context=get_admin_context().to_dict(),
-            route=here,
-            target=here.child(neighbor),
-            direction=direction,
-            max_hop_count=self._max_hop_count,
             # Neighbors read these messages before their versions are known, and an upgraded one may go back to an
             # older release: every release reads the oldest form.
             version_cap=versions.OLDEST,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cells import exceptions
@@ -12,7 +13,6 @@ from cells.counters import Counters
 from cells.endpoints import CellPicker
 from cells.manager.announcer import Announcer, on_change
 from cells.neighbors import Direction, NeighborTable
-from cells.neighbors.capabilities import Capabilities, Capacities
 from cells.neighbors.link_versions import LinkVersions
 from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
@@ -23,106 +23,77 @@ from cells.services.local import LocalServices
 LOG = logging.getLogger(__name__)
 
 
+@dataclass(kw_only=True, eq=False)
 class LocalCell:
     """State of this cell and of its neighbors, and the calls that wait for answers in it.  Thread-safe."""
 
-    def __init__(  # noqa: PLR0913  # the parts that the composition root wires together, by keyword
-        self,
-        *,
-        identity: Mapping[str, Any],
-        resources: Resources,
-        table: NeighborTable,
-        link_versions: LinkVersions,
-        topology: Topology,
-        announcer: Announcer,
-        pending: PendingCalls,
-        counters: Counters,
-        services: LocalServices,
-        picker: CellPicker,
-    ) -> None:
-        """``identity`` holds the constants of this manager: name, host, process id, version, release."""
-        self._identity = dict(identity)
-        self._resources = resources
-        self._table = table
-        self._link_versions = link_versions
-        self._topology = topology
-        self._announcer = announcer
-        self._pending = pending
-        self._counters = counters
-        self._services = services
-        self._picker = picker
+    #: the constants of this manager: name, host, process id, version, release
+    identity: Mapping[str, Any]
+    resources: Resources
+    table: NeighborTable
+    link_versions: LinkVersions
+    topology: Topology
+    announcer: Announcer
+    pending: PendingCalls
+    counters: Counters
+    services: LocalServices
+    picker: CellPicker
 
     @property
     def name(self) -> str:
-        return self._topology.cell_name
-
-    @property
-    def services(self) -> LocalServices:
-        return self._services
-
-    @property
-    def picker(self) -> CellPicker:
-        return self._picker
+        return self.topology.cell_name
 
     def describe(self) -> dict[str, Any]:
         """Return the answer to a ping."""
-        path = str(self._topology.own_path)
-        return {**self._identity, "cell": path, "path": path, "subtree": self._topology.subtree()}
+        path = str(self.topology.own_path)
+        return {**self.identity, "cell": path, "path": path, "subtree": self.topology.subtree()}
 
     def links(self) -> dict[str, Any]:
         """Return the version that this cell reads, and the version of each link with the reason for it."""
-        neighbors = self._table.snapshot()
+        neighbors = self.table.snapshot()
         links = [
             {
                 "neighbor": row.name,
                 "is_parent": row.is_parent,
-                "state": self._table.state(row.name).value,
-                **dataclasses.asdict(self._link_versions.explain(row)),
+                "state": self.table.state(row.name).value,
+                **dataclasses.asdict(self.link_versions.explain(row)),
             }
             for _, row in sorted(neighbors.all().items())
         ]
-        return {"cell": str(self._topology.own_path), "reads": self._identity["version"], "links": links}
+        return {"cell": str(self.topology.own_path), "reads": self.identity["version"], "links": links}
 
     def resolve(self, response_to: str, part: str, responses: Sequence[str], passed_on_to: Sequence[str]) -> bool:
         reply = Reply.from_wire(responses, passed_on_to)
-        found = self._pending.add(response_to, part, reply)
-        if not self._announcer.learn_version(response_to, part, reply) and not found:
+        found = self.pending.add(response_to, part, reply)
+        if not self.announcer.learn_version(response_to, part, reply) and not found:
             # The answer is late or a duplicate, or another manager made the call and answers are fanned out.
-            self._counters.count("dropped", "response")
+            self.counters.count("dropped", "response")
             LOG.debug("The answer of %s to %s is dropped: no call waits for it here.", part, response_to)
         return found
 
-    def capabilities(self) -> Capabilities:
-        """Return the capabilities of this cell and of all cells below it that are not mute."""
-        return self._resources.capabilities()
-
-    def capacities(self) -> Capacities:
-        """Return the capacities of this cell and of all cells below it that are not mute."""
-        return self._resources.capacities()
-
     def answer_announcement(self, parent: str) -> None:
-        self._announcer.answer_announcement(parent)
+        self.announcer.answer_announcement(parent)
 
     def send_capacities(self) -> None:
-        self._announcer.send_capacities()
+        self.announcer.send_capacities()
 
     def record_capabilities(self, child: str, capabilities: Mapping[str, Sequence[str]]) -> None:
-        with on_change(self.capabilities, self._announcer.send_capabilities):
+        with on_change(self.resources.capabilities, self.announcer.send_capabilities):
             self._record(child, capabilities=dict(capabilities))
         # The child may have new cells below it, or run another release now.
-        self._announcer.ping(child, Direction.DOWN)
+        self.announcer.ping(child, Direction.DOWN)
 
     def record_capacities(self, child: str, capacities: Mapping[str, Any]) -> None:
-        with on_change(self.capacities, self.send_capacities):
+        with on_change(self.resources.capacities, self.send_capacities):
             self._record(child, capacities=dict(capacities))
 
     def report_capacities(self, reporter: str, capacities: Mapping[str, Any]) -> None:
         """Record the capacities that a service of this cell reports."""
-        with on_change(self.capacities, self.send_capacities):
-            self._resources.report(reporter, capacities)
+        with on_change(self.resources.capacities, self.send_capacities):
+            self.resources.report(reporter, capacities)
 
     def _record(self, child: str, **values: Any) -> None:
-        if child not in self._table.snapshot().children or not self._table.record(child, **values):
+        if child not in self.table.snapshot().children or not self.table.record(child, **values):
             raise exceptions.CellNotFound(
                 f"Cell {self.name} refuses the announcement of {child!r:.80}: it is no child of {self.name}.",
                 cell=child,

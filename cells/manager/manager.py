@@ -16,17 +16,14 @@ from typing import Any
 import oslo_messaging
 
 from cells import exceptions
-from cells.counters import Counters
 from cells.deadlines import want_timeout
 from cells.futures import then
 from cells.manager import topology_report
 from cells.manager.answer_streams import AnswerStream, AnswerStreams
 from cells.manager.local_cell import LocalCell
 from cells.manager.message_factory import OutgoingMessages
-from cells.neighbors import Direction, NeighborTable
+from cells.neighbors import Direction
 from cells.neighbors.neighbor import Neighbor
-from cells.neighbors.topology import Topology
-from cells.routing.pending import PendingCalls
 from cells.routing.reply import Kind, Reply
 from cells.routing.router import Router
 from cells.rpcapi.casts import unpack
@@ -53,10 +50,6 @@ class CellsManager:
         cell: LocalCell,
         router: Router,
         outgoing: OutgoingMessages,
-        topology: Topology,
-        table: NeighborTable,
-        pending: PendingCalls,
-        counters: Counters,
         exception_modules: Sequence[str],
         call_timeout_seconds: float,
         streams: AnswerStreams,
@@ -66,10 +59,6 @@ class CellsManager:
         self._cell = cell
         self._router = router
         self._outgoing = outgoing
-        self._topology = topology
-        self._table = table
-        self._pending = pending
-        self._counters = counters
         self._exception_modules = tuple(exception_modules)
         self._call_timeout_seconds = call_timeout_seconds
         self._streams = streams
@@ -122,7 +111,7 @@ class CellsManager:
 
         :raises cells.exceptions.RoutingError: no way is known
         """
-        return str(self._topology.walk_to(cell_name))
+        return str(self._cell.topology.walk_to(cell_name))
 
     def broadcast_call(  # noqa: PLR0913  # one argument per key of the message
         self,
@@ -161,7 +150,7 @@ class CellsManager:
             message = self._outgoing.broadcast(
                 ctxt, method_name, method_kwargs, direction, needs_response=True, run_locally=run_locally
             )
-            broadcast_id, stream = self._streams.start(seconds, on_stop=lambda: self._pending.forget(message.id))
+            broadcast_id, stream = self._streams.start(seconds, on_stop=lambda: self._cell.pending.forget(message.id))
         sent = self._router.broadcast(message, seconds, parts_to=_ToStream(stream))
         # Its result are the errors of neighbors that the broadcast could not be sent to.
         sent.add_done_callback(lambda done: stream.finish(*done.result().to_wire()))
@@ -196,19 +185,19 @@ class CellsManager:
     def neighbors(self, ctxt: dict[str, Any]) -> list[dict[str, Any]]:  # noqa: ARG002  # oslo's signature
         """Return the neighbors with their state in this manager; passwords are masked."""
         spoken = {link["neighbor"]: link["spoken"] for link in self._cell.links()["links"]}
-        rows = sorted(self._table.snapshot().all().items())
+        rows = sorted(self._cell.table.snapshot().all().items())
         return [self._neighbor(name, row, spoken.get(name)) for name, row in rows]
 
     def _neighbor(self, name: str, row: Neighbor, spoken: str | None) -> dict[str, Any]:
-        heard = self._table.heard(name)
+        heard = self._cell.table.heard(name)
         seen_at = heard.last_seen_at if heard else None
         return {
             "name": name,
             "is_parent": row.is_parent,
             "driver": row.driver,
             "transport_url": transport_url.mask(row.transport_url),
-            "state": self._table.state(name).value,
-            "last_seen_seconds": None if seen_at is None else round(self._table.seconds_since(seen_at), 3),
+            "state": self._cell.table.state(name).value,
+            "last_seen_seconds": None if seen_at is None else round(self._cell.table.seconds_since(seen_at), 3),
             "version": str(heard.description["version"]) if heard and "version" in heard.description else None,
             "spoken": spoken,
         }
@@ -219,8 +208,8 @@ class CellsManager:
             ctxt, "ping", {}, Direction.DOWN.value, needs_response=True, run_locally=True
         )
         answers = self._router.broadcast(message, self._timeout(timeout))
-        own_path = self._topology.own_path
-        parent_state = self._table.state(own_path[-2]).value if len(own_path) > 1 else ""
+        own_path = self._cell.topology.own_path
+        parent_state = self._cell.table.state(own_path[-2]).value if len(own_path) > 1 else ""
         modules = self._exception_modules
         return then(answers, lambda reply: topology_report.draw(own_path, parent_state, reply.read_all(modules)))
 
@@ -246,11 +235,11 @@ class CellsManager:
 
     def capabilities(self, ctxt: dict[str, Any]) -> dict[str, list[str]]:  # noqa: ARG002  # oslo's signature
         """Return the capabilities of this cell and all cells below."""
-        return self._cell.capabilities()
+        return self._cell.resources.capabilities()
 
     def capacities(self, ctxt: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002  # oslo's signature
         """Return the free capacities of this cell and all cells below."""
-        return self._cell.capacities()
+        return self._cell.resources.capacities()
 
     def report_capacities(self, ctxt: dict[str, Any], capacities: dict[str, Any], reporter: str = "") -> None:  # noqa: ARG002
         """Record the numbers of a service of this cell; they count until [cells] mute_child_interval has passed."""
@@ -261,8 +250,8 @@ class CellsManager:
         described = self._cell.describe()
         return {
             **{key: described[key] for key in ("name", "path", "host", "pid", "version", "release")},
-            "pending_calls": len(self._pending),
-            "counters": self._counters.as_dict(),
+            "pending_calls": len(self._cell.pending),
+            "counters": self._cell.counters.as_dict(),
         }
 
     def _timeout(self, timeout: float | None) -> float:

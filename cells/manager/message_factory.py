@@ -6,6 +6,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cells import exceptions
@@ -23,23 +24,15 @@ LOG = logging.getLogger(__name__)
 TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
+@dataclass(kw_only=True, eq=False)
 class OutgoingMessages:
     """Factory of the messages of which this cell is the source."""
 
-    def __init__(
-        self,
-        *,
-        topology: Topology,
-        table: NeighborTable,
-        counters: Counters,
-        max_hop_count: int,
-        new_id: Callable[[], str] = new_id,
-    ) -> None:
-        self._topology = topology
-        self._table = table
-        self._counters = counters
-        self._max_hop_count = max_hop_count
-        self._new_id = new_id
+    topology: Topology
+    table: NeighborTable
+    counters: Counters
+    max_hop_count: int
+    new_id: Callable[[], str] = new_id
 
     @contextlib.contextmanager
     def counting_refusals(self, kind: str) -> Iterator[None]:
@@ -47,7 +40,7 @@ class OutgoingMessages:
         try:
             yield
         except exceptions.CellsError as error:
-            self._counters.count("refused", type(error).__name__)
+            self.counters.count("refused", type(error).__name__)
             LOG.info("A %s of a service of this cell is refused: %s", kind, error.message)
             raise
 
@@ -69,15 +62,34 @@ class OutgoingMessages:
         :raises cells.exceptions.RoutingError: no route to that cell is known
         :raises cells.exceptions.InvalidArguments: an argument has a wrong type
         """
-        target = self._topology.walk_to(cell_name)
+        target = self.topology.walk_to(cell_name)
         # A walk that starts upward may turn downward later; the opposite does not exist.
-        goes_up = len(target) > 1 and target[1] in self._table.snapshot().parents
+        goes_up = len(target) > 1 and target[1] in self.table.snapshot().parents
         return TargetedMessage.new(
             target=target,
             direction=Direction.UP if goes_up else Direction.DOWN,
             about=about,
-            id=self._new_id() if message_id is None else _want_id(message_id),
+            id=self.new_id() if message_id is None else _want_id(message_id),
             **self._request(ctxt, method, kwargs, needs_response=needs_response),
+        )
+
+    def to_neighbor(
+        self, neighbor: str, direction: Direction, method: str, kwargs: Mapping[str, Any], **options: Any
+    ) -> TargetedMessage:
+        """A message that this cell sends to a neighbor on its own account, or to have a request run there.
+
+        :param options: context, and other fields of :class:`cells.messages.TargetedMessage`
+        """
+        here = CellPath([self.topology.cell_name])
+        return TargetedMessage.new(
+            id=self.new_id(),
+            method=method,
+            kwargs=kwargs,
+            route=here,
+            target=here.child(neighbor),
+            direction=direction,
+            max_hop_count=self.max_hop_count,
+            **options,
         )
 
     def broadcast(  # noqa: PLR0913  # one argument per key of the message
@@ -99,7 +111,7 @@ class OutgoingMessages:
         except ValueError as error:
             raise exceptions.InvalidArguments(f"The direction must be up or down, not {direction!r:.40}.") from error
         return BroadcastMessage.new(
-            id=self._new_id(),
+            id=self.new_id(),
             direction=toward,
             run_locally=run_locally,
             **self._request(ctxt, method, kwargs, needs_response=needs_response),
@@ -112,9 +124,9 @@ class OutgoingMessages:
             "kwargs": want(kwargs, dict, "method_kwargs"),
             "context": context,
             "traceparent": _traceparent(context.get("traceparent")),
-            "route": CellPath([self._topology.cell_name]),
+            "route": CellPath([self.topology.cell_name]),
             "needs_response": needs_response,
-            "max_hop_count": self._max_hop_count,
+            "max_hop_count": self.max_hop_count,
         }
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from cells.counters import Counters
 from cells.futures import then
 from cells.manager.failover import Failover
-from cells.messages import TargetedMessage
+from cells.manager.message_factory import OutgoingMessages
 from cells.neighbors import Direction, NeighborTable
 from cells.neighbors.neighbor import Neighbor
 from cells.neighbors.resources import Resources
@@ -32,7 +32,7 @@ from cells.services import answers
 from cells.services.answers import Answer
 from cells.services.local import LocalServices
 from cells.services.request import ServiceRequest
-from cells.worker_threads import Clock, new_id
+from cells.worker_threads import Clock
 
 #: Kind of request -> the endpoint of a child that takes it.
 ENDPOINTS = {"call": "service_call_any", "cast": "service_cast_any"}
@@ -56,35 +56,19 @@ class _Task:
         return None if self.kind == "cast" or seconds is None else Monitor(seconds, self.still_working)
 
 
+@dataclass(kw_only=True, eq=False)
 class Picker:
     """Runs calls and casts in the best cell.  Thread-safe."""
 
-    def __init__(  # noqa: PLR0913  # the parts that the composition root wires together, by keyword
-        self,
-        *,
-        cell_name: str,
-        table: NeighborTable,
-        topology: Topology,
-        resources: Resources,
-        router: Router,
-        services: LocalServices,
-        scheduler: Scheduler,
-        counters: Counters,
-        max_hop_count: int,
-        clock: Clock = time.monotonic,
-        new_id: Callable[[], str] = new_id,
-    ) -> None:
-        self._cell_name = cell_name
-        self._table = table
-        self._topology = topology
-        self._resources = resources
-        self._router = router
-        self._services = services
-        self._scheduler = scheduler
-        self._counters = counters
-        self._max_hop_count = max_hop_count
-        self._clock = clock
-        self._new_id = new_id
+    table: NeighborTable
+    topology: Topology
+    resources: Resources
+    router: Router
+    outgoing: OutgoingMessages
+    services: LocalServices
+    scheduler: Scheduler
+    counters: Counters
+    clock: Clock = time.monotonic
 
     def run(  # noqa: PLR0913  # all but three by keyword
         self,
@@ -112,14 +96,14 @@ class Picker:
             self._rank(requirements),
             attempt=partial(self._attempt, task),
             timeout_seconds=timeout_seconds,
-            description=f"{request} at or below cell {self._topology.own_path}",
-            counters=self._counters,
-            clock=self._clock,
+            description=f"{request} at or below cell {self.topology.own_path}",
+            counters=self.counters,
+            clock=self.clock,
         ).start()
 
     def _rank(self, requirements: CellRequirements) -> Ranking:
         candidates, rejected = [self._here()], {}
-        is_too_far = len(requirements.walked) + 1 >= self._max_hop_count
+        is_too_far = len(requirements.walked) + 1 >= self.outgoing.max_hop_count
         for child in self._children():
             if is_too_far:
                 rejected[str(child.path)] = "it is further away than [cells] max_hop_count"
@@ -127,35 +111,35 @@ class Picker:
                 rejected[str(child.path)] = "it has forwarded this request itself: cells are registered in a circle"
             else:
                 candidates.append(child)
-        ranking = self._scheduler.rank(candidates, requirements)
+        ranking = self.scheduler.rank(candidates, requirements)
         return Ranking(ranking.chosen, {**ranking.rejected, **rejected})
 
     def _here(self) -> Candidate:
-        path, *other_paths = self._topology.own_paths()
+        path, *other_paths = self.topology.own_paths()
         return Candidate(
-            name=self._cell_name,
+            name=self.topology.cell_name,
             path=path,
             other_paths=tuple(other_paths),
             is_self=True,
-            capabilities=self._resources.own_capabilities,
-            capacities=self._resources.own_capacities(),
+            capabilities=self.resources.own_capabilities,
+            capacities=self.resources.own_capacities(),
         )
 
     def _children(self) -> list[Candidate]:
-        own_paths, subtree = self._topology.own_paths(), self._topology.subtree()
-        children = self._table.snapshot().children
+        own_paths, subtree = self.topology.own_paths(), self.topology.subtree()
+        children = self.table.snapshot().children
         return [self._child(row, own_paths, subtree.get(name, {})) for name, row in sorted(children.items())]
 
     def _child(self, row: Neighbor, own_paths: Sequence[CellPath], subtree: Mapping[str, Any]) -> Candidate:
         path, *other_paths = [own_path.child(row.name) for own_path in own_paths]
-        heard = self._table.heard(row.name)
+        heard = self.table.heard(row.name)
         return Candidate(
             name=row.name,
             path=path,
             other_paths=tuple(other_paths),
             capabilities=heard.capabilities if heard else {},
             capacities=heard.capacities if heard else {},
-            state=self._table.state(row.name),
+            state=self.table.state(row.name),
             weight_offset=row.weight_offset,
             weight_scale=row.weight_scale,
             subtree=subtree,
@@ -164,29 +148,25 @@ class Picker:
     def _attempt(self, task: _Task, candidate: Candidate, seconds: float) -> futures.Future[Answer]:
         if candidate.is_self:
             return self._run_here(task, seconds)
-        here = CellPath([self._cell_name])
-        message = TargetedMessage.new(
-            id=self._new_id(),
-            method=ENDPOINTS[task.kind],
-            kwargs={
-                "requirements": task.requirements.passed_on_by(self._cell_name).to_dict(),
+        message = self.outgoing.to_neighbor(
+            candidate.name,
+            Direction.DOWN,
+            ENDPOINTS[task.kind],
+            {
+                "requirements": task.requirements.passed_on_by(self.topology.cell_name).to_dict(),
                 "request": task.request.to_dict(),
                 "time_left": seconds,
             },
             context=task.context,
-            route=here,
-            target=here.child(candidate.name),
-            direction=Direction.DOWN,
             needs_response=True,
-            max_hop_count=self._max_hop_count,
         )
-        return then(self._router.send(message, seconds, monitor=task.monitor), _answer)
+        return then(self.router.send(message, seconds, monitor=task.monitor), _answer)
 
     def _run_here(self, task: _Task, seconds: float) -> futures.Future[Answer]:
         if task.kind == "cast":
-            sent = self._services.cast(task.request, task.context, is_foreign=task.is_foreign)
+            sent = self.services.cast(task.request, task.context, is_foreign=task.is_foreign)
             return then(sent, lambda _: {answers.RESULT: None})
-        return self._services.call(
+        return self.services.call(
             task.request, task.context, seconds, is_foreign=task.is_foreign, still_working=task.still_working
         )
 

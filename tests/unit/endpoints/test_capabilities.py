@@ -36,7 +36,7 @@ def test_an_update_is_recorded_and_passed_on() -> None:
     with CellInMemory("east", parents=["api"], children=["az1"], capabilities={"os": ["linux"]}) as cell:
         cell.call("update_capabilities", "az1!east", cell_name="az1", capabilities={"os": ["windows"], "gpu": ["a"]})
         assert list(cell.table.living_children()) == ["az1"]
-        assert cell.cell.capabilities() == {"gpu": ["a"], "os": ["linux", "windows"]}
+        assert cell.cell.resources.capabilities() == {"gpu": ["a"], "os": ["linux", "windows"]}
         assert cell.next_text("api")["method_kwargs"]["capabilities"] == {"gpu": ["a"], "os": ["linux", "windows"]}
         assert cell.next_methods("az1", 1) == ["ping"]
 
@@ -69,7 +69,7 @@ def test_an_update_from_a_cell_that_is_no_child_is_refused(sender: str) -> None:
     with CellInMemory("east", parents=["api"], children=["az1"]) as cell:
         with pytest.raises(exceptions.CellNotFound):
             cell.call("update_capabilities", f"{sender}!east", cell_name=sender, capabilities={"os": ["x"]})
-        assert cell.cell.capabilities() == {}
+        assert cell.cell.resources.capabilities() == {}
 
 
 def test_an_announcement_of_the_own_cell_is_no_crash() -> None:

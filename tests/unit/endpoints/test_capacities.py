@@ -29,7 +29,7 @@ def test_an_update_is_recorded_and_passed_on() -> None:
         assert cell.next_text("api")["method_kwargs"]["capacities"] == {"disk": 1}
         cell.call("update_capacities", "az2!east", cell_name="az2", capacities={"disk": 2})
         assert cell.next_text("api")["method_kwargs"]["capacities"] == {"disk": 3}
-        assert cell.cell.capacities() == {"disk": 3}
+        assert cell.cell.resources.capacities() == {"disk": 3}
 
 
 @each("wrong", [None, 5, "ram", ["ram"]])
@@ -54,4 +54,4 @@ def test_an_absurd_report_of_a_child_does_not_affect_the_others() -> None:
     with CellInMemory("east", parents=["api"], children=["az1", "az2"]) as cell:
         cell.table.record("az1", capacities={"disk": 10**400})
         cell.call("update_capacities", "az2!east", cell_name="az2", capacities={"disk": 1.5})
-        assert "disk" in cell.cell.capacities()
+        assert "disk" in cell.cell.resources.capacities()

@@ -12,6 +12,7 @@ import pytest
 from cells import exceptions
 from cells.conf import scheduler as options
 from cells.counters import Counters
+from cells.manager.message_factory import OutgoingMessages
 from cells.manager.picker import Picker
 from cells.messages import Response, TargetedMessage
 from cells.neighbors import Direction, NeighborTable, State
@@ -114,16 +115,19 @@ class Place:
         self.table.replace(rows)
         self.resources = Resources(settings.pop("capabilities", {}), self.table, 300.0)
         self.network, self.services, self.counters = Network(), Services(), Counters()
+        topology = Topology("east", self.table)
+        max_hop_count = settings.pop("max_hop_count", 10)
         self.picker = Picker(
-            cell_name="east",
             table=self.table,
-            topology=Topology("east", self.table),
+            topology=topology,
             resources=self.resources,
             router=self.network,  # type: ignore[arg-type]
+            outgoing=OutgoingMessages(
+                topology=topology, table=self.table, counters=self.counters, max_hop_count=max_hop_count
+            ),
             services=self.services,  # type: ignore[arg-type]
             scheduler=settings.pop("scheduler", None) or load(DEFAULTS["filters"], DEFAULTS["weighers"], {}),
             counters=self.counters,
-            max_hop_count=settings.pop("max_hop_count", 10),
             clock=lambda: self.now,
         )
         assert not settings
