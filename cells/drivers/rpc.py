@@ -259,12 +259,11 @@ class InterCellRPCAPI:
             _close(link)
 
 
-class CellsRPCDriver(BaseCellsDriver):
-    """Sends with :class:`InterCellRPCAPI`, receives with :class:`InterCellRPCDispatcher`."""
+class CellsRPCDriver(InterCellRPCAPI, BaseCellsDriver):
+    """Sends as :class:`InterCellRPCAPI`, receives with :class:`InterCellRPCDispatcher`."""
 
     def __init__(self, settings: DriverSettings) -> None:
-        self._settings = settings
-        self._api = InterCellRPCAPI(settings)
+        super().__init__(settings)
         self._transport: Any = None
         self._servers: dict[str, Any] = {}
 
@@ -272,9 +271,7 @@ class CellsRPCDriver(BaseCellsDriver):
         self._transport = open_transport(self._settings.conf, self._settings.transport_url)
         dispatcher = InterCellRPCDispatcher(on_message)
         for message_type in self._settings.message_types:
-            target = oslo_messaging.Target(
-                topic=f"{self._settings.queue_base}.{message_type}", server=self._settings.host
-            )
+            target = oslo_messaging.Target(topic=self._topic(message_type), server=self._settings.host)
             server = get_server(self._transport, target, [dispatcher], CastServer)
             self._servers[message_type] = server
             server.start()
@@ -289,24 +286,6 @@ class CellsRPCDriver(BaseCellsDriver):
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.cleanup()
-
-    def reaches_clients(self, cell: Target) -> bool:
-        return self._api.reaches_clients(cell)
-
-    def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
-        self._api.send_message_to_cell(cell, message)
-
-    def reply_to_client(self, cell: Target, reply_to: str, value: str) -> None:
-        self._api.reply_to_client(cell, reply_to, value)
-
-    def send_messages_to_cell(self, cell: Target, messages: Sequence[Outgoing]) -> None:
-        self._api.send_messages_to_cell(cell, messages)
-
-    def close_link(self, cell: Target) -> None:
-        self._api.close_link(cell)
-
-    def close(self) -> None:
-        self._api.close()
 
 
 def _with_link_options(url: str, send_timeout_seconds: int) -> str:
