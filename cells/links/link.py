@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from cells import exceptions
@@ -25,37 +26,27 @@ FULL_QUEUE_BACKOFF_SECONDS = 5.0
 Refusal = tuple[exceptions.CellsError, OnFailure]
 
 
+@dataclass(kw_only=True, eq=False)
 class Link:
     """The send queue and the sending thread of one neighbor.  Thread-safe."""
 
-    def __init__(  # noqa: PLR0913  # the parts that all links share, by keyword
-        self,
-        cell: Target,
-        *,
-        drivers: Drivers,
-        limits: LinkLimits,
-        reports: DeliveryReports,
-        slots: LinkSlots,
-        on_closed: Callable[[Link], object],
-        runtime: Runtime,
-        predecessor: Thread | None = None,
-    ) -> None:
-        """Start the sending thread.
+    cell: Target
+    drivers: Drivers
+    limits: LinkLimits
+    reports: DeliveryReports
+    slots: LinkSlots
+    #: called on the sending thread when the link is closed, before its slot is free
+    on_closed: Callable[[Link], object]
+    runtime: Runtime
+    #: the thread of an older link to the same neighbor: this link sends when it has ended
+    predecessor: Thread | None = None
 
-        :param on_closed: called on the sending thread when the link is closed, before its slot is free
-        :param predecessor: the thread of an older link to the same neighbor: this link sends when it has ended
-        """
-        self.cell = cell
+    def __post_init__(self) -> None:
+        """Start the sending thread."""
         self.is_closing = False
-        self.used_at = runtime.clock()
-        self._drivers = drivers
-        self._limits = limits
-        self._reports = reports
-        self._slots = slots
-        self._on_closed = on_closed
-        self._predecessor = predecessor
-        self._clock = runtime.clock
-        self._queue = SendQueue(limits.queue_size, limits.queue_bytes)
+        self._clock = self.runtime.clock
+        self.used_at = self._clock()
+        self._queue = SendQueue(self.limits.queue_size, self.limits.queue_bytes)
         lock = threading.RLock()
         self._changed = threading.Condition(lock)
         self._has_room = threading.Condition(lock)
@@ -71,7 +62,7 @@ class Link:
         #: until then senders do not wait for room
         self._backoff_until = 0.0
         self._failure: exceptions.CellsError | None = None
-        self.thread = runtime.spawn(self._run, f"cells-send-{cell.name}")
+        self.thread = self.runtime.spawn(self._run, f"cells-send-{self.cell.name}")
 
     def put(
         self, requests: Sequence[SendRequest], start: int, room_deadline: float, hold_seconds: float
@@ -169,19 +160,19 @@ class Link:
         return (self.cell.driver, self.cell.transport_url) == (cell.driver, cell.transport_url)
 
     def _run(self) -> None:
-        if self._predecessor is not None:
+        if self.predecessor is not None:
             # It may share our connection: it has to close it before we open it.
-            self._predecessor.join()
-            self._predecessor = None
-        self._slots.acquire()
+            self.predecessor.join()
+            self.predecessor = None
+        self.slots.acquire()
         while self._take_batch():
             self._send_current()
         try:
-            self._drivers.get(self.cell.driver).close_link(self.cell)
+            self.drivers.get(self.cell.driver).close_link(self.cell)
         except Exception as error:  # the driver does not load, or a driver of another project raises
             LOG.debug("The link to cell %s could not be closed: %s", self.cell.name, error)
-        self._on_closed(self)
-        self._slots.release()
+        self.on_closed(self)
+        self.slots.release()
 
     def _take_batch(self) -> bool:
         """Wait for the next messages; return False if there are none and the link has to end."""
@@ -191,17 +182,17 @@ class Link:
             while True:
                 if not self._queue:
                     self._went_idle.notify_all()
-                    self.is_closing = self.is_closing or self._slots.is_crowded
+                    self.is_closing = self.is_closing or self.slots.is_crowded
                 now, due_at = self._clock(), self._queue.due_at
                 is_flushing = self.is_closing or self._idle_waiters > 0
                 if due_at <= now or (self._queue and is_flushing):
                     self._current, self._busy_since = self._queue.take(max(now, due_at)), now
                     self._has_room.notify_all()
                     return True
-                if not self._queue and (self.is_closing or now - self.used_at >= self._limits.idle_seconds):
+                if not self._queue and (self.is_closing or now - self.used_at >= self.limits.idle_seconds):
                     self.is_closing = True
                     return False
-                self._changed.wait(due_at - now if self._queue else self._limits.idle_seconds)
+                self._changed.wait(due_at - now if self._queue else self.limits.idle_seconds)
 
     def _send_current(self) -> None:
         now = self._clock()
@@ -220,7 +211,7 @@ class Link:
         for queued, refusal in zip(current, refusals, strict=True):
             problem = refusal or error
             if problem is not None:
-                self._reports.give_up(problem, queued.on_failure)
+                self.reports.give_up(problem, queued.on_failure)
             elif queued.on_sent is not None:
                 call_back(queued.on_sent)
 
@@ -251,19 +242,19 @@ class Link:
             )
             error = self._stall = exceptions.NeighborUnreachable(text, cell=self.cell.name)
         if is_new:
-            self._reports.delivered(self.cell.name, error, was_failing=self._failure is not None)
+            self.reports.delivered(self.cell.name, error, was_failing=self._failure is not None)
         for queued in current:
             hung = exceptions.NeighborUnreachable(text, cell=self.cell.name, may_arrive=True)
-            self._reports.give_up(hung, queued.on_failure)
+            self.reports.give_up(hung, queued.on_failure)
         for queued in given_up:
-            self._reports.give_up(error, queued.on_failure)
+            self.reports.give_up(error, queued.on_failure)
 
     def _send(self, messages: Sequence[Outgoing | DirectReply]) -> exceptions.CellsError | None:
         """Send messages that share a cast, one message that travels alone, or one direct reply."""
         was_failing = self._failure is not None
         error: exceptions.CellsError | None = None
         try:
-            driver, first = self._drivers.get(self.cell.driver), messages[0]
+            driver, first = self.drivers.get(self.cell.driver), messages[0]
             if isinstance(first, DirectReply):
                 driver.reply_to_client(self.cell, first.reply_to, first.value)
             elif first.may_share_a_cast:
@@ -287,9 +278,9 @@ class Link:
             return error
         if error is None and messages[0].fanout and was_failing:
             # A fan-out succeeds without a receiver: it does not show that the cell is back.
-            self._reports.sent(len(messages))
+            self.reports.sent(len(messages))
             return None
         self._failed_at = 0.0 if error is None else self._clock()
         self._failure = error
-        self._reports.delivered(self.cell.name, error, was_failing=was_failing, count=len(messages))
+        self.reports.delivered(self.cell.name, error, was_failing=was_failing, count=len(messages))
         return error

@@ -113,7 +113,7 @@ class Links:
                 link.close()
                 self._retiring.add(link)
             link = self._links[cell.name] = Link(
-                cell,
+                cell=cell,
                 drivers=self.drivers,
                 limits=self.limits,
                 reports=self._reports,

@@ -31,10 +31,6 @@ class DirectReply(NamedTuple):
     value: str
 
     @property
-    def may_share_a_cast(self) -> bool:
-        return False
-
-    @property
     def fanout(self) -> bool:
         return False
 

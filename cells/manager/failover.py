@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent import futures
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -40,30 +41,24 @@ MAX_REASONS_IN_TEXT = 20
 MAX_REASON_LENGTH = 400
 
 
+@dataclass(eq=False)
 class Failover(Generic[T]):
     """The attempts to run one task, in one candidate after the other.  No thread waits."""
 
-    def __init__(  # noqa: PLR0913  # all but one by keyword
-        self,
-        ranking: Ranking,
-        *,
-        attempt: Callable[[Candidate, float], futures.Future[T]],
-        timeout_seconds: float,
-        description: str,
-        counters: Counters,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """:param attempt: runs the task in a candidate, within so many seconds; must not block; raises the same
-            errors as its future
-        :param description: of the task, for errors and logs
-        """
-        self._candidates = collections.deque(ranking.chosen)
-        self._reasons = dict(ranking.rejected)
-        self._attempt = attempt
-        self._description = description
-        self._counters = counters
-        self._clock = clock
-        self._deadline = clock() + timeout_seconds
+    ranking: Ranking
+    _: KW_ONLY
+    #: runs the task in a candidate, within so many seconds; must not block; raises the same errors as its future
+    attempt: Callable[[Candidate, float], futures.Future[T]]
+    timeout_seconds: float
+    #: of the task, for errors and logs
+    description: str
+    counters: Counters
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._candidates = collections.deque(self.ranking.chosen)
+        self._reasons = dict(self.ranking.rejected)
+        self._deadline = self.clock() + self.timeout_seconds
         self._answer: futures.Future[T] = futures.Future()
 
     def start(self) -> futures.Future[T]:
@@ -96,17 +91,17 @@ class Failover(Generic[T]):
         if not self._candidates:
             reasons = dict(list(self._reasons.items())[:MAX_REASONS])
             raise exceptions.NoCellsAvailable(
-                f"There is no cell for {self._description}{self._reasons_text()}.", reasons=reasons
+                f"There is no cell for {self.description}{self._reasons_text()}.", reasons=reasons
             )
-        seconds = self._deadline - self._clock()
+        seconds = self._deadline - self.clock()
         if seconds <= 0:
             raise exceptions.CellTimeout(
-                f"No cell accepted {self._description} before the deadline; {len(self._candidates)} cells were not "
+                f"No cell accepted {self.description} before the deadline; {len(self._candidates)} cells were not "
                 f"tried{self._reasons_text()}."
             )
         candidate = self._candidates.popleft()
         try:
-            return candidate, self._attempt(candidate, seconds)
+            return candidate, self.attempt(candidate, seconds)
         except exceptions.CellsError as error:
             failed: futures.Future[T] = futures.Future()
             failed.set_exception(error)
@@ -116,14 +111,14 @@ class Failover(Generic[T]):
         """Return False if nothing has run in ``candidate``, so that the next one may be tried."""
         error = attempt.exception()
         if isinstance(error, NOTHING_HAS_RUN) and not getattr(error, MAY_ARRIVE, False):
-            self._counters.count("passed_over", _class_name(error))
-            LOG.info("Cell %s refuses %s: %s", candidate.path, self._description, error.message)
+            self.counters.count("passed_over", _class_name(error))
+            LOG.info("Cell %s refuses %s: %s", candidate.path, self.description, error.message)
             self._reasons.update(_reasons_of(candidate, error))
             return False
         if error is not None:
             self._answer.set_exception(error)
         else:
-            self._counters.count("picked", "self" if candidate.is_self else "child")
+            self.counters.count("picked", "self" if candidate.is_self else "child")
             self._answer.set_result(attempt.result())
         return True
 

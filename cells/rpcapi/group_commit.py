@@ -19,6 +19,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from enum import Enum, auto
 
 from cells import failure
@@ -54,35 +55,28 @@ class _Ticket:
         self.has_changed = threading.Event()
 
 
+@dataclass(eq=False)
 class GroupCommit:
     """Sender that puts the items of concurrent threads into one publish.  Thread-safe.
 
     The items of one thread are sent in their order.
     """
 
-    def __init__(  # noqa: PLR0913  # limits by keyword
-        self,
-        publish: Callable[[Sequence[str]], object],
-        *,
-        min_items: int,
-        max_items: int,
-        max_characters: int,
-        max_waiting: int,
-        max_wait_seconds: float,
-    ) -> None:
-        """:param publish: sends two or more items; called by one of the threads that sent them
-        :param min_items: fewer concurrent items are sent alone, side by side
-        :param max_items: of one publish
-        :param max_characters: of all items of one publish; a longer item is sent alone
-        :param max_waiting: a thread that finds so many items waiting sends its own item alone
-        :param max_wait_seconds: a thread that waits longer for its turn sends its item alone
-        """
-        self._publish = publish
-        self._min_items = min_items
-        self._max_items = max_items
-        self._max_characters = max_characters
-        self._max_waiting = max_waiting
-        self._max_wait_seconds = max_wait_seconds
+    #: sends two or more items; called by one of the threads that sent them
+    publish: Callable[[Sequence[str]], object]
+    _: KW_ONLY
+    #: fewer concurrent items are sent alone, side by side
+    min_items: int
+    #: of one publish
+    max_items: int
+    #: of all items of one publish; a longer item is sent alone
+    max_characters: int
+    #: a thread that finds so many items waiting sends its own item alone
+    max_waiting: int
+    #: a thread that waits longer for its turn sends its item alone
+    max_wait_seconds: float
+
+    def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._leader: _Ticket | None = None
         self._waiting: deque[_Ticket] = deque()
@@ -110,7 +104,7 @@ class GroupCommit:
     def _enter(self, ticket: _Ticket, pack: Callable[[], str]) -> None:
         """Let the item be sent alone, lead, or wait for the items that are being sent."""
         with self._lock:
-            if not self._is_busy and len(self._sending) < self._min_items - 1:
+            if not self._is_busy and len(self._sending) < self.min_items - 1:
                 self._sending.add(ticket)
                 return
             is_leader = self._leads_if_idle(ticket)
@@ -121,7 +115,7 @@ class GroupCommit:
         with self._lock:
             if self._leads_if_idle(ticket):
                 return
-            if len(self._waiting) < self._max_waiting and len(ticket.text) <= self._max_characters:
+            if len(self._waiting) < self.max_waiting and len(ticket.text) <= self.max_characters:
                 ticket.state = _State.WAITING
                 self._waiting.append(ticket)
 
@@ -147,14 +141,14 @@ class GroupCommit:
 
     def _is_sent_in_batch(self, ticket: _Ticket) -> bool:
         """Return whether a batch carried the item; otherwise its thread has to send it alone, now."""
-        if ticket.state is _State.WAITING and not ticket.has_changed.wait(self._max_wait_seconds):
+        if ticket.state is _State.WAITING and not ticket.has_changed.wait(self.max_wait_seconds):
             self._stop_waiting(ticket)
         if ticket.state is _State.ALONE:
             return False
         if ticket.state is _State.LEADING:
             return self._lead(ticket)
-        if not ticket.has_changed.wait(self._max_wait_seconds):
-            raise OutcomeUnknown(f"The publish of a batch has not returned within {self._max_wait_seconds:g} seconds.")
+        if not ticket.has_changed.wait(self.max_wait_seconds):
+            raise OutcomeUnknown(f"The publish of a batch has not returned within {self.max_wait_seconds:g} seconds.")
         if isinstance(ticket.error, BatchRefused):
             return False
         if ticket.error is not None:
@@ -180,10 +174,10 @@ class GroupCommit:
         error: BaseException | None = None
         try:
             self._take(others, len(ticket.text))
-            self._is_busy = len(others) + 1 >= self._min_items
+            self._is_busy = len(others) + 1 >= self.min_items
             if not self._is_busy:
                 raise BatchRefused  # noqa: TRY301  # as if the publish had refused
-            self._publish([ticket.text, *(other.text for other in others)])
+            self.publish([ticket.text, *(other.text for other in others)])
         except BatchRefused as raised:
             error = raised
         except BaseException as raised:
@@ -199,9 +193,9 @@ class GroupCommit:
         :param characters: of the leader's own item
         """
         with self._lock:
-            while self._waiting and len(others) + 1 < self._max_items:
+            while self._waiting and len(others) + 1 < self.max_items:
                 characters += len(self._waiting[0].text)
-                if characters > self._max_characters:
+                if characters > self.max_characters:
                     return
                 other = self._waiting.popleft()
                 others.append(other)
