@@ -92,25 +92,21 @@ class DirectRPCServer(PromptStop, rpc_server.RPCServer):  # type: ignore[misc]  
 
     def _process_incoming(self, incoming: Any) -> None:
         message = incoming[0]
-        error: BaseException | None = None
-        result: Any = None
         _reply_to.set(_reply_address(message))
         try:
             message.acknowledge()
             result = self.dispatcher.dispatch(message)
         except Exception as raised:
-            error = _expected(raised)
+            result = futures.Future()
+            result.set_exception(_expected(raised))
+        if isinstance(result, LongAnswer):
+            result.call_when_still_working(lambda: self._send_later(message, _heartbeat, message))
         if isinstance(result, futures.Future):
-            if isinstance(result, LongAnswer):
-                result.call_when_still_working(lambda: self._send_later(message, _heartbeat, message))
             result.add_done_callback(lambda done: self._reply_later(message, done))
-            return
-        done: futures.Future[Any] = futures.Future()
-        if error is not None:
-            done.set_exception(error)
         else:
+            done: futures.Future[Any] = futures.Future()
             done.set_result(result)
-        self._reply_later(message, done)
+            self._reply_later(message, done)
 
     def _reply_later(self, message: Any, done: futures.Future[Any]) -> None:
         if isinstance(done.exception(), AlreadyAnswered):
