@@ -75,9 +75,7 @@ class CellsAPI:
         :raises Exception: the error of the endpoint, rebuilt if its module is allowed, otherwise RemoteError
         """
         timeout = timeout or self._timeout
-        return self._call(
-            ctxt, "call", timeout, cell_name=cell, method_name=method, method_kwargs=dict(kwargs or {}), timeout=timeout
-        )
+        return self._call(ctxt, "call", timeout, **_request(method, kwargs, cell_name=cell, timeout=timeout))
 
     def cast(self, ctxt: Context, cell: str, method: str, kwargs: Arguments = None) -> None:
         """Call the endpoint ``method`` in another cell without an answer; returns when the broker has the cast.
@@ -85,8 +83,7 @@ class CellsAPI:
         Later failures are not reported; :meth:`locate` checks beforehand whether the way is known.
         Concurrent casts of many threads share one request to the manager: see :mod:`cells.rpcapi.casts`.
         """
-        arguments = {"cell_name": cell, "method_name": method, "method_kwargs": dict(kwargs or {})}
-        self._casts.send(_values(ctxt), arguments)
+        self._casts.send(_values(ctxt), _request(method, kwargs, cell_name=cell))
 
     def locate(self, ctxt: Context, cell: str) -> str:
         """Return the way from this cell to another cell, ``az1!east!api``.
@@ -113,16 +110,8 @@ class CellsAPI:
         :param run_locally: whether this cell runs the method too
         """
         timeout = timeout or self._timeout
-        texts = self._call(
-            ctxt,
-            "broadcast_call",
-            timeout,
-            method_name=method,
-            method_kwargs=dict(kwargs or {}),
-            direction=direction,
-            timeout=timeout,
-            run_locally=run_locally,
-        )
+        request = _request(method, kwargs, direction=direction, timeout=timeout, run_locally=run_locally)
+        texts = self._call(ctxt, "broadcast_call", timeout, **request)
         return [CellAnswer.read(text, self._exception_modules) for text in texts]
 
     def broadcast_stream(  # noqa: PLR0913  # options by keyword
@@ -141,17 +130,8 @@ class CellsAPI:
         :raises cells.exceptions.RPCVersionCapError: [upgrade_levels] cells is below 1.1
         """
         timeout = timeout or self._timeout
-        started = self._call(
-            ctxt,
-            "broadcast_start",
-            None,
-            version=STREAMS_VERSION,
-            method_name=method,
-            method_kwargs=dict(kwargs or {}),
-            direction=direction,
-            timeout=timeout,
-            run_locally=run_locally,
-        )
+        request = _request(method, kwargs, direction=direction, timeout=timeout, run_locally=run_locally)
+        started = self._call(ctxt, "broadcast_start", None, version=STREAMS_VERSION, **request)
         deadline = time.monotonic() + timeout
         where = {"version": STREAMS_VERSION, "server": started["server"]}
         which = {"broadcast_id": started["id"]}
@@ -191,14 +171,8 @@ class CellsAPI:
         run_locally: bool = True,
     ) -> None:
         """Call ``method`` in all cells below (or above) without answers."""
-        self._client.cast(
-            _values(ctxt),
-            "broadcast_cast",
-            method_name=method,
-            method_kwargs=dict(kwargs or {}),
-            direction=direction,
-            run_locally=run_locally,
-        )
+        request = _request(method, kwargs, direction=direction, run_locally=run_locally)
+        self._client.cast(_values(ctxt), "broadcast_cast", **request)
 
     def neighbors(self, ctxt: Context) -> list[dict[str, Any]]:
         """Return the neighbors with their current state in the manager."""
@@ -288,6 +262,11 @@ def _without_traceback(error: Exception) -> Exception:
     if not rebuilt.__module__.endswith(failure.REMOTE_SUFFIX):
         return error
     return failure.copy(error, type(rebuilt.__name__, rebuilt.__bases__, {"__module__": rebuilt.__module__}))
+
+
+def _request(method: str, kwargs: Arguments, **options: Any) -> dict[str, Any]:
+    """Return the arguments of an operation of the manager that calls ``method`` in other cells."""
+    return {"method_name": method, "method_kwargs": dict(kwargs or {}), **options}
 
 
 def _values(ctxt: Context) -> dict[str, Any]:
