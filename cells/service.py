@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+from dataclasses import dataclass
 from importlib import metadata
 
 import oslo_messaging
@@ -78,33 +79,36 @@ def build(
     return wiring.service
 
 
+@dataclass(eq=False)
 class _Wiring:
     """The parts of one manager, each made when another part first needs it."""
 
-    def __init__(  # noqa: PLR0913  # what build() was given
-        self,
-        conf: cfg.ConfigOpts,
-        name: str,
-        drivers: Drivers,
-        endpoints: Endpoints,
-        runtime: Runtime,
-        *,
-        serves_local_cell: bool,
-    ) -> None:
-        self.conf = conf
-        self.name = name
-        self.drivers = drivers
-        self.runtime = runtime
-        self.serves_local_cell = serves_local_cell
+    conf: cfg.ConfigOpts
+    name: str
+    drivers: Drivers
+    endpoints: Endpoints
+    runtime: Runtime
+    serves_local_cell: bool
+
+    def __post_init__(self) -> None:
+        cells, runtime = self.conf.cells, self.runtime
         self.counters = Counters()
-        self.table = NeighborTable(conf.cells.mute_child_interval, runtime.clock)
-        self.topology = Topology(name, self.table)
-        self.link_versions = LinkVersions(self.table, versions.resolve_cap(conf.upgrade_levels.intercell))
-        self.threads = WorkerThreads(
-            conf.cells.endpoint_threads, conf.cells.max_pending_calls, "cells-endpoint", runtime.spawn
+        self.table = NeighborTable(cells.mute_child_interval, runtime.clock)
+        self.topology = Topology(self.name, self.table)
+        self.link_versions = LinkVersions(self.table, versions.resolve_cap(self.conf.upgrade_levels.intercell))
+        self.threads = WorkerThreads(cells.endpoint_threads, cells.max_pending_calls, "cells-endpoint", runtime.spawn)
+        self.executor = Executor(self.endpoints, self.threads, self.counters, runtime)
+        self.pending = PendingCalls(cells.max_pending_calls, self.counters, runtime.clock, runtime.spawn)
+        self.streams = AnswerStreams(cells.max_pending_calls, runtime.clock, runtime.new_id)
+        self.outgoing = OutgoingMessages(
+            topology=self.topology,
+            table=self.table,
+            counters=self.counters,
+            max_hop_count=cells.max_hop_count,
+            new_id=runtime.new_id,
         )
-        self.executor = Executor(endpoints, self.threads, self.counters, runtime)
-        self.pending = PendingCalls(conf.cells.max_pending_calls, self.counters, runtime.clock, runtime.spawn)
+        own_capabilities = parse_capabilities(cells.capabilities)
+        self.resources = Resources(own_capabilities, self.table, cells.mute_child_interval, runtime.clock)
 
     @functools.cached_property
     def service(self) -> CellsService:
@@ -197,11 +201,6 @@ class _Wiring:
         )
 
     @functools.cached_property
-    def resources(self) -> Resources:
-        own_capabilities = parse_capabilities(self.conf.cells.capabilities)
-        return Resources(own_capabilities, self.table, self.conf.cells.mute_child_interval, self.runtime.clock)
-
-    @functools.cached_property
     def picker(self) -> Picker:
         options = self.conf.cells_scheduler
         return Picker(
@@ -249,20 +248,6 @@ class _Wiring:
             services=self.services,
             picker=self.picker,
         )
-
-    @functools.cached_property
-    def outgoing(self) -> OutgoingMessages:
-        return OutgoingMessages(
-            topology=self.topology,
-            table=self.table,
-            counters=self.counters,
-            max_hop_count=self.conf.cells.max_hop_count,
-            new_id=self.runtime.new_id,
-        )
-
-    @functools.cached_property
-    def streams(self) -> AnswerStreams:
-        return AnswerStreams(self.conf.cells.max_pending_calls, self.runtime.clock, self.runtime.new_id)
 
     @functools.cached_property
     def manager(self) -> CellsManager:
