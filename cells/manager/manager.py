@@ -18,18 +18,18 @@ import oslo_messaging
 from cells import exceptions
 from cells.deadlines import want_timeout
 from cells.futures import then
-from cells.manager import topology_report
+from cells.manager import client_call, topology_report
 from cells.manager.answer_streams import AnswerStream, AnswerStreams
 from cells.manager.local_cell import LocalCell
 from cells.manager.message_factory import OutgoingMessages
 from cells.neighbors import Direction
 from cells.neighbors.neighbor import Neighbor
-from cells.routing.reply import Kind, Reply
+from cells.routing.reply import Reply
 from cells.routing.router import Router
 from cells.rpcapi.casts import unpack
 from cells.services.validation import want
 from cells.transport import url as transport_url
-from cells.transport.server import AlreadyAnswered, reply_to
+from cells.transport.server import reply_to
 
 LOG = logging.getLogger(__name__)
 
@@ -79,9 +79,7 @@ class CellsManager:
         """
         with self._outgoing.counting_refusals("call"):
             message = self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=True)
-        client = reply_to()
-        value = self._value_unless_delivered if client else self._value
-        return then(self._router.send(replace(message, reply_to=client), self._timeout(timeout)), value)
+        return client_call.send(self._router, message, self._timeout(timeout), self._value, client=reply_to())
 
     def cast(self, ctxt: dict[str, Any], cell_name: str, method_name: str, method_kwargs: dict[str, Any]) -> None:
         """Call ``method_name`` in another cell, without an answer."""
@@ -262,12 +260,6 @@ class CellsManager:
         if response.error is not None:
             raise response.error
         return response.value
-
-    def _value_unless_delivered(self, reply: Reply) -> Any:
-        """As :meth:`_value`, but for a call whose client may have the value already."""
-        if reply.kind is Kind.DELIVERED:
-            raise AlreadyAnswered
-        return self._value(reply)
 
 
 class _ToStream:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from concurrent import futures
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,12 +19,13 @@ from cells import exceptions
 from cells.deadlines import shrink, want_timeout
 from cells.endpoints import CellPicker
 from cells.futures import gather, then
+from cells.manager import client_call
 from cells.manager.answer_streams import AnswerStreams
 from cells.manager.message_factory import OutgoingMessages
 from cells.neighbors import Direction
 from cells.neighbors.topology import Topology
 from cells.path import CellPath
-from cells.routing.reply import Kind, Reply
+from cells.routing.reply import Reply
 from cells.routing.router import Router
 from cells.routing.waiting_call import Monitor
 from cells.services import answers
@@ -33,7 +33,7 @@ from cells.services.answers import Answer
 from cells.services.request import ServiceRequest
 from cells.services.requirements import CellRequirements
 from cells.services.validation import want
-from cells.transport.server import AlreadyAnswered, LongAnswer, reply_to
+from cells.transport.server import LongAnswer, reply_to
 
 NAMESPACE = "services"
 VERSION = "1.0"
@@ -170,8 +170,7 @@ class ServiceCalls:
         monitor = _monitor(asked, answer.still_working)
         # An empty answer to a monitored call is a heartbeat.
         client = "" if monitor is not None else reply_to
-        sent = self._router.send(replace(message, reply_to=client), seconds, monitor=monitor)
-        return then(sent, _read_unless_delivered if client else _read, into=answer)
+        return client_call.send(self._router, message, seconds, _read, client=client, monitor=monitor, into=answer)
 
     def _run_in_any(
         self, kind: str, ctxt: Mapping[str, Any], request: object, timeout: object, requirements: object
@@ -278,13 +277,6 @@ def _read(reply: Reply) -> Answer:
         return answers.of_error(response.error) if response.error is not None else answers.check(response.value)
     except exceptions.MalformedMessage as error:
         return answers.of_error(error)
-
-
-def _read_unless_delivered(reply: Reply) -> Answer:
-    """As :func:`_read`, but for a call whose client may have the answer already."""
-    if reply.kind is Kind.DELIVERED:
-        raise AlreadyAnswered
-    return _read(reply)
 
 
 def _read_cast(reply: Reply) -> Answer:
