@@ -14,14 +14,10 @@ from hypothesis import strategies as st
 
 from cells import exceptions, failure
 from tests.cases import each
+from tests.json_values import PYTHON_JSON as JSON
 
 OURS = ("cells.exceptions",)
 HERE = __name__
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
-    max_leaves=8,
-)
 
 
 class Picky(Exception):

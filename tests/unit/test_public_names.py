@@ -12,6 +12,7 @@ import cells.messages
 import cells.rpc
 import cells.rpcapi.api
 import cells.scheduler
+import cells.testing
 from cells import exceptions
 from cells.brokerless.matchmaker import HeartbeatMatchMakerBase, MatchMakerBase
 from cells.drivers.base import BaseCellsDriver, DriverSettings
@@ -21,6 +22,7 @@ from cells.manager import CellsManager
 from cells.manager.service_calls import ServiceCalls
 from cells.rpc.call_context import CallContext
 from cells.rpcapi import CellAnswer, CellsAPI
+from cells.testing import CellTree, Link, TreeCell
 from tests.cases import each
 
 ERRORS = {
@@ -28,6 +30,10 @@ ERRORS = {
     for name, found in vars(exceptions).items()
     if isinstance(found, type) and issubclass(found, exceptions.CellsError)
 }
+
+
+def words(text: str) -> list[str]:
+    return text.split()
 
 
 def methods(cls: type) -> list[str]:
@@ -60,31 +66,15 @@ def test_endpoints() -> None:
 
 
 def test_scheduler() -> None:
-    assert cells.scheduler.__all__ == [
-        "Candidate",
-        "CellFilter",
-        "CellRequirements",
-        "CellWeigher",
-        "Ranking",
-        "Scheduler",
-        "any_cell",
-        "load",
-    ]
+    assert cells.scheduler.__all__ == words(
+        "Candidate CellFilter CellRequirements CellWeigher Ranking Scheduler any_cell load"
+    )
     assert keywords(cells.scheduler.any_cell) == ["requires", "size", "target", "different_from", "hints"]
     assert keywords(cells.scheduler.CellFilter.reject) == ["self", "candidate", "requirements"]
     assert keywords(cells.scheduler.CellWeigher.weigh) == ["self", "candidate", "requirements"]
-    assert keywords(cells.scheduler.Candidate) == [
-        "name",
-        "path",
-        "is_self",
-        "capabilities",
-        "capacities",
-        "state",
-        "weight_offset",
-        "weight_scale",
-        "subtree",
-        "other_paths",
-    ]
+    assert keywords(cells.scheduler.Candidate) == words(
+        "name path is_self capabilities capacities state weight_offset weight_scale subtree other_paths"
+    )
 
 
 @each(
@@ -104,69 +94,26 @@ def test_options_by_group() -> None:
         group or "DEFAULT": sorted(option.name for option in options) for group, options in cells.conf.list_opts()
     } == {
         "DEFAULT": ["host", "state_path"],
-        "cells": [
-            "allowed_rpc_exception_modules",
-            "allowed_services",
-            "announce_interval",
-            "call_timeout",
-            "capabilities",
-            "cells_config",
-            "db_check_interval",
-            "disabled_patches",
-            "driver",
-            "endpoint_threads",
-            "exchange",
-            "max_hop_count",
-            "max_message_bytes",
-            "max_open_links",
-            "max_pending_calls",
-            "mute_child_interval",
-            "name",
-            "rpc_driver_queue_base",
-            "send_queue_bytes",
-            "send_queue_size",
-            "send_timeout",
-            "service_threads",
-            "topic",
-        ],
+        "cells": words(
+            "allowed_rpc_exception_modules allowed_services announce_interval call_timeout capabilities cells_config "
+            "db_check_interval disabled_patches driver endpoint_threads exchange max_hop_count max_message_bytes "
+            "max_open_links max_pending_calls mute_child_interval name rpc_driver_queue_base send_queue_bytes "
+            "send_queue_size send_timeout service_threads topic"
+        ),
         "cells_scheduler": ["filters", "weighers", "weight_multipliers"],
-        "oslo_messaging_zmq": [
-            "bind",
-            "connect_timeout",
-            "delivery_timeout",
-            "ipc_dir",
-            "keys_dir",
-            "matchmaker",
-            "matchmaker_connection",
-            "matchmaker_heartbeat_freq",
-            "matchmaker_heartbeat_ttl",
-            "max_connections",
-            "max_message_bytes",
-            "notification_backlog_size",
-            "peer",
-            "receive_queue_bytes",
-            "receive_queue_size",
-            "tcp_security",
-        ],
+        "oslo_messaging_zmq": words(
+            "bind connect_timeout delivery_timeout ipc_dir keys_dir matchmaker matchmaker_connection "
+            "matchmaker_heartbeat_freq matchmaker_heartbeat_ttl max_connections max_message_bytes "
+            "notification_backlog_size peer receive_queue_bytes receive_queue_size tcp_security"
+        ),
         "upgrade_levels": ["cells", "intercell"],
     }
 
 
-OPERATIONS = [
-    "broadcast_call",
-    "broadcast_cast",
-    "broadcast_stream",
-    "call",
-    "capabilities",
-    "capacities",
-    "cast",
-    "locate",
-    "neighbors",
-    "report_capacities",
-    "status",
-    "topology",
-    "trace",
-]
+OPERATIONS = words(
+    "broadcast_call broadcast_cast broadcast_stream call capabilities capacities cast locate neighbors "
+    "report_capacities status topology trace"
+)
 #: Methods of the manager that the client calls one after the other for a stream of answers.
 STREAM = ["broadcast_next", "broadcast_start", "broadcast_stop"]
 
@@ -208,105 +155,36 @@ def test_drivers() -> None:
 
 
 def test_matchmakers() -> None:
-    assert cells.brokerless.matchmaker.__all__ == [
-        "Binding",
-        "DirectBinding",
-        "DirectExchange",
-        "Exchange",
-        "FanoutBinding",
-        "HeartbeatMatchMakerBase",
-        "LocalhostExchange",
-        "MatchMakerBase",
-        "MatchMakerException",
-        "MatchMakerLocalhost",
-        "MatchMakerStub",
-        "StubExchange",
-        "TopicBinding",
-        "load",
-    ]
-    operations = [
-        "ack_alive",
-        "add_binding",
-        "expire",
-        "is_alive",
-        "queues",
-        "register",
-        "send_heartbeats",
-        "start_heartbeat",
-        "stop_heartbeat",
-        "unregister",
-    ]
+    assert cells.brokerless.matchmaker.__all__ == words(
+        "Binding DirectBinding DirectExchange Exchange FanoutBinding HeartbeatMatchMakerBase LocalhostExchange "
+        "MatchMakerBase MatchMakerException MatchMakerLocalhost MatchMakerStub StubExchange TopicBinding load"
+    )
+    operations = words(
+        "ack_alive add_binding expire is_alive queues register send_heartbeats start_heartbeat stop_heartbeat "
+        "unregister"
+    )
     assert methods(MatchMakerBase) == operations
     assert keywords(MatchMakerBase.add_binding) == ["self", "binding", "rule", "last"]
-    assert [name for name in methods(HeartbeatMatchMakerBase) if name not in operations] == [
-        "backend_close",
-        "backend_expire",
-        "backend_heartbeat",
-        "backend_hosts",
-        "backend_purge",
-        "backend_register",
-        "backend_touch",
-        "backend_unregister",
-        "backend_withdraw",
-    ]
+    assert [name for name in methods(HeartbeatMatchMakerBase) if name not in operations] == words(
+        "backend_close backend_expire backend_heartbeat backend_hosts backend_purge backend_register backend_touch "
+        "backend_unregister backend_withdraw"
+    )
 
 
 def test_rpc_library() -> None:
-    assert cells.rpc.__all__ == [
-        "Answers",
-        "ClientException",
-        "CommonRpcContext",
-        "Connection",
-        "DuplicateMessageError",
-        "InvalidRPCConnectionReuse",
-        "MessageDeliveryFailure",
-        "NumberedAnswers",
-        "RPCClient",
-        "RPCException",
-        "RemoteError",
-        "Timeout",
-        "UnsupportedRpcEnvelopeVersion",
-        "any_cell",
-        "broadcast",
-        "call",
-        "cast",
-        "cleanup",
-        "client_exceptions",
-        "create_connection",
-        "current_context",
-        "deserialize_msg",
-        "fanout_cast",
-        "get_rpc_client",
-        "init",
-        "multicall",
-        "serialize_msg",
-    ]
-    assert [name for name in keywords(cells.rpc.RPCClient) if not name.startswith("_")] == [
-        "transport",
-        "target",
-        "timeout",
-        "version_cap",
-        "serializer",
-        "retry",
-        "call_monitor_timeout",
-        "transport_options",
-    ]
-    assert keywords(cells.rpc.RPCClient.prepare)[1:] == [
-        "exchange",
-        "topic",
-        "namespace",
-        "version",
-        "server",
-        "fanout",
-        "timeout",
-        "version_cap",
-        "retry",
-        "call_monitor_timeout",
-        "transport_options",
-        "cell",
-        "cells",
-        "need",
-    ]
+    assert cells.rpc.__all__ == words(
+        "Answers ClientException CommonRpcContext Connection DuplicateMessageError InvalidRPCConnectionReuse "
+        "MessageDeliveryFailure NumberedAnswers RPCClient RPCException RemoteError Timeout "
+        "UnsupportedRpcEnvelopeVersion any_cell broadcast call cast cleanup client_exceptions create_connection "
+        "current_context deserialize_msg fanout_cast get_rpc_client init multicall serialize_msg"
+    )
+    assert [name for name in keywords(cells.rpc.RPCClient) if not name.startswith("_")] == words(
+        "transport target timeout version_cap serializer retry call_monitor_timeout transport_options"
+    )
+    assert keywords(cells.rpc.RPCClient.prepare)[1:] == words(
+        "exchange topic namespace version server fanout timeout version_cap retry call_monitor_timeout "
+        "transport_options cell cells need"
+    )
     assert keywords(cells.rpc.RPCClient.prepare) == keywords(CallContext.prepare)
     assert methods(cells.rpc.Answers) == ["close"]
     assert keywords(cells.rpc.RemoteError) == ["exc_type", "value", "traceback"]
@@ -320,13 +198,7 @@ def test_rpc_library() -> None:
     }
     assert keywords(cells.rpc.Connection.create_consumer)[:4] == ["self", "topic", "proxy", "fanout"]
     assert keywords(cells.rpc.Connection.create_worker)[:4] == ["self", "topic", "proxy", "pool_name"]
-    assert keywords(cells.rpc.Connection.join_consumer_pool)[:5] == [
-        "self",
-        "callback",
-        "pool_name",
-        "topic",
-        "exchange_name",
-    ]
+    assert keywords(cells.rpc.Connection.join_consumer_pool)[:5] == words("self callback pool_name topic exchange_name")
 
 
 def test_operations_of_the_manager_for_the_rpc_library() -> None:
@@ -340,6 +212,42 @@ def test_operations_of_the_manager_for_the_rpc_library() -> None:
         "multicall_stop": ["ctxt", "multicall_id"],
     }
     assert (ServiceCalls.target.namespace, ServiceCalls.target.version) == ("services", "1.0")
+
+
+def test_testing_package() -> None:
+    assert cells.testing.__all__ == ["CellTree", "Link", "TreeCell"]
+
+
+def test_testing_tree() -> None:
+    assert methods(CellTree) == ["cell_class", "link", "start", "stop", "wait_until_known"]
+    assert keywords(CellTree) == [
+        "shape",
+        "endpoints",
+        "options",
+        "cell_options",
+        "managers",
+        "exception_modules",
+        "services",
+    ]
+
+
+def test_testing_cell() -> None:
+    assert methods(TreeCell) == [
+        "client",
+        "close",
+        "serve",
+        "start",
+        "stop",
+        "stop_services",
+        "transport",
+        "transport_url",
+    ]
+    assert keywords(TreeCell.serve) == ["self", "topic", "endpoints", "server", "serializer"]
+    assert keywords(TreeCell.client) == ["self", "topic", "namespace", "version", "options"]
+
+
+def test_testing_link() -> None:
+    assert methods(Link) == ["cut", "delay", "drop", "duplicate", "restore", "toward"]
 
 
 def drawn_tree() -> list[tuple[int, str]]:

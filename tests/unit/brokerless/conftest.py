@@ -11,7 +11,8 @@ import pytest
 import zmq
 
 from cells.brokerless import router_socket
-from tests.unit.brokerless.serving import Clock, RawClient, ServingProcess
+from tests.clock import Clock
+from tests.unit.brokerless.serving import RawClient, ServingProcess
 
 
 @pytest.fixture

@@ -20,15 +20,6 @@ WAIT_SECONDS = 10.0
 MAX_MESSAGE_BYTES = 100_000
 
 
-class Clock:
-    """Monotonic time in seconds that the test sets."""
-
-    seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
 class ServingProcess:
     """A process that clients can reach: a socket in a directory, and the listeners behind it."""
 

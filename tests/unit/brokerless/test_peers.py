@@ -16,7 +16,7 @@ from cells.brokerless.matchmaker import MatchMakerBase, MatchMakerLocalhost, Mat
 from cells.brokerless.peers import DirectoryPeers, FixedPeers, Peers, RegisteredPeers
 from cells.brokerless.server import ALL_POOLS
 from tests.cases import each
-from tests.unit.brokerless.serving import Clock
+from tests.clock import Clock
 
 KEY = "openstack~cells"
 ENDPOINTS = ["tcp://10.0.0.1:1", "tcp://10.0.0.2:2", "tcp://10.0.0.3:3"]
@@ -84,14 +84,14 @@ def test_backoff_ends_and_doubles_up_to_a_maximum(clock: Clock) -> None:
     backoffs = []
     for _ in range(8):
         peers.unreachable(KEY, A)
-        began = clock.seconds
+        began = clock.now
         while A not in firsts(peers, 3):
-            clock.seconds += 0.5
-        backoffs.append(clock.seconds - began)
+            clock.now += 0.5
+        backoffs.append(clock.now - began)
     assert backoffs == [1, 2, 4, 8, 16, 30, 30, 30]
     peers.delivered(KEY, A)
     peers.unreachable(KEY, A)
-    clock.seconds += module.FIRST_BACKOFF_SECONDS
+    clock.now += module.FIRST_BACKOFF_SECONDS
     assert A in firsts(peers, 3)
 
 
@@ -99,7 +99,7 @@ def test_backoffs_of_stopped_processes_are_dropped(clock: Clock) -> None:
     peers = FixedPeers(ENDPOINTS, clock)
     for number in range(1000):
         peers.unreachable(KEY, Address((f"ipc:///run/{number}.sock",)))
-        clock.seconds += 1.0
+        clock.now += 1.0
     assert len(peers._backoffs) < 3 * module.MAX_BACKOFF_SECONDS
 
 

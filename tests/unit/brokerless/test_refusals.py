@@ -6,7 +6,7 @@ import pytest
 
 from cells.brokerless import refusals
 from cells.brokerless.refusals import Refusals
-from tests.unit.brokerless.serving import Clock
+from tests.clock import Clock
 
 
 def test_line_names_the_peer_and_the_command_to_accept_it(caplog: pytest.LogCaptureFixture) -> None:
@@ -24,10 +24,10 @@ def test_each_key_is_logged_once_a_minute(clock: Clock, caplog: pytest.LogCaptur
         refusals_log.refused("a" * 40, "::1")
         refusals_log.refused("b" * 40, "::1")
     assert len(caplog.records) == 2
-    clock.seconds += 59.9
+    clock.now += 59.9
     refusals_log.refused("a" * 40, "::1")
     assert len(caplog.records) == 2
-    clock.seconds += 0.1
+    clock.now += 0.1
     refusals_log.refused("a" * 40, "::1")
     assert len(caplog.records) == 3
 
@@ -38,7 +38,7 @@ def test_many_keys_need_few_lines_and_little_memory(clock: Clock, caplog: pytest
         refusals_log.refused(f"{number:040}", "::1")
     assert len(caplog.records) == refusals.MAX_LINES
     assert len(refusals_log._logged) == refusals.MAX_LINES
-    clock.seconds += refusals.INTERVAL_SECONDS
+    clock.now += refusals.INTERVAL_SECONDS
     refusals_log.refused("x" * 40, "::1")
     refusals_log.refused("y" * 40, "::1")
     assert "980 more" in caplog.records[-2].getMessage()

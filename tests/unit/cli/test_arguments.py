@@ -12,12 +12,7 @@ from hypothesis import strategies as st
 
 from cells.cli.arguments import argument
 from tests.cases import each
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(), values, max_size=3),
-    max_leaves=5,
-)
+from tests.json_values import JSON
 
 
 @given(value=JSON)

@@ -9,14 +9,7 @@ import pytest
 from cells import exceptions
 from cells.manager.answer_streams import KEEP_SECONDS, AnswerStream, AnswerStreams
 from tests.cases import each
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 def stream(expected: int | None) -> AnswerStream:

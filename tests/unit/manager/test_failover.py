@@ -14,6 +14,7 @@ from cells.counters import Counters
 from cells.manager.failover import MAX_REASON_LENGTH, MAX_REASONS, MAX_REASONS_IN_TEXT, Failover
 from cells.scheduler import Candidate, Ranking
 from tests.cases import each
+from tests.clock import Clock
 from tests.unit.scheduler.candidates import child, own
 
 Attempt = Callable[[Candidate, float], "futures.Future[str]"]
@@ -47,16 +48,6 @@ FINAL = [
     exceptions.MessageTooLarge("Large."),
     RuntimeError("a bug"),
 ]
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Cells:

@@ -17,6 +17,7 @@ from cells.messages import BroadcastMessage, Message, ResponseMessage, TargetedM
 from cells.messages.validation import MAX_HOPS
 from cells.neighbors import Direction
 from cells.path import CellPath
+from tests.json_values import JSON
 from tests.unit.messages import captures
 
 VERSIONS = list(versions.HISTORY)
@@ -24,11 +25,6 @@ VERSIONS = list(versions.HISTORY)
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=8)
 CELLS = NAMES.filter(lambda name: "!" not in name and name.isprintable() and " " not in name)
 PATHS = st.lists(CELLS, min_size=1, max_size=4).map(CellPath)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
-    max_leaves=6,
-)
 OBJECTS = st.dictionaries(st.text(max_size=6), JSON, max_size=3)
 EVENTS = st.fixed_dictionaries({"cell": CELLS, "event": NAMES, "at": st.floats(0, 1e10)})
 #: What a version older than the one named here has no word for.

@@ -15,16 +15,12 @@ from cells.messages import BroadcastMessage, EncodedResponse, Message, Response,
 from cells.neighbors import Direction, Neighbors
 from cells.path import CellPath
 from tests.cases import each
+from tests.json_values import JSON
 from tests.unit.messages import captures
 from tests.unit.messages.trees import leaving, oldest, row
 
 UP, DOWN = Direction.UP, Direction.DOWN
 OURS = ("cells.exceptions",)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
-    max_leaves=6,
-)
 
 
 def request(walked: str, direction: Direction = DOWN, **changed: Any) -> TargetedMessage:

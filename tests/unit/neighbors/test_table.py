@@ -10,18 +10,9 @@ import pytest
 from cells.neighbors import MAX_MANAGERS, Direction, Heard, Neighbors, NeighborTable, State
 from cells.neighbors.neighbor import Neighbor
 from cells.path import MAX_NAME_LENGTH
+from tests.clock import Clock
 
 MUTE_AFTER = 300.0
-
-
-class Clock:
-    """Clock that the test advances."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

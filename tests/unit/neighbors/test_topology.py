@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from cells import exceptions
 from cells.neighbors import NeighborTable
@@ -15,12 +14,7 @@ from cells.neighbors.neighbor import Neighbor
 from cells.neighbors.topology import MAX_DEPTH, Topology
 from cells.path import CellPath
 from tests.cases import each
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=10,
-)
+from tests.json_values import JSON
 
 
 def row(name: str, *, is_parent: bool = False) -> Neighbor:

@@ -15,18 +15,9 @@ from cells.messages import EncodedResponse
 from cells.routing.pending import PendingCalls
 from cells.routing.reply import DELIVERED, Kind, Reply, ToCaller
 from cells.routing.waiting_call import Monitor, Wait
+from tests.clock import Clock
 
 PATIENCE = 10.0
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Missing:
@@ -50,7 +41,7 @@ class Calls:
     """A table of pending calls, and the texts with which each of them was completed."""
 
     def __init__(self, max_calls: int = 100_000) -> None:
-        self.clock = Clock()
+        self.clock = Clock(0.0)
         self.counters = Counters()
         self.table = PendingCalls(max_calls, self.counters, self.clock)
         self.completed: dict[str, list[list[str]]] = {}

@@ -13,14 +13,15 @@ from cells.routing.pending import PendingCalls
 from cells.routing.reply import WORKING, Reply
 from cells.routing.waiting_call import Growing, Monitor, Wait
 from tests.cases import each
-from tests.unit.routing.test_pending import PATIENCE, Broken, Clock, Missing, Taken
+from tests.clock import Clock
+from tests.unit.routing.test_pending import PATIENCE, Broken, Missing, Taken
 
 
 class Broadcast:
     """One call, and the replies that its sinks took."""
 
     def __init__(self, *parts: str, streams: bool = False, timeout: float = 60.0) -> None:
-        self.clock = Clock()
+        self.clock = Clock(0.0)
         self.counters = Counters()
         self.table = PendingCalls(10, self.counters, self.clock)
         self.told: list[tuple[str, list[str]]] = []

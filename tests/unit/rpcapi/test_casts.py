@@ -17,22 +17,13 @@ from cells import exceptions
 from cells.rpcapi import casts
 from cells.rpcapi.casts import MIN_CASTS_OF_CALL, VERSION, CastBatcher, unpack
 from cells.transport import open_transport
+from tests.clock import Clock
 from tools.polling import poll
 
 TIMEOUT_SECONDS = 10.0
 #: How many go at once, before the others wait for them.
 SIDE_BY_SIDE = MIN_CASTS_OF_CALL - 1
 MANY = SIDE_BY_SIDE + 7
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Client:

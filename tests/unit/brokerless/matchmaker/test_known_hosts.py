@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cells.brokerless.matchmaker.known_hosts import FOLLOWED_SECONDS, REMEMBERED_SECONDS, KnownHosts
-from tests.unit.brokerless.serving import Clock
+from tests.clock import Clock
 
 TTL_SECONDS = 15.0
 KEY = "topic"
@@ -20,9 +20,9 @@ def test_key_that_was_not_used_lately_must_be_queried(clock: Clock) -> None:
     known = KnownHosts(TTL_SECONDS, clock)
     assert known.alive(KEY) is None
     assert known.followed() == [KEY]
-    known.store({KEY: {"a": 0}}, clock.seconds)
+    known.store({KEY: {"a": 0}}, clock.now)
     assert known.alive(KEY) == ("a",)
-    clock.seconds += FOLLOWED_SECONDS + 1
+    clock.now += FOLLOWED_SECONDS + 1
     assert known.followed() == []
     assert known.alive(KEY) is None
     assert known.alive_at_last(KEY) == ("a",)
@@ -30,43 +30,43 @@ def test_key_that_was_not_used_lately_must_be_queried(clock: Clock) -> None:
 
 
 def test_unused_key_is_dropped_after_a_long_time(known: KnownHosts, clock: Clock) -> None:
-    known.store({KEY: {"a": 0}}, clock.seconds)
-    clock.seconds += REMEMBERED_SECONDS
+    known.store({KEY: {"a": 0}}, clock.now)
+    clock.now += REMEMBERED_SECONDS
     known.prune()
     assert known.alive_at_last(KEY) == ("a",)
-    clock.seconds += 1
+    clock.now += 1
     known.prune()
     assert known.alive_at_last(KEY) == ()
 
 
 def test_latest_answer_remains_valid_however_old(known: KnownHosts, clock: Clock) -> None:
-    known.store({KEY: {"a": 1, "b": TTL_SECONDS + 1}}, clock.seconds)
-    clock.seconds += 100 * TTL_SECONDS
+    known.store({KEY: {"a": 1, "b": TTL_SECONDS + 1}}, clock.now)
+    clock.now += 100 * TTL_SECONDS
     known.prune()
     assert known.alive_at_last(KEY) == ("a",)
 
 
 def test_answer_replaces_an_older_answer_only(known: KnownHosts, clock: Clock) -> None:
-    known.store({KEY: {"a": 0}}, clock.seconds)
-    known.store({KEY: {"b": 0}}, clock.seconds - 1)
+    known.store({KEY: {"a": 0}}, clock.now)
+    known.store({KEY: {"b": 0}}, clock.now - 1)
     assert known.alive(KEY) == ("a",)
-    known.store({KEY: {"b": 0}}, clock.seconds + 1)
+    known.store({KEY: {"b": 0}}, clock.now + 1)
     assert known.alive(KEY) == ("b",)
-    assert known.asked_at(KEY) == clock.seconds + 1
+    assert known.asked_at(KEY) == clock.now + 1
     assert known.asked_at("other") is None
 
 
 def test_own_hosts_are_alive_without_a_heartbeat(known: KnownHosts, clock: Clock) -> None:
     known.set_own([(KEY, "own"), ("other", "own")])
     assert known.alive(KEY) == ("own",)
-    known.store({KEY: {"a": 0, "own": TTL_SECONDS + 1}}, clock.seconds)
+    known.store({KEY: {"a": 0, "own": TTL_SECONDS + 1}}, clock.now)
     assert known.alive(KEY) == ("own", "a")
     known.set_own([("other", "own")])
     assert known.alive(KEY) == ("a",)
 
 
 def test_host_that_no_longer_serves_a_key(known: KnownHosts, clock: Clock) -> None:
-    known.store({KEY: {"a": 0, "b": 0}, "other": {"a": 0}}, clock.seconds)
+    known.store({KEY: {"a": 0, "b": 0}, "other": {"a": 0}}, clock.now)
     known.forget(KEY, "a")
     known.forget(KEY, "unknown")
     known.forget("never queried", "a")
@@ -75,36 +75,36 @@ def test_host_that_no_longer_serves_a_key(known: KnownHosts, clock: Clock) -> No
 
 
 def test_accepted_message_counts_as_a_sign_of_life_for_the_ttl(known: KnownHosts, clock: Clock) -> None:
-    known.store({KEY: {"a": TTL_SECONDS + 1}}, clock.seconds)
+    known.store({KEY: {"a": TTL_SECONDS + 1}}, clock.now)
     assert known.alive(KEY) == ()
     known.deliver("a")
     assert known.alive(KEY) == ("a",)
     assert known.is_delivered("a")
-    clock.seconds += TTL_SECONDS
+    clock.now += TTL_SECONDS
     known.prune()
     assert known.alive(KEY) == ("a",)
-    clock.seconds += 1
+    clock.now += 1
     known.prune()
     assert known.alive(KEY) == ()
     assert not known.is_delivered("a")
 
 
 def test_dead_host_returns_with_a_later_heartbeat(known: KnownHosts, clock: Clock) -> None:
-    known.store({KEY: {"a": 0, "b": 0}}, clock.seconds)
-    clock.seconds += 1
+    known.store({KEY: {"a": 0, "b": 0}}, clock.now)
+    clock.now += 1
     known.expire("a")
     assert known.alive(KEY) == ("b",)
     assert known.is_expired("a")
-    clock.seconds += 5
-    known.store({KEY: {"a": 5.5, "b": 0}}, clock.seconds)
+    clock.now += 5
+    known.store({KEY: {"a": 5.5, "b": 0}}, clock.now)
     assert known.alive(KEY) == ("b",)
-    known.store({KEY: {"a": 4.5, "b": 0}}, clock.seconds)
+    known.store({KEY: {"a": 4.5, "b": 0}}, clock.now)
     assert known.alive(KEY) == ("a", "b")
     assert not known.is_expired("a")
 
 
 def test_dead_host_returns_with_an_accepted_message_or_another_sign(known: KnownHosts, clock: Clock) -> None:
-    known.store({KEY: {"a": 0}}, clock.seconds)
+    known.store({KEY: {"a": 0}}, clock.now)
     for sign in (lambda: known.deliver("a"), lambda: known.revive(["a", "b"])):
         known.expire("a")
         assert known.alive(KEY) == ()
@@ -116,17 +116,17 @@ def test_dead_host_returns_with_an_accepted_message_or_another_sign(known: Known
 def test_host_is_removed_only_if_its_last_heartbeat_was_certainly_before_its_death(
     known: KnownHosts, clock: Clock
 ) -> None:
-    asked_at = clock.seconds
-    clock.seconds += 0.5  # duration of the query
+    asked_at = clock.now
+    clock.now += 0.5  # duration of the query
     known.store({KEY: {"a": 3, "b": 0, "c": 3}, "other": {"a": 2}}, asked_at)
-    clock.seconds += 1
+    clock.now += 1
     known.expire("a")
     assert known.found_dead() == {"a": ([(KEY, "a"), ("other", "a")], 3.0)}
 
-    known.store({KEY: {"b": 0}}, clock.seconds)
-    asked_at = clock.seconds
+    known.store({KEY: {"b": 0}}, clock.now)
+    asked_at = clock.now
     known.expire("b")
-    clock.seconds += 1
+    clock.now += 1
     known.store({KEY: {"b": 0.3}}, asked_at)
     assert known.found_dead().keys() == {"a"}, "b may have sent a later heartbeat"
     assert known.is_expired("b")
@@ -134,19 +134,19 @@ def test_host_is_removed_only_if_its_last_heartbeat_was_certainly_before_its_dea
 
 def test_late_host_that_accepts_messages(known: KnownHosts, clock: Clock) -> None:
     ages = {"late": 12, "punctual": 1, "late and silent": 12}
-    known.store({KEY: ages}, clock.seconds)
+    known.store({KEY: ages}, clock.now)
     known.deliver("late")
     known.deliver("punctual")
     assert known.late_but_alive(10) == [(KEY, "late")]
-    clock.seconds += 20
+    clock.now += 20
     assert known.late_but_alive(10) == []
 
 
 def test_dead_hosts_use_a_limited_amount_of_memory(known: KnownHosts, clock: Clock) -> None:
-    known.store({KEY: {"a": 0}}, clock.seconds)
+    known.store({KEY: {"a": 0}}, clock.now)
     for host in ("a", "gone"):
         known.expire(host)
-    clock.seconds += TTL_SECONDS + 1
+    clock.now += TTL_SECONDS + 1
     known.prune()
     assert known.is_expired("a")
     assert not known.is_expired("gone")
