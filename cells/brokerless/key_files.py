@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import struct
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import zmq.auth
@@ -46,13 +48,10 @@ def read(path: Path) -> tuple[bytes, bytes | None]:
     :raises cells.exceptions.ConfigurationError: the file cannot be read, or is damaged
     """
     try:
-        os.stat(path)  # its error gives the reason, that of load_certificate does not
-        public, secret = zmq.auth.load_certificate(path)
+        with reading(path):
+            os.stat(path)  # its error gives the reason, that of load_certificate does not
+            public, secret = zmq.auth.load_certificate(path)
         return check_key(public), secret and check_key(secret)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise not_readable(path, error) from error
     except (ValueError, IndexError, exceptions.InvalidNeighbor):
         # Not chained: the original error may quote a part of a secret key.
         raise exceptions.ConfigurationError(
@@ -100,12 +99,8 @@ def check_is_private(path: Path) -> None:
     :raises FileNotFoundError: the file does not exist
     :raises cells.exceptions.ConfigurationError: other users can read the file, or it belongs to another user
     """
-    try:
+    with reading(path):
         found = path.stat()
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise not_readable(path, error) from error
     user = os.geteuid()
     if found.st_uid != user:
         raise exceptions.ConfigurationError(
@@ -125,11 +120,10 @@ def check_is_guarded(directory: Path) -> None:
     :raises cells.exceptions.ConfigurationError: other users can write to the directory
     """
     try:
-        found = directory.stat()
+        with reading(directory):
+            found = directory.stat()
     except FileNotFoundError:
         return
-    except OSError as error:
-        raise not_readable(directory, error) from error
     if found.st_uid not in (0, os.geteuid()) or stat.S_IMODE(found.st_mode) & 0o022:
         raise exceptions.ConfigurationError(
             f"Other users can put keys into {directory}: change its owner to the user that runs the services, and run "
@@ -137,16 +131,26 @@ def check_is_guarded(directory: Path) -> None:
         )
 
 
-def not_readable(path: Path, error: OSError) -> exceptions.ConfigurationError:
-    """Return the exception to raise when ``path`` cannot be read."""
-    return exceptions.ConfigurationError(
-        f"{path} cannot be read: {error.strerror}. Run this as the user that runs the services."
-    )
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn an OSError of the block, except FileNotFoundError, into a ConfigurationError: ``path`` cannot be read."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise exceptions.ConfigurationError(
+            f"{path} cannot be read: {error.strerror}. Run this as the user that runs the services."
+        ) from error
 
 
-def not_writable(path: Path, error: OSError) -> exceptions.ConfigurationError:
-    """Return the exception to raise when ``path`` cannot be written."""
-    return exceptions.ConfigurationError(
-        f"{path} cannot be written: {error.strerror}. Run this as the user that runs the services, and check that this "
-        "user owns the directory."
-    )
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an OSError of the block into a ConfigurationError: ``path`` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise exceptions.ConfigurationError(
+            f"{path} cannot be written: {error.strerror}. Run this as the user that runs the services, and check that "
+            "this user owns the directory."
+        ) from error

@@ -43,7 +43,7 @@ class KeyStore:
         :param force: replace an existing pair; then every cell that knows the old public
             key needs the new public key
         """
-        try:
+        with key_files.writing(self.directory):
             self._make_directories()
             if not force and (self._own_public.exists() or self._own_secret.exists()):
                 raise exceptions.ConfigurationError(
@@ -51,8 +51,6 @@ class KeyStore:
                     "the pair, and then every cell that knows the old key needs the new key."
                 )
             key_files.write_pair(self.directory, _OWN)
-        except OSError as error:
-            raise key_files.not_writable(self.directory, error) from error
         return self.own_public()
 
     def own_public(self) -> bytes:
@@ -82,12 +80,10 @@ class KeyStore:
         :raises cells.exceptions.InvalidNeighbor: the name or the key is not valid
         """
         file, key = self._file(name), key_files.check_key(public_key)
-        try:
+        with key_files.writing(self._known):
             self._make_directories()
             had_another = file.exists() and key_files.read(file)[0] != key
             key_files.write_public(file, key, f'Public key of the cell {name}, registered with "cells key add".')
-        except OSError as error:
-            raise key_files.not_writable(self._known, error) from error
         return had_another
 
     def delete(self, name: str) -> None:
@@ -95,22 +91,20 @@ class KeyStore:
 
         :raises cells.exceptions.NeighborNotFound: no key is registered under this name
         """
-        try:
-            self._file(name).unlink()
-        except FileNotFoundError:
-            raise exceptions.NeighborNotFound(f"No key is registered under the name {name!r}.", cell=name) from None
-        except OSError as error:
-            raise key_files.not_writable(self._known, error) from error
+        with key_files.writing(self._known):
+            try:
+                self._file(name).unlink()
+            except FileNotFoundError:
+                raise exceptions.NeighborNotFound(f"No key is registered under the name {name!r}.", cell=name) from None
 
     def names(self) -> list[str]:
         """Return the names under which keys are registered, sorted."""
         self._check_directories()
         try:
-            files = os.listdir(self._known)
+            with key_files.reading(self._known):
+                files = os.listdir(self._known)
         except FileNotFoundError:
             return []
-        except OSError as error:
-            raise key_files.not_readable(self._known, error) from error
         return sorted(file.removesuffix(_SUFFIX) for file in files if file.endswith(_SUFFIX) and file[0] != ".")
 
     def get(self, name: str) -> bytes:

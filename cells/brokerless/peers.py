@@ -90,9 +90,6 @@ class Peers(abc.ABC):
             }
             self._backoffs[address.process] = (now + rest_seconds, rest_seconds)
 
-    def refused(self, key: str, address: Address) -> None:  # noqa: B027  # only a registry has to know this
-        """Record that the process at ``address`` runs but no longer serves ``key``."""
-
 
 class FixedPeers(Peers):
     """Processes by address, ``zmq://host1:port1,host2:port2/``: each is asked whether it serves a key."""

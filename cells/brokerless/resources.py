@@ -84,8 +84,8 @@ class Resources:
                 self._check_open()
                 connections = Connections(self._prepare, self._options.max_connections, self._options.connect_timeout)
                 self._sender = Sender(
-                    self._peers(),
-                    connections,
+                    peers=self._peers(),
+                    connections=connections,
                     delivery_timeout_seconds=self._options.delivery_timeout,
                     max_message_bytes=self._options.max_message_bytes,
                 )

@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import oslo_messaging
@@ -32,17 +33,15 @@ MAX_NAME_CHARACTERS = (frames.MAX_HEADER_BYTES - 100) // 3
 T = TypeVar("T")
 
 
+@dataclass(kw_only=True)
 class Sender:
     """Sending side of a transport: delivers messages to :class:`Peers`.  Thread-safe; its methods block."""
 
-    def __init__(
-        self, peers: Peers, connections: Connections, *, delivery_timeout_seconds: float, max_message_bytes: int
-    ) -> None:
-        self.peers = peers
-        self._connections = connections
-        self._delivery_timeout_seconds = delivery_timeout_seconds
-        self._max_message_bytes = max_message_bytes
-        self._closed = threading.Event()
+    peers: Peers
+    connections: Connections
+    delivery_timeout_seconds: float
+    max_message_bytes: int
+    _closed: threading.Event = field(default_factory=threading.Event, init=False)
 
     def cast(self, message: Outgoing) -> None:
         """Return when a server has queued the message; for a fan-out key, when each reachable server has.
@@ -50,7 +49,7 @@ class Sender:
         :raises DeliveryUnknown: a server may have queued the message, but is gone or silent
         :raises oslo_messaging.MessageDeliveryFailure: no server has accepted the message
         """
-        deadline = time.monotonic() + self._delivery_timeout_seconds
+        deadline = time.monotonic() + self.delivery_timeout_seconds
         deliver = self._send_to_each if routing_keys.is_fanout(message.key) else self._send_to_one
         try:
             self._retry_until_accepted(message, deadline, lambda found: deliver(message, found, deadline, deadline))
@@ -65,7 +64,7 @@ class Sender:
         """
         now = time.monotonic()
         deadline = now + (timeout_seconds if timeout_seconds is not None else float("inf"))
-        accept_by = min(deadline, now + self._delivery_timeout_seconds)
+        accept_by = min(deadline, now + self.delivery_timeout_seconds)
         try:
             return self._retry_until_accepted(
                 message, accept_by, lambda found: self._send_to_one(message, found, accept_by, deadline)
@@ -78,13 +77,13 @@ class Sender:
     def close(self) -> None:
         """Stop retries, and close the connections."""
         self._closed.set()
-        self._connections.close()
+        self.connections.close()
 
     def _retry_until_accepted(self, message: Outgoing, deadline: float, attempt: Callable[[list[Address]], T]) -> T:
-        if len(message.body) > self._max_message_bytes:
+        if len(message.body) > self.max_message_bytes:
             raise oslo_messaging.MessageDeliveryFailure(
                 f"A message of {len(message.body)} bytes for {_name(message.key)} is longer than "
-                f"[oslo_messaging_zmq] max_message_bytes, {self._max_message_bytes}."
+                f"[oslo_messaging_zmq] max_message_bytes, {self.max_message_bytes}."
             )
         if len(message.key) + len(message.pool or "") > MAX_NAME_CHARACTERS:
             raise oslo_messaging.MessageDeliveryFailure(
@@ -169,16 +168,12 @@ class Sender:
         endpoint = address.nearest()
         if endpoint is None:
             raise PeerUnreachable("it has stopped, or runs on another machine without [oslo_messaging_zmq] bind")
-        with self._connections.borrow(endpoint, deadline, slot_by) as connection:
+        with self.connections.borrow(endpoint, deadline, slot_by) as connection:
             yield connection
 
     def _report_failure(self, message: Outgoing, address: Address, error: Exception) -> None:
-        if isinstance(error, NotAttempted):
-            return
-        if not isinstance(error, Refused):
+        if not isinstance(error, (NotAttempted, Refused)):
             self.peers.unreachable(message.key, address)
-        elif error.has_no_listener:
-            self.peers.refused(message.key, address)
 
 
 def _name(key: str) -> str:

@@ -17,8 +17,6 @@ from cells.transport import url as transport_url
 TIMEOUT_SECONDS = rabbitmq.TIMEOUT_SECONDS
 #: Within the timeout the check looks for a manager repeatedly: the manager may start or reconnect.
 _POLL_SECONDS = 0.2
-#: names of the RabbitMQ transports in oslo.messaging
-_RABBITMQ = frozenset({"rabbit", "kombu"})
 
 
 def check(url: str, topic: str, *, is_encrypted: bool) -> None:
@@ -30,7 +28,7 @@ def check(url: str, topic: str, *, is_encrypted: bool) -> None:
     :raises cells.exceptions.ConfigurationError: ``url`` is not a transport URL
     """
     parsed = _parse(url)
-    if parsed.transport not in _RABBITMQ:
+    if parsed.transport not in transport_url.RABBITMQ_TRANSPORTS:
         return
     reasons = []
     for host in parsed.hosts or (transport_url.BrokerHost("localhost"),):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import getpass
 import sys
 from importlib import metadata
@@ -84,14 +85,9 @@ def columns(parsed_args: argparse.Namespace) -> dict[str, Any]:
 
     :raises cells.exceptions.InvalidNeighbor: the driver or the version cap is unknown, or stdin has no URL
     """
-    named = {
-        "is_parent": parsed_args.type and parsed_args.type == "parent",
-        "driver": parsed_args.driver,
-        "api_url": parsed_args.api_url,
-        "weight_offset": parsed_args.weight_offset,
-        "weight_scale": parsed_args.weight_scale,
-        "transport_url": _secret(parsed_args.transport_url, "transport URL"),
-    }
+    named = {column: getattr(parsed_args, column) for column in ("driver", "api_url", "weight_offset", "weight_scale")}
+    named["is_parent"] = parsed_args.type and parsed_args.type == "parent"
+    named["transport_url"] = _secret(parsed_args.transport_url, "transport URL")
     named = {column: value for column, value in named.items() if value is not None}
     if "driver" in named:
         _check_installed("driver", named["driver"], "cells.drivers")
@@ -105,14 +101,9 @@ def parts(parsed_args: argparse.Namespace) -> transport_url.Parts:
 
     :raises cells.exceptions.InvalidNeighbor: the whole URL is given too, or stdin has no password
     """
-    named = transport_url.Parts(
-        username=parsed_args.username,
-        password=_secret(parsed_args.password, "password"),
-        hostname=parsed_args.hostname,
-        port=parsed_args.port,
-        virtual_host=parsed_args.virtual_host,
-        broker_hosts=parsed_args.broker_hosts,
-    )
+    values = {part.name: getattr(parsed_args, part.name) for part in dataclasses.fields(transport_url.Parts)}
+    values["password"] = _secret(values["password"], "password")
+    named = transport_url.Parts(**values)
     if named and parsed_args.transport_url is not None:
         raise exceptions.InvalidNeighbor("Give the broker as --transport-url or by its parts, not both.")
     return named

@@ -103,12 +103,6 @@ def test_backoffs_of_stopped_processes_are_dropped(clock: Clock) -> None:
     assert len(peers._backoffs) < 3 * module.MAX_BACKOFF_SECONDS
 
 
-def test_refusal_causes_no_backoff() -> None:
-    peers = FixedPeers(ENDPOINTS)
-    peers.refused(KEY, A)
-    assert firsts(peers, 3) == [A, B, C]
-
-
 @each("key", ["notify~openstack~n%2Einfo", KEY])
 def test_process_is_asked_for_one_listener_in_each_pool(sockets: Path, key: str) -> None:
     (sockets / "a.sock").touch()
@@ -173,7 +167,6 @@ def test_registry_is_told_which_hosts_are_alive_and_dead() -> None:
     registry = Registry(ENDPOINTS[0], ENDPOINTS[1])
     peers = RegisteredPeers(registry, FixedPeers([]))
     peers.delivered(KEY, A)
-    peers.refused(KEY, A)
     peers.unreachable(f"fanout~{KEY}", B)
     assert registry.reports == [("alive", KEY, str(A)), ("dead", KEY, str(B))]
     assert [peers.find(KEY)[-1] for _ in range(4)] == [B] * 4
