@@ -11,7 +11,6 @@ import zmq
 
 from cells import exceptions
 from cells.brokerless import addresses, curve, ipc
-from cells.brokerless.addresses import Address
 from cells.brokerless.authenticator import Authenticator
 from cells.brokerless.keys import KeyStore
 from cells.brokerless.router_socket import RouterSocket
@@ -45,7 +44,7 @@ class BoundServer:
                 bound.append(self._bind_ipc(bind_spec.directory))
             if bind_spec.candidates:
                 bound.append(self._bind_first_of(bind_spec.candidates))
-            self.address = Address(tuple(bound))
+            self.address = addresses.Address(tuple(bound))
             self.server = Server(self._sockets)
             self.server.start()
         except BaseException:

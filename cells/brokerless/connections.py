@@ -57,28 +57,26 @@ class Connection:
         except zmq.ZMQError as error:  # too many open files in this process
             raise NotAttempted(f"this process cannot open a socket ({error})") from None
         self.used_at = time.monotonic()
-        try:
-            self._socket.setsockopt(zmq.LINGER, 0)
-            # Without a connection send fails, so that no message is lost in a queue of the socket.
-            self._socket.setsockopt(zmq.IMMEDIATE, 1)
-            # Do not reconnect: the answer was lost with the connection.
-            self._socket.setsockopt(zmq.RECONNECT_IVL, -1)
-            self._socket.setsockopt(zmq.IPV6, 1)
-            detect_dead_peers(self._socket)
-            self._socket.setsockopt(zmq.RCVTIMEO, int(LIVENESS_CHECK_SECONDS * 1000))
-            prepare(self._socket, endpoint)
-            self._socket.connect(endpoint)
-            left = max(0.01, deadline - time.monotonic())
-            is_connected = bool(self._socket.poll(int(left * 1000), zmq.POLLOUT))
-        except zmq.ZMQError as error:
-            self.close()
-            raise PeerUnreachable(str(error)) from None
-        except BaseException:
-            self.close()
-            raise
-        if not is_connected:
-            self.close()
-            raise PeerUnreachable("the handshake failed: another protocol, or an end without the other end's key")
+        with contextlib.ExitStack() as undo_on_failure:
+            undo_on_failure.callback(self.close)
+            try:
+                self._socket.setsockopt(zmq.LINGER, 0)
+                # Without a connection send fails, so that no message is lost in a queue of the socket.
+                self._socket.setsockopt(zmq.IMMEDIATE, 1)
+                # Do not reconnect: the answer was lost with the connection.
+                self._socket.setsockopt(zmq.RECONNECT_IVL, -1)
+                self._socket.setsockopt(zmq.IPV6, 1)
+                detect_dead_peers(self._socket)
+                self._socket.setsockopt(zmq.RCVTIMEO, int(LIVENESS_CHECK_SECONDS * 1000))
+                prepare(self._socket, endpoint)
+                self._socket.connect(endpoint)
+                left = max(0.01, deadline - time.monotonic())
+                is_connected = bool(self._socket.poll(int(left * 1000), zmq.POLLOUT))
+            except zmq.ZMQError as error:
+                raise PeerUnreachable(str(error)) from None
+            if not is_connected:
+                raise PeerUnreachable("the handshake failed: another protocol, or an end without the other end's key")
+            undo_on_failure.pop_all()
 
     def is_open(self) -> bool:
         """Return whether the peer is still connected, as far as ZeroMQ knows."""

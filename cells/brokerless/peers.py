@@ -49,8 +49,10 @@ class Peers(abc.ABC):
         if pool is not None:
             found = [address for address in found if address.pool == pool]
         if len(found) > 1:
-            turn = self._next_turn(key, pool) % len(found)
-            found = [*found[turn:], *found[:turn]]
+            with self._lock:
+                turn = self._turns[key, pool] = self._turns.get((key, pool), -1) + 1
+            first = turn % len(found)
+            found = [*found[first:], *found[:first]]
         if self._backoffs:
             now = self._clock()
             found.sort(key=lambda address: self._backoffs.get(address.process, (0.0, 0.0))[0] > now)
@@ -62,11 +64,6 @@ class Peers(abc.ABC):
         :raises cells.exceptions.MatchMakerException: the peers cannot be determined; the text says why
         """
         return sorted({address.pool for address in self._known(key)})
-
-    def _next_turn(self, key: str, pool: str | None) -> int:
-        with self._lock:
-            turn = self._turns[key, pool] = self._turns.get((key, pool), -1) + 1
-        return turn
 
     @abc.abstractmethod
     def _known(self, key: str) -> list[Address]:

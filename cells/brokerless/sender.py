@@ -21,7 +21,6 @@ from cells import exceptions
 from cells.brokerless import frames, round_trip, routing_keys
 from cells.brokerless.addresses import Address
 from cells.brokerless.connections import Connection, Connections, ConnectionsInUse, NotAttempted, PeerUnreachable
-from cells.brokerless.frames import Answer
 from cells.brokerless.peers import Peers
 from cells.brokerless.round_trip import DeliveryUnknown, Outgoing, Refused
 
@@ -56,7 +55,7 @@ class Sender:
         except oslo_messaging.MessagingTimeout as error:
             raise DeliveryUnknown(f"A message for {_name(message.key)} may or may not have arrived: {error}") from error
 
-    def call(self, message: Outgoing, timeout_seconds: float | None) -> Answer:
+    def call(self, message: Outgoing, timeout_seconds: float | None) -> frames.Answer:
         """Return the answer: a reply, or a failure.
 
         :raises oslo_messaging.MessageDeliveryFailure: no server has accepted the call
@@ -105,7 +104,7 @@ class Sender:
             attempts_left = None if attempts_left is None else attempts_left - 1
             pause_seconds = min(2 * pause_seconds, MAX_BACKOFF_SECONDS)
 
-    def _send_to_one(self, message: Outgoing, found: list[Address], accept_by: float, deadline: float) -> Answer:
+    def _send_to_one(self, message: Outgoing, found: list[Address], accept_by: float, deadline: float) -> frames.Answer:
         reasons = []
         busy: list[Address] = []
         # Try all other processes first, then wait for a free connection.

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cells.brokerless import frames, routing_keys
-from cells.brokerless.frames import Answer, Request
 from cells.brokerless.inbox import Inbox
 from cells.brokerless.malformed import MalformedMessages
 from cells.brokerless.router_socket import RouterSocket
@@ -40,13 +39,13 @@ STUCK_SECONDS = 0.2
 class Delivery(NamedTuple):
     """A request in the inbox of a listener, with the return path to its sender."""
 
-    request: Request
+    request: frames.Request
     peer: bytes
     socket: RouterSocket
 
     def answer(self, kind: bytes, body: bytes = b"") -> bool:
         """Answer the request, from any thread; return False if the sender is gone."""
-        return self.socket.send(self.peer, Answer(kind, self.request.message_id, body).to_frames())
+        return self.socket.send(self.peer, frames.Answer(kind, self.request.message_id, body).to_frames())
 
 
 class Server:

@@ -86,8 +86,8 @@ class Up(_SandboxCommand):
             self.say(f"    {line}")
 
     def _explain(self, shape: notation.Tree, sandbox: Sandbox) -> None:
-        *_, deepest = sorted(shape.names(), key=dict(_depths(shape)).__getitem__)
-        commands = [f"cells --sandbox {shlex.quote(shape.name)} ping {shlex.quote(deepest)}"]
+        *_, deepest = sorted((path for path, _ in shape.walk()), key=len)
+        commands = [f"cells --sandbox {shlex.quote(shape.name)} ping {shlex.quote(deepest.last)}"]
         if shape.children:
             commands.append(f"cells --sandbox {shlex.quote(shape.children[0].name)} topology")
         commands += [f"cells --sandbox {shlex.quote(shape.name)} broadcast ping", "cells sandbox status"]
@@ -133,11 +133,6 @@ class Down(_SandboxCommand):
 
 def _no_sandbox_in(sandbox: Sandbox) -> str:
     return f"There is no sandbox in {sandbox.directory}"
-
-
-def _depths(shape: notation.Tree) -> Iterator[tuple[str, int]]:
-    for path, _ in shape.walk():
-        yield path.last, len(path)
 
 
 def _tree(text: str) -> notation.Tree:

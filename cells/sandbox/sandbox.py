@@ -51,11 +51,8 @@ class Sandbox:
     """
 
     def __init__(self, directory: str | None = None) -> None:
-        self.layout = Layout(find_directory(directory))
-
-    @property
-    def directory(self) -> Path:
-        return self.layout.directory
+        self.directory = find_directory(directory)
+        self.layout = Layout(self.directory)
 
     def up(self, wanted: Tree | None = None, transport: str | None = None, report: Report = lambda _: None) -> Up:
         """Set up the sandbox, or start its stopped managers; return when all cells know each other.
@@ -178,7 +175,10 @@ class Sandbox:
         had_managers = self._stop_managers()
         if found is not None:
             self._remove(found)
-        self._remove_directory()
+        self.layout.lock.unlink(missing_ok=True)
+        # The directory stays if it has other files.
+        with contextlib.suppress(OSError):
+            self.directory.rmdir()
         return had_managers
 
     def _stop_managers(self) -> bool:
@@ -205,12 +205,6 @@ class Sandbox:
                 with contextlib.suppress(FileNotFoundError):
                     shutil.rmtree(self.layout.cell(name).directory)
             self.layout.state.unlink(missing_ok=True)
-
-    def _remove_directory(self) -> None:
-        """Remove the directory, unless it has other files."""
-        self.layout.lock.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            self.directory.rmdir()
 
     def _cell_status(self, path: CellPath, pid: int | None) -> CellStatus:
         memory_mb = None if pid is None else processes.memory_mb(pid)

@@ -15,18 +15,14 @@ class Availability:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._problem: str | None = None
-
-    @property
-    def problem(self) -> str | None:
-        """Why the registry is unavailable; None if it is available."""
-        return self._problem
+        #: why the registry is unavailable; None if it is available
+        self.problem: str | None = None
 
     def failed(self, error: Exception) -> None:
         """Record a failed access."""
         reason = reason_of(error)
         with self._lock:
-            is_new, self._problem = self._problem is None, reason
+            is_new, self.problem = self.problem is None, reason
         if is_new:
             LOG.warning(
                 "The registry of servers is unavailable: %s Clients use the servers known before, and registrations "
@@ -38,7 +34,7 @@ class Availability:
     def worked(self) -> None:
         """Record that a full round of accesses succeeded."""
         with self._lock:
-            was_away, self._problem = self._problem is not None, None
+            was_away, self.problem = self.problem is not None, None
         if was_away:
             LOG.info("The registry of servers is available again.")
 
