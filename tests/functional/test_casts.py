@@ -58,6 +58,9 @@ def test_cast_to_an_unknown_cell_is_refused_at_once(
 
 def test_a_cast_that_fails_far_away_is_only_counted_there(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE, endpoints=[stumble])
+    # The messages of the start have arrived; some of their answers are outdated, so the manager drops them.
+    tree.link("api", "east")
+    dropped = tree["api"].counters().get("dropped.response", 0)
     for method in ("stumble", "no_such_method"):
         tree["api"].cast("az1", method)
     tree["api"].cast("api!east!nowhere", "stumble")
@@ -68,7 +71,7 @@ def test_a_cast_that_fails_far_away_is_only_counted_there(cell_tree: Callable[..
     ):
         wait_for(lambda: tree[cell].counters().get(counted) == 1, f"{cell} counts {counted}")  # noqa: B023
     assert tree["api"].call("az1") == "api!east!az1"
-    assert "dropped.response" not in tree["api"].counters()
+    assert tree["api"].counters().get("dropped.response", 0) == dropped
 
 
 def test_a_cast_to_a_dead_cell_is_counted_by_its_neighbor(cell_tree: Callable[..., CellTree]) -> None:
