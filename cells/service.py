@@ -113,7 +113,7 @@ class _Wiring:
     @functools.cached_property
     def service(self) -> CellsService:
         cells = self.conf.cells
-        self.executor.bind(self.cell)
+        self.executor.cell = self.cell
         return CellsService(
             name=self.name,
             host=self.conf.host,

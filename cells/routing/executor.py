@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent import futures
+from dataclasses import dataclass, field
 from typing import Any
 
 from cells import exceptions
@@ -18,28 +19,19 @@ from cells.worker_threads import Runtime, WorkerThreads
 LOG = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
 class Executor:
     """Invokes endpoints.  Thread-safe."""
 
-    def __init__(
-        self, endpoints: Endpoints, threads: WorkerThreads, counters: Counters, runtime: Runtime | None = None
-    ) -> None:
-        self.endpoints = endpoints
-        self.counters = counters
-        self.runtime = runtime or Runtime()
-        self._threads = threads
+    endpoints: Endpoints
+    threads: WorkerThreads
+    counters: Counters
+    runtime: Runtime = field(default_factory=Runtime)
+    #: the cell that endpoints see.  It sends messages, so it is made, and set, after the parts that receive messages
+    cell: LocalCell = field(init=False)
+
+    def __post_init__(self) -> None:
         self._seen = SeenMessages()
-        self._cell: LocalCell | None = None
-
-    def bind(self, cell: LocalCell) -> None:
-        """Set the cell that endpoints see; the cell sends messages, so it is made after the parts that receive them."""
-        self._cell = cell
-
-    @property
-    def cell(self) -> LocalCell:
-        """Return the cell that endpoints see."""
-        assert self._cell is not None, "bind() comes before the first message"  # noqa: S101  # wiring, not input
-        return self._cell
 
     def may_block(self, method: str) -> bool:
         """Return whether the endpoint of ``method`` may block."""
@@ -59,7 +51,7 @@ class Executor:
                 self.counters.count("dropped", "duplicate")
                 LOG.info("A %s message (%s) came by %s once more.", message.message_type, message.method, message.route)
             elif self.endpoints.may_block(message.method):
-                self._threads.run(run.start)
+                self.threads.run(run.start)
             else:
                 run.start()
         except exceptions.CellsError as error:
@@ -72,22 +64,20 @@ class Executor:
         return is_harmless or self._seen.is_new(message.id, message.route)
 
 
+@dataclass(slots=True, eq=False)
 class _Run:
     """One run of an endpoint."""
 
-    __slots__ = ("_executor", "_message", "_sink")
-
-    def __init__(self, executor: Executor, message: Message, sink: Sink) -> None:
-        self._executor = executor
-        self._message = message
-        self._sink = sink
+    executor: Executor
+    message: Message
+    sink: Sink
 
     def start(self) -> None:
         """Invoke the endpoint; its value or error goes to the sink, perhaps later."""
-        executor, message = self._executor, self._message
+        executor, message = self.executor, self.message
         # The message may have waited for a thread.
         if message.is_late(executor.runtime.clock()):
-            settle(message, self._sink, too_late(message, executor.counters))
+            settle(message, self.sink, too_late(message, executor.counters))
             return
         try:
             content = message.content()
@@ -116,18 +106,18 @@ class _Run:
 
     def _still_working(self) -> None:
         """Tell the caller that the answer will still come."""
-        self._sink.take(WORKING)
+        self.sink.take(WORKING)
 
     def _finish(self, value: Any) -> None:
         if isinstance(value, futures.Future):
             value.add_done_callback(self._finish_later)
-        elif self._sink is not LOG_ONLY:
-            message = self._message
+        elif self.sink is not LOG_ONLY:
+            message = self.message
             trace = None
             if message.trace is not None and message.is_at_source:
                 # An answer that never travels gathers no events on its way.
-                trace = message.recording("answered", self._executor.runtime.wall_clock()).trace
-            settle(message, self._sink, Response(str(message.route), value, trace=trace or ()))
+                trace = message.recording("answered", self.executor.runtime.wall_clock()).trace
+            settle(message, self.sink, Response(str(message.route), value, trace=trace or ()))
 
     def _finish_later(self, done: futures.Future[Any]) -> None:
         try:
@@ -139,7 +129,7 @@ class _Run:
 
     def _fail(self, error: Exception | SystemExit) -> None:
         """Count an error of the endpoint, log it unless it is one of this project, and give it to the caller."""
-        counters = self._executor.counters
+        counters = self.executor.counters
         if isinstance(error, exceptions.CellsError):
             counters.count("failed", type(error).__name__)
             self.respond(error)
@@ -148,10 +138,10 @@ class _Run:
             # It would end the thread that reads messages, and the caller would get no answer.
             error = RuntimeError(f"The endpoint wanted to end the process: SystemExit({error.code!r:.80})")
         counters.count("failed", "Exception")
-        LOG.warning("The endpoint %s failed: %s: %s", self._message.method, type(error).__name__, error)
+        LOG.warning("The endpoint %s failed: %s: %s", self.message.method, type(error).__name__, error)
         LOG.debug("Where it failed:", exc_info=error)
         self.respond(error)
 
     def respond(self, error: Exception) -> None:
         """Give the caller an error."""
-        settle(self._message, self._sink, Response(str(self._message.route), error=error))
+        settle(self.message, self.sink, Response(str(self.message.route), error=error))

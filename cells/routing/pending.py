@@ -17,6 +17,7 @@ import itertools
 import threading
 import time
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from cells import exceptions
 from cells.counters import Counters
@@ -220,3 +221,16 @@ class PendingCalls:
                     continue
             # The id may have come again since, with a deadline of its own.
             self._expire(message_id, entry)
+
+
+@dataclass(frozen=True)
+class ToPending:
+    """Sink of one part of a call that waits for several answers, or with a deadline."""
+
+    pending: PendingCalls
+    message_id: str
+    #: the name of a neighbor, or HERE
+    part: str
+
+    def take(self, reply: Reply) -> None:
+        self.pending.add(self.message_id, self.part, reply)

@@ -12,15 +12,10 @@ import logging
 from collections.abc import Sequence
 from concurrent import futures
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from cells import exceptions
-from cells.messages import EncodedResponse, Response
-
-if TYPE_CHECKING:
-    from cells.messages import Message
-    from cells.routing.pending import PendingCalls
-    from cells.routing.router import Router
+from cells.messages import EncodedResponse, Message, Response
 
 LOG = logging.getLogger(__name__)
 
@@ -101,30 +96,6 @@ class _LogOnly:
 
 #: The only one of its kind, so that ``sink is LOG_ONLY`` says that no caller waits.
 LOG_ONLY: Sink = _LogOnly()
-
-
-@dataclass(frozen=True)
-class ToSource:
-    """Sink of a message from another cell: replies travel back to the source of the message."""
-
-    router: Router
-    message: Message
-
-    def take(self, reply: Reply) -> None:
-        self.router.reply(self.message, reply)
-
-
-@dataclass(frozen=True)
-class ToPending:
-    """Sink of one part of a call that waits for several answers, or with a deadline."""
-
-    pending: PendingCalls
-    message_id: str
-    #: the name of a neighbor, or HERE
-    part: str
-
-    def take(self, reply: Reply) -> None:
-        self.pending.add(self.message_id, self.part, reply)
 
 
 class ToCaller:

@@ -35,7 +35,7 @@ from cells.routing.direct_reply import DirectReplies
 from cells.routing.error_replies import Silence, too_late
 from cells.routing.executor import Executor
 from cells.routing.forwarding import Onward
-from cells.routing.pending import PendingCalls
+from cells.routing.pending import PendingCalls, ToPending
 from cells.routing.reply import (
     LOG_ONLY,
     WORKING,
@@ -45,8 +45,6 @@ from cells.routing.reply import (
     Reply,
     Sink,
     ToCaller,
-    ToPending,
-    ToSource,
     settle,
 )
 from cells.routing.waiting_call import Growing, Monitor, Wait
@@ -69,35 +67,24 @@ class Limits:
     max_message_bytes: int = 4 * 1024 * 1024
 
 
+@dataclass(kw_only=True, eq=False)
 class Router:
     """Carries messages out.  Thread-safe."""
 
-    def __init__(  # noqa: PLR0913  # the parts that the composition root wires together, by keyword
-        self,
-        *,
-        cell_name: str,
-        host: str,
-        table: NeighborTable,
-        link_versions: LinkVersions,
-        executor: Executor,
-        pending: PendingCalls,
-        links: Links,
-        counters: Counters,
-        limits: Limits,
-        runtime: Runtime | None = None,
-    ) -> None:
-        """:param host: the server name of this manager, to which answers are addressed"""
-        self._cell_name = cell_name
-        self._host = host
-        self._table = table
-        self._versions = link_versions
-        self._executor = executor
-        self._pending = pending
-        self._links = links
-        self._direct_replies = DirectReplies(self, links, counters)
-        self._counters = counters
-        self._limits = limits
-        self._runtime = runtime or Runtime()
+    cell_name: str
+    #: the server name of this manager, to which answers are addressed
+    host: str
+    table: NeighborTable
+    link_versions: LinkVersions
+    executor: Executor
+    pending: PendingCalls
+    links: Links
+    counters: Counters
+    limits: Limits
+    runtime: Runtime
+
+    def __post_init__(self) -> None:
+        self._direct_replies = DirectReplies(self.forward, self.links, self.counters)
 
     def send(
         self,
@@ -128,8 +115,8 @@ class Router:
 
     def _ask(self, message: Message, wait: Wait) -> futures.Future[Reply]:
         caller = ToCaller()
-        asked = replace(message, deadline=self._runtime.clock() + wait.seconds)
-        self._advance(asked.recording("asked", self._runtime.wall_clock()), caller, wait)
+        asked = replace(message, deadline=self.runtime.clock() + wait.seconds)
+        self._advance(asked.recording("asked", self.runtime.wall_clock()), caller, wait)
         return caller.future
 
     def deliver(self, message: Message) -> futures.Future[Reply]:
@@ -147,18 +134,18 @@ class Router:
 
         :raises cells.exceptions.RoutingError: this cell does not know the way
         """
-        plan = message.plan(self._table.snapshot(), self._versions.toward)
+        plan = message.plan(self.table.snapshot(), self.link_versions.toward)
         self._carry_out(message, plan, LOG_ONLY)
 
     def reply(self, message: Message, reply: Reply) -> None:
         """Send a reply to ``message`` back to the source of ``message``."""
         responses = reply.responses
         answer = ResponseMessage.answering(message, responses, reply.branch, reply.passed_on_to)
-        replacement = error_replies.too_large(message, answer, responses, self._limits.max_message_bytes)
+        replacement = error_replies.too_large(message, answer, responses, self.limits.max_message_bytes)
         if replacement is not None:
-            self._counters.count("failed", "MessageTooLarge")
+            self.counters.count("failed", "MessageTooLarge")
             answer = ResponseMessage.answering(message, (replacement,), reply.branch, reply.passed_on_to)
-        self._advance(answer.recording("answered", self._runtime.wall_clock()), LOG_ONLY)
+        self._advance(answer.recording("answered", self.runtime.wall_clock()), LOG_ONLY)
 
     def receive(self, came: object) -> None:
         """Take the messages of one cast from a neighbor.  Never raises.
@@ -166,22 +153,22 @@ class Router:
         :param came: the JSON text of a message that traveled alone, or a list of objects, the messages of one cast; see
             :func:`cells.messages.parse`
         """
-        now = self._runtime.clock()
+        now = self.runtime.clock()
         if not isinstance(came, list):
             alone = self._safely(self._read, came, self._batch(now))
             if alone is not None:
-                self._counters.count("received")
+                self.counters.count("received")
                 # Unlike the messages of a batch, it does not wait for room in the send queue.
                 self._safely(self._arrived, alone[0], now)
             return
         if len(came) > MAX_MESSAGES_OF_CAST:
-            self._counters.count("rejected", "MessageTooLarge", times=len(came))
+            self.counters.count("rejected", "MessageTooLarge", times=len(came))
             LOG.warning("A cast of %d messages is refused: %d is the most.", len(came), MAX_MESSAGES_OF_CAST)
             return
         batch = self._batch(now)
         found = [self._safely(self._read, one, batch) for one in came]
-        self._counters.count("received", times=len(found) - found.count(None))
-        onward = Onward(self._links, self._not_passed_on, self._limits.max_message_bytes, now)
+        self.counters.count("received", times=len(found) - found.count(None))
+        onward = Onward(self.links, self._not_passed_on, self.limits.max_message_bytes, now)
         for arrival in found:
             if arrival is None:
                 continue
@@ -198,17 +185,17 @@ class Router:
         try:
             return work(*arguments)
         except Exception:
-            self._counters.count("rejected", "Bug")
+            self.counters.count("rejected", "Bug")
             LOG.exception("A message could not be handled.")
             return None
 
     def _batch(self, now: float) -> Batch:
         return Batch(
-            here=self._cell_name,
-            neighbors=self._table.snapshot(),
-            toward=self._versions.toward,
-            limit_bytes=self._limits.max_message_bytes,
-            default_max_hop_count=self._limits.max_hop_count,
+            here=self.cell_name,
+            neighbors=self.table.snapshot(),
+            toward=self.link_versions.toward,
+            limit_bytes=self.limits.max_message_bytes,
+            default_max_hop_count=self.limits.max_hop_count,
             now=now,
         )
 
@@ -219,23 +206,23 @@ class Router:
         except exceptions.MessageError as raised:
             error = raised
         # Outside the except block: there the log would add the error to its line once more.
-        self._counters.count("rejected", type(error).__name__)
+        self.counters.count("rejected", type(error).__name__)
         LOG.warning("A message from another cell is refused: %s", error.message)
-        salvaged = salvage(came, self._limits.max_hop_count)
+        salvaged = salvage(came, self.limits.max_hop_count)
         if salvaged is not None:
-            salvaged = salvaged.arrived_at(self._cell_name)
+            salvaged = salvaged.arrived_at(self.cell_name)
             self.reply(salvaged, Reply(Kind.ANSWER, (Response(str(salvaged.route), error=error).encoded(),)))
         return None
 
     def _arrived(self, message: Message, now: float) -> None:
         if message.trace is not None:
             event = "received" if message.response_to is None else "answer received"
-            message = message.recording(event, self._runtime.wall_clock())
+            message = message.recording(event, self.runtime.wall_clock())
         sink = self._sink_of(message)
         if message.is_late(now):
-            settle(message, sink, too_late(message, self._counters))
+            settle(message, sink, too_late(message, self.counters))
         elif message.is_at_target:
-            self._executor.run(message, sink)
+            self.executor.run(message, sink)
         else:
             self._advance(message, sink)
 
@@ -256,10 +243,10 @@ class Router:
         :param reports_delivery: a reply without an error follows once the next cell's broker has the message
         """
         try:
-            plan = message.plan(self._table.snapshot(), self._versions.toward)
+            plan = message.plan(self.table.snapshot(), self.link_versions.toward)
             self._carry_out(message, plan, sink, wait, reports_delivery=reports_delivery)
         except exceptions.CellsError as error:
-            self._counters.count("failed", type(error).__name__)
+            self.counters.count("failed", type(error).__name__)
             settle(message, sink, Response(str(message.route), error=error))
 
     def _carry_out(
@@ -273,10 +260,10 @@ class Router:
             self.forward(message, hop, sink_of_hop, collects=collects, reports_delivery=reports_delivery)
         if plan.run_here:
             own_sink = self._sink_of_part(message, plan, sink, HERE)
-            if plan.streams and plan.hops and sink is not LOG_ONLY and self._executor.may_block(message.method):
+            if plan.streams and plan.hops and sink is not LOG_ONLY and self.executor.may_block(message.method):
                 # The source has to know which cells to wait for, even if the endpoint here never ends.
                 own_sink.take(WORKING)
-            self._executor.run(message, own_sink)
+            self.executor.run(message, own_sink)
 
     def _relay_wait(self, message: Message, plan: Plan, sink: Sink) -> Wait:
         """Return how long this cell waits for the cells behind it: until the deadline of the message.
@@ -286,24 +273,24 @@ class Router:
         """
         growing = Growing(sink) if plan.streams else None
         if message.deadline is not None:
-            return Wait(message.deadline - self._runtime.clock(), growing=growing)
+            return Wait(message.deadline - self.runtime.clock(), growing=growing)
         header = message.header
         depth = min(header.hop_count - 1, header.max_hop_count)
-        seconds = self._limits.call_timeout_seconds * (1 - depth / (header.max_hop_count + 1))
+        seconds = self.limits.call_timeout_seconds * (1 - depth / (header.max_hop_count + 1))
         return Wait(seconds, growing=growing)
 
     def _await(self, message: Message, plan: Plan, sink: Sink, wait: Wait) -> None:
         # Streamed replies have gone to the source one by one when the call completes.
         all_to = LOG_ONLY if plan.streams else sink
         silence = Silence(message, logging.DEBUG if wait.is_own else logging.INFO)
-        self._pending.expect(message.id, plan.awaited or (), wait, all_to, silence)
+        self.pending.expect(message.id, plan.awaited or (), wait, all_to, silence)
 
     def _sink_of_part(self, message: Message, plan: Plan, sink: Sink, part: str) -> Sink:
         """Return the sink of a reply that this cell itself gives: its own answer, or that a neighbor is unreachable."""
         if sink is LOG_ONLY:
             return sink
         if part in (plan.awaited or ()):
-            return ToPending(self._pending, message.id, part)
+            return ToPending(self.pending, message.id, part)
         if not plan.streams:
             return sink
         if part == HERE:
@@ -332,31 +319,40 @@ class Router:
             return
         report = _DeliveryReport(message, neighbor.name, sink)
         try:
-            form = (hop.addressed(self._host) if collects else hop).form
-            sealed = message.sealed_as(form, self._limits.max_message_bytes)
+            form = (hop.addressed(self.host) if collects else hop).form
+            sealed = message.sealed_as(form, self.limits.max_message_bytes)
         except (exceptions.MessageError, exceptions.RPCVersionCapError) as error:
-            self._counters.count("undelivered", type(error).__name__)
+            self.counters.count("undelivered", type(error).__name__)
             report.failed(error)
             return
         on_sent = report.delivered if reports_delivery else None
-        self._links.send(neighbor, sealed, report.failed, on_sent, hold_seconds=hold_seconds)
+        self.links.send(neighbor, sealed, report.failed, on_sent, hold_seconds=hold_seconds)
 
 
+@dataclass(slots=True, eq=False)
 class _DeliveryReport:
     """What becomes of a message that was left in a send queue."""
 
-    __slots__ = ("_message", "_neighbor", "_sink")
-
-    def __init__(self, message: Message, neighbor: str, sink: Sink) -> None:
-        self._message = message
-        self._neighbor = neighbor
-        self._sink = sink
+    message: Message
+    neighbor: str
+    sink: Sink
 
     def delivered(self) -> None:
         """The neighbor's broker has the message."""
-        settle(self._message, self._sink, Response(str(self._message.route)))
+        settle(self.message, self.sink, Response(str(self.message.route)))
 
     def failed(self, error: exceptions.CellsError) -> None:
         """The message was not delivered."""
-        message = self._message
-        settle(message, self._sink, Response(str(message.route.child(self._neighbor)), error=error))
+        message = self.message
+        settle(message, self.sink, Response(str(message.route.child(self.neighbor)), error=error))
+
+
+@dataclass(frozen=True)
+class ToSource:
+    """Sink of a message from another cell: replies travel back to the source of the message."""
+
+    router: Router
+    message: Message
+
+    def take(self, reply: Reply) -> None:
+        self.router.reply(self.message, reply)

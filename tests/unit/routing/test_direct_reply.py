@@ -45,7 +45,7 @@ class Place:
         self.counters = Counters()
         self.hops: list[tuple[Message, Hop]] = []
         self.held_seconds: list[float] = []
-        self._replies = DirectReplies(self, self.links, self.counters)  # type: ignore[arg-type]  # as they are used
+        self._replies = DirectReplies(self.forward, self.links, self.counters)  # type: ignore[arg-type]  # as they are used
 
     def forward(self, message: Message, hop: Hop, sink: Sink, *, hold_seconds: float = 0.0) -> None:
         """As a router."""

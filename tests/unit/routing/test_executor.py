@@ -45,7 +45,7 @@ class Place:
         self._threads = WorkerThreads(threads, waiting, "test")
         endpoints = Endpoints([self._note(), self._note_at_once(), self._hang(), self._later(), self._exit()])
         self.executor = Executor(endpoints, self._threads, self.counters)
-        self.executor.bind(Cell())  # type: ignore[arg-type]  # a name is all that is asked for
+        self.executor.cell = Cell()  # type: ignore[arg-type]  # a name is all that is asked for
 
     def _note(self) -> Callable[..., Any]:
         @endpoint
