@@ -5,7 +5,7 @@ from cells.messages.broadcast import BroadcastHeader, BroadcastMessage
 from cells.messages.codec import MESSAGE_TYPES, REQUEST_TYPES, parse, salvage
 from cells.messages.header import HERE, Header, Hop, Plan
 from cells.messages.relay import Batch
-from cells.messages.response import EncodedResponse, Response, ResponseHeader, ResponseMessage
+from cells.messages.response import EncodedResponse, Response, ResponseHeader, ResponseMessage, for_client
 from cells.messages.targeted import TargetedHeader, TargetedMessage
 from cells.messages.wire import SealedMessage
 
@@ -28,6 +28,7 @@ __all__ = [
     "SealedMessage",
     "TargetedHeader",
     "TargetedMessage",
+    "for_client",
     "new_id",
     "parse",
     "salvage",

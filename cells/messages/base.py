@@ -30,8 +30,6 @@ from cells.path import CellPath
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from cells.messages.response import ResponseMessage
-
 
 def new_id() -> str:
     """Return an identity for a new message."""
@@ -170,10 +168,6 @@ class Message:
         :raises cells.exceptions.MalformedMessage: the payload cannot be read
         """
         return Content.read(self.payload) if isinstance(self.payload, str) else self.payload
-
-    def for_client(self, hop: Hop) -> ResponseMessage | None:  # noqa: ARG002  # answers depend on it
-        """Return the answer as it leaves by ``hop``, if its value may go directly to the calling client; or None."""
-        return None
 
     def sealed(self, version: str, limit_bytes: int) -> SealedMessage:
         """Return the message in the form of ``version``, ready to be sent; for the errors see :meth:`sealed_as`."""

@@ -112,11 +112,6 @@ class Header:
         return False
 
     @property
-    def may_reach_client(self) -> bool:
-        """Whether the next cell is the source of the call that this message answers."""
-        return False
-
-    @property
     def return_path(self) -> CellPath:
         """The way that an answer walks from here."""
         raise NotImplementedError

@@ -6,12 +6,14 @@ Most messages of a batch differ in their own keys alone.  A relay spends its tim
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from cells import exceptions, versions
 from cells.messages.base import Message
 from cells.messages.codec import MESSAGE_CLASSES, message_class, object_of
 from cells.messages.header import Header, Hop, Toward
+from cells.messages.response import for_client
 from cells.neighbors import Neighbors
 
 #: The keys that decide about the header of a message, whatever its type.
@@ -32,30 +34,21 @@ class _Known(NamedTuple):
     message_class: type[Message]
     header: Header
     hop: Hop | None
-    #: whether the hop is the last one of an answer
-    may_reach_client: bool
 
 
+@dataclass(kw_only=True, eq=False)
 class Batch:
     """Reads the messages of one cast in the cell where they have arrived."""
 
-    def __init__(  # noqa: PLR0913  # the cell, as reading and planning see it, by keyword
-        self,
-        *,
-        here: str,
-        neighbors: Neighbors,
-        toward: Toward,
-        limit_bytes: int,
-        default_max_hop_count: int,
-        now: float,
-    ) -> None:
-        """:param now: seconds of the monotonic clock"""
-        self._here = here
-        self._neighbors = neighbors
-        self._toward = toward
-        self._limit_bytes = limit_bytes
-        self._default_max_hop_count = default_max_hop_count
-        self._now = now
+    here: str
+    neighbors: Neighbors
+    toward: Toward
+    limit_bytes: int
+    default_max_hop_count: int
+    #: seconds of the monotonic clock
+    now: float
+
+    def __post_init__(self) -> None:
         self._known: list[_Known] = []
 
     def read(self, came: object) -> tuple[Message, Hop | None]:
@@ -64,12 +57,12 @@ class Batch:
         :param came: as in :func:`cells.messages.parse`
         :raises cells.exceptions.MessageError: ``came`` is no message; the text names the fault
         """
-        data = object_of(came, self._limit_bytes)
+        data = object_of(came, self.limit_bytes)
         known = self._header_of(data)
-        hop, message = known.hop, known.message_class.read(data, known.header, self._now)
-        if hop is None or message.trace is not None or message.is_late(self._now):
+        hop, message = known.hop, known.message_class.read(data, known.header, self.now)
+        if hop is None or message.trace is not None or message.is_late(self.now):
             return message, None
-        if message.reply_to and message.for_client(hop) is not None:
+        if message.reply_to and for_client(message, hop) is not None:
             return message, None
         return message, hop
 
@@ -80,10 +73,9 @@ class Batch:
             if values == known.values and [*map(type, values)] == known.types:
                 return known
         cls = message_class(data)
-        header = cls.header_class.read(data, self._default_max_hop_count).arrived_at(self._here)
+        header = cls.header_class.read(data, self.default_max_hop_count).arrived_at(self.here)
         hop = self._next_hop(header)
-        may_reach_client = hop is not None and hop.header.may_reach_client
-        known = _Known(values, [*map(type, values)], cls, header, hop, may_reach_client)
+        known = _Known(values, [*map(type, values)], cls, header, hop)
         if len(self._known) < MAX_HEADERS:
             self._known.append(known)
         return known
@@ -91,7 +83,7 @@ class Batch:
     def _next_hop(self, header: Header) -> Hop | None:
         """Return the hop of messages that this cell only forwards; None if it runs, gathers or refuses them."""
         try:
-            plan = header.plan(self._neighbors, self._toward)
+            plan = header.plan(self.neighbors, self.toward)
         except exceptions.RoutingError:
             # Planned once more for each message, whose caller gets the error.
             return None

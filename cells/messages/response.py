@@ -110,11 +110,6 @@ class ResponseHeader(TargetedHeader):
     message_type: ClassVar[str] = "response"
     may_wait_for_room: ClassVar[bool] = False
 
-    @property
-    def may_reach_client(self) -> bool:
-        # A fanout marks the last hop.
-        return self.fanout
-
     @classmethod
     def answering(cls, asked: Header) -> ResponseHeader:
         """Return the header of the answers to messages with the header ``asked``."""
@@ -193,11 +188,6 @@ class ResponseMessage(TargetedMessage):
             value=value,
         )
 
-    def for_client(self, hop: Hop) -> ResponseMessage | None:
-        # The manager that asked for a trace completes the trace.
-        is_for_client = self.reply_to and hop.header.may_reach_client and self.trace is None
-        return self.along(hop) if is_for_client and versions.speaks(hop.version, self.reply_to_since) else None
-
     def value_text(self) -> str | None:
         """Return the value that the endpoint returned, as JSON text; None if the answer is more than one value.
 
@@ -234,6 +224,15 @@ class ResponseMessage(TargetedMessage):
     def carries_trace(self, version: str) -> bool:
         # Unlike a request, an answer can go without its trace.
         return versions.speaks(version, versions.TRACE)
+
+
+def for_client(message: Message, hop: Hop) -> ResponseMessage | None:
+    """Return ``message`` as it leaves by ``hop``, if it is an answer whose value may go directly to the client."""
+    if not isinstance(message, ResponseMessage) or not message.reply_to:
+        return None
+    # A fanout marks the last hop.  The manager that asked for a trace completes the trace.
+    may_go = hop.header.fanout and message.trace is None and versions.speaks(hop.version, message.reply_to_since)
+    return message.along(hop) if may_go else None
 
 
 def _with_trace(text: object, trace: Sequence[Mapping[str, Any]]) -> object:

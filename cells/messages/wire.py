@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from cells import versions
 from cells.deadlines import shrink
-
-if TYPE_CHECKING:
-    from cells.messages.base import Message
 
 #: Made once: json.dumps would make an encoder for each message.
 to_text = json.JSONEncoder(allow_nan=False).encode
@@ -37,6 +34,17 @@ class Form(NamedTuple):
     shared: tuple[str, bool, str, str, bool]
 
 
+class Own(Protocol):
+    """The keys and the deadline that differ from message to message."""
+
+    @property
+    def deadline(self) -> float | None: ...
+
+    def is_late(self, now: float) -> bool: ...
+
+    def write_own(self, keys: dict[str, Any], version: str) -> None: ...
+
+
 class SealedMessage(NamedTuple):
     """A message that travels to one neighbor; the time left is written when the message is sent.
 
@@ -53,20 +61,16 @@ class SealedMessage(NamedTuple):
     #: about the length of the text: JSON escapes non-ASCII characters, so a character is a byte
     size_bytes: int
     form: Form
-    message: Message
+    message: Own
     #: JSON text of an object with the context and the arguments
     payload: str
 
     @classmethod
-    def of(cls, form: Form, message: Message, payload: str) -> SealedMessage:
+    def of(cls, form: Form, message: Own, payload: str) -> SealedMessage:
         """Return ``message`` in ``form``."""
         # A relay spends its time here: one addition of tuples costs half as much as a call with ten arguments.
         own = (message.deadline, len(payload) + HEAD_BYTES, form, message, payload)
         return tuple.__new__(cls, form.shared + own)
-
-    @property
-    def reply_to(self) -> None:
-        """A message for a manager is for no client."""
 
     def is_late(self, now: float) -> bool:
         """Whether the caller has stopped waiting at ``now``."""

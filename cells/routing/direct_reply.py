@@ -34,7 +34,7 @@ class DirectReplies:
     def send(self, response: ResponseMessage, hop: Hop) -> bool:
         """Send the value of an answer to its client.
 
-        :param response: see :meth:`cells.messages.Message.for_client`
+        :param response: see :func:`cells.messages.for_client`
         :param hop: the last hop of the answer
         :returns: False if nothing is sent, because the driver cannot, or the answer is not just a value
         """

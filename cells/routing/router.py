@@ -26,6 +26,7 @@ from cells.messages import (
     Response,
     ResponseMessage,
     TargetedMessage,
+    for_client,
     salvage,
 )
 from cells.neighbors import NeighborTable
@@ -314,7 +315,7 @@ class Router:
         :param reports_delivery: ``sink`` also gets a reply without an error once the neighbor's broker has the message
         :param hold_seconds: how long the message may wait for others that share its cast
         """
-        answer, neighbor = message.for_client(hop), hop.neighbor
+        answer, neighbor = for_client(message, hop), hop.neighbor
         if answer is not None and self._direct_replies.send(answer, hop):
             return
         report = _DeliveryReport(message, neighbor.name, sink)

@@ -16,6 +16,7 @@ from cells.messages import (
     Response,
     ResponseMessage,
     TargetedMessage,
+    for_client,
     parse,
 )
 from cells.neighbors import Direction, Neighbors
@@ -46,7 +47,7 @@ def newest(_: Neighbor) -> str:
 def client(message: Message, neighbors: Neighbors = NEIGHBORS) -> str:
     """Where the client waits that may get the value of the message directly; empty if there is none."""
     (hop,) = message.plan(neighbors, newest).hops
-    answer = message.for_client(hop)
+    answer = for_client(message, hop)
     return "" if answer is None else answer.reply_to
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from cells import exceptions, versions
 from cells.counters import Counters
-from cells.messages import EncodedResponse, Hop, Message, Response
+from cells.messages import EncodedResponse, Hop, Message, Response, for_client
 from cells.routing.direct_reply import NOTICE_DELAY_SECONDS, DirectReplies
 from cells.routing.reply import LOG_ONLY, Kind, Reply, Sink
 from tests.unit.messages.test_direct_values import CLIENT, NEIGHBORS, VALUE, leaving, request
@@ -55,7 +55,7 @@ class Place:
 
     def send(self, message: Message, version: str = versions.CURRENT) -> bool:
         (hop,) = message.plan(NEIGHBORS, lambda _: version).hops
-        answer = message.for_client(hop)
+        answer = for_client(message, hop)
         return answer is not None and self._replies.send(answer, hop)
 
     @property
@@ -91,7 +91,7 @@ def test_the_manager_gets_the_answer_if_the_client_was_not_reached(place: Place)
     assert place.held_seconds == [0.0]
     # Nor is it tried once more.
     message, hop = place.hops[0]
-    assert message.for_client(hop) is None
+    assert for_client(message, hop) is None
     assert place.counters.as_dict() == {}
 
 
