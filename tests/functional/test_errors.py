@@ -59,7 +59,7 @@ def tree() -> Iterator[CellTree]:
 
 @each(("source", "target"), ENDS)
 def test_error_of_an_allowed_class_is_rebuilt_with_its_details(tree: CellTree, source: str, target: str) -> None:
-    with pytest.raises(exceptions.MaxHopCountReached, match="Too far to walk") as caught:
+    with pytest.raises(exceptions.MaxHopCountReached) as caught:
         tree[source].call(target, "refuse")
     assert type(caught.value).__name__ == "MaxHopCountReached_Remote"
     assert (caught.value.cell, caught.value.hop_count) == ("moon", 7)

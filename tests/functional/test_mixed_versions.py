@@ -87,7 +87,7 @@ class Mixed:
             for source, target in self.walks
         }
         for (_, target), call in failing.items():
-            with pytest.raises(exceptions.CellNotFound, match="It went away") as caught:
+            with pytest.raises(exceptions.CellNotFound) as caught:
                 call.result(10)
             assert caught.value.cell == target.last
         for path in self.tree.cells:

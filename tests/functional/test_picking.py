@@ -133,7 +133,7 @@ def test_the_cell_with_the_most_free_capacity_is_picked(deployment: Deployment) 
     deployment.report("az2", 5000)
     wait_for(lambda: api.manager.capacities({}).get("ram_mb") == {"free": 15_100}, "the lower capacities are known")
     assert deployment.boot("api", size={"ram_mb": 5500}) == "west"
-    with pytest.raises(exceptions.NoCellsAvailable, match="it has 6000 ram_mb free, not 7000"):
+    with pytest.raises(exceptions.NoCellsAvailable, match="ram_mb"):
         deployment.boot("api", size={"ram_mb": 7000})
 
 

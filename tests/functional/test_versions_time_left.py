@@ -71,7 +71,7 @@ def test_deeper_cells_have_less_time() -> None:
 
 def test_a_child_that_respects_its_deadline_answers_in_time() -> None:
     with VersionTree(SHAPE, endpoints=[wait_as_long_as_allowed]) as tree:
-        with pytest.raises(exceptions.CellTimeout, match="The disks of az1") as caught:
+        with pytest.raises(exceptions.CellTimeout) as caught:
             tree["api"].call("az1", "wait_as_long_as_allowed", timeout=1.0)
         assert caught.value.cell == "az1"
         assert "timed_out" not in tree["api"].counters()

@@ -43,6 +43,6 @@ def test_a_timeout_is_a_number_of_seconds(timeout: float) -> None:
     ids=lambda value: str(value)[:9],
 )
 def test_an_invalid_timeout_is_refused(timeout: Any) -> None:
-    with pytest.raises(exceptions.InvalidArguments, match="number of seconds") as caught:
+    with pytest.raises(exceptions.InvalidArguments) as caught:
         want_timeout(timeout)
     assert len(str(caught.value)) < 200

@@ -54,7 +54,7 @@ def test_work_beyond_the_queue_is_refused_until_there_is_room(make: Callable[...
     threads, work = make(max_threads=1, max_waiting=1), Work()
     threads.run(work)
     threads.run(work)
-    with pytest.raises(exceptions.ManagerBusy, match="2 calls run or wait"):
+    with pytest.raises(exceptions.ManagerBusy):
         threads.run(work)
     work.gate.set()
     ran = threading.Event()

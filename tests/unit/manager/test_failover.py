@@ -152,7 +152,7 @@ def test_all_refuse() -> None:
 
 
 def test_there_is_no_candidate() -> None:
-    with pytest.raises(exceptions.NoCellsAvailable, match=r"^There is no cell for inventory:count\.$") as caught:
+    with pytest.raises(exceptions.NoCellsAvailable) as caught:
         start(Cells({}), "").result(0)
     assert caught.value.reasons == {}
 

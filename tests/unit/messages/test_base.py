@@ -137,7 +137,7 @@ def nested() -> list[Any]:
 def test_what_has_no_json_form_is_refused(field: str, value: object) -> None:
     message = targeted(**{field: {"value": value}})
     for version in VERSIONS:
-        with pytest.raises(exceptions.InvalidArguments, match="ping cannot be written as JSON") as caught:
+        with pytest.raises(exceptions.InvalidArguments, match="ping") as caught:
             message.sealed(version, captures.LIMIT_BYTES)
         assert caught.value.method == "ping"
 

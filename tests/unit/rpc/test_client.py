@@ -151,7 +151,7 @@ def test_options_that_are_not_given_stay_and_none_is_a_value(make: Any) -> None:
     assert again._timeout_seconds == 3.0
     assert again.prepare(cell=None)._where.cell is None
     assert again.prepare(cell=None, cells="down")._where.cells == "down"
-    with pytest.raises(exceptions.InvalidArguments, match="not both"):
+    with pytest.raises(exceptions.InvalidArguments):
         again.prepare(cells="down")
 
 

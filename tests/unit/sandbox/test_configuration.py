@@ -13,7 +13,7 @@ from cells.sandbox.tree import parse
 
 def test_configuration_file_of_a_cell(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CELLS_SANDBOX", str(layout.directory))
-    with pytest.raises(exceptions.SandboxError, match="cells sandbox up"):
+    with pytest.raises(exceptions.SandboxError, match="sandbox up"):
         configuration.config_file("api")
     state.write(layout, State(parse("api(b)"), transports.BROKERLESS))
     assert configuration.config_file("b") == layout.cell("b").config

@@ -39,7 +39,7 @@ def test_no_manager_to_start() -> None:
 def test_only_a_few_start_at_a_time(layout: Layout, scripts: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(starter.os, "sched_getaffinity", lambda _: {0})
     scripts.update(a=":", b=":")
-    with pytest.raises(exceptions.SandboxError, match="not ready"):
+    with pytest.raises(exceptions.SandboxError):
         starter.start(cells(layout, "a", "b", "c"), timeout_seconds=0.3)
     assert layout.cell("b").log.exists()
     assert not layout.cell("c").log.exists()

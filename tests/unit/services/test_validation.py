@@ -21,7 +21,7 @@ def test_a_name_is_measured_in_bytes() -> None:
 
 @pytest.mark.parametrize("refusal", [exceptions.InvalidArguments, exceptions.MalformedMessage])
 def test_the_caller_chooses_the_error(refusal: type[exceptions.CellsError]) -> None:
-    with pytest.raises(refusal, match=r"name .* str, not int"):
+    with pytest.raises(refusal):
         want(7, str, "name", refusal)
     for name in (None, 7, "", "two\nlines"):
         with pytest.raises(refusal, match="A topic"):

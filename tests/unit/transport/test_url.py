@@ -230,7 +230,7 @@ def test_change(before: str, parts: Parts, after: str) -> None:
 
 
 def test_a_port_needs_one_host() -> None:
-    with pytest.raises(exceptions.InvalidNeighbor, match="one host only"):
+    with pytest.raises(exceptions.InvalidNeighbor):
         transport_url.change(transport_url.parse("rabbit://a,b/"), Parts(port=1))
 
 
