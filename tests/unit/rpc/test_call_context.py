@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import oslo_messaging
 import pytest
 
-from cells import conf as cells_conf
 from cells import exceptions
 from cells.deadlines import shrink
 from cells.rpc import MessageDeliveryFailure, RPCClient, Timeout, any_cell
@@ -17,7 +15,6 @@ from cells.rpc import call_context as module
 from cells.rpc.manager_client import ManagerClient
 from cells.services import answers
 from cells.services.request import ServiceRequest
-from cells.transport import open_transport
 
 UNREACHABLE = answers.of_error(exceptions.NeighborUnreachable("away", cell="east"))
 BUSY = answers.of_error(exceptions.NeighborBusy("full", cell="east"))
@@ -69,13 +66,6 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> Manager:
     monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.0001)
     monkeypatch.setattr(module, "LONGEST_PAUSE_SECONDS", 0.0002)
     return manager
-
-
-@pytest.fixture(scope="module")
-def transport() -> Iterator[Any]:
-    opened = open_transport(cells_conf.load([]), "zmq+ipc:///nowhere/1")
-    yield opened
-    opened.cleanup()
 
 
 @pytest.fixture

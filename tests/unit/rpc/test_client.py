@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from typing import Any
 
 import oslo_messaging
 import pytest
 from oslo_messaging.rpc import client as oslo_client
 
-from cells import conf as cells_conf
 from cells import exceptions
 from cells.rpc import RPCClient, get_rpc_client
 from cells.rpc.call_context import ATTRIBUTES, CallContext
-from cells.transport import open_transport
 from tests.cases import each
 
 OURS = ["cell", "cells", "need"]
@@ -22,13 +19,6 @@ OURS = ["cell", "cells", "need"]
 
 def keywords(function: Any) -> list[str]:
     return list(inspect.signature(function).parameters)
-
-
-@pytest.fixture(scope="module")
-def transport() -> Iterator[Any]:
-    opened = open_transport(cells_conf.load([]), "zmq+ipc:///nowhere/1")
-    yield opened
-    opened.cleanup()
 
 
 @pytest.fixture

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import kombu.exceptions
 import oslo_messaging
 import pytest
 
-from cells import conf as cells_conf
 from cells import exceptions
 from cells.rpc import MessageDeliveryFailure, Timeout
 from cells.rpc.manager_client import ManagerClient
-from cells.transport import open_transport
 
 
 class Client:
@@ -34,13 +31,6 @@ class Client:
         return self.answer
 
     cast = call
-
-
-@pytest.fixture(scope="module")
-def transport() -> Iterator[Any]:
-    opened = open_transport(cells_conf.load([]), "zmq+ipc:///nowhere/1")
-    yield opened
-    opened.cleanup()
 
 
 @pytest.fixture
