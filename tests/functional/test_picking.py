@@ -176,7 +176,7 @@ def test_a_cell_with_an_empty_allow_list_is_skipped() -> None:
 
 
 def test_a_call_with_a_lost_answer_runs_in_no_other_cell(deployment: Deployment) -> None:
-    client = deployment.tree["api"].client("compute", timeout=1).prepare(cell=any_cell({"hypervisor": "kvm"}))
+    client = deployment.tree["api"].client("compute", timeout=2).prepare(cell=any_cell({"hypervisor": "kvm"}))
     east, west = (deployment.tree.link("api", child).toward("api") for child in ("east", "west"))
     with east.drop(), west.drop(), pytest.raises(oslo_messaging.MessagingTimeout):
         client.call({}, "boot", name="once")

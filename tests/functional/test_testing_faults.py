@@ -60,7 +60,7 @@ def test_dropped_request_is_a_timeout_and_the_method_did_not_run(tree: CellTree,
 def test_dropped_answer_is_a_timeout_although_the_method_ran(tree: CellTree, notes: Notes) -> None:
     tree.link("api", "east").toward("api").drop(1)
     with pytest.raises(exceptions.CallTimeout):
-        call(tree, timeout=0.2)
+        call(tree, timeout=0.5)
     assert notes.taken == [AZ1]
     call(tree)
 
@@ -143,7 +143,7 @@ def test_call_over_a_link_that_is_cut_is_an_error_at_once(tree: CellTree, notes:
 
 def test_answer_over_a_link_that_is_cut_is_lost(tree: CellTree, notes: Notes) -> None:
     with tree.link("api", "east").toward("api").cut(), pytest.raises(exceptions.CallTimeout):
-        call(tree, timeout=0.2)
+        call(tree, timeout=0.5)
     assert notes.taken == [AZ1]
 
 

@@ -113,11 +113,15 @@ def test_server_may_be_stopped_by_the_test_and_by_the_tree() -> None:
 
 
 def test_tree_ends_at_once_with_services_that_were_called() -> None:
-    with CellTree(SHAPE) as tree:
-        tree["az1"].serve("inventory", Inventory())
-        assert client(tree, "az1").call({}, "count", kind="disk") == 3
-        ending_at = time.monotonic()
-    assert time.monotonic() - ending_at < QUICK_SECONDS
+    def seconds_to_end() -> float:
+        with CellTree(SHAPE) as tree:
+            tree["az1"].serve("inventory", Inventory())
+            assert client(tree, "az1").call({}, "count", kind="disk") == 3
+            ending_at = time.monotonic()
+        return time.monotonic() - ending_at
+
+    # A busy machine delays some ends; a server that waits delays all.
+    assert any(seconds_to_end() < QUICK_SECONDS for _ in range(5))
 
 
 def test_the_tree_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,10 +162,11 @@ def test_a_message_is_repeated_retry_times(client: Any, manager: Manager, retry:
 
 @pytest.mark.parametrize("retry", [None, -1])
 def test_without_a_limit_a_message_is_repeated_until_the_timeout(client: Any, manager: Manager, retry: Any) -> None:
+    manager.answers = [*[UNREACHABLE] * 5, {"result": 42}]
+    assert client.prepare(cell="east", retry=retry).call({}, "count") == 42
     manager.answers = [UNREACHABLE]
     with pytest.raises(MessageDeliveryFailure):
         client.prepare(cell="east", retry=retry, timeout=0.05).call({}, "count")
-    assert len(manager.asked) > 3
 
 
 def test_a_short_last_attempt_does_not_hide_the_error_before_it(client: Any, manager: Manager) -> None:
