@@ -108,14 +108,22 @@ def _remote_class(module: str, name: str) -> type[Exception] | None:
 
 
 def copy(error: Exception, cls: type[Exception] | None = None) -> Exception:
-    """Return a copy of ``error``, as an instance of ``cls``, that no constructor has seen.
+    """Return a copy of ``error``, as an instance of ``cls``, that no constructor of a library has seen; never raises.
 
     A constructor may take other arguments than ``error.args``, or change its text again.
 
     :param cls: a class of the same layout; by default the class of ``error``
+    :returns: ``error`` itself if its class cannot be copied in this way
     """
     cls = type(error) if cls is None else cls
-    copied = cls.__new__(cls, *error.args)
+    # Built-in classes keep values outside of vars(): the text of a UnicodeError, the number of an OSError.
+    builtin: Any = next(base for base in cls.__mro__ if base.__module__ == "builtins")
+    try:
+        arguments = builtin.__reduce__(error)[1]
+        copied: Exception = builtin.__new__(cls, *arguments)
+        builtin.__init__(copied, *arguments)
+    except Exception:  # a class with two built-in bases, for example, or with args that its base does not take
+        return error
     copied.args = error.args
     vars(copied).update(vars(error))
     return copied

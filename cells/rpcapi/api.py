@@ -241,7 +241,10 @@ class CellsAPI:
                 f"{error.exc_type}: {error.value}", exc_type=str(error.exc_type), value=str(error.value)
             ) from error
         except Exception as error:
-            raise _without_traceback(error) from error.__cause__
+            plain = _without_traceback(error)
+            if plain is error:
+                raise
+            raise plain from error.__cause__
 
 
 def _check_cap(client: Any, version_cap: str | None) -> None:

@@ -232,3 +232,47 @@ def circle() -> list[Any]:
 def test_every_exception_can_be_sent(error: Exception) -> None:
     """Otherwise the caller of the endpoint would wait until its timeout."""
     assert json.loads(failure.to_json(error))["class"] == type(error).__name__
+
+
+class Sold(OSError):
+    """Error whose constructor takes no number, and passes one to its built-in base."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(2, "sold", path)
+        self.path = path
+
+
+class KeywordOnly(Exception):
+    """Error that only keywords can create."""
+
+    def __new__(cls, *, code: int) -> KeywordOnly:
+        return super().__new__(cls)
+
+    def __init__(self, *, code: int) -> None:
+        super().__init__(f"code {code}")
+        self.code = code
+
+
+class Undecodable(UnicodeDecodeError):
+    """Error whose text is not among its attributes."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("utf-8", b"x", 0, 1, reason)
+
+
+@each("error", [Picky("a", "b"), Sold("/x"), KeywordOnly(code=7), Undecodable("odd"), KeyError("k")], ids=repr)
+def test_a_copy_has_the_text_and_the_attributes_of_an_error(error: Exception) -> None:
+    remote = type("Remote", (type(error),), {})
+    for cls, copied in ((type(error), failure.copy(error)), (remote, failure.copy(error, remote))):
+        assert copied is not error
+        assert type(copied) is cls
+        assert (str(copied), copied.args, vars(copied)) == (str(error), error.args, vars(error))
+
+
+class Torn(ValueError, OSError):
+    """Error with two built-in bases of different layouts."""
+
+
+def test_an_error_that_cannot_be_copied_is_returned_itself() -> None:
+    error = Torn("x")
+    assert failure.copy(error) is error
