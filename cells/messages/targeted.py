@@ -79,7 +79,9 @@ class TargetedHeader(Header):
         """Return the header as the message leaves this cell."""
         header: Self | None = self.derived.get(direction)
         if header is None:
-            header = self.derived[direction] = self._forwarded(direction)
+            header = self._forwarded(direction)
+            if header is not self:  # a header that refers to itself would wait for the garbage collector
+                self.derived[direction] = header
         return header
 
     def _forwarded(self, direction: Direction) -> Self:

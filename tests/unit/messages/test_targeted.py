@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -185,3 +186,13 @@ def test_planning_does_not_change_the_message() -> None:
 
 def test_the_way_back_is_the_way_walked() -> None:
     assert str(message("api!east!az1", "api!east").header.return_path) == "east!api"
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+def test_a_forwarded_header_is_freed_without_the_garbage_collector(direction: Direction) -> None:
+    """The daemon collects garbage seldom."""
+    came = message("api!east!az1", "api!east")
+    assert came.header.forwarded(direction).direction is direction
+    header = weakref.ref(came.header)
+    del came
+    assert header() is None
