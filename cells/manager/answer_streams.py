@@ -74,7 +74,8 @@ class AnswerStream:
 
     def _answer_fetch(self) -> None:
         with self._lock:
-            if self._fetch is None:
+            # Another thread may have answered an older fetch with the answers that this thread has added.
+            if self._fetch is None or (not self._new and self._expected != 0):
                 return
             fetch, self._fetch = self._fetch, None
             batch = self._take()

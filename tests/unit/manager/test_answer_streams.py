@@ -36,6 +36,15 @@ def test_a_fetch_that_waits_gets_the_next_answers() -> None:
     assert answers.next().result(0) == {"answers": [], "is_complete": True}
 
 
+def test_a_fetch_waits_while_there_are_no_new_answers() -> None:
+    answers = stream(None)
+    batch = answers.next()
+    answers.add()
+    assert not batch.done()
+    answers.finish()
+    assert batch.result(0) == {"answers": [], "is_complete": True}
+
+
 def test_a_stream_of_an_unknown_number_ends_when_it_is_finished() -> None:
     answers = stream(None)
     answers.add("a", "b")
