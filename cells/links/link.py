@@ -199,7 +199,7 @@ class Link:
         current = self._current
         failed_at = self._failed_at
         refusals = [
-            self._refusal(queued, now) if queued.queued_at <= failed_at or queued.message.is_late(now) else None
+            self._refusal(queued, now) if queued.due_at <= failed_at or queued.message.is_late(now) else None
             for queued in current
         ]
         fresh = [queued.message for queued, refusal in zip(current, refusals, strict=True) if refusal is None]
@@ -217,12 +217,12 @@ class Link:
 
     def _refusal(self, queued: QueuedMessage, now: float) -> exceptions.CellsError | None:
         """Return the reason why a message is not sent at all."""
-        if queued.queued_at <= self._failed_at:
-            # A message that was queued during a failed attempt fails with it: one attempt at a dead broker is
+        if queued.due_at <= self._failed_at:
+            # A message that was due during a failed attempt fails with it: one attempt at a dead broker is
             # enough, and not one per message.
             return self._failure
         return exceptions.CellTimeout(
-            f"A message waited {now - queued.queued_at:.3g} seconds for the broker of cell {self.cell.name}, until "
+            f"A message waited {now - queued.due_at:.3g} seconds for the broker of cell {self.cell.name}, until "
             "its deadline had passed: it was not sent.",
             cell=self.cell.name,
         )

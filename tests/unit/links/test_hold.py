@@ -111,13 +111,28 @@ def test_held_messages_count_as_queued(make: Make) -> None:
     assert harness.told == ["3 NeighborBusy"]
 
 
-def test_held_messages_share_the_failure_of_an_attempt(held: Make) -> None:
+def test_held_messages_outlive_an_attempt_that_fails_before_they_are_due(held: Make) -> None:
+    """No message follows that would tell their receiver that they are lost."""
     harness = held()
     harness.driver.failures["a"] = exceptions.NeighborUnreachable("away", cell="a")
     harness.send(A, "3", like=OTHER_KIND)
-    wait_for(lambda: harness.told, "it has failed")
+    wait_for(lambda: harness.told == ["3 NeighborUnreachable"], "it has failed")
+    del harness.driver.failures["a"]
     harness.links.wait_until_idle(10)
-    assert sorted(harness.told) == [f"{text} NeighborUnreachable" for text in "123"]
+    assert sorted(harness.told) == ["1 sent", "2 sent", "3 NeighborUnreachable"]
+
+
+def test_held_messages_share_the_failure_of_an_attempt_that_lasts_until_they_are_due(make: Make) -> None:
+    clock = Clock()
+    harness = make(clock=clock)
+    harness.driver.failures["a"] = exceptions.NeighborUnreachable("away", cell="a")
+    harness.driver.hang("a")
+    harness.send(A, "3", like=OTHER_KIND)
+    harness.wait_until(A, "try 3")
+    harness.send(A, "1", "2", hold_seconds=0.01, like=ITEM)
+    clock.advance(0.01)
+    harness.driver.resume("a")
+    harness.wait_until_told(*(f"{text} NeighborUnreachable" for text in "123"))
     assert harness.driver.of(A, "try") == ["try 3"]
 
 
