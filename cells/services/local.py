@@ -87,15 +87,12 @@ class LocalServices:
             )
         deadline = time.monotonic() + timeout_seconds
         answer: futures.Future[Answer] = futures.Future()
+        self._calls.run(
+            request.topic, lambda: _settle(answer, lambda: self._call(request, context, deadline, timeout_seconds))
+        )
         if still_working is not None and request.monitor_seconds is not None:
             stop = self._heartbeats.start(still_working, request.monitor_seconds)
             answer.add_done_callback(lambda _: stop())
-        try:
-            self._calls.run(
-                request.topic, lambda: _settle(answer, lambda: self._call(request, context, deadline, timeout_seconds))
-            )
-        except exceptions.CellsError as error:
-            answer.set_exception(error)
         return answer
 
     def cast(self, request: ServiceRequest, context: Mapping[str, Any], *, is_foreign: bool) -> futures.Future[None]:
@@ -137,10 +134,7 @@ class LocalServices:
     ) -> futures.Future[None]:
         self._check(request, is_foreign=is_foreign)
         sent: futures.Future[None] = futures.Future()
-        try:
-            self._casts.run(lambda: _settle(sent, lambda: send(request, context)))
-        except exceptions.CellsError as error:
-            sent.set_exception(error)
+        self._casts.run(lambda: _settle(sent, lambda: send(request, context)))
         return sent
 
     def _call(

@@ -89,43 +89,43 @@ class MatchMakerRedis(HeartbeatMatchMakerBase):
 
     def backend_heartbeat(self, entries: Sequence[Entry]) -> None:
         dead_for_seconds = PURGE_AFTER_TTLS * self._ttl_seconds
-        with self._translated_errors():
+        with self._pipeline() as pipeline:
             now = _seconds(self._client.time())
-            pipeline = self._client.pipeline(transaction=False)
             for key, hosts in _by_key(entries).items():
                 name = self._prefix + key
                 pipeline.zadd(name, dict.fromkeys(hosts, now))
                 # Dead entries of other processes; a whole set that is not refreshed expires.
                 pipeline.zremrangebyscore(name, "-inf", f"({now - dead_for_seconds:f}")
                 pipeline.expire(name, int(dead_for_seconds))
-            pipeline.execute()
 
     def backend_withdraw(self, entries: Sequence[Entry]) -> None:
-        with self._translated_errors():
-            pipeline = self._client.pipeline(transaction=False)
+        with self._pipeline() as pipeline:
             for key, hosts in _by_key(entries).items():
                 pipeline.zrem(self._prefix + key, *hosts)
-            pipeline.execute()
 
     def backend_touch(self, entries: Sequence[Entry]) -> None:
-        with self._translated_errors():
+        with self._pipeline() as pipeline:
             now = _seconds(self._client.time())
-            pipeline = self._client.pipeline(transaction=False)
             for key, hosts in _by_key(entries).items():
                 pipeline.zadd(self._prefix + key, dict.fromkeys(hosts, now), xx=True)
-            pipeline.execute()
 
     def backend_expire(self, entries: Sequence[Entry], not_since_seconds: float) -> None:
-        with self._translated_errors():
-            pipeline = self._client.pipeline(transaction=False)
+        with self._pipeline() as pipeline:
             for key, host in entries:
                 pipeline.eval(_EXPIRE, 1, self._prefix + key, host, not_since_seconds)
-            pipeline.execute()
 
     def backend_close(self) -> None:
         with self._translated_errors():
             self._client.close()
             self._client.connection_pool.disconnect()
+
+    @contextlib.contextmanager
+    def _pipeline(self) -> Iterator[Any]:
+        """Yield a pipeline, and send its commands at the end of the block."""
+        with self._translated_errors():
+            pipeline = self._client.pipeline(transaction=False)
+            yield pipeline
+            pipeline.execute()
 
     @contextlib.contextmanager
     def _translated_errors(self) -> Iterator[None]:
