@@ -129,24 +129,23 @@ class Backlog:
         pools = [waiting.pool] if waiting.pool is not None else self._pools(waiting.key)
         if not pools:
             return [waiting]
-        left = []
-        for pool in pools:
-            if pool in stuck:
-                left.append(waiting._replace(pool=pool))
-                continue
-            try:
-                self._sender.cast(Outgoing(frames.CAST, waiting.key, waiting.body, retry=0, pool=pool))
-            except DeliveryUnknown as error:
-                if error.is_server_lost:
-                    # As with a broker whose consumer dies: duplicates are better than losses.
-                    LOG.debug("A notification is sent again: %s", error)
-                    left.append(waiting._replace(pool=pool))
-                else:
-                    LOG.warning("A notification may be lost: %s", error)
-            except oslo_messaging.MessageDeliveryFailure as error:
-                LOG.debug("A notification is kept: %s", error)
-                left.append(waiting._replace(pool=pool))
-        return left
+        return [waiting._replace(pool=pool) for pool in pools if pool in stuck or not self._is_delivered(waiting, pool)]
+
+    def _is_delivered(self, waiting: _Kept, pool: str) -> bool:
+        """Send to one pool; return False if the notification is to be sent again."""
+        try:
+            self._sender.cast(Outgoing(frames.CAST, waiting.key, waiting.body, retry=0, pool=pool))
+        except DeliveryUnknown as error:
+            if not error.is_server_lost:
+                LOG.warning("A notification may be lost: %s", error)
+                return True
+            # As with a broker whose consumer dies: duplicates are better than losses.
+            LOG.debug("A notification is sent again: %s", error)
+            return False
+        except oslo_messaging.MessageDeliveryFailure as error:
+            LOG.debug("A notification is kept: %s", error)
+            return False
+        return True
 
     def _pools(self, key: str) -> list[str]:
         try:

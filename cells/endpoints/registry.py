@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from stevedore import extension
@@ -17,14 +18,12 @@ NAMESPACE = "cells.endpoints"
 MAX_KNOWN = 64
 
 
+@dataclass
 class _Endpoint:
-    __slots__ = ("_fitting", "function", "mark", "signature")
-
-    def __init__(self, function: Callable[..., Any], mark: EndpointMark) -> None:
-        self.function = function
-        self.mark = mark
-        self.signature = inspect.signature(function)
-        self._fitting: set[frozenset[str]] = set()
+    function: Callable[..., Any]
+    mark: EndpointMark
+    signature: inspect.Signature
+    _fitting: set[frozenset[str]] = field(default_factory=set)
 
     def check(self, arguments: Mapping[str, Any]) -> None:
         """Check the names of the arguments against the signature.
@@ -82,7 +81,7 @@ class Endpoints:
                 f"Two endpoints are called {mark.name!r}: {_where(known.function)} and {_where(function)}. "
                 "Rename one of them or remove its package."
             )
-        self._endpoints[mark.name] = _Endpoint(function, mark)
+        self._endpoints[mark.name] = _Endpoint(function, mark, inspect.signature(function))
 
     def names(self) -> list[str]:
         return sorted(self._endpoints)

@@ -8,6 +8,7 @@ sandbox are deleted.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
@@ -73,10 +74,8 @@ def _signal(managers: Collection[Manager], number: signal.Signals) -> list[Manag
     """Send the signal to the managers that still run; return these managers."""
     running = [manager for manager in managers if _is_running(manager)]
     for manager in running:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(manager.pid, number)
-        except ProcessLookupError:
-            continue
     return running
 
 
