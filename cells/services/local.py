@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent import futures
+from dataclasses import dataclass, field
 from typing import Any
 
 import oslo_messaging
@@ -38,31 +39,26 @@ RETRY = 1
 TRANSPORT_ERRORS = (oslo_messaging.MessagingException, oslo_messaging.MessageUndeliverable, *BROKER_ERRORS)
 
 
+@dataclass(kw_only=True, eq=False)
 class LocalServices:
     """The services of this cell.  Thread-safe; the constructor does no I/O."""
 
-    def __init__(  # noqa: PLR0913  # all by keyword
-        self,
-        *,
-        cell_name: str,
-        transport: Any,
-        allowed: AllowedServices,
-        max_threads: int,
-        max_waiting: int,
-        heartbeats: Heartbeats | None = None,
-        make_client: Callable[..., Any] = oslo_messaging.get_rpc_client,
-    ) -> None:
-        """:param transport: of this cell's broker, opened with :data:`raw_failures.KEEP`; None if there is no broker"""
-        self._cell_name = cell_name
-        self._transport = transport
-        self._allowed = allowed
-        self._calls = ServiceThreads(max_threads, max_waiting)
-        self._casts = WorkerThreads(CAST_THREADS, max_waiting, "cells-service-cast")
-        self._heartbeats = heartbeats or Heartbeats()
+    cell_name: str
+    #: of this cell's broker, opened with :data:`raw_failures.KEEP`; None if there is no broker
+    transport: Any
+    allowed: AllowedServices
+    max_threads: int
+    max_waiting: int
+    heartbeats: Heartbeats = field(default_factory=Heartbeats)
+    make_client: Callable[..., Any] = oslo_messaging.get_rpc_client
+
+    def __post_init__(self) -> None:
+        self._calls = ServiceThreads(self.max_threads, self.max_waiting)
+        self._casts = WorkerThreads(CAST_THREADS, self.max_waiting, "cells-service-cast")
         self._client: Any = None
-        if transport is not None:
+        if self.transport is not None:
             raw_failures.RAW_FAILURES.apply()
-            self._client = make_client(transport, oslo_messaging.Target(), retry=RETRY)
+            self._client = self.make_client(self.transport, oslo_messaging.Target(), retry=RETRY)
 
     def call(
         self,
@@ -91,7 +87,7 @@ class LocalServices:
             request.topic, lambda: _settle(answer, lambda: self._call(request, context, deadline, timeout_seconds))
         )
         if still_working is not None and request.monitor_seconds is not None:
-            stop = self._heartbeats.start(still_working, request.monitor_seconds)
+            stop = self.heartbeats.start(still_working, request.monitor_seconds)
             answer.add_done_callback(lambda _: stop())
         return answer
 
@@ -111,17 +107,17 @@ class LocalServices:
         """Accept no more work, wait for running work and close; False on timeout.  May be called twice."""
         deadline = time.monotonic() + timeout_seconds
         are_done = [pool.stop(max(0.0, deadline - time.monotonic())) for pool in (self._calls, self._casts)]
-        if self._transport is not None:
-            self._transport.cleanup()
+        if self.transport is not None:
+            self.transport.cleanup()
         return all(are_done)
 
     def _check(self, request: ServiceRequest, *, is_foreign: bool) -> None:
         if is_foreign:
-            self._allowed.check(request, self._cell_name)
+            self.allowed.check(request, self.cell_name)
         if self._client is None:
             raise exceptions.ServiceUnreachable(
-                f"{request} cannot be reached: this manager of cell {self._cell_name} has no broker for its services.",
-                cell=self._cell_name,
+                f"{request} cannot be reached: this manager of cell {self.cell_name} has no broker for its services.",
+                cell=self.cell_name,
             )
 
     def _send(
@@ -173,7 +169,7 @@ class LocalServices:
         try:
             if request.fanout:
                 target = oslo_messaging.Target(topic=request.topic, exchange=request.exchange)
-                fanout.cast_to_all(self._transport, target, context, request.message, retry=RETRY)
+                fanout.cast_to_all(self.transport, target, context, request.message, retry=RETRY)
             else:
                 options = AT_LEAST_ONE_SERVER if request.at_least_once else None
                 prepared = self._prepared(request, transport_options=options)
@@ -184,7 +180,7 @@ class LocalServices:
     def _publish(self, request: ServiceRequest, context: Mapping[str, Any]) -> None:
         target = oslo_messaging.Target(topic=request.topic, exchange=request.exchange)
         try:
-            events.publish(self._transport, target, context, request.message, publisher=self._cell_name, retry=RETRY)
+            events.publish(self.transport, target, context, request.message, publisher=self.cell_name, retry=RETRY)
         except TRANSPORT_ERRORS as error:
             raise self._unreachable(request, error) from error
 
@@ -208,7 +204,7 @@ class LocalServices:
             raise exceptions.InvalidArguments(f"{request}: {error}") from error
 
     def _timeout(self, request: ServiceRequest, reason: str) -> exceptions.ServiceTimeout:
-        return exceptions.ServiceTimeout(f"{request} of cell {self._cell_name} {reason}.", cell=self._cell_name)
+        return exceptions.ServiceTimeout(f"{request} of cell {self.cell_name} {reason}.", cell=self.cell_name)
 
     def _unreachable(self, request: ServiceRequest, error: Exception) -> exceptions.ServiceUnreachable:
         if isinstance(error, oslo_messaging.MessageUndeliverable):
@@ -216,8 +212,8 @@ class LocalServices:
         else:
             reason = f"{type(error).__name__}: {str(error).rstrip('.')}"
         return exceptions.ServiceUnreachable(
-            f"A message for {request} of cell {self._cell_name} was not accepted: {reason}.",
-            cell=self._cell_name,
+            f"A message for {request} of cell {self.cell_name} was not accepted: {reason}.",
+            cell=self.cell_name,
             may_arrive=may_arrive(error) or None,
         )
 
