@@ -48,30 +48,6 @@ def call(tree: CellTree, target: str = "az1", timeout: float | None = None) -> N
     tree["api"].call(target, "note", kwargs={"text": "news"}, timeout=timeout)
 
 
-def test_dropped_request_is_a_timeout_and_the_method_did_not_run(tree: CellTree, notes: Notes) -> None:
-    tree.link("east", "az1").toward("az1").drop(1)
-    with pytest.raises(exceptions.CallTimeout):
-        call(tree, timeout=0.2)
-    assert notes.taken == []
-    call(tree)
-    assert notes.taken == [AZ1]
-
-
-def test_dropped_answer_is_a_timeout_although_the_method_ran(tree: CellTree, notes: Notes) -> None:
-    tree.link("api", "east").toward("api").drop(1)
-    with pytest.raises(exceptions.CallTimeout):
-        call(tree, timeout=0.5)
-    assert notes.taken == [AZ1]
-    call(tree)
-
-
-def test_dropped_cast_is_lost_in_silence(tree: CellTree, notes: Notes) -> None:
-    tree.link("api", "east").toward("east").drop(1)
-    for text in ("one", "two"):
-        tree["api"].cast("az1", "note", text=text)
-    notes.wait_for(("api!east!az1", "two"))
-
-
 @pytest.mark.parametrize("end", ["api", "east"])
 def test_only_messages_of_the_test_are_dropped(cell_tree: Callable[..., CellTree], end: str) -> None:
     # Not a message that managers send at start to learn about each other.
@@ -138,12 +114,6 @@ def test_call_over_a_link_that_is_cut_is_an_error_at_once(tree: CellTree, notes:
         assert tree["api"].call("west") == "api!west"
     assert notes.taken == []
     call(tree)
-    assert notes.taken == [AZ1]
-
-
-def test_answer_over_a_link_that_is_cut_is_lost(tree: CellTree, notes: Notes) -> None:
-    with tree.link("api", "east").toward("api").cut(), pytest.raises(exceptions.CallTimeout):
-        call(tree, timeout=0.5)
     assert notes.taken == [AZ1]
 
 
