@@ -31,9 +31,9 @@ def wait(conf: cfg.ConfigOpts, tree: Tree, timeout_seconds: float) -> dict[str, 
     deadline = time.monotonic() + timeout_seconds
     expected = {str(path): cell.shape() for path, cell in tree.walk()}
     ctxt = context.get_admin_context()
-    problem = ""
     with open_manager(conf) as manager:
-        while time.monotonic() < deadline:
+        # Ask at least once: the error names the cells that do not know each other.
+        while True:
             try:
                 known = _known(manager, ctxt)
                 if known == expected:
@@ -42,11 +42,12 @@ def wait(conf: cfg.ConfigOpts, tree: Tree, timeout_seconds: float) -> dict[str, 
                 problem = f"these cells are unknown, or do not know their neighbors: {', '.join(missing)}"
             except (exceptions.CellsError, oslo_messaging.MessagingException, kombu_errors.OperationalError) as error:
                 problem = f"{type(error).__name__}: {error}"
+            if time.monotonic() >= deadline:
+                raise exceptions.SandboxError(
+                    f"After {timeout_seconds:g} s not all cells know each other: {problem.rstrip('.')}. "
+                    "Run 'cells sandbox down', then 'cells sandbox up'."
+                )
             time.sleep(PAUSE_SECONDS)
-    raise exceptions.SandboxError(
-        f"After {timeout_seconds:g} s not all cells know each other: {problem.rstrip('.')}. "
-        "Run 'cells sandbox down', then 'cells sandbox up'."
-    )
 
 
 def _known(manager: CellsAPI, ctxt: Any) -> dict[str, Any]:
