@@ -16,11 +16,13 @@ from cells.endpoints import endpoint
 
 
 @endpoint
-def snooze(call, seconds, mark):
-    """Write into the file ``mark`` who was asked, wait, answer."""
+def snooze(call, seconds, mark, alarm=None):
+    """Append the process id to the file ``mark``; answer after ``seconds``, or when the file ``alarm`` exists."""
     with open(mark, "a") as file:
         file.write(f"{os.getpid()}\\n")
-    time.sleep(seconds)
+    awake_at = time.monotonic() + seconds
+    while time.monotonic() < awake_at and not (alarm and os.path.exists(alarm)):
+        time.sleep(0.01)
     return "awake"
 '''
 
