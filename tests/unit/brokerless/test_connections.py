@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import threading
 import time
@@ -33,6 +32,7 @@ from tools.polling import poll
 
 KEY = "key"
 SLOTS = 3
+Context = zmq.Context[zmq.Socket[bytes]]
 REQUEST = Request(frames.CALL, b"1", KEY, "", b"{}").to_frames()
 
 
@@ -43,8 +43,18 @@ def prepared() -> list[str]:
 
 
 @pytest.fixture
-def connections(prepared: list[str]) -> Iterator[Connections]:
-    made = Connections(lambda _, endpoint: prepared.append(endpoint), SLOTS, 1.0)
+def contexts() -> set[Context]:
+    """The contexts of all sockets: an ended context keeps no descriptor."""
+    return set()
+
+
+@pytest.fixture
+def connections(prepared: list[str], contexts: set[Context]) -> Iterator[Connections]:
+    def prepare(prepared_socket: zmq.Socket[bytes], endpoint: str) -> None:
+        prepared.append(endpoint)
+        contexts.add(prepared_socket.context)
+
+    made = Connections(prepare, SLOTS, 1.0)
     yield made
     assert ended(on_thread(made.close))
 
@@ -290,23 +300,23 @@ def test_last_returned_connection_is_used_next(connections: Connections, endpoin
             assert connection is last
 
 
-def test_nothing_is_opened_after_close(connections: Connections, endpoint: str) -> None:
+def test_nothing_is_opened_after_close(connections: Connections, endpoint: str, contexts: set[Context]) -> None:
     borrow_once(connections, endpoint)
-    before = len(os.listdir("/proc/self/fd"))
     connections.close()
     connections.close()
-    poll(lambda: len(os.listdir("/proc/self/fd")) < before, "the sockets are closed")
+    assert [context.closed for context in contexts] == [True]
     with pytest.raises(NotAttempted), connections.borrow(endpoint, soon()):
         pass
 
 
-def test_close_does_not_wait_for_connections_in_use(connections: Connections, endpoint: str) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+def test_close_does_not_wait_for_connections_in_use(
+    connections: Connections, endpoint: str, contexts: set[Context]
+) -> None:
     with connections.borrow(endpoint, soon()) as connection:
         assert ended(on_thread(connections.close))
         ask(connection)
     assert is_closed(connection)
-    poll(lambda: len(os.listdir("/proc/self/fd")) <= before, "the sockets are closed")
+    assert [context.closed for context in contexts] == [True]
 
 
 def test_close_refuses_a_thread_that_waits_for_a_slot(endpoint: str, prepared: list[str]) -> None:
