@@ -152,7 +152,9 @@ class GroupCommit:
         if isinstance(ticket.error, BatchRefused):
             return False
         if ticket.error is not None:
-            raise _copy(ticket.error) from ticket.error
+            copied = _copy(ticket.error)
+            # An error that cannot be copied must not become its own cause: readers of causes would not end.
+            raise copied from (copied.__cause__ if copied is ticket.error else ticket.error)
         return True
 
     def _stop_waiting(self, ticket: _Ticket) -> None:

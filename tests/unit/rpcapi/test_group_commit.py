@@ -194,6 +194,20 @@ class Refused(Exception):
         self.code = code
 
 
+class Torn(ValueError, OSError):
+    """Error that cannot be copied, because its built-in bases have different layouts."""
+
+
+def test_an_error_that_cannot_be_copied_is_not_its_own_cause(desk: Desk) -> None:
+    """A reader of causes would not end."""
+    sending = desk.start("a", "b", "c")
+    error = Torn("refused")
+    desk.release(None, error)
+    assert [future.exception(TIMEOUT_SECONDS) for future in sending] == [None, error, error]
+    assert error.__cause__ is None
+    desk.open()
+
+
 @pytest.mark.parametrize("error", [Refused(code=7), BrokenPipeError(32, "gone"), OSError("hung up")])
 def test_each_caller_of_a_failed_publish_gets_a_copy_of_its_error(desk: Desk, error: Exception) -> None:
     sending = desk.start("a", "b", "c")
