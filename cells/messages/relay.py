@@ -23,6 +23,8 @@ HEADER_KEYS = (
 )
 #: The headers of a batch that are remembered; most batches have one or two.
 MAX_HEADERS = 8
+#: Types of values that are compared at once.  A key that this cell does not read may hold any other, at any depth.
+_FLAT = frozenset((str, int, bool, float, type(None)))
 
 
 class _Known(NamedTuple):
@@ -76,7 +78,7 @@ class Batch:
         header = cls.header_class.read(data, self.default_max_hop_count).arrived_at(self.here)
         hop = self._next_hop(header)
         known = _Known(values, [*map(type, values)], cls, header, hop)
-        if len(self._known) < MAX_HEADERS:
+        if len(self._known) < MAX_HEADERS and _FLAT.issuperset(known.types):
             self._known.append(known)
         return known
 

@@ -246,3 +246,15 @@ def test_more_headers_than_are_remembered_are_read_too() -> None:
             message, hop = reading.read(call(method_name=f"method{number}"))
             assert message.method == f"method{number}"
             assert hop is not None
+
+
+def test_unread_keys_of_any_depth_do_not_matter() -> None:
+    """Two values of that depth cannot be compared."""
+    reading = batch()
+    for _ in range(2):
+        deep: list[Any] = []
+        for _ in range(100_000):
+            deep = [deep]
+        message, hop = reading.read(call(stream=deep))
+        assert message.id
+        assert hop is not None
