@@ -8,6 +8,7 @@ a class ``<class>_Remote`` that derives from the original class.  All other exce
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import json
@@ -78,12 +79,8 @@ def from_json(text: object, allowed_modules: Collection[str]) -> Exception:
     if module in allowed_modules:
         cls = _remote_class(module, name)
         if cls is not None:
-            try:
-                error = cls(*data.get("args", []), **data.get("kwargs", {}))
-            except Exception:  # a constructor may raise anything, for arguments from another cell
-                error = None
-            if error is not None:
-                return error
+            with contextlib.suppress(Exception):  # a constructor may raise anything, for arguments from another cell
+                return cls(*data.get("args", []), **data.get("kwargs", {}))
     lines = data.get("tb")
     return exceptions.RemoteError(
         f"{name}: {message}",

@@ -44,23 +44,6 @@ def check_name(name: object) -> str:
     return name
 
 
-@functools.lru_cache(maxsize=4096)
-def step(route: object, here: str, target: object) -> tuple[str, str, bool] | None:
-    """The next step of a message that ``here`` has just received, on its way to ``target``.
-
-    :param route: the way that it has walked, without ``here``
-    :returns: the way with ``here``, the name of the next cell, and whether that is the last one; None if
-        one of the two is no path, or the way does not lead there, or leads no further than here
-    """
-    try:
-        walked, whole = CellPath.parse(route).child(here), CellPath.parse(target)
-    except exceptions.MessageError:
-        return None
-    if len(walked) >= len(whole) or not walked.is_prefix_of(whole):
-        return None
-    return str(walked), whole[len(walked)], len(walked) + 1 == len(whole)
-
-
 def below(path: str, name: str) -> str:
     """The text of the path from ``path``, a text too, to a cell below it."""
     return f"{path}{SEPARATOR}{name}"
