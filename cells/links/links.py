@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from cells import exceptions
 from cells.counters import Counters
@@ -21,24 +22,21 @@ from cells.links.slots import LinkSlots
 from cells.worker_threads import Runtime, Thread
 
 
+@dataclass(eq=False)
 class Links:
     """The links to all neighbors with recent traffic.  Thread-safe."""
 
-    def __init__(
-        self,
-        drivers: Drivers,
-        counters: Counters,
-        on_delivery: OnDelivery,
-        limits: LinkLimits,
-        runtime: Runtime | None = None,
-    ) -> None:
-        """:param on_delivery: called after each attempt with the neighbor's name, and whether its broker succeeded"""
-        self.drivers = drivers
-        self.limits = limits
-        self.slots = LinkSlots(limits.open_links, self._close_idle_link)
-        self._reports = DeliveryReports(counters, on_delivery)
-        self._runtime = runtime or Runtime()
-        self._clock = self._runtime.clock
+    drivers: Drivers
+    counters: Counters
+    #: called after each attempt with the neighbor's name, and whether its broker succeeded
+    on_delivery: OnDelivery
+    limits: LinkLimits
+    runtime: Runtime = field(default_factory=Runtime)
+
+    def __post_init__(self) -> None:
+        self.slots = LinkSlots(self.limits.open_links, self._close_idle_link)
+        self._reports = DeliveryReports(self.counters, self.on_delivery)
+        self._clock = self.runtime.clock
         self._lock = threading.Lock()
         self._links: dict[str, Link] = {}
         #: closing links that have a successor; their messages are subject to the send timeout, too
@@ -119,11 +117,11 @@ class Links:
                 reports=self._reports,
                 slots=self.slots,
                 on_closed=self._forget_closed,
-                runtime=self._runtime,
+                runtime=self.runtime,
                 predecessor=None if link is None else link.thread,
             )
             if self._watch is None:
-                self._watch = self._runtime.spawn(self._watch_stalls, "cells-send-watch")
+                self._watch = self.runtime.spawn(self._watch_stalls, "cells-send-watch")
             return link
 
     def _watch_stalls(self) -> None:

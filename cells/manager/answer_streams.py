@@ -63,14 +63,14 @@ class AnswerStream:
         A fetch that comes before the last future is done returns that same future.
         """
         with self._lock:
-            if self._fetch is None:
-                fetch: futures.Future[dict[str, Any]] = futures.Future()
-                if not self._new and self._expected != 0:
-                    self._fetch = fetch
-                    return fetch
+            if self._fetch is not None:
+                return self._fetch
+            fetch: futures.Future[dict[str, Any]] = futures.Future()
+            if self._new or self._expected == 0:
                 fetch.set_result(self._take())
-                return fetch
-            return self._fetch
+            else:
+                self._fetch = fetch
+            return fetch
 
     def _answer_fetch(self) -> None:
         with self._lock:

@@ -9,6 +9,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -69,23 +70,18 @@ class FileSource:
         """Do nothing: the file is open only while it is read."""
 
 
+@dataclass(eq=False)
 class NeighborLoader:
     """Updates the neighbor table from its source; keeps the table while the source is away.  Thread-safe."""
 
-    def __init__(
-        self,
-        cell_name: str,
-        source: NeighborSource,
-        table: NeighborTable,
-        counters: Counters,
-        on_changes: Callable[[Changes], None],
-    ) -> None:
-        """``on_changes`` is called with the differences after each load that changed the table."""
-        self._cell_name = cell_name
-        self._source = source
-        self._table = table
-        self._counters = counters
-        self._on_changes = on_changes
+    cell_name: str
+    source: NeighborSource
+    table: NeighborTable
+    counters: Counters
+    #: called with the differences after each load that changed the table
+    on_changes: Callable[[Changes], None]
+
+    def __post_init__(self) -> None:
         # If the periodic load and SIGHUP coincide, the rows that were read first must not be stored last.
         self._loading = threading.Lock()
         self._problem: str | None = None
@@ -103,17 +99,17 @@ class NeighborLoader:
 
     def close(self) -> None:
         """Close the source; loading opens it again."""
-        self._source.close()
+        self.source.close()
 
     def _load(self, *, is_asked: bool) -> bool:
         error: exceptions.CellsError | None = None
         rows: list[Neighbor] = []
         try:
-            rows = self._source.neighbors()
+            rows = self.source.neighbors()
         except exceptions.CellsError as raised:
             error = raised
         if error is not None:
-            self._counters.count("load_failed", type(error).__name__)
+            self.counters.count("load_failed", type(error).__name__)
             # One line for each problem instead of one for each interval.
             level = logging.WARNING if is_asked or error.message != self._problem else logging.DEBUG
             LOG.log(level, "The neighbors cannot be loaded, the last known neighbors stay: %s", error.message)
@@ -122,7 +118,7 @@ class NeighborLoader:
         if self._problem is not None:
             LOG.info("The neighbors can be loaded again.")
         self._problem = None
-        changes = self._table.replace(self._usable(rows))
+        changes = self.table.replace(self._usable(rows))
         if changes:
             for name, changed in (("added", changes.added), ("changed", changes.changed)):
                 if changed:
@@ -130,17 +126,17 @@ class NeighborLoader:
             gone = {row.name for row in changes.removed} - {row.name for row in changes.changed}
             if gone:
                 LOG.info("Neighbors removed: %s", ", ".join(sorted(gone)))
-            self._on_changes(changes)
+            self.on_changes(changes)
         return True
 
     def _usable(self, rows: list[Neighbor]) -> list[Neighbor]:
-        refused = {row.name for row in rows if row.name == self._cell_name}
+        refused = {row.name for row in rows if row.name == self.cell_name}
         if refused - self._refused:
-            self._counters.count("refused", "InvalidNeighbor")
+            self.counters.count("refused", "InvalidNeighbor")
             LOG.error(
                 "A neighbor has this cell's own name, %s, and is ignored: remove it %s, or correct [cells] name.",
-                self._cell_name,
-                self._where(f"delete {self._cell_name}"),
+                self.cell_name,
+                self._where(f"delete {self.cell_name}"),
             )
         self._refused = refused
         usable = [row for row in rows if row.name not in refused]
@@ -157,7 +153,7 @@ class NeighborLoader:
         problems = {row.name: problem for row in rows if (problem := _problem_of_cap(row))}
         for name, problem in problems.items():
             if self._unreadable_caps.get(name) != problem:
-                self._counters.count("refused", "InvalidNeighbor")
+                self.counters.count("refused", "InvalidNeighbor")
                 LOG.error(
                     "The version cap of neighbor %s cannot be read and counts as %s: %s Set another cap %s.",
                     name,
@@ -169,8 +165,8 @@ class NeighborLoader:
 
     def _where(self, words: str) -> str:
         """Return the place where an operator changes rows: the file, or this command of ``cells neighbor``."""
-        if isinstance(self._source, FileSource):
-            return f"in {self._source.path}"
+        if isinstance(self.source, FileSource):
+            return f"in {self.source.path}"
         return f'with "cells neighbor {words}"'
 
 
