@@ -5,7 +5,6 @@ The daemon, :mod:`cells.testing` and the tests call :func:`build`.
 
 from __future__ import annotations
 
-import functools
 import os
 from dataclasses import dataclass
 from importlib import metadata
@@ -31,7 +30,7 @@ from cells.manager.picker import Picker
 from cells.manager.server import ManagerServer
 from cells.manager.service_calls import ServiceCalls
 from cells.messages import MESSAGE_TYPES
-from cells.neighbors import Changes, NeighborTable
+from cells.neighbors import NeighborTable
 from cells.neighbors.capabilities import parse_capabilities
 from cells.neighbors.link_versions import LinkVersions
 from cells.neighbors.loader import FileSource, NeighborLoader
@@ -76,12 +75,12 @@ def build(
         runtime or Runtime(),
         serves_local_cell=serves_local_cell,
     )
-    return wiring.service
+    return wiring.service()
 
 
 @dataclass(eq=False)
 class _Wiring:
-    """The parts of one manager, each made when another part first needs it."""
+    """The parts of one manager, made in the order in which they need each other."""
 
     conf: cfg.ConfigOpts
     name: str
@@ -110,11 +109,15 @@ class _Wiring:
         own_capabilities = parse_capabilities(cells.capabilities)
         self.resources = Resources(own_capabilities, self.table, cells.mute_child_interval, runtime.clock)
 
-    @functools.cached_property
     def service(self) -> CellsService:
+        """Return the manager.  Called once."""
+        self._make_router()
+        self._make_cell()
+        self._make_endpoints()
         cells = self.conf.cells
-        self.executor.cell = self.cell
-        return CellsService(
+        source = FileSource(cells.cells_config) if cells.cells_config else Database(self.conf)
+        loader = NeighborLoader(self.name, source, self.table, self.counters, lambda changes: service.apply(changes))  # noqa: PLW0108  # made below
+        service = CellsService(
             name=self.name,
             host=self.conf.host,
             timing=Timing(
@@ -127,7 +130,7 @@ class _Wiring:
             counters=self.counters,
             table=self.table,
             topology=self.topology,
-            loader=self.loader,
+            loader=loader,
             drivers=self.drivers,
             receiver=self.drivers.get(cells.driver),
             links=self.links,
@@ -139,21 +142,11 @@ class _Wiring:
             cell=self.cell,
             manager=self.manager,
             service_calls=self.service_calls,
-            server=self.server if self.serves_local_cell else None,
+            server=self._server() if self.serves_local_cell else None,
         )
+        return service
 
-    @functools.cached_property
-    def loader(self) -> NeighborLoader:
-        file = self.conf.cells.cells_config
-        source = FileSource(file) if file else Database(self.conf)
-        return NeighborLoader(self.name, source, self.table, self.counters, self._apply)
-
-    def _apply(self, changes: Changes) -> None:
-        """Adapt the service to changed neighbors; the loader is made before the service."""
-        self.service.apply(changes)
-
-    @functools.cached_property
-    def links(self) -> Links:
+    def _make_router(self) -> None:
         cells = self.conf.cells
         limits = LinkLimits(
             send_timeout_seconds=cells.send_timeout,
@@ -161,17 +154,14 @@ class _Wiring:
             queue_bytes=cells.send_queue_bytes,
             open_links=cells.max_open_links,
         )
-        return Links(
+        self.links = Links(
             self.drivers,
             self.counters,
             lambda name, is_reachable: self.table.record_delivery(name, is_reachable=is_reachable),
             limits,
             self.runtime,
         )
-
-    @functools.cached_property
-    def router(self) -> Router:
-        return Router(
+        self.router = Router(
             cell_name=self.name,
             host=self.conf.host,
             table=self.table,
@@ -181,29 +171,25 @@ class _Wiring:
             links=self.links,
             counters=self.counters,
             limits=Limits(
-                call_timeout_seconds=self.conf.cells.call_timeout,
-                max_hop_count=self.conf.cells.max_hop_count,
-                max_message_bytes=self.conf.cells.max_message_bytes,
+                call_timeout_seconds=cells.call_timeout,
+                max_hop_count=cells.max_hop_count,
+                max_message_bytes=cells.max_message_bytes,
             ),
             runtime=self.runtime,
         )
 
-    @functools.cached_property
-    def services(self) -> LocalServices:
+    def _make_cell(self) -> None:
         cells, is_served = self.conf.cells, self.serves_local_cell
         own_topics = (cells.topic, cells.rpc_driver_queue_base)
-        return LocalServices(
+        self.services = LocalServices(
             cell_name=self.name,
             transport=open_transport(self.conf, exception_modules=raw_failures.KEEP) if is_served else None,
             allowed=AllowedServices(cells.allowed_services, self.conf.control_exchange, own_topics),
             max_threads=cells.service_threads,
             max_waiting=cells.max_pending_calls,
         )
-
-    @functools.cached_property
-    def picker(self) -> Picker:
         options = self.conf.cells_scheduler
-        return Picker(
+        self.picker = Picker(
             table=self.table,
             topology=self.topology,
             resources=self.resources,
@@ -214,23 +200,17 @@ class _Wiring:
             counters=self.counters,
             clock=self.runtime.clock,
         )
-
-    @functools.cached_property
-    def announcer(self) -> Announcer:
-        return Announcer(
+        self.announcer = Announcer(
             resources=self.resources,
             table=self.table,
             topology=self.topology,
             router=self.router,
             links=self.links,
             outgoing=self.outgoing,
-            greeting_seconds=2.0 * self.conf.cells.send_timeout,
+            greeting_seconds=2.0 * cells.send_timeout,
             spawn=self.runtime.spawn,
         )
-
-    @functools.cached_property
-    def cell(self) -> LocalCell:
-        return LocalCell(
+        self.cell = LocalCell(
             identity={
                 "name": self.name,
                 "host": self.conf.host,
@@ -248,11 +228,11 @@ class _Wiring:
             services=self.services,
             picker=self.picker,
         )
+        self.executor.cell = self.cell
 
-    @functools.cached_property
-    def manager(self) -> CellsManager:
+    def _make_endpoints(self) -> None:
         cells = self.conf.cells
-        return CellsManager(
+        self.manager = CellsManager(
             host=self.conf.host,
             cell=self.cell,
             router=self.router,
@@ -261,10 +241,7 @@ class _Wiring:
             call_timeout_seconds=cells.call_timeout,
             streams=self.streams,
         )
-
-    @functools.cached_property
-    def service_calls(self) -> ServiceCalls:
-        return ServiceCalls(
+        self.service_calls = ServiceCalls(
             host=self.conf.host,
             router=self.router,
             outgoing=self.outgoing,
@@ -273,8 +250,7 @@ class _Wiring:
             streams=self.streams,
         )
 
-    @functools.cached_property
-    def server(self) -> ManagerServer:
+    def _server(self) -> ManagerServer:
         cells = self.conf.cells
         target = oslo_messaging.Target(topic=cells.topic, server=self.conf.host, exchange=cells.exchange)
         return ManagerServer(open_transport(self.conf), target, [self.manager, self.service_calls])
