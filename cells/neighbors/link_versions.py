@@ -61,7 +61,7 @@ class LinkVersions:
         if spoken == versions.CURRENT:
             return ""
         cap = neighbor.version_cap
-        if _is_readable(cap):
+        if not problem_of(cap):
             return self._held_by(neighbor, spoken, announced, is_capped=is_capped)
         problem = f"the cap of neighbor {neighbor.name}, {cap}, cannot be read and counts as {versions.OLDEST}"
         return f"{problem}; {self._held_by(neighbor, spoken, announced, is_capped=is_capped)}"
@@ -71,7 +71,7 @@ class LinkVersions:
             caps = []
             if self._global_cap == spoken:
                 caps.append(f"[upgrade_levels] intercell = {spoken}")
-            if _read(neighbor.version_cap) == spoken and _is_readable(neighbor.version_cap):
+            if _read(neighbor.version_cap) == spoken and not problem_of(neighbor.version_cap):
                 caps.append(f"the cap of neighbor {neighbor.name}, {neighbor.version_cap}")
             return "; ".join([*filter(None, [" and ".join(caps)]), f"{neighbor.name} reads {announced}"])
         if announced is None:
@@ -97,18 +97,18 @@ def _spoken(global_cap: str | None, neighbor_cap: str | None, announced: str | N
     return versions.lowest(*(cap for cap in caps if cap is not None and cap != versions.AUTO))
 
 
-def _is_readable(cap: str | None) -> bool:
+def problem_of(cap: str | None) -> str:
+    """Return the error in the version cap of a neighbor; empty if this release can read the cap."""
     try:
-        return cap is None or bool(versions.read_cap(cap))
-    except exceptions.ConfigurationError:
-        return False
+        versions.read_cap(versions.AUTO if cap is None else cap)
+    except exceptions.ConfigurationError as error:
+        return error.message
+    return ""
 
 
 def _read(cap: str | None) -> str | None:
     if cap is None:
         return None
-    try:
-        return versions.read_cap(cap)
-    except exceptions.ConfigurationError:
-        # A version of a newer release, or a mistake in the database: every cell reads the oldest version.
-        return versions.OLDEST
+    # An unreadable cap is a version of a newer release, or a mistake in the database: every cell reads the oldest
+    # version.
+    return versions.OLDEST if problem_of(cap) else versions.read_cap(cap)

@@ -16,6 +16,7 @@ from typing import Protocol
 from cells import exceptions, versions
 from cells.counters import Counters
 from cells.neighbors import Changes, NeighborTable
+from cells.neighbors.link_versions import problem_of
 from cells.neighbors.neighbor import Neighbor
 
 LOG = logging.getLogger(__name__)
@@ -150,7 +151,7 @@ class NeighborLoader:
         :mod:`cells.neighbors.link_versions` treats the cap as the lowest version, which is never above the operator's
         intention.
         """
-        problems = {row.name: problem for row in rows if (problem := _problem_of_cap(row))}
+        problems = {row.name: problem for row in rows if (problem := problem_of(row.version_cap))}
         for name, problem in problems.items():
             if self._unreadable_caps.get(name) != problem:
                 self.counters.count("refused", "InvalidNeighbor")
@@ -168,14 +169,3 @@ class NeighborLoader:
         if isinstance(self.source, FileSource):
             return f"in {self.source.path}"
         return f'with "cells neighbor {words}"'
-
-
-def _problem_of_cap(row: Neighbor) -> str | None:
-    """Return the error in the version cap of ``row``, None if the cap is readable."""
-    if row.version_cap is None:
-        return None
-    try:
-        versions.read_cap(row.version_cap)
-    except exceptions.ConfigurationError as error:
-        return error.message
-    return None

@@ -33,9 +33,6 @@ class AnswerBatches(Iterator[T]):
         self._fetched: deque[T] = deque()
         self._is_complete = is_complete
 
-    def __iter__(self) -> Self:
-        return self
-
     def __next__(self) -> T:
         """:raises Exception: the error that ``fetch`` raises"""
         while not self._fetched:
