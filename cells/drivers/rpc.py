@@ -136,10 +136,7 @@ class InterCellRPCAPI:
         :raises cells.exceptions.NeighborUnreachable: the broker did not take the messages
         """
         self._cast(
-            cell,
-            messages,
-            "process_messages",
-            lambda: {"messages": [message.to_item() for message in messages]},
+            cell, messages, "process_messages", lambda: {"messages": [message.to_item() for message in messages]}
         )
 
     def _cast(
@@ -194,23 +191,20 @@ class InterCellRPCAPI:
                 return
             # The error of a library that cannot parse a URL contains a part of it, perhaps of the password.
             reason = "its URL cannot be used" if isinstance(error, ValueError) else str(error).rstrip(".")
-            is_uncertain = may_arrive(error) or None
+            text = (
+                f"The broker of cell {cell.name} did not take a message: {type(error).__name__}: {reason}. Check that "
+                f'it runs, and its URL and password with "cells neighbor show {cell.name} --show-secrets".'
+            )
             if transport_url.is_brokerless(cell.transport_url):
                 if message is not None and message.server:
                     # Each manager has its own address there: the others may be reachable.
                     raise _gone(cell, message) from error
-                raise exceptions.NeighborUnreachable(
+                text = (
                     f"Cell {cell.name} did not take a message: {reason}. Check that cells-manager runs there, and its "
-                    f'address with "cells neighbor show {cell.name}".',
-                    cell=cell.name,
-                    may_arrive=is_uncertain,
-                ) from error
-            raise exceptions.NeighborUnreachable(
-                f"The broker of cell {cell.name} did not take a message: {type(error).__name__}: {reason}. Check that "
-                f'it runs, and its URL and password with "cells neighbor show {cell.name} --show-secrets".',
-                cell=cell.name,
-                may_arrive=is_uncertain,
-            ) from error
+                    f'address with "cells neighbor show {cell.name}".'
+                )
+            uncertain = may_arrive(error) or None
+            raise exceptions.NeighborUnreachable(text, cell=cell.name, may_arrive=uncertain) from error
 
     def _link(self, cell: Target) -> _Link:
         with self._lock:
