@@ -14,15 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cells import exceptions, versions
 from cells.messages.header import Header, Hop, Plan, Toward
-from cells.messages.validation import (
-    MAX_TRACE,
-    check_size,
-    load,
-    want,
-    want_deadline,
-    want_name,
-    want_trace,
-)
+from cells.messages.validation import MAX_TRACE, check_size, load, want, want_deadline, want_name, want_trace
 from cells.messages.wire import Form, SealedMessage, to_text
 from cells.neighbors import Neighbors
 from cells.path import CellPath

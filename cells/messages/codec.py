@@ -12,15 +12,7 @@ from cells.messages.base import Content, Message
 from cells.messages.broadcast import BroadcastHeader, BroadcastMessage
 from cells.messages.response import ResponseHeader, ResponseMessage
 from cells.messages.targeted import TargetedHeader, TargetedMessage
-from cells.messages.validation import (
-    check_size,
-    load,
-    load_with,
-    want,
-    want_direction,
-    want_name,
-    want_path,
-)
+from cells.messages.validation import check_size, load, load_with, want, want_direction, want_name, want_path
 from cells.path import MAX_NAME_LENGTH
 
 MESSAGE_CLASSES: dict[str, type[Message]] = {

@@ -37,17 +37,7 @@ from cells.routing.error_replies import Silence, too_late
 from cells.routing.executor import Executor
 from cells.routing.forwarding import Onward
 from cells.routing.pending import PendingCalls, ToPending
-from cells.routing.reply import (
-    LOG_ONLY,
-    WORKING,
-    Branch,
-    Forwarded,
-    Kind,
-    Reply,
-    Sink,
-    ToCaller,
-    settle,
-)
+from cells.routing.reply import LOG_ONLY, WORKING, Branch, Forwarded, Kind, Reply, Sink, ToCaller, settle
 from cells.routing.waiting_call import Growing, Monitor, Wait
 from cells.worker_threads import Runtime
 
@@ -88,12 +78,7 @@ class Router:
         self._direct_replies = DirectReplies(self.forward, self.links, self.counters)
 
     def send(
-        self,
-        message: TargetedMessage,
-        timeout_seconds: float,
-        *,
-        is_own: bool = False,
-        monitor: Monitor | None = None,
+        self, message: TargetedMessage, timeout_seconds: float, *, is_own: bool = False, monitor: Monitor | None = None
     ) -> futures.Future[Reply]:
         """Send a call from this cell.  Never raises: an error on the way is an answer, too.
 

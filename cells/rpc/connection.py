@@ -76,11 +76,7 @@ class Connection:
         self._add(lambda: pools.worker(self._transport, exchange, topic, pool_name, proxy))
 
     def join_consumer_pool(
-        self,
-        callback: Callable[[dict[str, Any]], object],
-        pool_name: str,
-        topic: str,
-        exchange_name: str | None = None,
+        self, callback: Callable[[dict[str, Any]], object], pool_name: str, topic: str, exchange_name: str | None = None
     ) -> None:
         """Join a pool, as :meth:`create_worker`, with a function that takes the message itself.
 

@@ -162,13 +162,7 @@ class CellsAPI:
         return found
 
     def broadcast_cast(
-        self,
-        ctxt: Context,
-        method: str,
-        kwargs: Arguments = None,
-        *,
-        direction: str = "down",
-        run_locally: bool = True,
+        self, ctxt: Context, method: str, kwargs: Arguments = None, *, direction: str = "down", run_locally: bool = True
     ) -> None:
         """Call ``method`` in all cells below (or above) without answers."""
         request = _request(method, kwargs, direction=direction, run_locally=run_locally)

@@ -188,9 +188,5 @@ def get_server(
 ) -> Any:
     """Return an RPC server, not started, for endpoint objects whose methods never block."""
     return oslo_messaging.get_rpc_server(
-        transport,
-        target,
-        list(endpoints),
-        server_cls=server_class,
-        access_policy=rpc_dispatcher.DefaultRPCAccessPolicy,
+        transport, target, list(endpoints), server_cls=server_class, access_policy=rpc_dispatcher.DefaultRPCAccessPolicy
     )

@@ -27,15 +27,7 @@ RABBITMQ_TRANSPORTS = frozenset({"rabbit", "kombu"})
 ZMQ_TRANSPORT, ZMQ_IPC_TRANSPORT = "zmq", "zmq+ipc"
 #: options of the group [oslo_messaging_zmq] that the query of such a URL may set for a neighbor
 ZMQ_PARAMETERS = frozenset(
-    {
-        "connect_timeout",
-        "delivery_timeout",
-        "keys_dir",
-        "max_connections",
-        "max_message_bytes",
-        "peer",
-        "tcp_security",
-    }
+    {"connect_timeout", "delivery_timeout", "keys_dir", "max_connections", "max_message_bytes", "peer", "tcp_security"}
 )
 #: parameters that are numbers, with the bounds of the options
 _ZMQ_NUMBERS = frozenset({"connect_timeout", "delivery_timeout", "max_connections", "max_message_bytes"})
