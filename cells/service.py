@@ -27,6 +27,7 @@ from cells.manager.lifecycle import CellsService, Timing
 from cells.manager.local_cell import LocalCell
 from cells.manager.message_factory import OutgoingMessages
 from cells.manager.picker import Picker
+from cells.manager.requests import Requests
 from cells.manager.server import ManagerServer
 from cells.manager.service_calls import ServiceCalls
 from cells.messages import MESSAGE_TYPES
@@ -98,7 +99,6 @@ class _Wiring:
         self.threads = WorkerThreads(cells.endpoint_threads, cells.max_pending_calls, "cells-endpoint", runtime.spawn)
         self.executor = Executor(self.endpoints, self.threads, self.counters, runtime)
         self.pending = PendingCalls(cells.max_pending_calls, self.counters, runtime.clock, runtime.spawn)
-        self.streams = AnswerStreams(cells.max_pending_calls, runtime.clock, runtime.new_id)
         self.outgoing = OutgoingMessages(
             topology=self.topology,
             table=self.table,
@@ -232,22 +232,11 @@ class _Wiring:
 
     def _make_endpoints(self) -> None:
         cells = self.conf.cells
+        streams = AnswerStreams(cells.max_pending_calls, self.runtime.clock, self.runtime.new_id)
+        requests = Requests(host=self.conf.host, router=self.router, outgoing=self.outgoing, streams=streams)
+        self.service_calls = ServiceCalls(requests, self.picker)
         self.manager = CellsManager(
-            host=self.conf.host,
-            cell=self.cell,
-            router=self.router,
-            outgoing=self.outgoing,
-            exception_modules=cells.allowed_rpc_exception_modules,
-            call_timeout_seconds=cells.call_timeout,
-            streams=self.streams,
-        )
-        self.service_calls = ServiceCalls(
-            host=self.conf.host,
-            router=self.router,
-            outgoing=self.outgoing,
-            topology=self.topology,
-            picker=self.picker,
-            streams=self.streams,
+            requests, self.cell, cells.allowed_rpc_exception_modules, call_timeout_seconds=cells.call_timeout
         )
 
     def _server(self) -> ManagerServer:

@@ -18,14 +18,13 @@ import oslo_messaging
 from cells import exceptions
 from cells.deadlines import want_timeout
 from cells.futures import then
-from cells.manager import client_call, topology_report
-from cells.manager.answer_streams import AnswerStream, AnswerStreams
+from cells.manager import topology_report
+from cells.manager.answer_streams import AnswerStream
 from cells.manager.local_cell import LocalCell
-from cells.manager.message_factory import OutgoingMessages
+from cells.manager.requests import Requests
 from cells.neighbors import Direction
 from cells.neighbors.neighbor import Neighbor
 from cells.routing.reply import Reply
-from cells.routing.router import Router
 from cells.rpcapi.casts import unpack
 from cells.services.validation import want
 from cells.transport import url as transport_url
@@ -43,25 +42,14 @@ class CellsManager:
 
     target = oslo_messaging.Target(version="1.2")
 
-    def __init__(  # noqa: PLR0913  # the parts that the composition root wires together, by keyword
-        self,
-        *,
-        host: str,
-        cell: LocalCell,
-        router: Router,
-        outgoing: OutgoingMessages,
-        exception_modules: Sequence[str],
-        call_timeout_seconds: float,
-        streams: AnswerStreams,
+    def __init__(
+        self, requests: Requests, cell: LocalCell, exception_modules: Sequence[str], call_timeout_seconds: float
     ) -> None:
-        """:param host: the RPC server name of this manager, from which clients fetch the answers to a broadcast"""
-        self._host = host
+        self._requests = requests
+        self._router, self._outgoing, self._streams = requests.router, requests.outgoing, requests.streams
         self._cell = cell
-        self._router = router
-        self._outgoing = outgoing
         self._exception_modules = tuple(exception_modules)
         self._call_timeout_seconds = call_timeout_seconds
-        self._streams = streams
 
     def call(
         self,
@@ -79,7 +67,7 @@ class CellsManager:
         """
         with self._outgoing.counting_refusals("call"):
             message = self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=True)
-        return client_call.send(self._router, message, self._timeout(timeout), self._value, client=reply_to())
+        return self._requests.call(message, self._timeout(timeout), self._value, client=reply_to())
 
     def cast(self, ctxt: dict[str, Any], cell_name: str, method_name: str, method_kwargs: dict[str, Any]) -> None:
         """Call ``method_name`` in another cell, without an answer."""
@@ -152,7 +140,7 @@ class CellsManager:
         sent = self._router.broadcast(message, seconds, parts_to=_ToStream(stream))
         # Its result are the errors of neighbors that the broadcast could not be sent to.
         sent.add_done_callback(lambda done: stream.finish(*done.result().to_wire()))
-        return {"id": broadcast_id, "server": self._host}
+        return {"id": broadcast_id, "server": self._requests.host}
 
     def broadcast_next(self, ctxt: dict[str, Any], broadcast_id: str) -> futures.Future[dict[str, Any]]:  # noqa: ARG002
         """Return a future of the new answers: ``{"responses": [JSON text of Response, ...], "is_complete"}``.

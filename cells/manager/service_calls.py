@@ -19,14 +19,10 @@ from cells import exceptions
 from cells.deadlines import shrink, want_timeout
 from cells.endpoints import CellPicker
 from cells.futures import gather, then
-from cells.manager import client_call
-from cells.manager.answer_streams import AnswerStreams
-from cells.manager.message_factory import OutgoingMessages
+from cells.manager.requests import Requests
 from cells.neighbors import Direction
-from cells.neighbors.topology import Topology
 from cells.path import CellPath
 from cells.routing.reply import Reply
-from cells.routing.router import Router
 from cells.routing.waiting_call import Monitor
 from cells.services import answers
 from cells.services.answers import Answer
@@ -52,23 +48,10 @@ class ServiceCalls:
 
     target = oslo_messaging.Target(namespace=NAMESPACE, version=VERSION)
 
-    def __init__(  # noqa: PLR0913  # the parts that the composition root wires together, by keyword
-        self,
-        *,
-        host: str,
-        router: Router,
-        outgoing: OutgoingMessages,
-        topology: Topology,
-        picker: CellPicker,
-        streams: AnswerStreams,
-    ) -> None:
-        """:param host: the RPC server name of this manager, from which clients fetch the answers to a multicall"""
-        self._host = host
-        self._router = router
-        self._outgoing = outgoing
-        self._topology = topology
+    def __init__(self, requests: Requests, picker: CellPicker) -> None:
+        self._requests = requests
+        self._router, self._outgoing, self._streams = requests.router, requests.outgoing, requests.streams
         self._picker = picker
-        self._streams = streams
 
     def call(
         self,
@@ -170,7 +153,7 @@ class ServiceCalls:
         monitor = _monitor(asked, answer.still_working)
         # An empty answer to a monitored call is a heartbeat.
         client = "" if monitor is not None else reply_to
-        return client_call.send(self._router, message, seconds, _read, client=client, monitor=monitor, into=answer)
+        return self._requests.call(message, seconds, _read, client=client, monitor=monitor, into=answer)
 
     def _run_in_any(
         self, kind: str, ctxt: Mapping[str, Any], request: object, timeout: object, requirements: object
@@ -225,14 +208,14 @@ class ServiceCalls:
     def _multicall(self, ctxt: Mapping[str, Any], request: object, cells: object, timeout: object) -> dict[str, Any]:
         seconds = want_timeout(timeout)
         if isinstance(cells, str):
-            names = [str(path) for path in self._topology.cells_toward(Direction(_direction(cells)))]
+            names = [str(path) for path in self._outgoing.topology.cells_toward(Direction(_direction(cells)))]
         else:
             names = self._each_once(cells)
         stream_id, stream = self._streams.start(seconds, expected=len(names))
         for name in names:
             answer = self._answer("call", partial(self._call, ctxt, request, seconds, name))
             answer.add_done_callback(lambda done, name=name: stream.add((name, done.result())))  # type: ignore[misc]
-        return {"id": stream_id, "server": self._host, "cells": names}
+        return {"id": stream_id, "server": self._requests.host, "cells": names}
 
     def _each_once(self, cells: object) -> list[str]:
         """Return the cells of a list, each once.  The call of a cell reports that the cell is unknown.
@@ -244,7 +227,7 @@ class ServiceCalls:
         twice: list[tuple[str, str]] = []
         for name in names:
             with contextlib.suppress(exceptions.CellsError):
-                other = known.setdefault(self._topology.walk_to(name), name)
+                other = known.setdefault(self._outgoing.topology.walk_to(name), name)
                 twice += [(other, name)] if other != name else []
         if twice:
             raise exceptions.InvalidArguments(f"{twice[0][0]} and {twice[0][1]} are names of the same cell: give one.")

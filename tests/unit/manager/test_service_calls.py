@@ -16,6 +16,7 @@ from cells.deadlines import shrink
 from cells.manager import service_calls
 from cells.manager.answer_streams import AnswerStreams
 from cells.manager.message_factory import OutgoingMessages
+from cells.manager.requests import Requests
 from cells.manager.service_calls import ServiceCalls
 from cells.messages import Message, Response
 from cells.neighbors import NeighborTable
@@ -72,14 +73,13 @@ class Manager:
         table.replace(rows)
         topology = Topology("api", table)
         self.streams = AnswerStreams(2)
-        self.calls = ServiceCalls(
+        requests = Requests(
             host="host-1",
             router=self.network,  # type: ignore[arg-type]  # stands for one
             outgoing=OutgoingMessages(topology=topology, table=table, counters=self.counters, max_hop_count=10),
-            topology=topology,
-            picker=self.picker,  # type: ignore[arg-type]  # stands for one
             streams=self.streams,
         )
+        self.calls = ServiceCalls(requests, self.picker)  # type: ignore[arg-type]  # stands for one
 
 
 @pytest.fixture
