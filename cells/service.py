@@ -23,7 +23,7 @@ from cells.links import LinkLimits, Links
 from cells.manager import CellsManager
 from cells.manager.announcer import Announcer
 from cells.manager.answer_streams import AnswerStreams
-from cells.manager.lifecycle import CellsService, Timing
+from cells.manager.lifecycle import CellsService
 from cells.manager.local_cell import LocalCell
 from cells.manager.message_factory import OutgoingMessages
 from cells.manager.picker import Picker
@@ -39,7 +39,7 @@ from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
 from cells.routing.executor import Executor
 from cells.routing.pending import PendingCalls
-from cells.routing.router import Limits, Router
+from cells.routing.router import Router
 from cells.services.allow_list import AllowedServices
 from cells.services.local import LocalServices
 from cells.transport.opening import open_transport, register_options
@@ -120,12 +120,10 @@ class _Wiring:
         service = CellsService(
             name=self.name,
             host=self.conf.host,
-            timing=Timing(
-                load_interval_seconds=cells.db_check_interval,
-                announce_interval_seconds=cells.announce_interval,
-                graceful_stop_seconds=self.conf.graceful_shutdown_timeout,
-                send_timeout_seconds=cells.send_timeout,
-            ),
+            load_interval_seconds=cells.db_check_interval,
+            announce_interval_seconds=cells.announce_interval,
+            graceful_stop_seconds=self.conf.graceful_shutdown_timeout,
+            send_timeout_seconds=cells.send_timeout,
             runtime=self.runtime,
             counters=self.counters,
             table=self.table,
@@ -170,11 +168,9 @@ class _Wiring:
             pending=self.pending,
             links=self.links,
             counters=self.counters,
-            limits=Limits(
-                call_timeout_seconds=cells.call_timeout,
-                max_hop_count=cells.max_hop_count,
-                max_message_bytes=cells.max_message_bytes,
-            ),
+            call_timeout_seconds=cells.call_timeout,
+            max_hop_count=cells.max_hop_count,
+            max_message_bytes=cells.max_message_bytes,
             runtime=self.runtime,
         )
 

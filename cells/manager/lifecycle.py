@@ -39,17 +39,6 @@ LAST_SENDS_SECONDS = 10
 ENDLESS_SECONDS = 10 * 365 * 86400.0
 
 
-@dataclass(frozen=True)
-class Timing:
-    """Intervals and bounds of a manager's life, in seconds."""
-
-    load_interval_seconds: int
-    announce_interval_seconds: int
-    #: 0: no bound, as everywhere in oslo.service
-    graceful_stop_seconds: float
-    send_timeout_seconds: float
-
-
 @dataclass(kw_only=True, eq=False)
 class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.service has no types
     """One running manager: all parts that have to be started and stopped, in order.
@@ -59,7 +48,11 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
 
     name: str
     host: str
-    timing: Timing
+    load_interval_seconds: int
+    announce_interval_seconds: int
+    #: bound of a graceful stop; 0: no bound, as everywhere in oslo.service
+    graceful_stop_seconds: float
+    send_timeout_seconds: float
     runtime: Runtime
     counters: Counters
     table: NeighborTable
@@ -96,8 +89,8 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         with self._lifecycle:
             if not self._is_stopped.is_set():
                 self._is_serving = True
-                self._start_loop(self.loader.load, self.timing.load_interval_seconds)
-                self._start_loop(self.announcer.announce, self.timing.announce_interval_seconds)
+                self._start_loop(self.loader.load, self.load_interval_seconds)
+                self._start_loop(self.announcer.announce, self.announce_interval_seconds)
         if not self._is_serving:
             # stop() ran while the broker was away and could not close the servers that have started only now.
             if self.server is not None:
@@ -167,7 +160,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
                 return
             self._is_stopped.set()
             is_serving = self._is_serving
-        clock, bound_seconds = self.runtime.clock, self.timing.graceful_stop_seconds or ENDLESS_SECONDS
+        clock, bound_seconds = self.runtime.clock, self.graceful_stop_seconds or ENDLESS_SECONDS
         deadline = clock() + bound_seconds
         self.announcer.stop()
         for loop in self._loops:
@@ -186,7 +179,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             LOG.warning("Calls of services of this cell that still run are given up.")
         if is_serving:
             self._close_server()
-        last_sends_end_at = clock() + min(self.timing.send_timeout_seconds, LAST_SENDS_SECONDS)
+        last_sends_end_at = clock() + min(self.send_timeout_seconds, LAST_SENDS_SECONDS)
         # This sends the notices, too, that follow replies sent directly to clients.
         self.links.wait_until_idle(last_sends_end_at - clock())
         self.links.stop(max(0.0, last_sends_end_at - clock()))

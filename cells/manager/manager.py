@@ -113,9 +113,7 @@ class CellsManager:
         :returns: a future of JSON texts of Response, one for each cell, also if it failed or did not answer
         """
         with self._outgoing.counting_refusals("broadcast"):
-            message = self._outgoing.broadcast(
-                ctxt, method_name, method_kwargs, direction, needs_response=True, run_locally=run_locally
-            )
+            message = self._outgoing.broadcast(ctxt, method_name, method_kwargs, direction, run_locally=run_locally)
         return then(self._router.broadcast(message, self._timeout(timeout)), Reply.to_wire)
 
     def broadcast_start(  # noqa: PLR0913  # one argument per key of the message
@@ -133,9 +131,7 @@ class CellsManager:
         """
         seconds = self._timeout(timeout)
         with self._outgoing.counting_refusals("broadcast"):
-            message = self._outgoing.broadcast(
-                ctxt, method_name, method_kwargs, direction, needs_response=True, run_locally=run_locally
-            )
+            message = self._outgoing.broadcast(ctxt, method_name, method_kwargs, direction, run_locally=run_locally)
             broadcast_id, stream = self._streams.start(seconds, on_stop=lambda: self._cell.pending.forget(message.id))
         sent = self._router.broadcast(message, seconds, parts_to=_ToStream(stream))
         # Its result are the errors of neighbors that the broadcast could not be sent to.
@@ -190,9 +186,7 @@ class CellsManager:
 
     def topology(self, ctxt: dict[str, Any], timeout: float | None = None) -> futures.Future[dict[str, Any]]:
         """Return a future of the tree from the top to all cells below this cell, which a broadcast asks now."""
-        message = self._outgoing.broadcast(
-            ctxt, "ping", {}, Direction.DOWN.value, needs_response=True, run_locally=True
-        )
+        message = self._outgoing.broadcast(ctxt, "ping", {}, Direction.DOWN.value)
         answers = self._router.broadcast(message, self._timeout(timeout))
         own_path = self._cell.topology.own_path
         parent_state = self._cell.table.state(own_path[-2]).value if len(own_path) > 1 else ""

@@ -99,7 +99,7 @@ class OutgoingMessages:
         kwargs: object,
         direction: str,
         *,
-        needs_response: bool,
+        needs_response: bool = True,
         run_locally: bool = True,
     ) -> BroadcastMessage:
         """A call or cast to all cells above or below.

@@ -49,15 +49,6 @@ Found = TypeVar("Found")
 MAX_MESSAGES_OF_CAST = 1024
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Bounds of a message: time, hops, bytes."""
-
-    call_timeout_seconds: float = 60.0
-    max_hop_count: int = 10
-    max_message_bytes: int = 4 * 1024 * 1024
-
-
 @dataclass(kw_only=True, eq=False)
 class Router:
     """Carries messages out.  Thread-safe."""
@@ -71,7 +62,9 @@ class Router:
     pending: PendingCalls
     links: Links
     counters: Counters
-    limits: Limits
+    call_timeout_seconds: float
+    max_hop_count: int
+    max_message_bytes: int
     runtime: Runtime
 
     def __post_init__(self) -> None:
@@ -127,7 +120,7 @@ class Router:
         """Send a reply to ``message`` back to the source of ``message``."""
         responses = reply.responses
         answer = ResponseMessage.answering(message, responses, reply.branch, reply.passed_on_to)
-        replacement = error_replies.too_large(message, answer, responses, self.limits.max_message_bytes)
+        replacement = error_replies.too_large(message, answer, responses, self.max_message_bytes)
         if replacement is not None:
             self.counters.count("failed", "MessageTooLarge")
             answer = ResponseMessage.answering(message, (replacement,), reply.branch, reply.passed_on_to)
@@ -154,7 +147,7 @@ class Router:
         batch = self._batch(now)
         found = [self._safely(self._read, one, batch) for one in came]
         self.counters.count("received", times=len(found) - found.count(None))
-        onward = Onward(self.links, self._not_passed_on, self.limits.max_message_bytes, now)
+        onward = Onward(self.links, self._not_passed_on, self.max_message_bytes, now)
         for arrival in found:
             if arrival is None:
                 continue
@@ -180,8 +173,8 @@ class Router:
             here=self.cell_name,
             neighbors=self.table.snapshot(),
             toward=self.link_versions.toward,
-            limit_bytes=self.limits.max_message_bytes,
-            default_max_hop_count=self.limits.max_hop_count,
+            limit_bytes=self.max_message_bytes,
+            default_max_hop_count=self.max_hop_count,
             now=now,
         )
 
@@ -194,7 +187,7 @@ class Router:
         # Outside the except block: there the log would add the error to its line once more.
         self.counters.count("rejected", type(error).__name__)
         LOG.warning("A message from another cell is refused: %s", error.message)
-        salvaged = salvage(came, self.limits.max_hop_count)
+        salvaged = salvage(came, self.max_hop_count)
         if salvaged is not None:
             salvaged = salvaged.arrived_at(self.cell_name)
             self.reply(salvaged, Reply(Kind.ANSWER, (Response(str(salvaged.route), error=error).encoded(),)))
@@ -262,7 +255,7 @@ class Router:
             return Wait(message.deadline - self.runtime.clock(), growing=growing)
         header = message.header
         depth = min(header.hop_count - 1, header.max_hop_count)
-        seconds = self.limits.call_timeout_seconds * (1 - depth / (header.max_hop_count + 1))
+        seconds = self.call_timeout_seconds * (1 - depth / (header.max_hop_count + 1))
         return Wait(seconds, growing=growing)
 
     def _await(self, message: Message, plan: Plan, sink: Sink, wait: Wait) -> None:
@@ -306,7 +299,7 @@ class Router:
         report = _DeliveryReport(message, neighbor.name, sink)
         try:
             form = (hop.addressed(self.host) if collects else hop).form
-            sealed = message.sealed_as(form, self.limits.max_message_bytes)
+            sealed = message.sealed_as(form, self.max_message_bytes)
         except (exceptions.MessageError, exceptions.RPCVersionCapError) as error:
             self.counters.count("undelivered", type(error).__name__)
             report.failed(error)
