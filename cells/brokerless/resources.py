@@ -57,11 +57,6 @@ class Resources:
         self._backlog: Backlog | None = None
         self._bound_server: BoundServer | None = None
 
-    @property
-    def has_registry(self) -> bool:
-        """Whether servers register in a MatchMaker."""
-        return not self._endpoints and self._directory is None
-
     def matchmaker(self) -> MatchMakerBase:
         """Return the MatchMaker of this process, with its heartbeat running."""
         with self._lock:
@@ -117,7 +112,7 @@ class Resources:
         :raises cells.exceptions.ConfigurationError: the server cannot bind its addresses
         """
         bound_server = self.bound_server()
-        matchmaker = self.matchmaker() if self.has_registry else None
+        matchmaker = None if self._endpoints or self._directory else self.matchmaker()
         host = str(dataclasses.replace(bound_server.address, pool=pool))
         with _REGISTERING:
             for key in keys:
@@ -146,10 +141,9 @@ class Resources:
             sender, self._sender = self._sender, None
             releases, self._releases = self._releases, []
             self._matchmaker = self._bound_server = None
-        if backlog is not None:
-            backlog.close()
-        if sender is not None:
-            sender.close()
+        for opened in (backlog, sender):
+            if opened is not None:
+                opened.close()
         for release in releases:
             release()
 

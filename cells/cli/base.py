@@ -7,7 +7,7 @@ import contextlib
 import functools
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cliff import columns, command, display
@@ -58,16 +58,11 @@ class CellCommand(command.Command):
             raise exceptions.ConfigurationError("There is no configuration file: give its path with --config-file.")
         return cells_conf.load(files, [word for path in directories for word in ("--config-dir", path)])
 
-    @contextlib.contextmanager
-    def database(self) -> Iterator[Database]:
-        """Open the database of this cell for the block."""
+    def database(self) -> contextlib.AbstractContextManager[Database]:
+        """Open the database of this cell for a block."""
         from cells.db.api import Database  # noqa: PLC0415  # SQLAlchemy is slow to import
 
-        database = Database(self.conf)
-        try:
-            yield database
-        finally:
-            database.close()
+        return contextlib.closing(Database(self.conf))
 
     @property
     def options(self) -> argparse.Namespace:

@@ -74,15 +74,14 @@ def _open(conf: cfg.ConfigOpts) -> Iterator[Any]:
     except exceptions.CellsError:
         raise
     except (oslo_messaging.MessageDeliveryFailure, kombu_errors.OperationalError) as error:
+        problem = f"The broker of this cell, {transport_url.mask(conf.transport_url)}, cannot be reached: {error}"
         if transport_url.is_brokerless(conf.transport_url):
             # The command connects to the manager directly, so the manager does not run.
-            raise exceptions.ManagerTimeout(
+            problem = (
                 f"No manager of this cell runs: {str(error).rstrip('.')}. Start cells-manager, or give the "
                 "configuration file of the running manager."
-            ) from error
-        raise exceptions.ManagerTimeout(
-            f"The broker of this cell, {transport_url.mask(conf.transport_url)}, cannot be reached: {error}"
-        ) from error
+            )
+        raise exceptions.ManagerTimeout(problem) from error
     finally:
         transport.cleanup()
 

@@ -87,16 +87,12 @@ def check(conf: cfg.ConfigOpts) -> None:
     for group in _GROUPS:
         values = conf[group.GROUP] if group.GROUP else conf
         for option in group.OPTIONS:
+            name = f"[{group.GROUP or 'DEFAULT'}] {option.name}"
             try:
                 value = values[option.dest]
             except (cfg.ConfigFileValueError, cfg.TemplateSubstitutionError) as error:
                 reason = str(error).rpartition("is not valid: ")[2]
-                raise exceptions.ConfigurationError(f"{_full_name(group, option)} is invalid: {reason}") from error
+                raise exceptions.ConfigurationError(f"{name} is invalid: {reason}") from error
             # oslo.config reads an empty number as None, without an error.
             if value is None and option.default is not None:
-                name = _full_name(group, option)
                 raise exceptions.ConfigurationError(f"{name} is empty: set a value or remove the line.")
-
-
-def _full_name(group: Any, option: cfg.Opt) -> str:
-    return f"[{group.GROUP or 'DEFAULT'}] {option.name}"

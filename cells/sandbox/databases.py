@@ -6,6 +6,7 @@ a process for each command would take longer than the rest of the setup.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -47,12 +48,9 @@ def create(layout: Layout, tree: Tree, transport: SandboxTransport) -> None:
 
 
 def _register(files: CellFiles, rows: list[Neighbor]) -> None:
-    database = Database(cells_conf.load([files.config]))
-    try:
+    with contextlib.closing(Database(cells_conf.load([files.config]))) as database:
         for row in rows:
             database.create(row)
-    finally:
-        database.close()
 
 
 def _write_configuration(files: CellFiles, tree: Tree, transport: SandboxTransport) -> None:

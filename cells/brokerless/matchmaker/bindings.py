@@ -46,7 +46,5 @@ class FanoutBinding(Binding):
 
 def without_fanout(key: str) -> str:
     """Return the key of the servers that a fan-out key stands for; any other key unchanged."""
-    for prefix in FANOUT_PREFIXES:
-        if key.startswith(prefix):
-            return key[len(prefix) :]
-    return key
+    prefix = next(filter(key.startswith, FANOUT_PREFIXES), "")
+    return key.removeprefix(prefix)
