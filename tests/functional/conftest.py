@@ -1,4 +1,4 @@
-"""Trees of cells that are always stopped at the end of the test."""
+"""Trees of cells that are always stopped at the end of the test, and wide margins between their deadlines."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cells import deadlines
 from tests.functional.cell_tree import CellTree, Shape
 
 
@@ -20,3 +21,9 @@ def cell_tree() -> Iterator[Callable[..., CellTree]]:
             return stack.enter_context(CellTree(shape, **options))
 
         yield start
+
+
+@pytest.fixture
+def wide_margins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each cell keep so much of a call's time that the deepest cell times out first on a busy machine, too."""
+    monkeypatch.setattr(deadlines, "SHARE", 0.3)

@@ -54,10 +54,11 @@ def test_dead_cell_is_an_error_of_its_own_at_once(
     assert all(isinstance(answers[way].error, exceptions.NeighborUnreachable) for way in lost)
 
 
+@pytest.mark.usefixtures("wide_margins")
 def test_a_silent_cell_is_a_timeout_and_all_other_answers_arrive(cell_tree: Callable[..., CellTree]) -> None:
     trees = {}
     for silent in ("az1", "east", "west"):
-        trees[silent] = cell_tree(SHAPE, options={"cells": {"call_timeout": 2}})
+        trees[silent] = cell_tree(SHAPE, options={"cells": {"call_timeout": 3}})
         trees[silent].freeze(silent)
     # All at the same time, because each lasts until its deadline.
     with futures.ThreadPoolExecutor() as pool:

@@ -236,7 +236,7 @@ class Silenced:
                 releases={"api": top, "east": middle, "az1": leaf, "az2": leaf},
                 endpoints=[answer],
                 # At 1.0 each cell uses its own timeout, which is shorter for deeper cells.
-                options={"cells": {"call_timeout": 3}},
+                options={"cells": {"call_timeout": 4}},
             )
             for top, middle, leaf in combinations
         }
@@ -252,6 +252,7 @@ class Silenced:
             tree.stop()
 
 
+@pytest.mark.usefixtures("wide_margins")
 def test_silent_cell_is_named_and_all_others_answer() -> None:
     # All at the same time, because each lasts until its deadline.
     with Silenced(sorted(ANSWERING)) as silenced, futures.ThreadPoolExecutor(2 * len(silenced.trees)) as pool:

@@ -98,6 +98,7 @@ def test_silent_cells_delay_no_other_answers_and_relays_keep_no_state(wide: Vers
     assert len(wide["api"].service.pending) == 0
 
 
+@pytest.mark.usefixtures("wide_margins")
 def test_silent_cells_are_errors_at_the_deadline() -> None:
     shape = {"api": {"east": {"az1": {}, "az2": {}}, "west": {}}}
     with VersionTree(shape) as tree:
@@ -114,6 +115,7 @@ def test_silent_cells_are_errors_at_the_deadline() -> None:
         assert len(tree["east"].service.pending) == 0
 
 
+@pytest.mark.usefixtures("wide_margins")
 def test_a_silent_cell_behind_a_silent_cell_is_named() -> None:
     """The source must learn of the failure although the only cell that knows it does not answer."""
     shape = {"api": {"east": {"az1": {"host1": {}}, "az2": {}}, "west": {}}}

@@ -69,6 +69,7 @@ def test_deeper_cells_have_less_time() -> None:
             assert 0 < call <= shrink(seconds, 2)
 
 
+@pytest.mark.usefixtures("wide_margins")
 def test_a_child_that_respects_its_deadline_answers_in_time() -> None:
     with VersionTree(SHAPE, endpoints=[wait_as_long_as_allowed]) as tree:
         with pytest.raises(exceptions.CellTimeout) as caught:
@@ -77,6 +78,7 @@ def test_a_child_that_respects_its_deadline_answers_in_time() -> None:
         assert "timed_out" not in tree["api"].counters()
 
 
+@pytest.mark.usefixtures("wide_margins")
 def test_the_cell_nearest_to_the_silence_times_out_first() -> None:
     cases = list(itertools.product(["1.1", "1.3"], ["az1", "east"]))
     with contextlib.ExitStack() as stack:
@@ -90,7 +92,7 @@ def test_the_cell_nearest_to_the_silence_times_out_first() -> None:
                 tree.link("east", "az1").toward("east").drop()
         # All at the same time, because each lasts until its deadline.
         pool = stack.enter_context(futures.ThreadPoolExecutor(len(cases)))
-        broadcasts = {case: pool.submit(tree["api"].broadcast, timeout=2.0) for case, tree in trees.items()}
+        broadcasts = {case: pool.submit(tree["api"].broadcast, timeout=3.0) for case, tree in trees.items()}
         for case, broadcast in broadcasts.items():
             answers = broadcast.result()
             others = ALL - {"api!east!az1"}
