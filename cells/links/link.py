@@ -222,7 +222,7 @@ class Link:
             # enough, and not one per message.
             return self._failure
         return exceptions.CellTimeout(
-            f"A message waited {now - queued.due_at:.3g} seconds for the broker of cell {self.cell.name}, until "
+            f"A message waited {now - queued.queued_at:.3g} seconds for the broker of cell {self.cell.name}, until "
             "its deadline had passed: it was not sent.",
             cell=self.cell.name,
         )

@@ -55,7 +55,8 @@ MAX_BYTES = 1024 * 1024
 class QueuedMessage(NamedTuple):
     """A message or a direct reply in the queue, and the callbacks that report its delivery."""
 
-    #: when it was queued, or when its hold ends
+    queued_at: float
+    #: the same time, or the end of the time that it may wait for others
     due_at: float
     message: Outgoing | DirectReply
     on_failure: OnFailure
@@ -114,15 +115,15 @@ class SendQueue:
             messages = self._kinds.get(kind)
             if messages is None:
                 messages = self._kinds[kind] = _Messages()
-            messages.append(QueuedMessage(due_at, message, on_failure, on_sent))
+            messages.append(QueuedMessage(queued_at, due_at, message, on_failure, on_sent))
             messages.due_at = min(messages.due_at, due_at)
         return count
 
     def take(self, now: float = math.inf) -> list[QueuedMessage]:
-        """Remove and return the first message of a kind that is due at ``now``, and those that may share its cast."""
+        """Remove and return the oldest message of a kind that is due at ``now``, and those that may share its cast."""
         kind, messages = min(
             ((kind, messages) for kind, messages in self._kinds.items() if messages.due_at <= now),
-            key=lambda candidate: candidate[1][0].due_at,
+            key=lambda candidate: candidate[1][0].queued_at,
         )
         taken = [messages.popleft()]
         total_bytes = taken[0].message.size_bytes

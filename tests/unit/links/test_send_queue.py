@@ -188,3 +188,11 @@ def test_a_held_message_is_due_when_its_hold_ends_or_a_message_of_its_kind_is_du
     queue.put("3")
     assert queue.queue.due_at == 2.0
     assert texts(queue.queue.take(2.0)) == ["1", "3"]
+
+
+def test_a_held_message_does_not_delay_a_due_message_behind_it() -> None:
+    queue = Queue()
+    queue.put("1", hold_seconds=100.0)
+    queue.put("2")
+    queue.put("3", like=replace(ITEM, fanout=True))
+    assert queue.take() == ["1", "2"]
