@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from cells import exceptions
 from cells.counters import Counters
-from cells.drivers.base import Outgoing, Target
+from cells.drivers.base import Target
 from cells.drivers.registry import Drivers
 from cells.links.delivery import DeliveryReports, LinkLimits, OnDelivery
 from cells.links.link import Link, Refusal
@@ -44,31 +44,18 @@ class Links:
         self._is_stopped = threading.Event()
         self._watch: Thread | None = None
 
-    def send(  # noqa: PLR0913  # the last two by keyword
-        self,
-        cell: Target,
-        message: Outgoing,
-        on_failure: OnFailure,
-        on_sent: OnSent | None = None,
-        *,
-        room_deadline: float = 0.0,
-        hold_seconds: float = 0.0,
-    ) -> None:
-        """Queue ``message`` for ``cell``.  Does not raise, and blocks only until ``room_deadline``.
-
-        :param on_failure: called once, from any thread, if it cannot be delivered
-        :param on_sent: called once, from any thread, if it is
-        :param room_deadline: when its queue is full, wait for room until then (seconds of the monotonic clock), as
-            long as its broker takes messages
-        :param hold_seconds: how long the message may wait for others that share its cast; it is sent earlier with the
-            next one of its kind, when the link closes, and in :meth:`wait_until_idle`
-        """
-        self.send_all(cell, [(message, on_failure, on_sent)], room_deadline=room_deadline, hold_seconds=hold_seconds)
-
-    def send_all(
+    def send(
         self, cell: Target, requests: Sequence[SendRequest], *, room_deadline: float = 0.0, hold_seconds: float = 0.0
     ) -> None:
-        """Queue messages for one neighbor, in their order: as :meth:`send`, but cheaper for many messages."""
+        """Queue messages for ``cell``, in their order.  Does not raise, and blocks only until ``room_deadline``.
+
+        :param requests: each message, with a function that is called once if the message cannot be delivered, and None
+            or a function that is called once if it is; both from any thread
+        :param room_deadline: when the queue is full, wait for room until then (seconds of the monotonic clock), as
+            long as the broker of ``cell`` takes messages
+        :param hold_seconds: how long the messages may wait for others that share their cast; they are sent earlier with
+            the next message of their kind, when the link closes, and in :meth:`wait_until_idle`
+        """
         done = 0
         while done < len(requests):
             refused: list[Refusal] = []
@@ -95,7 +82,7 @@ class Links:
         :param on_failure: called once, from any thread, if the client does not get the value
         :param on_sent: called once, from any thread, if the neighbor's broker has the value
         """
-        self.send_all(cell, [(DirectReply(reply_to, value), on_failure, on_sent)])
+        self.send(cell, [(DirectReply(reply_to, value), on_failure, on_sent)])
 
     def _link(self, cell: Target) -> Link:
         with self._lock:

@@ -48,4 +48,4 @@ class Onward:
         requests, self._requests = self._requests, {}
         for hop, together in requests.values():
             room_deadline = self._now + BACK_PRESSURE_SECONDS if hop.form.may_wait_for_room else 0.0
-            self._links.send_all(hop.neighbor, together, room_deadline=room_deadline)
+            self._links.send(hop.neighbor, together, room_deadline=room_deadline)

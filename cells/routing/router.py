@@ -305,7 +305,7 @@ class Router:
             report.failed(error)
             return
         on_sent = report.delivered if reports_delivery else None
-        self.links.send(neighbor, sealed, report.failed, on_sent, hold_seconds=hold_seconds)
+        self.links.send(neighbor, [(sealed, report.failed, on_sent)], hold_seconds=hold_seconds)
 
 
 @dataclass(slots=True, eq=False)

@@ -92,14 +92,13 @@ def of_answer(answer: Answer, transport: Any) -> Exception | None:
 
 def translated(error: Exception) -> Exception:
     """Return an error of cells in the class that users of oslo.messaging expect, if there is such a class."""
-    translation: Exception | None = None
     if isinstance(error, exceptions.CallTimeout):
-        translation = Timeout(error.message, **_cell(error))
+        translation: Exception = Timeout(error.message, **_cell(error))
     elif isinstance(error, exceptions.DeliveryError):
         translation = MessageDeliveryFailure(error.message, **_cell(error))
     elif isinstance(error, exceptions.RemoteError):
         translation = RemoteError(error.exc_type, error.value, "".join(error.traceback or []))
-    if translation is None:
+    else:
         return error
     translation.__cause__ = error
     return translation

@@ -140,7 +140,7 @@ class Harness:
             self.failures[text] = error
             self.told.append(f"{text} {type(error).__name__}")
 
-        self.links.send(cell, message, fail, lambda: self.told.append(f"{text} sent"), **options)
+        self.links.send(cell, [(message, fail, lambda: self.told.append(f"{text} sent"))], **options)
 
     def wait_until(self, cell: Neighbor, *lines: str) -> None:
         """Wait until the driver's record of a neighbor has exactly these lines, among lines with the same verbs."""

@@ -104,7 +104,7 @@ def test_a_driver_without_a_way_to_clients_says_nothing_about_the_neighbor(place
 
 def test_a_message_and_a_direct_reply_share_no_cast(places: list[Place]) -> None:
     reaching, _ = places
-    reaching.links.send(EAST, ITEM, fail, hold_seconds=3600.0)
+    reaching.links.send(EAST, [(ITEM, fail, None)], hold_seconds=3600.0)
     assert reaching.reply() == "sent"
     assert reaching.next() == ("east", "4f2a@reply_1", "1")
     reaching.links.wait_until_idle(TIMEOUT_SECONDS)

@@ -139,7 +139,7 @@ def test_a_sender_that_waits_while_the_link_closes_gets_the_next_link(make: Make
 def test_messages_that_are_sent_together_find_room_one_by_one(make: Make) -> None:
     harness = full(make)
     waiting = threading.Thread(
-        target=harness.links.send_all,
+        target=harness.links.send,
         args=(A, [(ALONE, lambda error: harness.told.append(str(error)), lambda: harness.told.append("sent"))] * 3),
         kwargs={"room_deadline": time.monotonic() + 30},
     )

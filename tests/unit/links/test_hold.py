@@ -76,13 +76,8 @@ def test_waiting_until_idle_sends_held_messages_at_once(held: Make) -> None:
 
 def test_messages_that_callbacks_hold_while_idle_is_awaited_are_sent_too(make: Make) -> None:
     harness = make()
-    harness.links.send(
-        A,
-        ITEM,
-        lambda error: pytest.fail(str(error)),
-        lambda: harness.send(A, "2", hold_seconds=HOUR, like=ITEM),
-        hold_seconds=HOUR,
-    )
+    request = (ITEM, lambda error: pytest.fail(str(error)), lambda: harness.send(A, "2", hold_seconds=HOUR, like=ITEM))
+    harness.links.send(A, [request], hold_seconds=HOUR)
     harness.links.wait_until_idle(10)
     assert harness.told == ["2 sent"]
 

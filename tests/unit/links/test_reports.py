@@ -63,7 +63,7 @@ def test_a_bug_of_a_callback_does_not_end_the_thread(
     harness = make()
     if error is not None:
         harness.driver.failures["a"] = error
-    harness.links.send(A, ALONE, raise_bug, raise_bug)
+    harness.links.send(A, [(ALONE, raise_bug, raise_bug)])
     harness.send(A, "2")
     wait_for(lambda: harness.told, "the next message is reported")
     assert "ValueError: a bug" in caplog.text
@@ -94,7 +94,8 @@ def test_only_a_message_with_a_receiver_shows_that_a_cell_is_back(make: Make, is
     harness.send(A, "1")
     harness.wait_until_told("1 NeighborUnreachable")
     del harness.driver.failures["a"]
-    harness.links.send(A, type(ALONE)("targeted", is_fanout, "2"), raise_bug, lambda: harness.told.append("2 sent"))
+    message = type(ALONE)("targeted", is_fanout, "2")
+    harness.links.send(A, [(message, raise_bug, lambda: harness.told.append("2 sent"))])
     harness.wait_until_told("1 NeighborUnreachable", "2 sent")
     assert harness.deliveries == [("a", False), *([("a", True)] if is_back else [])]
     assert harness.counters.as_dict()["sent"] == 1
@@ -104,7 +105,7 @@ def test_idle_links_have_reported_all_messages_and_take_more(make: Make) -> None
     harness = make()
 
     def send(text: str, on_sent: Callable[[], Any]) -> None:
-        harness.links.send(A, ALONE, raise_bug, on_sent)
+        harness.links.send(A, [(ALONE, raise_bug, on_sent)])
 
     harness.driver.hang("a")
     send("1", lambda: harness.send(A, "2"))

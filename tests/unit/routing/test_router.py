@@ -173,14 +173,14 @@ def test_received_messages_are_counted_whether_they_are_forwarded_or_run_here(ea
 def test_requests_wait_for_room_and_answers_do_not(east: CellInMemory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers arrive on a thread of their own, where no message may delay the answers of others."""
     patience: dict[str, float] = {}
-    send = east.service.links.send_all
+    send = east.service.links.send
 
     def note(cell: Any, requests: Any, *, room_deadline: float = 0.0) -> None:
         for message, *_ in requests:
             patience[message.message_type] = room_deadline - time.monotonic() if room_deadline else 0.0
         send(cell, requests, room_deadline=room_deadline)
 
-    monkeypatch.setattr(east.service.links, "send_all", note)
+    monkeypatch.setattr(east.service.links, "send", note)
     texts = [Response("api!east!az1", "pong").to_json()]
     east.router.receive([item(target_cell="api!east!az1")])
     east.router.receive([answer_of_az1(texts, target_cell="az1!east!api")])
