@@ -7,7 +7,6 @@ names of the wire are Nova's; they appear in reading and writing alone.
 from __future__ import annotations
 
 import functools
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,14 +17,10 @@ from cells.messages.validation import MAX_TRACE, check_size, load, want, want_de
 from cells.messages.wire import Form, SealedMessage, to_text
 from cells.neighbors import Neighbors
 from cells.path import CellPath
+from cells.worker_threads import new_id
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-
-def new_id() -> str:
-    """Return an identity for a new message."""
-    return str(uuid.uuid4())
 
 
 @dataclass(frozen=True)

@@ -15,17 +15,11 @@ from cells.rpc.client import RPCClient, get_rpc_client
 from cells.rpc.connection import STOP_SECONDS, Connection
 from cells.transport import open_transport
 
-Open = Callable[[Any, Collection[str]], Any]
-
-
-def _open(conf: Any, exception_modules: Collection[str]) -> Any:
-    return open_transport(conf, exception_modules=exception_modules)
-
 
 class LibraryState:
     """The transport and its client, opened at their first use between ``init`` and ``cleanup``.  Thread-safe."""
 
-    def __init__(self, open_one: Open = _open) -> None:
+    def __init__(self, open_one: Callable[..., Any] = open_transport) -> None:
         self._open = open_one
         self._lock = threading.Lock()
         self._conf: Any = None
@@ -96,7 +90,7 @@ class LibraryState:
     def _new_transport(self) -> Any:
         if self._conf is None:
             raise exceptions.ConfigurationError("cells.rpc has no configuration yet: call cells.rpc.init(conf) first.")
-        return self._open(self._conf, self._exception_modules)
+        return self._open(self._conf, exception_modules=self._exception_modules)
 
     def _forget(self, connection: Connection) -> None:
         with self._lock:
