@@ -79,7 +79,7 @@ def build(
     return wiring.service()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class _Wiring:
     """The parts of one manager, made in the order in which they need each other."""
 

@@ -26,7 +26,7 @@ FULL_QUEUE_BACKOFF_SECONDS = 5.0
 Refusal = tuple[exceptions.CellsError, OnFailure]
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Link:
     """The send queue and the sending thread of one neighbor.  Thread-safe."""
 

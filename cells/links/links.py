@@ -22,7 +22,7 @@ from cells.links.slots import LinkSlots
 from cells.worker_threads import Runtime, Thread
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Links:
     """The links to all neighbors with recent traffic.  Thread-safe."""
 

@@ -34,7 +34,7 @@ PING_TIMEOUT_SECONDS = 30.0
 MAX_OPEN_GREETINGS = 16
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Announcer:
     """Sender of a cell's announcements, pings and greetings.  Thread-safe; sending does not block."""
 

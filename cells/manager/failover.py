@@ -41,7 +41,7 @@ MAX_REASONS_IN_TEXT = 20
 MAX_REASON_LENGTH = 400
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Failover(Generic[T]):
     """The attempts to run one task, in one candidate after the other.  No thread waits."""
 

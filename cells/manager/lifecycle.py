@@ -39,7 +39,7 @@ LAST_SENDS_SECONDS = 10
 ENDLESS_SECONDS = 10 * 365 * 86400.0
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.service has no types
     """One running manager: all parts that have to be started and stopped, in order.
 

@@ -23,7 +23,7 @@ from cells.services.local import LocalServices
 LOG = logging.getLogger(__name__)
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class LocalCell:
     """State of this cell and of its neighbors, and the calls that wait for answers in it.  Thread-safe."""
 

@@ -24,7 +24,7 @@ LOG = logging.getLogger(__name__)
 TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class OutgoingMessages:
     """Factory of the messages of which this cell is the source."""
 

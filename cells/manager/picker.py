@@ -56,7 +56,7 @@ class _Task:
         return None if self.kind == "cast" or seconds is None else Monitor(seconds, self.still_working)
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Picker:
     """Runs calls and casts in the best cell.  Thread-safe."""
 

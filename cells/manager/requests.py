@@ -19,7 +19,7 @@ from cells.transport.server import AlreadyAnswered
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Requests:
     """Sender of requests of services of this cell.  Thread-safe."""
 

@@ -38,7 +38,7 @@ class _Known(NamedTuple):
     hop: Hop | None
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Batch:
     """Reads the messages of one cast in the cell where they have arrived."""
 

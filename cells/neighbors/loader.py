@@ -71,7 +71,7 @@ class FileSource:
         """Do nothing: the file is open only while it is read."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class NeighborLoader:
     """Updates the neighbor table from its source; keeps the table while the source is away.  Thread-safe."""
 

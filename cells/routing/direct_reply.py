@@ -21,7 +21,7 @@ from cells.routing.reply import DELIVERED, LOG_ONLY
 NOTICE_DELAY_SECONDS = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class DirectReplies:
     """Sends values directly to clients.  Thread-safe."""
 

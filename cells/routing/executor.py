@@ -19,7 +19,7 @@ from cells.worker_threads import Runtime, WorkerThreads
 LOG = logging.getLogger(__name__)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Executor:
     """Invokes endpoints.  Thread-safe."""
 
@@ -64,7 +64,7 @@ class Executor:
         return is_harmless or self._seen.is_new(message.id, message.route)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class _Run:
     """One run of an endpoint."""
 

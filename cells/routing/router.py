@@ -49,7 +49,7 @@ Found = TypeVar("Found")
 MAX_MESSAGES_OF_CAST = 1024
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Router:
     """Carries messages out.  Thread-safe."""
 
@@ -308,7 +308,7 @@ class Router:
         self.links.send(neighbor, [(sealed, report.failed, on_sent)], hold_seconds=hold_seconds)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class _DeliveryReport:
     """What becomes of a message that was left in a send queue."""
 

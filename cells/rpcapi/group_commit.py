@@ -55,7 +55,7 @@ class _Ticket:
         self.has_changed = threading.Event()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class GroupCommit:
     """Sender that puts the items of concurrent threads into one publish.  Thread-safe.
 

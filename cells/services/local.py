@@ -39,7 +39,7 @@ RETRY = 1
 TRANSPORT_ERRORS = (oslo_messaging.MessagingException, oslo_messaging.MessageUndeliverable, *BROKER_ERRORS)
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class LocalServices:
     """The services of this cell.  Thread-safe; the constructor does no I/O."""
 
