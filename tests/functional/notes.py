@@ -15,8 +15,10 @@ class Notes:
     def __init__(self) -> None:
         self.taken: list[tuple[str, str]] = []
 
-    def endpoint(self) -> Callable[..., Any]:
-        @endpoint
+    def endpoint(self, *, blocks: bool = True) -> Callable[..., Any]:
+        """Return the endpoint; with ``blocks=False`` it runs in the order of the messages."""
+
+        @endpoint(blocks=blocks)
         def note(call: Call, text: str) -> None:
             self.taken.append((str(call.route), text))
 

@@ -23,7 +23,7 @@ def shared_notes() -> Notes:
 
 @pytest.fixture(scope="module")
 def shared_tree(shared_notes: Notes) -> Iterator[CellTree]:
-    with CellTree(SHAPE, endpoints=[shared_notes.endpoint()]) as tree:
+    with CellTree(SHAPE, endpoints=[shared_notes.endpoint(blocks=False)]) as tree:
         yield tree
 
 
