@@ -144,19 +144,23 @@ class PendingCalls:
             elif not entry.takes(part, reply.passed_on_to):
                 return False
             else:
-                self._keep(message_id, entry, reply)
+                # Read here: without the lock, a later answer or the deadline may have ended the call meanwhile.
+                is_last = self._keep(message_id, entry, reply)
         if is_sign:
             if monitor is not None and monitor.on_still_working is not None:
                 monitor.on_still_working()
         elif entry.parts_to is not None:
             entry.stream(part, reply)
             self._end_streaming(entry)
-        elif entry.is_over:
+        elif is_last:
             entry.complete()
         return True
 
-    def _keep(self, message_id: str, entry: WaitingCall, reply: Reply) -> None:
-        """Note an answer.  The caller holds the lock, and streams or completes the entry after releasing it."""
+    def _keep(self, message_id: str, entry: WaitingCall, reply: Reply) -> bool:
+        """Note an answer; return whether it is the last one.
+
+        The caller holds the lock, and streams or completes the entry after releasing it.
+        """
         if not entry.missing:
             self._remove(message_id)
             entry.is_over = True
@@ -164,6 +168,7 @@ class PendingCalls:
             entry.replies.append(reply)
         else:
             entry.streaming += 1
+        return entry.is_over
 
     def forget(self, message_id: str) -> None:
         """Stop waiting for a call, and give its sink nothing."""

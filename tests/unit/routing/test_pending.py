@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -390,3 +391,34 @@ def test_a_delivered_value_completes_a_call_and_says_so(calls: Calls) -> None:
     calls.table.expect("m", ["east"], Wait(60.0), caller, Missing())
     assert calls.table.add("m", "east", DELIVERED)
     assert caller.future.result(0).kind is Kind.DELIVERED
+
+
+@pytest.fixture
+def often_switched() -> Iterator[None]:
+    """Threads that interrupt each other at almost every step."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("often_switched")
+def test_answers_that_arrive_at_the_same_time_complete_a_call_once() -> None:
+    calls = Calls()
+    ids = [str(number) for number in range(8000)]
+    for message_id in ids:
+        calls.expect(message_id, "east", "west")
+    together = threading.Barrier(2)
+
+    def answer(part: str) -> None:
+        for number, message_id in enumerate(ids):
+            if number % 50 == 0:
+                together.wait()
+            calls.add(message_id, part, part)
+
+    threads = [threading.Thread(target=answer, args=(part,)) for part in ("east", "west")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {message_id: len(found) for message_id, found in calls.completed.items()} == dict.fromkeys(ids, 1)
