@@ -207,9 +207,7 @@ def test_after_the_deadline_no_other_cell_is_tried() -> None:
     answer = start(cells, "a b", clock=clock)
     clock.now += 10.0
     first.set_exception(exceptions.NeighborUnreachable("It is down."))
-    with pytest.raises(
-        exceptions.CellTimeout, match=r"inventory:count .* 1 cells were not tried \(api!a: It is down\)\.$"
-    ):
+    with pytest.raises(exceptions.CellTimeout, match=r"inventory:count.*\(api!a: It is down\)"):
         answer.result(0)
     assert cells.names == ["a"]
 

@@ -288,9 +288,7 @@ def test_if_all_cells_refuse_the_error_has_their_reasons() -> None:
         "api!east!az2": "The broker of az2 is down.",
         "api!east!az3": "it announces no hypervisor, not kvm",
     }
-    with pytest.raises(
-        exceptions.NoCellsAvailable, match=r"There is no cell for inventory:count at or below .*api!east"
-    ):
+    with pytest.raises(exceptions.NoCellsAvailable, match=r"inventory:count.*api!east"):
         answer.result(0)
 
 
