@@ -90,10 +90,14 @@ def _next(signals: queue.SimpleQueue[signal.Signals]) -> signal.Signals:
 
 
 def _reload(launcher: Any) -> None:
+    problem: Exception | None = None
     try:
         launcher.restart()
     except Exception as error:  # oslo.config and its parsers raise many classes
-        LOG.error("The configuration cannot be read again and stays as it is: %s", error)  # noqa: TRY400  # one line
+        problem = error
+    if problem is not None:
+        # Outside the except block: there oslo.log would add the error to its line once more.
+        LOG.error("The configuration cannot be read again; the manager keeps the old values: %s", problem)
 
 
 def _stop(conf: cfg.ConfigOpts, launcher: Any, built: CellsService) -> int:

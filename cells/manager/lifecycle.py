@@ -99,7 +99,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             self._close_server()
             return
         LOG.info(
-            "cells-manager of cell %s is ready (host %s, %d neighbors)",
+            "cells-manager of cell %s is ready (host %s, neighbors: %d)",
             self.name,
             self.host,
             len(self.table.snapshot().all()),
@@ -119,7 +119,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             return True
         self.counters.count("start_failed", type(problem).__name__)
         LOG.error(
-            "The manager cannot serve cell %s, the next try is in %d s: %s: %s. Check [DEFAULT] transport_url.",
+            "The manager cannot serve cell %s and tries again in %d s: %s: %s. Check [DEFAULT] transport_url.",
             self.name,
             RETRY_SECONDS,
             type(problem).__name__,
@@ -143,11 +143,15 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         for row in changes.removed:
             self.links.forget(row)
         for row in (*changes.added, *changes.changed):
+            problem = ""
             try:
                 self.drivers.get(row.driver)
             except exceptions.PluginError as error:
+                problem = error.message
+            if problem:
                 self.counters.count("refused", "PluginError")
-                LOG.error("Cell %s cannot be reached: %s", row.name, error.message)  # noqa: TRY400  # one line
+                # Outside the except block: there oslo.log would add the error to its line once more.
+                LOG.error("Cell %s cannot be reached: %s", row.name, problem)
         self.announcer.react_to(changes)
 
     def stop(self) -> None:

@@ -82,6 +82,7 @@ class CellsManager:
         :param casts: JSON texts, see :mod:`cells.rpcapi.casts`
         """
         for text in want(casts, list, "casts"):
+            bug: Exception | None = None
             try:
                 with self._outgoing.counting_refusals("cast"):
                     arguments = unpack(text)
@@ -89,8 +90,10 @@ class CellsManager:
             except exceptions.CellsError as error:
                 LOG.debug("One of %d casts was refused: %s", len(casts), error)
             except Exception as error:  # a bug must cost one cast
-                LOG.warning("A cast failed: %s: %s", type(error).__name__, error)
-                LOG.debug("Traceback of the failed cast:", exc_info=error)
+                bug = error
+            if bug is not None:
+                LOG.warning("A cast failed: %s: %s", type(bug).__name__, bug)
+                LOG.debug("Traceback of the failed cast:", exc_info=bug)
 
     def locate(self, ctxt: dict[str, Any], cell_name: str) -> str:  # noqa: ARG002  # oslo's signature
         """Return the way from this cell to ``cell_name``.

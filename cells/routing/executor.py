@@ -97,12 +97,16 @@ class _Run:
             traceparent=message.traceparent,
             still_working=self._still_working,
         )
+        problem: Exception | SystemExit
         try:
             value = executor.endpoints.invoke(call)
         except (Exception, SystemExit) as error:
-            self._fail(error)
+            problem = error
         else:
             self._finish(value)
+            return
+        # Outside the except block: there oslo.log would add the error to its line once more.
+        self._fail(problem)
 
     def _still_working(self) -> None:
         """Tell the caller that the answer will still come."""
@@ -120,12 +124,15 @@ class _Run:
             settle(message, self.sink, Response(str(message.route), value, trace=trace or ()))
 
     def _finish_later(self, done: futures.Future[Any]) -> None:
+        problem: Exception | SystemExit
         try:
             value = done.result()
         except (Exception, SystemExit) as error:
-            self._fail(error)
+            problem = error
         else:
             self._finish(value)
+            return
+        self._fail(problem)
 
     def _fail(self, error: Exception | SystemExit) -> None:
         """Count an error of the endpoint, log it unless it is one of this project, and give it to the caller."""
