@@ -175,7 +175,7 @@ class Shell(app.App):
         same_noun = sorted(name for name in names if name.split()[0] == words[0])
         candidates = same_noun or self.get_fuzzy_matches(words[0])
         suggestion = f" Did you mean: {', '.join(candidates)}?" if candidates else ""
-        return f"there is no command '{' '.join(words)}'.{suggestion} See {PROGRAM} --help"
+        return f"There is no command '{' '.join(words)}'.{suggestion} See {PROGRAM} --help"
 
     def _report(self, error: Exception | str, status: int) -> int:
         if self.options.debug and not isinstance(error, UsageError):

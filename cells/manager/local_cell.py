@@ -95,6 +95,7 @@ class LocalCell:
     def _record(self, child: str, **values: Any) -> None:
         if child not in self.table.snapshot().children or not self.table.record(child, **values):
             raise exceptions.CellNotFound(
-                f"Cell {self.name} refuses the announcement of {child!r:.80}: it is no child of {self.name}.",
+                f"Cell {self.name} refuses the announcement of {child!r:.80}, which is not registered as a child: "
+                'register it there with "cells neighbor create --type child".',
                 cell=child,
             )

@@ -41,7 +41,7 @@ class OutgoingMessages:
             yield
         except exceptions.CellsError as error:
             self.counters.count("refused", type(error).__name__)
-            LOG.info("A %s of a service of this cell is refused: %s", kind, error.message)
+            LOG.info("A %s from a service of this cell is refused: %s", kind, error.message)
             raise
 
     def targeted(  # noqa: PLR0913  # one argument per key of the message

@@ -113,7 +113,7 @@ class NeighborLoader:
             self.counters.count("load_failed", type(error).__name__)
             # One line for each problem instead of one for each interval.
             level = logging.WARNING if is_asked or error.message != self._problem else logging.DEBUG
-            LOG.log(level, "The neighbors cannot be loaded, the last known neighbors stay: %s", error.message)
+            LOG.log(level, "The neighbors cannot be loaded; the last known neighbors are kept: %s", error.message)
             self._problem = error.message
             return False
         if self._problem is not None:

@@ -17,7 +17,7 @@ def too_late(message: Message, counters: Counters) -> Response:
     """Log and count a message whose deadline has passed before it ran; return the response that says so."""
     counters.count("dropped", "late")
     LOG.info(
-        "A %s message (%s) of %s is not run: its deadline has passed.",
+        "A %s message (%s) from %s is not run: its deadline has passed.",
         message.message_type,
         message.method,
         message.route.first,

@@ -142,7 +142,7 @@ def settle(message: Message, sink: Sink, response: Response) -> None:
         )
         LOG.log(
             logging.DEBUG if is_logged else logging.INFO,
-            "A %s message (%s) of %s failed%s: %s",
+            "A %s message (%s) from %s failed%s: %s",
             message.message_type,
             message.method,
             message.route.first,

@@ -208,7 +208,7 @@ class LocalServices:
 
     def _unreachable(self, request: ServiceRequest, error: Exception) -> exceptions.ServiceUnreachable:
         if isinstance(error, oslo_messaging.MessageUndeliverable):
-            reason = "no server of that topic runs there or has ever run there"
+            reason = "no server of that topic runs there or has ever run there; start it, or correct the topic"
         else:
             reason = f"{type(error).__name__}: {str(error).rstrip('.')}"
         return exceptions.ServiceUnreachable(

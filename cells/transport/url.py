@@ -164,7 +164,7 @@ def parse(url: object) -> TransportURL:
     rest, _, query = rest.partition("?")
     addresses, _, path = rest.partition("/")
     if "#" in url:
-        raise _invalid(f"The transport URL has a '#' in it; {_ENCODING_HINT}, # is %23")
+        raise _invalid(f"The transport URL has a '#' in it; {_ENCODING_HINT}")
     if "@" in path and "@" not in addresses:
         raise _invalid(f"The transport URL has a '/' before an '@'; {_ENCODING_HINT}")
     if _hides_separators(addresses):

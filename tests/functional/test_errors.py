@@ -87,7 +87,7 @@ def test_a_call_that_fails_in_another_cell_is_one_line_in_its_log(
         tree["api"].call(target, method)
     lines = [message for message in caplog.messages if method in message]
     assert len(lines) == 1
-    assert "of api failed" in lines[0]
+    assert "from api failed" in lines[0]
 
 
 @pytest.mark.parametrize("method", ["leave", "leave_at_once"])

@@ -232,7 +232,7 @@ def test_a_cast_that_fails_in_the_target_cell_is_logged(
 
         wait_for(logged, "line in a log")
     (line,) = logged()
-    assert "of api failed, and no caller waits for it" in line
+    assert "from api failed, and no caller waits for it" in line
     assert reason in line
 
 

@@ -122,7 +122,7 @@ def test_a_call_that_expires_in_the_queue_does_not_run(
         assert blocked.result(10) == "az1"
         wait_for(lambda: tree["az1"].counters().get("dropped.late") == 1, "the call is dropped")
         assert notes.taken == []
-        line = "A targeted message (note) of api is not run: its deadline has passed."
+        line = "A targeted message (note) from api is not run: its deadline has passed."
         wait_for(lambda: line in [record.getMessage() for record in caplog.records], "the log says so")
         tree["api"].call("az1", "note", kwargs={"text": "in time"}, timeout=10)
         notes.wait_for(("api!east!az1", "in time"))

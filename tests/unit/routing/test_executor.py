@@ -165,7 +165,7 @@ def test_a_late_message_does_not_run_and_its_caller_gets_an_error(
     assert f"Cell api!east did not run {method}:" in str(error)
     assert place.ran == []
     assert place.counters.as_dict() == {"dropped.late": 1}
-    assert f"({method}) of api is not run" in caplog.text
+    assert f"({method}) from api is not run" in caplog.text
 
 
 def test_a_message_whose_deadline_passes_in_the_queue_does_not_run(place: Place) -> None:

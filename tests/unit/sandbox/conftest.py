@@ -12,7 +12,7 @@ import pytest
 from cells.sandbox import processes
 from cells.sandbox.layout import CellFiles, Layout
 
-READY = "echo 'INFO cells-manager of cell x is ready (host x, 0 neighbors)'"
+READY = "echo 'INFO cells-manager of cell x is ready (host x, neighbors: 0)'"
 
 
 @pytest.fixture
