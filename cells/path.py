@@ -20,7 +20,7 @@ MAX_LENGTH = 2000
 #: Characters of the longest path that is remembered once it is read.
 MAX_REMEMBERED_LENGTH = 1024
 
-#: Where the name of a neighbor is expected: whichever it is.  No cell can have this name.
+#: Stands for any neighbor in place of a name.  No cell can have this name.
 ANY_NEIGHBOR = SEPARATOR
 
 
@@ -45,12 +45,12 @@ def check_name(name: object) -> str:
 
 
 def below(path: str, name: str) -> str:
-    """The text of the path from ``path``, a text too, to a cell below it."""
+    """Return the text of ``path`` extended by the cell ``name``."""
     return f"{path}{SEPARATOR}{name}"
 
 
 def first_name(path: str) -> str:
-    """The first cell of a path that is given as a text."""
+    """Return the first cell of the text of a path."""
     return path.partition(SEPARATOR)[0]
 
 
@@ -117,23 +117,23 @@ class CellPath:
         return self._names[-1]
 
     def child(self, name: str) -> CellPath:
-        """The path one cell longer."""
+        """Return the path extended by one cell."""
         return CellPath((*self._names, name))
 
     def joined(self, other: Iterable[str]) -> CellPath:
-        """The path that goes on through the cells of ``other``."""
+        """Return the path extended by the cells of ``other``."""
         return CellPath((*self._names, *other))
 
     def reversed(self) -> CellPath:
-        """The way back."""
+        """Return the path in the opposite order."""
         return CellPath(self._names[::-1])
 
     def is_prefix_of(self, other: CellPath) -> bool:
-        """Whether ``other`` starts with this path (or is this path)."""
+        """Return whether ``other`` starts with this path or is this path."""
         return self._names == other._names[: len(self._names)]
 
     def common_length(self, other: CellPath) -> int:
-        """How many cells the two paths share from the start."""
+        """Return the number of cells that both paths share from their start."""
         shared = 0
         for mine, theirs in zip(self._names, other._names, strict=False):
             if mine != theirs:
@@ -142,7 +142,7 @@ class CellPath:
         return shared
 
     def walk_to(self, other: CellPath) -> CellPath:
-        """The way from this cell to ``other``, both given from the same top.
+        """Return the way from this cell to ``other``.  Both paths start at the same top.
 
         Up to their common ancestor, then down; source and target included:
         ``api!east!az1`` walks to ``api!west`` as ``az1!east!api!west``.

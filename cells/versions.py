@@ -1,9 +1,9 @@
 """The versions of the inter-cell API: the one place where they are declared.
 
-Each is listed with what it adds and what is done instead under a lower cap, so
-that a cap means something: one for all neighbors (``[upgrade_levels] intercell``),
-one for each of them (``cells neighbor set --version-cap``).  The history in the docs
-is made from it.
+Each version is listed with its features and with their replacement under a lower cap.
+A cap holds for all neighbors (``[upgrade_levels] intercell``) or for one neighbor
+(``cells neighbor set --version-cap``).  The history in the documentation is made from
+this table.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cells import exceptions
 
-#: As a cap: whatever the neighbor has announced that it can read.
+#: Cap that stands for the highest version that the neighbor has announced.
 AUTO = "auto"
 
 #: The version that a link must speak for a feature of messages.
@@ -27,20 +27,20 @@ REPLY_TO_IN_ANSWERS = "1.1"
 
 @dataclass(frozen=True)
 class Version:
-    """One version of the API: a cell that reads it reads all before it."""
+    """One version of the API.  A cell that reads it also reads all earlier versions."""
 
     adds: str
-    #: what happens where a cap forbids it
+    #: the behavior under a lower cap
     below: str
-    #: releases that may stand for it as a cap, because it is the highest that they read
+    #: releases whose names stand for this version as a cap: it is the highest version that they read
     aliases: tuple[str, ...] = ()
 
 
-#: Oldest first; the last one is what this release reads.
+#: Oldest first.  The last one is the version of this release.
 HISTORY: dict[str, Version] = {
     "1.0": Version(
         adds="The wire format of Nova's cells service: one message per cast process_message.",
-        below="Nothing is below it.",
+        below="There is no lower version.",
         # Nova had a cells service from Grizzly to Stein, and never changed this API.
         aliases=(
             *("grizzly", "havana", "icehouse", "juno", "kilo", "liberty", "mitaka", "newton"),
@@ -48,21 +48,21 @@ HISTORY: dict[str, Version] = {
         ),
     ),
     "1.1": Version(
-        adds="time_left: how many seconds the source still waits, less at every hop, so that a child gives up before "
-        "its parent does and nothing runs that nobody waits for. reply_server: an answer goes to the one manager that "
-        "asked. traceparent: the trace of W3C that a request belongs to. trace: which cell did what, and when.",
-        below="Each hop waits as long as its own call_timeout lets it, the deeper the shorter; answers are fanned out "
-        "to all managers of the cell that asked; a trace is refused.",
+        adds="time_left: the seconds for which the source still waits. Each hop shortens them, so that a child gives "
+        "up before its parent and late requests do not run. reply_server: the manager that gets the answer. "
+        "traceparent: the W3C trace of the request. trace: the events that cells on the way record, with their times.",
+        below="Each hop waits for its own call_timeout, shortened by its depth; answers are fanned out to all managers "
+        "of the source; a trace is refused.",
     ),
     "1.2": Version(
-        adds="Each cell's answer to a broadcast travels straight to the source as soon as it is there, and names the "
-        "cells that the broadcast was passed on to: cells on the way neither wait nor keep anything.",
-        below="Each hop waits for all answers of its branch and sends them back as one list.",
+        adds="Each cell sends its answer to a broadcast to the source at once, and names the cells to which it has "
+        "forwarded the broadcast. Cells on the way keep no state.",
+        below="Each hop waits for all answers of its branch and sends them as one list.",
     ),
     "1.3": Version(
-        adds="process_messages: many messages in one cast. Each is a header that cells on the way read, and the "
-        "context and arguments as one text that they pass on unread.",
-        below="One cast for each message, which every cell on the way reads as a whole.",
+        adds="process_messages: many messages in one cast. Each has a header, which cells on the way read, and a "
+        "payload (context and arguments), which they forward unread.",
+        below="One cast for each message. Each cell on the way reads the whole message.",
         aliases=("cells-0.2",),
     ),
     "1.4": Version(
@@ -79,17 +79,17 @@ _RANKS = {number: rank for rank, number in enumerate(HISTORY)}
 
 
 def speaks(version: str, feature: str) -> bool:
-    """Whether a link on which ``version`` is spoken has what came with ``feature``, both keys of :data:`HISTORY`."""
+    """Return whether a link that speaks ``version`` has ``feature``.  Both are keys of :data:`HISTORY`."""
     return _RANKS[version] >= _RANKS[feature]
 
 
 def lowest(*numbers: str) -> str:
-    """The lowest of some keys of :data:`HISTORY`."""
+    """Return the lowest of ``numbers``, keys of :data:`HISTORY`."""
     return min(numbers, key=_RANKS.__getitem__)
 
 
 def readable_by(announced: object) -> str:
-    """The highest version of this release that a cell reads which says that it reads ``announced``."""
+    """Return the highest version of this release that a cell reads if it has announced ``announced``."""
     try:
         wanted = _numbers(str(announced))
     except ValueError:
@@ -104,10 +104,10 @@ def _numbers(version: str) -> tuple[int, int]:
 
 
 def read_cap(cap: str) -> str:
-    """The version that ``cap`` stands for, or :data:`AUTO`.
+    """Return the version that ``cap`` stands for, or :data:`AUTO`.
 
     :param cap: a version of :data:`HISTORY`, a name of :data:`VERSION_ALIASES`, or ``auto``
-    :raises cells.exceptions.ConfigurationError: it is none of them; the text starts with the cap
+    :raises cells.exceptions.ConfigurationError: the cap is unknown; the text starts with the cap
     """
     text = cap.strip().lower()
     version = VERSION_ALIASES.get(text, text)
@@ -120,9 +120,9 @@ def read_cap(cap: str) -> str:
 
 
 def resolve_cap(cap: str | None) -> str | None:
-    """The version that ``[upgrade_levels] intercell`` stands for; None if each neighbor decides.
+    """Return the version that ``[upgrade_levels] intercell`` stands for; None if each neighbor decides.
 
-    :raises cells.exceptions.ConfigurationError: it stands for none
+    :raises cells.exceptions.ConfigurationError: the cap is unknown
     """
     try:
         version = read_cap(AUTO if cap is None else cap)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -15,6 +15,7 @@ from cells.messages.header import Header, Hop
 from cells.messages.targeted import TargetedHeader, TargetedMessage
 from cells.messages.wire import to_text
 from cells.neighbors import Direction
+from cells.worker_threads import new_id
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -157,7 +158,12 @@ class ResponseMessage(TargetedMessage):
 
     @classmethod
     def answering(
-        cls, message: Message, responses: Sequence[EncodedResponse], branch: str = "", passed_on_to: Sequence[str] = ()
+        cls,
+        message: Message,
+        responses: Sequence[EncodedResponse],
+        branch: str = "",
+        passed_on_to: Sequence[str] = (),
+        new_id: Callable[[], str] = new_id,
     ) -> ResponseMessage:
         """Return the answer to ``message`` from the cell where ``message`` is now.
 
@@ -165,6 +171,7 @@ class ResponseMessage(TargetedMessage):
 
         :param branch: the neighbor whose branch has answered, if this cell streams the answers of that branch
         :param passed_on_to: the neighbors that answer to the source by themselves, or through this cell
+        :param new_id: returns the id of the answer
         """
         # Receivers read nothing from orig_message, but Nova's service insists on a JSON text.
         original = to_text({"uuid": message.id, "method_name": message.method})
@@ -180,6 +187,7 @@ class ResponseMessage(TargetedMessage):
             return replace(message, payload=content, value=value)
         return cls(
             header=ResponseHeader.answering(message.header),
+            id=new_id(),
             payload=content,
             response_to=message.id,
             reply_to=message.reply_to,

@@ -118,12 +118,12 @@ class Router:
 
     def reply(self, message: Message, reply: Reply) -> None:
         """Send a reply to ``message`` back to the source of ``message``."""
-        responses = reply.responses
-        answer = ResponseMessage.answering(message, responses, reply.branch, reply.passed_on_to)
+        responses, new_id = reply.responses, self.runtime.new_id
+        answer = ResponseMessage.answering(message, responses, reply.branch, reply.passed_on_to, new_id)
         replacement = error_replies.too_large(message, answer, responses, self.max_message_bytes)
         if replacement is not None:
             self.counters.count("failed", "MessageTooLarge")
-            answer = ResponseMessage.answering(message, (replacement,), reply.branch, reply.passed_on_to)
+            answer = ResponseMessage.answering(message, (replacement,), reply.branch, reply.passed_on_to, new_id)
         self._advance(answer.recording("answered", self.runtime.wall_clock()), LOG_ONLY)
 
     def receive(self, came: object) -> None:

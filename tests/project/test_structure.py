@@ -1,10 +1,13 @@
 """Rules on the source that no linter checks: sizes and names of modules, use of private attributes."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+import grimp
 
 ROOT = Path(__file__).parents[2]
 MODULES = {str(path.relative_to(ROOT)): path.read_text() for path in (ROOT / "cells").rglob("*.py")}
@@ -22,6 +25,13 @@ def test_modules_are_short() -> None:
 
 def test_no_module_has_a_name_that_fits_everything() -> None:
     assert [name for name in MODULES if Path(name).stem in FORBIDDEN_NAMES] == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    # Imports for type checkers count, too: a reader follows them.
+    graph = grimp.build_graph("cells", cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    graphlib.TopologicalSorter(imports).prepare()
 
 
 def nodes_of(*words: str) -> Iterator[tuple[str, ast.AST]]:
