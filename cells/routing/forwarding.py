@@ -16,7 +16,7 @@ BACK_PRESSURE_SECONDS = 0.2
 OnFailure = Callable[[Message, str, exceptions.CellsError], None]
 
 
-class Onward:
+class ForwardingBatch:
     """Messages of one batch that wait to be forwarded."""
 
     def __init__(self, links: Links, on_failure: OnFailure, limit_bytes: int, now: float) -> None:

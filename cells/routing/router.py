@@ -35,7 +35,7 @@ from cells.routing import error_replies
 from cells.routing.direct_reply import DirectReplies
 from cells.routing.error_replies import Silence, too_late
 from cells.routing.executor import Executor
-from cells.routing.forwarding import Onward
+from cells.routing.forwarding import ForwardingBatch
 from cells.routing.pending import PendingCalls, ToPending
 from cells.routing.reply import LOG_ONLY, WORKING, Branch, Forwarded, Kind, Reply, Sink, ToCaller, settle
 from cells.routing.waiting_call import Growing, Monitor, Wait
@@ -147,17 +147,17 @@ class Router:
         batch = self._batch(now)
         found = [self._safely(self._read, one, batch) for one in came]
         self.counters.count("received", times=len(found) - found.count(None))
-        onward = Onward(self.links, self._not_passed_on, self.max_message_bytes, now)
+        forwarding = ForwardingBatch(self.links, self._not_forwarded, self.max_message_bytes, now)
         for arrival in found:
             if arrival is None:
                 continue
             message, hop = arrival
-            if hop is None or not onward.add(message, hop):
+            if hop is None or not forwarding.add(message, hop):
                 if not message.is_at_target:
                     # A forwarded message must not overtake the messages before it.
-                    onward.send()
+                    forwarding.send()
                 self._safely(self._arrived, message, now)
-        onward.send()
+        forwarding.send()
 
     def _safely(self, work: Callable[..., Found], *arguments: object) -> Found | None:
         """Return the result of ``work``: a bug must cost one message, not the manager."""
@@ -209,7 +209,7 @@ class Router:
         """Return the sink of a message from another cell."""
         return ToSource(self, message) if message.needs_response else LOG_ONLY
 
-    def _not_passed_on(self, message: Message, neighbor: str, error: exceptions.CellsError) -> None:
+    def _not_forwarded(self, message: Message, neighbor: str, error: exceptions.CellsError) -> None:
         settle(message, self._sink_of(message), Response(str(message.route.child(neighbor)), error=error))
 
     def _advance(
