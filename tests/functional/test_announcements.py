@@ -58,9 +58,7 @@ def test_sum_of_capacities_reaches_the_top(cell_tree: Callable[..., CellTree]) -
     assert capacities(tree, "az1") == {"ram": {"free": 11, "total": 20}, "disks": 2}
 
 
-def test_a_report_replaces_the_earlier_report_of_its_reporter(
-    cell_tree: Callable[..., CellTree],
-) -> None:
+def test_a_report_replaces_the_earlier_report_of_its_reporter(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree({"api": {"east": {}}})
     for reporter, numbers, expected in (("host1", 10, 10), ("host2", 1, 11), ("host1", 3, 4)):
         report(tree, "east", reporter, {"ram": numbers})
@@ -68,10 +66,7 @@ def test_a_report_replaces_the_earlier_report_of_its_reporter(
 
 
 def test_mute_child_is_shown_mute_and_left_out(cell_tree: Callable[..., CellTree]) -> None:
-    options = {
-        "api": {"cells": {"mute_child_interval": 1}},
-        "east": {"cells": {"capabilities": "os=linux"}},
-    }
+    options = {"api": {"cells": {"mute_child_interval": 1}}, "east": {"cells": {"capabilities": "os=linux"}}}
     tree = cell_tree({"api": {"east": {}}}, cell_options=options)
     with NovaNeighbor(tree, "api", is_parent=False) as nova:
         nova.announce({"os": ["windows"]}, {"ram": 10})

@@ -75,10 +75,7 @@ def test_error_of_any_other_class_is_a_remote_error(tree: CellTree, source: str,
 
 @pytest.mark.parametrize(
     ("target", "method"),
-    [
-        pytest.param("az1", "no_such_method", id="method"),
-        pytest.param("api!east!nowhere", "give", id="target"),
-    ],
+    [pytest.param("az1", "no_such_method", id="method"), pytest.param("api!east!nowhere", "give", id="target")],
 )
 def test_a_call_that_fails_in_another_cell_is_one_line_in_its_log(
     tree: CellTree, caplog: pytest.LogCaptureFixture, target: str, method: str

@@ -19,13 +19,7 @@ EXAMPLE = ROOT / "doc" / "source" / "examples" / "cells-disk-usage"
 
 def run(*command: str, cwd: Path = ROOT, **environment: str) -> str:
     done = subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
+        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=50, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -44,8 +38,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
     printed = run(
-        *(sys.executable, "-m", "tests.project.example_tree"),
-        PYTHONPATH=os.pathsep.join([str(site), str(ROOT)]),
+        *(sys.executable, "-m", "tests.project.example_tree"), PYTHONPATH=os.pathsep.join([str(site), str(ROOT)])
     )
     found: dict[str, Any] = json.loads(printed)
     return found

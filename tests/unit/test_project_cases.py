@@ -25,11 +25,7 @@ def test_each_case_is_checked_and_each_failed_case_is_named() -> None:
         check()
     assert checked == [(number, word) for number in (1, 2, 3, 4) for word in "ab"]
     named = [line.partition("]")[0] for line in str(caught.value).splitlines() if line.startswith("[")]
-    assert named == [
-        "[number=2, word='a', size=1",
-        "[number=2, word='b', size=2",
-        "[number=3, word='b', size=2",
-    ]
+    assert named == ["[number=2, word='a', size=1", "[number=2, word='b', size=2", "[number=3, word='b', size=2"]
     assert "two is wrong" in str(caught.value)
 
 

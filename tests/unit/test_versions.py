@@ -7,17 +7,7 @@ from oslo_messaging import Target
 from oslo_utils import versionutils
 
 from cells import exceptions
-from cells.versions import (
-    AUTO,
-    CURRENT,
-    HISTORY,
-    VERSION_ALIASES,
-    lowest,
-    read_cap,
-    readable_by,
-    resolve_cap,
-    speaks,
-)
+from cells.versions import AUTO, CURRENT, HISTORY, VERSION_ALIASES, lowest, read_cap, readable_by, resolve_cap, speaks
 from tests.cases import each
 
 

@@ -151,11 +151,7 @@ def test_an_unknown_version_cap_is_refused() -> None:
     [("1.1", 100.0, 100.0), ("1.1", 2.0, 10.0), ("1.1", None, None), ("1.0", 100.0, None)],
 )
 def test_a_call_expires_in_the_broker_with_its_deadline(
-    api: rpc.InterCellRPCAPI,
-    opened: Opened,
-    version: str,
-    seconds: float | None,
-    expires_after: float | None,
+    api: rpc.InterCellRPCAPI, opened: Opened, version: str, seconds: float | None, expires_after: float | None
 ) -> None:
     sent: list[float | None] = []
     opened.send = lambda *_, timeout=None, **__: sent.append(timeout)

@@ -271,10 +271,7 @@ def test_any_values_of_the_keys_are_read_or_refused(data: dict[str, Any]) -> Non
     assert stub is None or stub.needs_response
 
 
-@given(
-    st.sampled_from(captures.NAMES),
-    st.dictionaries(st.sampled_from(KEYS), LIKELY | JSON, min_size=1, max_size=3),
-)
+@given(st.sampled_from(captures.NAMES), st.dictionaries(st.sampled_from(KEYS), LIKELY | JSON, min_size=1, max_size=3))
 def test_any_change_of_a_real_message_is_read_or_refused(name: str, values: dict[str, Any]) -> None:
     text = changed(name, **values)
     error = refusal(text)

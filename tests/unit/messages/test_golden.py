@@ -38,11 +38,7 @@ def test_every_capture_is_read_and_written_back_the_same(name: str) -> None:
 def test_every_capture_says_what_it_says(name: str) -> None:
     data = captures.capture(name)
     message = captures.parse(data)
-    assert (message.method, message.id, str(message.route)) == (
-        data["method_name"],
-        data["uuid"],
-        data["routing_path"],
-    )
+    assert (message.method, message.id, str(message.route)) == (data["method_name"], data["uuid"], data["routing_path"])
     assert (message.header.fanout, message.needs_response) == (data["fanout"], data["need_response"])
     assert (message.header.hop_count, message.header.max_hop_count) == (data["hop_count"], data["max_hop_count"])
     assert message.header.direction is Direction(data["direction"])

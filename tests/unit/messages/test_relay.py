@@ -90,12 +90,7 @@ def newest(_: object) -> str:
 
 def batch(version: str = versions.CURRENT) -> Batch:
     return Batch(
-        here="east",
-        neighbors=NEIGHBORS,
-        toward=lambda _: version,
-        limit_bytes=LIMIT,
-        default_max_hop_count=10,
-        now=NOW,
+        here="east", neighbors=NEIGHBORS, toward=lambda _: version, limit_bytes=LIMIT, default_max_hop_count=10, now=NOW
     )
 
 

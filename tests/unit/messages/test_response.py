@@ -254,10 +254,7 @@ def test_what_there_is_not_to_say_is_not_said() -> None:
     assert (
         streamed().content().kwargs.keys()
         == streamed(branch="", passed_on_to=()).content().kwargs.keys()
-        == {
-            "orig_message",
-            "responses",
-        }
+        == {"orig_message", "responses"}
     )
 
 

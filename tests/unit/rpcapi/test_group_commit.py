@@ -267,9 +267,7 @@ def test_items_of_a_refused_batch_are_sent_alone(desk: Desk) -> None:
     assert sorted(desk.sent) == [("a",), ("b",), ("c",), ("d",)]
 
 
-def test_an_item_that_waits_too_long_is_sent_alone_and_later_items_do_not_wait(
-    make_desk: Callable[..., Desk],
-) -> None:
+def test_an_item_that_waits_too_long_is_sent_alone_and_later_items_do_not_wait(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(max_wait_seconds=0.05)
     sending = desk.start("stuck", "b")
     desk.wait_begun(2)
@@ -293,9 +291,7 @@ def test_a_former_leader_cannot_end_the_lead_of_another_item(make_desk: Callable
     assert not desk.group._waiting
 
 
-def test_a_publish_that_hangs_is_an_unknown_outcome_for_its_items(
-    make_desk: Callable[..., Desk],
-) -> None:
+def test_a_publish_that_hangs_is_an_unknown_outcome_for_its_items(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(max_wait_seconds=0.2)
     sending = desk.start("a", "b", "c")
     desk.release(None)
