@@ -22,25 +22,16 @@ MESSAGE_TYPES = ("targeted", "broadcast", "response")
 #: The context that Nova's periodic tasks send.
 CONTEXT: Json = {
     **dict.fromkeys(("user", "tenant", "system_scope", "project", "domain", "user_domain", "project_domain")),
-    "is_admin": True,
-    "read_only": False,
-    "show_deleted": False,
-    "auth_token": None,
-    "request_id": "req-b38f0939",
-    "global_request_id": None,
-    "resource_uuid": None,
-    "roles": [],
+    **dict.fromkeys(("auth_token", "global_request_id", "resource_uuid", "user_id", "project_id", "remote_address")),
+    **dict.fromkeys(("quota_class", "user_name", "project_name")),
+    **dict.fromkeys(("is_admin", "is_admin_project"), True),
+    **dict.fromkeys(("read_only", "show_deleted"), False),
     "user_identity": "- - - - -",
-    "is_admin_project": True,
-    "user_id": None,
-    "project_id": None,
-    "read_deleted": "no",
-    "remote_address": None,
-    "timestamp": "2026-11-21T20:08:15.667882",
-    "quota_class": None,
-    "user_name": None,
+    "request_id": "req-b38f0939",
+    "roles": [],
     "service_catalog": [],
-    "project_name": None,
+    "read_deleted": "no",
+    "timestamp": "2026-11-21T20:08:15.667882",
 }
 
 
@@ -78,41 +69,22 @@ class NovaNeighbor:
 
     def request(self, message_type: str, method: str, **keys: Any) -> Json:
         """Return a request in the form of its source."""
-        direction = "down" if self.is_parent else "up"
-        return {
-            "message_type": message_type,
-            "ctxt": CONTEXT,
-            "method_name": method,
-            "method_kwargs": {},
-            "direction": direction,
-            "need_response": True,
-            "fanout": False,
-            "uuid": str(uuid.uuid4()),
-            "routing_path": "nova",
-            "hop_count": 1,
-            "max_hop_count": 10,
-            **keys,
-        }
+        message = {"message_type": message_type, "ctxt": CONTEXT, "method_name": method, "method_kwargs": {}}
+        message |= {"direction": "down" if self.is_parent else "up", "need_response": True, "fanout": False}
+        message |= {"uuid": str(uuid.uuid4()), "routing_path": "nova", "hop_count": 1, "max_hop_count": 10}
+        return message | keys
 
     def answer_to(self, request: Json, value: Any, *, failure: bool = False) -> Json:
         """Return the answer to a received request, which contains the request."""
         way = request["routing_path"].split("!")
         back = way[-2:] if request["message_type"] == "broadcast" else way
-        values = (
-            value if isinstance(value, list) else [{"cell_name": "!".join(way), "value": value, "failure": failure}]
-        )
+        own = {"cell_name": "!".join(way), "value": value, "failure": failure}
+        responses = [json.dumps(one) for one in (value if isinstance(value, list) else [own])]
         return {
-            "message_type": "response",
-            "ctxt": request["ctxt"],
-            "method_name": "parse_responses",
-            "method_kwargs": {"orig_message": json.dumps(request), "responses": [json.dumps(one) for one in values]},
+            **self.request("response", "parse_responses", ctxt=request["ctxt"], need_response=False),
+            "method_kwargs": {"orig_message": json.dumps(request), "responses": responses},
             "direction": "up" if request["direction"] == "down" else "down",
-            "need_response": False,
             "fanout": len(back) == 2,
-            "uuid": str(uuid.uuid4()),
-            "routing_path": "nova",
-            "hop_count": 1,
-            "max_hop_count": 10,
             "response_uuid": request["uuid"],
             "target_cell": "!".join(reversed(back)),
         }
@@ -146,14 +118,8 @@ class NovaNeighbor:
             answer = self.answer_to(message, "nova-host")
         else:
             # Nova's dispatcher looks methods up by getattr.
-            error = {
-                "class": "AttributeError",
-                "module": "builtins",
-                "message": f"no {method}",
-                "tb": ["Traceback ..."],
-                "args": [f"no {method}"],
-                "kwargs": {},
-            }
+            error = {"class": "AttributeError", "module": "builtins", "message": f"no {method}"}
+            error |= {"tb": ["Traceback ..."], "args": [f"no {method}"], "kwargs": {}}
             answer = self.answer_to(message, json.dumps(error), failure=True)
         for _ in range(2 if self.answers_twice else 1):
             self.send(answer)

@@ -41,13 +41,9 @@ def test_union_of_capabilities_reaches_the_top(cell_tree: Callable[..., CellTree
 
 def test_sum_of_capacities_reaches_the_top(cell_tree: Callable[..., CellTree]) -> None:
     tree = cell_tree(SHAPE)
+    first = {"ram": {"free": 10, "total": 16}, "disks": 2}
     steps = [
-        (
-            "az1",
-            "host1",
-            {"ram": {"free": 10, "total": 16}, "disks": 2},
-            {"ram": {"free": 10, "total": 16}, "disks": 2},
-        ),
+        ("az1", "host1", first, first),
         ("az1", "host2", {"ram": {"free": 1, "total": 4}}, {"ram": {"free": 11, "total": 20}, "disks": 2}),
         ("west", "", {"ram": {"free": 100}, "name": "x", "ok": True}, {"ram": {"free": 111, "total": 20}, "disks": 2}),
         ("east", "host1", {"disks": 0.5}, {"ram": {"free": 111, "total": 20}, "disks": 2.5}),

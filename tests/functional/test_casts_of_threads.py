@@ -171,31 +171,14 @@ def test_no_cast_is_lost_with_managers_of_any_releases(
 
 def test_a_failing_cast_affects_no_other_cast(tree: CellTree, arrivals: Arrivals) -> None:
     def cast(**changes: Any) -> str:
-        return json.dumps(
-            {
-                "ctxt": {"user_id": "ada"},
-                "cell_name": "east",
-                "method_name": "arrive",
-                "method_kwargs": {"thread": 0, "number": 1},
-                **changes,
-            }
-        )
+        addressed = {"ctxt": {"user_id": "ada"}, "cell_name": "east", "method_name": "arrive"}
+        return json.dumps({**addressed, "method_kwargs": {"thread": 0, "number": 1}, **changes})
 
     manager = tree["api"].service.manager
     with pytest.raises(exceptions.InvalidArguments):
         manager.cast_many({}, "no list")
-    manager.cast_many(
-        {},
-        [
-            "{",
-            cast(cell_name="nowhere"),
-            cast(cell_name=7),
-            cast(method_name=None),
-            cast(method_kwargs=[]),
-            cast(ctxt=None, method_kwargs={"thread": 0, "number": 0}),
-            cast(),
-        ],
-    )
+    invalid = ["{", cast(cell_name="nowhere"), cast(cell_name=7), cast(method_name=None), cast(method_kwargs=[])]
+    manager.cast_many({}, [*invalid, cast(ctxt=None, method_kwargs={"thread": 0, "number": 0}), cast()])
     wait_for(lambda: len(arrivals.taken) == 2, "two casts arrive")
     assert arrivals.taken == [(0, 0, None), (0, 1, "ada")]
     counters = tree["api"].counters()

@@ -149,20 +149,10 @@ def test_a_relay_does_not_send_an_expired_call() -> None:
     notes = Notes()
     with VersionTree(SHAPE, endpoints=[notes.endpoint()]) as tree:
         tree.forget_arrivals()
-        request = {
-            "message_type": "targeted",
-            "method_name": "note",
-            "direction": "down",
-            "need_response": True,
-            "uuid": "late",
-            "routing_path": "api",
-            "target_cell": "api!east!az1",
-            "hop_count": 1,
-            "max_hop_count": 10,
-            "time_left": 0.0,
-            "reply_server": "api-1",
-            "payload": '{"ctxt": {}, "method_kwargs": {"text": "late"}}',
-        }
+        request = {"message_type": "targeted", "method_name": "note", "direction": "down", "need_response": True}
+        request |= {"uuid": "late", "routing_path": "api", "target_cell": "api!east!az1", "hop_count": 1}
+        request |= {"max_hop_count": 10, "time_left": 0.0, "reply_server": "api-1"}
+        request["payload"] = '{"ctxt": {}, "method_kwargs": {"text": "late"}}'
         tree["east"].service.router.receive(request)
         answer = wait_for(lambda: tree.arrivals(response_uuid="late"), "the source gets the error")[0]
         assert "CellTimeout" in answer.arguments["responses"][0]

@@ -77,11 +77,7 @@ def test_scheduler() -> None:
     )
 
 
-@each(
-    "module",
-    [cells.endpoints, cells.rpc, cells.scheduler, cells.brokerless.matchmaker],
-    ids=lambda module: module.__name__,
-)
+@each("module", [cells.endpoints, cells.rpc, cells.scheduler, cells.brokerless.matchmaker])
 def test_public_names_exist_once_and_are_sorted(module: object) -> None:
     names = module.__all__  # type: ignore[attr-defined]
     assert all(hasattr(module, name) for name in names)
@@ -189,13 +185,8 @@ def test_rpc_library() -> None:
     assert methods(cells.rpc.Answers) == ["close"]
     assert keywords(cells.rpc.RemoteError) == ["exc_type", "value", "traceback"]
     assert methods(cells.rpc.CommonRpcContext) == ["deepcopy", "elevated", "from_dict", "to_dict", "update_store"]
-    assert set(methods(cells.rpc.Connection)) >= {
-        "close",
-        "consume_in_thread",
-        "create_consumer",
-        "create_worker",
-        "join_consumer_pool",
-    }
+    expected = words("close consume_in_thread create_consumer create_worker join_consumer_pool")
+    assert set(methods(cells.rpc.Connection)) >= set(expected)
     assert keywords(cells.rpc.Connection.create_consumer)[:4] == ["self", "topic", "proxy", "fanout"]
     assert keywords(cells.rpc.Connection.create_worker)[:4] == ["self", "topic", "proxy", "pool_name"]
     assert keywords(cells.rpc.Connection.join_consumer_pool)[:5] == words("self callback pool_name topic exchange_name")
@@ -220,28 +211,11 @@ def test_testing_package() -> None:
 
 def test_testing_tree() -> None:
     assert methods(CellTree) == ["cell_class", "link", "start", "stop", "wait_until_known"]
-    assert keywords(CellTree) == [
-        "shape",
-        "endpoints",
-        "options",
-        "cell_options",
-        "managers",
-        "exception_modules",
-        "services",
-    ]
+    assert keywords(CellTree) == words("shape endpoints options cell_options managers exception_modules services")
 
 
 def test_testing_cell() -> None:
-    assert methods(TreeCell) == [
-        "client",
-        "close",
-        "serve",
-        "start",
-        "stop",
-        "stop_services",
-        "transport",
-        "transport_url",
-    ]
+    assert methods(TreeCell) == words("client close serve start stop stop_services transport transport_url")
     assert keywords(TreeCell.serve) == ["self", "topic", "endpoints", "server", "serializer"]
     assert keywords(TreeCell.client) == ["self", "topic", "namespace", "version", "options"]
 

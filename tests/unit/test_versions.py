@@ -44,14 +44,8 @@ def test_a_neighbors_cap_may_be_auto() -> None:
     ("announced", "spoken"),
     [
         *((version, version) for version in HISTORY),
-        ("1.99", CURRENT),
-        ("0.9", "1.0"),
-        ("2.0", "1.0"),
-        ("", "1.0"),
-        (None, "1.0"),
-        (1.1, "1.1"),
-        ("x.y", "1.0"),
-        ("1.-1", "1.0"),
+        *(("1.99", CURRENT), (1.1, "1.1")),
+        *((unreadable, "1.0") for unreadable in ("0.9", "2.0", "", None, "x.y", "1.-1")),
     ],
 )
 def test_what_is_spoken_with_a_cell_is_what_both_can_read(announced: object, spoken: str) -> None:

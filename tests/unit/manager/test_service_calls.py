@@ -97,12 +97,8 @@ def error_of(answer: Any) -> Exception:
 def test_a_call_is_a_message_with_fewer_seconds(manager: Manager) -> None:
     answer = manager.calls.call(CONTEXT, REQUEST, 10.0, "east", "the-id")
     ((message, seconds, monitor),) = manager.network.sent
-    assert (message.method, message.id, message.content().context, message.needs_response) == (
-        "service_call",
-        "the-id",
-        CONTEXT,
-        True,
-    )
+    assert (message.method, message.id) == ("service_call", "the-id")
+    assert (message.content().context, message.needs_response) == (CONTEXT, True)
     assert message.content().kwargs == {"request": REQUEST, "time_left": shrink(10.0)}
     assert (seconds, monitor) == (10.0, None)
     assert not answer.done()
@@ -144,11 +140,8 @@ def test_an_error_on_the_way_is_an_answer(manager: Manager) -> None:
     [
         ({"cell": "nowhere"}, exceptions.CellNotFound),
         ({"cell": ""}, exceptions.CellsError),
-        ({"cell": None}, exceptions.InvalidArguments),
-        ({"cell": 7}, exceptions.InvalidArguments),
-        ({"cell": ["east"]}, exceptions.InvalidArguments),
-        ({"request": None}, exceptions.InvalidArguments),
-        ({"message_id": 7}, exceptions.InvalidArguments),
+        *(({"cell": cell}, exceptions.InvalidArguments) for cell in (None, 7, ["east"])),
+        *((wrong, exceptions.InvalidArguments) for wrong in ({"request": None}, {"message_id": 7})),
         ({"cell": {"requires": 7}}, exceptions.CellsError),
         ({"cell": {}, "request": {}}, exceptions.MalformedMessage),
         ({"cell": {}, "timeout": "soon"}, exceptions.InvalidArguments),
@@ -266,11 +259,8 @@ def test_the_answer_of_the_picker_is_the_answer(manager: Manager) -> None:
 def test_a_broadcast_below_is_one_message(manager: Manager) -> None:
     assert manager.calls.broadcast(CONTEXT, REQUEST, "down").result(0) == {"result": []}
     ((message, _, _),) = manager.network.sent
-    assert (message.message_type, message.method, message.content().kwargs) == (
-        "broadcast",
-        "service_cast",
-        {"request": REQUEST},
-    )
+    assert (message.message_type, message.method) == ("broadcast", "service_cast")
+    assert message.content().kwargs == {"request": REQUEST}
 
 
 def test_a_broadcast_to_a_list_has_an_answer_for_each_cell(manager: Manager) -> None:
@@ -289,15 +279,8 @@ def test_a_broadcast_to_a_list_has_an_answer_for_each_cell(manager: Manager) -> 
 @each(
     ("cells_", "what"),
     [
-        ("sideways", "cast"),
-        ("", "cast"),
-        (None, "cast"),
-        ([7], "cast"),
-        ([["east"]], "cast"),
-        ([{}], "cast"),
-        ({"a": 1}, "cast"),
-        ("down", "call"),
-        ("down", 7),
+        *((cells_, "cast") for cells_ in ("sideways", "", None, [7], [["east"]], [{}], {"a": 1})),
+        *(("down", what) for what in ("call", 7)),
     ],
 )
 def test_an_invalid_broadcast_is_answered_with_an_error(manager: Manager, cells_: Any, what: Any) -> None:

@@ -26,13 +26,8 @@ def find(node: dict[str, Any], path: str) -> dict[str, Any]:
 
 
 def test_a_single_cell() -> None:
-    assert draw(CellPath(["api"]), "unknown", [Response("api", {})]) == {
-        "name": "api",
-        "path": "api",
-        "state": "up",
-        "is_self": True,
-        "children": [],
-    }
+    cell = {"name": "api", "path": "api", "state": "up", "is_self": True, "children": []}
+    assert draw(CellPath(["api"]), "unknown", [Response("api", {})]) == cell
 
 
 def test_tree_from_the_top() -> None:
@@ -53,13 +48,9 @@ def test_tree_from_the_middle_has_the_cells_above() -> None:
     ("error", "state"),
     [
         (exceptions.CellTimeout("x"), "silent"),
-        (exceptions.NeighborUnreachable("x"), "unreachable"),
-        (exceptions.NeighborBusy("x"), "unreachable"),
-        (exceptions.UnknownMethod("x"), "up"),
-        (exceptions.RemoteError("x"), "up"),
-        (exceptions.InvalidArguments("x"), "failed"),
-        (exceptions.CellNotFound("x"), "failed"),
-        (ValueError("x"), "failed"),
+        *((kind("x"), "unreachable") for kind in (exceptions.NeighborUnreachable, exceptions.NeighborBusy)),
+        *((kind("x"), "up") for kind in (exceptions.UnknownMethod, exceptions.RemoteError)),
+        *((kind("x"), "failed") for kind in (exceptions.InvalidArguments, exceptions.CellNotFound, ValueError)),
     ],
 )
 def test_state_of_a_cell_that_answered_with_an_error(error: Exception, state: str) -> None:

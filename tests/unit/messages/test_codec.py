@@ -18,7 +18,10 @@ from tests.json_values import PYTHON_JSON as JSON
 from tests.unit.messages import captures
 from tests.unit.messages.trees import leaving, oldest, row
 
+#: A capture of each type.
+ONE_OF_EACH = ["targeted_request", "broadcast_request", "response_relayed"]
 KEYS = sorted({key for name in captures.NAMES for key in captures.capture(name)})
+LONG = "x" * 100_000
 OPTIONAL = ["fanout", "uuid", "hop_count", "max_hop_count", "need_response"]
 LIKELY = st.sampled_from(["targeted", "broadcast", "response", "up", "down", "a", "a!b", "a!b!c", "ping", "", "!", {}])
 
@@ -48,29 +51,18 @@ def without(name: str, *keys: str) -> str:
     return json.dumps({key: value for key, value in captures.capture(name).items() if key not in keys})
 
 
-@each(
-    ("name", "cls"),
-    [
-        ("targeted_request", TargetedMessage),
-        ("broadcast_request", BroadcastMessage),
-        ("response_relayed", ResponseMessage),
-    ],
-)
+@each(("name", "cls"), zip(ONE_OF_EACH, (TargetedMessage, BroadcastMessage, ResponseMessage), strict=True))
 def test_type_of_a_message_is_its_class(name: str, cls: type[Message]) -> None:
     message = parse(changed(name))
     assert type(message) is cls
     assert message.message_type == cls.message_type
 
 
-@each("name", ["targeted_request", "broadcast_request", "response_relayed"])
+@each("name", ONE_OF_EACH)
 def test_what_a_peer_may_leave_out_gets_a_default(name: str) -> None:
     one, other = parse(without(name, *OPTIONAL)), parse(without(name, *OPTIONAL))
-    assert (one.header.fanout, one.needs_response, one.header.hop_count, one.header.max_hop_count) == (
-        False,
-        False,
-        0,
-        7,
-    )
+    assert (one.header.fanout, one.needs_response) == (False, False)
+    assert (one.header.hop_count, one.header.max_hop_count) == (0, 7)
     assert one.id
     assert one.id != other.id
 
@@ -94,15 +86,7 @@ def test_a_broadcast_that_came_runs_here_whatever_it_says() -> None:
     assert message.plan(Neighbors(), oldest).run_here
 
 
-@each(
-    ("name", "key"),
-    [
-        (name, key)
-        for name in ("targeted_request", "broadcast_request", "response_relayed")
-        for key in captures.capture(name)
-        if key not in OPTIONAL
-    ],
-)
+@each(("name", "key"), [(name, key) for name in ONE_OF_EACH for key in captures.capture(name) if key not in OPTIONAL])
 def test_missing_key(name: str, key: str) -> None:
     with pytest.raises(exceptions.MalformedMessage, match=f"no '{key}'"):
         parse(without(name, key))
@@ -110,7 +94,7 @@ def test_missing_key(name: str, key: str) -> None:
 
 @each("wrong", [None, 5, 1.5, True, "", "text", [], ["a"], {}, {"a": 1}], ids=repr)
 @each("key", KEYS)
-@each("name", ["targeted_request", "broadcast_request", "response_relayed"])
+@each("name", ONE_OF_EACH)
 def test_wrong_type_is_a_message_error_or_harmless(name: str, key: str, wrong: object) -> None:
     right = captures.capture(name).get(key)
     error = refusal(changed(name, **{key: wrong}))
@@ -124,64 +108,41 @@ def test_wrong_type_is_a_message_error_or_harmless(name: str, key: str, wrong: o
         assert key in error.message or isinstance(wrong, str)
 
 
-@each("value", ["down ", "DOWN", "sideways", "", "x" * 100_000])
-def test_unknown_direction(value: str) -> None:
-    with pytest.raises(exceptions.MalformedMessage) as caught:
-        parse(changed(direction=value))
-    assert len(caught.value.message) < 200
-
-
-@each("value", ["Targeted", "", "unknown", "\ud800", "x" * 100_000])
-def test_unknown_type(value: str) -> None:
-    with pytest.raises(exceptions.UnknownMessageType) as caught:
-        parse(changed(message_type=value))
+@each(
+    ("key", "value", "error"),
+    [
+        *(("direction", value, exceptions.MalformedMessage) for value in ("down ", "DOWN", "sideways", "", LONG)),
+        *(
+            ("message_type", value, exceptions.UnknownMessageType)
+            for value in ("Targeted", "unknown", "\ud800", "", LONG)
+        ),
+    ],
+)
+def test_unknown_direction_or_type(key: str, value: str, error: type[exceptions.MessageError]) -> None:
+    with pytest.raises(error) as caught:
+        parse(changed(**{key: value}))
     assert len(caught.value.message) < 200
 
 
 @each(
     "text",
     [
-        "",
-        " ",
-        "{",
-        "nope",
-        "{'a': 1}",
-        '{"message_type": }',
-        "\x00",
-        "\ud800",
-        '{"a": "\n"}',
-        "[" * 200_000,
-        '{"a":' * 200_000,
-        '{"hop_count": ' + "9" * 5000 + "}",
-        "\ufeff{}",
+        # Broken JSON.
+        *("", " ", "{", "nope", "{'a': 1}", '{"message_type": }', "\x00", "\ud800", '{"a": "\n"}', "\ufeff{}"),
+        *("[" * 200_000, '{"a":' * 200_000, '{"hop_count": ' + "9" * 5000 + "}"),
+        # JSON that is no object.
+        *("[]", "null", "5", '"text"', "true", "[{}]"),
+        # Numbers that JSON does not have.
+        *("NaN", "-Infinity", "1e999"),
+        # No text.
+        *(None, 5, b"{}", [], True),
     ],
-    ids=lambda text: repr(text[:15]),
+    ids=lambda text: repr(text)[:15],
 )
-def test_broken_json(text: str) -> None:
+def test_a_text_that_is_no_json_object_is_refused(text: object) -> None:
     with pytest.raises(exceptions.MalformedMessage):
         parse(text)
     assert salvage(text) is None
-
-
-@each("text", ["[]", "null", "5", '"text"', "true", "[{}]"])
-def test_json_that_is_no_object(text: str) -> None:
-    with pytest.raises(exceptions.MalformedMessage):
-        parse(text)
-    assert salvage(text) is None
-
-
-@each("text", ["NaN", "-Infinity", "1e999"])
-def test_numbers_that_json_does_not_have(text: str) -> None:
-    with pytest.raises(exceptions.MalformedMessage):
-        parse(text)
-    assert salvage(text) is None
-
-
-@each("value", [None, 5, b"{}", [], True])
-def test_what_is_no_text(value: object) -> None:
-    with pytest.raises(exceptions.MalformedMessage):
-        parse(value)
-    assert salvage(value) is None
 
 
 def test_too_long_a_text() -> None:
@@ -290,13 +251,8 @@ def test_a_real_message_that_was_cut_is_refused(name: str, data: st.DataObject) 
 @each(
     "values",
     [
-        {"method_name": 5},
-        {"method_kwargs": []},
-        {"message_type": "unknown"},
-        {"message_type": None},
-        {"target_cell": "!"},
-        {"hop_count": "many"},
-        {"ctxt": None},
+        *({"method_name": 5}, {"method_kwargs": []}, {"message_type": "unknown"}, {"message_type": None}),
+        *({"target_cell": "!"}, {"hop_count": "many"}, {"ctxt": None}),
     ],
 )
 def test_a_broken_call_can_be_answered(values: dict[str, Any]) -> None:

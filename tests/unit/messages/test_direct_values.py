@@ -122,12 +122,7 @@ def test_no_other_message_has_a_client() -> None:
     "texts",
     [
         [Response("api!east", error=ValueError("no")).to_json()],
-        [],
-        [VALUE.text, VALUE.text],
-        ["no JSON"],
-        ["[" * 100_000],
-        ["[]"],
-        ['{"cell_name": "api!east"}'],
+        *([], [VALUE.text, VALUE.text], ["no JSON"], ["[" * 100_000], ["[]"], ['{"cell_name": "api!east"}']),
         ['{"cell_name": "api!east", "value": 1}'],
         ['{"cell_name": "api!east", "value": 1, "failure": null}'],
         ['{"cell_name": "api!east", "value": NaN, "failure": false}'],

@@ -104,11 +104,8 @@ def test_where_a_parent_and_a_child_have_one_name_the_direction_decides() -> Non
 @each(
     ("target", "walked"),
     [
-        ("api!east!az1", "api!west"),
-        ("api!east!az1", "top"),
-        ("api!east", "api!east!az1"),
-        ("api!east!az1", "api!api"),
-        ("east!az1", "api!east"),
+        *(("api!east!az1", walked) for walked in ("api!west", "top", "api!api")),
+        *(("api!east", "api!east!az1"), ("east!az1", "api!east")),
     ],
 )
 @each("direction", list(Direction))

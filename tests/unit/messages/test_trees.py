@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,20 +18,15 @@ from tests.unit.messages.trees import Tree, trees
 VERSIONS = list(versions.HISTORY)
 KWARGS = {"object": {"versioned_object.data": {"x": [None, 1.5, "é\ud800"]}}}
 CONTEXT = {"user_id": "ann", "unknown": {"key": True}}
+COMMON: dict[str, Any] = {"method": "ping", "kwargs": KWARGS, "context": CONTEXT}
+COMMON |= {"needs_response": True, "max_hop_count": 20}
 
 
 def call(tree: Tree, start: CellPath, end: CellPath) -> TargetedMessage:
     walk = start.walk_to(end)
     goes_up = len(walk) > 1 and walk[1] in tree.neighbors(start).parents
     return TargetedMessage.new(
-        method="ping",
-        kwargs=KWARGS,
-        context=CONTEXT,
-        route=walk[:1],
-        target=walk,
-        direction=Direction.UP if goes_up else Direction.DOWN,
-        needs_response=True,
-        max_hop_count=20,
+        **COMMON, route=walk[:1], target=walk, direction=Direction.UP if goes_up else Direction.DOWN
     )
 
 
@@ -79,16 +75,7 @@ def gather(tree: Tree, message: Message, here: CellPath) -> list[str]:
 
 
 def broadcast(start: CellPath, direction: Direction, **changed: bool) -> BroadcastMessage:
-    return BroadcastMessage.new(
-        method="ping",
-        kwargs=KWARGS,
-        context=CONTEXT,
-        route=start[-1:],
-        direction=direction,
-        needs_response=True,
-        max_hop_count=20,
-        **changed,
-    )
+    return BroadcastMessage.new(**COMMON, route=start[-1:], direction=direction, **changed)
 
 
 @given(st.data())

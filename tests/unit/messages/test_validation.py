@@ -33,11 +33,7 @@ WRONG: dict[str, list[Any]] = {
     "trace": [
         *(True, 5, 1.5, "", "text", {}, {"a": 1}, [5], [None], ["a"], [[]], [[EVENT]], [EVENT, 5]),
         [EVENT] * (MAX_TRACE + 1),
-        [{"cell": {}}],
-        [{"cell": ["api"]}],
-        [{"cell": "x" * 256}],
-        [{"x" * 256: 1}],
-        [{"event": "two\nlines"}],
+        *([{"cell": {}}], [{"cell": ["api"]}], [{"cell": "x" * 256}], [{"x" * 256: 1}], [{"event": "two\nlines"}]),
         [{f"key{number}": number for number in range(MAX_EVENT_KEYS + 1)}],
     ],
 }
@@ -99,15 +95,9 @@ def test_a_null_counts_as_left_out(make: Any, key: str) -> None:
 @each(
     ("time_left", "deadline"),
     [
-        (5, NOW + 5),
-        (0.25, NOW + 0.25),
-        (0, NOW),
-        (-0.001, NOW),
-        (-HUGE, NOW),
-        (-1e308, NOW),
-        (LONGEST_SECONDS, NOW + LONGEST_SECONDS),
-        (1e308, NOW + LONGEST_SECONDS),
-        (HUGE, NOW + LONGEST_SECONDS),
+        *((5, NOW + 5), (0.25, NOW + 0.25)),
+        *((time_left, NOW) for time_left in (0, -0.001, -HUGE, -1e308)),
+        *((time_left, NOW + LONGEST_SECONDS) for time_left in (LONGEST_SECONDS, 1e308, HUGE)),
     ],
 )
 def test_the_time_that_is_left_counts_from_when_it_comes(make: Any, time_left: float, deadline: float) -> None:

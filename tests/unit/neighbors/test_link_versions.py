@@ -44,9 +44,10 @@ def explained(global_cap: str | None, neighbor_cap: str | None, announced: str |
     return place.link
 
 
+Text = str | None
 GLOBAL, OWN = "[upgrade_levels] intercell = {}", "the cap of neighbor east, {}"
 UNREADABLE = OWN + ", cannot be read and counts as 1.0"
-UNSAID = "east has not announced its version yet"
+OLD, UNSAID = "east reads no more than {}: upgrade it first", "east has not announced its version yet"
 
 
 @each(
@@ -54,14 +55,14 @@ UNSAID = "east has not announced its version yet"
     [
         # Without a cap: the announced version, and the oldest version until an announcement.
         (None, None, None, "1.0", False, UNSAID),
-        (None, None, "1.0", "1.0", False, "east reads no more than 1.0: upgrade it first"),
-        (None, None, "1.2", "1.2", False, "east reads no more than 1.2: upgrade it first"),
+        (None, None, "1.0", "1.0", False, OLD.format("1.0")),
+        (None, None, "1.2", "1.2", False, OLD.format("1.2")),
         (None, None, "1.4", "1.4", False, ""),
         # A cap for all neighbors.
         ("1.0", None, "1.4", "1.0", True, GLOBAL.format("1.0") + "; east reads 1.4"),
         ("1.2", None, "1.4", "1.2", True, GLOBAL.format("1.2") + "; east reads 1.4"),
-        ("1.2", None, "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
-        ("1.1", None, "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
+        ("1.2", None, "1.1", "1.1", False, OLD.format("1.1")),
+        ("1.1", None, "1.1", "1.1", False, OLD.format("1.1")),
         ("1.4", None, "1.4", "1.4", False, ""),
         # The cap applies without an announcement, too.
         ("1.0", None, None, "1.0", False, UNSAID),
@@ -70,41 +71,29 @@ UNSAID = "east has not announced its version yet"
         # A cap for this neighbor, with and without a cap for all.
         (None, "1.1", "1.4", "1.1", True, OWN.format("1.1") + "; east reads 1.4"),
         (None, "stein", "1.4", "1.0", True, OWN.format("stein") + "; east reads 1.4"),
-        (None, "1.4", "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
+        (None, "1.4", "1.1", "1.1", False, OLD.format("1.1")),
         ("1.2", "1.1", "1.4", "1.1", True, OWN.format("1.1") + "; east reads 1.4"),
         ("1.1", "1.2", "1.4", "1.1", True, GLOBAL.format("1.1") + "; east reads 1.4"),
         ("1.1", "1.1", "1.4", "1.1", True, f"{GLOBAL.format('1.1')} and {OWN.format('1.1')}; east reads 1.4"),
-        ("1.4", "1.2", "1.1", "1.1", False, "east reads no more than 1.1: upgrade it first"),
+        ("1.4", "1.2", "1.1", "1.1", False, OLD.format("1.1")),
         ("1.2", "1.1", None, "1.1", False, UNSAID),
         ("1.2", "1.4", None, "1.2", False, UNSAID),
         # If one cap is auto, the link stays at the oldest version until the neighbor announces its version.
         (None, "1.2", None, "1.0", False, UNSAID),
         ("1.2", "auto", None, "1.0", False, UNSAID),
         ("1.2", "auto", "1.4", "1.2", True, GLOBAL.format("1.2") + "; east reads 1.4"),
-        (None, "auto", "1.2", "1.2", False, "east reads no more than 1.2: upgrade it first"),
+        (None, "auto", "1.2", "1.2", False, OLD.format("1.2")),
         (None, "auto", None, "1.0", False, UNSAID),
         # An unreadable cap, of a newer release or written by hand: the version that every cell reads.
         (None, "2.7", "1.4", "1.0", True, UNREADABLE.format("2.7") + "; east reads 1.4"),
-        (
-            None,
-            "2.7",
-            "1.0",
-            "1.0",
-            False,
-            f"{UNREADABLE.format('2.7')}; east reads no more than 1.0: upgrade it first",
-        ),
+        (None, "2.7", "1.0", "1.0", False, UNREADABLE.format("2.7") + "; " + OLD.format("1.0")),
         ("1.0", "2.7", "1.4", "1.0", True, f"{UNREADABLE.format('2.7')}; {GLOBAL.format('1.0')}; east reads 1.4"),
         ("1.2", "nonsense", None, "1.0", False, f"{UNREADABLE.format('nonsense')}; {UNSAID}"),
         ("1.2", "", "1.4", "1.0", True, UNREADABLE.format("") + "; east reads 1.4"),
     ],
 )
-def test_the_lowest_version_counts(  # the columns of a table
-    global_cap: str | None,
-    neighbor_cap: str | None,
-    announced: str | None,
-    spoken: str,
-    can_be_raised: bool,
-    reason: str,
+def test_the_lowest_version_counts(
+    global_cap: Text, neighbor_cap: Text, announced: Text, spoken: str, can_be_raised: bool, reason: str
 ) -> None:
     assert explained(global_cap, neighbor_cap, announced) == LinkVersion(
         spoken=spoken,

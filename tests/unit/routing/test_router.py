@@ -37,22 +37,10 @@ def speak(cell: CellInMemory, **versions: str) -> None:
 
 def item(**changed: Any) -> dict[str, Any]:
     """A call from api to east, as one of many in a cast."""
-    return {
-        "message_type": "targeted",
-        "method_name": "ping",
-        "direction": "down",
-        "need_response": True,
-        "fanout": False,
-        "uuid": "m",
-        "routing_path": "api",
-        "target_cell": "api!east",
-        "hop_count": 1,
-        "max_hop_count": 10,
-        "reply_server": MANAGER,
-        "time_left": 60.0,
-        "payload": json.dumps({"ctxt": {}, "method_kwargs": {}}),
-        **changed,
-    }
+    message = {"message_type": "targeted", "method_name": "ping", "direction": "down", "need_response": True}
+    message |= {"fanout": False, "uuid": "m", "routing_path": "api", "target_cell": "api!east"}
+    message |= {"hop_count": 1, "max_hop_count": 10, "reply_server": MANAGER, "time_left": 60.0}
+    return message | {"payload": json.dumps({"ctxt": {}, "method_kwargs": {}})} | changed
 
 
 def broadcast(**changed: Any) -> dict[str, Any]:
@@ -79,12 +67,7 @@ def problem(response: Response) -> str:
 
 #: A broken message, and the error that its sender gets; None if the message does not name its sender.
 BROKEN: list[tuple[Any, type[Exception] | None]] = [
-    (None, None),
-    (5, None),
-    ("text", None),
-    ([], None),
-    ({}, None),
-    ({"need_response": True, "uuid": "x"}, None),
+    *((broken, None) for broken in (None, 5, "text", [], {}, {"need_response": True, "uuid": "x"})),
     (item(uuid="b1", payload=5), exceptions.MalformedMessage),
     (item(uuid="b2", payload="{"), exceptions.MalformedMessage),
     (item(uuid="b3", time_left="soon"), exceptions.MalformedMessage),

@@ -35,20 +35,15 @@ def test_optional_keys() -> None:
     [
         ("count", "must be a dict like"),
         (None, "not NoneType"),
-        ({}, "method of a message"),
-        ({"method": ""}, "method of a message"),
-        ({"method": 3}, "method of a message"),
+        *((msg, "method of a message") for msg in ({}, {"method": ""}, {"method": 3})),
         ({"method": "two\nlines"}, "printable"),
         ({"method": "x" * 256}, "1 to 255"),
         ({"method": "count", "arg": {}, 3: 4}, "3, arg"),
-        ({"method": "count", "args": ["disk"]}, "must be a dict"),
-        ({"method": "count", "args": None}, "must be a dict"),
+        *(({"method": "count", "args": args}, "must be a dict") for args in (["disk"], None)),
         ({"method": "count", "args": {1: 2}}, "names of arguments"),
         ({"method": "count", "args": {"ctxt": 1, "method": 2}}, "argument ctxt, method"),
         ({"method": "count", "namespace": ""}, "namespace of a message"),
-        ({"method": "count", "version": 1.2}, "like '1.2'"),
-        ({"method": "count", "version": "one"}, "like '1.2'"),
-        ({"method": "count", "version": "1"}, "like '1.2'"),
+        *(({"method": "count", "version": version}, "like '1.2'") for version in (1.2, "one", "1")),
     ],
 )
 def test_a_wrong_message_is_refused_with_its_reason(msg: Any, reason: str) -> None:

@@ -87,6 +87,10 @@ def make_client() -> Iterator[Callable[..., Client]]:
         client.transport.cleanup()
 
 
+def arguments_of(number: int) -> dict[str, Any]:
+    return {"cell_name": "east", "method_name": "note", "method_kwargs": {"number": number}}
+
+
 def cast_at_once(client: Client, count: int = MANY, sender: CastBatcher | None = None) -> list[BaseException | None]:
     """Cast from ``count`` threads, release them when all wait, and return the error of each cast."""
     sender = sender or CastBatcher(client)
@@ -95,11 +99,7 @@ def cast_at_once(client: Client, count: int = MANY, sender: CastBatcher | None =
     with futures.ThreadPoolExecutor(count) as pool:
 
         def send(number: int) -> futures.Future[None]:
-            return pool.submit(
-                sender.send,
-                {"user": str(number)},
-                {"cell_name": "east", "method_name": "note", "method_kwargs": {"number": number}},
-            )
+            return pool.submit(sender.send, {"user": str(number)}, arguments_of(number))
 
         sent = [send(number) for number in range(count)]
         wait_for(lambda: len(sender._group._waiting) + len(numbers(client)) - before == count)
@@ -120,16 +120,9 @@ def test_casts_of_many_threads_share_one_call_each_with_its_context(make_client:
     client = make_client()
     assert cast_at_once(client) == [None] * MANY
     assert [(how, len(sent)) for how, sent in client.together] == [("call", MANY - SIDE_BY_SIDE)]
-    assert all(
-        cast
-        == {
-            "ctxt": {"user": str(cast["method_kwargs"]["number"])},
-            "cell_name": "east",
-            "method_name": "note",
-            "method_kwargs": cast["method_kwargs"],
-        }
-        for cast in client.together[0][1]
-    )
+    for cast in client.together[0][1]:
+        number = cast["method_kwargs"]["number"]
+        assert cast == {"ctxt": {"user": str(number)}, **arguments_of(number)}
     assert numbers(client) == list(range(MANY))
     assert client.options["version"] == VERSION
 
@@ -275,7 +268,7 @@ def test_arguments_without_a_json_form_are_an_error_of_their_caller_alone(make_c
     ring: dict[str, Any] = {}
     ring["ring"] = ring
     with futures.ThreadPoolExecutor(2) as pool:
-        arguments = {"cell_name": "east", "method_name": "note", "method_kwargs": {"number": 0}}
+        arguments = arguments_of(0)
         first = pool.submit(sender.send, {}, arguments)
         wait_for(lambda: client.alone)
         with pytest.raises((ValueError, RecursionError)):
