@@ -55,6 +55,15 @@ class Opened:
         return transport
 
 
+def raising(error: Exception) -> Callable[..., None]:
+    """Return a function that raises ``error``."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
 @pytest.fixture
 def opened() -> Opened:
     return Opened()
@@ -177,11 +186,9 @@ def test_a_batch_expires_with_its_last_deadline(api: rpc.InterCellRPCAPI, opened
 def test_a_fanout_without_a_receiver_is_no_failure_of_the_neighbor(
     api: rpc.InterCellRPCAPI, opened: Opened, is_fanout: bool
 ) -> None:
-    def fail(*_: object, **__: object) -> None:
-        missing = amqp.NotFound("no exchange 'cells.intercell.targeted_fanout'")
-        raise oslo_messaging.MessageDeliveryFailure("Unable to connect") from missing
-
-    opened.send = fail
+    failure = oslo_messaging.MessageDeliveryFailure("Unable to connect")
+    failure.__cause__ = amqp.NotFound("no exchange 'cells.intercell.targeted_fanout'")
+    opened.send = raising(failure)
     message = TextMessage("targeted", is_fanout, "{}")
     if is_fanout:
         api.send_message_to_cell(neighbor("east"), message)
@@ -190,6 +197,7 @@ def test_a_fanout_without_a_receiver_is_no_failure_of_the_neighbor(
             api.send_message_to_cell(neighbor("east"), message)
 
 
+NO_QUEUE = oslo_messaging.MessageUndeliverable(amqp.NotFound("no queue"), "", "key", "{}")
 GONE_TOO = TextMessage("response", False, "{}", version="1.3", server="east-1", item={"n": 1})
 
 
@@ -197,10 +205,7 @@ GONE_TOO = TextMessage("response", False, "{}", version="1.3", server="east-1", 
 def test_a_manager_that_has_no_queue_is_gone_and_its_cell_is_not(
     api: rpc.InterCellRPCAPI, opened: Opened, is_many: bool
 ) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise oslo_messaging.MessageUndeliverable(amqp.NotFound("no queue"), "", "key", "{}")
-
-    opened.send = fail
+    opened.send = raising(NO_QUEUE)
     with pytest.raises(exceptions.ManagerGone) as caught:
         send(api, GONE_TOO, is_many=is_many)
     assert caught.value.cell == "east"
@@ -238,25 +243,17 @@ def test_no_other_queue_is_written_to(api: rpc.InterCellRPCAPI, opened: Opened, 
     assert opened.urls == []
 
 
-def test_a_client_that_has_no_queue_is_gone_and_its_cell_is_not(
-    api: rpc.InterCellRPCAPI, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("problem", "error"),
+    [(NO_QUEUE, exceptions.ClientGone), (ConnectionRefusedError("away"), exceptions.NeighborUnreachable)],
+)
+def test_a_client_without_a_queue_is_gone_and_a_broker_that_is_down_is_unreachable(
+    api: rpc.InterCellRPCAPI, monkeypatch: pytest.MonkeyPatch, problem: Exception, error: type[exceptions.CellsError]
 ) -> None:
-    def fail(*_: object) -> None:
-        raise oslo_messaging.MessageUndeliverable(amqp.NotFound("no queue"), "", "key", "{}")
-
-    monkeypatch.setattr(direct_replies, "put", fail)
-    with pytest.raises(exceptions.ClientGone) as caught:
+    monkeypatch.setattr(direct_replies, "put", raising(problem))
+    with pytest.raises(error) as caught:
         api.reply_to_client(neighbor("east"), "4f2a@reply_1", "1")
     assert caught.value.cell == "east"
-
-
-def test_a_broker_that_is_down_takes_no_reply(api: rpc.InterCellRPCAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise ConnectionRefusedError("away")
-
-    monkeypatch.setattr(direct_replies, "put", fail)
-    with pytest.raises(exceptions.NeighborUnreachable):
-        api.reply_to_client(neighbor("east"), "4f2a@reply_1", "1")
 
 
 @pytest.mark.parametrize(("url", "is_reached"), [("rabbit://host/a", True), ("zmq+ipc:///run/east", False)])
@@ -267,11 +264,9 @@ def test_clients_are_reached_only_on_rabbitmq(url: str, is_reached: bool) -> Non
 def test_a_user_that_may_not_write_to_queues_of_clients_does_not_try_again(
     api: rpc.InterCellRPCAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def forbid(*_: object) -> None:
-        refused = amqp.AccessRefused("access to exchange 'amq.default' in vhost '/' refused")
-        raise oslo_messaging.MessageDeliveryFailure("Unable to connect") from refused
-
-    monkeypatch.setattr(direct_replies, "put", forbid)
+    failure = oslo_messaging.MessageDeliveryFailure("Unable to connect")
+    failure.__cause__ = amqp.AccessRefused("access to exchange 'amq.default' in vhost '/' refused")
+    monkeypatch.setattr(direct_replies, "put", raising(failure))
     east = neighbor("east", "rabbit://user:secret@host/a")
     assert api.reaches_clients(east)
     with pytest.raises(exceptions.ClientGone):

@@ -356,12 +356,6 @@ def test_unsolicited_and_late_working_replies_are_refused(calls: Calls) -> None:
     assert signs == []
 
 
-def test_a_working_reply_to_a_call_without_a_monitor_is_its_answer(calls: Calls) -> None:
-    calls.expect("m", "east")
-    assert calls.add("m", "east")
-    assert calls.completed == {"m": [[]]}
-
-
 def test_working_replies_leave_nothing_behind(calls: Calls) -> None:
     calls.expect("m", "east", timeout=1e6, monitor=Monitor(1.0))
     calls.table.start()

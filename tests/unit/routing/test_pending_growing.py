@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
+from typing import Any
 
 import pytest
 
@@ -52,34 +54,26 @@ class Broadcast:
         assert self.is_complete.wait(PATIENCE)
 
 
+Make = Callable[..., Broadcast]
+
+
 @pytest.fixture
-def opened() -> Iterator[list[Broadcast]]:
-    opened: list[Broadcast] = []
-    yield opened
-    for one in opened:
+def start() -> Iterator[Make]:
+    """Starter of broadcasts that end with the test."""
+    started: list[Broadcast] = []
+
+    def start_broadcast(*parts: str, **options: Any) -> Broadcast:
+        started.append(Broadcast(*parts, **options))
+        return started[-1]
+
+    yield start_broadcast
+    for one in started:
         one.table.stop()
 
 
 @pytest.fixture(params=[False, True], ids=["gathered", "streamed"])
-def streams(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param)
-
-
-class Make:
-    """Starts a broadcast that ends with the test."""
-
-    def __init__(self, opened: list[Broadcast], streams: bool) -> None:
-        self._opened = opened
-        self._streams = streams
-
-    def __call__(self, *parts: str) -> Broadcast:
-        self._opened.append(Broadcast(*parts, streams=self._streams))
-        return self._opened[-1]
-
-
-@pytest.fixture
-def make(opened: list[Broadcast], streams: bool) -> Make:
-    return Make(opened, streams)
+def make(start: Make, request: pytest.FixtureRequest) -> Make:
+    return functools.partial(start, streams=request.param)
 
 
 def answers(one: Broadcast) -> list[str]:
@@ -238,9 +232,8 @@ def test_a_call_that_does_not_grow_refuses_cells_that_were_not_asked() -> None:
     assert [reply.to_wire() for reply in done] == [["1"]]
 
 
-def test_each_answer_is_streamed_once_and_none_is_left_for_the_end(opened: list[Broadcast]) -> None:
-    one = Broadcast("east", "west", streams=True)
-    opened.append(one)
+def test_each_answer_is_streamed_once_and_none_is_left_for_the_end(start: Make) -> None:
+    one = start("east", "west", streams=True)
     one.add("east!az1")
     assert one.told == [("east!az1", ["east!az1"])]
     one.add("east", "az1", "az2")
@@ -251,9 +244,8 @@ def test_each_answer_is_streamed_once_and_none_is_left_for_the_end(opened: list[
     assert one.completed == [[]]
 
 
-def test_a_growing_call_may_be_monitored(opened: list[Broadcast]) -> None:
-    one = Broadcast("x")
-    opened.append(one)
+def test_a_growing_call_may_be_monitored(start: Make) -> None:
+    one = start("x")
     done: list[Reply] = []
     wait = Wait(600.0, monitor=Monitor(3.0), growing=Growing())
     one.table.expect("watched", ["east"], wait, Taken(done.append), Missing())
@@ -262,10 +254,9 @@ def test_a_growing_call_may_be_monitored(opened: list[Broadcast]) -> None:
     assert [reply.to_wire() for reply in done] == [["1"]]
 
 
-def test_it_completes_after_all_answers_were_streamed(opened: list[Broadcast]) -> None:
+def test_it_completes_after_all_answers_were_streamed(start: Make) -> None:
     """Answers are streamed on the threads on which they arrive: the last answer may overtake another."""
-    one = Broadcast("unused")
-    opened.append(one)
+    one = start("unused")
     is_told, go_on = threading.Event(), threading.Event()
     diary: list[str] = []
 
@@ -287,9 +278,8 @@ def test_it_completes_after_all_answers_were_streamed(opened: list[Broadcast]) -
     assert diary == ["fast", "slow", "end"]
 
 
-def test_at_the_deadline_too_it_completes_after_all_answers_were_streamed(opened: list[Broadcast]) -> None:
-    one = Broadcast("unused", timeout=1e6)
-    opened.append(one)
+def test_at_the_deadline_too_it_completes_after_all_answers_were_streamed(start: Make) -> None:
+    one = start("unused", timeout=1e6)
     is_told, go_on, is_substituted = threading.Event(), threading.Event(), threading.Event()
     diary: list[str] = []
 
@@ -316,10 +306,9 @@ def test_at_the_deadline_too_it_completes_after_all_answers_were_streamed(opened
 
 
 def test_a_broken_sink_of_parts_does_not_keep_a_call_from_its_end(
-    opened: list[Broadcast], caplog: pytest.LogCaptureFixture
+    start: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    one = Broadcast("unused")
-    opened.append(one)
+    one = start("unused")
     done: list[Reply] = []
     one.table.expect("bug", ["east", "west"], Wait(60.0, growing=Growing(Broken())), Taken(done.append), Missing())
     assert one.table.add("bug", "east", Reply.from_wire(["1"]))
@@ -328,14 +317,13 @@ def test_a_broken_sink_of_parts_does_not_keep_a_call_from_its_end(
     assert caplog.text.count("could not be passed on") == 2
 
 
-def test_many_threads_stream_each_answer_once_and_complete_the_call_once(opened: list[Broadcast]) -> None:
+def test_many_threads_stream_each_answer_once_and_complete_the_call_once(start: Make) -> None:
     tops = [f"c{number}" for number in range(8)]
-    one = Broadcast(*tops, streams=True)
-    opened.append(one)
-    start = threading.Barrier(len(tops))
+    one = start(*tops, streams=True)
+    together = threading.Barrier(len(tops))
 
     def answer(top: str) -> int:
-        start.wait(PATIENCE)
+        together.wait(PATIENCE)
         names = [str(number) for number in range(50)]
         below = [f"{top}!{name}" for name in names]
         # Some before the answer that names them, each twice, as a broker that delivers again would.
