@@ -133,6 +133,12 @@ class Harness:
         for text in texts:
             self._send(cell, replace(like, text=text), options)
 
+    def hang_sending(self, cell: Neighbor, text: str) -> None:
+        """Let sends to a neighbor hang, and return when the first send, of ``text``, hangs."""
+        self.driver.hang(cell.name)
+        self.send(cell, text)
+        self.wait_until(cell, f"try {text}")
+
     def _send(self, cell: Neighbor, message: TextMessage, options: dict[str, float]) -> None:
         text = message.text
 

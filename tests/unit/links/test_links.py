@@ -26,9 +26,7 @@ def test_messages_are_sent_in_their_order(make: Make) -> None:
 
 def test_a_hung_neighbor_delays_no_other(make: Make) -> None:
     harness = make()
-    harness.driver.hang("a")
-    harness.send(A, "1")
-    harness.wait_until(A, "try 1")
+    harness.hang_sending(A, "1")
     harness.send(B, "2")
     harness.wait_until(B, "sent 2")
     assert harness.driver.of(A, "sent") == []
@@ -37,9 +35,7 @@ def test_a_hung_neighbor_delays_no_other(make: Make) -> None:
 def test_messages_queued_during_a_failed_attempt_fail_with_it(make: Make) -> None:
     harness = make()
     harness.driver.failures["a"] = UNREACHABLE
-    harness.driver.hang("a")
-    harness.send(A, "1")
-    harness.wait_until(A, "try 1")
+    harness.hang_sending(A, "1")
     harness.send(A, "2", "3")
     harness.driver.resume("a")
     wait_for(lambda: len(harness.failures) == 3, "all three have failed")
@@ -109,9 +105,7 @@ def test_the_longest_idle_link_is_closed_when_there_are_too_many(make: Make) -> 
 
 def test_a_busy_link_is_not_closed_for_another(make: Make) -> None:
     harness = make(open_links=1)
-    harness.driver.hang("a")
-    harness.send(A, "1")
-    harness.wait_until(A, "try 1")
+    harness.hang_sending(A, "1")
     harness.send(B, "1")
     harness.send(A, "2")
     harness.driver.resume("a")
@@ -149,9 +143,7 @@ def test_a_removed_neighbor_gets_its_queued_messages(make: Make) -> None:
 def test_a_link_is_closed_before_its_successor_opens(make: Make) -> None:
     harness = make()
     moved = neighbor("a", "there")
-    harness.driver.hang("a")
-    harness.send(A, "1")
-    harness.wait_until(A, "try 1")
+    harness.hang_sending(A, "1")
     harness.send(moved, "2")
     assert harness.driver.of(moved, "try") == []
     harness.driver.resume("a")
@@ -162,9 +154,7 @@ def test_a_link_is_closed_before_its_successor_opens(make: Make) -> None:
 
 def test_a_successor_waits_for_a_link_that_closes_by_itself(make: Make) -> None:
     harness = make()
-    harness.driver.hang("a")
-    harness.send(A, "1")
-    harness.wait_until(A, "try 1")
+    harness.hang_sending(A, "1")
     harness.links.forget(A)
     harness.send(A, "2")
     harness.driver.resume("a")
@@ -175,9 +165,7 @@ def test_messages_behind_a_hung_predecessor_are_given_up_in_time(make: Make) -> 
     clock = Clock()
     harness = make(clock=clock, send_timeout_seconds=0.05)
     moved = neighbor("a", "there")
-    harness.driver.hang("a")
-    harness.send(A, "1")
-    harness.wait_until(A, "try 1")
+    harness.hang_sending(A, "1")
     harness.send(A, "2")
     harness.send(moved, "3")
     assert harness.failures == {}
@@ -196,9 +184,7 @@ def test_messages_behind_a_hung_predecessor_are_given_up_in_time(make: Make) -> 
 def test_the_error_of_a_stall_does_not_grow_with_every_message(make: Make) -> None:
     clock = Clock()
     harness = make(clock=clock, send_timeout_seconds=0.05)
-    harness.driver.hang("a")
-    harness.send(A, "1")
-    harness.wait_until(A, "try 1")
+    harness.hang_sending(A, "1")
     clock.advance(1)
     harness.wait_until_told("1 NeighborUnreachable")
     harness.send(A, "2", "3", "4")
@@ -209,9 +195,7 @@ def test_the_error_of_a_stall_does_not_grow_with_every_message(make: Make) -> No
 def test_forgetting_waits_for_the_present_send_as_long_as_it_may(make: Make) -> None:
     harness = make()
     harness.links.forget(A, 10)
-    harness.driver.hang("a")
-    harness.send(A, "1")
-    harness.wait_until(A, "try 1")
+    harness.hang_sending(A, "1")
     harness.links.forget(A, 0.05)
     assert harness.driver.of(A, "sent") == []
     harness.driver.resume("a")

@@ -23,9 +23,7 @@ def raise_bug(*_: object) -> None:
 
 def test_a_message_is_reported_as_sent_when_the_broker_has_it(make: Make) -> None:
     harness = make()
-    harness.driver.hang("a")
-    harness.send(A, "1")
-    harness.wait_until(A, "try 1")
+    harness.hang_sending(A, "1")
     assert harness.told == []
     harness.driver.resume("a")
     harness.wait_until_told("1 sent")
@@ -44,9 +42,7 @@ def test_a_failure_is_reported_once(make: Make) -> None:
 def test_a_message_that_is_given_up_and_sent_later_is_reported_once(make: Make) -> None:
     clock = Clock()
     harness = make(clock=clock, send_timeout_seconds=0.05)
-    harness.driver.hang("a")
-    harness.send(A, "1")
-    harness.wait_until(A, "try 1")
+    harness.hang_sending(A, "1")
     clock.advance(1)
     harness.wait_until_told("1 NeighborUnreachable")
     harness.driver.resume("a")

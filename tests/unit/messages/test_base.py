@@ -50,11 +50,8 @@ def test_arriving_makes_a_new_message_one_cell_further(message: Message) -> None
     arrived = message.arrived_at("next")
     assert captures.sent(message) == before
     assert arrived.here == "next"
-    assert captures.sent(arrived) == {
-        **before,
-        "routing_path": f"{before['routing_path']}!next",
-        "hop_count": before["hop_count"] + 1,
-    }
+    moved = {"routing_path": f"{before['routing_path']}!next", "hop_count": before["hop_count"] + 1}
+    assert captures.sent(arrived) == {**before, **moved}
     assert not arrived.is_at_source
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cells import versions
@@ -21,15 +23,8 @@ GATHERING = [version for version in versions.HISTORY if not versions.speaks(vers
 
 
 def message(walked: str, *, streams: bool = True, **changed: object) -> BroadcastMessage:
-    fields = {
-        "method": "ping",
-        "route": CellPath.parse(walked),
-        "direction": Direction.DOWN,
-        "needs_response": True,
-        "streams": streams,
-        **changed,
-    }
-    return BroadcastMessage.new(**fields)  # type: ignore[arg-type]
+    fields: dict[str, Any] = {"method": "ping", "route": CellPath.parse(walked), "direction": Direction.DOWN}
+    return BroadcastMessage.new(**{**fields, "needs_response": True, "streams": streams, **changed})
 
 
 def mixed(new: str, old: str) -> Toward:
@@ -151,9 +146,5 @@ def test_who_was_silent_is_named_by_the_way_that_leads_there(part: str, missing:
 def test_each_hop_says_what_is_spoken_with_that_neighbor(new: str, old: str) -> None:
     for walked in ("api", "api!east"):
         plan = message(walked).plan(CHILDREN, mixed(new, old))
-        assert {hop.neighbor.name: hop.version for hop in plan.hops} == {
-            "new1": new,
-            "old1": old,
-            "new2": new,
-            "old2": old,
-        }
+        spoken = {hop.neighbor.name: hop.version for hop in plan.hops}
+        assert spoken == {"new1": new, "old1": old, "new2": new, "old2": old}

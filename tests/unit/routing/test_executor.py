@@ -43,11 +43,10 @@ class Place:
         self.signs: list[str] = []
         self.let_go = threading.Event()
         self._threads = WorkerThreads(threads, waiting, "test")
-        endpoints = Endpoints([self._note(), self._note_at_once(), self._hang(), self._later(), self._exit()])
-        self.executor = Executor(endpoints, self._threads, self.counters)
+        self.executor = Executor(Endpoints(self._endpoints()), self._threads, self.counters)
         self.executor.cell = Cell()  # type: ignore[arg-type]  # a name is all that is asked for
 
-    def _note(self) -> Callable[..., Any]:
+    def _endpoints(self) -> list[Callable[..., Any]]:
         @endpoint
         def note(call: Call, fail: bool = False) -> str:
             self.ran.append(call)
@@ -55,38 +54,26 @@ class Place:
                 raise exceptions.CellNotFound("There is none.", cell="west")
             return threading.current_thread().name
 
-        return note
-
-    def _note_at_once(self) -> Callable[..., Any]:
         @endpoint(blocks=False, accepts=("targeted", "broadcast", "response"))
         def note_at_once(call: Call) -> str:
             self.ran.append(call)
             return threading.current_thread().name
 
-        return note_at_once
-
-    def _hang(self) -> Callable[..., Any]:
         @endpoint
         def hang(call: Call) -> None:
             self.ran.append(call)
             assert self.let_go.wait(PATIENCE), "The test never let go"
 
-        return hang
-
-    def _later(self) -> Callable[..., Any]:
         @endpoint(blocks=False)
         def later(call: Call, promise: list[futures.Future[str]]) -> futures.Future[str]:
             call.still_working()
             return promise[0]
 
-        return later
-
-    def _exit(self) -> Callable[..., Any]:
         @endpoint(blocks=False)
         def leave(_call: Call) -> None:
             raise SystemExit(3)
 
-        return leave
+        return [note, note_at_once, hang, later, leave]
 
     def take(self, reply: Reply) -> None:
         """As a sink of replies."""
