@@ -143,11 +143,7 @@ def test_many_threads_share_few_connections(connections: Connections, endpoint: 
 
 @each(
     ("endpoint", "reason"),
-    [
-        (f"ipc:///{'x' * 200}", "too long"),
-        ("tcp://a..b:1", "label"),
-        ("tcp://127.0.0.1:{port}", "Connection refused"),
-    ],
+    [(f"ipc:///{'x' * 200}", "too long"), ("tcp://a..b:1", "label"), ("tcp://127.0.0.1:{port}", "Connection refused")],
 )
 def test_endpoint_without_a_listener_fails_at_once(connections: Connections, endpoint: str, reason: str) -> None:
     (port,) = free_ports(1)

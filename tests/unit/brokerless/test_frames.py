@@ -95,11 +95,7 @@ def test_json_round_trip(value: object) -> None:
 def test_values_without_json_form_are_converted_as_oslo_does() -> None:
     number = uuid.UUID(int=1)
     moment = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
-    assert frames.decode(frames.encode([number, moment, {1}])) == [
-        str(number),
-        "2026-01-02T03:04:05.000000",
-        [1],
-    ]
+    assert frames.decode(frames.encode([number, moment, {1}])) == [str(number), "2026-01-02T03:04:05.000000", [1]]
 
 
 def test_value_that_cannot_be_converted_is_an_error() -> None:

@@ -114,11 +114,7 @@ def test_cast_goes_to_the_first_server_that_accepts_it(
     assert taken(queue) == b"{}"
     assert len(rest) == 0
     # A full queue says nothing about the process.
-    assert peers.reports == [
-        ("unreachable", dead),
-        ("unreachable", gone),
-        ("delivered", free.address),
-    ]
+    assert peers.reports == [("unreachable", dead), ("unreachable", gone), ("delivered", free.address)]
 
 
 @pytest.mark.parametrize("send", [Sender.cast, lambda sender, message: sender.call(message, 10)])
@@ -267,11 +263,7 @@ def test_fanout_reaches_each_reachable_server(
     peers.known = [dead, refusing.address, first.address, second.address]
     sender.cast(cast(FANOUT))
     assert [taken(queue) for queue in queues] == [b"{}", b"{}"]
-    assert peers.reports == [
-        ("unreachable", dead),
-        ("delivered", first.address),
-        ("delivered", second.address),
-    ]
+    assert peers.reports == [("unreachable", dead), ("delivered", first.address), ("delivered", second.address)]
 
 
 def test_fanout_without_servers_is_no_error(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:

@@ -18,8 +18,5 @@ def test_brokerless_cell_without_a_manager_is_a_manager_timeout(tmp_path: Path) 
     config_file.write_text(f"[DEFAULT]\ntransport_url = zmq:///\nstate_path = {tmp_path}\n")
     conf = cells_conf.load([config_file])
     migration.sync(conf)
-    with (
-        pytest.raises(exceptions.ManagerTimeout, match="cells-manager"),
-        connection.to_manager(conf) as api,
-    ):
+    with pytest.raises(exceptions.ManagerTimeout, match="cells-manager"), connection.to_manager(conf) as api:
         api.status(get_admin_context())

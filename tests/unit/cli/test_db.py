@@ -10,10 +10,7 @@ def test_sync_and_version(cells: Cells) -> None:
     assert cells.succeed("db", "version", "-f", "json").value == {"revision": None, "needed": schema.HEAD}
     assert schema.HEAD in cells.succeed("db", "sync").out
     cells.succeed("db", "sync")
-    assert cells.succeed("db", "version", "-f", "json").value == {
-        "revision": schema.HEAD,
-        "needed": schema.HEAD,
-    }
+    assert cells.succeed("db", "version", "-f", "json").value == {"revision": schema.HEAD, "needed": schema.HEAD}
 
 
 def test_before_the_first_sync_the_error_names_the_command(cells: Cells) -> None:

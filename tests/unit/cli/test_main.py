@@ -123,12 +123,7 @@ def test_closed_pipe_is_no_error() -> None:
     os.close(read)
     with os.fdopen(write, "w") as pipe:
         process = subprocess.run(
-            [*PROGRAM, "complete"],
-            stdout=pipe,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            timeout=50,
+            [*PROGRAM, "complete"], stdout=pipe, stderr=subprocess.PIPE, text=True, check=False, timeout=50
         )
     assert process.stderr == ""
     assert process.returncode == 128 + signal.SIGPIPE

@@ -137,14 +137,7 @@ def test_status(cells: Cells, asked: Sandbox) -> None:
         CellStatus(CellPath(["api", "b"]), None, None, Path("/s/b/manager.log")),
     ]
     assert cells.bare("sandbox", "status", "-f", "json").value == [
-        {
-            "cell": "api",
-            "path": "api",
-            "state": "running",
-            "pid": 7,
-            "memory_mb": 71.5,
-            "log": "/s/api/manager.log",
-        },
+        {"cell": "api", "path": "api", "state": "running", "pid": 7, "memory_mb": 71.5, "log": "/s/api/manager.log"},
         {"cell": "b", "path": "api!b", "state": "dead", "pid": None, "memory_mb": None, "log": "/s/b/manager.log"},
     ]
 

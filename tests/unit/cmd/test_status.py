@@ -220,11 +220,7 @@ def test_row_with_an_impossible_name(
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
-    [
-        ("", "[cells] name "),
-        ("api!east", "[cells] name: The cell name 'api!east' "),
-    ],
+    ("name", "told"), [("", "[cells] name "), ("api!east", "[cells] name: The cell name 'api!east' ")]
 )
 def test_own_name_that_cannot_be_used(deployment: Deployment, name: str, told: str) -> None:
     deployment.configure(cells__name=name)

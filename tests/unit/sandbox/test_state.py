@@ -76,11 +76,7 @@ def test_a_file_is_no_directory(tmp_path: Path) -> None:
 
 def test_lock_excludes_other_commands(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
-    with (
-        state.locked(layout),
-        pytest.raises(exceptions.SandboxError),
-        state.locked(layout),
-    ):
+    with state.locked(layout), pytest.raises(exceptions.SandboxError), state.locked(layout):
         pass
     with state.locked(layout):
         layout.lock.unlink()

@@ -1,11 +1,6 @@
 from __future__ import annotations
 
-from cells.brokerless.matchmaker.bindings import (
-    DirectBinding,
-    FanoutBinding,
-    TopicBinding,
-    without_fanout,
-)
+from cells.brokerless.matchmaker.bindings import DirectBinding, FanoutBinding, TopicBinding, without_fanout
 from tests.cases import each
 
 

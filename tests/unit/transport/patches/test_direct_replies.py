@@ -41,12 +41,7 @@ def test_an_answer_is_in_the_form_of_oslo_messaging(request_id: str) -> None:
     first, second = (rpc_common.deserialize_msg(one["msg"]) for one in broker.sent)
     # Two answers are never taken for one that came twice.
     assert first.pop("_unique_id") != second.pop("_unique_id")
-    assert first == {
-        "result": {"disk": [1, 2.5, None]},
-        "failure": None,
-        "ending": True,
-        "_msg_id": request_id,
-    }
+    assert first == {"result": {"disk": [1, 2.5, None]}, "failure": None, "ending": True, "_msg_id": request_id}
 
 
 def test_the_envelope_is_that_of_oslo_messaging() -> None:
