@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import zmq
 
 from cells.brokerless import router_socket
 from tests.clock import Clock
-from tests.unit.brokerless.serving import RawClient, ServingProcess
+from tests.unit.brokerless.serving import Connect, RawClient, ServingProcess, Start
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
 
 
 @pytest.fixture
-def connect(context: zmq.Context[zmq.Socket[bytes]]) -> Iterator[Callable[[str], RawClient]]:
+def connect(context: zmq.Context[zmq.Socket[bytes]]) -> Iterator[Connect]:
     """Connects raw clients to an endpoint, and closes them after the test."""
     with contextlib.ExitStack() as connected:
 
@@ -49,7 +49,7 @@ def connect(context: zmq.Context[zmq.Socket[bytes]]) -> Iterator[Callable[[str],
 
 
 @pytest.fixture
-def start_process(sockets: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], ServingProcess]]:
+def start_process(sockets: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Starts serving processes, and stops them after the test."""
     with contextlib.ExitStack() as started:
         yield lambda: started.enter_context(contextlib.closing(ServingProcess(sockets)))
@@ -58,12 +58,12 @@ def start_process(sockets: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
 
 
 @pytest.fixture
-def process(start_process: Callable[[], ServingProcess]) -> ServingProcess:
+def process(start_process: Start) -> ServingProcess:
     """A process without listeners."""
     return start_process()
 
 
 @pytest.fixture
-def raw_client(process: ServingProcess, connect: Callable[[str], RawClient]) -> RawClient:
+def raw_client(process: ServingProcess, connect: Connect) -> RawClient:
     """A client of ``process``."""
     return connect(process.endpoint)

@@ -114,3 +114,8 @@ def ended(thread: threading.Thread, seconds: float = WAIT_SECONDS) -> bool:
     """Return whether the thread ends in time."""
     thread.join(seconds)
     return not thread.is_alive()
+
+
+#: Types of the fixtures ``connect`` and ``start_process``.
+Connect = Callable[[str], RawClient]
+Start = Callable[[], ServingProcess]

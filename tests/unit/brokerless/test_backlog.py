@@ -148,9 +148,7 @@ def test_full_backlog_is_an_error(backlog: Backlog, listeners: Listeners) -> Non
     assert len(arrived(listeners, 5)) == 5
 
 
-def test_notification_that_may_have_arrived_is_not_sent_again(
-    backlog: Backlog, listeners: Listeners, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_notification_is_sent_once(backlog: Backlog, listeners: Listeners, caplog: pytest.LogCaptureFixture) -> None:
     listeners.problem = DeliveryUnknown("no answer")
     backlog.send(KEY, b"1")
     assert [(record.levelname, len(backlog)) for record in caplog.records] == [("WARNING", 0)]
@@ -172,9 +170,7 @@ def test_notification_is_kept_during_an_outage_of_the_registry(backlog: Backlog,
     assert arrived(listeners, 1) == [("", b"1")]
 
 
-def test_unexpected_error_does_not_end_the_retries(
-    backlog: Backlog, listeners: Listeners, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_retries_survive_any_error(backlog: Backlog, listeners: Listeners, caplog: pytest.LogCaptureFixture) -> None:
     backlog.send(KEY, b"1")
     listeners.problem = OSError("too many open files")
     poll(lambda: any(record.exc_info for record in caplog.records), "the error is logged")
@@ -190,9 +186,7 @@ def test_close_retries_once(backlog: Backlog, listeners: Listeners) -> None:
     assert listeners.received == [("", b"1")]
 
 
-def test_close_logs_the_number_of_lost_notifications(
-    backlog: Backlog, listeners: Listeners, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_loss_at_close_is_logged(backlog: Backlog, listeners: Listeners, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
         backlog.send(KEY, b"secret")
     backlog.close()

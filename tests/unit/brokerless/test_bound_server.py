@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from cells.brokerless import frames
 from cells.brokerless.bound_server import BindSpec, BoundServer
 from cells.brokerless.keys import KeyStore
 from cells.brokerless.server import NO_LISTENER
-from tests.unit.brokerless.serving import RawClient, ended, on_thread
+from tests.unit.brokerless.serving import Connect, ended, on_thread
 from tools.free_ports import free_ports
 from tools.polling import poll
 
@@ -27,7 +26,7 @@ def endpoint() -> str:
     return f"tcp://127.0.0.1:{port}"
 
 
-def test_socket_in_a_directory_is_private_to_this_user(sockets: Path, connect: Callable[[str], RawClient]) -> None:
+def test_socket_in_a_directory_is_private_to_this_user(sockets: Path, connect: Connect) -> None:
     bound_server = BoundServer(BindSpec("", LIMIT, directory=sockets))
     (path,) = sockets.iterdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -37,7 +36,7 @@ def test_socket_in_a_directory_is_private_to_this_user(sockets: Path, connect: C
     assert list(sockets.iterdir()) == []
 
 
-def test_directory_and_port_are_one_address(sockets: Path, connect: Callable[[str], RawClient]) -> None:
+def test_directory_and_port_are_one_address(sockets: Path, connect: Connect) -> None:
     port = endpoint()
     bound_server = BoundServer(BindSpec("", LIMIT, directory=sockets, candidates=(port,)))
     assert len(bound_server.address.endpoints) == 2
@@ -47,7 +46,7 @@ def test_directory_and_port_are_one_address(sockets: Path, connect: Callable[[st
     bound_server.close()
 
 
-def test_first_address_that_can_be_bound_is_used(connect: Callable[[str], RawClient]) -> None:
+def test_first_address_that_can_be_bound_is_used(connect: Connect) -> None:
     # 192.0.2.1 belongs to no host: it is reserved for documentation.
     free = endpoint()
     bound_server = BoundServer(BindSpec("", LIMIT, candidates=("tcp://192.0.2.1:5570", free)))
@@ -60,7 +59,7 @@ def test_first_address_that_can_be_bound_is_used(connect: Callable[[str], RawCli
     bound_server.close()
 
 
-def test_host_name_may_be_bound(connect: Callable[[str], RawClient]) -> None:
+def test_host_name_may_be_bound(connect: Connect) -> None:
     (port,) = free_ports(1)
     bound_server = BoundServer(BindSpec("", LIMIT, candidates=(f"tcp://localhost:{port}",)))
     assert connect(f"tcp://localhost:{port}").ask("key") == REFUSED
@@ -100,7 +99,7 @@ def test_secured_port_without_a_key_fails_and_stays_free(sockets: Path) -> None:
         assert ended(on_thread(bound_server.close))
 
 
-def test_secured_port_does_not_answer_a_plain_client(sockets: Path, connect: Callable[[str], RawClient]) -> None:
+def test_secured_port_does_not_answer_a_plain_client(sockets: Path, connect: Connect) -> None:
     KeyStore(sockets / "keys").create()
     secured = endpoint()
     bound_server = BoundServer(

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,7 +26,7 @@ from cells.brokerless.connections import (
 from cells.brokerless.frames import Request
 from cells.brokerless.server import Delivery
 from tests.cases import each
-from tests.unit.brokerless.serving import WAIT_SECONDS, ServingProcess, ended, on_thread
+from tests.unit.brokerless.serving import WAIT_SECONDS, ServingProcess, Start, ended, on_thread
 from tools.free_ports import free_ports
 from tools.polling import poll
 
@@ -90,9 +90,7 @@ def test_answer_that_has_arrived_is_read_after_the_deadline(connections: Connect
         assert connection.receive(soon(-1)) is None
 
 
-def test_concurrent_users_get_different_connections(
-    connections: Connections, endpoint: str, prepared: list[str]
-) -> None:
+def test_concurrent_users_get_other_connections(connections: Connections, endpoint: str, prepared: list[str]) -> None:
     with connections.borrow(endpoint, soon()) as one, connections.borrow(endpoint, soon()) as two:
         assert one is not two
         ask(one)
@@ -100,9 +98,7 @@ def test_concurrent_users_get_different_connections(
     assert len(prepared) == 2
 
 
-def test_connection_of_a_failed_request_is_not_reused(
-    connections: Connections, endpoint: str, prepared: list[str]
-) -> None:
+def test_failed_request_ends_its_connection(connections: Connections, endpoint: str, prepared: list[str]) -> None:
     for _ in range(2):
         with pytest.raises(ZeroDivisionError), connections.borrow(endpoint, soon()):
             raise ZeroDivisionError
@@ -190,9 +186,7 @@ def test_timeout_covers_both_steps_of_connecting(sockets: Path, monkeypatch: pyt
     assert ended(on_thread(connections.close))
 
 
-def test_too_many_open_files_do_not_make_the_peer_unreachable(
-    connections: Connections, endpoint: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_limit_is_no_lost_peer(connections: Connections, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise zmq.ZMQError(24)
 
@@ -225,9 +219,7 @@ def test_stopped_peer_ends_the_wait(
             connection.receive(soon())
 
 
-def test_last_answer_before_the_peer_stops_is_read(
-    connections: Connections, start_process: Callable[[], ServingProcess]
-) -> None:
+def test_last_answer_before_the_peer_stops_is_read(connections: Connections, start_process: Start) -> None:
     for _ in range(3):
         process, answered = start_process(), threading.Event()
 
@@ -246,9 +238,7 @@ def test_last_answer_before_the_peer_stops_is_read(
                 connection.send(REQUEST)
 
 
-def test_kept_connection_to_a_stopped_process_is_not_used(
-    connections: Connections, start_process: Callable[[], ServingProcess], prepared: list[str]
-) -> None:
+def test_connection_to_a_stopped_process(connections: Connections, start_process: Start, prepared: list[str]) -> None:
     stopped = start_process()
     stopped.echo(KEY)
     with connections.borrow(stopped.endpoint, soon()) as kept:
@@ -270,10 +260,7 @@ def is_closed(connection: Connection) -> bool:
 
 
 def test_idle_connections_to_all_endpoints_are_closed(
-    connections: Connections,
-    start_process: Callable[[], ServingProcess],
-    endpoint: str,
-    monkeypatch: pytest.MonkeyPatch,
+    connections: Connections, start_process: Start, endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped = start_process()
     with (
@@ -305,9 +292,7 @@ def test_nothing_is_opened_after_close(connections: Connections, endpoint: str, 
         pass
 
 
-def test_close_does_not_wait_for_connections_in_use(
-    connections: Connections, endpoint: str, contexts: set[Context]
-) -> None:
+def test_close_ignores_connections_in_use(connections: Connections, endpoint: str, contexts: set[Context]) -> None:
     with connections.borrow(endpoint, soon()) as connection:
         assert ended(on_thread(connections.close))
         ask(connection)

@@ -164,9 +164,7 @@ def test_plain_sockets_of_the_same_context_are_not_affected(context: zmq.Context
             assert plain.recv_multipart()[1] == b"hello"
 
 
-def test_every_peer_is_refused_without_an_authenticator(
-    context: zmq.Context[Socket], server: Socket, store: KeyStore
-) -> None:
+def test_no_peer_is_let_in_without_authenticator(context: zmq.Context[Socket], server: Socket, store: KeyStore) -> None:
     authenticator = Authenticator(context, store)
     assert_refused(server, lambda socket: secure_client(socket, store))
     authenticator.start()
@@ -188,9 +186,7 @@ def test_start_and_stop_may_be_repeated(context: zmq.Context[Socket], server: So
     authenticator.stop()
 
 
-def test_second_authenticator_in_a_context_is_an_error(
-    context: zmq.Context[Socket], authenticator: Authenticator, store: KeyStore
-) -> None:
+def test_two_authenticators_fail(context: zmq.Context[Socket], authenticator: Authenticator, store: KeyStore) -> None:
     second = Authenticator(context, store)
     with pytest.raises(exceptions.ConfigurationError):
         second.start()

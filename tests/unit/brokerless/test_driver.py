@@ -108,9 +108,7 @@ def test_arguments_without_json_form_are_an_error(client: ZmqDriver) -> None:
 
 
 @pytest.mark.parametrize(("length", "is_accepted"), [(1500, True), (2500, False)])
-def test_too_long_message_and_too_long_reply(
-    make_driver: MakeDriver, sockets: Path, length: int, is_accepted: bool
-) -> None:
+def test_too_long_message_and_reply(make_driver: MakeDriver, sockets: Path, length: int, is_accepted: bool) -> None:
     def reply_twice_as_long(messages: list[Incoming]) -> None:
         messages[0].reply("x" * len(messages[0].message["a"]) * 2)
 

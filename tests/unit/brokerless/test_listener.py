@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,11 +14,12 @@ from cells.brokerless.inbox import DirectInbox
 from cells.brokerless.listener import DirectListener, Incoming, PolledListener
 from cells.brokerless.server import Delivery
 from tests.cases import each
-from tests.unit.brokerless.serving import WAIT_SECONDS, RawClient, ServingProcess, ended, on_thread
+from tests.unit.brokerless.serving import WAIT_SECONDS, Connect, RawClient, ServingProcess, ended, on_thread
 from tools.polling import poll
 
 KEY = "openstack~cells"
 LIMIT = 5000
+Inbox = DirectInbox[Delivery]
 BODY = frames.encode({"context": {"user": "u"}, "message": {"method": "m"}, "monitor_seconds": 7})
 
 
@@ -134,9 +134,7 @@ def test_heartbeat_is_sent_before_the_reply(incoming: Incoming, raw_client: RawC
     assert [raw_client.answer().kind for _ in range(2)] == [frames.WORKING, frames.REPLY]
 
 
-def test_client_that_has_disconnected_is_no_error(
-    serving: Serving, process: ServingProcess, connect: Callable[[str], RawClient]
-) -> None:
+def test_client_that_has_disconnected_is_no_error(serving: Serving, process: ServingProcess, connect: Connect) -> None:
     client = connect(process.endpoint)
     client.request(KEY, BODY)
     incoming = serving.next()
@@ -165,9 +163,7 @@ def test_requeued_message_arrives_again(serving: Serving, incoming: Incoming) ->
     assert serving.listener.poll(timeout=0.001) == []
 
 
-def test_message_requeued_to_a_stopped_server_is_lost_and_logged(
-    serving: Serving, incoming: Incoming, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_lost_requeue_is_logged(serving: Serving, incoming: Incoming, caplog: pytest.LogCaptureFixture) -> None:
     serving.listener.stop()
     incoming.requeue()
     assert incoming.msg_id in caplog.text
@@ -207,13 +203,13 @@ def test_stop_wakes_a_polling_thread(serving: Serving, incoming: Incoming) -> No
     assert serving.listener.poll() == []
 
 
-def direct(process: ServingProcess, inbox: DirectInbox[Delivery]) -> DirectListener:
+def direct(process: ServingProcess, inbox: Inbox) -> DirectListener:
     process.server.add(KEY, inbox)
     return DirectListener(inbox, LIMIT, lambda: process.server.remove(KEY, inbox))
 
 
 @pytest.fixture
-def inbox() -> DirectInbox[Delivery]:
+def inbox() -> Inbox:
     return DirectInbox(10, 10 * LIMIT)
 
 
@@ -223,9 +219,7 @@ def reply(messages: list[Incoming]) -> None:
     incoming.reply(incoming.message["method"])
 
 
-def test_direct_listener_hands_over_messages_that_arrived_before_its_start(
-    process: ServingProcess, raw_client: RawClient, inbox: DirectInbox[Delivery]
-) -> None:
+def test_direct_listener_takes_earlier_messages(process: ServingProcess, raw_client: RawClient, inbox: Inbox) -> None:
     listener = direct(process, inbox)
     raw_client.request(KEY, BODY)
     poll(lambda: len(inbox), "the request arrives")
@@ -241,11 +235,7 @@ def test_direct_listener_hands_over_messages_that_arrived_before_its_start(
 
 @pytest.mark.parametrize("error", [RuntimeError("cannot schedule new futures after shutdown"), SystemExit(1)])
 def test_server_that_fails_to_take_a_message_stops_nothing(
-    process: ServingProcess,
-    raw_client: RawClient,
-    inbox: DirectInbox[Delivery],
-    caplog: pytest.LogCaptureFixture,
-    error: BaseException,
+    process: ServingProcess, raw_client: RawClient, inbox: Inbox, caplog: pytest.LogCaptureFixture, error: BaseException
 ) -> None:
     def fail(_: list[Incoming]) -> None:
         raise error
@@ -260,7 +250,7 @@ def test_server_that_fails_to_take_a_message_stops_nothing(
 
 @pytest.mark.parametrize("broken", BROKEN, ids=range(len(BROKEN)))
 def test_direct_listener_answers_a_malformed_body(
-    process: ServingProcess, raw_client: RawClient, inbox: DirectInbox[Delivery], broken: bytes
+    process: ServingProcess, raw_client: RawClient, inbox: Inbox, broken: bytes
 ) -> None:
     direct(process, inbox).start(reply)
     assert raw_client.ask(KEY, broken)[0] == frames.FAILURE
@@ -268,9 +258,7 @@ def test_direct_listener_answers_a_malformed_body(
     assert len(inbox) == 0
 
 
-def test_direct_listener_stops_after_handing_over_accepted_messages(
-    process: ServingProcess, raw_client: RawClient, inbox: DirectInbox[Delivery]
-) -> None:
+def test_direct_stop_hands_over_all_accepted(process: ServingProcess, raw_client: RawClient, inbox: Inbox) -> None:
     begun, released = threading.Event(), threading.Event()
     taken: list[Incoming] = []
 

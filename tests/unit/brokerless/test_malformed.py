@@ -16,9 +16,7 @@ def test_many_messages_are_one_log_line(caplog: pytest.LogCaptureFixture) -> Non
     assert [len(caplog.records), "error 0" in caplog.text] == [1, True]
 
 
-def test_log_line_is_repeated_after_an_interval(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_log_line_is_repeated_after_a_while(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     dropped = MalformedMessages()
     dropped.count(ValueError("one"))
     dropped.count(ValueError("two"))

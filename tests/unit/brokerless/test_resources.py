@@ -19,12 +19,12 @@ from cells.brokerless.inbox import PolledInbox
 from cells.brokerless.matchmaker import MatchMakerBase
 from cells.brokerless.resources import Resources
 from cells.brokerless.server import Delivery
-from tests.unit.brokerless.serving import WAIT_SECONDS, RawClient, ended, on_thread
+from tests.unit.brokerless.serving import WAIT_SECONDS, Connect, ended, on_thread
 from tools.free_ports import free_ports
 from tools.polling import poll
 
 KEY = "openstack~cells"
-MakeResources = Callable[..., Resources]
+Make = Callable[..., Resources]
 
 
 class Registry(MatchMakerBase):
@@ -69,9 +69,7 @@ def conf(sockets: Path) -> cfg.ConfigOpts:
 
 
 @pytest.fixture
-def make_resources(
-    conf: cfg.ConfigOpts, registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[MakeResources]:
+def make_resources(conf: cfg.ConfigOpts, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     made: list[Resources] = []
 
     def make(url: str = "zmq:///", **options: Any) -> Resources:
@@ -92,7 +90,7 @@ def inbox() -> PolledInbox[Delivery]:
     return PolledInbox(10, 10_000)
 
 
-def test_unused_resources_open_nothing(make_resources: MakeResources, sockets: Path, registry: Registry) -> None:
+def test_unused_resources_open_nothing(make_resources: Make, sockets: Path, registry: Registry) -> None:
     for url in ("zmq:///", f"zmq+ipc://{sockets}/none", "zmq://192.0.2.1:5570/"):
         resources = make_resources(url)
         resources.close()
@@ -101,9 +99,7 @@ def test_unused_resources_open_nothing(make_resources: MakeResources, sockets: P
     assert registry.log == []
 
 
-def test_server_is_registered_under_its_keys_and_withdrawn(
-    make_resources: MakeResources, sockets: Path, registry: Registry
-) -> None:
+def test_server_is_registered_and_withdrawn(make_resources: Make, sockets: Path, registry: Registry) -> None:
     stop = make_resources().serve([KEY, f"{KEY}.one"], inbox(), "audit")
     (path,) = sockets.iterdir()
     host = f"ipc://{path}@audit"
@@ -113,9 +109,7 @@ def test_server_is_registered_under_its_keys_and_withdrawn(
     assert registry.log[3:] == [f"-{KEY} {host}", f"-{KEY}.one {host}"]
 
 
-def test_transports_of_a_process_share_one_socket_and_one_registry(
-    make_resources: MakeResources, sockets: Path, registry: Registry
-) -> None:
+def test_transports_share_one_socket_and_one_registry(make_resources: Make, sockets: Path, registry: Registry) -> None:
     first, second = make_resources(), make_resources()
     stops = [resources.serve([KEY], inbox(), "") for resources in (first, second)]
     assert first.bound_server() is second.bound_server()
@@ -132,9 +126,7 @@ def test_transports_of_a_process_share_one_socket_and_one_registry(
     assert list(sockets.iterdir()) == []
 
 
-def test_other_transports_go_on_after_one_is_closed(
-    make_resources: MakeResources, connect: Callable[[str], RawClient], registry: Registry
-) -> None:
+def test_other_transports_go_on_after_one_is_closed(make_resources: Make, connect: Connect, registry: Registry) -> None:
     first, second = make_resources(), make_resources()
     stop = first.serve([KEY], inbox(), "")
     second.serve([f"{KEY}.other"], inbox(), "")
@@ -148,7 +140,7 @@ def test_other_transports_go_on_after_one_is_closed(
     assert registry.log[-1] == f"-{KEY} {endpoint}"
 
 
-def test_stopped_server_is_released(make_resources: MakeResources) -> None:
+def test_stopped_server_is_released(make_resources: Make) -> None:
     resources = make_resources()
     resources.serve([KEY], inbox(), "")()
     before = len(resources._releases)
@@ -156,9 +148,7 @@ def test_stopped_server_is_released(make_resources: MakeResources) -> None:
     assert len(resources._releases) == before
 
 
-def test_server_that_starts_while_the_last_one_stops_stays_registered(
-    make_resources: MakeResources, registry: Registry
-) -> None:
+def test_server_that_starts_while_the_last_one_stops_stays_registered(make_resources: Make, registry: Registry) -> None:
     first, second = make_resources(), make_resources()
     stop = first.serve([KEY], inbox(), "")
     registry.may_unregister.clear()
@@ -172,9 +162,7 @@ def test_server_that_starts_while_the_last_one_stops_stays_registered(
     assert [entry[0] for entry in registry.log if entry[0] in "+-"] == ["+", "-", "+"]
 
 
-def test_two_transports_share_one_port_until_both_are_closed(
-    make_resources: MakeResources, connect: Callable[[str], RawClient]
-) -> None:
+def test_two_transports_share_one_port_until_both_are_closed(make_resources: Make, connect: Connect) -> None:
     (port,) = free_ports(1)
     url = f"zmq://127.0.0.1:{port}/"
     first, second = (make_resources(url, tcp_security="none") for _ in range(2))
@@ -193,9 +181,7 @@ def test_two_transports_share_one_port_until_both_are_closed(
     assert third.bound_server().address.endpoints == (f"tcp://127.0.0.1:{port}",)
 
 
-def test_resources_are_released_after_the_options_have_changed(
-    make_resources: MakeResources, conf: cfg.ConfigOpts, registry: Registry
-) -> None:
+def test_resources_end_with_changed_options(make_resources: Make, conf: cfg.ConfigOpts, registry: Registry) -> None:
     resources = make_resources()
     resources.serve([KEY], inbox(), "")
     conf.set_override("matchmaker_connection", "sqlite:///other", group="oslo_messaging_zmq")
@@ -204,9 +190,7 @@ def test_resources_are_released_after_the_options_have_changed(
     assert registry.log[-1] == "stop"
 
 
-def test_registrations_are_withdrawn_before_the_socket_closes(
-    make_resources: MakeResources, sockets: Path, registry: Registry
-) -> None:
+def test_registrations_end_before_the_socket_closes(make_resources: Make, sockets: Path, registry: Registry) -> None:
     resources, present = make_resources(), []
     resources.serve([KEY], inbox(), "")
     registry.stop_heartbeat = lambda: present.extend(sockets.iterdir())  # type: ignore[method-assign]
@@ -215,7 +199,7 @@ def test_registrations_are_withdrawn_before_the_socket_closes(
     assert list(sockets.iterdir()) == []
 
 
-def test_closed_resources_open_nothing(make_resources: MakeResources, sockets: Path) -> None:
+def test_closed_resources_open_nothing(make_resources: Make, sockets: Path) -> None:
     resources = make_resources()
     sender = resources.sender()
     assert resources.sender() is sender
@@ -229,12 +213,12 @@ def test_closed_resources_open_nothing(make_resources: MakeResources, sockets: P
 
 
 @pytest.mark.parametrize("bind", ["*:5570", "nonsense"])
-def test_wrong_bind_is_a_configuration_error(make_resources: MakeResources, bind: str) -> None:
+def test_wrong_bind_is_a_configuration_error(make_resources: Make, bind: str) -> None:
     with pytest.raises(exceptions.ConfigurationError, match="bind"):
         make_resources(bind=bind).bound_server()
 
 
-def test_registries_of_one_process_have_separate_servers(make_resources: MakeResources, sockets: Path) -> None:
+def test_registries_of_one_process_have_separate_servers(make_resources: Make, sockets: Path) -> None:
     one = make_resources(matchmaker_connection="sqlite:///one").bound_server()
     two = make_resources(matchmaker_connection="sqlite:///two").bound_server()
     assert one is not two

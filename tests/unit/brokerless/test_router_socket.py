@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import zmq
 
 from cells.brokerless import router_socket
 from cells.brokerless.router_socket import RouterSocket
-from tests.unit.brokerless.serving import RawClient, ended, on_thread
+from tests.unit.brokerless.serving import Connect, RawClient, ended, on_thread
 from tools.polling import poll
 
 Context = zmq.Context[zmq.Socket[bytes]]
@@ -28,7 +28,7 @@ def router(monkeypatch: pytest.MonkeyPatch) -> Iterator[RouterSocket]:
 
 
 @pytest.fixture
-def client(router: RouterSocket, sockets: Path, connect: Callable[[str], RawClient]) -> RawClient:
+def client(router: RouterSocket, sockets: Path, connect: Connect) -> RawClient:
     router.socket.bind(f"ipc://{sockets}/a.sock")
     return connect(f"ipc://{sockets}/a.sock")
 
@@ -62,7 +62,7 @@ def test_number_of_queued_answers_is_limited(router: RouterSocket, client: RawCl
 
 
 def test_too_long_message_disconnects_only_its_sender(
-    router: RouterSocket, client: RawClient, sockets: Path, connect: Callable[[str], RawClient]
+    router: RouterSocket, client: RawClient, sockets: Path, connect: Connect
 ) -> None:
     client.send([b"x" * (1001 + router_socket.FRAME_BYTES)])
     other = connect(f"ipc://{sockets}/a.sock")
@@ -73,9 +73,7 @@ def test_too_long_message_disconnects_only_its_sender(
 
 
 @pytest.mark.parametrize("is_connected", [True, False])
-def test_sending_wakes_the_reader_if_it_consumes_the_readiness(
-    router: RouterSocket, client: RawClient, is_connected: bool
-) -> None:
+def test_sending_wakes_a_reader_that_saw_readiness(router: RouterSocket, client: RawClient, is_connected: bool) -> None:
     client.send([b"a"])
     peer, _ = received(router)
     client.send([b"b"])

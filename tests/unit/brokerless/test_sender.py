@@ -20,12 +20,11 @@ from cells.brokerless.peers import Peers
 from cells.brokerless.round_trip import DeliveryUnknown, Outgoing, ServerLost
 from cells.brokerless.sender import Sender
 from cells.brokerless.server import FULL, NO_LISTENER, Delivery
-from tests.unit.brokerless.serving import WAIT_SECONDS, ServingProcess, ended, on_thread, taken
+from tests.unit.brokerless.serving import WAIT_SECONDS, ServingProcess, Start, ended, on_thread, taken
 from tools.polling import poll
 
 KEY = "openstack~cells"
 FANOUT = f"fanout~{KEY}"
-Start = Callable[[], ServingProcess]
 
 
 class KnownPeers(Peers):
@@ -102,9 +101,7 @@ def test_call_returns_the_answer(sender: Sender, peers: KnownPeers, process: Ser
     assert peers.reports == [("delivered", process.address)] * 2
 
 
-def test_cast_goes_to_the_first_server_that_accepts_it(
-    sender: Sender, peers: KnownPeers, start_process: Start, dead: Address
-) -> None:
+def test_first_free_server_gets_a_cast(sender: Sender, peers: KnownPeers, start_process: Start, dead: Address) -> None:
     other, full, free, last = (start_process() for _ in range(4))
     full.queue(KEY, max_messages=1).put(Delivery.__new__(Delivery, *[None] * 3), 1)  # type: ignore[arg-type]
     queue, rest = free.queue(KEY), last.queue(KEY)
@@ -136,9 +133,7 @@ def test_no_known_peer_is_a_delivery_failure(sender: Sender) -> None:
         sender.cast(cast())
 
 
-def test_full_queue_is_an_error_without_retries_and_waited_for_with_retries(
-    sender: Sender, peers: KnownPeers, process: ServingProcess
-) -> None:
+def test_full_queue_fails_only_without_retries(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
     queue = process.queue(KEY, max_messages=1)
     peers.known = [process.address]
     sender.cast(cast())
@@ -196,9 +191,7 @@ def test_too_long_message_is_refused_by_the_sender(sender: Sender, peers: KnownP
 
 @pytest.mark.parametrize("kind", [frames.CALL, frames.CAST])
 @pytest.mark.parametrize("key", [KEY, FANOUT])
-def test_accepted_message_goes_to_no_other_server(
-    sender: Sender, peers: KnownPeers, start_process: Start, kind: bytes, key: str
-) -> None:
+def test_message_is_sent_once(sender: Sender, peers: KnownPeers, start_process: Start, kind: bytes, key: str) -> None:
     first, second = start_process(), start_process()
     got, queue = [], second.queue(KEY)
     # Simulates a process that is killed after it accepted the message: no answer, and the connection ends.
@@ -224,9 +217,7 @@ def test_accepted_message_goes_to_no_other_server(
     assert peers.reports == [("unreachable", first.address)]
 
 
-def test_cast_without_an_answer_may_or_may_not_have_arrived(
-    impatient: Sender, peers: KnownPeers, start_process: Start
-) -> None:
+def test_cast_without_an_answer_may_have_arrived(impatient: Sender, peers: KnownPeers, start_process: Start) -> None:
     silent, other = start_process(), start_process()
     queue = other.queue(KEY)
     silent.server._deliver = lambda _: ([], None)  # type: ignore[method-assign]
@@ -255,9 +246,7 @@ def test_slow_method_does_not_make_its_process_unreachable(
     assert peers.reports == []
 
 
-def test_fanout_reaches_each_reachable_server(
-    sender: Sender, peers: KnownPeers, start_process: Start, dead: Address
-) -> None:
+def test_fanout_reaches_live_servers(sender: Sender, peers: KnownPeers, start_process: Start, dead: Address) -> None:
     refusing, first, second = (start_process() for _ in range(3))
     queues = [first.queue(KEY), second.queue(KEY)]
     peers.known = [dead, refusing.address, first.address, second.address]
@@ -273,9 +262,7 @@ def test_fanout_without_servers_is_no_error(sender: Sender, peers: KnownPeers, p
     assert peers.reports == []
 
 
-def test_fanout_that_no_server_accepts_is_an_error(
-    sender: Sender, peers: KnownPeers, process: ServingProcess, dead: Address
-) -> None:
+def test_refused_fanout_is_an_error(sender: Sender, peers: KnownPeers, process: ServingProcess, dead: Address) -> None:
     process.queue(KEY, max_messages=1)
     peers.known = [dead, process.address]
     sender.cast(cast(FANOUT))
@@ -286,9 +273,7 @@ def test_fanout_that_no_server_accepts_is_an_error(
         sender.cast(cast(FANOUT))
 
 
-def test_message_for_one_pool_reaches_only_that_pool(
-    sender: Sender, peers: KnownPeers, process: ServingProcess
-) -> None:
+def test_message_for_a_pool_reaches_only_that_pool(sender: Sender, peers: KnownPeers, process: ServingProcess) -> None:
     plain, audit = process.queue(KEY), process.queue(KEY, "audit")
     peers.known = [process.address, process.in_pool("audit")]
     sender.cast(cast(pool="audit"))

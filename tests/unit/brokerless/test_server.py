@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import threading
-from collections.abc import Callable
 
 import pytest
 
@@ -14,7 +13,7 @@ from cells.brokerless.frames import Request
 from cells.brokerless.inbox import PolledInbox
 from cells.brokerless.router_socket import RouterSocket
 from cells.brokerless.server import ALL_POOLS, FULL, NO_LISTENER, Delivery, Server
-from tests.unit.brokerless.serving import WAIT_SECONDS, RawClient, ServingProcess, ended, on_thread, taken
+from tests.unit.brokerless.serving import WAIT_SECONDS, Connect, RawClient, ServingProcess, ended, on_thread, taken
 from tools.polling import poll
 
 KEY = "openstack~cells"
@@ -65,9 +64,7 @@ def test_closed_inbox_refuses(process: ServingProcess, raw_client: RawClient) ->
     assert raw_client.ask(KEY, kind=frames.CAST) == REFUSED_AS_FULL
 
 
-def test_listeners_of_a_key_take_turns_and_replace_full_listeners(
-    process: ServingProcess, raw_client: RawClient
-) -> None:
+def test_listeners_of_a_key_take_turns_and_replace_full_ones(process: ServingProcess, raw_client: RawClient) -> None:
     inboxes = [process.queue(KEY, max_messages=3) for _ in range(3)]
     answers = [raw_client.ask(KEY, kind=frames.CAST) for _ in range(10)]
     assert answers == [ACCEPTED] * 9 + [REFUSED_AS_FULL]
@@ -77,9 +74,7 @@ def test_listeners_of_a_key_take_turns_and_replace_full_listeners(
     assert len(inboxes[1]) == 3
 
 
-def test_request_reaches_one_listener_of_its_pool_or_of_each_pool(
-    process: ServingProcess, raw_client: RawClient
-) -> None:
+def test_request_reaches_one_listener_of_its_pool_or_each_pool(process: ServingProcess, raw_client: RawClient) -> None:
     inboxes = {pool: [process.queue(KEY, pool), process.queue(KEY, pool)] for pool in ("", "audit")}
     assert raw_client.ask(KEY, b"1", kind=frames.CAST, pool="audit") == ACCEPTED
     assert [sum(map(len, inboxes[pool])) for pool in ("", "audit")] == [0, 1]
@@ -133,10 +128,7 @@ def malformed(chance: random.Random) -> list[bytes]:
 
 
 def test_malformed_messages_change_nothing(
-    process: ServingProcess,
-    connect: Callable[[str], RawClient],
-    raw_client: RawClient,
-    caplog: pytest.LogCaptureFixture,
+    process: ServingProcess, connect: Connect, raw_client: RawClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     process.echo(KEY)
     faulty, chance = connect(process.endpoint), random.Random(7)
@@ -158,9 +150,7 @@ def test_unknown_keys_use_no_memory(process: ServingProcess, raw_client: RawClie
     assert list(process.server._routes) == [KEY]
 
 
-def test_client_that_reads_no_answers_delays_no_other_client(
-    process: ServingProcess, connect: Callable[[str], RawClient], raw_client: RawClient
-) -> None:
+def test_deaf_client_delays_no_other_client(process: ServingProcess, connect: Connect, raw_client: RawClient) -> None:
     body = b"x" * 50_000
     process.handle(KEY, lambda delivery: delivery.answer(frames.REPLY, body))
     deaf = connect(process.endpoint)
@@ -171,9 +161,7 @@ def test_client_that_reads_no_answers_delays_no_other_client(
 
 
 @pytest.mark.parametrize("kind", [frames.CALL, frames.CAST])
-def test_client_that_has_disconnected_delays_no_other_client(
-    process: ServingProcess, connect: Callable[[str], RawClient], raw_client: RawClient, kind: bytes
-) -> None:
+def test_gone_client_delays_none(process: ServingProcess, connect: Connect, raw_client: RawClient, kind: bytes) -> None:
     inbox = process.queue(KEY)
     client = connect(process.endpoint)
     message_id = client.request(KEY, b"1", kind=kind)
@@ -290,9 +278,7 @@ class Flooded:
         os.close(self.wake_fd)
 
 
-def test_flooded_socket_does_not_block_another(
-    process: ServingProcess, raw_client: RawClient, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_flood_stops_no_other(process: ServingProcess, raw_client: RawClient, caplog: pytest.LogCaptureFixture) -> None:
     flooded: object = Flooded()
     sockets = process.server._sockets
     assert isinstance(flooded, Flooded)
@@ -329,9 +315,7 @@ def test_answers_from_many_threads_wake_the_reader(
     assert all(ended(thread) for thread in threads)
 
 
-def test_close_while_clients_send_requests(
-    process: ServingProcess, connect: Callable[[str], RawClient], raw_client: RawClient
-) -> None:
+def test_close_while_clients_send_requests(process: ServingProcess, connect: Connect, raw_client: RawClient) -> None:
     process.echo(KEY)
     assert raw_client.ask(KEY)[0] == frames.REPLY
     for _ in range(100):

@@ -152,9 +152,7 @@ def test_errors_are_described_by_class_and_text() -> None:
     assert base.describe(Odd_Remote("a\n b")) == "Odd: a b"
 
 
-def test_main_takes_the_arguments_of_the_process(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_main_takes_the_process_arguments(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["cells", "bogus"])
     assert main() == 2
     assert "bogus" in capsys.readouterr().err

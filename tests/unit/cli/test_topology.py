@@ -50,9 +50,7 @@ def test_other_formats_have_a_row_for_each_cell(cells: Cells) -> None:
         pytest.param("az2", "mute", "az1 (silent)", id="another-is-mute"),
     ],
 )
-def test_silent_child_that_the_manager_calls_mute_is_mute(
-    cells: Cells, manager: Manager, name: str, state: str, drawn: str
-) -> None:
+def test_silent_child_called_mute_is_mute(cells: Cells, manager: Manager, name: str, state: str, drawn: str) -> None:
     manager.seen = [{"name": name, "state": state}]
     assert cells.succeed("topology").out == DRAWING.replace("az1 (silent)", drawn)
 

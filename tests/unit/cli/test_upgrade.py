@@ -97,9 +97,7 @@ def test_table_is_readable_and_csv_exact(cells: Cells, manager: Manager) -> None
         (exceptions.RemoteError("no attribute", exc_type="AttributeError", value="links"), "1.0", "Nova's"),
     ],
 )
-def test_an_old_cell_has_a_row_and_is_no_failure(
-    cells: Cells, manager: Manager, error: Exception, reads: str, reason: str
-) -> None:
+def test_an_old_cell_is_no_failure(cells: Cells, manager: Manager, error: Exception, reads: str, reason: str) -> None:
     manager.answers = [[CellAnswer("east!az1", error=error), tells("east", link("az1", announced="1.1"))]]
     old = rows(cells)[-1]
     assert (old["cell"], old["reads"], old["neighbor"], old["can_be_raised"]) == ("api!east!az1", reads, None, None)

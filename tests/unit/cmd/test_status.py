@@ -203,9 +203,7 @@ def test_each_row_that_cannot_be_read_is_named(deployment: Deployment) -> None:
         ("ea\tst", "Delete its row from the table 'cells' by hand."),
     ],
 )
-def test_row_with_an_impossible_name(
-    deployment: Deployment, capfd: pytest.CaptureFixture[str], name: str, hint: str
-) -> None:
+def test_row_with_invalid_name(deployment: Deployment, capfd: pytest.CaptureFixture[str], name: str, hint: str) -> None:
     deployment.sync(child("east"))
     deployment.execute(f"UPDATE cells SET name = '{name}'")
     told = deployment.check().details("Database", FAILURE)

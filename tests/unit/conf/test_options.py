@@ -81,9 +81,7 @@ def test_ends_of_the_range_are_allowed(end: str, tmp_path: Path) -> None:
 
 
 @each(("group", "option"), OPTIONS, ids=named)
-def test_reference_to_an_unknown_option_is_a_configuration_error(
-    group: str | None, option: cfg.Opt, tmp_path: Path
-) -> None:
+def test_reference_to_an_unknown_option_is_an_error(group: str | None, option: cfg.Opt, tmp_path: Path) -> None:
     with pytest.raises(exceptions.ConfigurationError, match=f"no_such_option|{option.name}"):
         load(tmp_path, group, f"{option.name} = $no_such_option")
 

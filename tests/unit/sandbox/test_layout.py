@@ -11,9 +11,7 @@ from cells.brokerless.ipc import MAX_PATH_BYTES
 from cells.sandbox.layout import SOCKET_NAME_BYTES, Layout, find_directory
 
 
-def test_argument_precedes_environment_and_environment_precedes_default(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_argument_precedes_environment_precedes_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("CELLS_SANDBOX", raising=False)
     home = tmp_path.resolve()

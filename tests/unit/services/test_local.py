@@ -29,6 +29,7 @@ CONTEXT = {"user_id": "ada"}
 COUNT = ServiceRequest(topic="inventory", method="count", args={"kind": "disk"})
 MONITORED = ServiceRequest(topic="inventory", method="count", monitor_seconds=3.0)
 SECRET = ServiceRequest(topic="secret", method="drop")
+Make = Callable[..., LocalServices]
 
 
 class Inventory:
@@ -73,7 +74,7 @@ def heartbeats() -> Heartbeats:
 
 
 @pytest.fixture
-def make(make_transport: MakeTransport, heartbeats: Heartbeats) -> Iterator[Callable[..., LocalServices]]:
+def make(make_transport: MakeTransport, heartbeats: Heartbeats) -> Iterator[Make]:
     made: list[LocalServices] = []
 
     def make(
@@ -109,7 +110,7 @@ def client() -> Client:
 
 
 @pytest.fixture
-def services(make: Callable[..., LocalServices], request: pytest.FixtureRequest) -> LocalServices:
+def services(make: Make, request: pytest.FixtureRequest) -> LocalServices:
     """With the double ``client`` in tests that use it, else with a real client."""
     return make(request.getfixturevalue("client") if "client" in request.fixturenames else None)
 
@@ -148,9 +149,7 @@ def test_an_exception_of_a_service_is_an_answer(services: LocalServices, serve: 
     ],
     ids=str,
 )
-def test_a_refusal_of_the_server_is_an_answer(
-    services: LocalServices, serve: Serve, request_: ServiceRequest, name: str
-) -> None:
+def test_a_refusal_is_an_answer(services: LocalServices, serve: Serve, request_: ServiceRequest, name: str) -> None:
     serve("inventory", Inventory())
     assert json.loads(call(services, request_)["failure"])["class"] == name
 
@@ -189,7 +188,7 @@ def test_other_cells_can_call_only_allowed_methods(services: LocalServices, clie
     assert services.call(SECRET, {}, 1.0, is_foreign=False).result(TIMEOUT_SECONDS) == {"result": "done"}
 
 
-def test_services_of_a_manager_without_a_broker_are_unreachable(make: Callable[..., LocalServices]) -> None:
+def test_services_of_a_manager_without_a_broker_are_unreachable(make: Make) -> None:
     lonely = make(has_transport=False)
     with pytest.raises(exceptions.ServiceUnreachable):
         lonely.call(COUNT, {}, 1.0, is_foreign=True)
@@ -261,7 +260,7 @@ BROKER_ERRORS = [
 
 @pytest.mark.parametrize("error", BROKER_ERRORS, ids=lambda error: type(error).__name__)
 def test_an_error_of_the_broker_is_no_error_of_the_service(
-    make: Callable[..., LocalServices], make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch, error: Exception
+    make: Make, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def refuse(*_: Any, **options: Any) -> None:
         assert options["retry"] == module.RETRY, "A broker that is down must not block a thread forever"
@@ -312,7 +311,7 @@ def test_a_timeout_names_the_request_and_its_exchange(services: LocalServices, c
         call(services, elsewhere)
 
 
-def test_a_call_whose_deadline_passes_in_the_queue_is_not_made(make: Callable[..., LocalServices]) -> None:
+def test_a_call_whose_deadline_passes_in_the_queue_is_not_made(make: Make) -> None:
     client = Client()
     services = make(client, max_threads=1)
     client.gate = threading.Event()
@@ -326,7 +325,7 @@ def test_a_call_whose_deadline_passes_in_the_queue_is_not_made(make: Callable[..
     assert client.called.empty()
 
 
-def test_too_many_calls_are_refused_and_casts_still_go(make: Callable[..., LocalServices]) -> None:
+def test_too_many_calls_are_refused_and_casts_still_go(make: Make) -> None:
     client = Client()
     services = make(client, max_threads=1, max_waiting=1)
     client.gate = threading.Event()
@@ -341,9 +340,7 @@ def test_too_many_calls_are_refused_and_casts_still_go(make: Callable[..., Local
     assert cast.exception(0) is None
 
 
-def test_a_monitored_call_sends_heartbeats_until_its_end(
-    services: LocalServices, client: Client, heartbeats: Heartbeats
-) -> None:
+def test_monitored_call_sends_heartbeats(services: LocalServices, client: Client, heartbeats: Heartbeats) -> None:
     client.gate = threading.Event()
     sent: queue.SimpleQueue[None] = queue.SimpleQueue()
     monitored = ServiceRequest(topic="inventory", method="count", monitor_seconds=0.003)
@@ -356,9 +353,7 @@ def test_a_monitored_call_sends_heartbeats_until_its_end(
 
 
 @pytest.mark.parametrize("error", [None, ValueError("no"), oslo_messaging.MessagingTimeout()])
-def test_heartbeats_end_however_a_call_ends(
-    services: LocalServices, client: Client, heartbeats: Heartbeats, error: Any
-) -> None:
+def test_heartbeats_end_with_calls(services: LocalServices, client: Client, heartbeats: Heartbeats, error: Any) -> None:
     client.error = error
     futures.wait(
         [services.call(MONITORED, {}, TIMEOUT_SECONDS, is_foreign=True, still_working=lambda: None)], TIMEOUT_SECONDS
@@ -375,9 +370,7 @@ def test_heartbeats_end_if_a_call_is_refused(services: LocalServices, heartbeats
     wait_for_end_of(heartbeats)
 
 
-def test_an_unmonitored_call_sends_no_heartbeats(
-    services: LocalServices, client: Client, heartbeats: Heartbeats
-) -> None:
+def test_unmonitored_calls_send_no_heartbeats(services: LocalServices, client: Client, heartbeats: Heartbeats) -> None:
     call(services, still_working=lambda: pytest.fail("The caller does not understand heartbeats"))
     assert heartbeats.is_idle
 

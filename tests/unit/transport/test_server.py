@@ -153,9 +153,7 @@ class FromRabbit(Incoming):
 
 
 @pytest.mark.parametrize("is_disabled", [False, True])
-def test_only_a_request_with_a_queue_and_without_heartbeats_can_get_a_direct_reply(
-    monkeypatch: pytest.MonkeyPatch, is_disabled: bool
-) -> None:
+def test_direct_replies_need_a_queue_and_no_heartbeats(monkeypatch: pytest.MonkeyPatch, is_disabled: bool) -> None:
     monkeypatch.setattr(DIRECT_REPLIES, "is_disabled", is_disabled)
     addresses: list[str] = []
     serve(

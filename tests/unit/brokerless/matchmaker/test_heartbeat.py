@@ -87,9 +87,7 @@ def test_outage_does_not_cause_a_query_for_each_message(registry: MemoryRegistry
     assert len(registry.uses) < 50
 
 
-def test_unexpected_error_of_the_back_end_is_treated_as_an_outage(
-    registry: MemoryRegistry, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unknown_error_of_the_back_end_is_an_outage(registry: MemoryRegistry, caplog: pytest.LogCaptureFixture) -> None:
     maker = registry.make()
     registry.problem = ValueError("s3kr3t")
     maker.start_heartbeat()
@@ -102,9 +100,7 @@ def test_unexpected_error_of_the_back_end_is_treated_as_an_outage(
     poll(lambda: registry.entries() == {(TOPIC, "host")}, "the thread goes on")
 
 
-def test_errors_of_the_registry_are_not_raised_to_servers(
-    registry: MemoryRegistry, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_servers_get_no_errors_of_the_registry(registry: MemoryRegistry, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     maker = registry.make()
     registry.problem = OUTAGE

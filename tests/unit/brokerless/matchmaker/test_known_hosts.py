@@ -113,9 +113,7 @@ def test_dead_host_returns_with_an_accepted_message_or_another_sign(known: Known
         assert known.alive(KEY) == ("a",)
 
 
-def test_host_is_removed_only_if_its_last_heartbeat_was_certainly_before_its_death(
-    known: KnownHosts, clock: Clock
-) -> None:
+def test_host_is_removed_only_if_its_last_heartbeat_was_before_its_death(known: KnownHosts, clock: Clock) -> None:
     asked_at = clock.now
     clock.now += 0.5  # duration of the query
     known.store({KEY: {"a": 3, "b": 0, "c": 3}, "other": {"a": 2}}, asked_at)
