@@ -73,12 +73,8 @@ def test_a_neighbor_is_believed_about_itself() -> None:
 @each(
     ("route", "name"),
     [
-        ("api!east", "west"),
-        ("top!api!east", "top"),
-        ("top!api!east", "api"),
-        ("api!east", "east"),
-        ("east", "east"),
-        ("a!b", ""),
+        *(("api!east", "west"), ("api!east", "east"), ("east", "east"), ("a!b", "")),
+        *(("top!api!east", "top"), ("top!api!east", "api")),
     ],
 )
 def test_a_neighbor_is_not_believed_about_others(route: str, name: str) -> None:

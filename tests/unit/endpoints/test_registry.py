@@ -45,14 +45,8 @@ def invoke() -> Callable[..., Any]:
 
 
 def test_the_built_in_endpoints() -> None:
-    assert set(Endpoints.load().names()) >= {
-        "announce_capabilities",
-        "announce_capacities",
-        "parse_responses",
-        "ping",
-        "update_capabilities",
-        "update_capacities",
-    }
+    resources = {"announce_capabilities", "announce_capacities", "update_capabilities", "update_capacities"}
+    assert set(Endpoints.load().names()) >= {*resources, "parse_responses", "ping"}
 
 
 def test_names_are_sorted() -> None:
@@ -69,18 +63,8 @@ def test_calls_with_arguments_by_keyword(invoke: Callable[..., Any]) -> None:
 @each(
     "name",
     [
-        "",
-        "nothing",
-        "__init__",
-        "__class__",
-        "anything",
-        "invoke",
-        "add ",
-        "ADD",
-        "os.system",
-        "names",
-        "\ud800",
-        "a" * 9999,
+        *("", "nothing", "__init__", "__class__", "anything", "invoke", "add ", "ADD", "os.system", "names"),
+        *("\ud800", "a" * 9999),
     ],
 )
 def test_undecorated_functions_cannot_be_called(invoke: Callable[..., Any], name: str) -> None:
@@ -100,12 +84,8 @@ def test_type_that_the_endpoint_does_not_accept(invoke: Callable[..., Any], name
 @each(
     "arguments",
     [
-        {},
-        {"second": 1},
-        {"first": 1, "third": 3},
-        {"first": 1, "call": 5},
-        {"first": 1, "self": 5},
-        {"": 1, "first": 1},
+        *({}, {"second": 1}, {"first": 1, "third": 3}),
+        *({"first": 1, "call": 5}, {"first": 1, "self": 5}, {"": 1, "first": 1}),
     ],
 )
 def test_arguments_that_do_not_fit(invoke: Callable[..., Any], arguments: dict[str, Any]) -> None:

@@ -113,25 +113,17 @@ def test_special_characters_of_a_password_survive(password: str) -> None:
 @each(
     ("url", "masked"),
     [
-        pytest.param("rabbit://u:s3kr3t@h:5672/v", "rabbit://u:***@h:5672/v", id="one-host"),
-        pytest.param("rabbit://u:s3kr3t@h1,w:s3kr3t@[::1]:1/", "rabbit://u:***@h1,w:***@[::1]:1/", id="two-passwords"),
-        pytest.param("rabbit://u:@h/", "rabbit://u:***@h/", id="an-empty-password-looks-like-any-other"),
-        pytest.param("rabbit://h/", "rabbit://h/", id="no-password"),
-        pytest.param("rabbit://u@h/", "rabbit://u@h/", id="user-alone"),
-        pytest.param(
-            "rabbit://h/v?ssl=true&ssl_key_password=s3kr3t&x=1",
-            "rabbit://h/v?ssl=true&ssl_key_password=***&x=1",
-            id="in-the-query",
-        ),
-        pytest.param(
-            "rabbit://h/?SSL%5FKey%5Fpassword=s3kr3t", "rabbit://h/?SSL%5FKey%5Fpassword=***", id="encoded-key"
-        ),
-        pytest.param("rabbit://u:s3kr3t/x@h/", "rabbit://***@h/", id="slash-not-encoded"),
-        pytest.param("rabbit://u:s3kr3t#@h/", "rabbit://***@h/", id="hash-not-encoded"),
-        pytest.param("rabbit://u:s3kr3t", "rabbit://***", id="host-forgotten"),
-        pytest.param("s3kr3t", "***", id="no-url-at-all"),
-        pytest.param("", "***", id="empty"),
-        pytest.param("fake://", "fake://", id="no-host"),
+        ("rabbit://u:s3kr3t@h:5672/v", "rabbit://u:***@h:5672/v"),
+        ("rabbit://u:s3kr3t@h1,w:s3kr3t@[::1]:1/", "rabbit://u:***@h1,w:***@[::1]:1/"),
+        # An empty password looks like any other.
+        ("rabbit://u:@h/", "rabbit://u:***@h/"),
+        *((url, url) for url in ("rabbit://h/", "rabbit://u@h/", "fake://")),
+        ("rabbit://h/v?ssl=true&ssl_key_password=s3kr3t&x=1", "rabbit://h/v?ssl=true&ssl_key_password=***&x=1"),
+        ("rabbit://h/?SSL%5FKey%5Fpassword=s3kr3t", "rabbit://h/?SSL%5FKey%5Fpassword=***"),
+        # A separator in the password is not encoded.
+        *((url, "rabbit://***@h/") for url in ("rabbit://u:s3kr3t/x@h/", "rabbit://u:s3kr3t#@h/")),
+        ("rabbit://u:s3kr3t", "rabbit://***"),
+        *((text, "***") for text in ("s3kr3t", "")),
     ],
 )
 def test_mask(url: str, masked: str) -> None:
@@ -141,39 +133,25 @@ def test_mask(url: str, masked: str) -> None:
 @each(
     "url",
     [
-        pytest.param(None, id="none"),
-        pytest.param(7, id="number"),
-        pytest.param("", id="empty"),
-        pytest.param("u:s3kr3t@h", id="no-transport"),
-        pytest.param("://u:s3kr3t@h", id="empty-transport"),
-        pytest.param("rabbit:/u:s3kr3t@h", id="one-slash"),
-        pytest.param("rabbit://", id="no-host"),
-        pytest.param("rabbit:///v", id="virtual-host-alone"),
-        pytest.param("rabbit://u:s3kr3t@/v", id="login-without-host"),
-        pytest.param("rabbit://u:s3kr3t@h:0/", id="port-0"),
-        pytest.param("rabbit://u:s3kr3t@h:65536/", id="port-too-high"),
-        pytest.param("rabbit://u:s3kr3t@h:x/", id="port-no-number"),
-        pytest.param("rabbit://u:s3kr3t@h:\u0661/", id="port-of-other-digits"),
-        pytest.param("rabbit://u:s3kr3t@[::1/", id="bracket-open"),
-        pytest.param("rabbit://u:s3kr3t@::1]/", id="bracket-closed-only"),
-        pytest.param("rabbit://u:s3kr3t@h[::1]/", id="text-before-bracket"),
-        pytest.param("rabbit://u:s3kr3t@h1,u:s3kr3t@[::1/", id="bracket-open-in-the-second"),
-        pytest.param("rabbit://u:s3kr3t@[::1,u:s3kr3t@h]/", id="bracket-over-two-hosts"),
-        pytest.param("rabbit://u:s3kr3t@[h]/", id="brackets-without-ipv6"),
-        pytest.param("rabbit://u:s3kr3t@[::1]5672/", id="port-without-colon"),
-        pytest.param("rabbit://u:s3kr3t@a:b:c/", id="two-colons"),
-        pytest.param("rabbit://u:s3kr3t/x@h/", id="slash-in-password"),
-        pytest.param("rabbit://u:5672/s3kr3t@h/", id="slash-in-password-that-looks-like-a-host"),
-        pytest.param("rabbit://u:s3kr3t?x@h/", id="question-mark-in-password"),
-        pytest.param("rabbit://u:s3kr3t#x@h/", id="hash-in-password"),
-        pytest.param("rabbit://u:s3kr3t[x@h/", id="bracket-in-password"),
-        pytest.param("rabbit://u:[s3kr3t]@h/", id="brackets-in-password"),
-        pytest.param("rabbit://u:s3kr3t\uff0fx@h/", id="wide-slash-in-password"),
-        pytest.param("rabbit://u:5,s3kr3t@h/", id="comma-in-password"),
-        pytest.param("rabbit://u:s3kr3t@h1,h2/", id="one-host-without-login"),
-        pytest.param("rabbit://:s3kr3t@h/", id="password-without-user"),
-        pytest.param("rabbit://u:s3kr3t@h/\n", id="line-feed"),
-        pytest.param("rabbit://u:s3 kr3t@h/", id="blank"),
+        *(None, 7, "", "u:s3kr3t@h", "://u:s3kr3t@h", "rabbit:/u:s3kr3t@h"),
+        # no host
+        *("rabbit://", "rabbit:///v", "rabbit://u:s3kr3t@/v"),
+        # ports
+        *(
+            "rabbit://u:s3kr3t@h:0/",
+            "rabbit://u:s3kr3t@h:65536/",
+            "rabbit://u:s3kr3t@h:x/",
+            "rabbit://u:s3kr3t@h:\u0661/",
+        ),
+        *("rabbit://u:s3kr3t@[::1]5672/", "rabbit://u:s3kr3t@a:b:c/"),
+        # brackets
+        *("rabbit://u:s3kr3t@[::1/", "rabbit://u:s3kr3t@::1]/", "rabbit://u:s3kr3t@h[::1]/", "rabbit://u:s3kr3t@[h]/"),
+        *("rabbit://u:s3kr3t@h1,u:s3kr3t@[::1/", "rabbit://u:s3kr3t@[::1,u:s3kr3t@h]/"),
+        # special characters in the password, one of which makes it look like a port
+        *("rabbit://u:s3kr3t/x@h/", "rabbit://u:5672/s3kr3t@h/", "rabbit://u:s3kr3t?x@h/", "rabbit://u:s3kr3t#x@h/"),
+        *("rabbit://u:s3kr3t[x@h/", "rabbit://u:[s3kr3t]@h/", "rabbit://u:s3kr3t\uff0fx@h/", "rabbit://u:5,s3kr3t@h/"),
+        # logins, and characters outside them
+        *("rabbit://u:s3kr3t@h1,h2/", "rabbit://:s3kr3t@h/", "rabbit://u:s3kr3t@h/\n", "rabbit://u:s3 kr3t@h/"),
     ],
 )
 def test_a_bad_url_is_refused_and_its_password_not_told(url: object) -> None:
@@ -187,22 +165,11 @@ def test_a_bad_url_is_refused_and_its_password_not_told(url: object) -> None:
 @each(
     "parts",
     [
-        pytest.param(Parts(), id="nothing"),
-        pytest.param(Parts(username="u", password=SECRET), id="no-host"),
-        pytest.param(Parts(password=SECRET, hostname="h"), id="password-without-user"),
-        pytest.param(Parts(hostname="h", broker_hosts="h1"), id="one-host-and-several"),
-        pytest.param(Parts(port=1, broker_hosts="h1"), id="port-and-several"),
-        pytest.param(Parts(hostname="h", port=0), id="port-0"),
-        pytest.param(Parts(hostname="h", port=70000), id="port-too-high"),
-        pytest.param(Parts(hostname=""), id="empty-host"),
-        pytest.param(Parts(hostname="a/b"), id="slash-in-host"),
-        pytest.param(Parts(hostname="a:b"), id="colon-in-host"),
-        pytest.param(Parts(hostname="a b"), id="blank-in-host"),
-        pytest.param(Parts(broker_hosts=""), id="no-hosts"),
-        pytest.param(Parts(broker_hosts="h1,,h2"), id="hole-in-hosts"),
-        pytest.param(Parts(broker_hosts="h1,[::1"), id="bracket-open"),
-        pytest.param(Parts(broker_hosts="h1:x"), id="port-no-number"),
-        pytest.param(Parts(broker_hosts=f"u:{SECRET}@h1"), id="login-in-hosts"),
+        *(Parts(), Parts(username="u", password=SECRET), Parts(password=SECRET, hostname="h")),
+        *(Parts(hostname="h", broker_hosts="h1"), Parts(port=1, broker_hosts="h1")),
+        *(Parts(hostname="h", port=0), Parts(hostname="h", port=70000)),
+        *(Parts(hostname=hostname) for hostname in ("", "a/b", "a:b", "a b")),
+        *(Parts(broker_hosts=several) for several in ("", "h1,,h2", "h1,[::1", "h1:x", f"u:{SECRET}@h1")),
     ],
 )
 def test_parts_that_make_no_url(parts: Parts) -> None:
@@ -244,14 +211,10 @@ def test_no_repr_shows_a_password() -> None:
 @each(
     "url",
     [
-        "zmq://h1:5570/",
-        "zmq://h1:5570",
+        *("zmq://h1:5570/", "zmq://h1:5570", "zmq://[::1]:5570/"),
         "ZMQ://h1:5570,h2:5571/?peer=east&connect_timeout=0.5",
-        "zmq://[::1]:5570/",
         "zmq://[::1]:5570,10.0.0.5:5570/?tcp_security=none",
-        "zmq+ipc:///run/cells/east",
-        "zmq+ipc:///run%2Fcells%2Feast",
-        "zmq+ipc:///%2Frun%2Fcells?delivery_timeout=3",
+        *("zmq+ipc:///run/cells/east", "zmq+ipc:///run%2Fcells%2Feast", "zmq+ipc:///%2Frun%2Fcells?delivery_timeout=3"),
     ],
 )
 def test_neighbor_without_a_broker(url: str) -> None:
@@ -268,30 +231,21 @@ def test_neighbor_without_a_broker(url: str) -> None:
 @each(
     ("url", "told"),
     [
-        pytest.param("zmq:///", "addresses of the neighbor's managers", id="registry-of-this-cell"),
-        pytest.param("zmq://", "addresses of the neighbor's managers", id="nothing"),
-        pytest.param("zmq:///run/cells", "addresses of the neighbor's managers", id="directory-without-ipc"),
-        pytest.param("zmq://h1:5570,h2/", "port", id="second-host-without-port"),
-        pytest.param("zmq://h1/", "port", id="host-without-port"),
-        pytest.param("zmq://h1:5570/v", "virtual hosts", id="virtual-host"),
-        pytest.param(f"zmq://u:{SECRET}@h1:5570/", "cells key", id="login"),
-        pytest.param("zmq://u@h1:5570/", "cells key", id="user"),
-        pytest.param("zmq+ipc://run/cells", "absolute path", id="ipc-relative"),
-        pytest.param("zmq+ipc://", "absolute path", id="ipc-nothing"),
-        pytest.param("zmq+ipc:///", "absolute path", id="ipc-root"),
-        pytest.param("zmq+tcp://h:1/", "no transport 'zmq.tcp'", id="other-kind"),
-        pytest.param("zmq+ipc://h:1/run", "absolute path", id="ipc-host"),
-        pytest.param("zmq://h1:5570/?pear=east", "'pear'", id="misspelled-parameter"),
-        pytest.param("zmq+ipc:///run?ssl=true", "'ssl'", id="parameter-of-rabbit"),
-        pytest.param("zmq://h1:5570/?matchmaker=sql", "'matchmaker'", id="option-that-is-not-of-a-neighbor"),
-        pytest.param("zmq://h1:5570/?peer", "peer of the zmq URL has no value", id="no-value"),
-        pytest.param("zmq://h1:5570/?peer=", "peer of the zmq URL has no value", id="empty-value"),
-        pytest.param("zmq://h1:5570/?connect_timeout=never", "connect_timeout .* number above 0", id="no-number"),
-        pytest.param("zmq://h1:5570/?delivery_timeout=nan", "delivery_timeout .* number above 0", id="nan"),
-        pytest.param("zmq://h1:5570/?max_connections=0", "max_connections .* number above 0", id="zero"),
-        pytest.param("zmq://h1:5570/?tcp_security=tls", "tcp_security .* one of curve, none", id="no-such-security"),
-        pytest.param("zmq://h1:5570,*:5570/", "wildcard", id="wildcard"),
-        pytest.param("zmq://[::]:5570/", "wildcard", id="wildcard-of-ipv6"),
+        *((url, "addresses of the neighbor's managers") for url in ("zmq:///", "zmq://", "zmq:///run/cells")),
+        *((url, "port") for url in ("zmq://h1:5570,h2/", "zmq://h1/")),
+        ("zmq://h1:5570/v", "virtual hosts"),
+        *((url, "cells key") for url in (f"zmq://u:{SECRET}@h1:5570/", "zmq://u@h1:5570/")),
+        *((f"zmq+ipc://{rest}", "absolute path") for rest in ("run/cells", "", "/", "h:1/run")),
+        ("zmq+tcp://h:1/", "no transport 'zmq.tcp'"),
+        ("zmq://h1:5570/?pear=east", "'pear'"),
+        # Options of other transports, and options that are not of a neighbor.
+        *(("zmq+ipc:///run?ssl=true", "'ssl'"), ("zmq://h1:5570/?matchmaker=sql", "'matchmaker'")),
+        *((f"zmq://h1:5570/?{peer}", "peer of the zmq URL has no value") for peer in ("peer", "peer=")),
+        ("zmq://h1:5570/?connect_timeout=never", "connect_timeout .* number above 0"),
+        ("zmq://h1:5570/?delivery_timeout=nan", "delivery_timeout .* number above 0"),
+        ("zmq://h1:5570/?max_connections=0", "max_connections .* number above 0"),
+        ("zmq://h1:5570/?tcp_security=tls", "tcp_security .* one of curve, none"),
+        *((url, "wildcard") for url in ("zmq://h1:5570,*:5570/", "zmq://[::]:5570/")),
     ],
 )
 def test_neighbor_that_no_such_url_leads_to(url: str, told: str) -> None:

@@ -19,30 +19,20 @@ EAST = child(
 @each(
     ("requires", "is_met"),
     [
-        ({"hypervisor": "kvm"}, True),
-        ({"hypervisor": "vmware"}, False),
-        ({"hypervisor": ["vmware", "xen"]}, True),
-        ({"hypervisor": "kv"}, False),
+        *(({"hypervisor": wanted}, True) for wanted in ("kvm", ["vmware", "xen"])),
+        *(({"hypervisor": wanted}, False) for wanted in ("vmware", "kv")),
         ({"hypervisor": "kvm", "version": "2.5"}, True),
         ({"hypervisor": "kvm", "version": "2.6"}, False),
-        ({"version": ">=2.0,<3"}, True),
-        (
-            {"version": ">=2.0,<2.5"},
-            False,
-        ),  # one version must fulfil both conditions; 2.5 and 1.9 together do not count
-        ({"version": "<1.9"}, False),
-        ({"version": "<=1.9"}, True),
-        ({"version": ">3"}, True),
-        ({"version": ">=3.0.2"}, False),
-        ({"version": "==2.5.0"}, True),
-        ({"version": "2.5.0"}, False),  # a plain value is compared as a text
-        ({"version": "!=1.9"}, True),
-        ({"version": ["4.0", ">2, <2.6"]}, True),
-        ({"version": [">4", "<1"]}, False),
-        ({"odd": ">=0"}, False),
-        ({"odd": "2.x"}, True),
-        ({"n": "1"}, False),
-        ({"missing": "1"}, False),
+        *(
+            ({"version": wanted}, True)
+            for wanted in (">=2.0,<3", "<=1.9", ">3", "==2.5.0", "!=1.9", ["4.0", ">2, <2.6"])
+        ),
+        *(({"version": wanted}, False) for wanted in ("<1.9", ">=3.0.2", [">4", "<1"])),
+        # One version must fulfil both conditions; 2.5 and 1.9 together do not count.
+        ({"version": ">=2.0,<2.5"}, False),
+        # A plain value is compared as a text.
+        ({"version": "2.5.0"}, False),
+        *(({"odd": ">=0"}, False), ({"odd": "2.x"}, True), ({"n": "1"}, False), ({"missing": "1"}, False)),
     ],
 )
 def test_required_capabilities(requires: dict[str, Any], is_met: bool) -> None:

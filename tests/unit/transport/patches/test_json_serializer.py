@@ -51,32 +51,16 @@ def test_any_body_is_read_as_ever(data: Any) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        "",
-        "{",
-        b"\xff",
-        "NaN",
-        '{"oslo.version": "2.0"}',
+        *("", "{", b"\xff", "NaN", '{"oslo.version": "2.0"}'),
         *(json.dumps(ENVELOPE_KEYS | {"oslo.version": version}) for version in ("2.1", "3.0", "1.0", "", 2, None)),
         *(
             json.dumps(ENVELOPE_KEYS | {"oslo.message": text})
             for text in (
-                "",
-                "{",
-                "null",
-                "[]",
-                '{"at": NaN}',
-                '{"at": 1e999}',
-                '{"number": 123456789012345678901234567890}',
-                '{"number": -9223372036854775809}',
+                *("", "{", "null", "[]", "[" * 100_000, json.dumps(ENVELOPE_KEYS), {}, None),
+                *('{"at": NaN}', '{"at": 1e999}', '{"twice": 1, "twice": 2}', '{"zero": -0, "other": -0.0}'),
+                *('{"number": 123456789012345678901234567890}', '{"number": -9223372036854775809}'),
                 '{"number": ' + "1" * 5000 + "}",
-                '{"zero": -0, "other": -0.0}',
-                '{"text": "\\ud800"}',
-                '{"text": "\\ud83d\\ude00"}',
-                '{"twice": 1, "twice": 2}',
-                "[" * 100_000,
-                json.dumps(ENVELOPE_KEYS),
-                {},
-                None,
+                *('{"text": "\\ud800"}', '{"text": "\\ud83d\\ude00"}'),
             )
         ),
         json.dumps(ENVELOPE_KEYS | {"more": 1}),
