@@ -233,15 +233,11 @@ def test_constructor_does_no_io(make_driver: MakeDriver, sockets: Path) -> None:
 @each(
     "url",
     [
-        "zmq://user:s3cret@10.0.0.5:5570/",
-        "zmq://:s3cret@10.0.0.5:5570/",
+        *("zmq://user:s3cret@10.0.0.5:5570/", "zmq://:s3cret@10.0.0.5:5570/"),
         "zmq://10.0.0.5/?matchmaker_connection=redis://:s3cret@host/",
         "zmq:///path?matchmaker_connection=redis://:s3cret@host/",
         "zmq:///?max_connections=none&matchmaker_connection=redis://:s3cret@host/",
-        "zmq:///?max_connections=0",
-        "zmq:///?tcp_security=tls",
-        "zmq:///?no_such_option=1",
-        "zmq+ipc://",
+        *("zmq:///?max_connections=0", "zmq:///?tcp_security=tls", "zmq:///?no_such_option=1", "zmq+ipc://"),
     ],
 )
 def test_wrong_url_is_refused_without_showing_secrets(make_driver: MakeDriver, url: str) -> None:

@@ -23,7 +23,7 @@ SECRET = "p@:?%#!ü"
 URL = "rabbit://user:s3kr3t@h1:5672,user:s3kr3t@[::1]:5673/v"
 MASKED = "rabbit://user:***@h1:5672,user:***@[::1]:5673/v"
 FORMATS = ("json", "table", "value", "yaml")
-
+CHILD = ("--type", "child")
 
 EAST = {
     "name": "east",
@@ -70,31 +70,19 @@ def url_of(cells: Cells, name: str) -> str:
 
 
 def test_create_from_a_url_and_show_it(cells: Cells) -> None:
-    words = (
-        "--transport-url",
-        URL,
-        "--driver",
-        "memory",
-        "--weight-offset",
-        "-1.5",
-        "--weight-scale",
-        "2",
-        "--api-url",
-        "http://x",
-        "--version-cap",
-        "1.1",
-    )
-    expected = {
-        "name": "east",
-        "transport_url": MASKED,
-        "type": "child",
+    words = f"--transport-url {URL} --driver memory --weight-offset -1.5 --weight-scale 2 --api-url http://x".split()
+    given = {
         "driver": "memory",
         "api_url": "http://x",
         "weight_offset": -1.5,
         "weight_scale": 2.0,
         "version_cap": "1.1",
     }
-    assert cells.succeed("neighbor", "create", "east", "--type", "child", *words, "-f", "json").value == expected
+    expected = {**EAST, **given}
+    assert (
+        cells.succeed("neighbor", "create", "east", *CHILD, *words, "--version-cap", "1.1", "-f", "json").value
+        == expected
+    )
     assert cells.succeed("neighbor", "show", "east", "-f", "json").value == expected
     assert cells.succeed("neighbor", "list", "-f", "json").value == [expected]
     assert url_of(cells, "east") == URL
@@ -121,7 +109,7 @@ def test_create_from_parts(cells: Cells) -> None:
 
 def test_login_with_a_slash_is_refused(cells: Cells) -> None:
     words = ("--username", "u", "--password", "s3k/r3t", "--hostname", "h")
-    error = cells.fail("neighbor", "create", "east", "--type", "child", *words)
+    error = cells.fail("neighbor", "create", "east", *CHILD, *words)
     assert "password with a '/'" in error
     assert "s3k" not in error
 
@@ -130,7 +118,7 @@ def test_login_with_a_slash_is_refused(cells: Cells) -> None:
 def test_secrets_may_come_from_stdin(cells: Cells, option: str) -> None:
     words = ("--username", "u", "--hostname", "h") if option == "--password" else ()
     secret = " s3kr3t @" if option == "--password" else URL
-    cells.succeed("neighbor", "create", "east", "--type", "child", *words, option, "-", stdin=secret + "\nmore\n")
+    cells.succeed("neighbor", "create", "east", *CHILD, *words, option, "-", stdin=secret + "\nmore\n")
     if option == "--password":
         assert transport_url.parse(url_of(cells, "east")).hosts[0].password == secret
     else:
@@ -142,14 +130,11 @@ def test_secrets_may_come_from_stdin(cells: Cells, option: str) -> None:
 @pytest.mark.parametrize(
     ("words", "column", "value"),
     [
-        (("--type", "parent"), "type", "parent"),
-        (("--driver", "memory"), "driver", "memory"),
+        *((("--type", "parent"), "type", "parent"), (("--driver", "memory"), "driver", "memory")),
         (("--weight-offset", "-2"), "weight_offset", -2.0),
         (("--weight-scale", "0"), "weight_scale", 0.0),
         (("--api-url", "http://y"), "api_url", "http://y"),
-        (("--version-cap", "1.0"), "version_cap", "1.0"),
-        (("--version-cap", "auto"), "version_cap", "auto"),
-        (("--version-cap", " Stein "), "version_cap", "stein"),
+        *((("--version-cap", cap), "version_cap", cap.strip().lower()) for cap in ("1.0", "auto", " Stein ")),
         (("--transport-url", "rabbit://h/"), "transport_url", "rabbit://h/"),
         (("--username", "w"), "transport_url", "rabbit://w:***@h1:5672,w:***@[::1]:5673/v"),
         (("--hostname", "h"), "transport_url", "rabbit://user:***@h/v"),
@@ -169,7 +154,7 @@ def test_version_cap_is_removed(cells: Cells) -> None:
     cells.succeed("neighbor", "set", "east", "--version-cap", "1.1")
     assert cells.succeed("neighbor", "set", "east", "--version-cap", "None", "-f", "json").value["version_cap"] is None
     assert cells.succeed("neighbor", "show", "east", "-f", "json").value["version_cap"] is None
-    words = ("--type", "child", "--transport-url", URL, "--version-cap", "none")
+    words = (*CHILD, "--transport-url", URL, "--version-cap", "none")
     assert cells.succeed("neighbor", "create", "west", *words, "-f", "json").value["version_cap"] is None
 
 
@@ -177,17 +162,15 @@ def test_version_cap_is_removed(cells: Cells) -> None:
 @each(
     ("cap", "told"),
     [
-        ("", "'auto', or 'none'"),
-        ("  ", "'auto', or 'none'"),
+        *((cap, "'auto', or 'none'") for cap in ("", "  ")),
         ("9.9", "'9.9' is neither auto, nor a version (1.0, 1.1, 1.2, 1.3, 1.4), nor the name of a release (grizzly,"),
-        ("1.10", "'1.10' is neither"),
-        ("1", "'1' is neither"),
+        *((cap, f"'{cap}' is neither") for cap in ("1.10", "1")),
         ("wallaby", "'none'"),
     ],
 )
 def test_version_cap_that_cannot_be_read_is_refused(cells: Cells, cap: str, told: str) -> None:
     before = cells.succeed("neighbor", "list", "-f", "json").value
-    for words in (("create", "x", "--type", "child", "--hostname", "h"), ("set", "east")):
+    for words in (("create", "x", *CHILD, "--hostname", "h"), ("set", "east")):
         assert told in cells.fail("neighbor", *words, "--version-cap", cap)
     assert cells.succeed("neighbor", "list", "-f", "json").value == before
 
@@ -225,28 +208,18 @@ def test_delete_names_unknown_names_and_deletes_the_others(cells: Cells) -> None
 @each(
     ("words", "told"),
     [
-        pytest.param(("create", "east", "--type", "child", "--hostname", "h"), "already", id="name-taken"),
-        pytest.param(("create", "api", "--type", "child", "--hostname", "h"), "this cell", id="own-name"),
-        pytest.param(("create", "a!b", "--type", "child", "--hostname", "h"), "'!'", id="separator"),
-        pytest.param(("create", "x", "--type", "child"), "transport URL", id="no-broker"),
-        pytest.param(
-            ("create", "x", "--type", "child", "--password", "s3kr3t", "--hostname", "h"), "user name", id="no-user"
-        ),
-        pytest.param(
-            ("create", "x", "--type", "child", "--transport-url", URL, "--port", "1"),
-            "--transport-url",
-            id="url-and-parts",
-        ),
-        pytest.param(("create", "x", "--type", "child", "--transport-url", "u:s3kr3t@h"), "'://'", id="bad-url"),
-        pytest.param(
-            ("create", "x", "--type", "child", "--hostname", "h", "--driver", "nope"), "memory, rpc", id="driver"
-        ),
-        pytest.param(("create", "x", "--type", "child", "--hostname", "h", "--port", "0"), "port", id="port"),
-        pytest.param(("set", "east"), "neighbor east", id="no-change"),
-        pytest.param(("set", "west", "--type", "child"), "no neighbor west", id="set-unknown"),
-        pytest.param(("set", "west", "--port", "1"), "no neighbor west", id="set-part-of-unknown"),
-        pytest.param(("show", "west"), "no neighbor west", id="show-unknown"),
-        pytest.param(("show", "\udcff"), "no neighbor", id="name-that-is-no-text"),
+        (("create", "east", *CHILD, "--hostname", "h"), "already"),
+        (("create", "api", *CHILD, "--hostname", "h"), "this cell"),
+        (("create", "a!b", *CHILD, "--hostname", "h"), "'!'"),
+        (("create", "x", *CHILD), "transport URL"),
+        (("create", "x", *CHILD, "--password", "s3kr3t", "--hostname", "h"), "user name"),
+        (("create", "x", *CHILD, "--transport-url", URL, "--port", "1"), "--transport-url"),
+        (("create", "x", *CHILD, "--transport-url", "u:s3kr3t@h"), "'://'"),
+        (("create", "x", *CHILD, "--hostname", "h", "--driver", "nope"), "memory, rpc"),
+        (("create", "x", *CHILD, "--hostname", "h", "--port", "0"), "port"),
+        (("set", "east"), "neighbor east"),
+        *((words, "no neighbor west") for words in (("set", "west", *CHILD), ("set", "west", "--port", "1"))),
+        *((("show", "west"), "no neighbor west"), (("show", "\udcff"), "no neighbor")),
     ],
 )
 def test_bad_input_is_one_line(cells: Cells, words: tuple[str, ...], told: str) -> None:
@@ -259,13 +232,11 @@ def test_bad_input_is_one_line(cells: Cells, words: tuple[str, ...], told: str) 
 @each(
     ("words", "told"),
     [
-        pytest.param(("create", "x", "--hostname", "h"), "--type", id="no-type"),
-        pytest.param(("create", "x", "--type", "uncle", "--hostname", "h"), "uncle", id="bad-type"),
-        pytest.param(("create", "x", "--type", "child", "--hostname", "h", "--weight-scale", "nan"), "nan", id="nan"),
-        pytest.param(("create", "x", "--type", "child", "--hostname", "h", "--port", "p"), "'p'", id="port-no-number"),
-        pytest.param(("show",), "NAME", id="no-name"),
-        pytest.param(("delete",), "NAME", id="no-names"),
-        pytest.param((), "neighbor create", id="no-verb"),
+        (("create", "x", "--hostname", "h"), "--type"),
+        (("create", "x", "--type", "uncle", "--hostname", "h"), "uncle"),
+        (("create", "x", *CHILD, "--hostname", "h", "--weight-scale", "nan"), "nan"),
+        (("create", "x", *CHILD, "--hostname", "h", "--port", "p"), "'p'"),
+        *((("show",), "NAME"), (("delete",), "NAME"), ((), "neighbor create")),
     ],
 )
 def test_a_wrong_command_line_is_status_2(cells: Cells, words: tuple[str, ...], told: str) -> None:
@@ -274,19 +245,19 @@ def test_a_wrong_command_line_is_status_2(cells: Cells, words: tuple[str, ...], 
 
 def test_cell_without_a_name_cannot_register_a_neighbor(cells: Cells) -> None:
     cells.config_file.write_text(f"[database]\nconnection = sqlite:///{cells.directory}/cells.sqlite\n")
-    assert "[cells] name" in cells.fail("neighbor", "create", "x", "--type", "child", "--hostname", "h")
+    assert "[cells] name" in cells.fail("neighbor", "create", "x", *CHILD, "--hostname", "h")
 
 
 def test_create_warns_if_the_manager_reads_a_file(cells: Cells, tmp_path: Path) -> None:
     cells.configure(cells_config=str(tmp_path / "neighbors.json"))
-    result = cells("neighbor", "create", "x", "--type", "child", "--hostname", "h")
+    result = cells("neighbor", "create", "x", *CHILD, "--hostname", "h")
     assert result.status == 0
     assert "neighbors.json" in result.err
 
 
 @pytest.mark.parametrize("url", ["zmq://h1:5570,[::1]:5571/?peer=east", "zmq+ipc:///run/cells/east", "kombu://h/v"])
 def test_transports_of_all_kinds_are_registered(cells: Cells, url: str) -> None:
-    cells.succeed("neighbor", "create", "east", "--type", "child", "--transport-url", url)
+    cells.succeed("neighbor", "create", "east", *CHILD, "--transport-url", url)
     assert url_of(cells, "east") == url
 
 
@@ -301,7 +272,7 @@ def test_transports_of_all_kinds_are_registered(cells: Cells, url: str) -> None:
     ],
 )
 def test_unusable_transport_is_refused(cells: Cells, url: str, told: str) -> None:
-    for words in (("create", "x", "--type", "child"), ("set", "east")):
+    for words in (("create", "x", *CHILD), ("set", "east")):
         error = cells.fail("neighbor", *words, "--transport-url", url)
         assert told in error
         assert "s3kr3t" not in error
@@ -309,7 +280,7 @@ def test_unusable_transport_is_refused(cells: Cells, url: str, told: str) -> Non
 
 
 def test_scheme_is_checked_only_for_the_rpc_driver(cells: Cells) -> None:
-    words = ("--type", "child", "--driver", "memory", "--transport-url", "memory://bus/east")
+    words = (*CHILD, "--driver", "memory", "--transport-url", "memory://bus/east")
     cells.succeed("neighbor", "create", "east", *words)
     cells.succeed("neighbor", "set", "east", "--transport-url", "memory://other/east")
     assert "'memory'" in cells.fail("neighbor", "set", "east", "--driver", "rpc")

@@ -89,17 +89,3 @@ def test_contract_steps_are_revisions() -> None:
 def test_steps_that_break_the_previous_release_are_detected(statements: str, problem: str) -> None:
     (wrong,) = wrong_steps(f"import sqlalchemy as sa\n{statements}\n")
     assert problem in wrong
-
-
-@each(
-    "statement",
-    [
-        'op.add_column("cells", sa.Column("x", sa.Integer()))',
-        'op.add_column("cells", sa.Column("x", sa.Integer(), nullable=False, server_default="0"))',
-        'op.create_table("new", sa.Column("x", sa.Integer(), nullable=False))\n'
-        'op.create_index("i", "new", ["x"], unique=True)',
-        'op.create_index("i", "cells", ["driver"])',
-    ],
-)
-def test_steps_that_only_add_are_allowed(statement: str) -> None:
-    assert wrong_steps(f"import sqlalchemy as sa\nfrom alembic import op\n{statement}\n") == []

@@ -35,13 +35,8 @@ def test_only_this_user_reads_the_password(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "{",
-        "[]",
-        "{}",
-        '{"format": "of another program"}',
-        json.dumps({**json.loads(KEPT.to_json()), "tree": "api(../../x)"}),
-        json.dumps({**json.loads(KEPT.to_json()), "tree": 1}),
+        *("", "{", "[]", "{}", '{"format": "of another program"}'),
+        *(json.dumps({**json.loads(KEPT.to_json()), "tree": wrong}) for wrong in ("api(../../x)", 1)),
         json.dumps({**json.loads(KEPT.to_json()), "virtual_hosts": None}),
     ],
 )

@@ -34,11 +34,11 @@ def test_by_default_nothing_may_be_called() -> None:
 @each(
     ("exchange", "patterns", "allowed"),
     [
+        *(("nova", patterns, True) for patterns in ("*", "inventory", "inv*", "*:count", "nova/inventory")),
         *(
             ("nova", patterns, True)
-            for patterns in ("*", "inventory", "inv*", "*:count", "nova/inventory", "n*/*:count")
+            for patterns in ("inventory:count", "inventory:c?unt", "n*/*:count", "a b inventory")
         ),
-        *(("nova", patterns, True) for patterns in ("inventory:count", "inventory:c?unt", "a b inventory")),
         *(("nova", patterns, False) for patterns in ("inventor", "nventory", "Inventory", "inventory.count")),
         *(("nova", patterns, False) for patterns in ("inventory:COUNT", "inventory:coun", "inventory:get_*")),
         *(("nova", patterns, False) for patterns in ("glance/inventory", "nova/inventory:delete")),

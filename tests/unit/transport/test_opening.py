@@ -18,9 +18,7 @@ from tests.cases import each
 @each(
     "url",
     [
-        None,
-        "fake://",
-        "rabbit://u:p@h0:5672,u:p@[::1]:5673/v",
+        *(None, "fake://", "rabbit://u:p@h0:5672,u:p@[::1]:5673/v"),
         "rabbit://u:p%40%3A%23%25@h/%2F?heartbeat_timeout_threshold=5",
     ],
 )
@@ -32,8 +30,7 @@ def test_opens_without_io(url: str | None) -> None:
 @each(
     ("url", "text"),
     [
-        ("rabbit://user:s3k%2Fr3t@h/v", "password with a '/'"),
-        ("rabbit://us%2Fs3k:p@h/v", "password with a '/'"),
+        *((f"rabbit://{login}@h/v", "password with a '/'") for login in ("user:s3k%2Fr3t", "us%2Fs3k:p")),
         ("pigeon://user:s3kr3t@h/v", "driver must be installed"),
         ("rabbit://user:s3kr3t@h:no/v", "port is not a number"),
         ("rabbit://user:s3kr3t@h/v?heartbeat_timeout_threshold=x", "must look like"),
@@ -60,12 +57,10 @@ def raised_after(*attempts: Exception) -> Exception:
 @each(
     "lost",
     [
-        TimeoutError("timed out"),
-        ConnectionResetError(104, "Connection reset by peer"),
-        BrokenPipeError(32, "Broken pipe"),
+        *(TimeoutError("timed out"), ConnectionResetError(104, "Connection reset by peer")),
+        *(BrokenPipeError(32, "Broken pipe"), oslo_messaging.MessagingTimeout("no confirmation")),
         OSError("Server unexpectedly closed connection"),
         amqp.ConnectionForced("broker is shutting down"),
-        oslo_messaging.MessagingTimeout("no confirmation"),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -79,8 +74,7 @@ def test_a_message_may_arrive_if_its_first_attempt_was_cut_off(lost: Exception) 
 @each(
     "error",
     [
-        ConnectionRefusedError(111, "Connection refused"),
-        OSError(113, "No route to host"),
+        *(ConnectionRefusedError(111, "Connection refused"), OSError(113, "No route to host")),
         amqp.AccessRefused("login refused"),
         oslo_messaging.MessageUndeliverable(None, "openstack", "inventory", None),
     ],

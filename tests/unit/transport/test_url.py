@@ -137,13 +137,8 @@ def test_mask(url: str, masked: str) -> None:
         # no host
         *("rabbit://", "rabbit:///v", "rabbit://u:s3kr3t@/v"),
         # ports
-        *(
-            "rabbit://u:s3kr3t@h:0/",
-            "rabbit://u:s3kr3t@h:65536/",
-            "rabbit://u:s3kr3t@h:x/",
-            "rabbit://u:s3kr3t@h:\u0661/",
-        ),
-        *("rabbit://u:s3kr3t@[::1]5672/", "rabbit://u:s3kr3t@a:b:c/"),
+        *("rabbit://u:s3kr3t@h:0/", "rabbit://u:s3kr3t@h:65536/", "rabbit://u:s3kr3t@h:x/"),
+        *("rabbit://u:s3kr3t@h:\u0661/", "rabbit://u:s3kr3t@[::1]5672/", "rabbit://u:s3kr3t@a:b:c/"),
         # brackets
         *("rabbit://u:s3kr3t@[::1/", "rabbit://u:s3kr3t@::1]/", "rabbit://u:s3kr3t@h[::1]/", "rabbit://u:s3kr3t@[h]/"),
         *("rabbit://u:s3kr3t@h1,u:s3kr3t@[::1/", "rabbit://u:s3kr3t@[::1,u:s3kr3t@h]/"),

@@ -54,12 +54,8 @@ def test_the_envelope_is_that_of_oslo_messaging() -> None:
 @pytest.mark.parametrize(
     ("url", "is_reached"),
     [
-        ("rabbit://user:secret@host/a", True),
-        ("rabbit+foo://host", True),
-        ("zmq:///", False),
-        ("zmq+ipc:///run/east", False),
-        ("fake://", False),
-        ("memory://bus/east", False),
+        *((url, True) for url in ("rabbit://user:secret@host/a", "rabbit+foo://host")),
+        *((url, False) for url in ("zmq:///", "zmq+ipc:///run/east", "fake://", "memory://bus/east")),
     ],
 )
 def test_clients_have_a_queue_on_rabbitmq_alone(url: str, is_reached: bool) -> None:
