@@ -107,17 +107,6 @@ def assert_refused(server: Socket, secure: Callable[[Socket], None]) -> zmq.Even
 
 
 @pytest.mark.usefixtures("authenticator")
-def test_process_of_the_same_cell_is_accepted(server: Socket, store: KeyStore) -> None:
-    assert_passes(server, store)
-
-
-@pytest.mark.usefixtures("authenticator")
-def test_registered_peer_is_accepted(server: Socket, store: KeyStore, east: KeyStore) -> None:
-    store.add("east", east.own_public())
-    assert_passes(server, east, "api")
-
-
-@pytest.mark.usefixtures("authenticator")
 def test_unknown_peer_is_refused_and_logged(server: Socket, east: KeyStore, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
         event = assert_refused(server, lambda socket: secure_client(socket, east, "api"))

@@ -61,13 +61,10 @@ def test_an_unexpected_error_is_one_line_and_a_hint(cells: Cells, manager: Manag
     ("words", "told"),
     [
         (("call", "x"), "METHOD"),
-        (("call", "x", "m", "word"), "'word'"),
+        *(((command, "x", "m", "word"), "'word'") for command in ("call", "cast")),
         (("call", "x", "m", "a:=oops"), "oops"),
         (("call", "x", "m", "a=1", "a=2"), "twice"),
-        (("call", "x", "m", "--timeout", "0"), "'0'"),
-        (("call", "x", "m", "--timeout", "-1"), "'-1'"),
-        (("call", "x", "m", "--timeout", "inf"), "inf"),
-        (("cast", "x", "m", "word"), "'word'"),
+        *((("call", "x", "m", "--timeout", wrong), f"'{wrong}'") for wrong in ("0", "-1", "inf")),
     ],
 )
 def test_a_wrong_command_line(cells: Cells, manager: Manager, words: tuple[str, ...], told: str) -> None:

@@ -50,8 +50,7 @@ def test_version(cells: Cells) -> None:
         (("bogus",), "'bogus'"),
         (("neighbor", "creat"), "Did you mean: neighbor create"),
         (("--bogus",), "--bogus"),
-        (("db", "sync", "--bogus"), "--bogus"),
-        (("db", "sync", "more"), "more"),
+        *((("db", "sync", word), word) for word in ("--bogus", "more")),
     ],
 )
 def test_a_wrong_command_line(cells: Cells, words: tuple[str, ...], told: str) -> None:

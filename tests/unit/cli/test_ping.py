@@ -63,9 +63,7 @@ def test_answer_that_is_no_object_is_an_answer(cells: Cells, manager: Manager) -
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--count", "0"), "'0'"),
-        (("--count", "-1"), "'-1'"),
-        (("--count", "x"), "'x'"),
+        *((("--count", wrong), f"'{wrong}'") for wrong in ("0", "-1", "x")),
         (("--interval", "0"), "'0'"),
         (("--timeout", "soon"), "'soon'"),
         (("-f", "nope"), "nope"),

@@ -12,6 +12,7 @@ import multiprocessing
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy
@@ -34,23 +35,11 @@ SYNCS_AT_ONCE = 2
 #: Managers and commands of that release continue to run on tables that this release has migrated.
 CELLS_OF_0002 = sqlalchemy.table(
     "cells",
-    *(
-        sqlalchemy.column(name, type_)
-        for name, type_ in {
-            "id": sqlalchemy.Integer,
-            "name": sqlalchemy.String,
-            "api_url": sqlalchemy.String,
-            "transport_url": sqlalchemy.Text,
-            "weight_offset": sqlalchemy.Double,
-            "weight_scale": sqlalchemy.Double,
-            "is_parent": sqlalchemy.Boolean,
-            "driver": sqlalchemy.String,
-            "created_at": sqlalchemy.DateTime,
-            "updated_at": sqlalchemy.DateTime,
-            "deleted_at": sqlalchemy.DateTime,
-            "deleted": sqlalchemy.Integer,
-        }.items()
-    ),
+    *(sqlalchemy.column(name, sqlalchemy.Integer) for name in ("id", "deleted")),
+    *(sqlalchemy.column(name, sqlalchemy.String) for name in ("name", "api_url", "driver")),
+    *(sqlalchemy.column(name, sqlalchemy.Double) for name in ("weight_offset", "weight_scale")),
+    *(sqlalchemy.column(name, sqlalchemy.DateTime) for name in ("created_at", "updated_at", "deleted_at")),
+    *(sqlalchemy.column("transport_url", sqlalchemy.Text), sqlalchemy.column("is_parent", sqlalchemy.Boolean)),
 )
 
 
@@ -262,17 +251,10 @@ class Registry:
 
     def test_concurrent_changes_are_all_made(self, database: Database) -> None:
         database.create(EAST)
-        changes: list[dict[str, object]] = [
-            {"weight_scale": 2},
-            {"weight_offset": 3},
-            {"is_parent": True},
-            {"driver": "x"},
-        ]
+        changes: dict[str, Any] = {"weight_scale": 2, "weight_offset": 3, "is_parent": True, "driver": "x"}
         with concurrent.futures.ThreadPoolExecutor(len(changes)) as pool:
-            list(pool.map(lambda change: database.update("east", **change), changes))
-        assert database.get("east") == Neighbor(
-            "east", EAST.transport_url, is_parent=True, driver="x", weight_offset=3, weight_scale=2
-        )
+            list(pool.map(lambda column: database.update("east", **{column: changes[column]}), changes))
+        assert database.get("east") == dataclasses.replace(EAST, **changes)
 
     def test_a_deleted_name_can_be_used_again_repeatedly(self, database: Database) -> None:
         for offset in range(3):

@@ -97,14 +97,5 @@ class CellInMemory:
         **arguments: Any,
     ) -> Any:
         """Invoke an endpoint as a message that walked ``route`` would."""
-        return self.endpoints.invoke(
-            Call(
-                cell=self.cell,
-                method=method,
-                arguments=arguments,
-                message_type=message_type,
-                route=CellPath.parse(route),
-                response_to=response_to,
-                context_values={},
-            )
-        )
+        call = Call(self.cell, method, arguments, message_type, CellPath.parse(route), response_to, {})
+        return self.endpoints.invoke(call)

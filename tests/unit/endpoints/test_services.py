@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent import futures
 from typing import Any
 
@@ -57,18 +58,9 @@ def call(
     message_type: str = "targeted",
     **arguments: Any,
 ) -> Any:
-    return Endpoints.load().invoke(
-        Call(
-            cell=cell,  # type: ignore[arg-type]  # a double
-            method=method,
-            arguments=arguments,
-            message_type=message_type,
-            route=CellPath.parse(route),
-            response_to=None,
-            context_values=CONTEXT,
-            still_working=still_working or (lambda: None),
-        )
-    )
+    # A double of the cell.
+    made = Call(cell, method, arguments, message_type, CellPath.parse(route), None, CONTEXT)  # type: ignore[arg-type]
+    return Endpoints.load().invoke(dataclasses.replace(made, still_working=still_working or (lambda: None)))
 
 
 def arguments_of(method: str, **changes: Any) -> dict[str, Any]:
@@ -90,11 +82,8 @@ def test_no_service_endpoint_blocks_the_reading_thread(method: str, cell: Cell) 
 @pytest.mark.parametrize(
     ("method", "may_be_broadcast"),
     [
-        ("service_call", False),
-        ("service_call_any", False),
-        ("service_cast", True),
-        ("service_cast_any", True),
-        ("service_event", True),
+        *((method, False) for method in ("service_call", "service_call_any")),
+        *((method, True) for method in ("service_cast", "service_cast_any", "service_event")),
     ],
 )
 def test_monitored_calls_cannot_be_broadcast(cell: Cell, method: str, may_be_broadcast: bool) -> None:

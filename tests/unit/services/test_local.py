@@ -284,21 +284,21 @@ def test_an_error_of_the_broker_is_no_error_of_the_service(
 
 
 @pytest.mark.parametrize(
-    ("error", "may_arrive"), [(ConnectionResetError("cut off"), True), (ConnectionRefusedError("refused"), None)]
+    ("error", "may_arrive"),
+    [
+        (ConnectionResetError("cut off"), True),
+        (ConnectionRefusedError("refused"), None),
+        (oslo_messaging.MessageUndeliverable(None, "openstack", "inventory", None), None),
+    ],
+    ids=lambda value: type(value).__name__,
 )
-def test_an_error_tells_whether_the_message_may_arrive(
+def test_an_error_says_if_the_message_may_arrive(
     services: LocalServices, client: Client, error: Exception, may_arrive: bool | None
 ) -> None:
     client.error = error
     with pytest.raises(exceptions.ServiceUnreachable) as caught:
         call(services)
     assert caught.value.may_arrive is may_arrive
-
-
-def test_a_topic_without_servers_is_no_error_of_the_service(services: LocalServices, client: Client) -> None:
-    client.error = oslo_messaging.MessageUndeliverable(None, "openstack", "inventory", None)
-    with pytest.raises(exceptions.ServiceUnreachable):
-        call(services)
 
 
 def test_a_timeout_names_the_request_and_its_exchange(services: LocalServices, client: Client) -> None:

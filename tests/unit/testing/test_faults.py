@@ -36,6 +36,10 @@ class Traffic:
         assert self.arrived == list(numbers)
 
 
+def refuse() -> None:
+    raise exceptions.NeighborUnreachable("It has stopped.", cell="east")
+
+
 @pytest.fixture
 def traffic() -> Iterator[Traffic]:
     traffic = Traffic()
@@ -132,9 +136,6 @@ def test_thread_ends_when_nothing_is_held(traffic: Traffic) -> None:
 
 
 def test_receiver_that_stops_does_not_affect_later_messages(traffic: Traffic) -> None:
-    def refuse() -> None:
-        raise exceptions.NeighborUnreachable("It has stopped.", cell="east")
-
     traffic.wire.delay(SHORT_SECONDS)
     traffic.wire.carry(EAST, refuse)
     traffic.send(1)
@@ -142,9 +143,6 @@ def test_receiver_that_stops_does_not_affect_later_messages(traffic: Traffic) ->
 
 
 def test_stopped_receiver_is_an_error_of_the_sender(traffic: Traffic) -> None:
-    def refuse() -> None:
-        raise exceptions.NeighborUnreachable("It has stopped.", cell="east")
-
     with pytest.raises(exceptions.NeighborUnreachable):
         traffic.wire.carry(EAST, refuse)
 

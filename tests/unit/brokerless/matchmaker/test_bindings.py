@@ -5,25 +5,17 @@ from tests.cases import each
 
 
 @each(
-    ("key", "direct", "topic", "fanout"),
+    ("key", "is_direct_topic_fanout"),
     [
-        ("compute", False, True, False),
-        ("compute.host", True, False, False),
-        ("compute.host.domain", True, False, False),
-        ("fanout~compute", False, True, True),
-        ("fanout.compute", True, False, True),
-        ("fanout~rpc~compute.host", True, False, True),
-        ("my-fanout~compute", False, True, False),
-        ("fanout", False, True, False),
-        ("", False, True, False),
+        *((key, (False, True, False)) for key in ("compute", "my-fanout~compute", "fanout", "")),
+        *((key, (True, False, False)) for key in ("compute.host", "compute.host.domain")),
+        *((key, (True, False, True)) for key in ("fanout.compute", "fanout~rpc~compute.host")),
+        ("fanout~compute", (False, True, True)),
     ],
 )
-def test_kinds_of_keys(key: str, direct: bool, topic: bool, fanout: bool) -> None:
-    assert [binding.test(key) for binding in (DirectBinding(), TopicBinding(), FanoutBinding())] == [
-        direct,
-        topic,
-        fanout,
-    ]
+def test_kinds_of_keys(key: str, is_direct_topic_fanout: tuple[bool, bool, bool]) -> None:
+    found = tuple(binding.test(key) for binding in (DirectBinding(), TopicBinding(), FanoutBinding()))
+    assert found == is_direct_topic_fanout
 
 
 @each(

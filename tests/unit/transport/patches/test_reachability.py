@@ -24,14 +24,9 @@ SLACK_SECONDS = 10.0
 @each(
     ("seconds", "retry", "retries"),
     [
-        (0.3, None, 1),
-        (3.0, None, 1),
-        (60.0, None, 7),
-        (60.0, -1, 7),
-        (60.0, 2, 2),
-        (4.0, 100, 2),
-        (60.0, 0, 0),
-        (0.3, 0, 0),
+        *((seconds, None, 1) for seconds in (0.3, 3.0)),
+        *((60.0, retry, retries) for retry, retries in ((None, 7), (-1, 7), (2, 2), (0, 0))),
+        *((4.0, 100, 2), (0.3, 0, 0)),
     ],
 )
 def test_retries_that_have_room_in_the_time(seconds: float, retry: int | None, retries: int) -> None:
