@@ -148,7 +148,9 @@ def test_full_backlog_is_an_error(backlog: Backlog, listeners: Listeners) -> Non
     assert len(arrived(listeners, 5)) == 5
 
 
-def test_notification_is_sent_once(backlog: Backlog, listeners: Listeners, caplog: pytest.LogCaptureFixture) -> None:
+def test_notification_that_may_have_arrived_is_not_sent_again(
+    backlog: Backlog, listeners: Listeners, caplog: pytest.LogCaptureFixture
+) -> None:
     listeners.problem = DeliveryUnknown("no answer")
     backlog.send(KEY, b"1")
     assert [(record.levelname, len(backlog)) for record in caplog.records] == [("WARNING", 0)]

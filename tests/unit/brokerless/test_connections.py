@@ -90,7 +90,7 @@ def test_answer_that_has_arrived_is_read_after_the_deadline(connections: Connect
         assert connection.receive(soon(-1)) is None
 
 
-def test_concurrent_users_get_other_connections(connections: Connections, endpoint: str, prepared: list[str]) -> None:
+def test_concurrent_users_share_no_connection(connections: Connections, endpoint: str, prepared: list[str]) -> None:
     with connections.borrow(endpoint, soon()) as one, connections.borrow(endpoint, soon()) as two:
         assert one is not two
         ask(one)
@@ -186,7 +186,9 @@ def test_timeout_covers_both_steps_of_connecting(sockets: Path, monkeypatch: pyt
     assert ended(on_thread(connections.close))
 
 
-def test_file_limit_is_no_lost_peer(connections: Connections, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_open_files_do_not_make_the_peer_unreachable(
+    connections: Connections, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise zmq.ZMQError(24)
 

@@ -175,7 +175,9 @@ def test_start_and_stop_may_be_repeated(context: zmq.Context[Socket], server: So
     authenticator.stop()
 
 
-def test_two_authenticators_fail(context: zmq.Context[Socket], authenticator: Authenticator, store: KeyStore) -> None:
+def test_second_authenticator_in_a_context_is_an_error(
+    context: zmq.Context[Socket], authenticator: Authenticator, store: KeyStore
+) -> None:
     second = Authenticator(context, store)
     with pytest.raises(exceptions.ConfigurationError):
         second.start()

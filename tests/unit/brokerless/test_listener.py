@@ -163,7 +163,9 @@ def test_requeued_message_arrives_again(serving: Serving, incoming: Incoming) ->
     assert serving.listener.poll(timeout=0.001) == []
 
 
-def test_lost_requeue_is_logged(serving: Serving, incoming: Incoming, caplog: pytest.LogCaptureFixture) -> None:
+def test_message_requeued_to_a_stopped_server_is_lost_and_logged(
+    serving: Serving, incoming: Incoming, caplog: pytest.LogCaptureFixture
+) -> None:
     serving.listener.stop()
     incoming.requeue()
     assert incoming.msg_id in caplog.text
@@ -258,7 +260,9 @@ def test_direct_listener_answers_a_malformed_body(
     assert len(inbox) == 0
 
 
-def test_direct_stop_hands_over_all_accepted(process: ServingProcess, raw_client: RawClient, inbox: Inbox) -> None:
+def test_direct_listener_stops_after_handing_over_accepted_messages(
+    process: ServingProcess, raw_client: RawClient, inbox: Inbox
+) -> None:
     begun, released = threading.Event(), threading.Event()
     taken: list[Incoming] = []
 

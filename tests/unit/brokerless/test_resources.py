@@ -181,7 +181,7 @@ def test_two_transports_share_one_port_until_both_are_closed(make_resources: Mak
     assert third.bound_server().address.endpoints == (f"tcp://127.0.0.1:{port}",)
 
 
-def test_resources_end_with_changed_options(make_resources: Make, conf: cfg.ConfigOpts, registry: Registry) -> None:
+def test_release_after_a_change_of_the_options(make_resources: Make, conf: cfg.ConfigOpts, registry: Registry) -> None:
     resources = make_resources()
     resources.serve([KEY], inbox(), "")
     conf.set_override("matchmaker_connection", "sqlite:///other", group="oslo_messaging_zmq")

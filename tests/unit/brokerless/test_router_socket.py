@@ -73,7 +73,9 @@ def test_too_long_message_disconnects_only_its_sender(
 
 
 @pytest.mark.parametrize("is_connected", [True, False])
-def test_sending_wakes_a_reader_that_saw_readiness(router: RouterSocket, client: RawClient, is_connected: bool) -> None:
+def test_sending_wakes_the_reader_if_it_consumes_the_readiness(
+    router: RouterSocket, client: RawClient, is_connected: bool
+) -> None:
     client.send([b"a"])
     peer, _ = received(router)
     client.send([b"b"])

@@ -191,7 +191,9 @@ def test_too_long_message_is_refused_by_the_sender(sender: Sender, peers: KnownP
 
 @pytest.mark.parametrize("kind", [frames.CALL, frames.CAST])
 @pytest.mark.parametrize("key", [KEY, FANOUT])
-def test_message_is_sent_once(sender: Sender, peers: KnownPeers, start_process: Start, kind: bytes, key: str) -> None:
+def test_accepted_message_goes_to_no_other_server(
+    sender: Sender, peers: KnownPeers, start_process: Start, kind: bytes, key: str
+) -> None:
     first, second = start_process(), start_process()
     got, queue = [], second.queue(KEY)
     # Simulates a process that is killed after it accepted the message: no answer, and the connection ends.

@@ -64,7 +64,7 @@ def test_closed_inbox_refuses(process: ServingProcess, raw_client: RawClient) ->
     assert raw_client.ask(KEY, kind=frames.CAST) == REFUSED_AS_FULL
 
 
-def test_listeners_of_a_key_take_turns_and_replace_full_ones(process: ServingProcess, raw_client: RawClient) -> None:
+def test_listeners_take_turns_and_replace_full_listeners(process: ServingProcess, raw_client: RawClient) -> None:
     inboxes = [process.queue(KEY, max_messages=3) for _ in range(3)]
     answers = [raw_client.ask(KEY, kind=frames.CAST) for _ in range(10)]
     assert answers == [ACCEPTED] * 9 + [REFUSED_AS_FULL]
@@ -161,7 +161,9 @@ def test_deaf_client_delays_no_other_client(process: ServingProcess, connect: Co
 
 
 @pytest.mark.parametrize("kind", [frames.CALL, frames.CAST])
-def test_gone_client_delays_none(process: ServingProcess, connect: Connect, raw_client: RawClient, kind: bytes) -> None:
+def test_client_that_has_disconnected_delays_no_other_client(
+    process: ServingProcess, connect: Connect, raw_client: RawClient, kind: bytes
+) -> None:
     inbox = process.queue(KEY)
     client = connect(process.endpoint)
     message_id = client.request(KEY, b"1", kind=kind)
@@ -278,7 +280,9 @@ class Flooded:
         os.close(self.wake_fd)
 
 
-def test_flood_stops_no_other(process: ServingProcess, raw_client: RawClient, caplog: pytest.LogCaptureFixture) -> None:
+def test_flooded_socket_does_not_block_another(
+    process: ServingProcess, raw_client: RawClient, caplog: pytest.LogCaptureFixture
+) -> None:
     flooded: object = Flooded()
     sockets = process.server._sockets
     assert isinstance(flooded, Flooded)

@@ -58,7 +58,7 @@ def call(
     message_type: str = "targeted",
     **arguments: Any,
 ) -> Any:
-    # A double of the cell.
+    # The cell is a double.
     made = Call(cell, method, arguments, message_type, CellPath.parse(route), None, CONTEXT)  # type: ignore[arg-type]
     return Endpoints.load().invoke(dataclasses.replace(made, still_working=still_working or (lambda: None)))
 

@@ -292,7 +292,7 @@ def test_an_error_of_the_broker_is_no_error_of_the_service(
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_error_says_if_the_message_may_arrive(
+def test_an_error_tells_whether_the_message_may_arrive(
     services: LocalServices, client: Client, error: Exception, may_arrive: bool | None
 ) -> None:
     client.error = error
@@ -353,7 +353,9 @@ def test_monitored_call_sends_heartbeats(services: LocalServices, client: Client
 
 
 @pytest.mark.parametrize("error", [None, ValueError("no"), oslo_messaging.MessagingTimeout()])
-def test_heartbeats_end_with_calls(services: LocalServices, client: Client, heartbeats: Heartbeats, error: Any) -> None:
+def test_heartbeats_end_however_a_call_ends(
+    services: LocalServices, client: Client, heartbeats: Heartbeats, error: Any
+) -> None:
     client.error = error
     futures.wait(
         [services.call(MONITORED, {}, TIMEOUT_SECONDS, is_foreign=True, still_working=lambda: None)], TIMEOUT_SECONDS

@@ -142,10 +142,10 @@ def test_mask(url: str, masked: str) -> None:
         # brackets
         *("rabbit://u:s3kr3t@[::1/", "rabbit://u:s3kr3t@::1]/", "rabbit://u:s3kr3t@h[::1]/", "rabbit://u:s3kr3t@[h]/"),
         *("rabbit://u:s3kr3t@h1,u:s3kr3t@[::1/", "rabbit://u:s3kr3t@[::1,u:s3kr3t@h]/"),
-        # special characters in the password, one of which makes it look like a port
+        # special characters in the password; 5672 looks like a port
         *("rabbit://u:s3kr3t/x@h/", "rabbit://u:5672/s3kr3t@h/", "rabbit://u:s3kr3t?x@h/", "rabbit://u:s3kr3t#x@h/"),
         *("rabbit://u:s3kr3t[x@h/", "rabbit://u:[s3kr3t]@h/", "rabbit://u:s3kr3t\uff0fx@h/", "rabbit://u:5,s3kr3t@h/"),
-        # logins, and characters outside them
+        # logins, a line feed, a blank
         *("rabbit://u:s3kr3t@h1,h2/", "rabbit://:s3kr3t@h/", "rabbit://u:s3kr3t@h/\n", "rabbit://u:s3 kr3t@h/"),
     ],
 )
