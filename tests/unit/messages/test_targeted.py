@@ -68,8 +68,8 @@ def test_next_hop(target: str, walked: str, direction: Direction, here: str, hop
 
 
 @each("version", list(versions.HISTORY))
-def test_a_hop_says_what_is_spoken_with_the_neighbor(version: str) -> None:
-    """It is asked for once: what the message is made for and what it is sent as cannot differ."""
+def test_a_hop_names_the_version_of_the_link(version: str) -> None:
+    """The version is looked up once, so the planned version and the sent version cannot differ."""
     asked: list[str] = []
 
     def toward(neighbor: Neighbor) -> str:
