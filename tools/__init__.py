@@ -1,1 +1,1 @@
-"""Programs for developers, run from a checkout: the demo, and modules that the tests and the benchmark share."""
+"""Programs for developers, run from a checkout: the demo, and modules for the tests, the benchmark and the drills."""

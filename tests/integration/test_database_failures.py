@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration import servers
-from tests.integration.forwarder import Forwarder
 from tests.integration.processes import Tree
 from tests.integration.rabbitmq import VirtualHostPool
+from tools.forwarder import Forwarder
 from tools.polling import poll
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgresql, pytest.mark.timeout(120)]

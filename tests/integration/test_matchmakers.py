@@ -13,10 +13,10 @@ import pytest
 
 from cells import exceptions
 from tests.integration import servers
-from tests.integration.forwarder import Forwarder
 from tests.integration.redis_registry import REDIS_URL, OwnRedis, fresh_redis
 from tests.unit.brokerless.matchmaker.sql_registry import SQLRegistry
 from tests.unit.brokerless.matchmaker.suite import DIRECT, FANOUT, TOPIC, Contract, Registry, hosts
+from tools.forwarder import Forwarder
 from tools.polling import poll
 
 

@@ -1,4 +1,8 @@
-"""TCP forwarder in front of a shared server, so that a single test can lose its connection to it."""
+"""TCP forwarder in front of a server, so that one client or one link can lose its connection.
+
+Tests and drills put it between a manager and its database, or between a cell and the broker
+of its neighbor.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,15 @@ import threading
 
 
 class Forwarder:
-    """Listener on a separate port that forwards to ``host:port`` until it is cut."""
+    """Listener on a separate port of 127.0.0.1 that forwards to ``host:port`` until it is cut or stalled."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
         self._open: set[socket.socket] = set()
+        self._is_flowing = threading.Event()
+        self._is_flowing.set()
         self.port = 0
         self.restore()
 
@@ -41,6 +47,19 @@ class Forwarder:
         for one in sockets:
             _close(one)
 
+    def stall(self) -> None:
+        """Keep all connections, accept new ones, and forward no byte until :meth:`resume`."""
+        self._is_flowing.clear()
+
+    def resume(self) -> None:
+        """Forward again, beginning with the bytes that were held back."""
+        self._is_flowing.set()
+
+    def close(self) -> None:
+        """Cut for good, whatever the state, and end the threads."""
+        self.cut()
+        self.resume()
+
     def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
@@ -65,6 +84,7 @@ class Forwarder:
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                self._is_flowing.wait()
                 sink.sendall(data)
         for one in (source, sink):
             with self._lock:
