@@ -14,6 +14,7 @@ PATCHES = (
     "direct_replies",
     "envelope_log",
     "json_serializer",
+    "neighbor_publish",
     "prefetch",
     "raw_failures",
     "reachability",
@@ -172,6 +173,7 @@ Disable a patch if a new release of the library behaves wrongly with it. Names:
 * ``direct_replies``: replies of calls go directly to clients on RabbitMQ
 * ``envelope_log``: an unreadable envelope is one counted line in the log
 * ``json_serializer``: a faster JSON serializer for RabbitMQ
+* ``neighbor_publish``: links declare nothing on the brokers of neighbors
 * ``prefetch``: the default of rabbit_qos_prefetch_count is 8
 * ``raw_failures``: exceptions of services reach other cells unchanged
 * ``reachability``: calls fail within their timeout if the own broker is down

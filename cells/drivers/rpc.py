@@ -20,6 +20,7 @@ from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgo
 from cells.transport import url as transport_url
 from cells.transport.errors import is_forbidden, lacks_exchange, may_arrive
 from cells.transport.internals import expiring
+from cells.transport.link import open_link
 from cells.transport.opening import open_transport
 from cells.transport.patches import direct_replies
 from cells.transport.patches.direct_replies import ReplyAddress
@@ -93,8 +94,8 @@ class InterCellRPCAPI:
     link that uses it.
     """
 
-    def __init__(self, settings: DriverSettings, open_url: Callable[[Any, str], Any] = open_transport) -> None:
-        """:param open_url: opens a transport; its first argument is the configuration
+    def __init__(self, settings: DriverSettings, open_url: Callable[[Any, str, int], Any] = open_link) -> None:
+        """:param open_url: opens the transport of a link; its arguments are those of :func:`open_link`
         :raises cells.exceptions.ConfigurationError: the version cap is unknown
         """
         self._settings = settings
@@ -165,46 +166,31 @@ class InterCellRPCAPI:
         except exceptions.CellsError as error:
             raise exceptions.NeighborUnreachable(f"Cell {cell.name}: {error.message}", cell=cell.name) from error
         except oslo_messaging.MessageUndeliverable as error:
-            if message is None:
-                raise exceptions.ClientGone(
-                    f"The client of a reply is gone: its queue on the broker of cell {cell.name} does not exist.",
-                    cell=cell.name,
-                ) from error
-            if message.server:
-                raise _gone(cell, message) from error
-            raise exceptions.NeighborUnreachable(
-                f"The broker of cell {cell.name} has no queue of a manager: start cells-manager there, or correct "
-                f'its URL with "cells neighbor set {cell.name} --transport-url ...".',
-                cell=cell.name,
-            ) from error
+            raise _unroutable(cell, message) from error
         except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
-            if message is None and is_forbidden(error):
-                # The user of this cell may write only to the queues of managers: later replies go to the managers.
-                self._out_of_reach.add(cell.transport_url)
-                raise exceptions.ClientGone(
-                    f"The broker of cell {cell.name} does not let this cell write to the queues of its clients.",
-                    cell=cell.name,
-                ) from error
             if message is not None and message.fanout and lacks_exchange(error):
-                # All managers there have just stopped. A fan-out without a receiver is no error.
+                # No manager there has started, or all have just stopped. A fan-out without a receiver is no error.
                 LOG.debug("No manager of cell %s listens to a fan-out.", cell.name)
                 return
-            # The error of a library that cannot parse a URL contains a part of it, perhaps of the password.
-            reason = "its URL cannot be used" if isinstance(error, ValueError) else str(error).rstrip(".")
-            text = (
-                f"The broker of cell {cell.name} did not take a message: {type(error).__name__}: {reason}. Check that "
-                f'it runs, and its URL and password with "cells neighbor show {cell.name} --show-secrets".'
+            raise self._refused(cell, message, error) or _not_taken(cell, message, error) from error
+
+    def _refused(self, cell: Target, message: Outgoing | None, error: Exception) -> exceptions.CellsError | None:
+        """Return the error about a message that a working broker refused; None if ``error`` is of another kind."""
+        if message is None and is_forbidden(error):
+            # The user of this cell may write only to the queues of managers: later replies go to the managers.
+            self._out_of_reach.add(cell.transport_url)
+            return exceptions.ClientGone(
+                f"The broker of cell {cell.name} does not let this cell write to the queues of its clients.",
+                cell=cell.name,
             )
-            if transport_url.is_brokerless(cell.transport_url):
-                if message is not None and message.server:
-                    # Each manager has its own address there: the others may be reachable.
-                    raise _gone(cell, message) from error
-                text = (
-                    f"Cell {cell.name} did not take a message: {reason}. Check that cells-manager runs there, and its "
-                    f'address with "cells neighbor show {cell.name}".'
-                )
-            uncertain = may_arrive(error) or None
-            raise exceptions.NeighborUnreachable(text, cell=cell.name, may_arrive=uncertain) from error
+        if lacks_exchange(error):
+            return exceptions.NeighborUnreachable(
+                f"The broker of cell {cell.name} has no exchange {self._settings.conf.control_exchange}: "
+                f"cells-manager of {cell.name} has never started there, or it has another [DEFAULT] "
+                "control_exchange than this cell: set the same name in both cells.",
+                cell=cell.name,
+            )
+        return None
 
     def _link(self, cell: Target) -> _Link:
         with self._lock:
@@ -215,7 +201,7 @@ class InterCellRPCAPI:
             return link
 
     def _open(self, url: str) -> _Link:
-        transport = self._open_url(self._settings.conf, _with_link_options(url, self._settings.send_timeout_seconds))
+        transport = self._open_url(self._settings.conf, url, self._settings.send_timeout_seconds)
         clients = {}
         for message_type in self._settings.message_types:
             target = oslo_messaging.Target(topic=self._topic(message_type), version="1.0")
@@ -282,18 +268,39 @@ class CellsRPCDriver(InterCellRPCAPI, BaseCellsDriver):
             transport.cleanup()
 
 
-def _with_link_options(url: str, send_timeout_seconds: int) -> str:
-    """Return ``url`` with the options of RabbitMQ that limit the time of a send, unless it has these options.
+def _unroutable(cell: Target, message: Outgoing | None) -> exceptions.CellsError:
+    """Return the error about a message for which the broker has no queue."""
+    if message is None:
+        return exceptions.ClientGone(
+            f"The client of a reply is gone: its queue on the broker of cell {cell.name} does not exist.",
+            cell=cell.name,
+        )
+    if message.server:
+        return _gone(cell, message)
+    return exceptions.NeighborUnreachable(
+        f"The broker of cell {cell.name} has no queue of a manager: start cells-manager there, or correct "
+        f'its URL with "cells neighbor set {cell.name} --transport-url ...".',
+        cell=cell.name,
+    )
 
-    A send blocks for as long as the heartbeat threshold of its connection; the
-    default of a minute is too long for a thread with a send queue.
-    """
-    if not url.startswith(("rabbit://", "rabbit+", "kombu+")):
-        return url
-    options = {"heartbeat_timeout_threshold": send_timeout_seconds, "kombu_reconnect_delay": 0}
-    base, _, query = url.partition("?")
-    added = [f"{name}={value}" for name, value in options.items() if f"{name}=" not in query]
-    return f"{base}?{'&'.join(filter(None, [query, *added]))}"
+
+def _not_taken(cell: Target, message: Outgoing | None, error: Exception) -> exceptions.CellsError:
+    """Return the error about a message that the broker did not take because it does not work, or not with this URL."""
+    # The error of a library that cannot parse a URL contains a part of it, perhaps of the password.
+    reason = "its URL cannot be used" if isinstance(error, ValueError) else str(error).rstrip(".")
+    text = (
+        f"The broker of cell {cell.name} did not take a message: {type(error).__name__}: {reason}. Check that "
+        f'it runs, and its URL and password with "cells neighbor show {cell.name} --show-secrets".'
+    )
+    if transport_url.is_brokerless(cell.transport_url):
+        if message is not None and message.server:
+            # Each manager has its own address there: the others may be reachable.
+            return _gone(cell, message)
+        text = (
+            f"Cell {cell.name} did not take a message: {reason}. Check that cells-manager runs there, and its "
+            f'address with "cells neighbor show {cell.name}".'
+        )
+    return exceptions.NeighborUnreachable(text, cell=cell.name, may_arrive=may_arrive(error) or None)
 
 
 def _gone(cell: Target, message: Outgoing) -> exceptions.ManagerGone:

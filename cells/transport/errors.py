@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import amqp  # type: ignore[import-untyped]  # it has none
+import amqp.exceptions  # type: ignore[import-untyped]  # it has none
 import kombu.exceptions
 import oslo_messaging
 
@@ -18,6 +18,8 @@ LOST_IN_PUBLISH = (
     BrokenPipeError,
     amqp.ConnectionForced,
 )
+#: A channel error is the broker's answer to one message; it has the attributes ``code`` and ``message``.
+_REFUSALS = (amqp.ChannelError, amqp.exceptions.MessageNacked)
 
 
 def may_arrive(error: BaseException) -> bool:
@@ -30,6 +32,14 @@ def may_arrive(error: BaseException) -> bool:
     return any(
         isinstance(seen, LOST_IN_PUBLISH) or (type(seen) is OSError and seen.errno is None) for seen in _causes(error)
     )
+
+
+def refusal_in(error: BaseException) -> Exception | None:
+    """Return the error with which a working broker refused one message; None if it refused none.
+
+    Other messages, on the same connection too, are not concerned.
+    """
+    return next((seen for seen in _causes(error) if isinstance(seen, _REFUSALS)), None)
 
 
 def is_forbidden(error: BaseException) -> bool:

@@ -14,6 +14,7 @@ import dataclasses
 import ipaddress
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib import parse as urllib_parse
 
@@ -97,6 +98,19 @@ class Parts:
 def is_brokerless(url: str) -> bool:
     """Return whether ``url`` leads directly to the processes of a cell, without a broker."""
     return url.partition("://")[0].lower() in (ZMQ_TRANSPORT, ZMQ_IPC_TRANSPORT)
+
+
+def is_rabbitmq(url: str) -> bool:
+    """Return whether ``url`` leads to RabbitMQ."""
+    return url.partition("://")[0].lower().partition("+")[0] in RABBITMQ_TRANSPORTS
+
+
+def with_default_options(url: str, options: Mapping[str, str]) -> str:
+    """Return ``url`` with ``options`` added to its query, except those that it has."""
+    base, _, query = url.partition("?")
+    present = {key for key, _ in urllib_parse.parse_qsl(query, keep_blank_values=True)}
+    added = urllib_parse.urlencode({key: value for key, value in options.items() if key not in present})
+    return f"{base}?{'&'.join(filter(None, [query, added]))}"
 
 
 def check_usable(url: TransportURL) -> None:

@@ -74,15 +74,19 @@ class Tree:
 
     def start(self) -> Tree:
         """Create the databases, register the neighbors, start the managers and wait until they know each other."""
-        # In this process, because a command for each table and row would take longer than the rest of the start.
-        for name, path in self.paths.items():
-            self._prepare_database(name, path)
+        self.prepare()
         for manager in self:
             manager.start(self.env)
         for manager in self:
             manager.wait_ready()
         self.wait_formed()
         return self
+
+    def prepare(self) -> None:
+        """Create the databases and register the neighbors."""
+        # In this process, because a command for each table and row would take longer than the rest of the start.
+        for name, path in self.paths.items():
+            self._prepare_database(name, path)
 
     def _prepare_database(self, name: str, path: str) -> None:
         """Do the work of "cells db sync" and "cells neighbor create"."""

@@ -10,6 +10,7 @@ from cells.transport.patches.base import Patch
 from cells.transport.patches.direct_replies import DIRECT_REPLIES
 from cells.transport.patches.envelope_log import ENVELOPE_LOG
 from cells.transport.patches.json_serializer import JSON_SERIALIZER
+from cells.transport.patches.neighbor_publish import NEIGHBOR_PUBLISH
 from cells.transport.patches.prefetch import PREFETCH
 from cells.transport.patches.raw_failures import RAW_FAILURES
 from cells.transport.patches.reachability import REACHABILITY
@@ -22,6 +23,7 @@ PATCHES: tuple[Patch, ...] = (
     DIRECT_REPLIES,
     ENVELOPE_LOG,
     JSON_SERIALIZER,
+    NEIGHBOR_PUBLISH,
     PREFETCH,
     RAW_FAILURES,
     REACHABILITY,

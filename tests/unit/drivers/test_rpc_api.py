@@ -19,7 +19,7 @@ from cells.drivers import rpc
 from cells.drivers.base import DriverSettings
 from cells.messages import MESSAGE_TYPES
 from cells.neighbors.neighbor import Neighbor
-from cells.transport import open_transport
+from cells.transport.link import open_link
 from cells.transport.patches import direct_replies
 from tests.cases import each
 from tests.text_message import TextMessage
@@ -40,8 +40,8 @@ class Opened:
         #: replaces the send of the transports that are opened from now on
         self.send: Callable[..., object] | None = None
 
-    def __call__(self, conf: cfg.ConfigOpts, url: str) -> Any:
-        transport = open_transport(conf, url)
+    def __call__(self, conf: cfg.ConfigOpts, url: str, send_timeout_seconds: int) -> Any:
+        transport = open_link(conf, url, send_timeout_seconds)
         self.urls.append(url)
         cleanup = transport.cleanup
 
@@ -117,29 +117,6 @@ def test_an_invalid_url_is_an_unreachable_neighbor(api: rpc.InterCellRPCAPI, url
     with pytest.raises(exceptions.NeighborUnreachable, match="east") as caught:
         api.send_message_to_cell(Row, MESSAGE)  # type: ignore[arg-type]
     assert "secret" not in str(caught.value)
-
-
-@each(
-    ("url", "expected"),
-    [
-        pytest.param("fake://h/v?x=1", "fake://h/v?x=1", id="not-of-rabbitmq"),
-        pytest.param(
-            "rabbit://h/v", "rabbit://h/v?heartbeat_timeout_threshold=7&kombu_reconnect_delay=0", id="none-given"
-        ),
-        pytest.param(
-            "rabbit://h/v?ssl=true&heartbeat_timeout_threshold=60",
-            "rabbit://h/v?ssl=true&heartbeat_timeout_threshold=60&kombu_reconnect_delay=0",
-            id="its-own-go-first",
-        ),
-    ],
-)
-def test_the_time_of_a_send_is_limited_by_options_of_the_url(url: str, expected: str) -> None:
-    opened = Opened()
-    opened.send = lambda *_, **__: None
-    api = rpc.InterCellRPCAPI(settings(send_timeout_seconds=7), opened)
-    api.send_message_to_cell(neighbor("east", url), MESSAGE)
-    api.close()
-    assert opened.urls == [expected]
 
 
 @each(

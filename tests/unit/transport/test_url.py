@@ -258,3 +258,15 @@ def test_parameters_are_options_of_the_transport() -> None:
 def test_the_url_of_a_broker_is_not_checked() -> None:
     for url in ("rabbit://h/?anything=1", "fake:///", "memory://bus/cell"):
         transport_url.check_neighbor(transport_url.parse(url))
+
+
+@each(
+    ("url", "expected"),
+    [
+        pytest.param("rabbit://h/v", "rabbit://h/v?a=1&b=2", id="none-given"),
+        pytest.param("rabbit://h/v?ssl=true&a=60", "rabbit://h/v?ssl=true&a=60&b=2", id="its-own-go-first"),
+        pytest.param("rabbit://h/v?aa=60", "rabbit://h/v?aa=60&a=1&b=2", id="another-name"),
+    ],
+)
+def test_a_url_is_given_the_options_that_it_lacks(url: str, expected: str) -> None:
+    assert transport_url.with_default_options(url, {"a": "1", "b": "2"}) == expected

@@ -1,0 +1,118 @@
+"""Patch neighbor_publish: a link declares nothing, and a refused message is no broken connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import amqp.exceptions  # type: ignore[import-untyped]  # it has none
+import oslo_messaging
+import pytest
+from oslo_messaging._drivers import impl_rabbit
+
+from cells import conf as cells_conf
+from cells.transport import open_transport
+from cells.transport.errors import lacks_exchange, may_arrive, refusal_in
+from cells.transport.link import open_link
+from cells.transport.patches.neighbor_publish import NEIGHBOR_PUBLISH
+from tests.cases import each
+
+URL = "rabbit://user:secret@host/a"
+
+
+class Broker:
+    """The parts of kombu between oslo.messaging and RabbitMQ."""
+
+    def __init__(self, answer: Callable[[Any], None] = lambda _: None) -> None:
+        """:param answer: called with the connection for each published message, before it is confirmed"""
+        self.declared: list[str] = []
+        self.published: list[str] = []
+        self.confirmed = 0
+        self.recovered: list[Any] = []
+        self._answer = answer
+
+    def connect(self, transport: Any) -> Any:
+        """Return a connection of ``transport``, with this broker at its other end."""
+        made_by = transport._driver._connection_pool.connection_cls
+        self.made = made = made_by.__new__(made_by)
+        made.__dict__.update(connection=self, channel=self, purpose="send", _producer=self, _initial_pid=0)
+        made.__dict__.update(amqp_durable_queues=True, rabbit_quorum_queue=False, amqp_auto_delete=False)
+        made.__dict__.update(rabbit_transient_quorum_queue=True, kombu_compression=None, _declared_exchanges=set())
+        made.__dict__.update(interval_start=0, interval_stepping=0, interval_max=0)
+        made._connection_lock = impl_rabbit.DummyConnectionLock()
+        made._set_current_channel = self.recovered.append
+        made.set_transport_socket_timeout = lambda *_: None
+        return made
+
+    def autoretry(self, method: Callable[[Any], None], **_: object) -> Callable[[], Any]:
+        return lambda: (method(self), self)
+
+    def info(self) -> dict[str, str]:
+        return {"hostname": "h", "port": "1"}
+
+    def exchange_declare(self, *, exchange: str, **_: object) -> None:
+        self.declared.append(exchange)
+
+    def publish(self, _message: object, *, exchange: Any, **_: object) -> None:
+        self.published.append(exchange.name)
+        self._answer(self.made)
+        self.confirmed += 1
+
+
+def link() -> Any:
+    return open_link(cells_conf.load([]), URL, 10)
+
+
+def test_a_link_declares_nothing() -> None:
+    """The options of this cell's queues do not reach a neighbor's broker (cases A1 and A2)."""
+    broker = Broker()
+    connection = broker.connect(link())
+    connection.topic_send("nova", "cells.intercell.targeted", {})
+    connection.fanout_send("cells.intercell.targeted", {})
+    assert broker.published == ["nova", "cells.intercell.targeted_fanout"]
+    assert broker.declared == []
+
+
+@pytest.mark.parametrize("is_disabled", [False, True])
+def test_the_own_broker_and_a_disabled_patch_are_left_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, is_disabled: bool
+) -> None:
+    monkeypatch.setattr(NEIGHBOR_PUBLISH, "is_disabled", is_disabled)
+    transport = link() if is_disabled else open_transport(cells_conf.load([]), URL)
+    broker = Broker()
+    broker.connect(transport).topic_send("nova", "cells", {})
+    assert broker.declared == ["nova"]
+
+
+@each(
+    "refusal",
+    [
+        amqp.NotFound("no exchange 'nova' in vhost 'a'"),
+        amqp.AccessRefused("write access to exchange 'nova' refused"),
+        amqp.PreconditionFailed("message size 2 is larger than configured max size 1"),
+        amqp.exceptions.MessageNacked(),
+    ],
+    ids=lambda refusal: type(refusal).__name__,
+)
+def test_a_refused_message_does_not_break_its_connection(refusal: Exception) -> None:
+    def refuse(_: object) -> None:
+        raise refusal
+
+    broker = Broker(refuse)
+    connection = broker.connect(link())
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # a private class of the library
+        connection.topic_send("nova", "cells.intercell.targeted", {}, retry=1)
+    assert refusal_in(caught.value) is refusal
+    assert lacks_exchange(caught.value) is isinstance(refusal, amqp.NotFound)
+    assert not may_arrive(caught.value)
+    # The connection keeps its channel, which py-amqp opens again.
+    assert None not in broker.recovered
+
+
+def test_the_confirmation_of_an_unroutable_message_is_not_left_for_the_next_one() -> None:
+    broker = Broker(lambda connection: connection.on_return(amqp.NoConsumers("NO_ROUTE"), "nova", "key", "{}"))
+    connection = broker.connect(link())
+    for number in (1, 2):
+        with pytest.raises(oslo_messaging.MessageUndeliverable):
+            connection.topic_send("nova", "cells.intercell.targeted", {})
+        assert broker.confirmed == number
