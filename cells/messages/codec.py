@@ -7,12 +7,24 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from cells import exceptions
 from cells.messages.base import Content, Message
 from cells.messages.broadcast import BroadcastHeader, BroadcastMessage
 from cells.messages.response import ResponseHeader, ResponseMessage
 from cells.messages.targeted import TargetedHeader, TargetedMessage
-from cells.messages.validation import check_size, load, load_with, want, want_direction, want_name, want_path
+from cells.messages.validation import (
+    MAX_CHARACTER_BYTES,
+    check_size,
+    load,
+    load_with,
+    size_of,
+    want,
+    want_direction,
+    want_name,
+    want_path,
+)
 from cells.path import MAX_NAME_LENGTH
 
 MESSAGE_CLASSES: dict[str, type[Message]] = {
@@ -21,8 +33,15 @@ MESSAGE_CLASSES: dict[str, type[Message]] = {
 #: In the order in which a cell has to start to consume them: a request that it
 #: passes on before it can hear the response would wait in vain.
 MESSAGE_TYPES = tuple(MESSAGE_CLASSES)
+#: The keys that decide about the header of a message, whatever its type.
+HEADER_KEYS = (
+    "message_type",
+    *dict.fromkeys(key.name for cls in MESSAGE_CLASSES.values() for key in cls.header_class.wire_keys().values()),
+)
 #: The types that ask for work: a cell that stops takes no more of them, and still takes answers.
 REQUEST_TYPES = frozenset(MESSAGE_TYPES) - {ResponseMessage.message_type}
+#: The header of a message up to this many times the limit is read for its answer.
+MAX_SALVAGED = 4
 
 
 def parse(came: object, limit_bytes: int, default_max_hop_count: int, now: float = 0.0) -> Message:
@@ -58,23 +77,24 @@ def object_of(came: object, limit_bytes: int) -> Mapping[str, Any]:
     """
     if isinstance(came, dict):
         payload = came.get("payload")
-        if not isinstance(payload, str) or len(payload) > limit_bytes:
-            check_size(len(want(came, "payload", str)), limit_bytes, "received")
+        if not isinstance(payload, str) or len(payload) > limit_bytes // MAX_CHARACTER_BYTES:
+            check_size(size_of(want(came, "payload", str)), limit_bytes, "received")
         return came
     if isinstance(came, str):
-        check_size(len(came), limit_bytes, "received")
+        check_size(size_of(came), limit_bytes, "received")
         return load(came)
     raise exceptions.MalformedMessage(f"A message must be a JSON text or an object, not {type(came).__name__}.")
 
 
-def salvage(came: object, default_max_hop_count: int) -> Message | None:
+def salvage(came: object, limit_bytes: int, default_max_hop_count: int) -> Message | None:
     """Return as much of a refused message as its answer needs; None if the message gets no answer.
 
     A call gets an answer if it names its id, its direction and its route.  A response that was refused for its size
-    still brings the error to the caller.
+    still brings the error to the caller.  Only the header of a message above the limit is read, and nothing of a
+    message far above it.
     """
     try:
-        data = _lenient_object(came)
+        data = _lenient_object(came, limit_bytes)
         if data.get("message_type") == ResponseMessage.message_type:
             return ResponseMessage.read(data, ResponseHeader.read(data, default_max_hop_count), now=0.0)
         if not want(data, "need_response", bool):
@@ -96,10 +116,24 @@ def salvage(came: object, default_max_hop_count: int) -> Message | None:
     return TargetedMessage(header=TargetedHeader(**fields, target=route), **own)
 
 
-def _lenient_object(came: object) -> Mapping[str, Any]:
+def _lenient_object(came: object, limit_bytes: int) -> Mapping[str, Any]:
     if isinstance(came, Mapping):
         return came
-    return load_with(_lenient, came) if isinstance(came, str) else {}
+    if not isinstance(came, str):
+        return {}
+    size_bytes = size_of(came)
+    if size_bytes > MAX_SALVAGED * limit_bytes:
+        return {}
+    return load_with(_lenient, came) if size_bytes <= limit_bytes else _head_of(came)
+
+
+def _head_of(text: str) -> Mapping[str, Any]:
+    """Return the keys of a message but for its content, which is skipped: no objects are made of it."""
+    try:
+        head = msgspec.to_builtins(_HEAD.decode(text))
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise exceptions.MalformedMessage(f"The message is no JSON: {error}") from error
+    return {**head, "payload": "{}"}
 
 
 def _number_or_null(digits: str) -> float | None:
@@ -109,3 +143,11 @@ def _number_or_null(digits: str) -> float | None:
 
 #: reads numbers that JSON does not have as null
 _lenient = json.JSONDecoder(parse_float=_number_or_null, parse_constant=_number_or_null)
+_Scalar = str | int | float | bool | None
+#: Reads the scalar keys of a message that :func:`salvage` uses, and skips all others.
+_HEAD = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "_Head",
+        [(name, _Scalar | msgspec.UnsetType, msgspec.UNSET) for name in (*HEADER_KEYS, "uuid", "response_uuid")],
+    )
+)

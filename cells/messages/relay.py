@@ -11,16 +11,11 @@ from typing import Any, NamedTuple
 
 from cells import exceptions, versions
 from cells.messages.base import Message
-from cells.messages.codec import MESSAGE_CLASSES, message_class, object_of
+from cells.messages.codec import HEADER_KEYS, message_class, object_of
 from cells.messages.header import Header, Hop, Toward
 from cells.messages.response import for_client
 from cells.neighbors import Neighbors
 
-#: The keys that decide about the header of a message, whatever its type.
-HEADER_KEYS = (
-    "message_type",
-    *dict.fromkeys(key.name for cls in MESSAGE_CLASSES.values() for key in cls.header_class.wire_keys().values()),
-)
 #: The headers of a batch that are remembered; most batches have one or two.
 MAX_HEADERS = 8
 #: Types of values that are compared at once.  A key that this cell does not read may hold any other, at any depth.

@@ -25,6 +25,8 @@ MAX_TRACE = 200
 MAX_HOPS = 1_000_000
 #: Of one event: the cell, the event, the time, and keys that later releases may add.
 MAX_EVENT_KEYS = 8
+#: UTF-8 of the longest character
+MAX_CHARACTER_BYTES = 4
 _REQUIRED: Any = object()
 
 
@@ -129,6 +131,12 @@ def want_direction(data: Mapping[str, Any], key: str) -> Direction:
         return Direction(want(data, key, str))
     except ValueError as error:
         raise exceptions.MalformedMessage(f"{key!r} must be 'up' or 'down', not {data[key]!r:.40}.") from error
+
+
+def size_of(text: str) -> int:
+    """Return the bytes of ``text`` as it travels."""
+    # An ASCII text knows that it is one: only other texts are encoded, and no text that a bound on its length refuses.
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def check_size(size_bytes: int, limit_bytes: int, title: str) -> None:

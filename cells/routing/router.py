@@ -36,6 +36,7 @@ from cells.routing.direct_reply import DirectReplies
 from cells.routing.error_replies import Silence, too_late
 from cells.routing.executor import Executor
 from cells.routing.forwarding import ForwardingBatch
+from cells.routing.limited_log import LimitedLog
 from cells.routing.pending import PendingCalls, ToPending
 from cells.routing.reply import LOG_ONLY, WORKING, Branch, Forwarded, Kind, Reply, Sink, ToCaller, settle
 from cells.routing.waiting_call import Growing, Monitor, Wait
@@ -69,6 +70,7 @@ class Router:
 
     def __post_init__(self) -> None:
         self._direct_replies = DirectReplies(self.forward, self.links, self.counters)
+        self._log = LimitedLog(LOG, self.runtime.clock)
 
     def send(
         self, message: TargetedMessage, timeout_seconds: float, *, is_own: bool = False, monitor: Monitor | None = None
@@ -186,8 +188,8 @@ class Router:
             error = raised
         # Outside the except block: there the log would add the error to its line once more.
         self.counters.count("rejected", type(error).__name__)
-        LOG.warning("A message from another cell is refused: %s", error.message)
-        salvaged = salvage(came, self.max_hop_count)
+        self._log.warn_about(type(error).__name__, "A message from another cell is refused: %s", error.message)
+        salvaged = salvage(came, self.max_message_bytes, self.max_hop_count)
         if salvaged is not None:
             salvaged = salvaged.arrived_at(self.cell_name)
             self.reply(salvaged, Reply(Kind.ANSWER, (Response(str(salvaged.route), error=error).encoded(),)))

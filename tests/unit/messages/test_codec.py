@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ def refusal(text: str) -> exceptions.MessageError | None:
 
 
 def salvage(text: object) -> Message | None:
-    return messages.salvage(text, 7)
+    return messages.salvage(text, captures.LIMIT_BYTES, 7)
 
 
 def changed(name: str = "targeted_request", **values: Any) -> str:
@@ -299,3 +300,40 @@ def test_a_call_that_does_not_say_who_it_is_gets_no_answer(key: str) -> None:
 
 def test_a_broken_cast_gets_no_answer() -> None:
     assert salvage(changed("update_capabilities_up", method_name=5)) is None
+
+
+def test_size_of_a_message_is_that_of_its_bytes() -> None:
+    """(case G3)."""
+    text = changed(method_kwargs={})
+    wide = json.dumps({**json.loads(text), "x": "\U0001f600" * 100}, ensure_ascii=False)
+    for came in (wide, {"payload": wide}):
+        with pytest.raises(exceptions.MessageTooLarge) as caught:
+            messages.parse(came, len(wide) + 50, 7)
+        assert caught.value.size_bytes == len(wide.encode())
+
+
+@each(("times", "is_answered"), [(2, True), (4.5, False)])
+def test_message_above_the_limit_is_not_parsed(times: float, is_answered: bool) -> None:
+    """Only its header is read, for the answer to its sender; nothing of a message far above the limit (case G3)."""
+    limit_bytes = 200_000
+    text = changed(routing_path="api!child1", method_kwargs=[[]] * round(times * limit_bytes / 4))
+    tracemalloc.start()
+    try:
+        with pytest.raises(exceptions.MessageTooLarge):
+            messages.parse(text, limit_bytes, 7)
+        stub = messages.salvage(text, limit_bytes, 7)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < limit_bytes / 4
+    assert (stub is not None) is is_answered
+    if stub is not None:
+        assert str(ResponseMessage.answering(stub.arrived_at("grandchild1"), []).header.target).endswith("!api")
+
+
+def test_answer_above_the_limit_still_brings_an_error_to_the_caller() -> None:
+    """(case G3)."""
+    text = changed("response_relayed", method_kwargs={"responses": ["x" * 2000]})
+    stub = messages.salvage(text, 2000, 7)
+    assert isinstance(stub, ResponseMessage)
+    assert stub.response_to == captures.capture("response_relayed")["response_uuid"]

@@ -1,0 +1,54 @@
+"""A log of problems that other cells cause: no neighbor can fill the log with them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+
+from cells.worker_threads import Clock
+
+#: Lines about one subject within one window.
+MAX_LINES = 5
+WINDOW_SECONDS = 60.0
+#: Subjects with lines of their own; further subjects share one, because a subject may be a text of another cell.
+MAX_SUBJECTS = 1000
+
+
+@dataclass
+class _Window:
+    ends_at: float
+    lines: int = 0
+
+
+class LimitedLog:
+    """Logger of warnings with at most MAX_LINES lines about one subject in WINDOW_SECONDS.  Thread-safe.
+
+    The first line after a window with more warnings tells how many were left out.
+    """
+
+    def __init__(self, logger: logging.Logger, clock: Clock = time.monotonic) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._windows: dict[str, _Window] = {}
+
+    def warn_about(self, subject: str, text: str, *arguments: object) -> None:
+        """Log ``text % arguments``, unless the window of ``subject`` is full.
+
+        :param subject: the neighbor that causes the problem, or the kind of the problem
+        """
+        now, left_out = self._clock(), 0
+        with self._lock:
+            subject = subject if subject in self._windows or len(self._windows) < MAX_SUBJECTS else ""
+            window = self._windows.get(subject)
+            if window is None or now >= window.ends_at:
+                left_out = 0 if window is None else max(0, window.lines - MAX_LINES)
+                window = self._windows[subject] = _Window(now + WINDOW_SECONDS)
+            window.lines += 1
+            is_full = window.lines > MAX_LINES
+        if left_out:
+            self._logger.warning("%d more warnings about %s were left out.", left_out, subject or "other cells")
+        if not is_full:
+            self._logger.warning(text, *arguments)

@@ -1,0 +1,35 @@
+"""Log of repeated problems: bounded for each subject."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from cells.routing.limited_log import MAX_LINES, MAX_SUBJECTS, WINDOW_SECONDS, LimitedLog
+from tests.clock import Clock
+
+LOG = logging.getLogger("cells.tests.limited")
+
+
+def test_each_subject_has_lines_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    log = LimitedLog(LOG, clock)
+    for _ in range(100):
+        log.warn_about("east", "east fails: %s", "why")
+    log.warn_about("west", "west fails")
+    assert caplog.messages == ["east fails: why"] * MAX_LINES + ["west fails"]
+    caplog.clear()
+    clock.now += WINDOW_SECONDS
+    log.warn_about("east", "east fails")
+    log.warn_about("west", "west fails")
+    left_out, *lines = caplog.messages
+    assert str(100 - MAX_LINES) in left_out
+    assert lines == ["east fails", "west fails"]
+
+
+def test_many_subjects_share_the_last_lines(caplog: pytest.LogCaptureFixture) -> None:
+    log = LimitedLog(LOG, Clock())
+    for number in range(MAX_SUBJECTS + 100):
+        log.warn_about(str(number), "a problem")
+    assert len(caplog.messages) == MAX_SUBJECTS + MAX_LINES
