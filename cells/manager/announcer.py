@@ -69,6 +69,7 @@ class Announcer:
 
     def announce(self) -> None:
         """Send the parents the totals of this subtree and ping them; called periodically."""
+        self.topology.remember_names()
         self.send_capabilities()
         self.send_capacities()
         for name in self.table.snapshot().parents:

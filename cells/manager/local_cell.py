@@ -13,9 +13,11 @@ from cells.counters import Counters
 from cells.endpoints import CellPicker
 from cells.manager.announcer import Announcer, on_change
 from cells.neighbors import Direction, NeighborTable
+from cells.neighbors.capabilities import BOUNDS, bounded_capabilities, bounded_capacities
 from cells.neighbors.link_versions import LinkVersions
 from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
+from cells.routing.limited_log import LimitedLog
 from cells.routing.pending import PendingCalls
 from cells.routing.reply import Reply
 from cells.services.local import LocalServices
@@ -38,6 +40,9 @@ class LocalCell:
     counters: Counters
     services: LocalServices
     picker: CellPicker
+
+    def __post_init__(self) -> None:
+        self._log = LimitedLog(LOG)
 
     @property
     def name(self) -> str:
@@ -78,19 +83,37 @@ class LocalCell:
         self.announcer.send_capacities()
 
     def record_capabilities(self, child: str, capabilities: Mapping[str, Sequence[str]]) -> None:
+        kept, left_out = bounded_capabilities(capabilities)
+        self._report_excess(child, "capabilities", left_out)
         with on_change(self.resources.capabilities, self.announcer.send_capabilities):
-            self._record(child, capabilities=dict(capabilities))
+            self._record(child, capabilities=kept)
         # The child may have new cells below it, or run another release now.
         self.announcer.ping(child, Direction.DOWN)
 
     def record_capacities(self, child: str, capacities: Mapping[str, Any]) -> None:
+        kept, left_out = bounded_capacities(capacities)
+        self._report_excess(child, "capacities", left_out)
         with on_change(self.resources.capacities, self.send_capacities):
-            self._record(child, capacities=dict(capacities))
+            self._record(child, capacities=kept)
 
     def report_capacities(self, reporter: str, capacities: Mapping[str, Any]) -> None:
         """Record the capacities that a service of this cell reports."""
         with on_change(self.resources.capacities, self.send_capacities):
             self.resources.report(reporter, capacities)
+
+    def _report_excess(self, child: str, kind: str, left_out: int) -> None:
+        """Count and log what a child reports beyond its bounds."""
+        if left_out:
+            self.counters.count("left_out", kind, times=left_out)
+            self._log.warn_about(
+                child,
+                "%d %s of cell %.80s are left out: at most %d names and values in %d bytes are kept, and only those "
+                "that a cell can have.",
+                left_out,
+                kind,
+                child,
+                *BOUNDS,
+            )
 
     def _record(self, child: str, **values: Any) -> None:
         if child not in self.table.snapshot().children or not self.table.record(child, **values):

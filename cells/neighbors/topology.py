@@ -5,6 +5,7 @@ Paths and subtrees come from the answers of neighbors to pings; nothing here sen
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ Subtree = dict[str, Any]
 
 #: Bound for the depth that a neighbor may announce: deeper than any sensible tree.
 MAX_DEPTH = 200
+#: Bound for the cells that a child may announce below itself.
+MAX_CELLS = 20_000
 
 
 class Topology:
@@ -25,6 +28,11 @@ class Topology:
     def __init__(self, cell_name: str, table: NeighborTable) -> None:
         self.cell_name = cell_name
         self._table = table
+        self._lock = threading.Lock()
+        #: name of a cell that is no neighbor -> the neighbor that leads to it
+        self._remembered: dict[str, str] = {}
+        #: the names to which only one neighbor leads, when :meth:`remember_names` looked last
+        self._unique: dict[str, str] = {}
 
     def own_paths(self) -> list[CellPath]:
         """Return this cell's paths from the root, one per parent.
@@ -55,7 +63,7 @@ class Topology:
 
     def _subtree_of_child(self, name: str) -> Subtree:
         heard = self._table.heard(name)
-        return _clean(heard.description.get("subtree") if heard else None)
+        return _clean(heard.description.get("subtree") if heard else None, iter(range(MAX_CELLS)))
 
     def cells_toward(self, direction: Direction) -> list[CellPath]:
         """Return the full paths of this cell and of all known cells above or below it."""
@@ -86,38 +94,76 @@ class Topology:
             )
         return best.walk_to(target)
 
+    def remember_names(self) -> None:
+        """Remember the neighbor that leads to each name that only one neighbor leads to, now and at the last call.
+
+        Called periodically.  If another neighbor claims such a name later, the name still leads where it led.
+        """
+        neighbors: dict[str, set[str]] = {}
+        for walk in self._learned_walks():
+            neighbors.setdefault(walk.last, set()).add(walk[1])
+        unique = {name: min(leading) for name, leading in neighbors.items() if len(leading) == 1}
+        with self._lock:
+            known = {name: via for name, via in self._remembered.items() if via in neighbors.get(name, ())}
+            self._remembered = {**{name: via for name, via in unique.items() if self._unique.get(name) == via}, **known}
+            self._unique = unique
+
+    def _learned_walks(self) -> Iterator[CellPath]:
+        """Yield the walks to all cells that neighbors have announced, those above first."""
+        here = CellPath([self.cell_name])
+        for own in self.own_paths():
+            yield from (own.walk_to(own[:depth]) for depth in range(1, len(own) - 1))
+        yield from (here.joined(path) for path in _walk(self.subtree()) if len(path) > 1)
+
     def _walk_to_name(self, name: str) -> CellPath:
-        walks = {own.walk_to(found) for own in self.own_paths() for found in self._paths_of(own, name)}
-        if not walks:
+        if name == self.cell_name:
+            return CellPath([name])
+        neighbors = self._table.snapshot()
+        if name in neighbors.parents or name in neighbors.children:
+            return CellPath([self.cell_name, name])
+        found = {walk for walk in self._learned_walks() if walk.last == name}
+        if not found:
             raise exceptions.CellNotFound(
                 f'No cell {name!r} is known in {self.cell_name}: check the name with "cells topology", or give its '
                 f"full path from the root, like {self.own_path.child(name)}.",
                 cell=name,
             )
+        walks = self._trusted(name, found)
         if len(walks) > 1:
-            candidates = sorted(str(path) for own in self.own_paths() for path in self._paths_of(own, name))
+            candidates = sorted(str(self._full_path(walk)) for walk in walks)
             raise exceptions.AmbiguousCell(
                 f"The name {name!r} fits several cells, {', '.join(candidates)}: give the full path.",
                 cell=name,
                 candidates=candidates,
             )
-        return walks.pop()
+        with self._lock:
+            self._remembered.setdefault(name, walks[0][1])
+        return walks[0]
 
-    def _paths_of(self, own: CellPath, name: str) -> Iterator[CellPath]:
-        """Yield all known paths from the root that end in ``name``: above, here, and below."""
-        for depth in range(1, len(own) + 1):
-            if own[depth - 1] == name:
-                yield own[:depth]
-        for below in _walk(self.subtree()):
-            if below.last == name:
-                yield own.joined(below)
+    def _trusted(self, name: str, walks: set[CellPath]) -> list[CellPath]:
+        """Return the walks to cells of one name that count: a neighbor may claim any name.
+
+        The walks by the neighbor that has led to the name count first, then those to cells above.
+        """
+        via, parents = self._remembered.get(name), self._table.snapshot().parents
+        return (
+            [walk for walk in walks if walk[1] == via] or [walk for walk in walks if walk[1] in parents] or list(walks)
+        )
+
+    def _full_path(self, walk: CellPath) -> CellPath:
+        """Return the path from the root to the end of ``walk``, which leads from this cell up or down."""
+        for own in self.own_paths():
+            if own[-2:] == walk[:2].reversed():
+                return own[: len(own) + 1 - len(walk)]
+        return self.own_path.joined(walk[1:])
 
 
-def _clean(claimed: object, depth: int = 0) -> Subtree:
-    """Return the valid part of the subtree that a neighbor has announced."""
+def _clean(claimed: object, room: Iterator[int], depth: int = 0) -> Subtree:
+    """Return the valid part of the subtree that a neighbor has announced, without the cells beyond ``room``."""
     if not isinstance(claimed, Mapping) or depth > MAX_DEPTH:
         return {}
-    return {name: _clean(below, depth + 1) for name, below in claimed.items() if _is_name(name)}
+    names = [name for name in claimed if _is_name(name) and next(room, None) is not None]
+    return {name: _clean(claimed[name], room, depth + 1) for name in names}
 
 
 def _is_name(name: object) -> bool:

@@ -10,12 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cells import exceptions
-from cells.neighbors.capabilities import MAX_NUMBER, parse_capabilities, total, union
+from cells.neighbors.capabilities import (
+    BOUNDS,
+    MAX_NUMBER,
+    bounded_capabilities,
+    bounded_capacities,
+    parse_capabilities,
+    total,
+    union,
+)
 from tests.cases import each
 
 CAPABILITIES = st.dictionaries(st.text(max_size=3), st.lists(st.text(max_size=3), max_size=3), max_size=3)
 CAPACITIES = st.recursive(
-    st.dictionaries(st.sampled_from("ab"), st.integers(), max_size=2),
+    st.dictionaries(st.sampled_from("ab"), st.integers(min_value=-1), max_size=2),
     lambda inner: st.dictionaries(st.sampled_from("xyz"), inner, max_size=2),
     max_leaves=4,
 )
@@ -87,9 +95,8 @@ def test_total_does_not_depend_on_order_and_is_stable(many: list[dict[str, Any]]
 
 
 def test_total_that_is_too_large_is_the_largest_number() -> None:
-    for one in (MAX_NUMBER, -MAX_NUMBER):
-        added = total([{"ram": one}] * 3)
-        assert added == {"ram": one} == total([added])
+    added = total([{"ram": MAX_NUMBER}] * 3)
+    assert added == {"ram": MAX_NUMBER} == total([added])
 
 
 def test_total_of_numbers_that_no_float_holds() -> None:
@@ -108,3 +115,41 @@ def test_total_of_deeply_nested_numbers() -> None:
 def test_total_can_be_sent(text: str) -> None:
     """The parents would refuse a total without a JSON form, with all other numbers."""
     json.dumps(total([json.loads(text), {"disk": 1}]), allow_nan=False)
+
+
+@each("number", [-1, -(2**63), 2**63 + 1, 10**400, True, float("nan"), float("inf"), float("-inf")])
+def test_capacity_that_no_cell_can_have_changes_no_total(number: float) -> None:
+    """(case G5)."""
+    assert total([{"ram": number}, {"ram": 7}]) == {"ram": 7}
+    assert bounded_capacities({"ram": number, "disk": 1}) == ({"disk": 1}, 1)
+
+
+def test_child_that_reports_another_form_does_not_hide_its_siblings() -> None:
+    """(case G5)."""
+    honest = [{"ram": 1, "disk": {"mb": 2}}, {"ram": 3, "disk": {"mb": 4}}]
+    assert total([*honest, {"ram": {"x": 9}, "disk": 9}]) == {"ram": 4, "disk": {"mb": 6}}
+
+
+HUGE_CAPABILITIES = {f"n{number}": [f"{value:0200}" for value in range(100)] for number in range(200)}
+HUGE_CAPACITIES = {f"n{number:0100}": {f"{key:0100}": 1 for key in range(100)} for number in range(200)}
+
+
+def test_excess_of_one_child_is_left_out() -> None:
+    """(case G4)."""
+    for claimed, bound in ((HUGE_CAPABILITIES, bounded_capabilities), (HUGE_CAPACITIES, bounded_capacities)):
+        kept, left_out = bound(claimed)  # type: ignore[operator]  # two functions of one form
+        assert len(json.dumps(kept)) <= BOUNDS.size_bytes
+        assert left_out > 10_000
+        assert bound(kept) == (kept, 0)  # type: ignore[operator]
+    many_values = {"os": [str(number) for number in range(BOUNDS.items + 5)]}
+    assert bounded_capabilities(many_values)[1] == 6
+    assert bounded_capabilities({"x" * 256: ["a"], "os": ["y" * 256, ["z"], "linux"]}) == ({"os": ["linux"]}, 4)
+
+
+def test_large_child_crowds_no_sibling_out_of_the_report_of_their_parent() -> None:
+    """(case G4)."""
+    honest = [{"os": [f"linux-{child}"], "hypervisor": ["kvm"]} for child in range(20)]
+    merged = union([HUGE_CAPABILITIES, *honest, {**HUGE_CAPABILITIES, "more": ["x"]}])
+    assert (merged["os"], merged["hypervisor"]) == (sorted(f"linux-{child}" for child in range(20)), ["kvm"])
+    assert len(json.dumps(merged)) <= BOUNDS.size_bytes
+    assert total([HUGE_CAPACITIES, {"ram": {"mb": 5}}, {"ram": {"mb": 6}}])["ram"] == {"mb": 11}

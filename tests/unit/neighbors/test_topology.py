@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import given
 from cells import exceptions
 from cells.neighbors import NeighborTable
 from cells.neighbors.neighbor import Neighbor
-from cells.neighbors.topology import MAX_DEPTH, Topology
+from cells.neighbors.topology import MAX_CELLS, MAX_DEPTH, Topology
 from cells.path import CellPath
 from tests.cases import each
 from tests.json_values import JSON
@@ -155,11 +155,45 @@ def test_name_that_several_cells_have() -> None:
     assert str(api.walk_to("api!west!az")) == "api!west!az"
 
 
-def test_name_of_a_parent_and_of_a_cell_below_is_ambiguous() -> None:
-    middle = known("middle", {"x": None}, {"low": {"subtree": {"x": {}}}})
-    with pytest.raises(exceptions.AmbiguousCell) as caught:
-        middle.walk_to("x")
-    assert caught.value.candidates == ["x", "x!middle!low!x"]
+@each(
+    ("name", "walk"),
+    [
+        ("west", "eu!west"),  # a sibling of the liar
+        ("api", "eu!api"),  # the parent
+        ("top", "eu!api!top"),  # an ancestor
+        ("eu", "eu"),  # this cell
+    ],
+)
+def test_child_that_claims_the_name_of_another_cell_does_not_get_its_messages(name: str, walk: str) -> None:
+    """(case G6)."""
+    claimed: dict[str, Any] = {name: {}, "deep": {name: {}}}
+    cell = known("eu", {"api": {"path": "top!api"}}, {"west": {}, "liar": {"subtree": claimed}})
+    assert str(cell.walk_to(name)) == walk
+
+
+def test_name_that_was_learned_elsewhere_is_not_taken_over() -> None:
+    """(case G6)."""
+    learners: tuple[Callable[[Topology], object], ...] = (Topology.remember_names, lambda known: known.walk_to("az1"))
+    for learn in learners:
+        table = NeighborTable(300.0)
+        table.replace([row("east"), row("liar")])
+        table.record("east", description={"subtree": {"az1": {}}})
+        topology = Topology("api", table)
+        learn(topology)
+        learn(topology)
+        table.record("liar", description={"subtree": {"az1": {}}})
+        assert str(topology.walk_to("az1")) == "api!east!az1"
+        learn(topology)
+        table.record("east", description={"subtree": {}})
+        assert str(topology.walk_to("az1")) == "api!liar!az1"
+
+
+def test_cells_beyond_the_bound_are_left_out() -> None:
+    """(case G6)."""
+    claimed: dict[str, Any] = {str(number): {} for number in range(MAX_CELLS + 10)}
+    cell = known("api", children={"liar": {"subtree": {"deep": claimed}}, "east": {"subtree": {"az1": {}}}})
+    assert len(cell.subtree()["liar"]["deep"]) == MAX_CELLS - 1
+    assert str(cell.walk_to("az1")) == "api!east!az1"
 
 
 def test_two_parents_make_no_name_below_ambiguous() -> None:
