@@ -12,6 +12,7 @@ from oslo_config import cfg
 from oslo_utils import importutils
 
 from cells import exceptions
+from cells.transport import global_options
 from cells.transport import url as transport_url
 
 
@@ -25,6 +26,7 @@ def register_options(conf: cfg.ConfigOpts) -> None:
         module = importutils.try_import(f"oslo_messaging.{name}.client")
         if module is not None:
             conf.register_opts(getattr(module, group), group=group)
+    global_options.register(conf)
 
 
 def open_transport(conf: cfg.ConfigOpts, url: str | None = None, exception_modules: Collection[str] = ()) -> Any:
@@ -38,7 +40,7 @@ def open_transport(conf: cfg.ConfigOpts, url: str | None = None, exception_modul
     try:
         read = _read(conf, url)
         transport_url.check_usable(read)
-        return oslo_messaging.get_rpc_transport(conf, url=read, allowed_remote_exmods=exception_modules)
+        transport = oslo_messaging.get_rpc_transport(conf, url=read, allowed_remote_exmods=exception_modules)
     except exceptions.InvalidNeighbor as error:
         raise exceptions.ConfigurationError(f"The {where} cannot be used: {error.message}") from error
     except (oslo_messaging.InvalidTransportURL, oslo_messaging.DriverLoadFailure, cfg.Error, ValueError) as error:
@@ -50,6 +52,8 @@ def open_transport(conf: cfg.ConfigOpts, url: str | None = None, exception_modul
             f"The {where} cannot be used ({type(error).__name__}): it must look like "
             "rabbit://user:password@host:5672/virtual_host, and its driver must be installed."
         ) from None
+    global_options.share_lock_path(transport)
+    return transport
 
 
 def _read(conf: cfg.ConfigOpts, url: str | None) -> oslo_messaging.TransportURL:

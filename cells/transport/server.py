@@ -21,6 +21,7 @@ from oslo_messaging.rpc import server as rpc_server
 from oslo_messaging.server import ordered
 
 from cells import exceptions
+from cells.transport import global_options
 from cells.transport.patches import unread_messages
 from cells.transport.patches.direct_replies import DIRECT_REPLIES, ReplyAddress
 
@@ -126,18 +127,23 @@ class DirectRPCServer(PromptStop, rpc_server.RPCServer):  # type: ignore[misc]  
 
 
 class CastServer(DirectRPCServer):
-    """A server for methods that are only cast: it never replies."""
+    """A server for methods that are only cast: it replies to nothing but oslo.messaging's pings."""
 
     def _process_incoming(self, incoming: Any) -> None:
         message = incoming[0]
         problem: Exception | None = None
+        pong: object = None
         try:
             message.acknowledge()
-            self.dispatcher.dispatch(message)
+            pong = self.dispatcher.dispatch(message)
         except Exception as error:
             problem = error
         if problem is not None:
             LOG.warning("A message from another cell is refused: %s: %s", type(problem).__name__, problem)
+        elif message.message.get("method") == global_options.PING:
+            done: futures.Future[Any] = futures.Future()
+            done.set_result(pong)
+            self._reply_later(message, done)
 
 
 def _reply_address(message: Any) -> str:
@@ -187,6 +193,8 @@ def get_server(
     server_class: type[DirectRPCServer] = DirectRPCServer,
 ) -> Any:
     """Return an RPC server, not started, for endpoint objects whose methods never block."""
-    return oslo_messaging.get_rpc_server(
+    server = oslo_messaging.get_rpc_server(
         transport, target, list(endpoints), server_cls=server_class, access_policy=rpc_dispatcher.DefaultRPCAccessPolicy
     )
+    global_options.answer_pings(server)
+    return server
