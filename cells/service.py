@@ -42,6 +42,7 @@ from cells.routing.pending import PendingCalls
 from cells.routing.router import Router
 from cells.services.allow_list import AllowedServices
 from cells.services.local import LocalServices
+from cells.transport import queue_names
 from cells.transport.opening import open_transport, register_options
 from cells.transport.patches import raw_failures
 from cells.worker_threads import Runtime, WorkerThreads
@@ -67,10 +68,12 @@ def build(
     :raises cells.exceptions.ConfigurationError: an option is wrong or a plug-in does not load
     """
     register_options(conf)
+    name = _own_name(conf)
+    queue_names.name_manager(conf, name)
     oslo_service_opts.register_service_opts(conf)
     wiring = _Wiring(
         conf,
-        _own_name(conf),
+        name,
         Drivers(_driver_settings(conf)) if drivers is None else drivers,
         Endpoints.load() if endpoints is None else endpoints,
         runtime or Runtime(),
