@@ -14,10 +14,12 @@ PATCHES = (
     "direct_replies",
     "envelope_log",
     "json_serializer",
+    "message_ids",
     "neighbor_publish",
     "prefetch",
     "raw_failures",
     "reachability",
+    "stream_offset",
     "unread_messages",
 )
 
@@ -173,10 +175,14 @@ Disable a patch if a new release of the library behaves wrongly with it. Names:
 * ``direct_replies``: replies of calls go directly to clients on RabbitMQ
 * ``envelope_log``: an unreadable envelope is one counted line in the log
 * ``json_serializer``: a faster JSON serializer for RabbitMQ
+* ``message_ids``: a message that RabbitMQ delivers again runs once, with any
+  rabbit_qos_prefetch_count
 * ``neighbor_publish``: links declare nothing on the brokers of neighbors
 * ``prefetch``: the default of rabbit_qos_prefetch_count is 8
 * ``raw_failures``: exceptions of services reach other cells unchanged
 * ``reachability``: calls fail within their timeout if the own broker is down
+* ``stream_offset``: with rabbit_stream_fanout, a server reads no messages from
+  before its start
 * ``unread_messages``: a stopping manager returns unread messages to RabbitMQ.
 """),
 ]

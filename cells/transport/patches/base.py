@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import functools
+import inspect
 import threading
 from importlib import metadata
 from typing import Any
@@ -71,8 +72,8 @@ class Patch(abc.ABC):
 
 
 def names_in(function: Any) -> set[str]:
-    """Return the names of attributes and globals that a function uses."""
-    return set(function.__code__.co_names)
+    """Return the names of attributes and globals that a function uses; another patch may have wrapped it."""
+    return set(inspect.unwrap(function).__code__.co_names)
 
 
 def texts_in(function: Any) -> set[str]:

@@ -10,10 +10,12 @@ from cells.transport.patches.base import Patch
 from cells.transport.patches.direct_replies import DIRECT_REPLIES
 from cells.transport.patches.envelope_log import ENVELOPE_LOG
 from cells.transport.patches.json_serializer import JSON_SERIALIZER
+from cells.transport.patches.message_ids import MESSAGE_IDS
 from cells.transport.patches.neighbor_publish import NEIGHBOR_PUBLISH
 from cells.transport.patches.prefetch import PREFETCH
 from cells.transport.patches.raw_failures import RAW_FAILURES
 from cells.transport.patches.reachability import REACHABILITY
+from cells.transport.patches.stream_offset import STREAM_OFFSET
 from cells.transport.patches.unread_messages import UNREAD_MESSAGES
 
 LOG = logging.getLogger(__name__)
@@ -23,10 +25,12 @@ PATCHES: tuple[Patch, ...] = (
     DIRECT_REPLIES,
     ENVELOPE_LOG,
     JSON_SERIALIZER,
+    MESSAGE_IDS,
     NEIGHBOR_PUBLISH,
     PREFETCH,
     RAW_FAILURES,
     REACHABILITY,
+    STREAM_OFFSET,
     UNREAD_MESSAGES,
 )
 
