@@ -17,6 +17,7 @@ import oslo_messaging
 
 from cells import exceptions, versions
 from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
+from cells.transport import declaring
 from cells.transport import url as transport_url
 from cells.transport.errors import is_forbidden, lacks_exchange, may_arrive
 from cells.transport.internals import expiring
@@ -249,6 +250,7 @@ class CellsRPCDriver(InterCellRPCAPI, BaseCellsDriver):
 
     def start_servers(self, on_message: OnMessage) -> None:
         self._transport = open_transport(self._settings.conf, self._settings.transport_url)
+        declaring.check(self._transport, self._settings.queue_base)
         dispatcher = InterCellRPCDispatcher(on_message)
         for message_type in self._settings.message_types:
             target = oslo_messaging.Target(topic=self._topic(message_type), server=self._settings.host)

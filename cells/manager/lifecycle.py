@@ -28,6 +28,7 @@ from cells.neighbors.topology import Topology
 from cells.routing.pending import PendingCalls
 from cells.routing.router import Router
 from cells.services.local import LocalServices
+from cells.transport import declaring
 from cells.worker_threads import Runtime, WorkerThreads
 
 LOG = logging.getLogger(__name__)
@@ -118,13 +119,10 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         if problem is None:
             return True
         self.counters.count("start_failed", type(problem).__name__)
-        LOG.error(
-            "The manager cannot serve cell %s and tries again in %d s: %s: %s. Check [DEFAULT] transport_url.",
-            self.name,
-            RETRY_SECONDS,
-            type(problem).__name__,
-            str(problem).rstrip("."),
+        reason = declaring.refusal(problem) or (
+            f"{type(problem).__name__}: {str(problem).rstrip('.')}. Check [DEFAULT] transport_url"
         )
+        LOG.error("The manager cannot serve cell %s and tries again in %d s: %s.", self.name, RETRY_SECONDS, reason)
         self.receiver.stop_servers()
         return False
 

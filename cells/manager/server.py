@@ -7,6 +7,7 @@ from typing import Any
 
 import oslo_messaging
 
+from cells.transport import declaring
 from cells.transport.server import get_server
 
 
@@ -21,7 +22,11 @@ class ManagerServer:
         self._server: Any = None
 
     def start(self) -> None:
-        """Serve requests; raises an error of the transport's library if the broker is away.  May be called again."""
+        """Serve requests; raises an error of the transport's library if the broker is away or refuses a queue.
+
+        May be called again.
+        """
+        declaring.check(self._transport, self._target.topic, self._target.exchange)
         self._server = get_server(self._transport, self._target, self._endpoints)
         self._server.start()
 

@@ -30,7 +30,7 @@ def may_arrive(error: BaseException) -> bool:
     """
     # The client of RabbitMQ raises an OSError without a number when the broker has closed the connection.
     return any(
-        isinstance(seen, LOST_IN_PUBLISH) or (type(seen) is OSError and seen.errno is None) for seen in _causes(error)
+        isinstance(seen, LOST_IN_PUBLISH) or (type(seen) is OSError and seen.errno is None) for seen in causes(error)
     )
 
 
@@ -39,20 +39,21 @@ def refusal_in(error: BaseException) -> Exception | None:
 
     Other messages, on the same connection too, are not concerned.
     """
-    return next((seen for seen in _causes(error) if isinstance(seen, _REFUSALS)), None)
+    return next((seen for seen in causes(error) if isinstance(seen, _REFUSALS)), None)
 
 
 def is_forbidden(error: BaseException) -> bool:
     """Return whether the broker works, but does not permit the operation to its user."""
-    return any(isinstance(seen, amqp.AccessRefused) for seen in _causes(error))
+    return any(isinstance(seen, amqp.AccessRefused) for seen in causes(error))
 
 
 def lacks_exchange(error: BaseException) -> bool:
     """Return whether the broker works, but has no exchange of that name."""
-    return any(isinstance(seen, amqp.NotFound) for seen in _causes(error))
+    return any(isinstance(seen, amqp.NotFound) for seen in causes(error))
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error, and the errors that led to it, the last one first."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen
