@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,9 +19,8 @@ from pathlib import Path
 from tools.free_ports import free_ports
 from tools.manager_process import ProcessError
 from tools.polling import poll
+from tools.rabbitmq_installation import MACHINE, Installation, InstallationError
 
-#: Debian's programs on PATH switch to the user rabbitmq, which cannot enter the node's directory: bypass them.
-PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 START_TIMEOUT_SECONDS = 90.0
 STOP_TIMEOUT_SECONDS = 20.0
 COMMAND_TIMEOUT_SECONDS = 60.0
@@ -36,12 +34,23 @@ class BrokerNode:
     :param names: virtual hosts, created at the first start
     :param plugins: plugins to enable, ``["rabbitmq_shovel"]``
     :param schedulers: number of scheduler threads; None: one for each processor
+    :param settings: further lines of rabbitmq.conf
+    :param installation: the RabbitMQ to run
     """
 
-    def __init__(
-        self, directory: Path, names: Sequence[str], plugins: Sequence[str] = (), schedulers: int | None = None
+    def __init__(  # options by keyword
+        self,
+        directory: Path,
+        names: Sequence[str],
+        plugins: Sequence[str] = (),
+        schedulers: int | None = None,
+        *,
+        settings: Sequence[str] = (),
+        installation: Installation = MACHINE,
     ) -> None:
         self._directory = directory
+        self._installation = installation
+        inside = installation.inside(directory)
         self.port, distribution_port = free_ports(2)
         self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
@@ -49,23 +58,23 @@ class BrokerNode:
         definitions.write_text(json.dumps(_definitions(names)))
         (directory / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
-            f"definitions.import_backend = local_filesystem\ndefinitions.local.path = {definitions}\n"
-            "disk_free_limit.absolute = 10MB\n"
+            f"definitions.import_backend = local_filesystem\ndefinitions.local.path = {inside / definitions.name}\n"
+            "disk_free_limit.absolute = 10MB\n" + "".join(f"{line}\n" for line in settings)
         )
         (directory / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n")
         (directory / "rabbitmq-env.conf").write_text("")
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("RABBITMQ_")},
             # HOME has the Erlang cookie.
-            "HOME": str(directory),
+            "HOME": str(inside),
             "RABBITMQ_NODENAME": f"cells-{secrets.token_hex(4)}@localhost",
             "RABBITMQ_DIST_PORT": str(distribution_port),
-            "RABBITMQ_CONF_ENV_FILE": str(directory / "rabbitmq-env.conf"),
-            "RABBITMQ_CONFIG_FILE": str(directory / "rabbitmq.conf"),
-            "RABBITMQ_MNESIA_BASE": str(directory / "mnesia"),
-            "RABBITMQ_LOG_BASE": str(directory / "log"),
-            "RABBITMQ_PID_FILE": str(directory / "pid"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(directory / "enabled_plugins"),
+            "RABBITMQ_CONF_ENV_FILE": str(inside / "rabbitmq-env.conf"),
+            "RABBITMQ_CONFIG_FILE": str(inside / "rabbitmq.conf"),
+            "RABBITMQ_MNESIA_BASE": str(inside / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(inside / "log"),
+            "RABBITMQ_PID_FILE": str(inside / "pid"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(inside / "enabled_plugins"),
             # With this variable the script replaces itself with the node, so that signals reach the node.
             "RABBITMQ_ALLOW_INPUT": "true",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput"
@@ -87,7 +96,7 @@ class BrokerNode:
         """Start the node and return at once."""
         with (self._directory / "console.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [program("rabbitmq-server")],
+                self._command("rabbitmq-server"),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -130,7 +139,7 @@ class BrokerNode:
         :raises ProcessError: the command fails; the text has its output
         """
         done = subprocess.run(
-            [program("rabbitmqctl"), "-q", *arguments],
+            [*self._command("rabbitmqctl"), "-q", *arguments],
             env=self._environment,
             cwd=self._directory,
             stdin=subprocess.DEVNULL,
@@ -142,6 +151,13 @@ class BrokerNode:
         if done.returncode:
             raise ProcessError(f"rabbitmqctl {arguments[0]} ended with {done.returncode}: {done.stderr}{done.stdout}")
         return done.stdout
+
+    def _command(self, name: str) -> list[str]:
+        """:raises ProcessError: the program is not installed"""
+        try:
+            return self._installation.command(name)
+        except InstallationError as error:
+            raise ProcessError(str(error)) from error
 
     def stop(self) -> None:
         """Stop the node in an orderly way, even if it is frozen.  May be called twice."""
@@ -175,23 +191,10 @@ class BrokerNode:
 
 def is_installed() -> bool:
     """Return whether this machine has the programs of a node."""
-    return bool(_find("rabbitmq-server") and _find("rabbitmqctl"))
-
-
-def program(name: str) -> str:
-    """Return the path of a RabbitMQ program.
-
-    :raises ProcessError: the program is not installed
-    """
-    found = _find(name)
-    if not found:
-        raise ProcessError(f"The program {name} is not installed: install the RabbitMQ server.")
-    return found
-
-
-def _find(name: str) -> str:
-    behind = PROGRAMS / name
-    return str(behind) if behind.exists() else shutil.which(name) or ""
+    try:
+        return bool(MACHINE.command("rabbitmq-server") and MACHINE.command("rabbitmqctl"))
+    except InstallationError:
+        return False
 
 
 def _definitions(names: Sequence[str]) -> dict[str, object]:
