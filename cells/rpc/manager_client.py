@@ -13,6 +13,7 @@ from cells.conf import cells as options
 from cells.rpc.exceptions import MessageDeliveryFailure, Timeout
 from cells.services import answers
 from cells.services.answers import Answer
+from cells.transport import global_options
 from cells.transport.errors import BROKER_ERRORS
 from cells.transport.patches import reachability
 
@@ -27,6 +28,7 @@ class ManagerClient:
     """Client of the manager, over the transport of the service.  Thread-safe; the constructor does no I/O."""
 
     def __init__(self, transport: Any) -> None:
+        global_options.share_lock_path(transport)
         conf = transport.conf
         conf.register_opts([option for option in options.OPTIONS if option.name in OPTIONS], group=options.GROUP)
         target = oslo_messaging.Target(

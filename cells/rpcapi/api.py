@@ -20,6 +20,7 @@ from cells.context import RequestContext
 from cells.rpcapi.casts import CastBatcher
 from cells.rpcapi.cell_answer import CellAnswer
 from cells.services.answer_batches import AnswerBatches
+from cells.transport import global_options
 from cells.transport.errors import BROKER_ERRORS
 
 __all__ = ["CellAnswer", "CellsAPI"]
@@ -56,6 +57,7 @@ class CellsAPI:
         :param exchange: [cells] exchange
         :raises cells.exceptions.ConfigurationError: this client cannot speak the version of the cap
         """
+        global_options.share_lock_path(transport)
         target = oslo_messaging.Target(topic=topic, version=VERSION, exchange=exchange)
         self._client = oslo_messaging.get_rpc_client(transport, target, version_cap=version_cap, retry=1)
         _check_cap(self._client, version_cap)

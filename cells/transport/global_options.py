@@ -28,12 +28,14 @@ def register(conf: cfg.ConfigOpts) -> None:
 def share_lock_path(transport: Any) -> None:
     """Give the queue manager of ``transport`` a directory for its locks; do nothing without a queue manager.
 
+    Called for each transport that this project opens, and for those of services that its clients use.
+
     In order: a directory in the global configuration, [oslo_concurrency] lock_path of the transport's configuration,
     and ``locks`` in its [DEFAULT] state_path.
 
     :raises cells.exceptions.ConfigurationError: there is none of these
     """
-    if getattr(transport._driver, "_q_manager", None) is None:
+    if getattr(getattr(transport, "_driver", None), "_q_manager", None) is None:
         return
     from oslo_concurrency import lockutils  # noqa: PLC0415  # only processes with RabbitMQ need it
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import oslo_messaging
 import pytest
@@ -13,6 +14,8 @@ from oslo_messaging.rpc import dispatcher as rpc_dispatcher
 
 from cells import conf as cells_conf
 from cells import exceptions
+from cells.rpc import get_rpc_client
+from cells.rpcapi import CellsAPI
 from cells.transport import open_transport
 from cells.transport.opening import register_options
 from cells.transport.server import DirectRPCServer, get_server
@@ -46,6 +49,16 @@ def test_the_queue_manager_locks_in_a_directory_of_a_private_configuration(
     open_transport(configured(tmp_path, text), URL).cleanup()
     with lockutils.external_lock("queues"):
         assert [path.name for path in (tmp_path / directory).iterdir()] == ["queues"]
+
+
+@pytest.mark.parametrize("client", [CellsAPI, lambda transport: get_rpc_client(transport, oslo_messaging.Target())])
+def test_the_clients_of_a_service_share_the_directory_of_its_transport(
+    tmp_path: Path, client: Callable[[Any], object]
+) -> None:
+    transport = oslo_messaging.get_rpc_transport(configured(tmp_path, ""), URL)
+    client(transport)
+    assert lockutils.get_lock_path(cfg.CONF) == str(tmp_path / "locks")
+    transport.cleanup()
 
 
 def test_the_directory_of_the_global_configuration_stays(tmp_path: Path) -> None:
