@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
+from urllib.parse import quote
 
 import oslo_messaging
 from oslo_config import cfg
@@ -19,7 +21,7 @@ from cells.db.api import Database
 from cells.drivers.base import DriverSettings
 from cells.drivers.registry import Drivers
 from cells.endpoints import Endpoints
-from cells.links import LinkLimits, Links
+from cells.links import LinkLimits, Links, Losses
 from cells.manager import CellsManager
 from cells.manager.announcer import Announcer
 from cells.manager.answer_streams import AnswerStreams
@@ -38,6 +40,7 @@ from cells.neighbors.loader import FileSource, NeighborLoader
 from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
 from cells.routing.executor import Executor
+from cells.routing.outcomes import Outcomes
 from cells.routing.pending import PendingCalls
 from cells.routing.router import Router
 from cells.services.allow_list import AllowedServices
@@ -96,16 +99,19 @@ class _Wiring:
     def __post_init__(self) -> None:
         cells, runtime = self.conf.cells, self.runtime
         self.counters = Counters()
+        self.losses = Losses(runtime.clock, runtime.wall_clock)
         self.table = NeighborTable(cells.mute_child_interval, runtime.clock)
         self.topology = Topology(self.name, self.table)
         self.link_versions = LinkVersions(self.table, versions.resolve_cap(self.conf.upgrade_levels.intercell))
         self.threads = WorkerThreads(cells.endpoint_threads, cells.max_pending_calls, "cells-endpoint", runtime.spawn)
-        self.executor = Executor(self.endpoints, self.threads, self.counters, runtime)
+        self.outcomes = Outcomes(self.name, self.losses, self.table.snapshot)
+        self.executor = Executor(self.endpoints, self.threads, self.counters, runtime, self.outcomes)
         self.pending = PendingCalls(cells.max_pending_calls, self.counters, runtime.clock, runtime.spawn)
         self.outgoing = OutgoingMessages(
             topology=self.topology,
             table=self.table,
             counters=self.counters,
+            outcomes=self.outcomes,
             max_hop_count=cells.max_hop_count,
             new_id=runtime.new_id,
         )
@@ -129,6 +135,8 @@ class _Wiring:
             send_timeout_seconds=cells.send_timeout,
             runtime=self.runtime,
             counters=self.counters,
+            losses=self.losses,
+            loss_file=_loss_file(self.conf, self.name),
             table=self.table,
             topology=self.topology,
             loader=loader,
@@ -161,6 +169,7 @@ class _Wiring:
             lambda name, is_reachable: self.table.record_delivery(name, is_reachable=is_reachable),
             limits,
             self.runtime,
+            self.losses,
         )
         self.router = Router(
             cell_name=self.name,
@@ -171,6 +180,7 @@ class _Wiring:
             pending=self.pending,
             links=self.links,
             counters=self.counters,
+            outcomes=self.outcomes,
             call_timeout_seconds=cells.call_timeout,
             max_hop_count=cells.max_hop_count,
             max_message_bytes=cells.max_message_bytes,
@@ -224,6 +234,7 @@ class _Wiring:
             announcer=self.announcer,
             pending=self.pending,
             counters=self.counters,
+            losses=self.losses,
             services=self.services,
             picker=self.picker,
         )
@@ -253,6 +264,11 @@ def _own_name(conf: cfg.ConfigOpts) -> str:
         return path.check_name(conf.cells.name)
     except exceptions.InvalidNeighbor as error:
         raise exceptions.ConfigurationError(f"[cells] name: {error.message}") from error
+
+
+def _loss_file(conf: cfg.ConfigOpts, name: str) -> Path:
+    # Managers of one host may share a directory; a name may have characters that are not allowed in a file's name.
+    return Path(conf.state_path) / f"losses.{quote(name, safe='')[:100]}.{quote(conf.host, safe='')[:100]}"
 
 
 def _driver_settings(conf: cfg.ConfigOpts) -> DriverSettings:

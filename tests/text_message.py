@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TextMessage:
-    """Implements :class:`cells.drivers.base.Outgoing`."""
+    """Implements :class:`cells.drivers.base.Outgoing`, and the kind that links read."""
 
     message_type: str
     fanout: bool
@@ -18,6 +18,8 @@ class TextMessage:
     #: the message's item in a cast of several messages; None: it is cast alone
     item: dict[str, Any] | None = None
     deadline: float | None = None
+    #: for the ledger of losses
+    kind: str = "cast"
 
     @property
     def size_bytes(self) -> int:

@@ -143,6 +143,9 @@ class Status(base.CellCommand, lister.Lister):
     The state is "up", "mute" (no message for [cells] mute_child_interval seconds), "unreachable"
     (its broker did not take the last message) or "unknown" (no message yet). "version" is the
     highest version of the inter-cell API that the neighbor reads, "spoken" the version that this cell sends.
+    "lost" counts messages that this manager gave up without an error for their sender, "may_have_arrived" those that
+    a broker may have nevertheless, "in_flight" those that it has not passed on yet; "losses" has all of them by
+    kind and reason.
     """
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], list[Sequence[Any]]]:  # noqa: ARG002
@@ -153,13 +156,29 @@ class Status(base.CellCommand, lister.Lister):
             (
                 neighbor["name"],
                 _type(is_parent=neighbor["is_parent"]),
-                *(neighbor.get(header) for header in _STATUS_HEADERS[2:]),
+                *(neighbor.get(header) for header in _STATUS_HEADERS[2:-1]),
+                _Losses(neighbor.get("losses") or []),
             )
             for neighbor in neighbors
         ]
 
 
-_STATUS_HEADERS = ("name", "type", "driver", "state", "last_seen_seconds", "version", "spoken")
+class _Losses(base.JSONColumn):
+    """Column of losses by kind and reason, with one of them per line in a table."""
+
+    def human_readable(self) -> str:
+        """Return the text for a table; called by cliff."""
+        return "\n".join(
+            f"{loss['kind']} ({loss['reason']}): {loss['lost']} lost, {loss['may_have_arrived']} may have arrived, "
+            f"{loss['told']} told"
+            for loss in self._value
+        )
+
+
+_STATUS_HEADERS = (
+    *("name", "type", "driver", "state", "last_seen_seconds", "version", "spoken"),
+    *("lost", "may_have_arrived", "in_flight", "losses"),
+)
 _HEADERS = tuple("type" if column == "is_parent" else column for column in COLUMNS)
 
 

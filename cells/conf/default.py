@@ -20,7 +20,8 @@ random name.
     option(cfg.StrOpt, "state_path", default="/var/lib/cells")("""
 Directory for the files of this service.
 
-The default of ``[database] connection`` and of ``[oslo_messaging_zmq] ipc_dir``
-are in this directory. The user that runs cells-manager must have write access.
+The counts of lost messages, and the defaults of ``[database] connection`` and
+of ``[oslo_messaging_zmq] ipc_dir``, are in this directory. The user that runs
+cells-manager must have write access.
 """),
 ]

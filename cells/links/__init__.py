@@ -5,6 +5,7 @@ Routing queues outgoing messages here and never waits for a broker.
 
 from cells.links.delivery import LinkLimits
 from cells.links.links import Links
+from cells.links.losses import Losses
 from cells.links.send_queue import OnFailure, OnSent, SendRequest
 
-__all__ = ["LinkLimits", "Links", "OnFailure", "OnSent", "SendRequest"]
+__all__ = ["LinkLimits", "Links", "Losses", "OnFailure", "OnSent", "SendRequest"]

@@ -9,7 +9,8 @@ from functools import partial
 
 from cells import exceptions
 from cells.counters import Counters
-from cells.links.send_queue import OnFailure
+from cells.links.losses import Losses
+from cells.links.send_queue import OnFailure, QueuedMessage
 
 LOG = logging.getLogger(__name__)
 
@@ -34,9 +35,10 @@ class LinkLimits:
 class DeliveryReports:
     """Counters, log lines and callbacks about delivered and undelivered messages.  Thread-safe."""
 
-    def __init__(self, counters: Counters, on_delivery: OnDelivery) -> None:
+    def __init__(self, counters: Counters, on_delivery: OnDelivery, losses: Losses) -> None:
         self._counters = counters
         self._on_delivery = on_delivery
+        self.losses = losses
 
     def delivered(self, name: str, error: exceptions.CellsError | None, *, was_failing: bool, count: int = 1) -> None:
         """Report one attempt to send ``count`` messages, or an attempt that exceeded the send timeout.
@@ -47,9 +49,10 @@ class DeliveryReports:
         self._on_delivery(name, error is None)
         if error is None:
             self.sent(count)
-            if was_failing:
-                LOG.info("Cell %s takes messages again.", name)
+            # The link of the failed attempt may have been closed since.
+            self.losses.came_back(name)
             return
+        self.losses.went_away(name)
         # The first failure is a WARNING; the following ones would fill the log and are logged at DEBUG.
         LOG.log(logging.DEBUG if was_failing else logging.WARNING, "%s", error.message)
 
@@ -57,10 +60,18 @@ class DeliveryReports:
         """Count delivered messages."""
         self._counters.count("sent", times=count)
 
-    def give_up(self, error: exceptions.CellsError, on_failure: OnFailure) -> None:
-        """Count an undelivered message and report it to its sender."""
-        self._counters.count("undelivered", type(error).__name__)
+    def refuse(self, error: exceptions.CellsError, kind: str, on_failure: OnFailure) -> None:
+        """Report a message that is not queued to its sender, which counts it as given up.
+
+        :param kind: of the message; empty: of cells about each other, which operators do not count
+        """
+        self._counters.count("undelivered" if kind else "undelivered_internal", type(error).__name__)
         call_back(partial(on_failure, error))
+
+    def give_up(self, name: str, error: exceptions.CellsError, queued: QueuedMessage) -> None:
+        """Report a queued message that is not delivered to its sender, which counts it as given up."""
+        self.refuse(error, queued.message.kind, queued.on_failure)
+        self.losses.pass_on(name, [queued.message.kind])
 
 
 def call_back(callback: Callable[[], object]) -> None:

@@ -12,7 +12,7 @@ from cells import exceptions
 from cells.drivers.base import Outgoing, Target
 from cells.drivers.registry import Drivers
 from cells.links.delivery import DeliveryReports, LinkLimits, call_back
-from cells.links.send_queue import DirectReply, OnFailure, QueuedMessage, SendQueue, SendRequest
+from cells.links.send_queue import Countable, DirectReply, OnFailure, QueuedMessage, SendQueue, SendRequest
 from cells.links.slots import LinkSlots
 from cells.worker_threads import Runtime, Thread
 
@@ -22,8 +22,8 @@ LOG = logging.getLogger(__name__)
 #: than its traffic, and a waiting sender delays the messages for other neighbors.
 FULL_QUEUE_BACKOFF_SECONDS = 5.0
 
-#: The reason why a message is not queued, and the callback that reports it.
-Refusal = tuple[exceptions.CellsError, OnFailure]
+#: The reason why a message is not queued, its kind, and the callback that reports it.
+Refusal = tuple[exceptions.CellsError, str, OnFailure]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -91,7 +91,7 @@ class Link:
                         done += count
                         continue
                     error = self._busy(message)
-                refused.append((error, on_failure))
+                refused.append((error, message.kind, on_failure))
                 done += 1
         return done - start, refused
 
@@ -100,13 +100,16 @@ class Link:
         now, due_at = self._clock(), self._queue.due_at
         count = self._queue.put(requests, start, now, hold_seconds)
         if count:
+            # Before the sending thread, which needs the lock that the caller holds, can take them.
+            kinds = [request[0].kind for request in requests[start : start + count]]
+            self.reports.losses.accept(self.cell.name, kinds)
             self.used_at = now
             # Messages that may wait do not wake the thread: it would compete for the processor.
             if self._queue.due_at < due_at or self._idle_waiters:
                 self._changed.notify()
         return count
 
-    def _busy(self, message: Outgoing | DirectReply) -> exceptions.CellsError:
+    def _busy(self, message: Countable | DirectReply) -> exceptions.CellsError:
         return exceptions.NeighborBusy(
             f"{self._queue.overflow(message.size_bytes)} for cell {self.cell.name} already: its broker is slower "
             "than its traffic; try again later.",
@@ -208,12 +211,16 @@ class Link:
             is_given_up, self._current = not self._current, []
         if is_given_up:
             return
+        sent = []
         for queued, refusal in zip(current, refusals, strict=True):
             problem = refusal or error
             if problem is not None:
-                self.reports.give_up(problem, queued.on_failure)
-            elif queued.on_sent is not None:
+                self.reports.give_up(self.cell.name, problem, queued)
+                continue
+            sent.append(queued.message.kind)
+            if queued.on_sent is not None:
                 call_back(queued.on_sent)
+        self.reports.losses.pass_on(self.cell.name, sent)
 
     def _refusal(self, queued: QueuedMessage, now: float) -> exceptions.CellsError | None:
         """Return the reason why a message is not sent at all."""
@@ -243,13 +250,25 @@ class Link:
             error = self._stall = exceptions.NeighborUnreachable(text, cell=self.cell.name)
         if is_new:
             self.reports.delivered(self.cell.name, error, was_failing=self._failure is not None)
-        for queued in current:
-            hung = exceptions.NeighborUnreachable(text, cell=self.cell.name, may_arrive=True)
-            self.reports.give_up(hung, queued.on_failure)
-        for queued in given_up:
-            self.reports.give_up(error, queued.on_failure)
+        self._give_up_all(text, current, given_up)
 
-    def _send(self, messages: Sequence[Outgoing | DirectReply]) -> exceptions.CellsError | None:
+    def abandon(self) -> None:
+        """Give up all messages: the manager has waited for the link to send them, and ends now."""
+        with self._changed:
+            waiting = self._queue.clear()
+            current, self._current = self._current, []
+        text = f"The manager stopped before the broker of cell {self.cell.name} had taken a message."
+        self._give_up_all(text, current, waiting)
+
+    def _give_up_all(self, text: str, current: Sequence[QueuedMessage], waiting: Sequence[QueuedMessage]) -> None:
+        """Give up the messages of the present attempt, which may arrive nevertheless, and those that wait."""
+        name = self.cell.name
+        for queued in current:
+            self.reports.give_up(name, exceptions.NeighborUnreachable(text, cell=name, may_arrive=True), queued)
+        for queued in waiting:
+            self.reports.give_up(name, exceptions.NeighborUnreachable(text, cell=name), queued)
+
+    def _send(self, messages: Sequence[Countable | DirectReply]) -> exceptions.CellsError | None:
         """Send messages that share a cast, one message that travels alone, or one direct reply."""
         was_failing = self._failure is not None
         error: exceptions.CellsError | None = None

@@ -17,6 +17,7 @@ from cells.drivers.base import Target
 from cells.drivers.registry import Drivers
 from cells.links.delivery import DeliveryReports, LinkLimits, OnDelivery
 from cells.links.link import Link, Refusal
+from cells.links.losses import Losses
 from cells.links.send_queue import DirectReply, OnFailure, OnSent, SendRequest
 from cells.links.slots import LinkSlots
 from cells.worker_threads import Runtime, Thread
@@ -32,10 +33,11 @@ class Links:
     on_delivery: OnDelivery
     limits: LinkLimits
     runtime: Runtime = field(default_factory=Runtime)
+    losses: Losses = field(default_factory=Losses)
 
     def __post_init__(self) -> None:
         self.slots = LinkSlots(self.limits.open_links, self._close_idle_link)
-        self._reports = DeliveryReports(self.counters, self.on_delivery)
+        self._reports = DeliveryReports(self.counters, self.on_delivery, self.losses)
         self._clock = self.runtime.clock
         self._lock = threading.Lock()
         self._links: dict[str, Link] = {}
@@ -62,10 +64,10 @@ class Links:
             try:
                 count, refused = self._link(cell).put(requests, done, room_deadline, hold_seconds)
             except exceptions.DeliveryError as error:
-                count, refused = 1, [(error, requests[done][1])]
+                count, refused = 1, [(error, requests[done][0].kind, requests[done][1])]
             done += count
-            for reason, on_failure in refused:
-                self._reports.give_up(reason, on_failure)
+            for refusal in refused:
+                self._reports.refuse(*refusal)
 
     def reaches_clients(self, cell: Target) -> bool:
         """Return whether the driver of ``cell`` can send replies directly to its clients."""
@@ -164,6 +166,8 @@ class Links:
             link.close()
         for link in links:
             link.thread.join(max(0.0, deadline - self._clock()))
+        for link in self._all():
+            link.abandon()
 
     def __len__(self) -> int:
         """Return the number of links."""

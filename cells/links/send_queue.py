@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from cells import exceptions
 from cells.drivers.base import Outgoing
@@ -20,6 +20,14 @@ HEAD_BYTES = 400
 OnFailure = Callable[[exceptions.CellsError], None]
 #: Called when the broker has taken a message.  Must not block.
 OnSent = Callable[[], object]
+
+
+class Countable(Outgoing, Protocol):
+    """A message as links queue it."""
+
+    @property
+    def kind(self) -> str:
+        """The word under which the ledger of losses counts it; empty: it is not counted."""
 
 
 class DirectReply(NamedTuple):
@@ -35,6 +43,11 @@ class DirectReply(NamedTuple):
         return False
 
     @property
+    def kind(self) -> str:
+        """In flight like an answer.  If the client does not get the value, its manager gets an answer."""
+        return "answer"
+
+    @property
     def size_bytes(self) -> int:
         """Return about the length of the value, and of the message that is kept until the client has the value."""
         return 2 * len(self.value) + HEAD_BYTES
@@ -45,7 +58,7 @@ class DirectReply(NamedTuple):
 
 
 #: A message or a direct reply, and the callbacks that report its delivery.
-SendRequest = tuple["Outgoing | DirectReply", OnFailure, "OnSent | None"]
+SendRequest = tuple["Countable | DirectReply", OnFailure, "OnSent | None"]
 
 #: Limits of one cast of many messages.  Larger casts would save little, and delay their first messages.
 MAX_MESSAGES = 256
@@ -58,7 +71,7 @@ class QueuedMessage(NamedTuple):
     queued_at: float
     #: the same time, or the end of the time that it may wait for others
     due_at: float
-    message: Outgoing | DirectReply
+    message: Countable | DirectReply
     on_failure: OnFailure
     on_sent: OnSent | None
 
@@ -148,7 +161,7 @@ class SendQueue:
         return everything
 
 
-def _kind(message: Outgoing | DirectReply) -> object:
+def _kind(message: Countable | DirectReply) -> object:
     """Return an equal value for messages that may share a cast, None for a message that travels alone."""
     if isinstance(message, DirectReply) or not message.may_share_a_cast:
         return None

@@ -6,6 +6,7 @@ import logging
 import threading
 from concurrent import futures
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from oslo_service import loopingcall, systemd
@@ -15,7 +16,7 @@ from cells import exceptions
 from cells.counters import Counters
 from cells.drivers.base import BaseCellsDriver
 from cells.drivers.registry import Drivers
-from cells.links import Links
+from cells.links import Links, Losses
 from cells.manager.announcer import Announcer
 from cells.manager.local_cell import LocalCell
 from cells.manager.manager import CellsManager
@@ -37,6 +38,8 @@ LOG = logging.getLogger(__name__)
 RETRY_SECONDS = 5
 #: Bound for the last sends of a manager that stops: they take milliseconds, or hang.
 LAST_SENDS_SECONDS = 10
+#: Interval at which the ledger of losses is asked for summaries that are due.
+LOSSES_SECONDS = 5
 ENDLESS_SECONDS = 10 * 365 * 86400.0
 
 
@@ -56,6 +59,8 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
     send_timeout_seconds: float
     runtime: Runtime
     counters: Counters
+    losses: Losses
+    loss_file: Path
     table: NeighborTable
     topology: Topology
     loader: NeighborLoader
@@ -82,6 +87,8 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
 
     def start(self) -> None:
         """Return when the manager takes messages and requests; block until the broker of this cell is there."""
+        # First: what the last manager left undone must be known before this manager takes messages.
+        self.losses.open(self.loss_file)
         self.loader.load()
         self.pending.start()
         while not self._start_servers():
@@ -92,6 +99,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
                 self._is_serving = True
                 self._start_loop(self.loader.load, self.load_interval_seconds)
                 self._start_loop(self.announcer.announce, self.announce_interval_seconds)
+                self._start_loop(self.losses.report_due, LOSSES_SECONDS)
         if not self._is_serving:
             # stop() ran while the broker was away and could not close the servers that have started only now.
             if self.server is not None:
@@ -185,6 +193,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         # This sends the notices, too, that follow replies sent directly to clients.
         self.links.wait_until_idle(last_sends_end_at - clock())
         self.links.stop(max(0.0, last_sends_end_at - clock()))
+        self.losses.close()
         self.drivers.close()
         self.loader.close()
         LOG.info("cells-manager of cell %s has stopped.", self.name)

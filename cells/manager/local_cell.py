@@ -11,6 +11,7 @@ from typing import Any
 from cells import exceptions
 from cells.counters import Counters
 from cells.endpoints import CellPicker
+from cells.links.losses import Losses
 from cells.manager.announcer import Announcer, on_change
 from cells.neighbors import Direction, NeighborTable
 from cells.neighbors.capabilities import BOUNDS, bounded_capabilities, bounded_capacities
@@ -38,6 +39,7 @@ class LocalCell:
     announcer: Announcer
     pending: PendingCalls
     counters: Counters
+    losses: Losses
     services: LocalServices
     picker: CellPicker
 

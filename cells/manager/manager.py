@@ -22,6 +22,7 @@ from cells.manager import topology_report
 from cells.manager.answer_streams import AnswerStream
 from cells.manager.local_cell import LocalCell
 from cells.manager.requests import Requests
+from cells.messages.kinds import BROADCAST_CAST, CAST
 from cells.neighbors import Direction
 from cells.neighbors.neighbor import Neighbor
 from cells.routing.reply import Reply
@@ -71,7 +72,7 @@ class CellsManager:
 
     def cast(self, ctxt: dict[str, Any], cell_name: str, method_name: str, method_kwargs: dict[str, Any]) -> None:
         """Call ``method_name`` in another cell, without an answer."""
-        with self._outgoing.counting_refusals("cast"):
+        with self._outgoing.counting_refusals("cast", CAST):
             self._router.cast(
                 self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=False)
             )
@@ -84,7 +85,7 @@ class CellsManager:
         for text in want(casts, list, "casts"):
             bug: Exception | None = None
             try:
-                with self._outgoing.counting_refusals("cast"):
+                with self._outgoing.counting_refusals("cast", CAST):
                     arguments = unpack(text)
                 self.cast(**arguments)
             except exceptions.CellsError as error:
@@ -161,7 +162,7 @@ class CellsManager:
         run_locally: bool = True,
     ) -> None:
         """Call ``method_name`` in all cells above or below, without answers."""
-        with self._outgoing.counting_refusals("broadcast"):
+        with self._outgoing.counting_refusals("broadcast", BROADCAST_CAST):
             message = self._outgoing.broadcast(
                 ctxt, method_name, method_kwargs, direction, needs_response=False, run_locally=run_locally
             )
@@ -185,6 +186,7 @@ class CellsManager:
             "last_seen_seconds": None if seen_at is None else round(self._cell.table.seconds_since(seen_at), 3),
             "version": str(heard.description["version"]) if heard and "version" in heard.description else None,
             "spoken": spoken,
+            **self._cell.losses.of(name),
         }
 
     def topology(self, ctxt: dict[str, Any], timeout: float | None = None) -> futures.Future[dict[str, Any]]:
@@ -235,6 +237,7 @@ class CellsManager:
             **{key: described[key] for key in ("name", "path", "host", "pid", "version", "release")},
             "pending_calls": len(self._cell.pending),
             "counters": self._cell.counters.as_dict(),
+            "losses": self._cell.losses.as_dict(),
         }
 
     def _timeout(self, timeout: float | None) -> float:

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cells import exceptions
@@ -15,6 +15,7 @@ from cells.messages import BroadcastMessage, TargetedMessage
 from cells.neighbors import Direction, NeighborTable
 from cells.neighbors.topology import Topology
 from cells.path import MAX_NAME_LENGTH, CellPath
+from cells.routing.outcomes import Outcomes
 from cells.services.validation import want
 from cells.worker_threads import new_id
 
@@ -32,15 +33,21 @@ class OutgoingMessages:
     table: NeighborTable
     counters: Counters
     max_hop_count: int
+    outcomes: Outcomes = field(default_factory=Outcomes)
     new_id: Callable[[], str] = new_id
 
     @contextlib.contextmanager
-    def counting_refusals(self, kind: str) -> Iterator[None]:
-        """Count and log an error before the message is sent: the sender of a cast gets no other sign of it."""
+    def counting_refusals(self, kind: str, lost_as: str = "") -> Iterator[None]:
+        """Count and log an error before the message is sent: the sender of a cast gets no other sign of it.
+
+        :param lost_as: the kind of a message whose sender does not get the error; empty: its sender gets the error
+        """
         try:
             yield
         except exceptions.CellsError as error:
             self.counters.count("refused", type(error).__name__)
+            if lost_as:
+                self.outcomes.refused(lost_as, error)
             LOG.info("A %s from a service of this cell is refused: %s", kind, error.message)
             raise
 

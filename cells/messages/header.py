@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cells import versions
+from cells.messages.kinds import kind_of
 from cells.messages.validation import (
     want_direction,
     want_flag,
@@ -111,6 +112,11 @@ class Header:
         """Whether the message goes to no other cell from here."""
         return False
 
+    @functools.cached_property
+    def kind(self) -> str:
+        """The kind of the message, for the ledger of losses; see :mod:`cells.messages.kinds`."""
+        return kind_of(self.message_type, self.method, len(self.route), needs_response=self.needs_response)
+
     @property
     def return_path(self) -> CellPath:
         """The way that an answer walks from here."""
@@ -166,7 +172,7 @@ class Header:
             if versions.speaks(version, found.since) and (found.omitted is None or value != found.omitted):
                 keys[found.name] = found.write(value)
         shared = (self.message_type, is_fanout, server, version, versions.speaks(version, versions.BATCHES))
-        return Form(*shared, self.may_wait_for_room, {**keys, "fanout": is_fanout}, shared)
+        return Form(*shared, self.may_wait_for_room, self.kind, {**keys, "fanout": is_fanout}, shared)
 
     @classmethod
     def read(cls, data: Mapping[str, Any], default_max_hop_count: int) -> Self:

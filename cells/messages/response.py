@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ import msgspec
 from cells import exceptions, failure, versions
 from cells.messages.base import Content, Message
 from cells.messages.header import Header, Hop
+from cells.messages.kinds import ANSWER, INTERNAL
 from cells.messages.targeted import TargetedHeader, TargetedMessage
 from cells.messages.wire import to_text
 from cells.neighbors import Direction
@@ -111,6 +113,13 @@ class ResponseHeader(TargetedHeader):
     message_type: ClassVar[str] = "response"
     may_wait_for_room: ClassVar[bool] = False
 
+    #: whether it answers a message of a cell about itself.  Not sent
+    is_internal: bool = False
+
+    @functools.cached_property
+    def kind(self) -> str:
+        return INTERNAL if self.is_internal else ANSWER
+
     @classmethod
     def answering(cls, asked: Header) -> ResponseHeader:
         """Return the header of the answers to messages with the header ``asked``."""
@@ -126,6 +135,7 @@ class ResponseHeader(TargetedHeader):
                 reply_server=asked.reply_server,
                 # A source that asks in the oldest form may have gone back to a release that reads no other form.
                 version_cap="" if asked.reply_server else versions.OLDEST,
+                is_internal=asked.kind == INTERNAL,
             )
         return header
 

@@ -28,6 +28,8 @@ class Form(NamedTuple):
     may_share_a_cast: bool
     #: whether messages may wait for room in a full send queue
     may_wait_for_room: bool
+    #: as :mod:`cells.messages.kinds` names it
+    kind: str
     #: JSON values
     keys: Mapping[str, Any]
     #: the first five fields, which begin each SealedMessage of this form
@@ -71,6 +73,11 @@ class SealedMessage(NamedTuple):
         # A relay spends its time here: one addition of tuples costs half as much as a call with ten arguments.
         own = (message.deadline, len(payload) + HEAD_BYTES, form, message, payload)
         return tuple.__new__(cls, form.shared + own)
+
+    @property
+    def kind(self) -> str:
+        """The kind of the message, for the ledger of losses."""
+        return self.form.kind
 
     def is_late(self, now: float) -> bool:
         """Whether the caller has stopped waiting at ``now``."""

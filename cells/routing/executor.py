@@ -13,6 +13,7 @@ from cells.endpoints import Call, Endpoints, LocalCell
 from cells.messages import Message, Response
 from cells.routing.duplicates import SeenMessages
 from cells.routing.error_replies import too_late
+from cells.routing.outcomes import Outcomes
 from cells.routing.reply import LOG_ONLY, WORKING, Sink, settle
 from cells.worker_threads import Runtime, WorkerThreads
 
@@ -27,6 +28,7 @@ class Executor:
     threads: WorkerThreads
     counters: Counters
     runtime: Runtime = field(default_factory=Runtime)
+    outcomes: Outcomes = field(default_factory=Outcomes)
     #: the cell that endpoints see.  It sends messages, so it is made, and set, after the parts that receive messages
     cell: LocalCell = field(init=False)
 
@@ -50,13 +52,16 @@ class Executor:
             if not self._is_new(message):
                 self.counters.count("dropped", "duplicate")
                 LOG.info("A %s message (%s) came by %s once more.", message.message_type, message.method, message.route)
-            elif self.endpoints.may_block(message.method):
+                return
+            if run.is_counted:
+                self.outcomes.begin(message)
+            if self.endpoints.may_block(message.method):
                 self.threads.run(run.start)
             else:
                 run.start()
         except exceptions.CellsError as error:
             self.counters.count("refused", type(error).__name__)
-            run.respond(error)
+            run.give_up(Response(str(message.route), error=error))
 
     def _is_new(self, message: Message) -> bool:
         """Return whether the message has not run here yet; a duplicate of an answer does no harm."""
@@ -72,18 +77,23 @@ class _Run:
     message: Message
     sink: Sink
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether the message is in flight until it has run: if the manager is killed, no caller notices."""
+        return self.sink is LOG_ONLY and self.message.response_to is None
+
     def start(self) -> None:
         """Invoke the endpoint; its value or error goes to the sink, perhaps later."""
         executor, message = self.executor, self.message
         # The message may have waited for a thread.
         if message.is_late(executor.runtime.clock()):
-            settle(message, self.sink, too_late(message, executor.counters))
+            self.give_up(too_late(message, executor.counters))
             return
         try:
             content = message.content()
         except exceptions.MessageError as error:
             executor.counters.count("rejected", type(error).__name__)
-            self.respond(error)
+            self.give_up(Response(str(message.route), error=error))
             return
         call = Call(
             cell=executor.cell,
@@ -115,7 +125,9 @@ class _Run:
     def _finish(self, value: Any) -> None:
         if isinstance(value, futures.Future):
             value.add_done_callback(self._finish_later)
-        elif self.sink is not LOG_ONLY:
+        elif self.sink is LOG_ONLY:
+            self._end()
+        else:
             message = self.message
             trace = None
             if message.trace is not None and message.is_at_source:
@@ -139,7 +151,11 @@ class _Run:
         counters = self.executor.counters
         if isinstance(error, exceptions.CellsError):
             counters.count("failed", type(error).__name__)
-            self.respond(error)
+            if self.is_counted:
+                # Such an error of a cast says that its service was not reached, or is not allowed.
+                self.give_up(Response(str(self.message.route), error=error))
+            else:
+                self.respond(error)
             return
         if isinstance(error, SystemExit):
             # It would end the thread that reads messages, and the caller would get no answer.
@@ -150,5 +166,15 @@ class _Run:
         self.respond(error)
 
     def respond(self, error: Exception) -> None:
-        """Give the caller an error."""
+        """Give the caller the error of the endpoint."""
         settle(self.message, self.sink, Response(str(self.message.route), error=error))
+        self._end()
+
+    def give_up(self, response: Response) -> None:
+        """Give the caller an error that says that the message has not run."""
+        self.executor.outcomes.not_run(self.message, self.sink, response)
+        self._end()
+
+    def _end(self) -> None:
+        if self.is_counted:
+            self.executor.outcomes.end(self.message)

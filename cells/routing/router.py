@@ -37,6 +37,7 @@ from cells.routing.error_replies import Silence, too_late
 from cells.routing.executor import Executor
 from cells.routing.forwarding import ForwardingBatch
 from cells.routing.limited_log import LimitedLog
+from cells.routing.outcomes import UNREADABLE, Outcomes
 from cells.routing.pending import PendingCalls, ToPending
 from cells.routing.reply import LOG_ONLY, WORKING, Branch, Forwarded, Kind, Reply, Sink, ToCaller, settle
 from cells.routing.waiting_call import Growing, Monitor, Wait
@@ -63,6 +64,7 @@ class Router:
     pending: PendingCalls
     links: Links
     counters: Counters
+    outcomes: Outcomes
     call_timeout_seconds: float
     max_hop_count: int
     max_message_bytes: int
@@ -145,6 +147,7 @@ class Router:
         if len(came) > MAX_MESSAGES_OF_CAST:
             self.counters.count("rejected", "MessageTooLarge", times=len(came))
             LOG.warning("A cast of %d messages is refused: %d is the most.", len(came), MAX_MESSAGES_OF_CAST)
+            self.outcomes.refused(UNREADABLE, exceptions.MessageTooLarge(), len(came))
             return
         batch = self._batch(now)
         found = [self._safely(self._read, one, batch) for one in came]
@@ -167,6 +170,7 @@ class Router:
             return work(*arguments)
         except Exception:
             self.counters.count("rejected", "Bug")
+            self.outcomes.refused(UNREADABLE, exceptions.MessageError())
             LOG.exception("A message could not be handled.")
             return None
 
@@ -193,6 +197,8 @@ class Router:
         if salvaged is not None:
             salvaged = salvaged.arrived_at(self.cell_name)
             self.reply(salvaged, Reply(Kind.ANSWER, (Response(str(salvaged.route), error=error).encoded(),)))
+        else:
+            self.outcomes.refused(UNREADABLE, error)
         return None
 
     def _arrived(self, message: Message, now: float) -> None:
@@ -201,7 +207,7 @@ class Router:
             message = message.recording(event, self.runtime.wall_clock())
         sink = self._sink_of(message)
         if message.is_late(now):
-            settle(message, sink, too_late(message, self.counters))
+            self.outcomes.not_run(message, sink, too_late(message, self.counters))
         elif message.is_at_target:
             self.executor.run(message, sink)
         else:
@@ -212,7 +218,7 @@ class Router:
         return ToSource(self, message) if message.needs_response else LOG_ONLY
 
     def _not_forwarded(self, message: Message, neighbor: str, error: exceptions.CellsError) -> None:
-        settle(message, self._sink_of(message), Response(str(message.route.child(neighbor)), error=error))
+        self.outcomes.not_delivered(message, self._sink_of(message), neighbor, error)
 
     def _advance(
         self, message: Message, sink: Sink, wait: Wait | None = None, *, reports_delivery: bool = False
@@ -228,7 +234,7 @@ class Router:
             self._carry_out(message, plan, sink, wait, reports_delivery=reports_delivery)
         except exceptions.CellsError as error:
             self.counters.count("failed", type(error).__name__)
-            settle(message, sink, Response(str(message.route), error=error))
+            self.outcomes.not_run(message, sink, Response(str(message.route), error=error))
 
     def _carry_out(
         self, message: Message, plan: Plan, sink: Sink, wait: Wait | None = None, *, reports_delivery: bool = False
@@ -298,12 +304,12 @@ class Router:
         answer, neighbor = for_client(message, hop), hop.neighbor
         if answer is not None and self._direct_replies.send(answer, hop):
             return
-        report = _DeliveryReport(message, neighbor.name, sink)
+        report = _DeliveryReport(self.outcomes, message, neighbor.name, sink)
         try:
             form = (hop.addressed(self.host) if collects else hop).form
             sealed = message.sealed_as(form, self.max_message_bytes)
         except (exceptions.MessageError, exceptions.RPCVersionCapError) as error:
-            self.counters.count("undelivered", type(error).__name__)
+            self.counters.count("undelivered" if message.header.kind else "undelivered_internal", type(error).__name__)
             report.failed(error)
             return
         on_sent = report.delivered if reports_delivery else None
@@ -314,6 +320,7 @@ class Router:
 class _DeliveryReport:
     """What becomes of a message that was left in a send queue."""
 
+    outcomes: Outcomes
     message: Message
     neighbor: str
     sink: Sink
@@ -324,8 +331,7 @@ class _DeliveryReport:
 
     def failed(self, error: exceptions.CellsError) -> None:
         """The message was not delivered."""
-        message = self.message
-        settle(message, self.sink, Response(str(message.route.child(self.neighbor)), error=error))
+        self.outcomes.not_delivered(self.message, self.sink, self.neighbor, error)
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,24 @@ UNSEEN = {
     "last_seen_seconds": None,
     "version": None,
     "spoken": "1.0",
+    "lost": 0,
+    "may_have_arrived": 0,
+    "in_flight": 0,
+    "losses": [],
 }
+LOSS = {"kind": "cast", "reason": "NeighborUnreachable", "lost": 3, "may_have_arrived": 1, "told": 5}
+LOST = {"lost": 3, "may_have_arrived": 1, "in_flight": 2, "losses": [LOSS]}
 SEEN = [
     {**UNSEEN, "name": "api", "is_parent": True, "state": "up", "last_seen_seconds": 0.25, "version": "1.0"},
-    {**UNSEEN, "name": "az1", "is_parent": False, "state": "mute", "last_seen_seconds": 301.5, "version": "1.0"},
+    {
+        **UNSEEN,
+        "name": "az1",
+        "is_parent": False,
+        "state": "mute",
+        "last_seen_seconds": 301.5,
+        "version": "1.0",
+        **LOST,
+    },
     {**UNSEEN, "name": "az2", "is_parent": False, "state": "unknown", "driver": "memory"},
 ]
 
@@ -24,9 +38,9 @@ SEEN = [
 def test_a_line_for_each_neighbor(cells: Cells, manager: Manager) -> None:
     manager.seen = SEEN
     assert cells.succeed("neighbor", "status", "-f", "value").out.splitlines() == [
-        "api parent rpc up 0.25 1.0 1.0",
-        "az1 child rpc mute 301.5 1.0 1.0",
-        "az2 child memory unknown None None 1.0",
+        "api parent rpc up 0.25 1.0 1.0 0 0 0 []",
+        f"az1 child rpc mute 301.5 1.0 1.0 3 1 2 {[LOSS]}",
+        "az2 child memory unknown None None 1.0 0 0 0 []",
     ]
 
 
@@ -41,8 +55,14 @@ def test_json_has_the_names_of_the_columns(cells: Cells, manager: Manager) -> No
             "last_seen_seconds": 301.5,
             "version": "1.0",
             "spoken": "1.0",
+            **LOST,
         }
     ]
+
+
+def test_the_table_has_a_line_for_each_kind_of_loss(cells: Cells, manager: Manager) -> None:
+    manager.seen = SEEN[1:2]
+    assert "cast (NeighborUnreachable): 3 lost, 1 may have arrived, 5 told" in cells.succeed("neighbor", "status").out
 
 
 @pytest.mark.usefixtures("manager")

@@ -1,0 +1,68 @@
+"""The end of a message that this cell gives up: it is counted in the ledger of losses, and its sender gets an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cells import exceptions
+from cells.links.losses import Key, Losses, Tally
+from cells.messages import Message, Response
+from cells.neighbors import Neighbors
+from cells.routing.reply import LOG_ONLY, Sink, settle
+
+#: In front of the reason of a message that this cell did not run or forward.
+HERE_PREFIX = "here: "
+#: Kind of a message that could not be read.
+UNREADABLE = "unreadable"
+
+
+@dataclass(eq=False, repr=False)
+class Outcomes:
+    """Counts and answers messages that are given up.  Thread-safe."""
+
+    cell_name: str = ""
+    losses: Losses = field(default_factory=Losses)
+    #: returns the registered neighbors: other names, which a message can contain, are not counted apart
+    neighbors: Callable[[], Neighbors] = Neighbors
+
+    def not_delivered(self, message: Message, sink: Sink, neighbor: str, error: exceptions.CellsError) -> None:
+        """Settle a message that ``neighbor`` did not get."""
+        self._count(neighbor, type(error).__name__, message, sink, may_arrive=_may_arrive(error))
+        settle(message, sink, Response(str(message.route.child(neighbor)), error=error))
+
+    def not_run(self, message: Message, sink: Sink, response: Response) -> None:
+        """Settle a message that this cell neither runs nor forwards.
+
+        :param response: with the error that says why
+        """
+        reason = HERE_PREFIX + type(response.error).__name__
+        self._count(self._came_from(message), reason, message, sink, may_arrive=_may_arrive(response.error))
+        settle(message, sink, response)
+
+    def refused(self, kind: str, error: exceptions.CellsError, times: int = 1) -> None:
+        """Count lost messages that there is no message to settle of: unreadable, or of a service of this cell."""
+        self.losses.give_up(Key(self.cell_name, kind, HERE_PREFIX + type(error).__name__), Tally(lost=times))
+
+    def begin(self, message: Message) -> None:
+        """Count a message as in flight in this cell, until it has run or is given up."""
+        self.losses.accept(self.cell_name, [message.header.kind])
+
+    def end(self, message: Message) -> None:
+        """Count a message as no longer in flight in this cell."""
+        self.losses.pass_on(self.cell_name, [message.header.kind])
+
+    def _count(self, cell: str, reason: str, message: Message, sink: Sink, *, may_arrive: bool) -> None:
+        is_told = sink is not LOG_ONLY
+        outcome = Tally(lost=not is_told and not may_arrive, may_have_arrived=not is_told and may_arrive, told=is_told)
+        self.losses.give_up(Key(cell, message.header.kind, reason), outcome)
+
+    def _came_from(self, message: Message) -> str:
+        if message.is_at_source:
+            return self.cell_name
+        name = message.route[-2]
+        return name if name in self.neighbors().all() else self.cell_name
+
+
+def _may_arrive(error: BaseException | None) -> bool:
+    return bool(getattr(error, "may_arrive", None))
