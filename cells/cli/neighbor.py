@@ -16,6 +16,7 @@ from cliff import lister, show
 from cells import context, exceptions, path
 from cells.cli import base, neighbor_arguments
 from cells.neighbors.neighbor import COLUMNS, Neighbor
+from cells.transport import link_options
 from cells.transport import url as transport_url
 
 if TYPE_CHECKING:
@@ -53,13 +54,16 @@ class Create(_NeighborCommand, show.ShowOne):
         parts = neighbor_arguments.parts(parsed_args)
         if parts or "transport_url" not in columns:
             columns["transport_url"] = str(transport_url.build(parts))
+        changes = neighbor_arguments.link_changes(parsed_args)
+        if changes:
+            columns["transport_url"] = str(link_options.change(transport_url.parse(columns["transport_url"]), changes))
         row = Neighbor(name=parsed_args.name, **columns)
         neighbor_arguments.check_transport(row.driver, row.transport_url)
         self._check_is_another_cell(row.name)
         with self.database() as database:
             database.create(row)
         self.warn_if_unread()
-        return _record(row, parsed_args)
+        return _shown(row, parsed_args)
 
     def _check_is_another_cell(self, name: str) -> None:
         own_name = self.conf.cells.name
@@ -81,21 +85,22 @@ class Set(_NeighborCommand, show.ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> base.Record:
         """Change the row and return it; called by cliff."""
         changes = neighbor_arguments.columns(parsed_args)
-        parts = neighbor_arguments.parts(parsed_args)
-        if not changes and not parts:
+        parts, of_link = neighbor_arguments.parts(parsed_args), neighbor_arguments.link_changes(parsed_args)
+        if not changes and not parts and not of_link:
             raise exceptions.InvalidNeighbor(f"No change is given for neighbor {parsed_args.name}: add an option.")
         with self.database() as database:
-            if parts:
-                current = transport_url.parse(database.get(parsed_args.name).transport_url)
-                changes["transport_url"] = str(transport_url.change(current, parts))
+            if parts or of_link:
+                text = changes.get("transport_url") or database.get(parsed_args.name).transport_url
+                changed = link_options.change(transport_url.change(transport_url.parse(text), parts), of_link)
+                changes["transport_url"] = str(changed)
             _check_transport(database, parsed_args.name, changes)
             row = database.update(parsed_args.name, **changes)
         self.warn_if_unread()
-        return _record(row, parsed_args)
+        return _shown(row, parsed_args)
 
 
 class Show(_NeighborCommand, show.ShowOne):
-    """Show the registered columns of a neighbor."""
+    """Show the registered columns of a neighbor, and the options of its link."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME", help="name of the neighbor")
@@ -104,7 +109,7 @@ class Show(_NeighborCommand, show.ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> base.Record:
         """Return the row; called by cliff."""
         with self.database() as database:
-            return _record(database.get(parsed_args.name), parsed_args)
+            return _shown(database.get(parsed_args.name), parsed_args)
 
 
 class List(_NeighborCommand, lister.Lister):
@@ -200,6 +205,15 @@ def _record(row: Neighbor, parsed_args: argparse.Namespace) -> base.Record:
     if not parsed_args.show_secrets:
         values["transport_url"] = transport_url.mask(row.transport_url)
     return _HEADERS, tuple(values[column] for column in COLUMNS)
+
+
+def _shown(row: Neighbor, parsed_args: argparse.Namespace) -> base.Record:
+    """Return the columns, and the options that the query of the transport URL holds."""
+    headers, values = _record(row, parsed_args)
+    options = link_options.read(values[COLUMNS.index("transport_url")])
+    exchange = options.pop(link_options.EXCHANGE, None)
+    listed = ", ".join(f"{name}={value}" for name, value in sorted(options.items())) or None
+    return (*headers, "exchange", "link_options"), (*values, exchange, listed)
 
 
 def _type(*, is_parent: bool) -> str:

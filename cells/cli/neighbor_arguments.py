@@ -11,6 +11,7 @@ from typing import Any
 
 from cells import exceptions, versions
 from cells.cli import base
+from cells.transport import link_options
 from cells.transport import url as transport_url
 
 #: value of an option that prompts for the secret or reads it from stdin, so that the shell's history does not have it
@@ -73,6 +74,22 @@ def add_columns(parser: argparse.ArgumentParser, *, is_type_required: bool) -> N
     broker.add_argument(
         "--broker-hosts", metavar="HOST:PORT,...", help="several hosts of one broker: h1:5672,h2:5672,[::1]:5672"
     )
+    link = parser.add_argument_group("link", "Options of the link, which are kept in the query of the URL.")
+    link.add_argument(
+        "--exchange",
+        metavar="NAME",
+        help="[DEFAULT] control_exchange of the neighbor, nova for Nova's cells service; "
+        "'' removes it (default: control_exchange of this cell)",
+    )
+    link.add_argument(
+        "--link-option",
+        type=_link_option,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="option of [oslo_messaging_rabbit] for this link alone, such as ssl=true; can be repeated; "
+        "'NAME=' removes it (default: the option of this cell)",
+    )
 
 
 def add_show_secrets(parser: argparse.ArgumentParser) -> None:
@@ -109,6 +126,14 @@ def parts(parsed_args: argparse.Namespace) -> transport_url.Parts:
     return named
 
 
+def link_changes(parsed_args: argparse.Namespace) -> dict[str, str]:
+    """Return the given options of the link; an empty value removes an option."""
+    changes = dict(parsed_args.link_option)
+    if parsed_args.exchange is not None:
+        changes[link_options.EXCHANGE] = parsed_args.exchange
+    return changes
+
+
 def check_transport(driver: str, url: str) -> None:
     """Check, for the driver "rpc", that oslo.messaging has a transport of the scheme of ``url``.
 
@@ -117,6 +142,13 @@ def check_transport(driver: str, url: str) -> None:
     if driver != "rpc":
         return
     _check_installed("transport", transport_url.parse(url).transport.partition("+")[0], "oslo.messaging.drivers")
+
+
+def _link_option(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r:.80} is not NAME=VALUE")
+    return name, value
 
 
 def _secret(value: str | None, label: str) -> str | None:

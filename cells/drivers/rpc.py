@@ -17,7 +17,7 @@ import oslo_messaging
 
 from cells import exceptions, versions
 from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
-from cells.transport import declaring
+from cells.transport import declaring, link_options
 from cells.transport import url as transport_url
 from cells.transport.errors import is_forbidden, lacks_exchange, may_arrive
 from cells.transport.internals import expiring
@@ -185,10 +185,11 @@ class InterCellRPCAPI:
                 cell=cell.name,
             )
         if lacks_exchange(error):
+            exchange = link_options.exchange_of(cell.transport_url) or self._settings.conf.control_exchange
             return exceptions.NeighborUnreachable(
-                f"The broker of cell {cell.name} has no exchange {self._settings.conf.control_exchange}: "
-                f"cells-manager of {cell.name} has never started there, or it has another [DEFAULT] "
-                "control_exchange than this cell: set the same name in both cells.",
+                f"The broker of cell {cell.name} has no exchange {exchange}: cells-manager of {cell.name} has never "
+                f"started there, or {cell.name} has another [DEFAULT] control_exchange: set "
+                f'"cells neighbor set {cell.name} --exchange NAME".',
                 cell=cell.name,
             )
         return None
@@ -203,9 +204,10 @@ class InterCellRPCAPI:
 
     def _open(self, url: str) -> _Link:
         transport = self._open_url(self._settings.conf, url, self._settings.send_timeout_seconds)
+        exchange = link_options.exchange_of(url)
         clients = {}
         for message_type in self._settings.message_types:
-            target = oslo_messaging.Target(topic=self._topic(message_type), version="1.0")
+            target = oslo_messaging.Target(topic=self._topic(message_type), exchange=exchange, version="1.0")
             client = oslo_messaging.get_rpc_client(
                 transport,
                 target,

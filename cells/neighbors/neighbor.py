@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cells import exceptions, path
+from cells.transport import link_options
 from cells.transport import url as transport_url
 
 MAX_TEXT_LENGTH = 255
@@ -49,6 +50,7 @@ class Neighbor:
             url = transport_url.parse(self.transport_url)
             transport_url.check_usable(url)
             transport_url.check_neighbor(url)
+            link_options.check(url)
         except exceptions.InvalidNeighbor as error:
             raise self._invalid(error.message.rstrip(".")) from None
         if len(self.transport_url.encode()) > MAX_URL_BYTES:

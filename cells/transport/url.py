@@ -14,7 +14,6 @@ import dataclasses
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib import parse as urllib_parse
 
@@ -26,13 +25,6 @@ NETWORK_TRANSPORTS = frozenset({"rabbit", "kombu", "kafka", "amqp"})
 RABBITMQ_TRANSPORTS = frozenset({"rabbit", "kombu"})
 #: transports without a broker: peers at their addresses, and all peers in one directory of this machine
 ZMQ_TRANSPORT, ZMQ_IPC_TRANSPORT = "zmq", "zmq+ipc"
-#: options of the group [oslo_messaging_zmq] that the query of such a URL may set for a neighbor
-ZMQ_PARAMETERS = frozenset(
-    {"connect_timeout", "delivery_timeout", "keys_dir", "max_connections", "max_message_bytes", "peer", "tcp_security"}
-)
-#: parameters that are numbers, with the bounds of the options
-_ZMQ_NUMBERS = frozenset({"connect_timeout", "delivery_timeout", "max_connections", "max_message_bytes"})
-_ZMQ_SECURITY = ("curve", "none")
 #: a listener binds every address of the host to these; a client cannot connect to them
 _WILDCARDS = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104  # refused here
 NOTATION = "rabbit://user:password@host:5672/virtual_host"
@@ -105,14 +97,6 @@ def is_rabbitmq(url: str) -> bool:
     return url.partition("://")[0].lower().partition("+")[0] in RABBITMQ_TRANSPORTS
 
 
-def with_default_options(url: str, options: Mapping[str, str]) -> str:
-    """Return ``url`` with ``options`` added to its query, except those that it has."""
-    base, _, query = url.partition("?")
-    present = {key for key, _ in urllib_parse.parse_qsl(query, keep_blank_values=True)}
-    added = urllib_parse.urlencode({key: value for key, value in options.items() if key not in present})
-    return f"{base}?{'&'.join(filter(None, [query, added]))}"
-
-
 def check_usable(url: TransportURL) -> None:
     """Check that oslo.messaging can log in with the user name and password of ``url``.
 
@@ -159,7 +143,6 @@ def check_neighbor(url: TransportURL) -> None:
         raise _invalid("A host of the zmq:// URL is a wildcard: name the address of the manager's host", ZMQ_NOTATION)
     elif url.virtual_host:
         raise _invalid("A zmq:// URL with hosts has no path: there are no virtual hosts without a broker", ZMQ_NOTATION)
-    _check_parameters(url.query)
 
 
 def parse(url: object) -> TransportURL:
@@ -239,30 +222,6 @@ def mask(url: str) -> str:
     hosts = ",".join(_mask_host(host) for host in netloc.split(","))
     pairs = "&".join(_mask_pair(pair) for pair in query.split("&"))
     return f"{parsed.transport}://{hosts}{slash}{path}{question_mark}{pairs}"
-
-
-def _check_parameters(query: str) -> None:
-    for key, value in urllib_parse.parse_qsl(query, keep_blank_values=True):
-        if key not in ZMQ_PARAMETERS:
-            raise _invalid(
-                f"A zmq URL has no parameter {key!r:.40}; the parameters are: {', '.join(sorted(ZMQ_PARAMETERS))}",
-                ZMQ_NOTATION,
-            )
-        if not value:
-            raise _invalid(f"The parameter {key} of the zmq URL has no value", ZMQ_NOTATION)
-        if key in _ZMQ_NUMBERS and not _is_positive(value):
-            raise _invalid(f"The parameter {key} of the zmq URL must be a number above 0", ZMQ_NOTATION)
-        if key == "tcp_security" and value not in _ZMQ_SECURITY:
-            raise _invalid(
-                f"The parameter {key} of the zmq URL must be one of {', '.join(_ZMQ_SECURITY)}", ZMQ_NOTATION
-            )
-
-
-def _is_positive(text: str) -> bool:
-    try:
-        return 0 < float(text) < float("inf")
-    except ValueError:
-        return False
 
 
 def _change_addresses(hosts: tuple[BrokerHost, ...], parts: Parts) -> tuple[BrokerHost, ...]:

@@ -20,6 +20,7 @@ from cells.neighbors.neighbor import Neighbor
 from tests.cases import each
 from tests.integration.processes import Options, Tree
 from tests.integration.rabbitmq import VirtualHostPool, amqp_url
+from tests.integration.transports import CellTransport
 from tests.text_message import TextMessage
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(180)]
@@ -140,6 +141,28 @@ def mixed(tmp_path_factory: pytest.TempPathFactory, rabbitmq: VirtualHostPool) -
 def test_cells_with_and_without_quorum_queues_work_together(mixed: Tree, source: str, target: str) -> None:
     """The options of one cell do not concern the brokers of its neighbors, in both directions (case A2)."""
     assert_answers(mixed, source, target)
+
+
+def test_cells_with_other_exchanges_are_neighbors(tmp_path: Path, rabbitmq: VirtualHostPool) -> None:
+    """Each row names the exchange of its neighbor; replies to clients take the same link (case A2)."""
+    exchanges = {"api": "openstack", "east": "nova"}
+
+    def transports() -> Iterator[CellTransport]:
+        for exchange in exchanges.values():
+            url = rabbitmq.take()
+            options: Options = {"DEFAULT": {"control_exchange": exchange}}
+            yield CellTransport(url, f"{url}?control_exchange={exchange}", options)
+
+    taken = transports()
+    tree = Tree(tmp_path, {"api": {"east": {}}}, lambda: next(taken))
+    try:
+        tree.start()
+        assert_answers(tree, "api", "east")
+        assert_answers(tree, "east", "api")
+        for manager in tree:
+            assert manager.cells("status", "-f", "json").json()["counters"]["shortcut"] > 0
+    finally:
+        tree.stop()
 
 
 def assert_answers(tree: Tree, source: str, target: str) -> None:

@@ -35,6 +35,8 @@ EAST = {
     "weight_scale": 1.0,
     "version_cap": None,
 }
+#: The options of a link without options, which only commands about one neighbor show.
+NO_OPTIONS = {"exchange": None, "link_options": None}
 
 
 class Files(NamedTuple):
@@ -81,9 +83,9 @@ def test_create_from_a_url_and_show_it(cells: Cells) -> None:
     expected = {**EAST, **given}
     assert (
         cells.succeed("neighbor", "create", "east", *CHILD, *words, "--version-cap", "1.1", "-f", "json").value
-        == expected
+        == expected | NO_OPTIONS
     )
-    assert cells.succeed("neighbor", "show", "east", "-f", "json").value == expected
+    assert cells.succeed("neighbor", "show", "east", "-f", "json").value == expected | NO_OPTIONS
     assert cells.succeed("neighbor", "list", "-f", "json").value == [expected]
     assert url_of(cells, "east") == URL
 
@@ -145,8 +147,21 @@ def test_secrets_may_come_from_stdin(cells: Cells, option: str) -> None:
 )
 def test_set_changes_only_the_given_columns(cells: Cells, words: tuple[str, ...], column: str, value: object) -> None:
     after = cells.succeed("neighbor", "set", "east", *words, "-f", "json").value
-    assert after == {**EAST, column: value}
+    assert after == {**EAST, **NO_OPTIONS, column: value}
     assert cells.succeed("neighbor", "show", "east", "-f", "json").value == after
+
+
+def test_options_of_the_link_are_set_shown_and_removed(cells: Cells) -> None:
+    """They are kept in the URL, which the driver reads (case A2)."""
+    words = ("--transport-url", f"{URL}?ssl=true", "--exchange", "nova", "--link-option", "ssl_ca_file=/ca&x.pem")
+    created = cells.succeed("neighbor", "create", "east", *CHILD, *words, "-f", "json").value
+    assert (created["exchange"], created["link_options"]) == ("nova", "ssl=true, ssl_ca_file=/ca&x.pem")
+    assert url_of(cells, "east").startswith(f"{URL}?")
+    words = ("--exchange", "", "--link-option", "ssl=", "--link-option", "heartbeat_rate=3", "--hostname", "h")
+    changed = cells.succeed("neighbor", "set", "east", *words, "-f", "json").value
+    assert (changed["exchange"], changed["link_options"]) == (None, "heartbeat_rate=3, ssl_ca_file=/ca&x.pem")
+    assert changed == cells.succeed("neighbor", "show", "east", "-f", "json").value
+    assert cells.succeed("neighbor", "set", "east", "--transport-url", URL, "-f", "json").value == EAST | NO_OPTIONS
 
 
 @pytest.mark.usefixtures("east")
@@ -217,6 +232,9 @@ def test_delete_names_unknown_names_and_deletes_the_others(cells: Cells) -> None
         (("create", "x", *CHILD, "--transport-url", "u:s3kr3t@h"), "'://'"),
         (("create", "x", *CHILD, "--hostname", "h", "--driver", "nope"), "memory, rpc"),
         (("create", "x", *CHILD, "--hostname", "h", "--port", "0"), "port"),
+        (("create", "x", *CHILD, "--hostname", "h", "--link-option", "rabbit_quorum_queues=1"), "rabbit_quorum_queues"),
+        (("set", "east", "--link-option", "ssl=perhaps"), "ssl"),
+        (("set", "east", "--exchange", "x" * 256), "control_exchange"),
         (("set", "east"), "neighbor east"),
         *((words, "no neighbor west") for words in (("set", "west", *CHILD), ("set", "west", "--port", "1"))),
         *((("show", "west"), "no neighbor west"), (("show", "\udcff"), "no neighbor")),
@@ -236,6 +254,7 @@ def test_bad_input_is_one_line(cells: Cells, words: tuple[str, ...], told: str) 
         (("create", "x", "--type", "uncle", "--hostname", "h"), "uncle"),
         (("create", "x", *CHILD, "--hostname", "h", "--weight-scale", "nan"), "nan"),
         (("create", "x", *CHILD, "--hostname", "h", "--port", "p"), "'p'"),
+        (("create", "x", *CHILD, "--hostname", "h", "--link-option", "ssl"), "--link-option"),
         *((("show",), "NAME"), (("delete",), "NAME"), ((), "neighbor create")),
     ],
 )

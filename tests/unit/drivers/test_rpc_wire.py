@@ -51,9 +51,9 @@ class Place:
         self._transport = open_transport(settings.conf, URL)
         self._servers: list[Any] = []
 
-    def manager(self, name: str, message_type: str = "targeted") -> list[Any]:
+    def manager(self, name: str, message_type: str = "targeted", exchange: str | None = None) -> list[Any]:
         """Start a manager; return the list of its requests."""
-        target = oslo_messaging.Target(topic=f"{self._base}.{message_type}", server=name)
+        target = oslo_messaging.Target(topic=f"{self._base}.{message_type}", server=name, exchange=exchange)
         server = get_server(self._transport, target, [], Recording)
         server.received = []
         self._servers.append(server)
@@ -101,6 +101,15 @@ def test_before_1_3_each_message_is_a_cast_of_its_own_in_its_version(place: Plac
         "version": version,
         "args": {"message": sealed.to_json()},
     }
+
+
+def test_a_link_sends_to_the_exchange_that_its_url_names(place: Place) -> None:
+    """Another [DEFAULT] control_exchange of the neighbor is an option of its link (case A2)."""
+    own, novas = place.manager("east-1"), place.manager("east-1", exchange="nova")
+    nova = Neighbor("east", f"{URL}?control_exchange=nova", is_parent=False)
+    for cell in (nova, EAST):
+        place.api.send_message_to_cell(cell, request("1.0"))
+    assert (len(got(novas)), len(got(own))) == (1, 1)
 
 
 def test_the_wire_of_1_0_has_no_more_keys_than_novas(place: Place) -> None:

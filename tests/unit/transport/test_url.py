@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from oslo_config import cfg
 
 from cells import exceptions
-from cells.conf import zmq
 from cells.transport import url as transport_url
 from cells.transport.url import MASK, BrokerHost, Parts
 from tests.cases import each
@@ -232,14 +231,6 @@ def test_neighbor_without_a_broker(url: str) -> None:
         *((url, "cells key") for url in (f"zmq://u:{SECRET}@h1:5570/", "zmq://u@h1:5570/")),
         *((f"zmq+ipc://{rest}", "absolute path") for rest in ("run/cells", "", "/", "h:1/run")),
         ("zmq+tcp://h:1/", "no transport 'zmq.tcp'"),
-        ("zmq://h1:5570/?pear=east", "'pear'"),
-        # Options of other transports, and options that are not of a neighbor.
-        *(("zmq+ipc:///run?ssl=true", "'ssl'"), ("zmq://h1:5570/?matchmaker=sql", "'matchmaker'")),
-        *((f"zmq://h1:5570/?{peer}", "peer of the zmq URL has no value") for peer in ("peer", "peer=")),
-        ("zmq://h1:5570/?connect_timeout=never", "connect_timeout .* number above 0"),
-        ("zmq://h1:5570/?delivery_timeout=nan", "delivery_timeout .* number above 0"),
-        ("zmq://h1:5570/?max_connections=0", "max_connections .* number above 0"),
-        ("zmq://h1:5570/?tcp_security=tls", "tcp_security .* one of curve, none"),
         *((url, "wildcard") for url in ("zmq://h1:5570,*:5570/", "zmq://[::]:5570/")),
     ],
 )
@@ -251,22 +242,6 @@ def test_neighbor_that_no_such_url_leads_to(url: str, told: str) -> None:
     assert transport_url.NOTATION not in str(caught.value)
 
 
-def test_parameters_are_options_of_the_transport() -> None:
-    assert {option.dest for option in zmq.OPTIONS} > transport_url.ZMQ_PARAMETERS
-
-
 def test_the_url_of_a_broker_is_not_checked() -> None:
     for url in ("rabbit://h/?anything=1", "fake:///", "memory://bus/cell"):
         transport_url.check_neighbor(transport_url.parse(url))
-
-
-@each(
-    ("url", "expected"),
-    [
-        pytest.param("rabbit://h/v", "rabbit://h/v?a=1&b=2", id="none-given"),
-        pytest.param("rabbit://h/v?ssl=true&a=60", "rabbit://h/v?ssl=true&a=60&b=2", id="its-own-go-first"),
-        pytest.param("rabbit://h/v?aa=60", "rabbit://h/v?aa=60&a=1&b=2", id="another-name"),
-    ],
-)
-def test_a_url_is_given_the_options_that_it_lacks(url: str, expected: str) -> None:
-    assert transport_url.with_default_options(url, {"a": "1", "b": "2"}) == expected
