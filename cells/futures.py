@@ -12,6 +12,13 @@ Source = TypeVar("Source")
 Key = TypeVar("Key")
 
 
+def completed(value: T) -> futures.Future[T]:
+    """Return a future that is done."""
+    done: futures.Future[T] = futures.Future()
+    done.set_result(value)
+    return done
+
+
 def then(
     source: futures.Future[Source], convert: Callable[[Source], T], into: futures.Future[T] | None = None
 ) -> futures.Future[T]:

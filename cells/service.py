@@ -25,6 +25,7 @@ from cells.links import LinkLimits, Links, Losses
 from cells.manager import CellsManager
 from cells.manager.announcer import Announcer
 from cells.manager.answer_streams import AnswerStreams
+from cells.manager.held_requests import HeldRequests
 from cells.manager.lifecycle import CellsService
 from cells.manager.local_cell import LocalCell
 from cells.manager.message_factory import OutgoingMessages
@@ -36,7 +37,8 @@ from cells.messages import MESSAGE_TYPES
 from cells.neighbors import NeighborTable
 from cells.neighbors.capabilities import parse_capabilities
 from cells.neighbors.link_versions import LinkVersions
-from cells.neighbors.loader import FileSource, NeighborLoader
+from cells.neighbors.loader import FileSource, NeighborLoader, NeighborSource
+from cells.neighbors.path_memory import PathFile, PathMemory, PathStore
 from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
 from cells.routing.executor import Executor
@@ -116,7 +118,20 @@ class _Wiring:
             new_id=runtime.new_id,
         )
         own_capabilities = parse_capabilities(cells.capabilities)
+        self._open_stores()
+        self.held_requests = HeldRequests(self.topology, runtime)
         self.resources = Resources(own_capabilities, self.table, cells.mute_child_interval, runtime.clock)
+
+    def _open_stores(self) -> None:
+        """Choose where the neighbors and the last known paths are kept."""
+        file = self.conf.cells.cells_config
+        paths: PathStore
+        if file:
+            self.source: NeighborSource = FileSource(file)
+            paths = PathFile(self.conf.state_path, self.name)
+        else:
+            self.source = paths = Database(self.conf)
+        self.path_memory = PathMemory(store=paths, table=self.table, topology=self.topology, spawn=self.runtime.spawn)
 
     def service(self) -> CellsService:
         """Return the manager.  Called once."""
@@ -124,8 +139,13 @@ class _Wiring:
         self._make_cell()
         self._make_endpoints()
         cells = self.conf.cells
-        source = FileSource(cells.cells_config) if cells.cells_config else Database(self.conf)
-        loader = NeighborLoader(self.name, source, self.table, self.counters, lambda changes: service.apply(changes))  # noqa: PLW0108  # made below
+        loader = NeighborLoader(
+            self.name,
+            self.source,
+            self.table,
+            self.counters,
+            lambda changes: service.apply(changes),  # noqa: PLW0108  # made below
+        )
         service = CellsService(
             name=self.name,
             host=self.conf.host,
@@ -140,6 +160,8 @@ class _Wiring:
             table=self.table,
             topology=self.topology,
             loader=loader,
+            path_memory=self.path_memory,
+            held_requests=self.held_requests,
             drivers=self.drivers,
             receiver=self.drivers.get(cells.driver),
             links=self.links,
@@ -216,6 +238,8 @@ class _Wiring:
             router=self.router,
             links=self.links,
             outgoing=self.outgoing,
+            path_memory=self.path_memory,
+            held_requests=self.held_requests,
             greeting_seconds=2.0 * cells.send_timeout,
             spawn=self.runtime.spawn,
         )
@@ -243,7 +267,13 @@ class _Wiring:
     def _make_endpoints(self) -> None:
         cells = self.conf.cells
         streams = AnswerStreams(cells.max_pending_calls, self.runtime.clock, self.runtime.new_id)
-        requests = Requests(host=self.conf.host, router=self.router, outgoing=self.outgoing, streams=streams)
+        requests = Requests(
+            host=self.conf.host,
+            router=self.router,
+            outgoing=self.outgoing,
+            streams=streams,
+            held=self.held_requests,
+        )
         self.service_calls = ServiceCalls(requests, self.picker)
         self.manager = CellsManager(
             requests, self.cell, cells.allowed_rpc_exception_modules, call_timeout_seconds=cells.call_timeout

@@ -1,6 +1,7 @@
-"""Database: reads and changes the registered neighbors of one cell.
+"""Database: reads and changes the registered neighbors of one cell, and the last known paths of its parents.
 
-The manager reads it through its source of neighbors; ``cells neighbor`` changes it.
+The manager reads it through its source of neighbors, and keeps the paths there; ``cells neighbor`` changes the
+neighbors.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from oslo_config import cfg
@@ -102,6 +103,24 @@ class Database:
         """
         with self._writing() as session:
             _find(session, name).soft_delete()
+
+    def known_paths(self) -> dict[str, str]:
+        """Return the last known path of each parent."""
+        with self._reading() as session:
+            return {known.parent: known.path for known in session.scalars(select(models.KnownPath))}
+
+    def store_known_paths(self, paths: Mapping[str, str]) -> None:
+        """Replace the last known paths; a second manager of the cell may do so at the same time."""
+        with contextlib.suppress(oslo_errors.DBDuplicateEntry), self._writing() as session:
+            stored = {known.parent: known for known in session.scalars(select(models.KnownPath))}
+            for parent, known in stored.items():
+                if parent not in paths:
+                    session.delete(known)
+            for parent, path in paths.items():
+                if parent in stored:
+                    stored[parent].path = path
+                else:
+                    session.add(models.KnownPath(parent=parent, path=path))
 
     def close(self) -> None:
         """Close the connections.  They are opened again on demand."""

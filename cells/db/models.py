@@ -50,6 +50,16 @@ class Cell(Base):
         self.deleted_at = timeutils.utcnow()
 
 
+class KnownPath(Base):
+    """The last known path of a parent of this cell."""
+
+    __tablename__ = "known_paths"
+    __table_args__ = MYSQL_OPTIONS
+
+    parent: Mapped[str] = mapped_column(String(255), primary_key=True)
+    path: Mapped[str] = mapped_column(Text)
+
+
 class Registration(Base):
     """A host that serves a key on the brokerless transport, with its last heartbeat."""
 

@@ -17,9 +17,11 @@ from typing import Any
 from cells import exceptions, versions
 from cells.context import get_admin_context
 from cells.links import Links
+from cells.manager.held_requests import HeldRequests
 from cells.manager.message_factory import OutgoingMessages
 from cells.messages import Response, TargetedMessage
 from cells.neighbors import Changes, Direction, Neighbor, NeighborTable
+from cells.neighbors.path_memory import PathMemory
 from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
 from cells.routing.reply import Reply
@@ -44,13 +46,15 @@ class Announcer:
     router: Router
     links: Links
     outgoing: OutgoingMessages
+    path_memory: PathMemory
+    held_requests: HeldRequests
     #: the time after which the next of many children is greeted, if one's broker hangs
     greeting_seconds: float
     spawn: Spawn
 
     def __post_init__(self) -> None:
-        #: the paths of this cell that its children know
-        self._known_paths = self.topology.own_paths()
+        #: the place of this cell that its children know
+        self._known_place = self._place()
         #: neighbor -> id of the latest ping to all of its managers
         self._version_pings: dict[str, str] = {}
         # The state that is sent last has to be the state that was read last.
@@ -119,11 +123,14 @@ class Announcer:
     def announce_move(self) -> None:
         """Have the children ping this cell again if its path from the root of the tree has changed."""
         with self._sending:
-            paths = self.topology.own_paths()
-            has_moved, self._known_paths = paths != self._known_paths, paths
+            place = self._place()
+            has_moved, self._known_place = place != self._known_place, place
         if has_moved:
             for child in self.table.living_children():
                 self._cast(child, Direction.DOWN, "announce_capabilities", {})
+
+    def _place(self) -> tuple[object, bool]:
+        return self.topology.own_paths(), self.topology.is_placed
 
     def ping(self, neighbor: str, direction: Direction) -> None:
         """Ask a neighbor for its path, version and subtree; changes in its answer are announced to other cells."""
@@ -159,9 +166,12 @@ class Announcer:
             with on_change(self.topology.subtree, self.send_capabilities):
                 self.table.record_description(neighbor, answer.value)
                 self.announce_move()
+                self.path_memory.keep()
         elif isinstance(answer.error, (exceptions.UnknownMethod, exceptions.RemoteError)):
             # The neighbor is alive and has no method ping: it is a cell of Nova now, whatever it was before.
-            self.table.record(neighbor, versions={}, version=versions.OLDEST)
+            self.table.record(neighbor, versions={}, version=versions.OLDEST, has_no_ping=True)
+            self.announce_move()
+        self.held_requests.release()
 
     def _cast_to_parents(self, kind: str, values: dict[str, Any]) -> None:
         arguments = {"cell_name": self.topology.cell_name, kind: values}

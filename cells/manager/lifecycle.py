@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from cells.drivers.base import BaseCellsDriver
 from cells.drivers.registry import Drivers
 from cells.links import Links, Losses
 from cells.manager.announcer import Announcer
+from cells.manager.held_requests import HeldRequests
 from cells.manager.local_cell import LocalCell
 from cells.manager.manager import CellsManager
 from cells.manager.server import ManagerServer
@@ -25,6 +27,7 @@ from cells.manager.service_calls import ServiceCalls
 from cells.messages import REQUEST_TYPES
 from cells.neighbors import Changes, NeighborTable
 from cells.neighbors.loader import NeighborLoader
+from cells.neighbors.path_memory import PathMemory
 from cells.neighbors.topology import Topology
 from cells.routing.pending import PendingCalls
 from cells.routing.router import Router
@@ -34,12 +37,16 @@ from cells.worker_threads import Runtime, WorkerThreads
 
 LOG = logging.getLogger(__name__)
 
+#: Pause before the next try if the neighbors cannot be read: until then, messages wait in the broker.
+LOAD_RETRY_SECONDS = 1
 #: Pause before the next try if the broker of this cell refuses its manager.
 RETRY_SECONDS = 5
 #: Bound for the last sends of a manager that stops: they take milliseconds, or hang.
 LAST_SENDS_SECONDS = 10
 #: Interval at which the ledger of losses is asked for summaries that are due.
 LOSSES_SECONDS = 5
+#: Bound for storing the last known paths, which takes milliseconds unless the database is away.
+LAST_WRITE_SECONDS = 2
 ENDLESS_SECONDS = 10 * 365 * 86400.0
 
 
@@ -64,6 +71,8 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
     table: NeighborTable
     topology: Topology
     loader: NeighborLoader
+    path_memory: PathMemory
+    held_requests: HeldRequests
     drivers: Drivers
     #: the driver that receives messages of other cells
     receiver: BaseCellsDriver
@@ -86,26 +95,20 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         self._loops: list[Any] = []
 
     def start(self) -> None:
-        """Return when the manager takes messages and requests; block until the broker of this cell is there."""
+        """Return when the manager takes messages and requests, or when it is stopped.
+
+        Blocks until its database and its broker are there.  Nothing is read from the broker before the neighbors are
+        known: the messages that wait there could not be forwarded.
+        """
         # First: what the last manager left undone must be known before this manager takes messages.
         self.losses.open(self.loss_file)
-        self.loader.load()
         self.pending.start()
-        while not self._start_servers():
-            if self._is_stopped.wait(RETRY_SECONDS):
-                return
-        with self._lifecycle:
-            if not self._is_stopped.is_set():
-                self._is_serving = True
-                self._start_loop(self.loader.load, self.load_interval_seconds)
-                self._start_loop(self.announcer.announce, self.announce_interval_seconds)
-                self._start_loop(self.losses.report_due, LOSSES_SECONDS)
-        if not self._is_serving:
-            # stop() ran while the broker was away and could not close the servers that have started only now.
-            if self.server is not None:
-                self.server.stop()
-            self.receiver.stop_servers()
-            self._close_server()
+        started = (
+            self._repeat(self._read_database, LOAD_RETRY_SECONDS)
+            and self._repeat(self._start_servers, RETRY_SECONDS)
+            and self._start_loops()
+        )
+        if not started:
             return
         LOG.info(
             "cells-manager of cell %s is ready (host %s, neighbors: %d)",
@@ -115,6 +118,20 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         )
         systemd.notify_once()
         self.announcer.start()
+
+    def _repeat(self, step: Callable[[], bool], pause_seconds: float) -> bool:
+        """Repeat a step of the start until it succeeds; return False if the manager is stopped before."""
+        while not self._is_stopped.is_set():
+            if step():
+                return True
+            self._is_stopped.wait(pause_seconds)
+        return False
+
+    def _read_database(self) -> bool:
+        if not self.loader.load():
+            return False
+        self.path_memory.recall()
+        return True
 
     def _start_servers(self) -> bool:
         problem: Exception | None = None
@@ -133,6 +150,22 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         LOG.error("The manager cannot serve cell %s and tries again in %d s: %s.", self.name, RETRY_SECONDS, reason)
         self.receiver.stop_servers()
         return False
+
+    def _start_loops(self) -> bool:
+        """Start the periodic tasks; return False if the manager was stopped while its servers started."""
+        with self._lifecycle:
+            if not self._is_stopped.is_set():
+                self._is_serving = True
+                self._start_loop(self.loader.load, self.load_interval_seconds)
+                self._start_loop(self.announcer.announce, self.announce_interval_seconds)
+                self._start_loop(self.losses.report_due, LOSSES_SECONDS)
+        if not self._is_serving:
+            # stop() could not close the servers that have started only now.
+            if self.server is not None:
+                self.server.stop()
+            self.receiver.stop_servers()
+            self._close_server()
+        return self._is_serving
 
     def _start_loop(self, task: Any, interval_seconds: int) -> None:
         loop = loopingcall.FixedIntervalLoopingCall(task)
@@ -177,6 +210,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             loop.stop()
         if is_serving:
             self._stop_taking_requests()
+        self.held_requests.stop()
         # Answers still come in for the calls that wait for them.
         if not self.pending.wait_until_idle(bound_seconds):
             LOG.warning("%d calls are given up: a graceful stop takes at most %d s.", len(self.pending), bound_seconds)
@@ -195,6 +229,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         self.links.stop(max(0.0, last_sends_end_at - clock()))
         self.losses.close()
         self.drivers.close()
+        self.path_memory.stop(LAST_WRITE_SECONDS)
         self.loader.close()
         LOG.info("cells-manager of cell %s has stopped.", self.name)
 

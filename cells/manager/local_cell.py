@@ -17,6 +17,7 @@ from cells.neighbors import Direction, NeighborTable
 from cells.neighbors.capabilities import BOUNDS, bounded_capabilities, bounded_capacities
 from cells.neighbors.link_versions import LinkVersions
 from cells.neighbors.resources import Resources
+from cells.neighbors.table import IS_PLACED
 from cells.neighbors.topology import Topology
 from cells.routing.limited_log import LimitedLog
 from cells.routing.pending import PendingCalls
@@ -53,7 +54,8 @@ class LocalCell:
     def describe(self) -> dict[str, Any]:
         """Return the answer to a ping."""
         path = str(self.topology.own_path)
-        return {**self.identity, "cell": path, "path": path, "subtree": self.topology.subtree()}
+        own = {"cell": path, "path": path, IS_PLACED: self.topology.is_placed}
+        return {**self.identity, **own, "subtree": self.topology.subtree()}
 
     def links(self) -> dict[str, Any]:
         """Return the version that this cell reads, and the version of each link with the reason for it."""

@@ -17,9 +17,10 @@ import oslo_messaging
 
 from cells import exceptions
 from cells.deadlines import want_timeout
-from cells.futures import then
+from cells.futures import completed, then
 from cells.manager import topology_report
 from cells.manager.answer_streams import AnswerStream
+from cells.manager.held_requests import MAX_SECONDS
 from cells.manager.local_cell import LocalCell
 from cells.manager.requests import Requests
 from cells.messages.kinds import BROADCAST_CAST, CAST
@@ -66,16 +67,26 @@ class CellsManager:
         :returns: a future of the value of the endpoint, or of its error
         :raises cells.exceptions.RoutingError: no way to that cell is known
         """
-        with self._outgoing.counting_refusals("call"):
-            message = self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=True)
-        return self._requests.call(message, self._timeout(timeout), self._value, client=reply_to())
+        client = reply_to()
+
+        def send(seconds: float) -> futures.Future[Any]:
+            with self._outgoing.counting_refusals("call"):
+                message = self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=True)
+            return self._requests.call(message, seconds, self._value, client=client)
+
+        return self._requests.held.send(cell_name, self._timeout(timeout), send)
 
     def cast(self, ctxt: dict[str, Any], cell_name: str, method_name: str, method_kwargs: dict[str, Any]) -> None:
         """Call ``method_name`` in another cell, without an answer."""
-        with self._outgoing.counting_refusals("cast", CAST):
-            self._router.cast(
-                self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=False)
-            )
+
+        def send(_: float) -> futures.Future[None]:
+            with self._outgoing.counting_refusals("cast", CAST):
+                self._router.cast(
+                    self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=False)
+                )
+            return completed(None)
+
+        self._requests.held.send(cell_name, MAX_SECONDS, send)
 
     def cast_many(self, ctxt: dict[str, Any], casts: list[str]) -> None:  # noqa: ARG002  # each cast has its own
         """Run :meth:`cast` many times; an invalid cast does not affect the others.
@@ -207,9 +218,13 @@ class CellsManager:
             seconds since 1970, by the clock of that cell
         :raises cells.exceptions.RPCVersionCapError: the link from this cell cannot carry a trace
         """
-        with self._outgoing.counting_refusals("trace"):
-            message = self._outgoing.targeted(ctxt, cell_name, "ping", {}, needs_response=True)
-        return then(self._router.send(replace(message, trace=()), self._timeout(timeout)), self._events)
+
+        def send(seconds: float) -> futures.Future[dict[str, Any]]:
+            with self._outgoing.counting_refusals("trace"):
+                message = self._outgoing.targeted(ctxt, cell_name, "ping", {}, needs_response=True)
+            return then(self._router.send(replace(message, trace=()), seconds), self._events)
+
+        return self._requests.held.send(cell_name, self._timeout(timeout), send)
 
     def _events(self, reply: Reply) -> dict[str, Any]:
         response = reply.read_one(self._exception_modules)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from cells.futures import then
 from cells.manager.answer_streams import AnswerStreams
+from cells.manager.held_requests import HeldRequests
 from cells.manager.message_factory import OutgoingMessages
 from cells.messages import TargetedMessage
 from cells.routing.reply import Kind, Reply
@@ -28,6 +29,7 @@ class Requests:
     router: Router
     outgoing: OutgoingMessages
     streams: AnswerStreams
+    held: HeldRequests
 
     def call(  # noqa: PLR0913  # the last three by keyword
         self,

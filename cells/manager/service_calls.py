@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from concurrent import futures
-from functools import partial
 from typing import Any
 
 import oslo_messaging
@@ -19,6 +18,7 @@ from cells import exceptions
 from cells.deadlines import shrink, want_timeout
 from cells.endpoints import CellPicker
 from cells.futures import gather, then
+from cells.manager.held_requests import MAX_SECONDS
 from cells.manager.requests import Requests
 from cells.neighbors import Direction
 from cells.path import CellPath
@@ -67,7 +67,7 @@ class ServiceCalls:
         """
         if isinstance(cell, dict):
             return self._answer("call", lambda: self._run_in_any("call", ctxt, request, timeout, cell))
-        return self._answer("call", lambda: self._call(ctxt, request, timeout, cell, message_id, reply_to()))
+        return self._call_or_hold(ctxt, request, timeout, cell, message_id, reply_to())
 
     def cast(
         self,
@@ -80,7 +80,7 @@ class ServiceCalls:
         """Cast to a service; the answer comes when the broker of the next cell, or of the picked cell, has the cast."""
         if isinstance(cell, dict):
             return self._answer("cast", lambda: self._run_in_any("cast", ctxt, request, timeout, cell))
-        return self._answer("cast", lambda: self._cast(ctxt, request, CASTS["cast"], cell, message_id))
+        return self._cast_or_hold(ctxt, request, CASTS["cast"], cell, message_id)
 
     def broadcast(
         self, ctxt: dict[str, Any], request: dict[str, Any], cells: str | list[str], what: str = "cast"
@@ -129,7 +129,7 @@ class ServiceCalls:
             refused.set_result(answers.of_error(error))
             return refused
 
-    def _call(  # noqa: PLR0913  # the arguments of the request
+    def _call_or_hold(  # noqa: PLR0913  # those of a call
         self,
         ctxt: object,
         request: object,
@@ -138,7 +138,32 @@ class ServiceCalls:
         message_id: object = None,
         reply_to: str = "",
     ) -> futures.Future[Answer]:
-        seconds = want_timeout(timeout)
+        """Call a service; wait first if this cell cannot find ``cell`` yet.  Never raises."""
+
+        def call(seconds: float) -> futures.Future[Answer]:
+            return self._answer("call", lambda: self._call(ctxt, request, seconds, cell, message_id, reply_to))
+
+        return self._answer("call", lambda: self._requests.held.send(cell, want_timeout(timeout), call))
+
+    def _cast_or_hold(
+        self, ctxt: object, request: object, method: str, cell: object, message_id: object = None
+    ) -> futures.Future[Answer]:
+        """Cast to a service; wait first if this cell cannot find ``cell`` yet.  Never raises."""
+
+        def cast(_: float) -> futures.Future[Answer]:
+            return self._answer("cast", lambda: self._cast(ctxt, request, method, cell, message_id))
+
+        return self._requests.held.send(cell, MAX_SECONDS, cast)
+
+    def _call(  # noqa: PLR0913  # the arguments of the request
+        self,
+        ctxt: object,
+        request: object,
+        seconds: float,
+        cell: object,
+        message_id: object,
+        reply_to: str,
+    ) -> futures.Future[Answer]:
         asked = want(request, dict, "request")
         message = self._outgoing.targeted(
             ctxt,
@@ -177,7 +202,7 @@ class ServiceCalls:
         return answer
 
     def _cast(
-        self, ctxt: object, request: object, method: str, cell: object, message_id: object = None
+        self, ctxt: object, request: object, method: str, cell: object, message_id: object
     ) -> futures.Future[Answer]:
         asked = want(request, dict, "request")
         message = self._outgoing.targeted(
@@ -202,7 +227,7 @@ class ServiceCalls:
             self._router.cast(self._outgoing.broadcast(ctxt, method, kwargs, _direction(cells), needs_response=False))
             return gather({}, _read_all)
         names = self._each_once(cells)
-        casts = {name: self._answer("cast", partial(self._cast, ctxt, request, method, name)) for name in names}
+        casts = {name: self._cast_or_hold(ctxt, request, method, name) for name in names}
         return gather(casts, _read_all)
 
     def _multicall(self, ctxt: Mapping[str, Any], request: object, cells: object, timeout: object) -> dict[str, Any]:
@@ -213,7 +238,7 @@ class ServiceCalls:
             names = self._each_once(cells)
         stream_id, stream = self._streams.start(seconds, expected=len(names))
         for name in names:
-            answer = self._answer("call", partial(self._call, ctxt, request, seconds, name))
+            answer = self._call_or_hold(ctxt, request, seconds, name)
             answer.add_done_callback(lambda done, name=name: stream.add((name, done.result())))  # type: ignore[misc]
         return {"id": stream_id, "server": self._requests.host, "cells": names}
 

@@ -86,6 +86,7 @@ class NeighborLoader:
         # If the periodic load and SIGHUP coincide, the rows that were read first must not be stored last.
         self._loading = threading.Lock()
         self._problem: str | None = None
+        self._is_loaded = False
         self._refused: set[str] = set()
         self._unreadable_caps: dict[str, str] = {}
 
@@ -113,12 +114,13 @@ class NeighborLoader:
             self.counters.count("load_failed", type(error).__name__)
             # One line for each problem instead of one for each interval.
             level = logging.WARNING if is_asked or error.message != self._problem else logging.DEBUG
-            LOG.log(level, "The neighbors cannot be loaded; the last known neighbors are kept: %s", error.message)
+            meanwhile = "the last known neighbors are kept" if self._is_loaded else "the manager waits for them"
+            LOG.log(level, "The neighbors cannot be loaded; %s: %s", meanwhile, error.message)
             self._problem = error.message
             return False
         if self._problem is not None:
             LOG.info("The neighbors can be loaded again.")
-        self._problem = None
+        self._problem, self._is_loaded = None, True
         changes = self.table.replace(self._usable(rows))
         if changes:
             for name, changed in (("added", changes.added), ("changed", changes.changed)):

@@ -19,6 +19,8 @@ from cells.versions import lowest, readable_by
 
 #: Bound for the managers of one neighbor; more are a mistake, or an attack.
 MAX_MANAGERS = 100
+#: Key of an answer to ping: False if the answering cell does not know its path from the root yet.
+IS_PLACED = "is_placed"
 
 
 class Direction(str, enum.Enum):
@@ -74,6 +76,10 @@ class Heard:
     capacities: Mapping[str, Any] = field(default_factory=dict)
     #: the neighbor's latest answer to a ping: path, version, subtree
     description: Mapping[str, Any] = field(default_factory=dict)
+    #: whether the neighbor has answered that it has no method ping: a cell of Nova
+    has_no_ping: bool = False
+    #: the last known path of a parent that has not announced its path yet since it, or this manager, was started
+    last_path: object = None
     #: host of each manager of the neighbor -> (version that it reads, time of its answer)
     versions: dict[str, tuple[str, float]] = field(default_factory=dict)
     #: the lowest of these versions; None: no manager has answered yet
@@ -135,10 +141,24 @@ class NeighborTable:
                 setattr(heard, field_name, value)
             return True
 
+    def recall_paths(self, paths: Mapping[str, str]) -> None:
+        """Take over the paths of parents that were known before this manager started.
+
+        :param paths: name of a parent -> its path from the root
+        """
+        with self._lock:
+            for name, path in paths.items():
+                heard = self._heard.get(name)
+                if heard is not None:
+                    heard.last_path = path
+
     def record_description(self, name: str, description: Mapping[str, Any]) -> bool:
         """Record the answer of a manager of ``name`` to a ping."""
         self.record_version(name, description)
-        return self.record(name, description=description)
+        heard = self._heard.get(name)
+        if heard is not None and heard.description and heard.description.get(IS_PLACED) is not False:
+            heard.last_path = heard.description.get("path")
+        return self.record(name, description=description, has_no_ping=False)
 
     def record_version(self, name: str, description: Mapping[str, Any]) -> None:
         """Record the version that a manager of ``name`` reads.

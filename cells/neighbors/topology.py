@@ -11,6 +11,7 @@ from typing import Any
 
 from cells import exceptions
 from cells.neighbors import Direction, NeighborTable
+from cells.neighbors.table import IS_PLACED
 from cells.path import CellPath, check_name
 
 #: name of a child -> its own children
@@ -47,15 +48,54 @@ class Topology:
         return self.own_paths()[0]
 
     def _path_of_parent(self, name: str) -> CellPath:
+        return self._known_path_of(name) or CellPath([name])
+
+    def _known_path_of(self, name: str) -> CellPath | None:
+        """Return the path that a parent has announced, now or before the last start; None: neither."""
         heard = self._table.heard(name)
+        if heard is None:
+            return None
+        if heard.description and heard.description.get(IS_PLACED) is not False:
+            return self._above(name, heard.description.get("path"))
+        if heard.last_path is not None:
+            return self._above(name, heard.last_path)
+        # A cell of Nova has no method ping, and announces no path.
+        return CellPath([name]) if heard.has_no_ping else None
+
+    def _above(self, name: str, announced: object) -> CellPath:
         try:
-            path = CellPath.parse(heard.description.get("path") if heard else None)
+            path = CellPath.parse(announced)
         except exceptions.MessageError:
             return CellPath([name])
         # A neighbor whose own name differs from its registered name is reached under the registered name.  A parent
         # that announces a path through this cell (parents in a circle) has no valid place above this cell.
         is_above = path.last == name and self.cell_name not in path and len(path) <= MAX_DEPTH
         return path if is_above else CellPath([name])
+
+    def paths_of_parents(self) -> dict[str, str]:
+        """Return the path of each parent whose path is known."""
+        known = {name: self._known_path_of(name) for name in sorted(self._table.snapshot().parents)}
+        return {name: str(path) for name, path in known.items() if path is not None}
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether the path of each parent is known: from its announcements, or from the time before the last start."""
+        return all(self._known_path_of(name) is not None for name in self._table.snapshot().parents)
+
+    def may_find_later(self, text: object) -> bool:
+        """Return whether the walk to ``text`` is unknown, but may be known once the parents have announced their paths.
+
+        :param text: as for :meth:`walk_to`
+        """
+        if self.is_placed:
+            return False
+        try:
+            self.walk_to(text)
+        except exceptions.CellNotFound:
+            return True
+        except exceptions.CellsError:
+            return False
+        return False
 
     def subtree(self) -> Subtree:
         """Return the cells below, nested: ``{"east": {"az1": {}}, "west": {}}``."""
@@ -72,7 +112,7 @@ class Topology:
             return sorted({path[:depth] for path in own_paths for depth in range(1, len(path) + 1)})
         return [own_paths[0], *(own_paths[0].joined(below) for below in _walk(self.subtree()))]
 
-    def walk_to(self, text: str) -> CellPath:
+    def walk_to(self, text: object) -> CellPath:
         """Return the walk from this cell to the cell that ``text`` names.
 
         :param text: a name that is unique in the known part of the tree, or a full path from the root
@@ -89,7 +129,7 @@ class Topology:
         if not target.common_length(best):
             raise exceptions.CellNotFound(
                 f"No cell {target} is known in {self.cell_name}: a full path starts at the root of the tree, which "
-                f"from here is {' or '.join(sorted({path.first for path in own_paths}))}.",
+                f"from here is {' or '.join(sorted({path.first for path in own_paths}))}.{self._missing_paths()}",
                 cell=str(target),
             )
         return best.walk_to(target)
@@ -125,7 +165,7 @@ class Topology:
         if not found:
             raise exceptions.CellNotFound(
                 f'No cell {name!r} is known in {self.cell_name}: check the name with "cells topology", or give its '
-                f"full path from the root, like {self.own_path.child(name)}.",
+                f"full path from the root, like {self.own_path.child(name)}.{self._missing_paths()}",
                 cell=name,
             )
         walks = self._trusted(name, found)
@@ -156,6 +196,13 @@ class Topology:
             if own[-2:] == walk[:2].reversed():
                 return own[: len(own) + 1 - len(walk)]
         return self.own_path.joined(walk[1:])
+
+    def _missing_paths(self) -> str:
+        """Return a sentence about the parents whose paths are unknown; empty if there are none."""
+        silent = sorted(self._table.snapshot().parents.keys() - self.paths_of_parents().keys())
+        if not silent:
+            return ""
+        return f" The path of this cell is not known yet: no manager of {' and '.join(silent)} has announced it."
 
 
 def _clean(claimed: object, room: Iterator[int], depth: int = 0) -> Subtree:

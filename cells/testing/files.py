@@ -75,7 +75,8 @@ class CellFiles:
                 "announce_interval": _NEVER_SECONDS,
                 "mute_child_interval": 2 * _NEVER_SECONDS,
             },
-            "database": {"connection": f"sqlite:///{self.database(path)}"},
+            # A commit that waits for the disk takes longer than the whole start of the cell.
+            "database": {"connection": f"sqlite:///{self.database(path)}", "sqlite_synchronous": False},
         }
         for layer in options:
             for section, values in layer.items():

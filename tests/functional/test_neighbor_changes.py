@@ -94,22 +94,6 @@ def test_neighbors_stay_while_the_database_is_down(cell_tree: Callable[..., Cell
     assert sorted(api.neighbors()) == ["east"]
 
 
-def test_a_cell_starts_without_its_database_and_loads_its_neighbors_later(tmp_path: Path) -> None:
-    tree = CellTree({"api": {"east": {}}})
-    try:
-        file = tree.database_file("api")
-        away = file.rename(file.with_suffix(".away"))
-        for cell in tree.cells.values():
-            cell.start()
-        assert tree["api"].neighbors() == {}
-        away.rename(file)
-        assert tree["api"].service.loader.load()
-        tree.wait_until_known()
-        assert tree["api"].call("east") == "api!east"
-    finally:
-        tree.stop()
-
-
 def test_neighbors_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "neighbors.json"
     tree = CellTree(SHAPE, cell_options={"api": {"cells": {"cells_config": file}}})

@@ -16,7 +16,7 @@ from cells import exceptions
 from cells.db import engine, migration
 from cells.db.api import Database
 from tests.integration import servers
-from tests.unit.db.suite import Processes, Registry, Schema, config_file, database
+from tests.unit.db.suite import KnownPaths, Processes, Registry, Schema, config_file, database
 
 __all__ = ["database"]
 
@@ -35,6 +35,10 @@ def conf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[cfg.ConfigO
 
 
 class TestRegistry(Registry):
+    pass
+
+
+class TestKnownPaths(KnownPaths):
     pass
 
 

@@ -77,6 +77,26 @@ def sync_in_a_process(config_file: str) -> str:
     return migration.sync(cells_conf.load([config_file]))
 
 
+class KnownPaths:
+    """The last known paths of the parents (case C3)."""
+
+    def test_paths_are_replaced(self, database: Database) -> None:
+        assert database.known_paths() == {}
+        database.store_known_paths({"east": "api!east", "West": "api!West", "west": "west"})
+        database.store_known_paths({"east": "top!api!east", "west": "west"})
+        assert database.known_paths() == {"east": "top!api!east", "west": "west"}
+        assert database.neighbors() == []
+
+    def test_two_managers_may_store_at_once(self, conf: cfg.ConfigOpts, database: Database) -> None:
+        databases = [database, Database(conf)]
+        with concurrent.futures.ThreadPoolExecutor(len(databases)) as pool:
+            for number in range(5):
+                paths = {f"parent{number}": "api!east"}
+                list(pool.map(lambda one, paths=paths: one.store_known_paths(paths), databases))  # type: ignore[misc]
+                assert database.known_paths() == paths
+        databases[1].close()
+
+
 class Schema:
     """Contract of the tables and their migrations."""
 

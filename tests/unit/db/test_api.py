@@ -12,7 +12,7 @@ from oslo_config import cfg
 from cells.db import migration
 from cells.db.api import Database
 from tests.unit.db.conftest import configuration
-from tests.unit.db.suite import Registry, Schema
+from tests.unit.db.suite import KnownPaths, Registry, Schema
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,10 @@ def database(conf: cfg.ConfigOpts, empty_database: Path) -> Iterator[Database]:
 
 
 class TestRegistry(Registry):
+    pass
+
+
+class TestKnownPaths(KnownPaths):
     pass
 
 

@@ -23,6 +23,7 @@ def test_ping_describes_the_cell() -> None:
         "release": metadata.version("cells-intercell"),
         "cell": "top!api!east",
         "path": "top!api!east",
+        "is_placed": True,
         "subtree": {"az1": {"rack": {}}, "az2": {}},
     }
     assert json.loads(json.dumps(answer)) == answer

@@ -15,6 +15,7 @@ from cells.counters import Counters
 from cells.deadlines import shrink
 from cells.manager import service_calls
 from cells.manager.answer_streams import AnswerStreams
+from cells.manager.held_requests import HeldRequests
 from cells.manager.message_factory import OutgoingMessages
 from cells.manager.requests import Requests
 from cells.manager.service_calls import ServiceCalls
@@ -26,6 +27,7 @@ from cells.routing.reply import DELIVERED, Reply
 from cells.routing.waiting_call import Monitor
 from cells.services.request import ServiceRequest
 from cells.transport.server import AlreadyAnswered, LongAnswer
+from cells.worker_threads import Runtime
 from tests.cases import each
 
 CONTEXT = {"user_id": "ada"}
@@ -78,6 +80,7 @@ class Manager:
             router=self.network,  # type: ignore[arg-type]  # stands for one
             outgoing=OutgoingMessages(topology=topology, table=table, counters=self.counters, max_hop_count=10),
             streams=self.streams,
+            held=HeldRequests(topology, Runtime()),
         )
         self.calls = ServiceCalls(requests, self.picker)  # type: ignore[arg-type]  # stands for one
 
