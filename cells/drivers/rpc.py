@@ -167,7 +167,7 @@ class InterCellRPCAPI:
         except exceptions.CellsError as error:
             raise exceptions.NeighborUnreachable(f"Cell {cell.name}: {error.message}", cell=cell.name) from error
         except oslo_messaging.MessageUndeliverable as error:
-            raise _unroutable(cell, message) from error
+            raise _unroutable(cell, message, self._settings.conf.control_exchange) from error
         except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
             if message is not None and message.fanout and lacks_exchange(error):
                 # No manager there has started, or all have just stopped. A fan-out without a receiver is no error.
@@ -272,7 +272,7 @@ class CellsRPCDriver(InterCellRPCAPI, BaseCellsDriver):
             transport.cleanup()
 
 
-def _unroutable(cell: Target, message: Outgoing | None) -> exceptions.CellsError:
+def _unroutable(cell: Target, message: Outgoing | None, own_exchange: str) -> exceptions.CellsError:
     """Return the error about a message for which the broker has no queue."""
     if message is None:
         return exceptions.ClientGone(
@@ -281,9 +281,11 @@ def _unroutable(cell: Target, message: Outgoing | None) -> exceptions.CellsError
         )
     if message.server:
         return _gone(cell, message)
+    named = link_options.exchange_of(cell.transport_url)
     return exceptions.NeighborUnreachable(
-        f"The broker of cell {cell.name} has no queue of a manager: start cells-manager there, or correct "
-        f'its URL with "cells neighbor set {cell.name} --transport-url ...".',
+        f"The broker of cell {cell.name} has no queue of a manager at exchange {named or own_exchange}: start "
+        f'cells-manager there, or correct its exchange or URL with "cells neighbor set {cell.name}", --exchange '
+        "or --transport-url.",
         cell=cell.name,
     )
 

@@ -17,6 +17,7 @@ from cells.drivers import rpc
 from cells.drivers.base import DriverSettings
 from cells.messages import MESSAGE_TYPES
 from cells.neighbors.neighbor import Neighbor
+from cells.transport.errors import refusal_in
 from tests.cases import each
 from tests.integration.processes import Options, Tree
 from tests.integration.rabbitmq import VirtualHostPool, amqp_url
@@ -52,12 +53,11 @@ def api() -> Iterator[rpc.InterCellRPCAPI]:
     api.close()
 
 
-def declare(channel: Any, *, with_queue: bool = True) -> None:
+def declare(channel: Any, **bounds: object) -> None:
     """Declare the exchange of a cell with options that no sender has, and a manager's queue."""
     channel.exchange_declare("openstack", "topic", durable=True, auto_delete=False)
-    if with_queue:
-        channel.queue_declare(QUEUE, durable=True, auto_delete=False)
-        channel.queue_bind(QUEUE, "openstack", QUEUE)
+    channel.queue_declare(QUEUE, durable=True, auto_delete=False, arguments=bounds)
+    channel.queue_bind(QUEUE, "openstack", QUEUE)
 
 
 def exists(channel: Any, exchange: str) -> bool:
@@ -99,6 +99,19 @@ def test_each_message_has_its_own_error_on_a_shared_connection(
                 api.send_message_to_cell(east, TO_A_STOPPED_MANAGER)
         api.send_message_to_cell(east, MESSAGE)
     assert waiting(channel) == 100
+
+
+def test_a_message_that_the_broker_refuses_concerns_no_other_message(
+    api: rpc.InterCellRPCAPI, east: Neighbor, channel: Any
+) -> None:
+    """A full queue that refuses messages; the broker works."""
+    declare(channel, **{"x-max-length": 1, "x-overflow": "reject-publish"})
+    for _ in range(3):
+        api.send_message_to_cell(east, MESSAGE)
+        with pytest.raises(exceptions.DeliveryError) as caught:
+            api.send_message_to_cell(east, MESSAGE)
+        assert refusal_in(caught.value)
+        assert channel.queue_purge(QUEUE) == 1
 
 
 DURABLE: Options = {"oslo_messaging_rabbit": {"amqp_durable_queues": True}}
