@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import urllib.parse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ from cells.transport import url as transport_url
 if TYPE_CHECKING:
     from cells.rpc import RPCClient
     from cells.rpcapi import CellsAPI
+
+#: Limit of the time in which a command takes leave of the broker.
+CLOSE_SECONDS = 0.5
 
 
 @contextlib.contextmanager
@@ -31,6 +35,7 @@ def to_manager(conf: cfg.ConfigOpts) -> Iterator[CellsAPI]:
             timeout=float(conf.cells.call_timeout),
             exception_modules=tuple(conf.cells.allowed_rpc_exception_modules),
             exchange=conf.cells.exchange,
+            send_timeout=broker.TIMEOUT_SECONDS,
         )
 
 
@@ -85,7 +90,14 @@ def _open(conf: cfg.ConfigOpts) -> Iterator[Any]:
             )
         raise exceptions.ManagerTimeout(problem) from error
     finally:
-        transport.cleanup()
+        _close(transport)
+
+
+def _close(transport: Any) -> None:
+    """Close the connections; a broker that does not answer must not hold up the end of the command."""
+    closing = threading.Thread(target=transport.cleanup, name="cells-close", daemon=True)
+    closing.start()
+    closing.join(CLOSE_SECONDS)
 
 
 def _with_short_timeout(url: str) -> str | None:

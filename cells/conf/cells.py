@@ -180,7 +180,7 @@ Disable a patch if a new release of the library behaves wrongly with it. Names:
 * ``neighbor_publish``: links declare nothing on the brokers of neighbors
 * ``prefetch``: the default of rabbit_qos_prefetch_count is 8
 * ``raw_failures``: exceptions of services reach other cells unchanged
-* ``reachability``: calls fail within their timeout if the own broker is down
+* ``reachability``: requests end in time if the own broker does not answer
 * ``stream_offset``: with rabbit_stream_fanout, a server reads no messages from
   before its start
 * ``unread_messages``: a stopping manager returns unread messages to RabbitMQ.

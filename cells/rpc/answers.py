@@ -14,7 +14,7 @@ from cells.services.answer_batches import AnswerBatches
 from cells.services.answers import RESULT, Answer
 
 #: The manager reports the cells whose answers are late; the client does so only if the manager is silent.
-GRACE_SECONDS = 1.0
+GRACE_SECONDS = 0.4
 
 #: Returns the value of an answer, or its error as an object.
 Read = Callable[[Answer], Any]

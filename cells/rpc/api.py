@@ -29,6 +29,7 @@ from cells.rpc.numbered_answers import NumberedAnswers
 from cells.rpc.service_message import ServiceMessage
 from cells.services import fanout
 from cells.services.validation import want_name
+from cells.transport.patches import reachability
 
 _state = LibraryState()
 
@@ -153,7 +154,9 @@ def _value_or_error(prepared: CallContext, values: dict[str, Any], message: Serv
 
 def _fanout_here(topic: str, message: ServiceMessage, values: dict[str, Any]) -> None:
     """Cast without the client, which does not know fan-out consumers."""
-    fanout.cast_to_all(_state.client().transport, oslo_messaging.Target(topic=topic), values, message.to_dict())
+    transport = _state.client().transport
+    with reachability.RequestLimits(transport).within(float(transport.conf.rpc_response_timeout)):
+        fanout.cast_to_all(transport, oslo_messaging.Target(topic=topic), values, message.to_dict())
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 import uuid
 from collections.abc import Mapping
@@ -153,7 +154,8 @@ class CallContext:
         if self._where.cells is not None:
             raise exceptions.InvalidArguments("A call of many cells has many answers: use multicall().")
         if self._where.cell is None:
-            return self._plain.call(ctxt, method, **kwargs)
+            with self._manager.within(self._plain_seconds):
+                return self._plain.call(ctxt, method, **kwargs)
         request = self._request(ctxt, method, kwargs, is_call=True)
         monitor = request.monitor_seconds
         answer = self._ask(
@@ -175,7 +177,8 @@ class CallContext:
         if self._where.cells is not None:
             self._cast_to_many(ctxt, "cast", method, kwargs)
         elif self._where.cell is None:
-            self._plain.cast(ctxt, method, **kwargs)
+            with self._manager.within(self._plain_seconds):
+                self._plain.cast(ctxt, method, **kwargs)
         else:
             self._value(ctxt, self._ask(ctxt, "cast", self._request(ctxt, method, kwargs)))
 
@@ -235,6 +238,12 @@ class CallContext:
         if isinstance(timeout, (int, float)) and timeout <= 0:
             raise Timeout(f"The timeout was over before the message was sent: timeout={timeout:.3g}.")
         return want_timeout(self._plain.conf.rpc_response_timeout if timeout is None else timeout)
+
+    @property
+    def _plain_seconds(self) -> float:
+        """The timeout of a request in this cell; oslo.messaging checks it."""
+        timeout = self._plain.conf.rpc_response_timeout if self._plain.timeout is None else self._plain.timeout
+        return float(timeout) if isinstance(timeout, (int, float)) else math.inf
 
     @property
     def _names(self) -> str | list[str]:

@@ -22,6 +22,8 @@ LOG = logging.getLogger(__name__)
 #: The options of [cells] that a service needs as well.
 OPTIONS = ("topic", "exchange", "disabled_patches")
 NAMESPACE, VERSION = "services", "1.0"
+#: Limit of a cast that may get lost.
+TELL_SECONDS = 1.0
 
 
 class ManagerClient:
@@ -35,6 +37,8 @@ class ManagerClient:
             topic=conf.cells.topic, exchange=conf.cells.exchange, namespace=NAMESPACE, version=VERSION
         )
         self._client = oslo_messaging.get_rpc_client(transport, target)
+        #: limits the time of requests over the same transport
+        self.within = reachability.RequestLimits(transport).within
 
     def ask(  # noqa: PLR0913  # options by keyword
         self,
@@ -59,10 +63,11 @@ class ManagerClient:
             prepared = self._client.prepare(
                 timeout=timeout_seconds,
                 call_monitor_timeout=monitor_seconds,
-                retry=reachability.reach(self._client.transport, timeout_seconds, retry),
+                retry=retry,
                 server=server,
             )
-            return answers.check(prepared.call(ctxt, operation, **arguments))
+            with self.within(timeout_seconds):
+                return answers.check(prepared.call(ctxt, operation, **arguments))
         except oslo_messaging.MessagingTimeout as error:
             raise Timeout(
                 f"The manager of this cell did not answer {operation} within {timeout_seconds:.3g} seconds: is "
@@ -81,6 +86,7 @@ class ManagerClient:
     def tell(self, ctxt: Mapping[str, Any], operation: str, server: str, arguments: Mapping[str, Any]) -> None:
         """Cast an operation, best effort: a lost cast is not an error."""
         try:
-            self._client.prepare(server=server, retry=0).cast(ctxt, operation, **arguments)
+            with self.within(TELL_SECONDS):
+                self._client.prepare(server=server, retry=0).cast(ctxt, operation, **arguments)
         except (oslo_messaging.MessagingException, *BROKER_ERRORS) as error:
             LOG.debug("The cast %s to the manager of this cell is lost: %s", operation, error)

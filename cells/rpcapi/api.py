@@ -17,19 +17,25 @@ import oslo_messaging
 
 from cells import exceptions, failure
 from cells.context import RequestContext
+from cells.deadlines import shrink
 from cells.rpcapi.casts import CastBatcher
 from cells.rpcapi.cell_answer import CellAnswer
 from cells.services.answer_batches import AnswerBatches
 from cells.transport import global_options
 from cells.transport.errors import BROKER_ERRORS
+from cells.transport.patches.reachability import RequestLimits
 
 __all__ = ["CellAnswer", "CellsAPI"]
 
 Context = RequestContext | Mapping[str, Any]
 Arguments = Mapping[str, Any] | None
 
-#: The client waits so much longer than the manager, which reports the reason of a timeout.
-GRACE_SECONDS = 5.0
+#: The client waits so much longer than its caller said, for the manager's report of a timeout to arrive.
+GRACE_SECONDS = 0.2
+#: Limit of the cast that ends a stream early.
+STOP_SECONDS = 1.0
+#: Default limit of the time until the broker of this cell has a request.
+SEND_SECONDS = 10.0
 VERSION = "1.0"
 #: The version of the manager's API that has traces and streams of answers.
 STREAMS_VERSION = "1.1"
@@ -38,7 +44,8 @@ STREAMS_VERSION = "1.1"
 class CellsAPI:
     """Client of :class:`cells.manager.CellsManager`.
 
-    Every method raises ManagerTimeout if the manager of this cell does not answer.
+    Every method raises ManagerTimeout if the manager of this cell does not answer, and oslo.messaging's
+    MessageDeliveryFailure if its broker does not take the request in time.
     """
 
     def __init__(  # noqa: PLR0913  # options by keyword
@@ -49,19 +56,24 @@ class CellsAPI:
         timeout: float = 60.0,
         exception_modules: tuple[str, ...] = ("cells.exceptions",),
         exchange: str | None = None,
+        send_timeout: float = SEND_SECONDS,
     ) -> None:
         """:param transport: from :func:`cells.transport.opening.open_transport`
         :param version_cap: [upgrade_levels] cells
         :param timeout: default timeout of calls, in seconds
         :param exception_modules: modules whose exceptions are rebuilt
         :param exchange: [cells] exchange
+        :param send_timeout: limit of the time until the broker of this cell has a request, in seconds; a call ends at
+            its own timeout, too
         :raises cells.exceptions.ConfigurationError: this client cannot speak the version of the cap
         """
         global_options.share_lock_path(transport)
         target = oslo_messaging.Target(topic=topic, version=VERSION, exchange=exchange)
         self._client = oslo_messaging.get_rpc_client(transport, target, version_cap=version_cap, retry=1)
         _check_cap(self._client, version_cap)
-        self._casts = CastBatcher(self._client)
+        self._within = RequestLimits(transport).within
+        self._send_timeout = send_timeout
+        self._casts = CastBatcher(self._client, send_seconds=send_timeout)
         self._timeout = timeout
         self._exception_modules = exception_modules
 
@@ -77,7 +89,7 @@ class CellsAPI:
         :raises Exception: the error of the endpoint, rebuilt if its module is allowed, otherwise RemoteError
         """
         timeout = timeout or self._timeout
-        return self._call(ctxt, "call", timeout, **_request(method, kwargs, cell_name=cell, timeout=timeout))
+        return self._call(ctxt, "call", timeout, **_request(method, kwargs, cell_name=cell, timeout=shrink(timeout)))
 
     def cast(self, ctxt: Context, cell: str, method: str, kwargs: Arguments = None) -> None:
         """Call the endpoint ``method`` in another cell without an answer; returns when the broker has the cast.
@@ -85,7 +97,8 @@ class CellsAPI:
         Later failures are not reported; :meth:`locate` checks beforehand whether the way is known.
         Concurrent casts of many threads share one request to the manager: see :mod:`cells.rpcapi.casts`.
         """
-        self._casts.send(_values(ctxt), _request(method, kwargs, cell_name=cell))
+        with self._within(self._send_timeout):
+            self._casts.send(_values(ctxt), _request(method, kwargs, cell_name=cell))
 
     def locate(self, ctxt: Context, cell: str) -> str:
         """Return the way from this cell to another cell, ``az1!east!api``.
@@ -112,7 +125,7 @@ class CellsAPI:
         :param run_locally: whether this cell runs the method too
         """
         timeout = timeout or self._timeout
-        request = _request(method, kwargs, direction=direction, timeout=timeout, run_locally=run_locally)
+        request = _request(method, kwargs, direction=direction, timeout=shrink(timeout), run_locally=run_locally)
         texts = self._call(ctxt, "broadcast_call", timeout, **request)
         return [CellAnswer.read(text, self._exception_modules) for text in texts]
 
@@ -132,9 +145,9 @@ class CellsAPI:
         :raises cells.exceptions.RPCVersionCapError: [upgrade_levels] cells is below 1.1
         """
         timeout = timeout or self._timeout
-        request = _request(method, kwargs, direction=direction, timeout=timeout, run_locally=run_locally)
-        started = self._call(ctxt, "broadcast_start", None, version=STREAMS_VERSION, **request)
+        request = _request(method, kwargs, direction=direction, timeout=shrink(timeout), run_locally=run_locally)
         deadline = time.monotonic() + timeout
+        started = self._call(ctxt, "broadcast_start", timeout, version=STREAMS_VERSION, **request)
         where = {"version": STREAMS_VERSION, "server": started["server"]}
         which = {"broadcast_id": started["id"]}
 
@@ -145,7 +158,7 @@ class CellsAPI:
 
         def stop() -> None:
             # If this cast is lost, the manager discards the answers a minute after the deadline.
-            with contextlib.suppress(oslo_messaging.MessagingException, *BROKER_ERRORS):
+            with contextlib.suppress(oslo_messaging.MessagingException, *BROKER_ERRORS), self._within(STOP_SECONDS):
                 self._client.prepare(**where, retry=0).cast(_values(ctxt), "broadcast_stop", **which)
 
         return AnswerBatches(fetch, stop)
@@ -159,7 +172,7 @@ class CellsAPI:
         """
         timeout = timeout or self._timeout
         found: dict[str, Any] = self._call(
-            ctxt, "trace", timeout, version=STREAMS_VERSION, cell_name=cell, timeout=timeout
+            ctxt, "trace", timeout, version=STREAMS_VERSION, cell_name=cell, timeout=shrink(timeout)
         )
         return found
 
@@ -168,7 +181,8 @@ class CellsAPI:
     ) -> None:
         """Call ``method`` in all cells below (or above) without answers."""
         request = _request(method, kwargs, direction=direction, run_locally=run_locally)
-        self._client.cast(_values(ctxt), "broadcast_cast", **request)
+        with self._within(self._send_timeout):
+            self._client.cast(_values(ctxt), "broadcast_cast", **request)
 
     def neighbors(self, ctxt: Context) -> list[dict[str, Any]]:
         """Return the neighbors with their current state in the manager."""
@@ -178,7 +192,7 @@ class CellsAPI:
     def topology(self, ctxt: Context, *, timeout: float | None = None) -> dict[str, Any]:
         """Return the tree from the top to all cells below: ``{"name", "path", "state", "is_self", "children"}``."""
         timeout = timeout or self._timeout
-        tree: dict[str, Any] = self._call(ctxt, "topology", timeout, timeout=timeout)
+        tree: dict[str, Any] = self._call(ctxt, "topology", timeout, timeout=shrink(timeout))
         return tree
 
     def capabilities(self, ctxt: Context) -> dict[str, list[str]]:
@@ -200,7 +214,8 @@ class CellsAPI:
         :param reporter: the name of the reporting service; the numbers of different reporters are added up
         """
         client = self._client.prepare(fanout=True)
-        client.cast(_values(ctxt), "report_capacities", capacities=dict(capacities), reporter=reporter)
+        with self._within(self._send_timeout):
+            client.cast(_values(ctxt), "report_capacities", capacities=dict(capacities), reporter=reporter)
 
     def status(self, ctxt: Context) -> dict[str, Any]:
         """Return the identity of the manager and its counters."""
@@ -220,7 +235,8 @@ class CellsAPI:
         wait = (self._timeout if wait is None else wait) + GRACE_SECONDS
         try:
             client = self._client.prepare(timeout=wait, version=version, server=server)
-            return client.call(_values(ctxt), operation, **arguments)
+            with self._within(wait, self._send_timeout):
+                return client.call(_values(ctxt), operation, **arguments)
         except oslo_messaging.RPCVersionCapError as error:
             raise exceptions.RPCVersionCapError(
                 f"{operation} needs version {version} of the manager's API, and [upgrade_levels] cells = "

@@ -30,7 +30,6 @@ from cells import exceptions
 from cells.rpcapi.group_commit import BatchRefused, GroupCommit, OutcomeUnknown
 from cells.transport import internals
 from cells.transport import url as transport_url
-from cells.transport.patches import reachability
 
 LOG = logging.getLogger(__name__)
 
@@ -57,8 +56,12 @@ _REFUSALS = (rpc_dispatcher.UnsupportedVersion, rpc_dispatcher.NoSuchMethod)
 class CastBatcher:
     """Sender of casts.  Thread-safe; the casts of one thread are sent in their order."""
 
-    def __init__(self, client: Any, clock: Callable[[], float] = time.monotonic) -> None:
-        """:param client: oslo.messaging's client of the manager"""
+    def __init__(
+        self, client: Any, clock: Callable[[], float] = time.monotonic, send_seconds: float = MAX_WAIT_SECONDS
+    ) -> None:
+        """:param client: oslo.messaging's client of the manager
+        :param send_seconds: limit of the time that a cast waits for the publishes of other threads
+        """
         self._client = client
         self._clock = clock
         self._has_cap = client.version_cap is not None
@@ -72,7 +75,7 @@ class CastBatcher:
             max_items=MAX_CASTS,
             max_characters=MAX_CHARACTERS,
             max_waiting=MAX_WAITING,
-            max_wait_seconds=MAX_WAIT_SECONDS,
+            max_wait_seconds=send_seconds,
         )
 
     def send(self, ctxt: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
@@ -95,6 +98,9 @@ class CastBatcher:
             raise oslo_messaging.MessageDeliveryFailure(f"The cast may have been sent or not: {error}") from error
 
     def _send_many(self, casts: Sequence[str]) -> None:
+        if self._clock() < self._alone_until:
+            # Disabled while these casts waited: another vain wait would make their threads late.
+            raise BatchRefused
         if self._has_cap:
             self._client.prepare(version=VERSION).cast({}, "cast_many", casts=casts)
             return
@@ -120,7 +126,6 @@ class CastBatcher:
             version=VERSION,
             timeout=kept_seconds,
             call_monitor_timeout=ANSWER_SECONDS,
-            retry=reachability.reach(self._client.transport, ANSWER_SECONDS, self._client.retry),
         )
         try:
             client.call({}, "cast_many", casts=list(casts))

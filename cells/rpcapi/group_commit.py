@@ -73,7 +73,8 @@ class GroupCommit:
     max_characters: int
     #: a thread that finds so many items waiting sends its own item alone
     max_waiting: int
-    #: a thread that waits longer for its turn sends its item alone
+    #: Limit of both waits together: a thread that waits longer for its turn sends its item alone, and a thread that
+    #: waits longer for the publish gives up.
     max_wait_seconds: float
 
     def __post_init__(self) -> None:
@@ -141,13 +142,14 @@ class GroupCommit:
 
     def _is_sent_in_batch(self, ticket: _Ticket) -> bool:
         """Return whether a batch carried the item; otherwise its thread has to send it alone, now."""
+        until = time.monotonic() + self.max_wait_seconds
         if ticket.state is _State.WAITING and not ticket.has_changed.wait(self.max_wait_seconds):
             self._stop_waiting(ticket)
         if ticket.state is _State.ALONE:
             return False
         if ticket.state is _State.LEADING:
             return self._lead(ticket)
-        if not ticket.has_changed.wait(self.max_wait_seconds):
+        if not ticket.has_changed.wait(max(0.0, until - time.monotonic())):
             raise OutcomeUnknown(f"The publish of a batch has not returned within {self.max_wait_seconds:g} seconds.")
         if isinstance(ticket.error, BatchRefused):
             return False

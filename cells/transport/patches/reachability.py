@@ -1,60 +1,88 @@
-"""Calls while the own cell's broker is down: they fail within their timeout.
+"""Requests while the own cell's broker is down, frozen, or blocks its publishers: they fail within their timeout.
 
-A client of oslo.messaging first opens the queue for its replies.  Its RabbitMQ driver retries that without
-limit, whatever ``timeout`` and ``retry`` say; and the default ``retry`` of None has no limit either.  Clients of a
-manager call :func:`reach` first, so that they give up in time.
+A client of oslo.messaging opens a queue for its replies, takes a connection from a pool, publishes, and waits for the
+broker's confirmation.  The timeout of a call covers none of these steps: each may hang for minutes, or without an end.
+The clients of a manager send within :meth:`RequestLimits.within`, on connections that obey a time limit.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from typing import Any
 
+import oslo_messaging
+
+from cells.transport import internals, time_limit
+from cells.transport import url as transport_url
 from cells.transport.patches.base import Patch, names_in
+from cells.transport.time_limit import SendTimeout
 
 
 class Reachability(Patch):
-    """A client connects to its broker, within its timeout, before oslo.messaging opens the queue for replies."""
+    """The connections of a client obey the time limit of its requests."""
 
     name = "reachability"
 
     def _is_applicable(self) -> bool:
-        from oslo_messaging._drivers import amqpdriver, common  # noqa: PLC0415  # slow to import
+        from oslo_messaging._drivers import amqpdriver, impl_rabbit, pool  # noqa: PLC0415  # slow to import
 
-        driver = amqpdriver.AMQPDriverBase
+        driver, connection = amqpdriver.AMQPDriverBase, impl_rabbit.Connection
         return (
-            "_reply_q" in names_in(driver.__init__)
-            and "retry" in driver._get_connection.__code__.co_varnames
-            and hasattr(common, "PURPOSE_SEND")
+            {"_reply_q_lock", "_connection_pool", "_waiter"} <= names_in(driver.__init__)
+            and {"_connection_lock", "interval_start", "interval_stepping", "interval_max", "kombu_reconnect_delay"}
+            <= names_in(connection.__init__)
+            and "recoverable_error_callback" in connection.ensure.__code__.co_varnames
+            and {"connection", "max_retries", "_set_current_channel"} <= names_in(connection.ensure_connection)
+            and "_transport_socket_timeout" in names_in(connection._publish)
+            and {"_cond", "wait"} <= names_in(pool.Pool.get)
+            and {"_monitor", "_workers_locks", "_workers_waiting", "_lock_acquired"}
+            <= names_in(impl_rabbit.ConnectionLock.acquire)
         )
 
 
 REACHABILITY = Reachability()
 
 
-def retries_within(seconds: float, retry: int | None) -> int:
-    """Return the number of retries that fit into ``seconds``, at most ``retry``.
+class RequestLimits:
+    """The time limits of the requests over one transport.  Thread-safe.
 
-    The driver pauses for 1, 3, 5 ... seconds; n pauses take n squared seconds.  At least one
-    retry is made: it opens a connection again that the broker closed while it was idle.
+    Drivers other than RabbitMQ's obey the timeout of a request by themselves.
     """
-    fitting = max(1, math.isqrt(int(seconds)))
-    return fitting if retry is None or retry < 0 else min(retry, fitting)
 
+    def __init__(self, transport: Any) -> None:
+        """Give ``transport`` connections that obey a limit, unless the patch is switched off.  No I/O.
 
-def reach(transport: Any, seconds: float, retry: int | None) -> int | None:
-    """Connect to the broker; return the ``retry`` with which a call ends within ``seconds``.
+        :param transport: of oslo.messaging; other clients of it work as before
+        """
+        self._transport = transport
+        driver = getattr(transport, "_driver", None)
+        if not hasattr(driver, "_reply_q") or not REACHABILITY.is_active or REACHABILITY.is_disabled_by(transport.conf):
+            self._is_limited = False
+            return
+        from cells.transport.patches import limited_connections  # noqa: PLC0415  # slow to import, for RabbitMQ only
 
-    :raises Exception: of a class that depends on the driver: the broker cannot be reached
-    """
-    driver = transport._driver
-    if not hasattr(driver, "_reply_q") or not REACHABILITY.is_active or REACHABILITY.is_disabled_by(transport.conf):
-        return retry  # a driver without a queue for replies obeys the timeout
-    from oslo_messaging._drivers import common  # noqa: PLC0415  # the driver has imported it
+        limited_connections.install(driver)
+        self._is_limited = True
 
-    retries = retries_within(seconds, retry)
-    if driver._reply_q is None:
-        # The connection stays in the pool of the driver, for the message itself.
-        with driver._get_connection(common.PURPOSE_SEND, retry=retries):
-            pass
-    return retries
+    @contextlib.contextmanager
+    def within(self, seconds: float, send_seconds: float = math.inf) -> Iterator[None]:
+        """Limit the time of the request that this thread sends in the block.
+
+        :param seconds: until the answer of a call
+        :param send_seconds: until the broker has the request, if it is less
+        :raises oslo_messaging.MessageDeliveryFailure: the broker has not taken the request in time
+        """
+        if not self._is_limited:
+            yield
+            return
+        with time_limit.limit(seconds, send_seconds):
+            try:
+                yield
+            except SendTimeout as error:
+                broker = transport_url.mask(internals.url_of(self._transport))
+                raise oslo_messaging.MessageDeliveryFailure(
+                    f"The broker {broker} has not taken a message within {min(seconds, send_seconds):.3g} seconds: "
+                    f"{error.reason}"
+                ) from error

@@ -1,4 +1,4 @@
-"""Patch reachability: if the own broker is down, a call fails within its timeout."""
+"""Patch reachability: requests end within their timeout while the own broker is down or silent."""
 
 from __future__ import annotations
 
@@ -14,29 +14,19 @@ import pytest
 
 import cells.rpc
 from cells import conf as cells_conf
-from cells.transport import open_transport
-from cells.transport.patches.reachability import reach, retries_within
+from cells.rpcapi import CellsAPI
+from cells.transport import open_transport, time_limit
+from cells.transport.patches.reachability import RequestLimits
 from tests.cases import each
 
 SLACK_SECONDS = 10.0
 
 
-@each(
-    ("seconds", "retry", "retries"),
-    [
-        *((seconds, None, 1) for seconds in (0.3, 3.0)),
-        *((60.0, retry, retries) for retry, retries in ((None, 7), (-1, 7), (2, 2), (0, 0))),
-        *((4.0, 100, 2), (0.3, 0, 0)),
-    ],
-)
-def test_retries_that_have_room_in_the_time(seconds: float, retry: int | None, retries: int) -> None:
-    assert retries_within(seconds, retry) == retries
-
-
 def test_driver_that_ends_in_time_by_itself_is_left_alone() -> None:
     transport = open_transport(cells_conf.load([]), "zmq+ipc:///nowhere")
     try:
-        assert [reach(transport, 60.0, retry) for retry in (None, -1, 3)] == [None, -1, 3]
+        with RequestLimits(transport).within(60.0):
+            assert not time_limit.is_set()
     finally:
         transport.cleanup()
 
@@ -46,9 +36,22 @@ def test_the_configuration_can_switch_it_off() -> None:
     conf.set_override("disabled_patches", ["reachability"], group="cells")
     transport = open_transport(conf, "rabbit://nowhere/")
     try:
-        assert reach(transport, 60.0, None) is None
+        with RequestLimits(transport).within(60.0):
+            assert not time_limit.is_set()
     finally:
         transport.cleanup()
+
+
+def test_an_inner_limit_does_not_extend_an_outer_one() -> None:
+    with time_limit.limit(30.0, 20.0):
+        with time_limit.limit(60.0, 60.0):
+            assert time_limit.seconds_to_answer() <= 30.0
+            assert (time_limit.shorter(None) or 60.0) <= 20.0
+            assert time_limit.shorter(5.0) == 5.0
+        with time_limit.limit(0.0, 0.0), pytest.raises(TimeoutError):
+            time_limit.shorter(5.0)
+    assert not time_limit.is_set()
+    assert time_limit.shorter(None) is None
 
 
 @pytest.fixture
@@ -60,7 +63,6 @@ def client() -> Iterator[cells.rpc.RPCClient]:
         try:
             yield cells.rpc.get_rpc_client(transport, oslo_messaging.Target(topic="inventory"), timeout=1)
         finally:
-            # Whoever has given up holds nothing that this would wait for.
             transport.cleanup()
 
 
@@ -87,3 +89,42 @@ def test_broker_that_is_away(client: cells.rpc.RPCClient) -> None:
         seconds, message = answer.result()
         assert seconds < (1 if retry is None else 0) + SLACK_SECONDS, how
         assert "broker" in message, how
+
+
+@pytest.fixture
+def silent_url() -> Iterator[str]:
+    """URL of a broker that accepts connections and never answers, as a frozen one (cases B1 and B4)."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        yield f"rabbit://guest:guest@127.0.0.1:{silent.getsockname()[1]}/"
+
+
+ASK_API: dict[str, Callable[[CellsAPI], object]] = {
+    "call": lambda api: api.call({}, "east", "ping", timeout=0.6),
+    "cast": lambda api: api.cast({}, "east", "ping"),
+    "broadcast": lambda api: api.broadcast_cast({}, "ping"),
+    "report": lambda api: api.report_capacities({}, {"slots": 1}),
+    "status": lambda api: api.status({}),
+}
+
+
+@each("query", ["", "?ssl=true"])
+def test_broker_that_does_not_answer(silent_url: str, query: str) -> None:
+    """Case B1: each method ends at its timeout, with an error that names the broker."""
+    transport = open_transport(cells_conf.load([]), silent_url + query)
+    api = CellsAPI(transport, send_timeout=0.6)
+
+    def ask(how: str) -> tuple[float, str]:
+        started = time.monotonic()
+        with pytest.raises(oslo_messaging.MessageDeliveryFailure) as caught:
+            ASK_API[how](api)
+        return time.monotonic() - started, str(caught.value)
+
+    try:
+        with futures.ThreadPoolExecutor(len(ASK_API)) as pool:
+            asked = {how: pool.submit(ask, how) for how in ASK_API}
+        for how, answer in asked.items():
+            seconds, message = answer.result()
+            assert seconds < SLACK_SECONDS, how
+            assert silent_url.rpartition(":")[2] in message, how
+    finally:
+        transport.cleanup()
