@@ -19,6 +19,7 @@ from oslo_db.sqlalchemy import enginefacade
 from sqlalchemy import exc as sqlalchemy_errors
 
 from cells import exceptions
+from cells.db import time_limit
 
 CONNECT_TIMEOUT_SECONDS = 3
 STATEMENT_TIMEOUT_SECONDS = 5
@@ -39,6 +40,8 @@ _FACADE_OPTIONS = (
 _DRIVERS = {"postgresql": "postgresql+psycopg2", "mysql": "mysql+pymysql", "sqlite": "sqlite+pysqlite"}
 #: error codes of MariaDB and PostgreSQL for a missing table or column; oslo.db knows only some of them
 _MISSING = frozenset({1146, 1054, "42P01", "42703"})
+#: error codes of PostgreSQL for a statement that took too long, or waited for a lock too long
+_TIMED_OUT = frozenset({"57014", "55P03"})
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ def facade(
         **{name: value for name, value in options.items() if value is not None},
     )
     manager.append_on_engine_create(_hide_parameters)
+    manager.append_on_engine_create(lambda engine: time_limit.obey(engine, statement_timeout_seconds))
     return manager
 
 
@@ -188,13 +192,8 @@ def translated_errors(conf: cfg.ConfigOpts, address: Address | None = None) -> I
         # SQLite has no error code for a missing column.
         if _MISSING.intersection(codes) or str(codes[0]).startswith("no such column"):
             raise _schema_outdated(address) from error
-        advice = (
-            "Check that the directory exists, that this user may write to it, and that no other process locks the file"
-            if address.url.get_backend_name() == "sqlite"
-            else f"Check that the server runs and that {address.option} is right"
-        )
         raise exceptions.DatabaseUnavailable(
-            f"The database {address} cannot be used: {_reason(original)}. {advice}."
+            f"The database {address} cannot be used: {_reason(original)}. {_advice(address, original)}."
         ) from error
 
 
@@ -202,11 +201,24 @@ def translated_errors(conf: cfg.ConfigOpts, address: Address | None = None) -> I
 def transaction(mode: Any, conf: cfg.ConfigOpts, address: Address | None = None) -> Iterator[Any]:
     """Open a session or connection in a transaction that is committed at the end of the block.
 
+    It ends within the statement timeout, whatever the server does.
+
     :param mode: reader or writer of a facade, or its ``connection``
     :raises cells.exceptions.CellsError: see :func:`translated_errors`
     """
-    with translated_errors(conf, address), mode.using(_Call()) as opened:
+    limit = time_limit.limited(STATEMENT_TIMEOUT_SECONDS)
+    with translated_errors(conf, address), limit, mode.using(_Call()) as opened:
         yield opened
+
+
+def _advice(address: Address, error: BaseException) -> str:
+    if address.url.get_backend_name() == "sqlite":
+        return (
+            "Check that the directory exists, that this user may write to it, and that no other process locks the file"
+        )
+    if getattr(error, "pgcode", None) in _TIMED_OUT:
+        return "Find the session that holds a lock, or that overloads the server, in pg_stat_activity"
+    return f"Check that the server runs, that no session locks the tables, and that {address.option} is right"
 
 
 class _Call:

@@ -31,7 +31,7 @@ from alembic.util import CommandError
 from oslo_config import cfg
 
 from cells import exceptions
-from cells.db import engine, schema
+from cells.db import engine, schema, time_limit
 
 #: timeout of a sync that waits for another sync to finish
 LOCK_TIMEOUT_SECONDS = 60
@@ -73,7 +73,7 @@ def version(conf: cfg.ConfigOpts) -> str | None:
 def _connected(conf: cfg.ConfigOpts, statement_timeout_seconds: int) -> Iterator[sqlalchemy.Connection]:
     """Open a separate connection, in a transaction that is committed at the end of the block."""
     facade = engine.facade(conf, statement_timeout_seconds)
-    with engine.translated_errors(conf):
+    with engine.translated_errors(conf), time_limit.limited(statement_timeout_seconds):
         try:
             with facade.writer.get_engine().connect() as connection:
                 yield connection
@@ -89,6 +89,8 @@ def _exclusive(connection: sqlalchemy.Connection) -> Iterator[None]:
     if backend == "postgresql":
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
         connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
+        # No wait for a session that locks the tables: the statements of managers would queue up behind this one.
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{engine.STATEMENT_TIMEOUT_SECONDS}s'")
         yield
     elif backend == "mysql":
         # A lock name is valid for the whole server, and MariaDB creates tables outside of any transaction.
@@ -99,6 +101,7 @@ def _exclusive(connection: sqlalchemy.Connection) -> Iterator[None]:
                 f"Another 'cells db sync' has run for over {LOCK_TIMEOUT_SECONDS} s: try again when it has finished."
             )
         try:
+            connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {engine.STATEMENT_TIMEOUT_SECONDS}")
             yield
             connection.commit()
         finally:
