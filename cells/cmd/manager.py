@@ -13,7 +13,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
@@ -31,7 +31,7 @@ LOG = logging.getLogger(__name__)
 #: A message passes through several threads that compute for a short time.  Python's default interval
 #: of 5 ms between switches of threads is as long as a whole call.
 SWITCH_SECONDS = 0.0002
-#: The process ends at the latest this long after [DEFAULT] graceful_shutdown_timeout.
+#: The process ends at the latest this long after [DEFAULT] graceful_shutdown_timeout, or after the last call in flight.
 EXIT_SECONDS = 15.0
 #: How often the main thread checks for a signal that another thread has received.
 SIGNAL_CHECK_SECONDS = 1.0
@@ -72,9 +72,10 @@ def _run(conf: cfg.ConfigOpts) -> int:
     memory.freeze_objects()
     launcher = oslo_service.Launcher(conf, restart_method="mutate")
     launcher.launch_service(built)
+    reloader = Reloader(lambda: _reload(launcher))
     while (received := _next(signals)) is signal.SIGHUP:
         LOG.info("SIGHUP: reading the configuration and the neighbors again")
-        _reload(launcher)
+        reloader.ask()
     LOG.info("%s: stopping", received.name)
     return _stop(conf, launcher, built)
 
@@ -89,6 +90,25 @@ def _next(signals: queue.SimpleQueue[signal.Signals]) -> signal.Signals:
             return signals.get(timeout=SIGNAL_CHECK_SECONDS)
 
 
+class Reloader:
+    """Thread that reloads on request: a file system or a database may hang, and signals must be handled meanwhile."""
+
+    def __init__(self, reload: Callable[[], object]) -> None:
+        """:param reload: must not raise"""
+        self._reload = reload
+        self._is_asked = threading.Event()
+        threading.Thread(target=self._run, name="cells-reload", daemon=True).start()
+
+    def ask(self) -> None:
+        """Have the thread reload.  Requests during a reload lead to one further reload."""
+        self._is_asked.set()
+
+    def _run(self) -> None:
+        while self._is_asked.wait():
+            self._is_asked.clear()
+            self._reload()
+
+
 def _reload(launcher: Any) -> None:
     problem: Exception | None = None
     try:
@@ -101,11 +121,14 @@ def _reload(launcher: Any) -> None:
 
 
 def _stop(conf: cfg.ConfigOpts, launcher: Any, built: CellsService) -> int:
-    """Stop gracefully, but in limited time: a hung broker must not keep the process alive."""
+    """Stop gracefully, but in limited time: a hung broker or database must not keep the process alive.
+
+    A timeout of 0 does not limit the calls in flight, and nothing else.
+    """
     stopping = threading.Thread(target=launcher.stop, name="cells-stop", daemon=True)
     stopping.start()
-    timeout = conf.graceful_shutdown_timeout
-    stopping.join(timeout + EXIT_SECONDS if timeout else None)
+    built.has_drained.wait(conf.graceful_shutdown_timeout or None)
+    stopping.join(EXIT_SECONDS)
     if stopping.is_alive():
         LOG.error("The manager of cell %s did not stop within its timeout: the process exits now.", built.name)
         return 1

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from collections.abc import Callable
-from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ LOAD_RETRY_SECONDS = 1
 RETRY_SECONDS = 5
 #: Bound for the last sends of a manager that stops: they take milliseconds, or hang.
 LAST_SENDS_SECONDS = 10
+#: Bound for the stop of servers, whose consumers wake up once a second; more than a broker needs under load.
+SERVER_STOP_SECONDS = 5.0
 #: Interval at which the ledger of losses is asked for summaries that are due.
 LOSSES_SECONDS = 5
 #: Bound for storing the last known paths, which takes milliseconds unless the database is away.
@@ -92,6 +94,8 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         self._lifecycle = threading.Lock()
         self._is_serving = False
         self._is_stopped = threading.Event()
+        #: set by :meth:`stop` when no call is in flight any more, or the bound is over
+        self.has_drained = threading.Event()
         self._loops: list[Any] = []
 
     def start(self) -> None:
@@ -216,13 +220,14 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             LOG.warning("%d calls are given up: a graceful stop takes at most %d s.", len(self.pending), bound_seconds)
         self.pending.stop()
         if is_serving:
-            self.receiver.stop_servers()
+            self._within(SERVER_STOP_SECONDS, self.receiver.stop_servers)
         if not self.threads.stop(max(0.0, deadline - clock())):
             LOG.warning("Endpoints that still run are given up.")
         if not self.services.stop(max(0.0, deadline - clock())):
             LOG.warning("Calls of services of this cell that still run are given up.")
+        self.has_drained.set()
         if is_serving:
-            self._close_server()
+            self._within(SERVER_STOP_SECONDS, self._close_server)
         last_sends_end_at = clock() + min(self.send_timeout_seconds, LAST_SENDS_SECONDS)
         # This sends the notices, too, that follow replies sent directly to clients.
         self.links.wait_until_idle(last_sends_end_at - clock())
@@ -235,10 +240,19 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
 
     def _stop_taking_requests(self) -> None:
         """Leave further requests to other managers of this cell, or to the next start of this one."""
-        with futures.ThreadPoolExecutor(2, "cells-stop") as pool:
-            if self.server is not None:
-                pool.submit(self.server.stop)
-            pool.submit(self.receiver.stop_taking, REQUEST_TYPES)
+        stops = [lambda: self.receiver.stop_taking(REQUEST_TYPES)]
+        if self.server is not None:
+            stops.append(self.server.stop)
+        self._within(SERVER_STOP_SECONDS, *stops)
+
+    def _within(self, seconds: float, *steps: Callable[[], object]) -> None:
+        """Take steps of the stop side by side; leave those behind that a dead broker holds up."""
+        deadline = self.runtime.clock() + seconds
+        threads = [self.runtime.spawn(functools.partial(_logged, step), "cells-stop-step") for step in steps]
+        for thread in threads:
+            thread.join(max(0.0, deadline - self.runtime.clock()))
+            if thread.is_alive():
+                LOG.warning("The broker of cell %s does not answer: its servers are given up.", self.name)
 
     def _close_server(self) -> None:
         if self.server is not None:
@@ -247,3 +261,10 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
     def wait(self) -> None:
         """Return when :meth:`stop` has been called."""
         self._is_stopped.wait()
+
+
+def _logged(step: Callable[[], object]) -> None:
+    try:
+        step()
+    except Exception as error:  # kombu, amqp and socket each raise classes of their own
+        LOG.warning("A server could not be stopped in an orderly way: %s: %s", type(error).__name__, error)
