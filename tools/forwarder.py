@@ -21,6 +21,8 @@ class Forwarder:
         self._open: set[socket.socket] = set()
         self._is_flowing = threading.Event()
         self._is_flowing.set()
+        #: connections whose bytes are dropped
+        self._dead: set[socket.socket] = set()
         self.port = 0
         self.restore()
 
@@ -55,6 +57,11 @@ class Forwarder:
         """Forward again, beginning with the bytes that were held back."""
         self._is_flowing.set()
 
+    def half_open(self) -> None:
+        """Drop all bytes of the connections that are open now, without closing them; new ones work."""
+        with self._lock:
+            self._dead |= self._open
+
     def close(self) -> None:
         """Cut for good, whatever the state, and end the threads."""
         self.cut()
@@ -85,6 +92,8 @@ class Forwarder:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 self._is_flowing.wait()
+                if source in self._dead:
+                    continue
                 sink.sendall(data)
         for one in (source, sink):
             with self._lock:

@@ -36,6 +36,7 @@ def to_manager(conf: cfg.ConfigOpts) -> Iterator[CellsAPI]:
             exception_modules=tuple(conf.cells.allowed_rpc_exception_modules),
             exchange=conf.cells.exchange,
             send_timeout=broker.TIMEOUT_SECONDS,
+            manager_timeout=broker.TIMEOUT_SECONDS,
         )
 
 

@@ -19,6 +19,7 @@ PATCHES = (
     "prefetch",
     "raw_failures",
     "reachability",
+    "redeclare",
     "stream_offset",
     "unread_messages",
 )
@@ -181,6 +182,7 @@ Disable a patch if a new release of the library behaves wrongly with it. Names:
 * ``prefetch``: the default of rabbit_qos_prefetch_count is 8
 * ``raw_failures``: exceptions of services reach other cells unchanged
 * ``reachability``: requests end in time if the own broker does not answer
+* ``redeclare``: consumers notice that an exchange or binding was deleted
 * ``stream_offset``: with rabbit_stream_fanout, a server reads no messages from
   before its start
 * ``unread_messages``: a stopping manager returns unread messages to RabbitMQ.

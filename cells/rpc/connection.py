@@ -15,6 +15,7 @@ from cells import exceptions
 from cells.rpc import consumers, pools
 from cells.rpc.exceptions import InvalidRPCConnectionReuse
 from cells.services.validation import want_name
+from cells.transport.patches import redeclare
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -37,6 +38,7 @@ class Connection:
         """:param transport: an RPC transport of oslo.messaging; stays open when the connection is closed
         :param on_closed: called when all consumers have stopped
         """
+        redeclare.apply_to(transport)
         self._transport = transport
         self._on_closed = on_closed
         self._lock = threading.Lock()

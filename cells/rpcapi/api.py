@@ -57,6 +57,7 @@ class CellsAPI:
         exception_modules: tuple[str, ...] = ("cells.exceptions",),
         exchange: str | None = None,
         send_timeout: float = SEND_SECONDS,
+        manager_timeout: float | None = None,
     ) -> None:
         """:param transport: from :func:`cells.transport.opening.open_transport`
         :param version_cap: [upgrade_levels] cells
@@ -65,6 +66,8 @@ class CellsAPI:
         :param exchange: [cells] exchange
         :param send_timeout: limit of the time until the broker of this cell has a request, in seconds; a call ends at
             its own timeout, too
+        :param manager_timeout: timeout of requests that the manager answers by itself, such as :meth:`status`, in
+            seconds; by default ``timeout``
         :raises cells.exceptions.ConfigurationError: this client cannot speak the version of the cap
         """
         global_options.share_lock_path(transport)
@@ -75,6 +78,7 @@ class CellsAPI:
         self._send_timeout = send_timeout
         self._casts = CastBatcher(self._client, send_seconds=send_timeout)
         self._timeout = timeout
+        self._manager_timeout = timeout if manager_timeout is None else manager_timeout
         self._exception_modules = exception_modules
 
     def call(
@@ -232,7 +236,7 @@ class CellsAPI:
         server: str | None = None,
         **arguments: Any,
     ) -> Any:
-        wait = (self._timeout if wait is None else wait) + GRACE_SECONDS
+        wait = (self._manager_timeout if wait is None else wait) + GRACE_SECONDS
         try:
             client = self._client.prepare(timeout=wait, version=version, server=server)
             with self._within(wait, self._send_timeout):

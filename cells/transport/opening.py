@@ -12,7 +12,7 @@ from oslo_config import cfg
 from oslo_utils import importutils
 
 from cells import exceptions
-from cells.transport import global_options
+from cells.transport import global_options, heartbeat
 from cells.transport import url as transport_url
 
 
@@ -52,6 +52,7 @@ def open_transport(conf: cfg.ConfigOpts, url: str | None = None, exception_modul
             f"The {where} cannot be used ({type(error).__name__}): it must look like "
             "rabbit://user:password@host:5672/virtual_host, and its driver must be installed."
         ) from None
+    heartbeat.shorten(transport)
     global_options.share_lock_path(transport)
     return transport
 

@@ -22,7 +22,7 @@ from oslo_messaging.server import ordered
 
 from cells import exceptions
 from cells.transport import global_options
-from cells.transport.patches import unread_messages
+from cells.transport.patches import redeclare, unread_messages
 from cells.transport.patches.direct_replies import DIRECT_REPLIES, ReplyAddress
 
 LOG = logging.getLogger(__name__)
@@ -193,6 +193,7 @@ def get_server(
     server_class: type[DirectRPCServer] = DirectRPCServer,
 ) -> Any:
     """Return an RPC server, not started, for endpoint objects whose methods never block."""
+    redeclare.apply_to(transport)
     server = oslo_messaging.get_rpc_server(
         transport, target, list(endpoints), server_cls=server_class, access_policy=rpc_dispatcher.DefaultRPCAccessPolicy
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 import oslo_messaging
 
-from cells.transport import internals, time_limit
+from cells.transport import heartbeat, internals, time_limit
 from cells.transport import url as transport_url
 from cells.transport.patches.base import Patch, names_in
 from cells.transport.time_limit import SendTimeout
@@ -63,6 +63,8 @@ class RequestLimits:
             return
         from cells.transport.patches import limited_connections  # noqa: PLC0415  # slow to import, for RabbitMQ only
 
+        # A service may have opened the transport, with oslo.messaging's default.
+        heartbeat.shorten(transport)
         limited_connections.install(driver)
         self._is_limited = True
 

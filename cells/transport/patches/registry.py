@@ -15,6 +15,7 @@ from cells.transport.patches.neighbor_publish import NEIGHBOR_PUBLISH
 from cells.transport.patches.prefetch import PREFETCH
 from cells.transport.patches.raw_failures import RAW_FAILURES
 from cells.transport.patches.reachability import REACHABILITY
+from cells.transport.patches.redeclare import REDECLARE
 from cells.transport.patches.stream_offset import STREAM_OFFSET
 from cells.transport.patches.unread_messages import UNREAD_MESSAGES
 
@@ -30,6 +31,7 @@ PATCHES: tuple[Patch, ...] = (
     PREFETCH,
     RAW_FAILURES,
     REACHABILITY,
+    REDECLARE,
     STREAM_OFFSET,
     UNREAD_MESSAGES,
 )
