@@ -44,7 +44,7 @@ RETRY_SECONDS = 5
 #: Bound for the last sends of a manager that stops: they take milliseconds, or hang.
 LAST_SENDS_SECONDS = 10
 #: Bound for the stop of servers, whose consumers wake up once a second; more than a broker needs under load.
-SERVER_STOP_SECONDS = 5.0
+SERVER_STOP_SECONDS = 10.0
 #: Interval at which the ledger of losses is asked for summaries that are due.
 LOSSES_SECONDS = 5
 #: Bound for storing the last known paths, which takes milliseconds unless the database is away.
