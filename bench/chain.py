@@ -12,7 +12,7 @@ from typing import Any
 
 import oslo_messaging
 
-from bench import installed
+from bench import endpoints
 from bench.answers import check_answers
 from bench.plain import serving
 from bench.plain_server import TOPIC
@@ -20,6 +20,7 @@ from cells import rpc
 from cells.context import get_admin_context
 from cells.path import CellPath
 from cells.rpcapi import CellsAPI
+from tools import endpoint_package
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 from tools.transports import connect
@@ -52,7 +53,7 @@ class Chain:
             for name, url in zip(NAMES, urls, strict=False)
         ]
         self._names = NAMES[: len(urls)]
-        self._environment = installed.install(place / "endpoints")
+        self._environment = endpoint_package.install(place / "endpoints", endpoints.__file__, "bench")
         self._stack = contextlib.ExitStack()
 
     @property

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from bench import installed, profile, sender, shovel
+from bench import endpoints, profile, sender, shovel
 from bench.arrivals import last_arrival
 from bench.broker_queue import opened
 from bench.processor_time import seconds
@@ -27,6 +27,7 @@ from bench.run import Run, directory, own_node
 from cells import versions
 from cells.context import get_admin_context
 from cells.rpcapi import CellsAPI
+from tools import endpoint_package
 from tools.broker_node import BrokerNode
 from tools.manager_process import ManagerProcess
 from tools.transports import connect
@@ -55,7 +56,7 @@ class Relay:
     def __init__(self, node: BrokerNode, place: Path) -> None:
         self._node = node
         self._place = place
-        self._environment = installed.install(place / "endpoints")
+        self._environment = endpoint_package.install(place / "endpoints", endpoints.__file__, "bench")
         self._relay, self._next = (ManagerProcess(place, name, node.url(name), options=VERSION) for name in ROUTE[1:])
 
     def __enter__(self) -> Relay:
