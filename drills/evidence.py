@@ -56,12 +56,14 @@ class Evidence:
     """The messages as sent, as executed, and as counted.
 
     :param counted: the losses that the managers have counted during the drill
+    :param logged: number of losses in their logs
     :param problems: broken promises that were noticed before, such as a manager that ended with an error
     """
 
     operations: Sequence[Operation]
     runs: Runs
     counted: Counts
+    logged: int
     window: Window
     problems: Sequence[str] = ()
 

@@ -1,4 +1,4 @@
-"""Ledger: the losses of messages without an answer that the managers have counted."""
+"""Ledger: the losses of messages without an answer that the managers have counted and logged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tools.polling import poll
 #: Kinds of messages without an answer.  The sender of another message learns of its loss by a timeout.
 KINDS = ("cast", "service_cast", "broadcast_cast")
 READ_TIMEOUT_SECONDS = 60.0
-_LOGGED = re.compile(r" WARNING .*?(\d+) (lost|may have arrived)")
+_LOGGED = re.compile(r"(\d+) (?:lost|may have arrived|messages that it had accepted)")
 
 
 @dataclass(frozen=True)
@@ -83,3 +83,10 @@ def counts_of(status: dict[str, Any]) -> Counts:
         if kind in KINDS and name in numbers:
             numbers[name] += count
     return Counts(**numbers)
+
+
+def logged(log: str) -> int:
+    """Return how many lost messages the WARNINGs of a log tell; a loss can be told twice."""
+    warnings = [line for line in log.splitlines() if " WARNING cells.links.losses " in line]
+    # The details of a summary, in parentheses, repeat its numbers.
+    return sum(int(number) for line in warnings for number in _LOGGED.findall(line.partition(" (")[0]))

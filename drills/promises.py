@@ -47,6 +47,12 @@ def _no_loss_is_silent(drill: Drill, evidence: Evidence) -> Iterator[str]:
         yield f"{silent} of {_total(evidence)} lost messages are neither told nor counted"
 
 
+def _counted_losses_are_logged(drill: Drill, evidence: Evidence) -> Iterator[str]:  # noqa: ARG001  # a promise's signature
+    counted = evidence.counted.lost + evidence.counted.may_have_arrived
+    if evidence.logged < counted:
+        yield f"{counted} losses are counted, but the logs tell only {evidence.logged}"
+
+
 def _counted_losses_are_true(drill: Drill, evidence: Evidence) -> Iterator[str]:  # noqa: ARG001  # a promise's signature
     not_run = sum(by_column(evidence.not_run).values())
     if evidence.counted.lost > not_run:
@@ -110,6 +116,7 @@ def _errors_are_not_more_than_before(drill: Drill, evidence: Evidence) -> Iterat
 
 PROMISES: tuple[Promise, ...] = (
     _no_loss_is_silent,
+    _counted_losses_are_logged,
     _counted_losses_are_true,
     _orderly_restarts_lose_nothing,
     _each_message_has_one_outcome,

@@ -55,7 +55,8 @@ def run(drill: Drill, place: Path, seed: int, length: Length) -> Verdict:
         _settle(operations, tree.records)
         counted = _counted(tree, counted_before)
         problems = _stop(list(tree.managers.values()))
-        return judge(drill, Evidence(operations, records.read(tree.records), counted, window, problems))
+        logged = sum(ledger.logged(manager.log()) for manager in tree.managers.values())
+        return judge(drill, Evidence(operations, records.read(tree.records), counted, logged, window, problems))
 
 
 def _settle(operations: Sequence[Operation], file: Path) -> None:

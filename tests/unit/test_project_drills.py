@@ -31,10 +31,14 @@ def verdict(
     ran: dict[tuple[str, str], int] | None = None,
     drill: str = "kill9-east",
     counted: Counts | None = None,
+    logged: int | None = None,
     broker_down_at: float | None = None,
 ) -> Verdict:
     window = Window(9.0, 15.0, broker_down_at)
-    return judge(DRILLS[drill], Evidence(operations, Counter(ran or {}), counted or Counts(), window))
+    counted = counted or Counts()
+    if logged is None:
+        logged = counted.lost + counted.may_have_arrived
+    return judge(DRILLS[drill], Evidence(operations, Counter(ran or {}), counted, logged, window))
 
 
 def test_no_promise_is_broken_when_each_message_runs_once() -> None:
@@ -65,6 +69,7 @@ def test_no_promise_is_broken_when_each_message_runs_once() -> None:
             id="one loss for a whole branch",
         ),
         pytest.param(verdict(counted=Counts(lost=1)), {"lost": {}, "silent": 0}, id="counted, but not lost"),
+        pytest.param(verdict(operation("ecast"), counted=Counts(lost=1), logged=0), {"silent": 0}, id="not in the log"),
         pytest.param(verdict(counted=Counts(in_flight=1)), {}, id="in flight at the end"),
         pytest.param(
             verdict(operation("ecast"), drill="sigterm-east", counted=Counts(lost=1)),
@@ -133,6 +138,16 @@ def test_only_losses_of_messages_without_an_answer_are_counted() -> None:
         "east.broadcast_cast.in_flight": 1,
     }
     assert ledger.counts_of({"losses": losses}) == Counts(3, 2, 1)
+
+
+def test_losses_in_the_log_are_added_up() -> None:
+    log = (
+        "1 WARNING cells.links.losses [-] Messages to or from cell a were given up: 3 lost (cast, X: 3 lost).\n"
+        "1 WARNING cells.links.losses [-] The last manager: 2 messages that it had accepted: 2 cast (east).\n"
+        "1 INFO cells.links.losses [-] Messages to or from cell a were given up: 7 told to the sender (cast).\n"
+        "1 WARNING cells.links.losses [-] Cell a takes messages again: 1 lost, 4 may have arrived.\n"
+    )
+    assert ledger.logged(log) == 10
 
 
 def test_each_figure_belongs_to_a_drill() -> None:
