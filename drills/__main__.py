@@ -11,7 +11,6 @@ from pathlib import Path
 from cells.exceptions import CellsError
 from drills import report
 from drills.catalog import DRILLS, Drill
-from drills.clocks import NoFakeTime
 from drills.run import Length, run
 from drills.verdict import Verdict
 from tools import broker_node
@@ -36,9 +35,6 @@ def main() -> int:
         for name in arguments.drills or DRILLS:
             try:
                 verdict = _run(DRILLS[name], arguments.seed, arguments.keep)
-            except NoFakeTime as reason:
-                print(f"\n!!! {name.upper()} IS SKIPPED: {reason}.", file=sys.stderr, flush=True)
-                continue
             except (ProcessError, TimeoutError, CellsError) as error:
                 # Keep the results of the other drills.
                 print(f"\n!!! {name.upper()} HAS FAILED: {error}", file=sys.stderr, flush=True)

@@ -23,7 +23,7 @@ class Drill:
     :param loses_nothing: whether every accepted message must run: the fault is an orderly restart
     :param drops_queues: whether a broker drops the messages of its queues; nothing else may be lost without a count
     :param managers: of ``east``
-    :param clock: of the manager of ``east``, in the format of libfaketime
+    :param clock_ahead_seconds: of the manager of ``east``
     """
 
     name: str
@@ -35,7 +35,7 @@ class Drill:
     managers: int = 1
     options: Options | None = None
     rates: Mapping[str, float] = field(default_factory=lambda: NORMAL_RATES)
-    clock: str | None = None
+    clock_ahead_seconds: int = 0
 
 
 #: The time in which a manager is down and starts.
@@ -112,7 +112,9 @@ _DRILLS = (
         options=DURABLE,
     ),
     Drill("service-kill9", "service of az1: kill -9", faults.service_kill9("az1"), 3),
-    Drill("clock-ahead", "clock of east one hour ahead", faults.nothing(), clock="+3600s", loses_nothing=True),
+    Drill(
+        "clock-ahead", "clock of east one hour ahead", faults.nothing(), clock_ahead_seconds=3600, loses_nothing=True
+    ),
     Drill(
         "two-managers-freeze",
         "two managers of east, one frozen for 15 s",

@@ -15,6 +15,8 @@ LATE_SECONDS = TIMEOUT_SECONDS / 10 + 1
 BROADCAST_CALL = "bcall"
 #: Messages of each kind that a process may have taken when a fault hits it: how many there are is chance.
 IN_FLIGHT = 2
+#: The numbers of two runs of a drill differ by some percent.
+VARIATION = 1.05
 
 Promise = Callable[[Drill, Evidence], Iterable[str]]
 
@@ -109,7 +111,8 @@ def _errors_are_not_more_than_before(drill: Drill, evidence: Evidence) -> Iterat
     for kind, count in evidence.told.items():
         messages = BROADCAST_CALL if kind == CELLS else kind
         rate = sum(rate for name, rate in drill.rates.items() if COLUMNS.get(name, name) == messages)
-        limit = figures.limit(kind, evidence.sent[messages]) + excess_seconds * rate * len(SOURCES) + in_flight
+        limit = VARIATION * figures.limit(kind, evidence.sent[messages])
+        limit += excess_seconds * rate * len(SOURCES) + in_flight
         if count > limit:
             yield f"{count} errors of {kind}, more than {limit:.0f}"
 

@@ -41,7 +41,9 @@ def run(drill: Drill, place: Path, seed: int, length: Length) -> Verdict:
     :raises tools.manager_process.ProcessError: the tree does not start
     """
     with (
-        Tree(place, managers=drill.managers, options=drill.options, clock=drill.clock) as tree,
+        Tree(
+            place, managers=drill.managers, options=drill.options, clock_ahead_seconds=drill.clock_ahead_seconds
+        ) as tree,
         LoadClients(place, tree, drill.rates, seed) as load,
     ):
         counted_before = ledger.read(tree.managers.values())

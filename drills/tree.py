@@ -90,15 +90,14 @@ class Tree:
     :param place: directory for all files
     :param managers: of the cell ``east``
     :param options: of all managers, services and clients
-    :param clock: of the managers of ``east``, in the format of libfaketime
+    :param clock_ahead_seconds: of the managers of ``east``
     :ivar east_broker_down_at: the time at which the broker of ``east`` had ended, if it was stopped
     """
 
     def __init__(
-        self, place: Path, *, managers: int = 1, options: Options | None = None, clock: str | None = None
+        self, place: Path, *, managers: int = 1, options: Options | None = None, clock_ahead_seconds: int = 0
     ) -> None:
         self._place = place
-        self._clock_of_east = {} if clock is None else clocks.environment(clock)
         self._managers_of_east = managers
         self._options = {"cells": {"allowed_services": TOPIC}, **(options or {})}
         self.records = place / "records"
@@ -106,6 +105,10 @@ class Tree:
             **endpoint_package.install(place / "endpoints", endpoints.__file__, "drills"),
             endpoints.RECORDS: str(self.records),
         }
+        self._env_of_east = self._env
+        if clock_ahead_seconds:
+            wrong_clock = clocks.shifted(place / "clock", clock_ahead_seconds, self._env["PYTHONPATH"])
+            self._env_of_east = {**self._env, **wrong_clock}
         self.east_broker_down_at: float | None = None
 
     def __enter__(self) -> Tree:
@@ -204,7 +207,7 @@ class Tree:
     def start_manager(self, host: str) -> None:
         """Start a manager without waiting until it is ready."""
         manager = self.managers[host]
-        manager.start({**self._env, **(self._clock_of_east if manager.name == "east" else {})})
+        manager.start(self._env_of_east if manager.name == "east" else self._env)
 
     def managers_of(self, cell: str) -> list[ManagerProcess]:
         """Return the managers of a cell."""
