@@ -104,6 +104,21 @@ def _remote_class(module: str, name: str) -> type[Exception] | None:
     return type(name + REMOTE_SUFFIX, (original,), {"__module__": module + REMOTE_SUFFIX})
 
 
+def lacks_method(error: BaseException | None, method: str) -> bool:
+    """Return whether another cell has answered that it has no ``method``.
+
+    A cell of this project answers with UnknownMethod; a cell of Nova with AttributeError, which is rebuilt if
+    [cells] allowed_rpc_exception_modules has ``builtins``.
+    """
+    if isinstance(error, exceptions.RemoteError):
+        name: str | None = error.exc_type
+    else:
+        name = type(error).__name__.removesuffix(REMOTE_SUFFIX)
+    return name == "UnknownMethod" or (
+        name == "AttributeError" and (method in str(error) or method in str(getattr(error, "value", "")))
+    )
+
+
 def copy(error: Exception, cls: type[Exception] | None = None) -> Exception:
     """Return a copy of ``error``, as an instance of ``cls``, that no constructor of a library has seen; never raises.
 

@@ -29,7 +29,9 @@ from cells.manager.held_requests import HeldRequests
 from cells.manager.lifecycle import CellsService
 from cells.manager.local_cell import LocalCell
 from cells.manager.message_factory import OutgoingMessages
+from cells.manager.namesakes import Namesakes
 from cells.manager.picker import Picker
+from cells.manager.prober import Prober
 from cells.manager.requests import Requests
 from cells.manager.server import ManagerServer
 from cells.manager.service_calls import ServiceCalls
@@ -170,9 +172,11 @@ class _Wiring:
             router=self.router,
             services=self.services,
             announcer=self.announcer,
+            prober=self.prober,
             cell=self.cell,
             manager=self.manager,
             service_calls=self.service_calls,
+            namesakes=self._namesakes() if self.serves_local_cell else None,
             server=self._server() if self.serves_local_cell else None,
         )
         return service
@@ -231,6 +235,15 @@ class _Wiring:
             counters=self.counters,
             clock=self.runtime.clock,
         )
+        self.prober = Prober(
+            table=self.table,
+            router=self.router,
+            outgoing=self.outgoing,
+            drivers=self.drivers,
+            interval_seconds=cells.probe_interval,
+            version_interval_seconds=cells.announce_interval,
+            runtime=self.runtime,
+        )
         self.announcer = Announcer(
             resources=self.resources,
             table=self.table,
@@ -240,9 +253,11 @@ class _Wiring:
             outgoing=self.outgoing,
             path_memory=self.path_memory,
             held_requests=self.held_requests,
+            prober=self.prober,
             greeting_seconds=2.0 * cells.send_timeout,
             spawn=self.runtime.spawn,
         )
+        self.prober.on_answer = self.announcer.learn
         self.cell = LocalCell(
             identity={
                 "name": self.name,
@@ -256,6 +271,7 @@ class _Wiring:
             link_versions=self.link_versions,
             topology=self.topology,
             announcer=self.announcer,
+            prober=self.prober,
             pending=self.pending,
             counters=self.counters,
             losses=self.losses,
@@ -278,6 +294,10 @@ class _Wiring:
         self.manager = CellsManager(
             requests, self.cell, cells.allowed_rpc_exception_modules, call_timeout_seconds=cells.call_timeout
         )
+
+    def _namesakes(self) -> Namesakes:
+        cells = self.conf.cells
+        return Namesakes(lambda: open_transport(self.conf), cells.topic, cells.exchange)
 
     def _server(self) -> ManagerServer:
         cells = self.conf.cells

@@ -103,6 +103,12 @@ def _numbers(version: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
+def is_nova(cap: str | None) -> bool:
+    """Return whether ``cap`` is the name of a release of Nova: a cell with this cap has no method ping."""
+    text = (cap or "").strip().lower()
+    return text in VERSION_ALIASES and not text.startswith("cells-")
+
+
 def read_cap(cap: str) -> str:
     """Return the version that ``cap`` stands for, or :data:`AUTO`.
 

@@ -42,7 +42,7 @@ class Finished(NamedTuple):
         :raises ProcessError: the command failed, or its output is not JSON
         """
         try:
-            if self.returncode == 0:
+            if self.returncode in (0, 1):  # 1: the command shows a problem
                 return json.loads(self.stdout)
         except ValueError:
             pass

@@ -30,6 +30,14 @@ else:  # the oldest supported cliff has no type arguments
 #: result of a ShowOne of cliff: names of columns, and values
 Record = tuple[Sequence[str], Sequence[Any]]
 
+#: Default timeout of the commands that show the state of a cell: an operator, or a monitor, gets what is known by then.
+FIRST_LOOK_SECONDS = 4.0
+
+#: Exit status of a command that has shown a problem, or has succeeded in part.
+STATUS_DEGRADED = 1
+#: Exit status of a command that has failed.
+STATUS_FAILED = 2
+
 #: format that the command prints itself, without a formatter of cliff
 TEXT_FORMAT = "text"
 
@@ -69,9 +77,26 @@ class CellCommand(command.Command):
         """Global options, given before the command."""
         return self.app_args or argparse.Namespace(config_file=[], config_dir=[], sandbox=None)
 
-    def manager(self) -> contextlib.AbstractContextManager[CellsAPI]:
-        """Open a client of the manager of this cell."""
-        return connection.to_manager(self.conf)
+    def manager(self, timeout_seconds: float | None = None) -> contextlib.AbstractContextManager[CellsAPI]:
+        """Open a client of the manager of this cell.
+
+        :param timeout_seconds: of each request; default: [cells] call_timeout
+        """
+        return connection.to_manager(self.conf, timeout_seconds)
+
+    def check_answers(self, cell: object) -> None:
+        """Check that a manager of this cell has answered.
+
+        :param cell: the name of the cell whose manager has answered; None: of a release that does not say it
+        :raises cells.exceptions.ConfigurationError: it is another cell
+        """
+        own_name = self.conf.cells.name
+        if cell is not None and own_name is not None and cell != own_name:
+            raise exceptions.ConfigurationError(
+                f"A manager of cell {cell} answers requests to cell {own_name}: both use one virtual host of a broker. "
+                "Give each cell a virtual host of its own in [DEFAULT] transport_url, or its own [cells] topic and "
+                "[cells] rpc_driver_queue_base."
+            )
 
     def service(self, **target: str | None) -> contextlib.AbstractContextManager[RPCClient]:
         """Open a client of a service in any cell; ``target`` has the keywords of an oslo.messaging Target."""
@@ -100,8 +125,8 @@ class CellCommand(command.Command):
         return self.exit_status
 
     def fail(self, text: str) -> None:
-        """Report a partial failure on stderr and set exit status 1; the command continues."""
-        self.exit_status = 1
+        """Report a partial failure on stderr and set the exit status of it; the command continues."""
+        self.exit_status = STATUS_DEGRADED
         self.app.stderr.write(f"{self.app.NAME}: {' '.join(text.split())}\n")
 
 
@@ -154,13 +179,14 @@ def describe(error: BaseException) -> str:
     return f"{name}: {' '.join(str(error).split())}"
 
 
-def add_timeout(parser: argparse.ArgumentParser) -> None:
-    """Add --timeout, for commands that wait for an answer."""
+def add_timeout(parser: argparse.ArgumentParser, default: float | None = None) -> None:
+    """Add --timeout, for commands that wait for an answer; default: [cells] call_timeout."""
     parser.add_argument(
         "--timeout",
         type=positive_seconds,
         metavar="SECONDS",
-        help="time to wait for an answer (default: [cells] call_timeout)",
+        default=default,
+        help=f"time to wait for an answer (default: {'[cells] call_timeout' if default is None else f'{default:g}'})",
     )
 
 

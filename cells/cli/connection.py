@@ -23,8 +23,11 @@ CLOSE_SECONDS = 0.5
 
 
 @contextlib.contextmanager
-def to_manager(conf: cfg.ConfigOpts) -> Iterator[CellsAPI]:
-    """Open a client of the manager for the block.  Raises the errors of :func:`to_service`."""
+def to_manager(conf: cfg.ConfigOpts, timeout_seconds: float | None = None) -> Iterator[CellsAPI]:
+    """Open a client of the manager for the block.  Raises the errors of :func:`to_service`.
+
+    :param timeout_seconds: of each request; default: [cells] call_timeout
+    """
     from cells import rpcapi  # noqa: PLC0415  # it imports oslo.messaging, which is slow
 
     with _open(conf) as transport:
@@ -32,7 +35,7 @@ def to_manager(conf: cfg.ConfigOpts) -> Iterator[CellsAPI]:
             transport,
             conf.cells.topic,
             conf.upgrade_levels.cells,
-            timeout=float(conf.cells.call_timeout),
+            timeout=float(conf.cells.call_timeout) if timeout_seconds is None else timeout_seconds,
             exception_modules=tuple(conf.cells.allowed_rpc_exception_modules),
             exchange=conf.cells.exchange,
             send_timeout=broker.TIMEOUT_SECONDS,

@@ -15,6 +15,7 @@ from cliff import lister, show
 
 from cells import context, exceptions, path
 from cells.cli import base, neighbor_arguments
+from cells.neighbors.loader import FileSource
 from cells.neighbors.neighbor import COLUMNS, Neighbor
 from cells.transport import link_options
 from cells.transport import url as transport_url
@@ -27,6 +28,13 @@ LOG = logging.getLogger(__name__)
 
 class _NeighborCommand(base.CellCommand):
     """Base of the commands that use the database."""
+
+    def neighbors(self) -> list[Neighbor]:
+        """Return the neighbors from the source that the manager reads: the file, or the database."""
+        if self.conf.cells.cells_config:
+            return sorted(FileSource(self.conf.cells.cells_config).neighbors(), key=lambda row: row.name)
+        with self.database() as database:
+            return database.neighbors()
 
     def warn_if_unread(self) -> None:
         """Log a warning if the manager reads its neighbors from a file."""
@@ -108,6 +116,13 @@ class Show(_NeighborCommand, show.ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> base.Record:
         """Return the row; called by cliff."""
+        if self.conf.cells.cells_config:
+            found = [row for row in self.neighbors() if row.name == parsed_args.name]
+            if not found:
+                raise exceptions.NeighborNotFound(
+                    f"There is no neighbor {parsed_args.name} in {self.conf.cells.cells_config}.", cell=parsed_args.name
+                )
+            return _shown(found[0], parsed_args)
         with self.database() as database:
             return _shown(database.get(parsed_args.name), parsed_args)
 
@@ -120,9 +135,7 @@ class List(_NeighborCommand, lister.Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], list[Sequence[Any]]]:
         """Return all rows; called by cliff."""
-        with self.database() as database:
-            neighbors = database.neighbors()
-        return _HEADERS, [_record(row, parsed_args)[1] for row in neighbors]
+        return _HEADERS, [_record(row, parsed_args)[1] for row in self.neighbors()]
 
 
 class Delete(_NeighborCommand):
@@ -145,18 +158,31 @@ class Delete(_NeighborCommand):
 class Status(base.CellCommand, lister.Lister):
     """Show the state of the neighbors, as seen by the manager of this cell.
 
-    The state is "up", "mute" (no message for [cells] mute_child_interval seconds), "unreachable"
-    (its broker did not take the last message) or "unknown" (no message yet). "version" is the
-    highest version of the inter-cell API that the neighbor reads, "spoken" the version that this cell sends.
+    The state is "up" (it answers probes), "silent" (it did not answer the last one), "mute" (no message for
+    [cells] mute_child_interval seconds), "unreachable" (its broker did not take the last message), "unknown" (not
+    probed yet) or "unregistered" (a cell that sends to this cell, which does not know it). "unanswered" counts the
+    probes since the last answer, which "answered_by" gave; "way" is "both", "in" (only its messages arrive) or "none".
+    "version" is the highest version of the inter-cell API that the neighbor reads, "spoken" the version that this
+    cell sends.  The problem of each neighbor is a line on stderr, and "problem" in JSON; the exit status is then 1.
     "lost" counts messages that this manager gave up without an error for their sender, "may_have_arrived" those that
     a broker may have nevertheless, "in_flight" those that it has not passed on yet; "losses" has all of them by
     kind and reason.
     """
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], list[Sequence[Any]]]:  # noqa: ARG002
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        base.add_timeout(parser, base.FIRST_LOOK_SECONDS)
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], list[Sequence[Any]]]:
         """Return a row for each neighbor; called by cliff."""
-        with self.manager() as manager:
+        with self.manager(parsed_args.timeout) as manager:
             neighbors = manager.neighbors(context.get_admin_context())
+        for neighbor in neighbors:
+            self.check_answers(neighbor.get("cell"))
+        for neighbor in neighbors:
+            if neighbor.get("problem"):
+                self.fail(neighbor["problem"])
+            elif neighbor["state"] != "up":
+                self.exit_status = base.STATUS_DEGRADED
         return _STATUS_HEADERS, [
             (
                 neighbor["name"],
@@ -181,8 +207,9 @@ class _Losses(base.JSONColumn):
 
 
 _STATUS_HEADERS = (
-    *("name", "type", "driver", "state", "last_seen_seconds", "version", "spoken"),
-    *("lost", "may_have_arrived", "in_flight", "losses"),
+    *("name", "type", "driver", "state", "since_seconds", "last_seen_seconds", "unanswered", "round_trip_seconds"),
+    *("answered_by", "way", "version", "spoken", "seen_by"),
+    *("lost", "may_have_arrived", "in_flight", "problem", "losses"),
 )
 _HEADERS = tuple("type" if column == "is_parent" else column for column in COLUMNS)
 
@@ -216,5 +243,7 @@ def _shown(row: Neighbor, parsed_args: argparse.Namespace) -> base.Record:
     return (*headers, "exchange", "link_options"), (*values, exchange, listed)
 
 
-def _type(*, is_parent: bool) -> str:
+def _type(*, is_parent: bool | None) -> str:
+    if is_parent is None:  # of a cell that is not registered
+        return ""
     return "parent" if is_parent else "child"

@@ -39,7 +39,7 @@ class _Answer(NamedTuple):
 class Ping(base.TextOutput, lister.Lister):
     """Call the endpoint "ping" of another cell, and measure how long the answer takes.
 
-    If an answer is missing, the exit status is 1.
+    If some answers are missing, the exit status is 1; if all are missing, it is 2.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -74,13 +74,16 @@ class Ping(base.TextOutput, lister.Lister):
         self.say(summary)
 
     def _pings(self, parsed_args: argparse.Namespace) -> Iterator[_Answer]:
-        with self.manager() as manager:
+        answered = 0
+        with self.manager(parsed_args.timeout) as manager:
             # The first call loads modules and opens connections: keep that out of the measured time.
-            manager.neighbors(context.get_admin_context())
+            self.check_answers(manager.status(context.get_admin_context()).get("name"))
             for seq in range(1, parsed_args.count + 1):
                 started_at = time.monotonic()
                 answer = self._ping(manager, parsed_args, seq)
-                self.exit_status = self.exit_status or int(answer.error is not None)
+                answered += answer.error is None
+                if answered < seq:
+                    self.exit_status = base.STATUS_DEGRADED if answered else base.STATUS_FAILED
                 yield answer
                 if seq < parsed_args.count:
                     threading.Event().wait(max(0.0, started_at + parsed_args.interval - time.monotonic()))

@@ -13,10 +13,14 @@ from cells.cli import base
 class Status(base.CellCommand, show.ShowOne):
     """Show one manager of this cell: its host, its version, its queue lengths and its counters."""
 
-    def take_action(self, parsed_args: argparse.Namespace) -> base.Record:  # noqa: ARG002  # cliff's signature
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        base.add_timeout(parser, base.FIRST_LOOK_SECONDS)
+
+    def take_action(self, parsed_args: argparse.Namespace) -> base.Record:
         """Return the status of the manager; called by cliff."""
-        with self.manager() as manager:
+        with self.manager(parsed_args.timeout) as manager:
             status = manager.status(context.get_admin_context())
+        self.check_answers(status.get("name"))
         return tuple(status), tuple(_Counters(value) if isinstance(value, dict) else value for value in status.values())
 
 

@@ -17,11 +17,13 @@ class Topology(base.TextOutput, lister.Lister):
     The state "silent" means that the cell did not answer this command. A child of this cell is "mute" if, in
     addition, it sent no message for [cells] mute_child_interval seconds.
 
+    If a cell is not "up", the exit status is 1.
+
     "-f json" prints the tree as nested objects, other formats print a line for each cell.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        base.add_timeout(parser)
+        base.add_timeout(parser, base.FIRST_LOOK_SECONDS)
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Print nested objects for JSON; the base class prints the other formats."""
@@ -43,7 +45,11 @@ class Topology(base.TextOutput, lister.Lister):
 
     def _topology(self, parsed_args: argparse.Namespace) -> dict[str, Any]:
         ctxt = context.get_admin_context()
-        with self.manager() as manager:
+        with self.manager(parsed_args.timeout) as manager:
             root = manager.topology(ctxt, timeout=parsed_args.timeout)
             mute = {neighbor["name"] for neighbor in manager.neighbors(ctxt) if neighbor["state"] == "mute"}
+        cells = list(tree.walk(root))
+        self.check_answers(next((cell["name"] for cell in cells if cell.get("is_self")), None))
+        if any(cell.get("state") != "up" for cell in cells):
+            self.exit_status = base.STATUS_DEGRADED
         return tree.with_mute_children(root, mute)

@@ -10,6 +10,7 @@ from cliff import lister
 
 from cells import context, exceptions
 from cells.cli import base
+from cells.failure import lacks_method
 from cells.path import CellPath
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Matrix(base.CellCommand, lister.Lister):
     def _row_without_answer(self, cell: str, announced: Any, error: Exception) -> dict[str, Any]:
         if isinstance(error, exceptions.UnknownMethod):
             return {"cell": cell, "reads": announced, "reason": "a release before this command, which cannot report"}
-        if isinstance(error, exceptions.RemoteError) and error.exc_type == "AttributeError":
+        if lacks_method(error, "links"):
             return {"cell": cell, "reads": _NOVA_READS, "reason": "probably Nova's cells service, judged by its answer"}
         reason = base.describe(error)
         self.fail(f"{cell} does not report its links: {reason}")

@@ -18,9 +18,10 @@ from typing import Any, NoReturn
 from cliff import app, commandmanager
 
 from cells import exceptions
+from cells.cli import base
 
 PROGRAM = "cells"
-STATUS_FAILED = 1
+STATUS_FAILED = base.STATUS_FAILED
 STATUS_USAGE = 2
 STATUS_INTERRUPTED = 130
 STATUS_BROKEN_PIPE = 141

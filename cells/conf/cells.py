@@ -77,9 +77,16 @@ SIGHUP makes the manager read them at once.
     option(cfg.IntOpt, "announce_interval", default=60, min=1)("""
 Interval at which capabilities and capacities are sent to the parents, in seconds.
 
-At the same interval the manager pings its parents, and its children that are
-not mute, to learn their path and their children. Set it to at most a third of
-the parents' mute_child_interval.
+At the same interval all managers of each neighbor are asked for their version.
+Set it to at most a third of the parents' mute_child_interval.
+"""),
+    option(cfg.IntOpt, "probe_interval", default=10, min=1)("""
+Interval at which each neighbor is pinged, in seconds.
+
+A neighbor that does not answer within 5 seconds is ``silent`` in "cells neighbor
+status". At most 4 neighbors are pinged in a second, so with more than four
+times this number of neighbors the interval is longer. A neighbor whose version
+cap is a release of Nova is not pinged.
 """),
     option(cfg.IntOpt, "mute_child_interval", default=300, min=1)("""
 Seconds without a message from a child after which the child is mute.

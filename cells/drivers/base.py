@@ -160,6 +160,15 @@ class BaseCellsDriver(abc.ABC):
         for message in messages:
             self.send_message_to_cell(cell, message)
 
+    def receivers(self, cell: Target) -> int | None:  # noqa: ARG002  # for drivers that override it
+        """Return how many managers consume at the neighbor's broker; None: the driver cannot know.
+
+        Called, on a thread of its own, for a neighbor that does not answer.  May block as long as a send.
+
+        :raises cells.exceptions.DeliveryError: the broker cannot be asked
+        """
+        return None
+
     @abc.abstractmethod
     def close_link(self, cell: Target) -> None:
         """Close the connection to a neighbor; the next send opens it again.

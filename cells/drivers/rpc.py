@@ -20,7 +20,7 @@ from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgo
 from cells.transport import declaring, link_options
 from cells.transport import url as transport_url
 from cells.transport.errors import is_forbidden, lacks_exchange, may_arrive
-from cells.transport.internals import expiring
+from cells.transport.internals import consumers, expiring
 from cells.transport.link import open_link
 from cells.transport.opening import open_transport
 from cells.transport.patches import direct_replies
@@ -140,6 +140,13 @@ class InterCellRPCAPI:
         self._cast(
             cell, messages, "process_messages", lambda: {"messages": [message.to_item() for message in messages]}
         )
+
+    def receivers(self, cell: Target) -> int | None:
+        """Return how many managers consume requests at the neighbor's broker."""
+        try:
+            return consumers(self._link(cell).transport, self._topic(self._settings.message_types[0]))
+        except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
+            raise _not_taken(cell, None, error) from error
 
     def _cast(
         self, cell: Target, messages: Sequence[Outgoing], method: str, arguments: Callable[[], dict[str, Any]]
@@ -284,8 +291,8 @@ def _unroutable(cell: Target, message: Outgoing | None, own_exchange: str) -> ex
     named = link_options.exchange_of(cell.transport_url)
     return exceptions.NeighborUnreachable(
         f"The broker of cell {cell.name} has no queue of a manager at exchange {named or own_exchange}: start "
-        f'cells-manager there, or correct its exchange or URL with "cells neighbor set {cell.name}", --exchange '
-        "or --transport-url.",
+        "cells-manager there, set the same [cells] rpc_driver_queue_base in both cells, or correct its exchange or URL "
+        f'with "cells neighbor set {cell.name}", --exchange or --transport-url.',
         cell=cell.name,
     )
 

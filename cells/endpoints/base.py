@@ -48,6 +48,9 @@ class LocalCell(Protocol):
     def describe(self) -> dict[str, Any]:
         """Return name, path, host, versions and subtree of this cell; no I/O."""
 
+    def answer_ping(self, sender: str) -> dict[str, Any]:
+        """Return :meth:`describe` as the answer to a ping of the cell ``sender``; no I/O."""
+
     def links(self) -> dict[str, Any]:
         """Return the version of the inter-cell API toward each neighbor, with the reason; no I/O."""
 

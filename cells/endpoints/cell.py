@@ -10,7 +10,7 @@ from cells.endpoints.base import Call, endpoint
 @endpoint(blocks=False)
 def ping(call: Call) -> dict[str, Any]:
     """Return the name, path from the top, host, versions and subtree of the cell: it is alive."""
-    return call.cell.describe()
+    return call.cell.answer_ping(call.sender)
 
 
 @endpoint(blocks=False)

@@ -1,4 +1,4 @@
-"""The messages that a cell sends to its neighbors on its own account: announcements to parents, pings, greetings.
+"""The messages that a cell sends to its neighbors on its own account: announcements to parents, and greetings.
 
 A greeting opens a connection to the broker of a child.  A few children are greeted at the same time, and their
 connections stay open for the messages that follow.  Many children are greeted one after the other, and each connection
@@ -16,29 +16,28 @@ from typing import Any
 
 from cells import exceptions, versions
 from cells.context import get_admin_context
+from cells.failure import lacks_method
 from cells.links import Links
 from cells.manager.held_requests import HeldRequests
 from cells.manager.message_factory import OutgoingMessages
+from cells.manager.prober import PING, Prober
 from cells.messages import Response, TargetedMessage
 from cells.neighbors import Changes, Direction, Neighbor, NeighborTable
 from cells.neighbors.path_memory import PathMemory
 from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
-from cells.routing.reply import Reply
 from cells.routing.router import Router
 from cells.worker_threads import Spawn
 
 LOG = logging.getLogger(__name__)
 
-#: Timeout of a ping.
-PING_TIMEOUT_SECONDS = 30.0
 #: More children than this are greeted one after the other.
 MAX_OPEN_GREETINGS = 16
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Announcer:
-    """Sender of a cell's announcements, pings and greetings.  Thread-safe; sending does not block."""
+    """Sender of a cell's announcements and greetings.  Thread-safe; sending does not block."""
 
     resources: Resources
     table: NeighborTable
@@ -48,6 +47,7 @@ class Announcer:
     outgoing: OutgoingMessages
     path_memory: PathMemory
     held_requests: HeldRequests
+    prober: Prober
     #: the time after which the next of many children is greeted, if one's broker hangs
     greeting_seconds: float
     spawn: Spawn
@@ -55,8 +55,6 @@ class Announcer:
     def __post_init__(self) -> None:
         #: the place of this cell that its children know
         self._known_place = self._place()
-        #: neighbor -> id of the latest ping to all of its managers
-        self._version_pings: dict[str, str] = {}
         # The state that is sent last has to be the state that was read last.
         self._sending = threading.RLock()
         self._is_started = False
@@ -77,7 +75,7 @@ class Announcer:
         self.send_capabilities()
         self.send_capacities()
         for name in self.table.snapshot().parents:
-            self.ping(name, Direction.UP)
+            self.prober.ping(name)
 
     def react_to(self, changes: Changes) -> None:
         """Announce this cell to new and changed neighbors, and its new path to its children."""
@@ -118,7 +116,7 @@ class Announcer:
         """Announce this cell to a parent that has started or has a new path, and ping that parent."""
         self.send_capabilities()
         if parent in self.table.snapshot().parents:
-            self.ping(parent, Direction.UP)
+            self.prober.ping(parent)
 
     def announce_move(self) -> None:
         """Have the children ping this cell again if its path from the root of the tree has changed."""
@@ -132,43 +130,15 @@ class Announcer:
     def _place(self) -> tuple[object, bool]:
         return self.topology.own_paths(), self.topology.is_placed
 
-    def ping(self, neighbor: str, direction: Direction) -> None:
-        """Ask a neighbor for its path, version and subtree; changes in its answer are announced to other cells."""
-        self._ping_all_managers(neighbor, direction)
-        message = self._message_to(neighbor, direction, "ping", {}, needs_response=True)
-        self.router.send(message, PING_TIMEOUT_SECONDS, is_own=True).add_done_callback(
-            lambda done: self._learn(neighbor, done.result().read_one(("cells.exceptions",)))
-        )
-
-    def _ping_all_managers(self, neighbor: str, direction: Direction) -> None:
-        """Ask every manager of a neighbor for its version, since any of them may receive the next message."""
-        message = self._message_to(neighbor, direction, "ping", {}, needs_response=True, fanout=True)
-        self._version_pings[neighbor] = message.id
-        try:
-            self.router.cast(message)
-        except exceptions.CellsError as error:
-            LOG.debug("The managers of cell %s cannot be asked for their versions: %s", neighbor, error.message)
-
-    def learn_version(self, response_to: str, neighbor: str, reply: Reply) -> bool:
-        """Record the version in an answer of one of a neighbor's managers.
-
-        :returns: False if ``response_to`` is not the latest ping to all managers of ``neighbor``
-        """
-        if self._version_pings.get(neighbor) != response_to or not reply.responses:
-            return False
-        answer = reply.responses[0].read(("cells.exceptions",))
-        if isinstance(answer.value, dict):
-            self.table.record_version(neighbor, answer.value)
-        return True
-
-    def _learn(self, neighbor: str, answer: Response) -> None:
+    def learn(self, neighbor: str, answer: Response) -> None:
+        """Take the answer of a neighbor to a ping; changes in it are announced to other cells."""
         if answer.error is None and isinstance(answer.value, dict):
             with on_change(self.topology.subtree, self.send_capabilities):
                 self.table.record_description(neighbor, answer.value)
                 self.announce_move()
                 self.path_memory.keep()
-        elif isinstance(answer.error, (exceptions.UnknownMethod, exceptions.RemoteError)):
-            # The neighbor is alive and has no method ping: it is a cell of Nova now, whatever it was before.
+        elif lacks_method(answer.error, PING):
+            # The neighbor is alive: it is a cell of Nova now, whatever it was before.
             self.table.record(neighbor, versions={}, version=versions.OLDEST, has_no_ping=True)
             self.announce_move()
         self.held_requests.release()

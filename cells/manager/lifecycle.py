@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import threading
@@ -22,6 +23,8 @@ from cells.manager.announcer import Announcer
 from cells.manager.held_requests import HeldRequests
 from cells.manager.local_cell import LocalCell
 from cells.manager.manager import CellsManager
+from cells.manager.namesakes import Namesakes, problem_with
+from cells.manager.prober import Prober
 from cells.manager.server import ManagerServer
 from cells.manager.service_calls import ServiceCalls
 from cells.messages import REQUEST_TYPES
@@ -49,6 +52,8 @@ SERVER_STOP_SECONDS = 10.0
 LOSSES_SECONDS = 5
 #: Bound for storing the last known paths, which takes milliseconds unless the database is away.
 LAST_WRITE_SECONDS = 2
+#: How often the prober looks for neighbors whose turn it is.
+PROBE_LOOP_SECONDS = 1
 ENDLESS_SECONDS = 10 * 365 * 86400.0
 
 
@@ -84,9 +89,12 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
     router: Router
     services: LocalServices
     announcer: Announcer
+    prober: Prober
     cell: LocalCell
     manager: CellsManager
     service_calls: ServiceCalls
+    #: None: the manager does not serve the services of its cell
+    namesakes: Namesakes | None
     #: None: code in this process calls ``manager`` and ``service_calls`` itself
     server: ManagerServer | None
 
@@ -97,6 +105,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         #: set by :meth:`stop` when no call is in flight any more, or the bound is over
         self.has_drained = threading.Event()
         self._loops: list[Any] = []
+        self._namesake_problem = ""
 
     def start(self) -> None:
         """Return when the manager takes messages and requests, or when it is stopped.
@@ -109,6 +118,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         self.pending.start()
         started = (
             self._repeat(self._read_database, LOAD_RETRY_SECONDS)
+            and self._repeat(self._is_alone, RETRY_SECONDS)
             and self._repeat(self._start_servers, RETRY_SECONDS)
             and self._start_loops()
         )
@@ -137,6 +147,23 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         self.path_memory.recall()
         return True
 
+    def _is_alone(self) -> bool:
+        """Return False if a manager consumes here that would take the messages of this one."""
+        problem = ""
+        # If the broker is away, the next step says so.
+        with contextlib.suppress(Exception):
+            if self.namesakes is not None:
+                problem = problem_with(self.namesakes.find(), self.name, self.host)
+        if problem and problem != self._namesake_problem:
+            LOG.error(
+                "The manager of cell %s does not start, and tries again every %d s: %s.",
+                self.name,
+                RETRY_SECONDS,
+                problem,
+            )
+        self._namesake_problem = problem
+        return not problem
+
     def _start_servers(self) -> bool:
         problem: Exception | None = None
         try:
@@ -163,6 +190,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
                 self._start_loop(self.loader.load, self.load_interval_seconds)
                 self._start_loop(self.announcer.announce, self.announce_interval_seconds)
                 self._start_loop(self.losses.report_due, LOSSES_SECONDS)
+                self._start_loop(self.prober.probe_due, PROBE_LOOP_SECONDS)
         if not self._is_serving:
             # stop() could not close the servers that have started only now.
             if self.server is not None:
@@ -180,6 +208,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         """Load the neighbors now and announce this cell, on SIGHUP."""
         self.loader.load(is_asked=True)
         self.announcer.announce()
+        self.prober.probe_all()
 
     def apply(self, changes: Changes) -> None:
         """Adapt links and announcements to changed neighbors; called by the loader."""

@@ -13,7 +13,8 @@ from cells.counters import Counters
 from cells.endpoints import CellPicker
 from cells.links.losses import Losses
 from cells.manager.announcer import Announcer, on_change
-from cells.neighbors import Direction, NeighborTable
+from cells.manager.prober import Prober
+from cells.neighbors import NeighborTable
 from cells.neighbors.capabilities import BOUNDS, bounded_capabilities, bounded_capacities
 from cells.neighbors.link_versions import LinkVersions
 from cells.neighbors.resources import Resources
@@ -38,6 +39,7 @@ class LocalCell:
     link_versions: LinkVersions
     topology: Topology
     announcer: Announcer
+    prober: Prober
     pending: PendingCalls
     counters: Counters
     losses: Losses
@@ -74,7 +76,7 @@ class LocalCell:
     def resolve(self, response_to: str, part: str, responses: Sequence[str], passed_on_to: Sequence[str]) -> bool:
         reply = Reply.from_wire(responses, passed_on_to)
         found = self.pending.add(response_to, part, reply)
-        if not self.announcer.learn_version(response_to, part, reply) and not found:
+        if not self.prober.learn_version(response_to, part, reply) and not found:
             # The answer is late or a duplicate, or another manager made the call and answers are fanned out.
             self.counters.count("dropped", "response")
             LOG.debug("The answer of %s to %s is dropped: no call waits for it here.", part, response_to)
@@ -82,6 +84,13 @@ class LocalCell:
 
     def answer_announcement(self, parent: str) -> None:
         self.announcer.answer_announcement(parent)
+
+    def answer_ping(self, sender: str) -> dict[str, Any]:
+        """Note a ping of ``sender``, a neighbor or a cell that is not registered here; return the answer."""
+        if sender != self.name:
+            self.table.record_request(sender)
+            self.prober.heard_from(sender)
+        return self.describe()
 
     def send_capacities(self) -> None:
         self.announcer.send_capacities()
@@ -92,7 +101,7 @@ class LocalCell:
         with on_change(self.resources.capabilities, self.announcer.send_capabilities):
             self._record(child, capabilities=kept)
         # The child may have new cells below it, or run another release now.
-        self.announcer.ping(child, Direction.DOWN)
+        self.prober.ping(child)
 
     def record_capacities(self, child: str, capacities: Mapping[str, Any]) -> None:
         kept, left_out = bounded_capacities(capacities)

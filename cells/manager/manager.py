@@ -18,18 +18,16 @@ import oslo_messaging
 from cells import exceptions
 from cells.deadlines import want_timeout
 from cells.futures import completed, then
-from cells.manager import topology_report
+from cells.manager import neighbor_report, topology_report
 from cells.manager.answer_streams import AnswerStream
 from cells.manager.held_requests import MAX_SECONDS
 from cells.manager.local_cell import LocalCell
 from cells.manager.requests import Requests
 from cells.messages.kinds import BROADCAST_CAST, CAST
 from cells.neighbors import Direction
-from cells.neighbors.neighbor import Neighbor
 from cells.routing.reply import Reply
 from cells.rpcapi.casts import unpack
 from cells.services.validation import want
-from cells.transport import url as transport_url
 from cells.transport.server import reply_to
 
 LOG = logging.getLogger(__name__)
@@ -180,25 +178,8 @@ class CellsManager:
             self._router.cast(message)
 
     def neighbors(self, ctxt: dict[str, Any]) -> list[dict[str, Any]]:  # noqa: ARG002  # oslo's signature
-        """Return the neighbors with their state in this manager; passwords are masked."""
-        spoken = {link["neighbor"]: link["spoken"] for link in self._cell.links()["links"]}
-        rows = sorted(self._cell.table.snapshot().all().items())
-        return [self._neighbor(name, row, spoken.get(name)) for name, row in rows]
-
-    def _neighbor(self, name: str, row: Neighbor, spoken: str | None) -> dict[str, Any]:
-        heard = self._cell.table.heard(name)
-        seen_at = heard.last_seen_at if heard else None
-        return {
-            "name": name,
-            "is_parent": row.is_parent,
-            "driver": row.driver,
-            "transport_url": transport_url.mask(row.transport_url),
-            "state": self._cell.table.state(name).value,
-            "last_seen_seconds": None if seen_at is None else round(self._cell.table.seconds_since(seen_at), 3),
-            "version": str(heard.description["version"]) if heard and "version" in heard.description else None,
-            "spoken": spoken,
-            **self._cell.losses.of(name),
-        }
+        """Return the neighbors with their state in this manager, as :mod:`cells.manager.neighbor_report` says."""
+        return neighbor_report.report(self._cell)
 
     def topology(self, ctxt: dict[str, Any], timeout: float | None = None) -> futures.Future[dict[str, Any]]:
         """Return a future of the tree from the top to all cells below this cell, which a broadcast asks now."""
@@ -207,7 +188,8 @@ class CellsManager:
         own_path = self._cell.topology.own_path
         parent_state = self._cell.table.state(own_path[-2]).value if len(own_path) > 1 else ""
         modules = self._exception_modules
-        return then(answers, lambda reply: topology_report.draw(own_path, parent_state, reply.read_all(modules)))
+        known = self._cell.topology.cells_toward(Direction.DOWN)
+        return then(answers, lambda reply: topology_report.draw(own_path, parent_state, reply.read_all(modules), known))
 
     def trace(
         self, ctxt: dict[str, Any], cell_name: str, timeout: float | None = None

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from cells import exceptions, versions
 from cells.counters import Counters
+from cells.failure import lacks_method
 from cells.futures import then
 from cells.manager.failover import Failover
 from cells.manager.message_factory import OutgoingMessages
@@ -107,12 +109,18 @@ class Picker:
         for child in self._children():
             if is_too_far:
                 rejected[str(child.path)] = "it is further away than [cells] max_hop_count"
+            elif self._is_nova(child.name):
+                rejected[str(child.path)] = "it is a cell of Nova, which runs no methods of services"
             elif child.name in requirements.walked:
                 rejected[str(child.path)] = "it has forwarded this request itself: cells are registered in a circle"
             else:
                 candidates.append(child)
         ranking = self.scheduler.rank(candidates, requirements)
         return Ranking(ranking.chosen, {**ranking.rejected, **rejected})
+
+    def _is_nova(self, child: str) -> bool:
+        row, heard = self.table.snapshot().children.get(child), self.table.heard(child)
+        return (row is not None and versions.is_nova(row.version_cap)) or (heard is not None and heard.has_no_ping)
 
     def _here(self) -> Candidate:
         path, *other_paths = self.topology.own_paths()
@@ -160,7 +168,7 @@ class Picker:
             context=task.context,
             needs_response=True,
         )
-        return then(self.router.send(message, seconds, monitor=task.monitor), _answer)
+        return then(self.router.send(message, seconds, monitor=task.monitor), partial(_answer, message.method))
 
     def _run_here(self, task: _Task, seconds: float) -> futures.Future[Answer]:
         if task.kind == "cast":
@@ -171,8 +179,13 @@ class Picker:
         )
 
 
-def _answer(reply: Reply) -> Answer:
+def _answer(method: str, reply: Reply) -> Answer:
     response = reply.read_one(("cells.exceptions",))
     if response.error is not None:
+        if lacks_method(response.error, method):
+            # Of a cell of Nova: nothing has run there, so another cell may be tried.
+            raise exceptions.UnknownMethod(
+                f"Cell {response.cell} has no method {method}.", cell=response.cell, method=method
+            ) from response.error
         raise response.error
     return answers.check(response.value)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from cells import exceptions
+from cells.failure import lacks_method
+from cells.manager.prober import PING
 from cells.messages import Response
 from cells.path import CellPath
 
@@ -15,12 +17,13 @@ LOG = logging.getLogger(__name__)
 Node = dict[str, Any]
 
 
-def draw(own_path: CellPath, parent_state: str, responses: Iterable[Response]) -> Node:
+def draw(own_path: CellPath, parent_state: str, responses: Iterable[Response], known: Iterable[CellPath] = ()) -> Node:
     """Return nested nodes ``{"name", "path", "state", "is_self", "children"}``, the topmost known ancestor first.
 
     :param own_path: path of the cell that sent the broadcast
     :param parent_state: state of the parent as that cell sees it; the cells above are not asked
     :param responses: responses to a broadcast of ping down from that cell
+    :param known: full paths of the cells that are known to be below; those without a response are "unknown"
     """
     nodes: dict[CellPath, Node] = {}
     for depth in range(1, len(own_path) + 1):
@@ -36,6 +39,8 @@ def draw(own_path: CellPath, parent_state: str, responses: Iterable[Response]) -
             LOG.warning("The answer of a cell is left out of the tree: %s", error.message)
             continue
         _place(nodes, path)["state"] = _state(response)
+    for path in known:
+        _place(nodes, path)
     return nodes[own_path[:1]]
 
 
@@ -57,4 +62,5 @@ def _state(response: Response) -> str:
     if isinstance(response.error, exceptions.DeliveryError):
         return "unreachable"
     # An answer, even if the cell has no method ping: a cell of Nova.
-    return "up" if isinstance(response.error, (exceptions.UnknownMethod, exceptions.RemoteError)) else "failed"
+    answers = isinstance(response.error, (exceptions.UnknownMethod, exceptions.RemoteError))
+    return "up" if answers or lacks_method(response.error, PING) else "failed"

@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cells.neighbors.neighbor import Neighbor
+from cells.neighbors.probe import Probe
 from cells.path import MAX_NAME_LENGTH
 from cells.versions import lowest, readable_by
 
 #: Bound for the managers of one neighbor; more are a mistake, or an attack.
 MAX_MANAGERS = 100
+#: Bound for the cells that send to this cell and are not registered.
+MAX_STRANGERS = 16
 #: Key of an answer to ping: False if the answering cell does not know its path from the root yet.
 IS_PLACED = "is_placed"
 
@@ -37,8 +40,9 @@ class Direction(str, enum.Enum):
 class State(str, enum.Enum):
     """State of a neighbor, as this cell sees it."""
 
-    UP = "up"  #: it sent a message within mute_child_interval
-    MUTE = "mute"  #: it sent no message for longer than that
+    UP = "up"  #: it answers probes; a neighbor that is not probed: it sent a message within mute_child_interval
+    SILENT = "silent"  #: it did not answer the last probe
+    MUTE = "mute"  #: it sent no message for longer than mute_child_interval
     UNREACHABLE = "unreachable"  #: its broker did not accept the last message
     UNKNOWN = "unknown"  #: registered a short while ago, and silent since then
 
@@ -84,6 +88,11 @@ class Heard:
     versions: dict[str, tuple[str, float]] = field(default_factory=dict)
     #: the lowest of these versions; None: no manager has answered yet
     version: str | None = None
+    probe: Probe = field(default_factory=Probe)
+    #: when the neighbor pinged this cell
+    asked_at: float | None = None
+    #: the name of a host that two managers of the neighbor have; None: each has a name of its own
+    twin_host: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,8 @@ class NeighborTable:
         self._lock = threading.Lock()
         self._neighbors = Neighbors()
         self._heard: dict[str, Heard] = {}
+        #: cell that is not registered -> time of its last ping
+        self._strangers: dict[str, float] = {}
 
     def snapshot(self) -> Neighbors:
         return self._neighbors
@@ -180,6 +191,65 @@ class NeighborTable:
             }
             heard.version = lowest(*(version for version, _ in heard.versions.values()))
 
+    def record_probe(self, name: str) -> None:
+        """Record that a probe is sent to ``name`` now."""
+        with self._lock:
+            heard = self._heard.get(name)
+            if heard is not None:
+                heard.probe.ask(self._clock())
+
+    def record_probe_answer(self, name: str, asked_at: float, host: str) -> None:
+        """Record an answer to a probe.
+
+        :param asked_at: when that probe was sent
+        :param host: of the manager that has answered
+        """
+        with self._lock:
+            heard = self._heard.get(name)
+            if heard is not None:
+                heard.probe.answer(self._clock(), asked_at, host[:MAX_NAME_LENGTH])
+
+    def record_probe_problem(self, name: str, problem: str) -> None:
+        """Record why a probe of ``name`` has no answer."""
+        heard = self._heard.get(name)
+        if heard is not None:
+            heard.probe.problem = problem
+
+    def record_receivers(self, name: str, receivers: int | None) -> None:
+        """Record how many managers consume at the broker of a neighbor that does not answer; None: not known."""
+        heard = self._heard.get(name)
+        if heard is not None:
+            heard.probe.receivers = receivers
+
+    def silent_neighbors(self) -> list[Neighbor]:
+        """Return the neighbors that do not answer, although their brokers accept messages."""
+        now = self._clock()
+        found = [(row, self._heard.get(row.name)) for row in self._neighbors.all().values()]
+        return [row for row, heard in found if heard and heard.is_reachable and heard.probe.is_silent(now)]
+
+    def record_twin(self, name: str, host: str | None) -> None:
+        """Record that two managers of a neighbor have the same host name; None: no more."""
+        heard = self._heard.get(name)
+        if heard is not None:
+            heard.twin_host = host
+
+    def record_request(self, name: str) -> None:
+        """Record that the cell ``name``, a neighbor or not, has pinged this cell."""
+        with self._lock:
+            heard = self._heard.get(name)
+            if heard is not None:
+                heard.asked_at = self._clock()
+                self._strangers.pop(name, None)
+            elif name in self._strangers or len(self._strangers) < MAX_STRANGERS:
+                self._strangers[name] = self._clock()
+
+    def strangers(self) -> dict[str, float]:
+        """Return the cells that send to this cell and are not registered, and the seconds since their last message."""
+        with self._lock:
+            now = self._clock()
+            ages = {name: now - at for name, at in self._strangers.items() if name not in self._heard}
+            return {name: age for name, age in ages.items() if age <= self._mute_after_seconds}
+
     def record_delivery(self, name: str, *, is_reachable: bool) -> None:
         """Record whether the neighbor's broker accepted a message."""
         heard = self._heard.get(name)
@@ -195,8 +265,13 @@ class NeighborTable:
             return State.UNKNOWN
         if not heard.is_reachable:
             return State.UNREACHABLE
+        now = self._clock()
         if self.is_silent(name):
             return State.MUTE
+        if heard.probe.is_silent(now):
+            return State.SILENT
+        if heard.probe.is_active and heard.probe.answered_at is None:
+            return State.UNKNOWN
         return State.UP if heard.last_seen_at is not None else State.UNKNOWN
 
     def is_silent(self, name: str) -> bool:
@@ -206,15 +281,24 @@ class NeighborTable:
             return False
         return self.seconds_since(heard.last_seen_at or heard.registered_at) > self._mute_after_seconds
 
+    def now(self) -> float:
+        """Return the time in seconds of the monotonic clock that this table uses."""
+        return self._clock()
+
     def seconds_since(self, moment: float) -> float:
         return self._clock() - moment
 
     def living_children(self) -> dict[str, Heard]:
-        """Return the state of each child that has sent a message within the mute interval."""
+        """Return the state of each child that has sent a message, and has answered, within the mute interval.
+
+        A message alone is no proof: it may have waited in a queue while the child was stopped.
+        """
         with self._lock:
+            now = self._clock()
             return {
                 name: self._heard[name]
                 for name in self._neighbors.children
                 if self._heard[name].last_seen_at is not None
-                and self.seconds_since(self._heard[name].last_seen_at or 0.0) <= self._mute_after_seconds
+                and now - (self._heard[name].last_seen_at or 0.0) <= self._mute_after_seconds
+                and self._heard[name].probe.silent_seconds(now) <= self._mute_after_seconds
             }

@@ -73,6 +73,7 @@ class CellFiles:
                 "driver": "memory",
                 "allowed_services": "*/*",
                 "announce_interval": _NEVER_SECONDS,
+                "probe_interval": _NEVER_SECONDS,
                 "mute_child_interval": 2 * _NEVER_SECONDS,
             },
             # A commit that waits for the disk takes longer than the whole start of the cell.

@@ -9,6 +9,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+import amqp  # type: ignore[import-untyped]  # it has none
 from oslo_messaging._drivers import common as rpc_common
 
 
@@ -50,6 +51,28 @@ def send_to_listeners(
         send(transport, target, context, event, retry)
     else:
         send_now(target, dict(context), dict(event))
+
+
+def consumers(transport: Any, queue: str) -> int | None:
+    """Return how many consumers a queue has, 0 if it does not exist; None: the transport has no such queues.
+
+    May block while the transport connects to its broker.
+    """
+    get_connection = getattr(transport._driver, "_get_connection", None)
+    if get_connection is None:
+        return None
+    with get_connection(rpc_common.PURPOSE_SEND) as pooled:
+        connection = pooled.connection
+        # A channel of its own, because the broker closes it if there is no such queue.
+        with connection._connection_lock:
+            channel = connection.connection.channel()
+            try:
+                return int(channel.queue_declare(queue=queue, passive=True).consumer_count)
+            except amqp.NotFound:
+                return 0
+            finally:
+                if channel.is_open:
+                    channel.close()
 
 
 class _ExpiringTransport:

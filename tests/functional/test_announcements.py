@@ -67,7 +67,7 @@ def test_mute_child_is_shown_mute_and_left_out(cell_tree: Callable[..., CellTree
     with NovaNeighbor(tree, "api", is_parent=False) as nova:
         nova.announce({"os": ["windows"]}, {"ram": 10})
         wait_for(lambda: capabilities(tree, "api") == {"os": ["linux", "windows"]}, "api knows both")
-        assert tree["api"].neighbors()["nova"]["state"] == "up"
+        wait_for(lambda: tree["api"].neighbors()["nova"]["state"] == "up", "nova has answered that it knows no ping")
 
         def is_nova_alone_mute() -> bool:
             tree["east"].service.announcer.announce()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cells.neighbors import Direction
 from tests.functional.cell_tree import CONTEXT, TIMEOUT_SECONDS, CellTree, wait_for
 
 Start = Callable[..., CellTree]
@@ -61,6 +60,6 @@ def test_pings_and_announcements_move_no_count(cell_tree: Start) -> None:
         return sum(count for name, count in tree["api"].counters().items() if name.partition(".")[0] == event)
 
     before = undelivered("undelivered_internal")
-    service.announcer.ping("east", Direction.DOWN)
+    service.prober.ping("east")
     wait_for(lambda: undelivered("undelivered_internal") > before, "the ping is given up")
     assert (losses(tree, "api", "east"), undelivered("undelivered")) == ({}, 0)

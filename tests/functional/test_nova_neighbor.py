@@ -44,7 +44,7 @@ def test_the_announcements_of_a_child_are_requested_and_recorded(child: NovaNeig
     manager = child.cell.service.manager
     wait_for(lambda: manager.capabilities(CONTEXT) == {"hypervisor": ["kvm"]}, "api knows the capabilities of nova")
     wait_for(lambda: manager.capacities(CONTEXT) == {"ram_free": {"total_mb": 512}}, "api knows the capacities of nova")
-    assert child.cell.neighbors()["nova"]["state"] == "up"
+    wait_for(lambda: child.cell.neighbors()["nova"]["state"] == "up", "nova has answered that it knows no ping")
     assert child.cell.neighbors()["nova"]["version"] is None
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from cells import exceptions
-from cells.neighbors import Direction
 from tests.functional.cell_tree import CellTree, wait_for
 from tests.functional.nova_neighbor import NovaNeighbor
 
@@ -83,7 +82,7 @@ def test_an_unreadable_answer_to_a_ping_logs_no_traceback(
             return nova.received(method_name="ping", fanout=False)
 
         asked = len(pings())
-        service.announcer.ping("nova", Direction.DOWN)
+        service.prober.ping("nova")
         wait_for(lambda: len(pings()) > asked, "nova is asked")
         request = pings()[-1]
         answer = nova.answer_to(request, "unread")

@@ -25,7 +25,15 @@ WORKERS = 4
 Options = Mapping[str, Mapping[str, object]]
 
 #: Short intervals and timeouts, so that the tests are quick.
-OPTIONS: Options = {"cells": {"announce_interval": 1, "db_check_interval": 2, "call_timeout": 10, "send_timeout": 3}}
+OPTIONS: Options = {
+    "cells": {
+        "announce_interval": 1,
+        "probe_interval": 1,
+        "db_check_interval": 2,
+        "call_timeout": 10,
+        "send_timeout": 3,
+    }
+}
 
 
 class Tree:

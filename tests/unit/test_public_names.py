@@ -93,8 +93,8 @@ def test_options_by_group() -> None:
         "cells": words(
             "allowed_rpc_exception_modules allowed_services announce_interval call_timeout capabilities cells_config "
             "db_check_interval disabled_patches driver endpoint_threads exchange max_hop_count max_message_bytes "
-            "max_open_links max_pending_calls mute_child_interval name rpc_driver_queue_base send_queue_bytes "
-            "send_queue_size send_timeout service_threads topic"
+            "max_open_links max_pending_calls mute_child_interval name probe_interval rpc_driver_queue_base "
+            "send_queue_bytes send_queue_size send_timeout service_threads topic"
         ),
         "cells_scheduler": ["filters", "weighers", "weight_multipliers"],
         "oslo_messaging_zmq": words(
@@ -144,7 +144,7 @@ def test_drivers() -> None:
     # A driver of another package that implements only these sends the messages of a batch one by one, stops all
     # servers at once, and reaches no clients.
     assert methods(BaseCellsDriver) == sorted(
-        [*needed, "reaches_clients", "reply_to_client", "send_messages_to_cell", "stop_taking"]
+        [*needed, "reaches_clients", "receivers", "reply_to_client", "send_messages_to_cell", "stop_taking"]
     )
     assert BaseCellsDriver.__abstractmethods__ == {*needed, "__init__"}
     assert keywords(DriverSettings)[:4] == ["conf", "host", "transport_url", "message_types"]

@@ -9,7 +9,7 @@ import pytest
 
 from cells import conf as cells_conf
 from cells import exceptions, service
-from cells.neighbors import Direction, State
+from cells.neighbors import State
 from cells.worker_threads import Runtime, Thread, start_thread
 from tests.unit.endpoints.cells_in_memory import CellInMemory
 
@@ -23,9 +23,10 @@ def test_manager_uses_the_clock_the_ids_and_the_threads_of_its_runtime() -> None
 
     runtime = Runtime(clock=lambda: now[0], new_id=lambda: f"id-{next(numbers)}", spawn=spawn)
     with CellInMemory("east", parents=["api"], runtime=runtime) as cell:
-        cell.service.announcer.ping("api", Direction.UP)
+        cell.service.prober.ping("api")
         assert {cell.next_text("api")["uuid"] for _ in range(2)} == {"id-1", "id-2"}
         assert "cells-send-api" in started
+        cell.table.record_probe_answer("api", now[0], "h2")
         cell.table.record("api")
         assert cell.table.state("api") is State.UP
         now[0] += 1000.0

@@ -57,13 +57,19 @@ class Cells:
         out, err = self._capsys.readouterr()
         return Result(status, out, err)
 
+    def degraded(self, *words: str) -> Result:
+        """Run a command that must show a problem."""
+        result = self(*words)
+        assert result.status == 1
+        return result
+
     def succeed(self, *words: str, stdin: str = "") -> Result:
         """Run a command that must succeed."""
         result = self(*words, stdin=stdin)
         assert (result.status, result.err) == (0, "")
         return result
 
-    def fail(self, *words: str, status: int = 1, stdin: str = "") -> str:
+    def fail(self, *words: str, status: int = 2, stdin: str = "") -> str:
         """Run a command that must fail, with one line on stderr and an empty stdout; return that line."""
         result = self(*words, stdin=stdin)
         assert (result.status, result.out) == (status, "")
@@ -129,7 +135,7 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> Manager:
     manager = Manager()
 
     @contextlib.contextmanager
-    def to_manager(conf: Any) -> Iterator[Manager]:
+    def to_manager(conf: Any, timeout_seconds: float | None = None) -> Iterator[Manager]:
         yield manager
 
     monkeypatch.setattr(connection, "to_manager", to_manager)

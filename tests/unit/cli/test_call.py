@@ -53,7 +53,7 @@ def test_an_unexpected_error_is_one_line_and_a_hint(cells: Cells, manager: Manag
     assert "KeyError" in error
     assert "--debug" in error
     result = cells("--debug", "call", "x", "get")
-    assert result.status == 1
+    assert result.status == 2
     assert "Traceback" in result.err
 
 

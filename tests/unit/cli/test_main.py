@@ -59,7 +59,7 @@ def test_a_wrong_command_line(cells: Cells, words: tuple[str, ...], told: str) -
 
 def test_a_configuration_that_is_missing_or_wrong(cells: Cells) -> None:
     result = cells.bare("--config-file", "/nonexistent/cells.conf", "db", "version")
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.out) == (2, "")
     assert "/nonexistent/cells.conf" in result.err
     cells.configure(call_timeout="soon")
     assert "call_timeout" in cells.fail("db", "version")
@@ -70,7 +70,7 @@ def test_a_configuration_that_is_missing_or_wrong(cells: Cells) -> None:
 def test_without_a_configuration_the_option_is_named(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cfg, "find_config_files", lambda **_: [])
     result = cells.bare("db", "version")
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.out) == (2, "")
     assert "--config-file" in result.err
 
 

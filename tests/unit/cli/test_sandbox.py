@@ -97,7 +97,7 @@ def test_malformed_tree_is_a_wrong_command_line(cells: Cells, asked: Sandbox) ->
 def test_error_of_up_is_one_line(cells: Cells, asked: Sandbox) -> None:
     asked.answer = exceptions.SandboxError("The manager of cell b\nis broken.")
     result = cells.bare("sandbox", "up")
-    assert (result.status, result.err) == (1, "cells: The manager of cell b is broken.\n")
+    assert (result.status, result.err) == (2, "cells: The manager of cell b is broken.\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
@@ -193,14 +193,14 @@ def test_option_sandbox_selects_the_manager_of_the_cell(
 @each("name", ["c", ""])
 def test_unknown_cell_is_refused_with_the_known_cells(cells: Cells, layout: Layout, name: str) -> None:
     result = cells.bare("--sandbox", name, "neighbor", "list")
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.out) == (2, "")
     assert "api, b" in result.err
 
 
 def test_missing_sandbox_is_an_error(cells: Cells, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CELLS_SANDBOX", str(layout.directory / "elsewhere"))
     result = cells.bare("--sandbox", "api", "neighbor", "list")
-    assert result.status == 1
+    assert result.status == 2
     assert "cells sandbox up" in result.err
 
 

@@ -7,6 +7,7 @@ import io
 import pytest
 
 from cells.cli import tree
+from cells.cli.base import FIRST_LOOK_SECONDS
 from tests.unit.cli.conftest import Cells, Manager
 
 AZ1 = {"name": "az1", "path": "api!east!az1", "state": "silent", "is_self": False, "children": []}
@@ -23,22 +24,38 @@ api
 
 
 @pytest.fixture(autouse=True)
-def known(manager: Manager) -> None:
+def known(cells: Cells, manager: Manager) -> None:
+    cells.configure(name="east")
     manager.tree = API
 
 
 def test_the_tree_is_drawn(cells: Cells, manager: Manager) -> None:
-    assert cells.succeed("topology").out == DRAWING
-    assert cells.succeed("topology", "--timeout", "2", "-f", "text").out == DRAWING
-    assert manager.asked == [("topology", None), ("topology", 2.0)]
+    assert cells.degraded("topology").out == DRAWING
+    assert cells.degraded("topology", "--timeout", "2", "-f", "text").out == DRAWING
+    assert manager.asked == [("topology", FIRST_LOOK_SECONDS), ("topology", 2.0)]
+
+
+def test_the_status_is_0_if_every_cell_is_up(cells: Cells, manager: Manager) -> None:
+    """Case D5."""
+    manager.tree = {**API, "children": [{**EAST, "children": []}]}
+    assert cells.succeed("topology").status == 0
+
+
+def test_another_cell_that_answers_is_an_error(cells: Cells, manager: Manager) -> None:
+    """Case D4."""
+    cells.configure(name="west")
+    manager.seen = [{"name": "x", "state": "up", "is_parent": True, "cell": "api"}]
+    manager.described = {"name": "api"}
+    for words in (["topology"], ["status"], ["neighbor", "status"], ["ping", "west"]):
+        assert "transport_url" in cells.fail(*words)
 
 
 def test_json_is_the_tree_itself(cells: Cells) -> None:
-    assert cells.succeed("topology", "-f", "json").value == API
+    assert cells.degraded("topology", "-f", "json").value == API
 
 
 def test_other_formats_have_a_row_for_each_cell(cells: Cells) -> None:
-    lines = cells.succeed("topology", "-f", "value").out.splitlines()
+    lines = cells.degraded("topology", "-f", "value").out.splitlines()
     assert lines == ["api up False", "api!east up True", "api!east!az1 silent False", "api!west unreachable False"]
 
 
@@ -52,13 +69,13 @@ def test_other_formats_have_a_row_for_each_cell(cells: Cells) -> None:
 )
 def test_silent_child_called_mute_is_mute(cells: Cells, manager: Manager, name: str, state: str, drawn: str) -> None:
     manager.seen = [{"name": name, "state": state}]
-    assert cells.succeed("topology").out == DRAWING.replace("az1 (silent)", drawn)
+    assert cells.degraded("topology").out == DRAWING.replace("az1 (silent)", drawn)
 
 
 @pytest.mark.parametrize("name", ["api", "east", "west"])
 def test_only_a_silent_child_of_this_cell_is_called_mute(cells: Cells, manager: Manager, name: str) -> None:
     manager.seen = [{"name": name, "state": "mute"}]
-    assert cells.succeed("topology", "-f", "json").value == API
+    assert cells.degraded("topology", "-f", "json").value == API
 
 
 def test_a_terminal_without_box_characters_gets_ascii() -> None:

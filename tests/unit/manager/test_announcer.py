@@ -10,7 +10,6 @@ import pytest
 
 from cells import exceptions
 from cells.messages import Response
-from cells.neighbors import Direction
 from tests.unit.endpoints.cells_in_memory import CellInMemory
 from tests.unit.messages import captures
 
@@ -23,7 +22,7 @@ def east() -> Iterator[CellInMemory]:
 
 def ping(cell: CellInMemory, neighbor: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Ping a neighbor; return the message to all of its managers, and the message to one manager."""
-    cell.service.announcer.ping(neighbor, Direction.UP if neighbor == "api" else Direction.DOWN)
+    cell.service.prober.ping(neighbor)
     sent = [cell.next_text(neighbor) for _ in range(2)]
     assert {one["method_name"] for one in sent} == {"ping"}
     (to_all,) = [one for one in sent if one["fanout"]]

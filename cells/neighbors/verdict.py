@@ -1,0 +1,84 @@
+"""The problem of the link to a neighbor, and the remedy, in one sentence for an operator.  Pure.
+
+The text names the option or the command with which the operator changes the situation.
+"""
+
+from __future__ import annotations
+
+from cells.neighbors.neighbor import Neighbor
+from cells.neighbors.table import Heard, State
+
+#: After a ping of a neighbor, its messages count as arriving for so long; releases before 1.1 send one a minute.
+ARRIVING_SECONDS = 150.0
+
+
+def arrives(heard: Heard, now: float) -> bool:
+    """Return whether messages of the neighbor reach this cell."""
+    return heard.asked_at is not None and now - heard.asked_at <= ARRIVING_SECONDS
+
+
+def way_of(heard: Heard, state: State, now: float) -> str:
+    """Return the directions in which the link works: ``both``, ``in``, ``none``, or empty if that is not known."""
+    if state is State.UP:
+        return "both" if heard.probe.answered_at is not None else "in"
+    if state is State.UNKNOWN:
+        return ""
+    return "in" if arrives(heard, now) else "none"
+
+
+def problem_of(own_name: str, row: Neighbor, heard: Heard, state: State, now: float) -> str:
+    """Return the problem and its remedy; empty if there is none.
+
+    :param own_name: the name of this cell
+    :param now: seconds of the monotonic clock
+    """
+    if state is State.UP:
+        return _twins(row, heard) or _other_name(row, heard)
+    if state is State.UNREACHABLE:
+        return heard.probe.problem or f"The broker of {row.name} did not take the last message."
+    if state is State.UNKNOWN:
+        return ""
+    return heard.probe.problem or _silence(own_name, row, heard, now)
+
+
+def _twins(row: Neighbor, heard: Heard) -> str:
+    if heard.twin_host is None:
+        return ""
+    return (
+        f"Two managers of {row.name} have the same host name, {heard.twin_host}, and take each other's answers: "
+        "give each its own [DEFAULT] host."
+    )
+
+
+def _other_name(row: Neighbor, heard: Heard) -> str:
+    name = heard.description.get("name")
+    if not isinstance(name, str) or name == row.name:
+        return ""
+    return f"The cell at the broker of {row.name} calls itself {name!r:.80}: register it under its [cells] name."
+
+
+def _silence(own_name: str, row: Neighbor, heard: Heard, now: float) -> str:
+    kind = "child" if row.is_parent else "parent"
+    register = f'"cells neighbor create {own_name} --type {kind} ..." there'
+    if arrives(heard, now):
+        return (
+            f"Messages of {row.name} arrive, but it does not answer: its row for {own_name} has another transport URL "
+            f"than this cell, or this cell's row for {row.name} leads to another broker."
+        )
+    if heard.probe.receivers == 0:
+        return f"No manager of {row.name} runs: start cells-manager there."
+    if heard.probe.receivers is None:
+        return f"{row.name} does not answer: no manager runs there, or it does not know this cell (run {register})."
+    if heard.probe.answered_at is None:
+        return f"A manager of {row.name} runs and does not know this cell: run {register}."
+    return (
+        f"A manager of {row.name} runs, but no longer answers: it hangs, or this cell was removed there ({register})."
+    )
+
+
+def problem_of_stranger(name: str) -> str:
+    """Return the problem of a cell that sends to this cell and is not registered here."""
+    return (
+        f"{name} sends messages to this cell, which does not know it and cannot answer: register it here with "
+        f'"cells neighbor create {name} --type ...", or remove this cell there.'
+    )

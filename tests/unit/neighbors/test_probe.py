@@ -1,0 +1,164 @@
+"""The state of a link from the answers to probes, and the problem that is named (cases C8, D1, D2)."""
+
+from __future__ import annotations
+
+import pytest
+
+from cells.neighbors import NeighborTable, State
+from cells.neighbors.neighbor import Neighbor
+from cells.neighbors.probe import GRACE_SECONDS, Probe
+from cells.neighbors.verdict import ARRIVING_SECONDS, problem_of, problem_of_stranger, way_of
+from tests.cases import each
+from tests.clock import Clock
+
+MUTE_AFTER = 300.0
+ROW = Neighbor("az1", "memory://x/az1", is_parent=False, driver="memory")
+
+
+class Link:
+    """The row of the child az1 in a table, and a clock."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.table = NeighborTable(MUTE_AFTER, self.clock)
+        self.table.replace([ROW])
+
+    def probe(self, *, answered: bool, host: str = "h1") -> None:
+        asked_at = self.clock()
+        self.table.record_probe("az1")
+        if answered:
+            self.clock.advance(0.25)
+            self.table.record_probe_answer("az1", asked_at, host)
+            self.table.record("az1")
+
+    @property
+    def state(self) -> State:
+        return self.table.state("az1")
+
+    @property
+    def found(self) -> Probe:
+        heard = self.table.heard("az1")
+        assert heard is not None
+        return heard.probe
+
+    @property
+    def problem(self) -> str:
+        heard = self.table.heard("az1")
+        assert heard is not None
+        return problem_of("east", ROW, heard, self.state, self.clock())
+
+    @property
+    def way(self) -> str:
+        heard = self.table.heard("az1")
+        assert heard is not None
+        return way_of(heard, self.state, self.clock())
+
+
+@pytest.fixture
+def link() -> Link:
+    return Link()
+
+
+def test_an_answered_probe_is_up_with_its_round_trip_and_its_manager(link: Link) -> None:
+    link.probe(answered=True, host="h7")
+    assert (link.state, link.way, link.problem) == (State.UP, "both", "")
+    assert (link.found.round_trip_seconds, link.found.answered_by) == (0.25, "h7")
+    link.clock.advance(9.0)
+    assert link.found.since_seconds(link.clock()) == 9.0
+
+
+def test_a_dead_child_is_silent_a_few_seconds_after_the_next_probe(link: Link) -> None:
+    """Case D1."""
+    link.probe(answered=True)
+    link.clock.advance(10.0)
+    link.probe(answered=False)
+    assert (link.state, link.found.overdue(link.clock())) == (State.UP, 0)
+    link.clock.advance(GRACE_SECONDS + 0.1)
+    link.probe(answered=False)
+    assert (link.state, link.found.overdue(link.clock())) == (State.SILENT, 2)
+    assert link.found.silent_seconds(link.clock()) == pytest.approx(10.0 + GRACE_SECONDS + 0.1)
+    link.clock.advance(MUTE_AFTER)
+    assert link.state is State.MUTE
+    link.probe(answered=True)
+    assert (link.state, link.found.unanswered) == (State.UP, 0)
+    assert link.found.since_seconds(link.clock()) == 0.0
+
+
+def test_an_announcement_that_waited_in_a_queue_is_no_sign_of_life(link: Link) -> None:
+    """Case C8."""
+    link.probe(answered=False)
+    link.table.record("az1", capabilities={"os": ["linux"]})
+    assert link.state is State.UNKNOWN
+    link.clock.advance(GRACE_SECONDS + 0.1)
+    assert link.state is State.SILENT
+    for _ in range(3):
+        link.clock.advance(MUTE_AFTER / 2)
+        link.table.record("az1", capabilities={"os": ["linux"]})
+    assert link.table.living_children() == {}
+
+
+def test_a_neighbor_that_is_not_probed_lives_by_its_messages(link: Link) -> None:
+    link.table.record("az1")
+    assert (link.state, link.way) == (State.UP, "in")
+
+
+@each(
+    ("receivers", "has_answered", "words"),
+    [
+        (0, False, "start cells-manager"),
+        (1, False, "does not know this cell"),
+        (None, False, "cells neighbor create east --type parent"),
+        (1, True, "no longer answers"),
+    ],
+)
+def test_silence_is_explained_by_the_managers_that_consume_there(
+    link: Link, receivers: int | None, has_answered: bool, words: str
+) -> None:
+    """Case D2."""
+    if has_answered:
+        link.probe(answered=True)
+    link.probe(answered=False)
+    link.clock.advance(GRACE_SECONDS + 0.1)
+    assert link.table.silent_neighbors() == [ROW]
+    link.table.record_receivers("az1", receivers)
+    assert words in link.problem
+    assert link.way == "none"
+
+
+def test_messages_that_arrive_without_answers_are_one_way(link: Link) -> None:
+    link.probe(answered=False)
+    link.table.record_request("az1")
+    link.clock.advance(GRACE_SECONDS + 0.1)
+    assert (link.way, "transport URL" in link.problem) == ("in", True)
+    link.clock.advance(ARRIVING_SECONDS)
+    assert link.way == "none"
+
+
+def test_the_error_of_a_probe_is_the_problem(link: Link) -> None:
+    link.probe(answered=False)
+    link.table.record_delivery("az1", is_reachable=False)
+    link.table.record_probe_problem("az1", "no exchange: set [DEFAULT] control_exchange")
+    assert (link.state, link.problem) == (State.UNREACHABLE, "no exchange: set [DEFAULT] control_exchange")
+    link.table.record_delivery("az1", is_reachable=True)
+    link.probe(answered=True)
+    assert link.problem == ""
+
+
+def test_two_managers_of_one_host_and_a_wrong_name_are_named(link: Link) -> None:
+    link.probe(answered=True)
+    link.table.record("az1", description={"name": "az7"})
+    assert "az7" in link.problem
+    link.table.record_twin("az1", "h1")
+    assert "[DEFAULT] host" in link.problem
+
+
+def test_cells_that_are_not_registered_are_remembered_for_a_while(link: Link) -> None:
+    """Case D2."""
+    for number in range(100):
+        link.table.record_request(f"x{number}")
+    assert 0 < len(link.table.strangers()) < 100
+    assert "cells neighbor create x0" in problem_of_stranger("x0")
+    link.table.replace([ROW, Neighbor("x0", "memory://x/x0", is_parent=False, driver="memory")])
+    assert "x0" not in link.table.strangers()
+    link.clock.advance(MUTE_AFTER + 1)
+    assert link.table.strangers() == {}
