@@ -10,6 +10,7 @@ import uuid
 from typing import Any
 
 import amqp  # type: ignore[import-untyped]  # it has none
+from oslo_messaging._drivers import common as rpc_common
 
 from cells.transport.errors import causes
 
@@ -42,9 +43,10 @@ def check(transport: Any, topic: str, exchange: str | None = None) -> None:
     if not hasattr(driver, "_connection_pool"):
         return
     options = driver.conf.oslo_messaging_rabbit
-    with driver._get_connection() as pooled:
-        # A connection of its own, because the broker closes it after some refusals.
-        connection = pooled.connection.connection.clone()
+    # This purpose gets a connection that is closed afterwards; others stay in the pool of the transport.
+    with driver._get_connection(rpc_common.PURPOSE_LISTEN) as opened:
+        # One without the library's retries: the broker closes it after some refusals.
+        connection = opened.connection.connection.clone()
     with connection:
         if not (_has_durable_topics(options) and options.rabbit_transient_quorum_queue):
             _declare_transient_queue(connection, topic)
