@@ -17,7 +17,7 @@ import oslo_messaging
 
 from cells import exceptions, failure
 from cells.context import RequestContext
-from cells.deadlines import shrink
+from cells.deadlines import shrink, want_timeout
 from cells.rpcapi.casts import CastBatcher
 from cells.rpcapi.cell_answer import CellAnswer
 from cells.services.answer_batches import AnswerBatches
@@ -93,7 +93,7 @@ class CellsAPI:
         :raises Exception: the error of the endpoint, rebuilt if its module is allowed, otherwise RemoteError
         """
         timeout = timeout or self._timeout
-        return self._call(ctxt, "call", timeout, **_request(method, kwargs, cell_name=cell, timeout=shrink(timeout)))
+        return self._call(ctxt, "call", timeout, **_request(method, kwargs, cell_name=cell, timeout=_reduced(timeout)))
 
     def cast(self, ctxt: Context, cell: str, method: str, kwargs: Arguments = None) -> None:
         """Call the endpoint ``method`` in another cell without an answer; returns when the broker has the cast.
@@ -129,7 +129,7 @@ class CellsAPI:
         :param run_locally: whether this cell runs the method too
         """
         timeout = timeout or self._timeout
-        request = _request(method, kwargs, direction=direction, timeout=shrink(timeout), run_locally=run_locally)
+        request = _request(method, kwargs, direction=direction, timeout=_reduced(timeout), run_locally=run_locally)
         texts = self._call(ctxt, "broadcast_call", timeout, **request)
         return [CellAnswer.read(text, self._exception_modules) for text in texts]
 
@@ -149,7 +149,7 @@ class CellsAPI:
         :raises cells.exceptions.RPCVersionCapError: [upgrade_levels] cells is below 1.1
         """
         timeout = timeout or self._timeout
-        request = _request(method, kwargs, direction=direction, timeout=shrink(timeout), run_locally=run_locally)
+        request = _request(method, kwargs, direction=direction, timeout=_reduced(timeout), run_locally=run_locally)
         deadline = time.monotonic() + timeout
         started = self._call(ctxt, "broadcast_start", timeout, version=STREAMS_VERSION, **request)
         where = {"version": STREAMS_VERSION, "server": started["server"]}
@@ -176,7 +176,7 @@ class CellsAPI:
         """
         timeout = timeout or self._timeout
         found: dict[str, Any] = self._call(
-            ctxt, "trace", timeout, version=STREAMS_VERSION, cell_name=cell, timeout=shrink(timeout)
+            ctxt, "trace", timeout, version=STREAMS_VERSION, cell_name=cell, timeout=_reduced(timeout)
         )
         return found
 
@@ -196,7 +196,7 @@ class CellsAPI:
     def topology(self, ctxt: Context, *, timeout: float | None = None) -> dict[str, Any]:
         """Return the tree from the top to all cells below: ``{"name", "path", "state", "is_self", "children"}``."""
         timeout = timeout or self._timeout
-        tree: dict[str, Any] = self._call(ctxt, "topology", timeout, timeout=shrink(timeout))
+        tree: dict[str, Any] = self._call(ctxt, "topology", timeout, timeout=_reduced(timeout))
         return tree
 
     def capabilities(self, ctxt: Context) -> dict[str, list[str]]:
@@ -281,6 +281,14 @@ def _without_traceback(error: Exception) -> Exception:
     if not rebuilt.__module__.endswith(failure.REMOTE_SUFFIX):
         return error
     return failure.copy(error, type(rebuilt.__name__, rebuilt.__bases__, {"__module__": rebuilt.__module__}))
+
+
+def _reduced(timeout: float) -> float:
+    """Return the part of the caller's timeout that the manager gets, so that its answer arrives in time.
+
+    :raises cells.exceptions.InvalidArguments: it is no number of seconds
+    """
+    return shrink(want_timeout(timeout))
 
 
 def _request(method: str, kwargs: Arguments, **options: Any) -> dict[str, Any]:

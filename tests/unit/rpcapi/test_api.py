@@ -34,6 +34,12 @@ def test_a_usable_cap(transport: Any, cap: str | None) -> None:
     CellsAPI(transport, version_cap=cap)
 
 
+@pytest.mark.parametrize("timeout", ["5", -1, 1e9])
+def test_a_timeout_that_is_no_number_of_seconds(transport: Any, timeout: Any) -> None:
+    with pytest.raises(exceptions.InvalidArguments):
+        CellsAPI(transport).call({}, "east", "ping", timeout=timeout)
+
+
 class OutOfStock(Exception):
     """An error of a service, whose constructor changes its text."""
 
