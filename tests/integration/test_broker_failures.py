@@ -42,7 +42,7 @@ def seconds_to_fail(manager: ManagerProcess, cell: str) -> float:
     """Return the seconds until a call to ``cell`` fails with an error that names the cell."""
     started = time.monotonic()
     done = manager.cells("call", cell, "ping")
-    assert done.returncode == 1, done.stdout
+    assert done.returncode == 2, done.stdout
     assert cell in done.stderr
     assert "Traceback" not in done.stderr
     return time.monotonic() - started
@@ -88,7 +88,7 @@ def test_a_frozen_broker_delays_no_other_cell(tree: Tree, own_broker: BrokerNode
         check_others_are_fast(tree)
         assert seconds_to_fail(tree["api"], "east") < SEND_TIMEOUT_SECONDS + SLACK_SECONDS
         for finish in waiting:
-            assert finish(SEND_TIMEOUT_SECONDS + SLACK_SECONDS).returncode == 1
+            assert finish(SEND_TIMEOUT_SECONDS + SLACK_SECONDS).returncode == 2
         check_others_are_fast(tree)
     finally:
         own_broker.thaw()

@@ -108,7 +108,7 @@ def test_the_life_of_a_sandbox_without_a_broker(cells: Commands) -> None:
     assert "up already" in cells.succeed("sandbox", "up")
     assert cells.status().keys() == rows.keys()
     other = cells("sandbox", "up", "--tree", "api(other)")
-    assert other.returncode == 1
+    assert other.returncode == 2
     assert "cells sandbox down" in other.stderr
 
     # A killed manager is detected and restarted; the others stay.
@@ -188,7 +188,7 @@ def test_a_manager_that_does_not_start_is_named_with_its_output(cells: Commands)
         check=False,
         timeout=100,
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "cell b ended with status 3" in done.stderr
     assert "out of order" in done.stderr
     assert not cells.directory.exists()

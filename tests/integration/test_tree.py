@@ -104,7 +104,7 @@ def test_capabilities_reach_the_top(tree: Tree, connect_to: ConnectTo) -> None:
 )
 def test_error_is_one_line_for_a_person(tree: Tree, arguments: list[str], word: str) -> None:
     returncode, stdout, stderr = tree["api"].cells(*arguments)
-    assert returncode == 1
+    assert returncode == 2
     assert stdout == ""
     assert word in stderr
     assert len(stderr.strip().splitlines()) == 1

@@ -71,7 +71,7 @@ def test_each_link_is_shown_with_its_cap(tree: Tree) -> None:
     assert (of_one["neighbor_cap"], of_one["can_be_raised"]) == ("1.0", True)
     assert of_one["reason"] == "the cap of neighbor west, 1.0; west reads 1.4"
     refused = tree["api"].cells("trace", "west")
-    assert (refused.returncode, refused.stdout) == (1, "")
+    assert (refused.returncode, refused.stdout) == (2, "")
     assert "upgrade matrix" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
 
