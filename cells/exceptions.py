@@ -23,7 +23,9 @@
     │   ├── MessageTooLarge
     │   ├── UnknownMessageType
     │   ├── UnknownMethod
-    │   └── InvalidArguments
+    │   ├── InvalidArguments
+    │   ├── UnregisteredSender    the sender is no neighbor of the cell
+    │   └── WrongDirection        a child sent it down, or a parent sent it up
     ├── CallTimeout               no answer before the deadline
     │   ├── CellTimeout
     │   ├── ManagerTimeout
@@ -179,6 +181,14 @@ class InvalidArguments(MessageError):
     """Raised when the arguments of a message do not fit the endpoint."""
 
     method: str | None = None
+
+
+class UnregisteredSender(MessageError):
+    """Raised when a message comes from a cell that is not registered as a neighbor."""
+
+
+class WrongDirection(MessageError):
+    """Raised when a child sends a message down, or a parent sends one up: one of two rows has a wrong type."""
 
 
 class CallTimeout(CellsError):

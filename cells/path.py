@@ -20,9 +20,6 @@ MAX_LENGTH = 2000
 #: Characters of the longest path that is remembered once it is read.
 MAX_REMEMBERED_LENGTH = 1024
 
-#: Stands for any neighbor in place of a name.  No cell can have this name.
-ANY_NEIGHBOR = SEPARATOR
-
 
 def check_name(name: object) -> str:
     """Return ``name`` if it can be the name of a cell.
@@ -47,6 +44,11 @@ def check_name(name: object) -> str:
 def below(path: str, name: str) -> str:
     """Return the text of ``path`` extended by the cell ``name``."""
     return f"{path}{SEPARATOR}{name}"
+
+
+def any_below(name: str) -> str:
+    """Return the text that stands for the neighbor ``name`` and all cells below it.  No path has this text."""
+    return below(name, "")
 
 
 def first_name(path: str) -> str:

@@ -43,6 +43,7 @@ from cells.neighbors.loader import FileSource, NeighborLoader, NeighborSource
 from cells.neighbors.path_memory import PathFile, PathMemory, PathStore
 from cells.neighbors.resources import Resources
 from cells.neighbors.topology import Topology
+from cells.routing.budgets import ForeignLimits, NeighborBudgets
 from cells.routing.executor import Executor
 from cells.routing.outcomes import Outcomes
 from cells.routing.pending import PendingCalls
@@ -108,9 +109,18 @@ class _Wiring:
         self.topology = Topology(self.name, self.table)
         self.link_versions = LinkVersions(self.table, versions.resolve_cap(self.conf.upgrade_levels.intercell))
         self.threads = WorkerThreads(cells.endpoint_threads, cells.max_pending_calls, "cells-endpoint", runtime.spawn)
+        self.limits = ForeignLimits(cells.max_foreign_calls, cells.max_foreign_bytes, cells.max_foreign_seconds)
         self.outcomes = Outcomes(self.name, self.losses, self.table.snapshot)
-        self.executor = Executor(self.endpoints, self.threads, self.counters, runtime, self.outcomes)
-        self.pending = PendingCalls(cells.max_pending_calls, self.counters, runtime.clock, runtime.spawn)
+        budgets = NeighborBudgets(self.limits, self.counters)
+        self.executor = Executor(self.endpoints, self.threads, budgets, self.counters, runtime, self.outcomes)
+        self.pending = PendingCalls(
+            cells.max_pending_calls,
+            self.counters,
+            runtime.clock,
+            runtime.spawn,
+            budgets=NeighborBudgets(self.limits, self.counters),
+            is_same=self.table.may_be,
+        )
         self.outgoing = OutgoingMessages(
             topology=self.topology,
             table=self.table,
@@ -204,6 +214,7 @@ class _Wiring:
             link_versions=self.link_versions,
             executor=self.executor,
             pending=self.pending,
+            limits=self.limits,
             links=self.links,
             counters=self.counters,
             outcomes=self.outcomes,

@@ -79,32 +79,35 @@ class WorkerThreads:
         self._name = name
         self._spawn = spawn
         self._calls = 0
+        self._limited_calls = 0
         self._threads = 0
         self._is_stopped = False
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         #: None ends the thread that takes it.
-        self._waiting: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Callable[[], None], bool] | None] = queue.SimpleQueue()
 
-    def run(self, work: Callable[[], None]) -> None:
+    def run(self, work: Callable[[], None], *, is_limited: bool = True) -> None:
         """Run ``work``, which must not raise, as soon as a thread is free.
 
+        :param is_limited: False: the caller bounds the number of such works itself, and they use no room in the queue
         :raises cells.exceptions.ManagerBusy: the queue is full, or the system has no thread left
         :raises cells.exceptions.ManagerStopping: the manager is stopping
         """
         with self._lock:
             if self._is_stopped:
                 raise exceptions.ManagerStopping("The manager is shutting down and takes no more calls.")
-            if self._calls >= self._max_calls:
+            if is_limited and self._limited_calls >= self._max_calls:
                 raise exceptions.ManagerBusy(
-                    f"{self._calls} calls run or wait in this cell already: try again later, or start "
+                    f"{self._limited_calls} calls run or wait in this cell already: try again later, or start "
                     "one more cells-manager here."
                 )
             if self._calls >= self._threads and self._threads < self._max_threads:
                 self._start_thread()
             self._calls += 1
+            self._limited_calls += is_limited
             # Under the lock: work that is queued behind the end marker of stop() would never run.
-            self._waiting.put(work)
+            self._waiting.put((work, is_limited))
 
     def _start_thread(self) -> None:
         """Add a thread.  The caller holds the lock and has found all threads busy."""
@@ -122,16 +125,18 @@ class WorkerThreads:
 
     def _work(self) -> None:
         while True:
-            work = self._waiting.get()
-            if work is None:
+            taken = self._waiting.get()
+            if taken is None:
                 return
+            work, is_limited = taken
             try:
                 work()
             except BaseException:  # a bug must cost one call, not the thread, whatever it raises
                 LOG.exception("A call could not be run.")
-            del work  # an idle thread must not keep a large message alive
+            del taken, work  # an idle thread must not keep a large message alive
             with self._lock:
                 self._calls -= 1
+                self._limited_calls -= is_limited
                 if not self._calls:
                     self._idle.notify_all()
 

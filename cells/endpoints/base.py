@@ -19,6 +19,7 @@ Python environment contains the package then offers the endpoint::
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
@@ -117,6 +118,8 @@ class Call:
     context_values: Mapping[str, Any]
     #: end of the caller's timeout, in seconds of the monotonic clock; None: no caller waits, or its timeout is unknown
     deadline: float | None = None
+    #: the longest time that this cell works for the neighbor that sent the message
+    max_seconds: float = math.inf
     #: W3C Trace Context of the operation that this call belongs to; empty if the source sent none
     traceparent: str = ""
     #: sends the caller a heartbeat of this call; returns at once.  Only a monitored call may use it:

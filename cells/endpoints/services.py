@@ -74,9 +74,9 @@ def _run_in_any(
 
 
 def _left_here(call: Call, time_left: object) -> float:
-    """Return the seconds left of ``time_left`` after the hops to this cell.
+    """Return the seconds left of ``time_left`` after the hops to this cell, within the limit of the sender.
 
     :raises cells.exceptions.InvalidArguments: ``time_left`` is not a number of seconds
     """
     refusal = partial(exceptions.InvalidArguments, method=call.method)
-    return shrink(want_timeout(time_left, "time_left", refusal), len(call.route) - 1)
+    return min(shrink(want_timeout(time_left, "time_left", refusal), len(call.route) - 1), call.max_seconds)

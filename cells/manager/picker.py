@@ -168,7 +168,8 @@ class Picker:
             context=task.context,
             needs_response=True,
         )
-        return then(self.router.send(message, seconds, monitor=task.monitor), partial(_answer, message.method))
+        sent = self.router.send(message, seconds, is_budgeted=task.is_foreign, monitor=task.monitor)
+        return then(sent, partial(_answer, message.method))
 
     def _run_here(self, task: _Task, seconds: float) -> futures.Future[Answer]:
         if task.kind == "cast":

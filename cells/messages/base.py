@@ -149,6 +149,14 @@ class Message:
             return self
         return replace(self, trace=(*self.trace, {"cell": self.here, "event": event, "at": round(at, 6)}))
 
+    @property
+    def size_bytes(self) -> int:
+        """About the bytes of the payload; 0 if it has no JSON form, which no message from another cell has."""
+        try:
+            return len(self.payload if isinstance(self.payload, str) else self._text(self.payload))
+        except exceptions.InvalidArguments:
+            return 0
+
     def content(self) -> Content:
         """Return arguments and context, for the endpoint here.
 

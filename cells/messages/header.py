@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from cells import versions
+from cells import exceptions, versions
 from cells.messages.kinds import kind_of
 from cells.messages.validation import (
     want_direction,
@@ -81,6 +81,9 @@ class Header:
     #: whether a message may wait for room in a full send queue; an answer never waits, because the thread that reads
     #: answers serves all callers
     may_wait_for_room: ClassVar[bool] = True
+    #: whether the message may come from a cell that is not registered under the name that it has for itself: an answer
+    #: tells the caller about that mistake
+    may_have_unknown_sender: ClassVar[bool] = False
 
     method: str = field(metadata=key("method_name", want_name))
     direction: Direction = field(metadata=key("direction", want_direction, write=_direction_text))
@@ -128,6 +131,31 @@ class Header:
         :param part: a part of the awaited answers, as in :attr:`Plan.awaited`, or a path below that neighbor
         """
         return self.route.joined(CellPath.parse(part)) if part else self.route
+
+    def check_sender(self, neighbors: Neighbors) -> None:
+        """Check that the cell that sent the message here is a neighbor, and on the side from which the message comes.
+
+        The route is not signed, so this finds mistakes, and messages that contradict themselves.
+
+        :raises cells.exceptions.UnregisteredSender: it is no neighbor of this cell
+        :raises cells.exceptions.WrongDirection: a child sent the message down, or a parent sent it up
+        """
+        sender = self.route[-2]
+        if sender in neighbors.toward(self.direction.opposite):
+            return
+        if sender in neighbors.toward(self.direction):
+            kind, side = ("child", "parent") if self.direction is Direction.DOWN else ("parent", "child")
+            raise exceptions.WrongDirection(
+                f"A message that goes {self.direction.value} came to {self.here} from {sender}, its {kind}: register "
+                f"{sender} as a {side} there, or {self.here} as a {kind} in {sender}.",
+                cell=self.here,
+            )
+        if not self.may_have_unknown_sender:
+            raise exceptions.UnregisteredSender(
+                f"A message came to {self.here} from {sender}, which is not registered there: register it with "
+                f'"cells neighbor create {sender}", under its [cells] name.',
+                cell=self.here,
+            )
 
     def plan(self, neighbors: Neighbors, toward: Toward) -> Plan:
         """Return the work of this cell on the message.  Pure.
@@ -196,7 +224,7 @@ class Hop:
 
     neighbor: Neighbor
     header: Header
-    #: the neighbor from which the answer comes, by the name that it has for itself
+    #: the neighbor from which the answer comes, or :func:`cells.path.any_below` it
     answered_by: str
     #: the version in which the message travels
     version: str

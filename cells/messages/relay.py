@@ -52,7 +52,8 @@ class Batch:
         """Return the message that has arrived, and its next hop if this cell only forwards it.
 
         :param came: as in :func:`cells.messages.parse`
-        :raises cells.exceptions.MessageError: ``came`` is no message; the text names the fault
+        :raises cells.exceptions.MessageError: ``came`` is no message, or its sender may not send it; the text names the
+            fault
         """
         data = object_of(came, self.limit_bytes)
         known = self._header_of(data)
@@ -71,6 +72,7 @@ class Batch:
                 return known
         cls = message_class(data)
         header = cls.header_class.read(data, self.default_max_hop_count).arrived_at(self.here)
+        header.check_sender(self.neighbors)
         hop = self._next_hop(header)
         known = _Known(values, [*map(type, values)], cls, header, hop)
         if len(self._known) < MAX_HEADERS and _FLAT.issuperset(known.types):

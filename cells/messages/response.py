@@ -112,6 +112,7 @@ class ResponseHeader(TargetedHeader):
 
     message_type: ClassVar[str] = "response"
     may_wait_for_room: ClassVar[bool] = False
+    may_have_unknown_sender: ClassVar[bool] = True
 
     #: whether it answers a message of a cell about itself.  Not sent
     is_internal: bool = False

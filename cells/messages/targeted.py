@@ -10,7 +10,7 @@ from cells.messages.base import Message
 from cells.messages.header import HERE, RUN_HERE, Header, Hop, Plan, Toward, key
 from cells.messages.validation import want_path
 from cells.neighbors import Direction, Neighbors
-from cells.path import ANY_NEIGHBOR, CellPath
+from cells.path import CellPath, any_below
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -72,8 +72,8 @@ class TargetedHeader(Header):
                 f'register it there with "cells neighbor create".',
                 cell=name,
             )
-        # Only one answer comes, and the neighbor may have another name for itself than this cell has for it.
-        return self.hop(neighbor, self.forwarded(direction), ANY_NEIGHBOR, toward)
+        # The target answers, or a cell on the way to it.
+        return self.hop(neighbor, self.forwarded(direction), any_below(name), toward)
 
     def forwarded(self, direction: Direction) -> Self:
         """Return the header as the message leaves this cell."""

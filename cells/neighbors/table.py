@@ -65,6 +65,9 @@ class Neighbors:
     def toward(self, direction: Direction) -> Mapping[str, Neighbor]:
         return self.parents if direction is Direction.UP else self.children
 
+    def get(self, name: str) -> Neighbor | None:
+        return self.children.get(name) or self.parents.get(name)
+
     def all(self) -> dict[str, Neighbor]:
         return {**self.children, **self.parents}
 
@@ -255,6 +258,17 @@ class NeighborTable:
         heard = self._heard.get(name)
         if heard is not None:
             heard.is_reachable = is_reachable
+
+    def may_be(self, name: str, other: str) -> bool:
+        """Return whether the neighbor that is registered as ``name`` may call itself ``other``.
+
+        It may, unless ``other`` is the name of another neighbor, with another broker.
+        """
+        neighbors = self._neighbors
+        if name == other:
+            return True
+        row, other_row = neighbors.get(name), neighbors.get(other)
+        return row is not None and (other_row is None or row.transport_url == other_row.transport_url)
 
     def heard(self, name: str) -> Heard | None:
         return self._heard.get(name)

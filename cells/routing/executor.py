@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from concurrent import futures
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from cells import exceptions
 from cells.counters import Counters
 from cells.endpoints import Call, Endpoints, LocalCell
 from cells.messages import Message, Response
+from cells.routing.budgets import NeighborBudgets
 from cells.routing.duplicates import SeenMessages
 from cells.routing.error_replies import too_late
 from cells.routing.outcomes import Outcomes
@@ -26,6 +28,8 @@ class Executor:
 
     endpoints: Endpoints
     threads: WorkerThreads
+    #: of the messages of neighbors that run, or wait for a thread
+    budgets: NeighborBudgets
     counters: Counters
     runtime: Runtime = field(default_factory=Runtime)
     outcomes: Outcomes = field(default_factory=Outcomes)
@@ -55,13 +59,15 @@ class Executor:
                 return
             if run.is_counted:
                 self.outcomes.begin(message)
+            run.take_budget()
             if self.endpoints.may_block(message.method):
-                self.threads.run(run.start)
+                self.threads.run(run.start, is_limited=not run.neighbor)
             else:
                 run.start()
         except exceptions.CellsError as error:
             self.counters.count("refused", type(error).__name__)
             run.give_up(Response(str(message.route), error=error))
+            run.give_back_budget()
 
     def _is_new(self, message: Message) -> bool:
         """Return whether the message has not run here yet; a duplicate of an answer does no harm."""
@@ -76,6 +82,29 @@ class _Run:
     executor: Executor
     message: Message
     sink: Sink
+    #: the neighbor whose budget the run uses; empty: none
+    neighbor: str = ""
+    size_bytes: int = 0
+    #: the endpoint has returned a future
+    is_unfinished: bool = False
+
+    def take_budget(self) -> None:
+        """Use the budget of the neighbor that sent the message, until the run ends; an answer needs no budget.
+
+        :raises cells.exceptions.ManagerBusy: the budget is spent
+        """
+        message = self.message
+        if message.is_at_source or message.response_to is not None:
+            return
+        neighbor, size_bytes = message.route[-2], message.size_bytes
+        self.executor.budgets.take(neighbor, size_bytes)
+        self.neighbor, self.size_bytes = neighbor, size_bytes
+
+    def give_back_budget(self) -> None:
+        """Give the budget back.  May be called twice."""
+        neighbor, self.neighbor = self.neighbor, ""
+        if neighbor:
+            self.executor.budgets.give_back(neighbor, self.size_bytes)
 
     @property
     def is_counted(self) -> bool:
@@ -84,9 +113,17 @@ class _Run:
 
     def start(self) -> None:
         """Invoke the endpoint; its value or error goes to the sink, perhaps later."""
+        try:
+            self._start()
+        finally:
+            if not self.is_unfinished:
+                self.give_back_budget()
+
+    def _start(self) -> None:
         executor, message = self.executor, self.message
+        now, max_seconds = executor.runtime.clock(), self._max_seconds()
         # The message may have waited for a thread.
-        if message.is_late(executor.runtime.clock()):
+        if message.is_late(now):
             self.give_up(too_late(message, executor.counters))
             return
         try:
@@ -103,7 +140,8 @@ class _Run:
             route=message.route,
             response_to=message.response_to,
             context_values=content.context,
-            deadline=message.deadline,
+            deadline=None if message.deadline is None else min(message.deadline, now + max_seconds),
+            max_seconds=max_seconds,
             traceparent=message.traceparent,
             still_working=self._still_working,
         )
@@ -118,12 +156,17 @@ class _Run:
         # Outside the except block: there oslo.log would add the error to its line once more.
         self._fail(problem)
 
+    def _max_seconds(self) -> float:
+        """Return the longest time that the endpoint may work for the sender."""
+        return self.executor.budgets.limits.max_seconds if self.neighbor else math.inf
+
     def _still_working(self) -> None:
         """Tell the caller that the answer will still come."""
         self.sink.take(WORKING)
 
     def _finish(self, value: Any) -> None:
         if isinstance(value, futures.Future):
+            self.is_unfinished = True
             value.add_done_callback(self._finish_later)
         elif self.sink is LOG_ONLY:
             self._end()
@@ -136,6 +179,14 @@ class _Run:
             settle(message, self.sink, Response(str(message.route), value, trace=trace or ()))
 
     def _finish_later(self, done: futures.Future[Any]) -> None:
+        self.is_unfinished = False
+        try:
+            self._settle_future(done)
+        finally:
+            if not self.is_unfinished:
+                self.give_back_budget()
+
+    def _settle_future(self, done: futures.Future[Any]) -> None:
         problem: Exception | SystemExit
         try:
             value = done.result()

@@ -14,27 +14,44 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import operator
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from cells import exceptions
 from cells.counters import Counters
-from cells.path import ANY_NEIGHBOR
+from cells.routing.budgets import NeighborBudgets
 from cells.routing.reply import Kind, Reply, Sink
 from cells.routing.waiting_call import NEVER, Substitutes, Wait, WaitingCall
 from cells.worker_threads import Clock, Spawn, Thread, start_thread
+
+#: A stop waits no longer for the answers that neighbors wait for; their callers get an error.
+FOREIGN_STOP_SECONDS = 2.0
 
 
 class PendingCalls:
     """Table of the waiting calls, by the id of the message.  Thread-safe."""
 
-    def __init__(
-        self, max_calls: int, counters: Counters, clock: Clock = time.monotonic, spawn: Spawn = start_thread
+    def __init__(  # noqa: PLR0913  # two by keyword
+        self,
+        max_calls: int,
+        counters: Counters,
+        clock: Clock = time.monotonic,
+        spawn: Spawn = start_thread,
+        *,
+        budgets: NeighborBudgets | None = None,
+        is_same: Callable[[str, str], bool] = operator.eq,
     ) -> None:
+        """:param max_calls: of services of this cell
+        :param budgets: of the calls for neighbors; None: there are no such calls
+        :param is_same: returns whether a registered neighbor may have another name for itself
+        """
         self._max_calls = max_calls
         self._counters = counters
+        self._budgets = budgets
+        self._is_same = is_same
         self._clock = clock
         self._spawn = spawn
         lock = threading.RLock()
@@ -45,6 +62,7 @@ class PendingCalls:
         self._next_look = 0.0
         self._entries: dict[str, WaitingCall] = {}
         self._own_calls = 0
+        self._foreign_calls = 0
         self._deadlines: list[tuple[float, int, str, WaitingCall]] = []
         self._sequence = itertools.count()
         self._stopping = False
@@ -79,19 +97,29 @@ class PendingCalls:
             watcher.join()
 
     def wait_until_idle(self, timeout_seconds: float) -> bool:
-        """Block until no call of a service waits; return False if that took longer than the timeout."""
-        with self._is_idle:
-            return self._is_idle.wait_for(self._has_only_own_calls, timeout_seconds)
+        """Block until no call of a service of this cell waits; return False if that took longer than the timeout.
 
-    def _has_only_own_calls(self) -> bool:
-        return len(self._entries) == self._own_calls
+        The calls for neighbors have FOREIGN_STOP_SECONDS of the timeout.
+        """
+        foreign_deadline = time.monotonic() + min(timeout_seconds, FOREIGN_STOP_SECONDS)
+        with self._is_idle:
+            is_idle = self._is_idle.wait_for(lambda: not self._local_calls, timeout_seconds)
+            self._is_idle.wait_for(
+                lambda: not self._local_calls + self._foreign_calls, max(0.0, foreign_deadline - time.monotonic())
+            )
+        return is_idle
+
+    @property
+    def _local_calls(self) -> int:
+        """The number of calls of services of this cell."""
+        return len(self._entries) - self._own_calls - self._foreign_calls
 
     def expect(self, message_id: str, parts: Collection[str], wait: Wait, sink: Sink, substitutes: Substitutes) -> None:
         """Wait for one reply from each of ``parts``; then, or at the deadline, give ``sink`` all responses once.
 
         :param parts: the neighbors that have to answer; without any the call completes at once
         :param substitutes: gives the responses of the parts that are missing at the deadline
-        :raises cells.exceptions.ManagerBusy: too many calls wait already
+        :raises cells.exceptions.ManagerBusy: too many calls of services, or of that neighbor, wait already
         :raises cells.exceptions.ManagerStopping: the manager is stopping
         :raises cells.exceptions.MalformedMessage: a message of this id is waited for already
         """
@@ -101,7 +129,7 @@ class PendingCalls:
         with self._changed:
             if self._stopping:
                 raise exceptions.ManagerStopping("The manager is shutting down and takes no more calls.")
-            if not wait.is_own and len(self._entries) - self._own_calls >= self._max_calls:
+            if not wait.is_own and not wait.is_foreign and self._local_calls >= self._max_calls:
                 self._counters.count("refused", "ManagerBusy")
                 raise exceptions.ManagerBusy(
                     f"{self._max_calls} calls wait for their answers in this manager already "
@@ -109,8 +137,11 @@ class PendingCalls:
                 )
             if message_id in self._entries:
                 raise exceptions.MalformedMessage(f"A message with the uuid {message_id} is waited for already.")
+            if wait.neighbor and self._budgets is not None:
+                self._budgets.take(wait.neighbor, wait.size_bytes)
             entry = self._entries[message_id] = WaitingCall(parts, wait, sink, substitutes, self._clock())
             self._own_calls += wait.is_own
+            self._foreign_calls += wait.is_foreign
             self._watch(message_id, entry)
 
     def _watch(self, message_id: str, entry: WaitingCall) -> None:
@@ -119,29 +150,33 @@ class PendingCalls:
         if entry.ends_at < self._next_look:
             self._changed.notify_all()
 
-    def add(self, message_id: str, part: str, reply: Reply) -> bool:
+    def add(self, message_id: str, answering: str, reply: Reply) -> bool:
         """Take a reply of one part.
 
         A WORKING reply keeps a monitored call waiting, and names further cells to a growing call.  To any other call
         it is an answer without a response: a cell does not send one to a call that it cannot help.
 
-        :returns: False if no call waits for the reply: it is late, a duplicate, or unsolicited
+        :param answering: the way to the cell that has answered, without this cell
+        :returns: False if no call waits for the reply: it is late, a duplicate, unsolicited, or from a branch that was
+            not asked
         """
         with self._changed:
             entry = self._entries.get(message_id)
             if entry is None:
                 return False
-            part = ANY_NEIGHBOR if ANY_NEIGHBOR in entry.missing else part
+            part = entry.part_of(answering, self._is_same)
+            if part is None:
+                self._counters.count("dropped", "unasked_branch")
+                return False
             monitor = entry.monitor
             is_sign = reply.kind is Kind.WORKING and monitor is not None and part in entry.missing
             if is_sign:
                 entry.heard_at(self._clock())
             elif reply.kind is Kind.WORKING and entry.growing is not None:
                 # The part names the cells to wait for before it has an answer of its own.
-                if entry.knows(part):
-                    entry.grow(part, reply.passed_on_to)
+                entry.grow(part, reply.passed_on_to)
                 return True
-            elif not entry.takes(part, reply.passed_on_to):
+            elif not entry.takes(part, reply):
                 return False
             else:
                 # Read here: without the lock, a later answer or the deadline may have ended the call meanwhile.
@@ -181,12 +216,16 @@ class PendingCalls:
 
     def _remove(self, message_id: str) -> None:
         """Take an entry out of the table.  The caller holds the lock."""
-        self._own_calls -= self._entries.pop(message_id).is_own
+        entry = self._entries.pop(message_id)
+        self._own_calls -= entry.is_own
+        self._foreign_calls -= entry.is_foreign
+        if entry.neighbor and self._budgets is not None:
+            self._budgets.give_back(entry.neighbor, entry.size_bytes)
         if len(self._deadlines) > 2 * len(self._entries) + 64:
             # The heap keeps the deadlines of completed calls; it must not stay large after a burst of calls.
             self._deadlines = [item for item in self._deadlines if self._entries.get(item[2]) is item[3]]
             heapq.heapify(self._deadlines)
-        if self._has_only_own_calls():
+        if not self._local_calls:
             self._is_idle.notify_all()
 
     def _expire(self, message_id: str, entry: WaitingCall, *, is_stopping: bool = False) -> None:

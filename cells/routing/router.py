@@ -32,6 +32,7 @@ from cells.messages import (
 from cells.neighbors import NeighborTable
 from cells.neighbors.link_versions import LinkVersions
 from cells.routing import error_replies
+from cells.routing.budgets import ForeignLimits
 from cells.routing.direct_reply import DirectReplies
 from cells.routing.error_replies import Silence, too_late
 from cells.routing.executor import Executor
@@ -62,6 +63,7 @@ class Router:
     link_versions: LinkVersions
     executor: Executor
     pending: PendingCalls
+    limits: ForeignLimits
     links: Links
     counters: Counters
     outcomes: Outcomes
@@ -75,15 +77,22 @@ class Router:
         self._log = LimitedLog(LOG, self.runtime.clock)
 
     def send(
-        self, message: TargetedMessage, timeout_seconds: float, *, is_own: bool = False, monitor: Monitor | None = None
+        self,
+        message: TargetedMessage,
+        timeout_seconds: float,
+        *,
+        is_own: bool = False,
+        is_budgeted: bool = False,
+        monitor: Monitor | None = None,
     ) -> futures.Future[Reply]:
         """Send a call from this cell.  Never raises: an error on the way is an answer, too.
 
         :param is_own: the manager makes the call for itself: a graceful stop does not wait for it
+        :param is_budgeted: an endpoint makes the call for a neighbor, whose budget it uses already
         :param monitor: gives the call up earlier, when the target was silent for too long
         :returns: a future of the reply, which has one response
         """
-        return self._ask(message, Wait(timeout_seconds, is_own=is_own, monitor=monitor))
+        return self._ask(message, Wait(timeout_seconds, is_own=is_own, is_budgeted=is_budgeted, monitor=monitor))
 
     def broadcast(
         self, message: BroadcastMessage, timeout_seconds: float, parts_to: Sink | None = None
@@ -193,7 +202,13 @@ class Router:
         # Outside the except block: there the log would add the error to its line once more.
         self.counters.count("rejected", type(error).__name__)
         self._log.warn_about(type(error).__name__, "A message from another cell is refused: %s", error.message)
+        if isinstance(error, exceptions.UnregisteredSender):
+            # The answer would have no way back.
+            return None
         salvaged = salvage(came, self.max_message_bytes, self.max_hop_count)
+        if salvaged is not None and isinstance(error, exceptions.WrongDirection):
+            header = salvaged.header
+            salvaged = replace(salvaged, header=replace(header, direction=header.direction.opposite))
         if salvaged is not None:
             salvaged = salvaged.arrived_at(self.cell_name)
             self.reply(salvaged, Reply(Kind.ANSWER, (Response(str(salvaged.route), error=error).encoded(),)))
@@ -253,18 +268,18 @@ class Router:
             self.executor.run(message, own_sink)
 
     def _relay_wait(self, message: Message, plan: Plan, sink: Sink) -> Wait:
-        """Return how long this cell waits for the cells behind it: until the deadline of the message.
+        """Return how long this cell waits for the cells behind it: until the deadline of the message, or the limit.
 
         At version 1.0 a message has no deadline.  All that a relay can do then is to give up before the cell that it
         has the message from.
         """
-        growing = Growing(sink) if plan.streams else None
+        growing, header, neighbor = Growing(sink) if plan.streams else None, message.header, message.route[-2]
         if message.deadline is not None:
-            return Wait(message.deadline - self.runtime.clock(), growing=growing)
-        header = message.header
-        depth = min(header.hop_count - 1, header.max_hop_count)
-        seconds = self.call_timeout_seconds * (1 - depth / (header.max_hop_count + 1))
-        return Wait(seconds, growing=growing)
+            seconds = min(message.deadline - self.runtime.clock(), self.limits.max_seconds)
+        else:
+            depth = min(header.hop_count - 1, header.max_hop_count)
+            seconds = self.call_timeout_seconds * (1 - depth / (header.max_hop_count + 1))
+        return Wait(seconds, growing=growing, neighbor=neighbor, size_bytes=message.size_bytes)
 
     def _await(self, message: Message, plan: Plan, sink: Sink, wait: Wait) -> None:
         # Streamed replies have gone to the source one by one when the call completes.

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cells.messages import EncodedResponse
-from cells.path import below, first_name
+from cells.path import SEPARATOR, any_below, below, first_name
 from cells.routing.reply import Kind, Reply, Sink
 
 LOG = logging.getLogger(__name__)
 
 NEVER = float("inf")
-#: Bound of the cells that may answer one call, because a neighbor may claim any number of them.
+#: Bound of the cells of one branch that may answer one call, because a neighbor may claim any number of them.
 MAX_PARTS = 20_000
+#: Bound of the answers of one branch that are kept until the call is complete.
+MAX_BRANCH_BYTES = 256 * 1024 * 1024
 #: Characters of the longest path to one of these cells.
 MAX_PART_LENGTH = 4096
 
@@ -56,8 +58,33 @@ class Wait:
     seconds: float
     #: the manager has made the call for itself: a graceful stop does not wait for it
     is_own: bool = False
+    #: the neighbor for which this manager waits; empty: a service of this cell, or the manager itself
+    neighbor: str = ""
+    #: of the message that the neighbor sent
+    size_bytes: int = 0
+    #: an endpoint makes the call for a neighbor, whose budget it uses already
+    is_budgeted: bool = False
+
+    @property
+    def is_foreign(self) -> bool:
+        return self.is_budgeted or bool(self.neighbor)
+
     monitor: Monitor | None = None
     growing: Growing | None = None
+
+
+@dataclass(slots=True)
+class _Branch:
+    """The room that one branch of a growing call has used."""
+
+    #: the part that was asked is missing at first
+    missing: int = 1
+    answered: int = 0
+    #: of the answers that are kept
+    size_bytes: int = 0
+
+    def has_room(self, size_bytes: int) -> bool:
+        return self.answered < MAX_PARTS and self.size_bytes + size_bytes <= MAX_BRANCH_BYTES
 
 
 class WaitingCall:
@@ -66,16 +93,20 @@ class WaitingCall:
     __slots__ = (
         "answered",
         "asked",
+        "branches",
         "deadline",
         "growing",
+        "is_foreign",
         "is_over",
         "is_own",
         "missing",
         "monitor",
+        "neighbor",
         "parts_to",
         "replies",
         "silent_at",
         "sink",
+        "size_bytes",
         "streaming",
         "substitutes",
     )
@@ -84,12 +115,17 @@ class WaitingCall:
         self.missing = set(parts)
         self.asked = frozenset(parts)
         self.answered: set[str] = set()
+        #: of a growing call, by the part that was asked
+        self.branches = {part: _Branch() for part in parts} if wait.growing is not None else {}
         #: the answers that the sink gets at the end
         self.replies: list[Reply] = []
         #: None once the call is forgotten
         self.sink: Sink | None = sink
         self.substitutes = substitutes
         self.is_own = wait.is_own
+        self.is_foreign = wait.is_foreign
+        self.neighbor = wait.neighbor
+        self.size_bytes = wait.size_bytes
         self.deadline = now + wait.seconds
         self.monitor = wait.monitor
         self.growing = wait.growing
@@ -110,31 +146,54 @@ class WaitingCall:
         """Return the time at which the call is given up, as far as is known now."""
         return min(self.deadline, self.silent_at)
 
-    def takes(self, part: str, passed_on_to: Sequence[str]) -> bool:
-        """Return whether the answer of ``part`` is new; if so, wait for the cells that the answer names."""
+    def part_of(self, answering: str, is_same: Callable[[str, str], bool]) -> str | None:
+        """Return the part of which an answer is; None if its branch was not asked.
+
+        :param answering: the way to the cell that has answered, without this cell
+        :param is_same: returns whether a registered neighbor may have another name for itself
+        """
+        branch = first_name(answering)
+        if self.growing is not None:
+            return answering if branch in self.asked and len(answering) <= MAX_PART_LENGTH else None
+        if answering in self.asked:
+            return answering
+        for asked in (any_below(branch), *self.asked):
+            # The caller hears, too, of a neighbor that is registered under another name than its own.
+            if asked in self.asked and asked.endswith(SEPARATOR) and is_same(first_name(asked), branch):
+                return asked
+        return None
+
+    def takes(self, part: str, reply: Reply) -> bool:
+        """Return whether the answer of ``part`` is new; if so, wait for the cells that the answer names.
+
+        Each branch has room of its own, so that the cells that one neighbor claims displace no cells of others.
+        """
         if self.growing is None:
             is_missing = part in self.missing
             self.missing.discard(part)
             return is_missing
         # A cell may answer before the cell that has forwarded the message to it names it.
-        if not self.knows(part) or part in self.answered or len(self.answered) >= MAX_PARTS:
+        branch = self.branches[first_name(part)]
+        size_bytes = 0 if self.parts_to is not None else sum([len(response.text) for response in reply.responses])
+        if part in self.answered or not branch.has_room(size_bytes):
             return False
+        branch.answered += 1
+        branch.size_bytes += size_bytes
         self.answered.add(part)
-        self.missing.discard(part)
-        self.grow(part, passed_on_to)
+        if part in self.missing:
+            self.missing.remove(part)
+            branch.missing -= 1
+        self.grow(part, reply.passed_on_to)
         return True
-
-    def knows(self, part: str) -> bool:
-        """Return whether ``part`` was asked, or is below a part that was asked."""
-        return first_name(part) in self.asked and len(part) <= MAX_PART_LENGTH
 
     def grow(self, part: str, passed_on_to: Sequence[str]) -> None:
         """Wait for the cells, too, to which ``part`` has forwarded the message."""
-        room = MAX_PARTS - len(self.missing)
-        for name in passed_on_to[:room]:
+        branch = self.branches[first_name(part)]
+        for name in passed_on_to[: MAX_PARTS - branch.missing]:
             deeper = below(part, name)
-            if deeper not in self.answered and len(deeper) <= MAX_PART_LENGTH:
+            if deeper not in self.answered and deeper not in self.missing and len(deeper) <= MAX_PART_LENGTH:
                 self.missing.add(deeper)
+                branch.missing += 1
 
     def replace_missing(self, *, is_stopping: bool) -> None:
         """Keep or stream a substitute for each missing answer."""

@@ -65,13 +65,17 @@ def test_cells_that_got_the_broadcast_later_are_waited_for() -> None:
         assert cell.counters.as_dict() == {}
 
 
-@pytest.mark.parametrize(("route", "response_to"), [("az2!east", "m"), ("az1!east", "other")])
-def test_an_unsolicited_answer_is_dropped_and_counted(route: str, response_to: str) -> None:
+@pytest.mark.parametrize(
+    ("route", "response_to", "counted"),
+    [("az2!east", "m", {"dropped.unasked_branch": 1}), ("az1!east", "other", {})],
+    ids=["another branch (case G7)", "another message"],
+)
+def test_an_unsolicited_answer_is_dropped_and_counted(route: str, response_to: str, counted: dict[str, int]) -> None:
     with CellInMemory("east") as cell:
         got = expect(cell)
         answer(cell, route, response_to, responses=["one"])
         assert got == []
-        assert cell.counters.as_dict() == {"dropped.response": 1}
+        assert cell.counters.as_dict() == {"dropped.response": 1, **counted}
 
 
 def test_orig_message_may_be_left_out_or_anything() -> None:

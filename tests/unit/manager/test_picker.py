@@ -41,7 +41,13 @@ class Network:
         self.answers: list[futures.Future[Reply]] = []
 
     def send(
-        self, message: TargetedMessage, timeout_seconds: float, *, is_own: bool = False, monitor: Monitor | None = None
+        self,
+        message: TargetedMessage,
+        timeout_seconds: float,
+        *,
+        is_own: bool = False,
+        is_budgeted: bool = False,
+        monitor: Monitor | None = None,
     ) -> futures.Future[Reply]:
         assert not is_own
         self.sent.append((message, timeout_seconds, monitor))

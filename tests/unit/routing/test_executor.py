@@ -17,6 +17,7 @@ from cells.endpoints import Call, Endpoints, endpoint
 from cells.messages import BroadcastMessage, Message, Response, ResponseMessage, TargetedMessage
 from cells.neighbors import Direction
 from cells.path import CellPath
+from cells.routing.budgets import ForeignLimits, NeighborBudgets
 from cells.routing.error_replies import too_late
 from cells.routing.executor import Executor
 from cells.routing.reply import LOG_ONLY, Kind, Reply, Sink
@@ -24,6 +25,9 @@ from cells.worker_threads import WorkerThreads
 from tools.polling import poll
 
 PATIENCE = 10.0
+#: of the messages of one neighbor
+MAX_BYTES = 100_000
+MAX_SECONDS = 3600.0
 HERE = CellPath.parse("api!east")
 
 
@@ -43,7 +47,8 @@ class Place:
         self.signs: list[str] = []
         self.let_go = threading.Event()
         self._threads = WorkerThreads(threads, waiting, "test")
-        self.executor = Executor(Endpoints(self._endpoints()), self._threads, self.counters)
+        budgets = NeighborBudgets(ForeignLimits(threads + waiting, MAX_BYTES, MAX_SECONDS), self.counters)
+        self.executor = Executor(Endpoints(self._endpoints()), self._threads, budgets, self.counters)
         self.executor.cell = Cell()  # type: ignore[arg-type]  # a name is all that is asked for
 
     def _endpoints(self) -> list[Callable[..., Any]]:
@@ -245,7 +250,7 @@ def test_a_full_queue_is_an_error_for_the_sender() -> None:
         place.run(message())
         place.run(message())
         assert isinstance(place.response().error, exceptions.ManagerBusy)
-        assert place.counters.as_dict() == {"refused.ManagerBusy": 1}
+        assert place.counters.as_dict() == {"refused.ManagerBusy": 1, "over_budget.api": 1}
     finally:
         place.stop()
 

@@ -63,3 +63,29 @@ def test_a_path_is_accepted_up_to_its_greatest_length(one: Broadcast) -> None:
     assert one.add("east")
     assert len(one.completed) == 1
     assert answers(one) == [longest, "east"]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_cells_that_one_branch_claims_displace_no_cells_of_another(
+    streams: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """(case G2)."""
+    monkeypatch.setattr(waiting_call, "MAX_PARTS", 10)
+    one = Broadcast("liar", "east", streams=streams)
+    one.add("liar", *(f"claimed{number}" for number in range(1000)))
+    for number in range(1000):
+        one.add(f"liar!{number}", "more")
+    assert not one.add("north!made-up")
+    assert one.add("east", "az1")
+    assert one.add("east!az1")
+    one.pass_deadline()
+    assert {"east", "east!az1"} <= set(answers(one))
+
+
+def test_answers_of_one_branch_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """(case G2)."""
+    monkeypatch.setattr(waiting_call, "MAX_BRANCH_BYTES", 20)
+    one = Broadcast("liar", "east")
+    assert one.add("liar!12345678")
+    assert not one.add("liar!12345679")
+    assert one.add("east!12345678")
