@@ -168,10 +168,10 @@ If the limit is reached, further calls fail at once with ManagerBusy.
     option(cfg.IntOpt, "max_foreign_calls", default=10000, min=1)("""
 Maximum number of messages of one neighbor that run, or wait for a thread.
 
-The same number of its broadcasts may wait for the answers of cells behind this
-one. Each neighbor has this budget for itself, apart from max_pending_calls,
-which is for the services of this cell. If it is spent, further calls of that
-neighbor fail at once with ManagerBusy.
+The same number of its broadcasts may wait for the answers of other cells. Each
+neighbor has this budget for itself, apart from max_pending_calls, which is for
+the services of this cell. If it is spent, further calls of that neighbor fail
+at once with ManagerBusy.
 """),
     option(cfg.IntOpt, "max_foreign_bytes", default=256 * 1024 * 1024, min=1024)("""
 Maximum size of the messages that max_foreign_calls counts, in bytes.
@@ -179,8 +179,8 @@ Maximum size of the messages that max_foreign_calls counts, in bytes.
     option(cfg.FloatOpt, "max_foreign_seconds", default=3600.0, min=1.0)("""
 Longest time that this cell works on one message of a neighbor, in seconds.
 
-A call with a longer timeout, and a broadcast whose answers this cell gathers,
-ends here after this time. Calls that this cell only forwards are not limited.
+A call with a longer timeout ends here after this time, and so does a broadcast
+if this cell gathers its answers. Calls that are only forwarded have no limit.
 """),
     option(cfg.ListOpt, "allowed_rpc_exception_modules", default=["cells.exceptions"])("""
 Modules whose exceptions keep their class on the way from another cell.
