@@ -30,7 +30,8 @@
     │   ├── CellTimeout
     │   ├── ManagerTimeout
     │   └── ServiceTimeout        a service of the target cell did not answer
-    ├── ServiceNotAllowed         the target cell does not allow the call
+    ├── ServiceNotAllowed         the target cell does not allow the call of a service
+    ├── CallNotAllowed            the target cell does not allow the call of an endpoint
     ├── RPCException              errors of cells.rpc itself
     │   ├── DuplicateMessageError
     │   ├── InvalidRPCConnectionReuse
@@ -211,6 +212,12 @@ class ServiceTimeout(CallTimeout):
 
 class ServiceNotAllowed(CellsError):
     """Raised when [cells] allowed_services of the target cell does not allow a call from another cell."""
+
+
+class CallNotAllowed(CellsError):
+    """Raised when an endpoint, or the row of a neighbor, does not allow a call."""
+
+    method: str | None = None
 
 
 class RPCException(CellsError):

@@ -21,6 +21,7 @@ from cells.db.api import Database
 from cells.drivers.base import DriverSettings
 from cells.drivers.registry import Drivers
 from cells.endpoints import Endpoints
+from cells.endpoints.permissions import Permissions
 from cells.links import LinkLimits, Links, Losses
 from cells.manager import CellsManager
 from cells.manager.announcer import Announcer
@@ -109,10 +110,15 @@ class _Wiring:
         self.topology = Topology(self.name, self.table)
         self.link_versions = LinkVersions(self.table, versions.resolve_cap(self.conf.upgrade_levels.intercell))
         self.threads = WorkerThreads(cells.endpoint_threads, cells.max_pending_calls, "cells-endpoint", runtime.spawn)
-        self.limits = ForeignLimits(cells.max_foreign_calls, cells.max_foreign_bytes, cells.max_foreign_seconds)
+        self.limits = ForeignLimits(
+            cells.max_foreign_calls, cells.max_foreign_bytes, cells.max_foreign_seconds, self.table.snapshot
+        )
         self.outcomes = Outcomes(self.name, self.losses, self.table.snapshot)
         budgets = NeighborBudgets(self.limits, self.counters)
-        self.executor = Executor(self.endpoints, self.threads, budgets, self.counters, runtime, self.outcomes)
+        permissions = Permissions(self.name, self.endpoints, self.table.snapshot, self.conf.control_exchange)
+        self.executor = Executor(
+            self.endpoints, self.threads, budgets, permissions, self.counters, runtime, self.outcomes
+        )
         self.pending = PendingCalls(
             cells.max_pending_calls,
             self.counters,

@@ -6,11 +6,13 @@ import argparse
 import dataclasses
 import getpass
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
 from cells import exceptions, versions
 from cells.cli import base
+from cells.neighbors.neighbor import read_patterns
 from cells.transport import link_options
 from cells.transport import url as transport_url
 
@@ -18,6 +20,8 @@ from cells.transport import url as transport_url
 FROM_STDIN = "-"
 #: value of --version-cap that removes the cap
 NO_CAP = "none"
+#: values of --allow: any call, and no call but those of the managers themselves
+ALLOW_ALL, ALLOW_NONE = "all", "none"
 
 
 def add_columns(parser: argparse.ArgumentParser, *, is_type_required: bool) -> None:
@@ -52,6 +56,21 @@ def add_columns(parser: argparse.ArgumentParser, *, is_type_required: bool) -> N
         help="highest version of the inter-cell API to send to the neighbor: a version, the name of a release, "
         f"{versions.AUTO} (the version that the neighbor announces), or '{NO_CAP}' to remove the cap; "
         "[upgrade_levels] intercell caps every neighbor, and the lower of the two caps counts (default: none)",
+    )
+    parser.add_argument(
+        "--allow",
+        metavar="PATTERN",
+        action="append",
+        help="calls that the neighbor may make in this cell: METHOD of an endpoint, or TOPIC:METHOD or "
+        "EXCHANGE/TOPIC:METHOD of a service that [cells] allowed_services allows, too, with the wildcards * and ?; "
+        f"give the option several times, or separate the patterns with commas; '{ALLOW_ALL}' allows all calls, "
+        f"'{ALLOW_NONE}' none (default: {ALLOW_ALL})",
+    )
+    parser.add_argument(
+        "--max-foreign-seconds",
+        metavar="SECONDS",
+        help="longest time that this cell works on one message of the neighbor, or "
+        f"'{NO_CAP}' for [cells] max_foreign_seconds (default: {NO_CAP})",
     )
     add_show_secrets(parser)
     broker = parser.add_argument_group("broker", "Broker of the neighbor: a URL, or its parts.")
@@ -110,6 +129,10 @@ def columns(parsed_args: argparse.Namespace) -> dict[str, Any]:
         _check_installed("driver", named["driver"], "cells.drivers")
     if parsed_args.version_cap is not None:
         named["version_cap"] = _read_version_cap(parsed_args.version_cap)
+    if parsed_args.allow is not None:
+        named["allowed_methods"] = _read_allowed(parsed_args.allow)
+    if parsed_args.max_foreign_seconds is not None:
+        named["max_foreign_seconds"] = _read_seconds(parsed_args.max_foreign_seconds)
     return named
 
 
@@ -174,6 +197,28 @@ def _read_version_cap(text: str) -> str | None:
     except exceptions.ConfigurationError as error:
         raise exceptions.InvalidNeighbor(f"The version cap {error.message} '{NO_CAP}' removes the cap.") from error
     return cap
+
+
+def _read_allowed(patterns: Sequence[str]) -> str | None:
+    text = read_patterns(",".join(patterns))
+    if text == ALLOW_ALL:
+        return None
+    if text == ALLOW_NONE:
+        return ""
+    if not text:
+        raise exceptions.InvalidNeighbor(f"--allow is empty: give patterns, '{ALLOW_ALL}' or '{ALLOW_NONE}'.")
+    return text
+
+
+def _read_seconds(text: str) -> float | None:
+    if text.strip().lower() == NO_CAP:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise exceptions.InvalidNeighbor(
+            f"--max-foreign-seconds must be a number or '{NO_CAP}', not {text!r:.40}."
+        ) from None
 
 
 def _check_installed(noun: str, name: str, group: str) -> None:

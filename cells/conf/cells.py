@@ -181,6 +181,7 @@ Longest time that this cell works on one message of a neighbor, in seconds.
 
 A call with a longer timeout ends here after this time, and so does a broadcast
 if this cell gathers its answers. Calls that are only forwarded have no limit.
+The row of a neighbor can have another limit (max_foreign_seconds).
 """),
     option(cfg.ListOpt, "allowed_rpc_exception_modules", default=["cells.exceptions"])("""
 Modules whose exceptions keep their class on the way from another cell.

@@ -39,6 +39,8 @@ class Cell(Base):
     is_parent: Mapped[bool] = mapped_column(Boolean)
     driver: Mapped[str] = mapped_column(String(255))
     version_cap: Mapped[str | None] = mapped_column(String(255))
+    allowed_methods: Mapped[str | None] = mapped_column(Text)
+    max_foreign_seconds: Mapped[float | None] = mapped_column(Double)
     created_at: Mapped[datetime.datetime | None] = mapped_column(DateTime, default=timeutils.utcnow)
     updated_at: Mapped[datetime.datetime | None] = mapped_column(DateTime, onupdate=timeutils.utcnow)
     deleted_at: Mapped[datetime.datetime | None] = mapped_column(DateTime)

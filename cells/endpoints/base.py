@@ -37,6 +37,11 @@ from cells.services.requirements import CellRequirements
 #: Types of message that may call an endpoint by default.
 REQUESTS = ("targeted", "broadcast")
 
+#: Callers of an endpoint: services of the cell itself, and neighbors on one side, with the cells behind them.
+OWN_CELL, PARENTS, CHILDREN = "own_cell", "parents", "children"
+EVERY_CALLER = (OWN_CELL, PARENTS, CHILDREN)
+ALL = "all"
+
 _ATTRIBUTE = "__cells_endpoint__"
 
 
@@ -104,6 +109,10 @@ def _nothing() -> None:
     """Do nothing: no caller waits."""
 
 
+def _allow(_: ServiceRequest) -> None:
+    """Do nothing: services of the cell itself may call each service."""
+
+
 @dataclass  # not frozen: the constructor of a frozen dataclass takes three times as long
 class Call:
     """One call of an endpoint: the first argument of its function."""
@@ -125,6 +134,8 @@ class Call:
     #: sends the caller a heartbeat of this call; returns at once.  Only a monitored call may use it:
     #: other callers do not understand the heartbeat.
     still_working: Callable[[], object] = _nothing
+    #: raises ServiceNotAllowed if the neighbor that sent the message may not call that service
+    check_service: Callable[[ServiceRequest], None] = _allow
 
     @functools.cached_property
     def context(self) -> RequestContext:
@@ -166,6 +177,7 @@ class EndpointMark:
     name: str
     accepts: tuple[str, ...]
     blocks: bool = True
+    callers: frozenset[str] = frozenset(EVERY_CALLER)
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -177,12 +189,21 @@ def endpoint(function: Function) -> Function: ...
 
 @overload
 def endpoint(
-    *, name: str | None = None, accepts: Sequence[str] = REQUESTS, blocks: bool = True
+    *,
+    name: str | None = None,
+    accepts: Sequence[str] = REQUESTS,
+    blocks: bool = True,
+    callers: str | Sequence[str] = ALL,
 ) -> Callable[[Function], Function]: ...
 
 
 def endpoint(
-    function: Function | None = None, *, name: str | None = None, accepts: Sequence[str] = REQUESTS, blocks: bool = True
+    function: Function | None = None,
+    *,
+    name: str | None = None,
+    accepts: Sequence[str] = REQUESTS,
+    blocks: bool = True,
+    callers: str | Sequence[str] = ALL,
 ) -> Function | Callable[[Function], Function]:
     """Let other cells call ``function``.
 
@@ -195,13 +216,32 @@ def endpoint(
     :param accepts: types of message that may call the endpoint
     :param blocks: False promises that the function returns at once and waits for no lock,
         file or socket: it then runs on the thread that reads the messages
+    :param callers: the cells from which calls may come: some of ``"own_cell"`` (services of the cell itself),
+        ``"parents"`` and ``"children"`` (the neighbor that delivers the call, whichever cell behind it is the source),
+        or ``"all"``; other calls fail with CallNotAllowed
+    :raises cells.exceptions.PluginError: ``callers`` has another word
     """
+    allowed = _callers(callers)
 
     def mark(marked: Function) -> Function:
-        setattr(marked, _ATTRIBUTE, EndpointMark(name or marked.__name__, tuple(accepts), blocks))
+        found = EndpointMark(name or marked.__name__, tuple(accepts), blocks, allowed)
+        setattr(marked, _ATTRIBUTE, found)
         return marked
 
     return mark if function is None else mark(function)
+
+
+def _callers(callers: str | Sequence[str]) -> frozenset[str]:
+    given = frozenset((callers,) if isinstance(callers, str) else callers)
+    if given == {ALL}:
+        return frozenset(EVERY_CALLER)
+    unknown = sorted(given.difference(EVERY_CALLER))
+    if unknown or not given:
+        words = ", ".join(EVERY_CALLER)
+        raise exceptions.PluginError(
+            f"callers of an endpoint are {ALL!r}, or some of {words}, and not {', '.join(unknown) or 'none'}."
+        )
+    return given
 
 
 def mark_of(candidate: object) -> EndpointMark | None:

@@ -11,7 +11,7 @@ from typing import Any
 from stevedore import extension
 
 from cells import exceptions
-from cells.endpoints.base import Call, EndpointMark, mark_of
+from cells.endpoints.base import EVERY_CALLER, Call, EndpointMark, mark_of
 
 NAMESPACE = "cells.endpoints"
 #: Bound of the cache of argument names that fit one endpoint; callers use few combinations.
@@ -90,6 +90,11 @@ class Endpoints:
         """Return whether the endpoint has to run on its own thread."""
         found = self._endpoints.get(method)
         return found is not None and found.mark.blocks
+
+    def callers(self, method: str) -> frozenset[str]:
+        """Return the callers of the endpoint; everybody may call a method that does not exist, and gets an error."""
+        found = self._endpoints.get(method)
+        return frozenset(EVERY_CALLER) if found is None else found.mark.callers
 
     def invoke(self, call: Call) -> Any:
         """Run the endpoint ``call.method``; return its result or raise its exception.

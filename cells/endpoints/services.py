@@ -21,7 +21,7 @@ ONE_CELL = ("targeted",)
 def service_call(call: Call, request: dict[str, Any], time_left: float) -> futures.Future[Answer]:
     """Call a method of a service; ``time_left``: seconds left at the source when it sent the message."""
     return call.cell.services.call(
-        ServiceRequest.from_dict(request),
+        _request(call, request),
         call.context_values,
         _left_here(call, time_left),
         is_foreign=call.is_foreign,
@@ -32,15 +32,13 @@ def service_call(call: Call, request: dict[str, Any], time_left: float) -> futur
 @endpoint(blocks=False)
 def service_cast(call: Call, request: dict[str, Any]) -> futures.Future[None]:
     """Cast a method of a service, to one or to all of its servers."""
-    return call.cell.services.cast(ServiceRequest.from_dict(request), call.context_values, is_foreign=call.is_foreign)
+    return call.cell.services.cast(_request(call, request), call.context_values, is_foreign=call.is_foreign)
 
 
 @endpoint(blocks=False)
 def service_event(call: Call, request: dict[str, Any]) -> futures.Future[None]:
     """Send an event to each consumer pool of a topic."""
-    return call.cell.services.publish(
-        ServiceRequest.from_dict(request), call.context_values, is_foreign=call.is_foreign
-    )
+    return call.cell.services.publish(_request(call, request), call.context_values, is_foreign=call.is_foreign)
 
 
 @endpoint(accepts=ONE_CELL, blocks=False)
@@ -65,12 +63,22 @@ def _run_in_any(
     return call.cell.picker.run(
         kind,
         CellRequirements.from_dict(requirements),
-        ServiceRequest.from_dict(request),
+        _request(call, request),
         context=call.context_values,
         timeout_seconds=_left_here(call, time_left),
         is_foreign=call.is_foreign,
         still_working=call.still_working,
     )
+
+
+def _request(call: Call, request: object) -> ServiceRequest:
+    """Return the request.
+
+    :raises cells.exceptions.ServiceNotAllowed: the row of the neighbor that sent it does not allow it
+    """
+    found = ServiceRequest.from_dict(request)
+    call.check_service(found)
+    return found
 
 
 def _left_here(call: Call, time_left: object) -> float:

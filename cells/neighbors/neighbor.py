@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cells import exceptions, path
+from cells.deadlines import LONGEST_SECONDS
 from cells.transport import link_options
 from cells.transport import url as transport_url
 
@@ -37,6 +38,10 @@ class Neighbor:
     #: As the operator wrote it; None: the cap of all neighbors applies.  The meaning of the text depends on the
     #: release, so users of the row call :mod:`cells.versions`.
     version_cap: str | None = None
+    #: patterns of the endpoints and services that the neighbor may call, see :func:`read_patterns`; None: all
+    allowed_methods: str | None = None
+    #: the longest time that this cell works on one message of the neighbor; None: [cells] max_foreign_seconds
+    max_foreign_seconds: float | None = None
 
     def __post_init__(self) -> None:
         path.check_name(self.name)
@@ -44,6 +49,20 @@ class Neighbor:
             raise self._invalid(f"is_parent must be true or false, not {self.is_parent!r:.40}")
         self._check_texts()
         self._check_weights()
+        self._check_limits()
+
+    def _check_limits(self) -> None:
+        if self.allowed_methods is not None:
+            try:
+                object.__setattr__(self, "allowed_methods", read_patterns(self.allowed_methods))
+            except exceptions.InvalidNeighbor as error:
+                raise self._invalid(error.message.rstrip(".")) from None
+        seconds = self.max_foreign_seconds
+        if seconds is None:
+            return
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 1 <= seconds <= LONGEST_SECONDS:
+            raise self._invalid(f"max_foreign_seconds must be a number from 1 to {LONGEST_SECONDS:.0f}")
+        object.__setattr__(self, "max_foreign_seconds", float(seconds))
 
     def _check_texts(self) -> None:
         try:
@@ -105,6 +124,28 @@ class Neighbor:
 
 #: The columns of a row, in their display order.
 COLUMNS = tuple(field.name for field in dataclasses.fields(Neighbor))
+
+
+def read_patterns(text: object) -> str:
+    """Return the patterns of a row in their stored form, separated by commas; empty: none.
+
+    A pattern is ``METHOD``, a method of an endpoint, or ``TOPIC:METHOD`` or ``EXCHANGE/TOPIC:METHOD``, a method of a
+    service, with the wildcards ``*`` and ``?``.
+
+    :raises cells.exceptions.InvalidNeighbor: the text is no list of patterns
+    """
+    patterns = [pattern.strip() for pattern in text.split(",")] if isinstance(text, str) else [" "]
+    for pattern in filter(None, patterns):
+        exchange, slash, rest = pattern.rpartition("/")
+        topic, colon, method = rest.partition(":")
+        is_complete = bool(topic) and (not slash or bool(exchange and colon)) and (not colon or bool(method))
+        if not is_complete or len(pattern.split()) != 1 or not pattern.isprintable():
+            raise exceptions.InvalidNeighbor(
+                f"allowed_methods has {pattern!r:.80}, which is no METHOD, TOPIC:METHOD or EXCHANGE/TOPIC:METHOD."
+            )
+    if not isinstance(text, str) or len(text.encode("utf-8", "surrogatepass")) > MAX_URL_BYTES:
+        raise exceptions.InvalidNeighbor(f"allowed_methods must be a text of at most {MAX_URL_BYTES} bytes.")
+    return ",".join(filter(None, patterns))
 
 
 def check_columns(name: str, mapping: Mapping[str, Any]) -> None:

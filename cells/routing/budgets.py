@@ -7,10 +7,12 @@ own and notice nothing of it.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cells import exceptions
 from cells.counters import Counters
+from cells.neighbors import Neighbors
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,15 @@ class ForeignLimits:
     #: messages of one neighbor that wait or run here at a time
     max_calls: int
     max_bytes: int
-    #: the longest time that one message of a neighbor is worked on
+    #: the longest time that one message of a neighbor is worked on, unless its row says otherwise
     max_seconds: float
+    #: returns the registered neighbors
+    neighbors: Callable[[], Neighbors] = Neighbors
+
+    def seconds(self, neighbor: str) -> float:
+        """Return the longest time that this manager works on one message of ``neighbor``."""
+        row = self.neighbors().get(neighbor)
+        return self.max_seconds if row is None or row.max_foreign_seconds is None else row.max_foreign_seconds
 
 
 class NeighborBudgets:

@@ -11,12 +11,14 @@ from typing import Any
 from cells import exceptions
 from cells.counters import Counters
 from cells.endpoints import Call, Endpoints, LocalCell
+from cells.endpoints.permissions import Permissions
 from cells.messages import Message, Response
 from cells.routing.budgets import NeighborBudgets
 from cells.routing.duplicates import SeenMessages
 from cells.routing.error_replies import too_late
 from cells.routing.outcomes import Outcomes
 from cells.routing.reply import LOG_ONLY, WORKING, Sink, settle
+from cells.services.request import ServiceRequest
 from cells.worker_threads import Runtime, WorkerThreads
 
 LOG = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ class Executor:
     threads: WorkerThreads
     #: of the messages of neighbors that run, or wait for a thread
     budgets: NeighborBudgets
+    permissions: Permissions
     counters: Counters
     runtime: Runtime = field(default_factory=Runtime)
     outcomes: Outcomes = field(default_factory=Outcomes)
@@ -59,6 +62,8 @@ class Executor:
                 return
             if run.is_counted:
                 self.outcomes.begin(message)
+            if message.response_to is None:
+                self.permissions.check(message.method, message.route)
             run.take_budget()
             if self.endpoints.may_block(message.method):
                 self.threads.run(run.start, is_limited=not run.neighbor)
@@ -144,6 +149,7 @@ class _Run:
             max_seconds=max_seconds,
             traceparent=message.traceparent,
             still_working=self._still_working,
+            check_service=self._check_service,
         )
         problem: Exception | SystemExit
         try:
@@ -156,9 +162,14 @@ class _Run:
         # Outside the except block: there oslo.log would add the error to its line once more.
         self._fail(problem)
 
+    def _check_service(self, request: ServiceRequest) -> None:
+        """Check that the row of the neighbor that sent the message allows the call of a service."""
+        if not self.message.is_at_source:
+            self.executor.permissions.check_service(self.message.route[-2], request)
+
     def _max_seconds(self) -> float:
         """Return the longest time that the endpoint may work for the sender."""
-        return self.executor.budgets.limits.max_seconds if self.neighbor else math.inf
+        return self.executor.budgets.limits.seconds(self.neighbor) if self.neighbor else math.inf
 
     def _still_working(self) -> None:
         """Tell the caller that the answer will still come."""

@@ -274,7 +274,7 @@ class Router:
         """
         growing, header, neighbor = Growing(sink) if plan.streams else None, message.header, message.route[-2]
         if message.deadline is not None:
-            seconds = min(message.deadline - self.runtime.clock(), self.limits.max_seconds)
+            seconds = min(message.deadline - self.runtime.clock(), self.limits.seconds(neighbor))
         else:
             depth = min(header.hop_count - 1, header.max_hop_count)
             seconds = self.call_timeout_seconds * (1 - depth / (header.max_hop_count + 1))

@@ -201,3 +201,23 @@ def test_error_of_a_neighbor_whose_budget_is_spent_is_told(cell_tree: Start) -> 
     tree.thaw()
     assert first.result(10) == "api!west"
     assert tree["api"].call("west") == "api!west"
+
+
+def test_neighbor_calls_only_the_methods_in_its_row(cell_tree: Start) -> None:
+    @endpoint(callers="parents")
+    def for_parents(call: Call) -> str:
+        return call.cell.name
+
+    tree = cell_tree(SHAPE, endpoints=[for_parents])
+    assert tree["api"].call("east", "for_parents") == "east"
+    with pytest.raises(exceptions.CallNotAllowed) as caught:
+        tree["az1"].call("east", "for_parents")
+    assert (caught.value.cell, caught.value.method) == ("east", "for_parents")
+    tree["east"].database.update("api", allowed_methods="where")
+    assert tree["east"].service.loader.load()
+    with pytest.raises(exceptions.CallNotAllowed):
+        tree["west"].call("api!east", "for_parents")
+    assert tree["west"].call("api!east") == "api!east"
+    # A message that east only forwards is not its call.
+    assert tree["west"].call("api!east!az1", "ping")["name"] == "az1"
+    assert tree["east"].counters()["refused.CallNotAllowed"] == 2

@@ -52,7 +52,7 @@ def test_message_types() -> None:
 
 def test_endpoints() -> None:
     assert cells.endpoints.__all__ == ["Call", "CellPicker", "Endpoints", "LocalCell", "endpoint"]
-    assert keywords(cells.endpoints.endpoint) == ["function", "name", "accepts", "blocks"]
+    assert keywords(cells.endpoints.endpoint) == ["function", "name", "accepts", "blocks", "callers"]
     parameters = {
         name: keywords(function)[1:] for name, function in vars(service_endpoints).items() if mark_of(function)
     }

@@ -34,6 +34,8 @@ EAST = {
     "weight_offset": 0.0,
     "weight_scale": 1.0,
     "version_cap": None,
+    "allowed_methods": None,
+    "max_foreign_seconds": None,
 }
 #: The options of a link without options, which only commands about one neighbor show.
 NO_OPTIONS = {"exchange": None, "link_options": None}
@@ -162,6 +164,27 @@ def test_options_of_the_link_are_set_shown_and_removed(cells: Cells) -> None:
     assert (changed["exchange"], changed["link_options"]) == (None, "heartbeat_rate=3, ssl_ca_file=/ca&x.pem")
     assert changed == cells.succeed("neighbor", "show", "east", "-f", "json").value
     assert cells.succeed("neighbor", "set", "east", "--transport-url", URL, "-f", "json").value == EAST | NO_OPTIONS
+
+
+@pytest.mark.usefixtures("east")
+def test_calls_of_a_neighbor_are_limited_and_allowed_again(cells: Cells) -> None:
+    for words, allowed in (
+        (("--allow", "ping", "--allow", "inventory:get_*, disk_*"), "ping,inventory:get_*,disk_*"),
+        (("--allow", "none"), ""),
+        (("--allow", "all"), None),
+    ):
+        row = cells.succeed("neighbor", "set", "east", *words, "-f", "json").value
+        assert row["allowed_methods"] == allowed
+    row = cells.succeed("neighbor", "set", "east", "--max-foreign-seconds", "90", "-f", "json").value
+    assert row["max_foreign_seconds"] == 90.0
+    row = cells.succeed("neighbor", "set", "east", "--max-foreign-seconds", "none", "-f", "json").value
+    assert row["max_foreign_seconds"] is None
+
+
+@pytest.mark.usefixtures("east")
+@each("words", [("--allow", ""), ("--allow", "a b"), ("--allow", ":x"), ("--max-foreign-seconds", "soon")])
+def test_limits_that_cannot_be_read_are_refused(cells: Cells, words: tuple[str, ...]) -> None:
+    cells.fail("neighbor", "set", "east", *words)
 
 
 @pytest.mark.usefixtures("east")

@@ -25,6 +25,8 @@ def test_defaults() -> None:
         "weight_offset": 0.0,
         "weight_scale": 1.0,
         "version_cap": None,
+        "allowed_methods": None,
+        "max_foreign_seconds": None,
     }
     assert tuple(row.as_dict()) == COLUMNS
 

@@ -14,8 +14,9 @@ import pytest
 from cells import exceptions
 from cells.counters import Counters
 from cells.endpoints import Call, Endpoints, endpoint
+from cells.endpoints.permissions import Permissions
 from cells.messages import BroadcastMessage, Message, Response, ResponseMessage, TargetedMessage
-from cells.neighbors import Direction
+from cells.neighbors import Direction, Neighbor, Neighbors
 from cells.path import CellPath
 from cells.routing.budgets import ForeignLimits, NeighborBudgets
 from cells.routing.error_replies import too_late
@@ -25,6 +26,7 @@ from cells.worker_threads import WorkerThreads
 from tools.polling import poll
 
 PATIENCE = 10.0
+ROWS = [Neighbor("api", "memory://bus/api", is_parent=True, driver="memory")]
 #: of the messages of one neighbor
 MAX_BYTES = 100_000
 MAX_SECONDS = 3600.0
@@ -48,7 +50,9 @@ class Place:
         self.let_go = threading.Event()
         self._threads = WorkerThreads(threads, waiting, "test")
         budgets = NeighborBudgets(ForeignLimits(threads + waiting, MAX_BYTES, MAX_SECONDS), self.counters)
-        self.executor = Executor(Endpoints(self._endpoints()), self._threads, budgets, self.counters)
+        endpoints = Endpoints(self._endpoints())
+        permissions = Permissions("east", endpoints, lambda: Neighbors.of(ROWS), "openstack")
+        self.executor = Executor(endpoints, self._threads, budgets, permissions, self.counters)
         self.executor.cell = Cell()  # type: ignore[arg-type]  # a name is all that is asked for
 
     def _endpoints(self) -> list[Callable[..., Any]]:
