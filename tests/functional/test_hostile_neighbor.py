@@ -45,7 +45,7 @@ def test_waits_for_one_neighbor_leave_room_for_all_others(cell_tree: Start) -> N
         wait_for(lambda: api.counters().get("over_budget.top", 0) >= 4 * MAX_CALLS, "the budget is spent")
         assert len(api.service.pending) <= 2 * MAX_CALLS
         assert top.errors(asked[-1]["uuid"]) == ["ManagerBusy"]
-        assert api.call("west") == "top!api!west"
+        assert api.call("west").endswith("api!west")
         assert api.call("az1", "ping")["name"] == "az1"
         assert tree["west"].call("api", "ping")["name"] == "api"
         # No broadcast returns to its sender.
