@@ -32,7 +32,7 @@ def then(
     def finish(done: futures.Future[Source]) -> None:
         try:
             converted.set_result(convert(done.result()))
-        except Exception as error:  # of the far endpoint, or a bug of convert
+        except BaseException as error:  # of the far endpoint, or a bug of convert
             converted.set_exception(error)
 
     source.add_done_callback(finish)
@@ -55,7 +55,7 @@ def gather(
         if is_last:
             try:
                 gathered.set_result({key: source.result() for key, source in sources.items()})
-            except Exception as error:  # of a source
+            except BaseException as error:  # of a source
                 gathered.set_exception(error)
 
     if not sources:

@@ -117,7 +117,14 @@ class _Wiring:
         budgets = NeighborBudgets(self.limits, self.counters)
         permissions = Permissions(self.name, self.endpoints, self.table.snapshot, self.conf.control_exchange)
         self.executor = Executor(
-            self.endpoints, self.threads, budgets, permissions, self.counters, runtime, self.outcomes
+            endpoints=self.endpoints,
+            threads=self.threads,
+            budgets=budgets,
+            permissions=permissions,
+            counters=self.counters,
+            runtime=runtime,
+            outcomes=self.outcomes,
+            sends_tracebacks=cells.send_tracebacks,
         )
         self.pending = PendingCalls(
             cells.max_pending_calls,
@@ -239,6 +246,7 @@ class _Wiring:
             allowed=AllowedServices(cells.allowed_services, self.conf.control_exchange, own_topics),
             max_threads=cells.service_threads,
             max_waiting=cells.max_pending_calls,
+            sends_tracebacks=cells.send_tracebacks,
         )
         options = self.conf.cells_scheduler
         self.picker = Picker(

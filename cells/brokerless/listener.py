@@ -13,6 +13,7 @@ from cells.brokerless import frames
 from cells.brokerless.inbox import DirectInbox, Inbox, PolledInbox
 from cells.brokerless.malformed import MalformedMessages
 from cells.brokerless.server import Delivery
+from cells.failure import name_of, text_of
 
 LOG = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class Incoming(base.RpcIncomingMessage):  # type: ignore[misc]  # oslo.messaging
         if failure is None:
             try:
                 body = frames.encode(reply)
-            except Exception as error:  # objects in the reply may raise anything
+            except BaseException as error:  # objects in the reply may raise anything
                 failure = (type(error), error, error.__traceback__)
         if failure is None and len(body) > self._max_message_bytes:
             problem = ValueError(f"The result has {len(body)} bytes, more than {self._max_message_bytes} allowed.")
@@ -78,8 +79,8 @@ def _serialize(failure: Any, max_bytes: int) -> bytes:
         if len(body) <= max_bytes:
             return body
         reason = f"it has {len(body)} bytes"
-    except Exception as error:  # the exception's own methods may raise anything
-        reason = f"{type(error).__name__}: {error}"[:1000]
+    except BaseException as error:  # the exception's own methods may raise anything
+        reason = f"{name_of(error)}: {text_of(error)}"[:1000]
     replacement = RuntimeError(f"A method failed with {failure[0].__name__}, which cannot be sent: {reason}")
     return bytes(rpc_common.serialize_remote_exception((RuntimeError, replacement, None)).encode())
 

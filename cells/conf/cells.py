@@ -190,6 +190,14 @@ An exception of any other module reaches the caller as a RemoteError. If you
 add a module, other cells can make this cell import that module and call the
 constructors of its exceptions.
 """),
+    option(cfg.BoolOpt, "send_tracebacks", default=False)("""
+Send tracebacks of errors of this cell to other cells.
+
+A traceback has paths and source lines of this cell. By default it stays here:
+an unexpected error of an endpoint or a service reaches the other cell with its
+class, its text and a log id, and the log of this manager has the traceback
+under that id.
+"""),
     option(cfg.ListOpt, "disabled_patches", default=[], item_type=types.String(choices=PATCHES))("""
 Patches of oslo.messaging and kombu that this process does not apply.
 

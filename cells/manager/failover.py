@@ -81,7 +81,7 @@ class Failover(Generic[T]):
                 if not attempt.done():
                     attempt.add_done_callback(partial(self._on_finished, candidate))
                     return
-        except Exception as error:  # the caller must get it
+        except BaseException as error:  # the caller must get it
             self._answer.set_exception(error)
 
     def _on_finished(self, candidate: Candidate, attempt: futures.Future[T]) -> None:

@@ -34,6 +34,10 @@ class Response:
     error: Exception | None = None
     #: events that cells have recorded about the call and this answer, if the call asked for a trace
     trace: Sequence[Mapping[str, Any]] = ()
+    #: of an error of this cell: names the log record that has its traceback
+    log_id: str = field(default="", compare=False)
+    #: of an error of this cell: the traceback travels, too
+    with_traceback: bool = field(default=False, compare=False)
 
     def encoded(self) -> EncodedResponse:
         """Return the response as it travels.
@@ -42,12 +46,16 @@ class Response:
         """
         has_failed = self.error is not None
         try:
-            value = to_text(failure.to_json(self.error) if self.error is not None else self.value)
+            value = to_text(self._failure(self.error) if self.error is not None else self.value)
             trace = f', "trace": {to_text(self.trace)}' if self.trace else ""
-        except (TypeError, ValueError, RecursionError) as error:
-            raise exceptions.InvalidArguments(f"The answer cannot be written as JSON: {error}") from error
+        except BaseException as error:  # the methods of a value of an endpoint may raise anything
+            reason = failure.text_of(error)
+            raise exceptions.InvalidArguments(f"The answer cannot be written as JSON: {reason}") from error
         text = f'{{"cell_name": {to_text(self.cell)}, "value": {value}, "failure": {to_text(has_failed)}{trace}}}'
         return EncodedResponse(text, None if has_failed else value)
+
+    def _failure(self, error: Exception) -> str:
+        return failure.to_json(error, with_traceback=self.with_traceback, log_id=self.log_id)
 
     def to_json(self) -> str:
         """Return the text of :meth:`encoded`."""

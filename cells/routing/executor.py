@@ -8,7 +8,7 @@ from concurrent import futures
 from dataclasses import dataclass, field
 from typing import Any
 
-from cells import exceptions
+from cells import exceptions, failure
 from cells.counters import Counters
 from cells.endpoints import Call, Endpoints, LocalCell
 from cells.endpoints.permissions import Permissions
@@ -36,6 +36,8 @@ class Executor:
     counters: Counters
     runtime: Runtime = field(default_factory=Runtime)
     outcomes: Outcomes = field(default_factory=Outcomes)
+    #: [cells] send_tracebacks
+    sends_tracebacks: bool = False
     #: the cell that endpoints see.  It sends messages, so it is made, and set, after the parts that receive messages
     cell: LocalCell = field(init=False)
 
@@ -151,10 +153,10 @@ class _Run:
             still_working=self._still_working,
             check_service=self._check_service,
         )
-        problem: Exception | SystemExit
+        problem: BaseException
         try:
             value = executor.endpoints.invoke(call)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # none may end the thread, which reads messages or runs the next call
             problem = error
         else:
             self._finish(value)
@@ -198,38 +200,47 @@ class _Run:
                 self.give_back_budget()
 
     def _settle_future(self, done: futures.Future[Any]) -> None:
-        problem: Exception | SystemExit
+        problem: BaseException
         try:
             value = done.result()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # set by the endpoint, as above
             problem = error
         else:
             self._finish(value)
             return
         self._fail(problem)
 
-    def _fail(self, error: Exception | SystemExit) -> None:
+    def _fail(self, error: BaseException) -> None:
         """Count an error of the endpoint, log it unless it is one of this project, and give it to the caller."""
-        counters = self.executor.counters
+        counters, message = self.executor.counters, self.message
         if isinstance(error, exceptions.CellsError):
-            counters.count("failed", type(error).__name__)
+            counters.count("failed", failure.name_of(error))
             if self.is_counted:
                 # Such an error of a cast says that its service was not reached, or is not allowed.
                 self.give_up(Response(str(self.message.route), error=error))
             else:
                 self.respond(error)
             return
-        if isinstance(error, SystemExit):
-            # It would end the thread that reads messages, and the caller would get no answer.
-            error = RuntimeError(f"The endpoint wanted to end the process: SystemExit({error.code!r:.80})")
         counters.count("failed", "Exception")
-        LOG.warning("The endpoint %s failed: %s: %s", self.message.method, type(error).__name__, error)
-        LOG.debug("Where it failed:", exc_info=error)
-        self.respond(error)
+        name, text = failure.name_of(error), failure.text_of(error)
+        LOG.warning("The endpoint %s failed: %s: %s (log id %s)", message.method, name, text, message.id)
+        # The only place where an operator finds it: the answer has no traceback, as long as the operator allows none.
+        LOG.info("Traceback of log id %s:\n%s", message.id, "".join(failure.traceback_of(error)))
+        if not isinstance(error, Exception):
+            problem = RuntimeError(f"The endpoint raised {name}({text})").with_traceback(error.__traceback__)
+            self.respond(problem, message.id)
+        else:
+            self.respond(error, message.id)
 
-    def respond(self, error: Exception) -> None:
-        """Give the caller the error of the endpoint."""
-        settle(self.message, self.sink, Response(str(self.message.route), error=error))
+    def respond(self, error: Exception, log_id: str = "") -> None:
+        """Give the caller the error of the endpoint.
+
+        :param log_id: names the log records that have its traceback
+        """
+        response = Response(
+            str(self.message.route), error=error, log_id=log_id, with_traceback=self.executor.sends_tracebacks
+        )
+        settle(self.message, self.sink, response)
         self._end()
 
     def give_up(self, response: Response) -> None:

@@ -14,7 +14,7 @@ from concurrent import futures
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from cells import exceptions
+from cells import exceptions, failure
 from cells.messages import EncodedResponse, Message, Response
 
 LOG = logging.getLogger(__name__)
@@ -147,7 +147,7 @@ def settle(message: Message, sink: Sink, response: Response) -> None:
             message.method,
             message.route.first,
             ", and no caller waits for it" if sink is LOG_ONLY else "",
-            response.error,
+            failure.text_of(response.error),
         )
     if sink is LOG_ONLY:
         return

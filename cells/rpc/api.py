@@ -29,6 +29,7 @@ from cells.rpc.numbered_answers import NumberedAnswers
 from cells.rpc.service_message import ServiceMessage
 from cells.services import fanout
 from cells.services.validation import want_name
+from cells.transport.errors import LIBRARY_ERRORS
 from cells.transport.patches import reachability
 
 _state = LibraryState()
@@ -168,7 +169,7 @@ def _own_errors() -> Iterator[None]:
         raise
     except oslo_messaging.MessagingTimeout as error:
         raise Timeout(str(error)) from error
-    except oslo_messaging.MessageDeliveryFailure as error:
+    except (oslo_messaging.MessageDeliveryFailure, *LIBRARY_ERRORS) as error:
         raise MessageDeliveryFailure(str(error)) from error
     except oslo_messaging.RemoteError as error:
         raise RemoteError(error.exc_type, error.value, error.traceback) from error

@@ -15,7 +15,7 @@ import oslo_messaging
 from cells import exceptions, failure
 from cells.deadlines import shrink, want_timeout
 from cells.rpc.answers import Answers
-from cells.rpc.exceptions import MessageDeliveryFailure, Timeout, of_answer
+from cells.rpc.exceptions import MessageDeliveryFailure, Timeout, of_answer, own_delivery_errors
 from cells.rpc.manager_client import ManagerClient
 from cells.services.answers import ERROR, RESULT, Answer
 from cells.services.request import ServiceRequest
@@ -137,6 +137,7 @@ class CallContext:
         plain = self._plain if version is UNCHANGED else self._plain.prepare(version=version)
         return bool(plain.can_send_version())
 
+    @own_delivery_errors()
     def call(self, ctxt: Any, method: str, **kwargs: Any) -> Any:
         """Call a method and return its value.
 
@@ -163,6 +164,7 @@ class CallContext:
         )
         return self._value(ctxt, answer)
 
+    @own_delivery_errors()
     def cast(self, ctxt: Any, method: str, **kwargs: Any) -> None:
         """Cast a method of one server, or of all servers if the target is a fan-out.
 

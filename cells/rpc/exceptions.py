@@ -17,6 +17,8 @@ when it calls another cell.  All other errors are classes of :mod:`cells.excepti
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import oslo_messaging
@@ -30,6 +32,7 @@ from cells.exceptions import (
 )
 from cells.services.answers import ERROR, FAILURE, Answer
 from cells.transport import internals
+from cells.transport.errors import LIBRARY_ERRORS
 
 __all__ = [
     "DuplicateMessageError",
@@ -77,6 +80,17 @@ class MessageDeliveryFailure(  # oslo.messaging's name
     """Raised when a broker on the way does not take the message, after all retries."""
 
 
+@contextlib.contextmanager
+def own_delivery_errors() -> Iterator[None]:
+    """Raise an error of a library below oslo.messaging in the block as a MessageDeliveryFailure."""
+    try:
+        yield
+    except LIBRARY_ERRORS as error:
+        raise MessageDeliveryFailure(
+            f"The broker of this cell did not take the message: {failure.name_of(error)}: {failure.text_of(error)}"
+        ) from error
+
+
 def of_answer(answer: Answer, transport: Any) -> Exception | None:
     """Return the error of an answer, in the class for services; None if the answer is a result.
 
@@ -114,5 +128,7 @@ def _rebuilt(text: str, transport: Any) -> Exception:
     except Exception as problem:  # oslo.messaging may raise any error for a text from another cell
         return exceptions.MalformedMessage(f"The error that a service raised is unreadable: {problem}")
     if isinstance(error, oslo_messaging.RemoteError) and not isinstance(error, RPCException):
-        return RemoteError(error.exc_type, error.value, error.traceback)
+        log_id = "" if error.traceback else failure.log_id_of(text)
+        traceback = [f"The log of the called cell's manager has the traceback: log id {log_id}"] if log_id else None
+        return RemoteError(error.exc_type, error.value, traceback or error.traceback)
     return error

@@ -13,6 +13,7 @@ from cells.conf import cells as options
 from cells.rpc.exceptions import MessageDeliveryFailure, Timeout
 from cells.services import answers
 from cells.services.answers import Answer
+from cells.services.validation import want_json_object
 from cells.transport import global_options
 from cells.transport.errors import BROKER_ERRORS
 from cells.transport.patches import reachability
@@ -67,7 +68,8 @@ class ManagerClient:
                 server=server,
             )
             with self.within(timeout_seconds):
-                return answers.check(prepared.call(ctxt, operation, **arguments))
+                values = want_json_object(ctxt, "The request context")
+                return answers.check(prepared.call(values, operation, **arguments))
         except oslo_messaging.MessagingTimeout as error:
             raise Timeout(
                 f"The manager of this cell did not answer {operation} within {timeout_seconds:.3g} seconds: is "

@@ -16,19 +16,18 @@ from typing import Any
 import oslo_messaging
 
 from cells import exceptions, failure
-from cells.context import RequestContext
 from cells.deadlines import shrink, want_timeout
+from cells.rpcapi.arguments import Arguments, Context, context_values, request
 from cells.rpcapi.casts import CastBatcher
 from cells.rpcapi.cell_answer import CellAnswer
+from cells.rpcapi.own_errors import own_errors
 from cells.services.answer_batches import AnswerBatches
+from cells.services.validation import want_json_object
 from cells.transport import global_options
 from cells.transport.errors import BROKER_ERRORS
 from cells.transport.patches.reachability import RequestLimits
 
 __all__ = ["CellAnswer", "CellsAPI"]
-
-Context = RequestContext | Mapping[str, Any]
-Arguments = Mapping[str, Any] | None
 
 #: The client waits so much longer than its caller said, for the manager's report of a timeout to arrive.
 GRACE_SECONDS = 0.2
@@ -93,8 +92,9 @@ class CellsAPI:
         :raises Exception: the error of the endpoint, rebuilt if its module is allowed, otherwise RemoteError
         """
         timeout = timeout or self._timeout
-        return self._call(ctxt, "call", timeout, **_request(method, kwargs, cell_name=cell, timeout=_reduced(timeout)))
+        return self._call(ctxt, "call", timeout, **request(method, kwargs, cell_name=cell, timeout=_reduced(timeout)))
 
+    @own_errors()
     def cast(self, ctxt: Context, cell: str, method: str, kwargs: Arguments = None) -> None:
         """Call the endpoint ``method`` in another cell without an answer; returns when the broker has the cast.
 
@@ -102,7 +102,7 @@ class CellsAPI:
         Concurrent casts of many threads share one request to the manager: see :mod:`cells.rpcapi.casts`.
         """
         with self._within(self._send_timeout):
-            self._casts.send(_values(ctxt), _request(method, kwargs, cell_name=cell))
+            self._casts.send(context_values(ctxt), request(method, kwargs, cell_name=cell))
 
     def locate(self, ctxt: Context, cell: str) -> str:
         """Return the way from this cell to another cell, ``az1!east!api``.
@@ -129,8 +129,8 @@ class CellsAPI:
         :param run_locally: whether this cell runs the method too
         """
         timeout = timeout or self._timeout
-        request = _request(method, kwargs, direction=direction, timeout=_reduced(timeout), run_locally=run_locally)
-        texts = self._call(ctxt, "broadcast_call", timeout, **request)
+        asked = request(method, kwargs, direction=direction, timeout=_reduced(timeout), run_locally=run_locally)
+        texts = self._call(ctxt, "broadcast_call", timeout, **asked)
         return [CellAnswer.read(text, self._exception_modules) for text in texts]
 
     def broadcast_stream(  # noqa: PLR0913  # options by keyword
@@ -149,9 +149,9 @@ class CellsAPI:
         :raises cells.exceptions.RPCVersionCapError: [upgrade_levels] cells is below 1.1
         """
         timeout = timeout or self._timeout
-        request = _request(method, kwargs, direction=direction, timeout=_reduced(timeout), run_locally=run_locally)
+        asked = request(method, kwargs, direction=direction, timeout=_reduced(timeout), run_locally=run_locally)
         deadline = time.monotonic() + timeout
-        started = self._call(ctxt, "broadcast_start", timeout, version=STREAMS_VERSION, **request)
+        started = self._call(ctxt, "broadcast_start", timeout, version=STREAMS_VERSION, **asked)
         where = {"version": STREAMS_VERSION, "server": started["server"]}
         which = {"broadcast_id": started["id"]}
 
@@ -163,7 +163,7 @@ class CellsAPI:
         def stop() -> None:
             # If this cast is lost, the manager discards the answers a minute after the deadline.
             with contextlib.suppress(oslo_messaging.MessagingException, *BROKER_ERRORS), self._within(STOP_SECONDS):
-                self._client.prepare(**where, retry=0).cast(_values(ctxt), "broadcast_stop", **which)
+                self._client.prepare(**where, retry=0).cast(context_values(ctxt), "broadcast_stop", **which)
 
         return AnswerBatches(fetch, stop)
 
@@ -180,13 +180,14 @@ class CellsAPI:
         )
         return found
 
+    @own_errors()
     def broadcast_cast(
         self, ctxt: Context, method: str, kwargs: Arguments = None, *, direction: str = "down", run_locally: bool = True
     ) -> None:
         """Call ``method`` in all cells below (or above) without answers."""
-        request = _request(method, kwargs, direction=direction, run_locally=run_locally)
+        asked = request(method, kwargs, direction=direction, run_locally=run_locally)
         with self._within(self._send_timeout):
-            self._client.cast(_values(ctxt), "broadcast_cast", **request)
+            self._client.cast(context_values(ctxt), "broadcast_cast", **asked)
 
     def neighbors(self, ctxt: Context) -> list[dict[str, Any]]:
         """Return the neighbors with their current state in the manager."""
@@ -209,6 +210,7 @@ class CellsAPI:
         found: dict[str, Any] = self._call(ctxt, "capacities", None)
         return found
 
+    @own_errors()
     def report_capacities(self, ctxt: Context, capacities: Mapping[str, Any], *, reporter: str = "") -> None:
         """Report free capacities of this cell to all its managers.
 
@@ -217,15 +219,17 @@ class CellsAPI:
         :param capacities: nested mappings of numbers
         :param reporter: the name of the reporting service; the numbers of different reporters are added up
         """
+        numbers = want_json_object(capacities, "The capacities")
         client = self._client.prepare(fanout=True)
         with self._within(self._send_timeout):
-            client.cast(_values(ctxt), "report_capacities", capacities=dict(capacities), reporter=reporter)
+            client.cast(context_values(ctxt), "report_capacities", capacities=numbers, reporter=reporter)
 
     def status(self, ctxt: Context) -> dict[str, Any]:
         """Return the identity of the manager and its counters."""
         found: dict[str, Any] = self._call(ctxt, "status", None)
         return found
 
+    @own_errors()
     def _call(
         self,
         ctxt: Context,
@@ -240,7 +244,7 @@ class CellsAPI:
         try:
             client = self._client.prepare(timeout=wait, version=version, server=server)
             with self._within(wait, self._send_timeout):
-                return client.call(_values(ctxt), operation, **arguments)
+                return client.call(context_values(ctxt), operation, **arguments)
         except oslo_messaging.RPCVersionCapError as error:
             raise exceptions.RPCVersionCapError(
                 f"{operation} needs version {version} of the manager's API, and [upgrade_levels] cells = "
@@ -289,12 +293,3 @@ def _reduced(timeout: float) -> float:
     :raises cells.exceptions.InvalidArguments: it is no number of seconds
     """
     return shrink(want_timeout(timeout))
-
-
-def _request(method: str, kwargs: Arguments, **options: Any) -> dict[str, Any]:
-    """Return the arguments of an operation of the manager that calls ``method`` in other cells."""
-    return {"method_name": method, "method_kwargs": dict(kwargs or {}), **options}
-
-
-def _values(ctxt: Context) -> dict[str, Any]:
-    return ctxt.to_dict() if isinstance(ctxt, RequestContext) else dict(ctxt)

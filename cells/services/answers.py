@@ -18,7 +18,7 @@ RESULT, FAILURE, ERROR = "result", "failure", "error"
 
 def of_error(error: BaseException) -> Answer:
     """Return the answer for an error of cells on the way."""
-    return {ERROR: failure.to_json(error, with_traceback=False)}
+    return {ERROR: failure.to_json(error)}
 
 
 def check(answer: object) -> Answer:

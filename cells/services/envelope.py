@@ -13,7 +13,7 @@ from typing import Any
 from oslo_serialization import jsonutils
 from oslo_utils import versionutils
 
-from cells import exceptions
+from cells import exceptions, failure
 
 VERSION = "2.0"
 VERSION_KEY = "oslo.version"
@@ -28,8 +28,9 @@ def serialize_msg(message: Any) -> dict[str, str]:
     try:
         # The function that oslo.messaging uses, so that both accept the same values.
         text = jsonutils.dumps(message, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise exceptions.InvalidArguments(f"The message cannot be written as JSON: {error}") from error
+    except Exception as error:  # the methods of a value may raise anything
+        reason = failure.text_of(error)
+        raise exceptions.InvalidArguments(f"The message cannot be written as JSON: {reason}") from error
     return {VERSION_KEY: VERSION, MESSAGE_KEY: text}
 
 

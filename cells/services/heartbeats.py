@@ -86,5 +86,5 @@ class Heartbeats:
 def _send_heartbeat(call: _Call) -> None:
     try:
         call.still_working()
-    except Exception:  # a bug in one call must not silence the others
+    except BaseException:  # a bug in one call must not silence the others
         LOG.exception("A heartbeat of a monitored call failed; its caller may time out.")

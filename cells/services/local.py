@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent import futures
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import oslo_messaging
 
-from cells import exceptions
+from cells import exceptions, failure
 from cells.services import events, fanout
 from cells.services.allow_list import AllowedServices
 from cells.services.answers import FAILURE, RESULT, Answer
@@ -25,7 +26,7 @@ from cells.services.request import RESERVED, ServiceRequest
 from cells.services.thread_pools import ServiceThreads
 from cells.transport.errors import BROKER_ERRORS, may_arrive
 from cells.transport.patches import raw_failures
-from cells.worker_threads import WorkerThreads
+from cells.worker_threads import WorkerThreads, new_id
 
 LOG = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ class LocalServices:
     allowed: AllowedServices
     max_threads: int
     max_waiting: int
+    #: [cells] send_tracebacks
+    sends_tracebacks: bool = False
     heartbeats: Heartbeats = field(default_factory=Heartbeats)
     make_client: Callable[..., Any] = oslo_messaging.get_rpc_client
 
@@ -83,9 +86,8 @@ class LocalServices:
             )
         deadline = time.monotonic() + timeout_seconds
         answer: futures.Future[Answer] = futures.Future()
-        self._calls.run(
-            request.topic, lambda: _settle(answer, lambda: self._call(request, context, deadline, timeout_seconds))
-        )
+        call = partial(self._call, request, context, deadline, timeout_seconds, is_foreign=is_foreign)
+        self._calls.run(request.topic, lambda: _settle(answer, call))
         if still_working is not None and request.monitor_seconds is not None:
             stop = self.heartbeats.start(still_working, request.monitor_seconds)
             answer.add_done_callback(lambda _: stop())
@@ -134,7 +136,13 @@ class LocalServices:
         return sent
 
     def _call(
-        self, request: ServiceRequest, context: Mapping[str, Any], deadline: float, timeout_seconds: float
+        self,
+        request: ServiceRequest,
+        context: Mapping[str, Any],
+        deadline: float,
+        timeout_seconds: float,
+        *,
+        is_foreign: bool,
     ) -> Answer:
         left_seconds = deadline - time.monotonic()
         if left_seconds <= 0:
@@ -159,11 +167,22 @@ class LocalServices:
                 request, f"{failed} {waited_seconds:.3g} s: check that a server of that topic runs there{exchange}"
             ) from error
         except oslo_messaging.RPCDispatcherError as error:
-            return {FAILURE: raw_failures.text_of(error)}
+            return {FAILURE: self._failure(request, error, is_foreign=is_foreign)}
         except TRANSPORT_ERRORS as error:
             raise self._unreachable(request, error) from error
         except Exception as error:  # the service raised it, for the caller
-            return {FAILURE: raw_failures.text_of(error)}
+            return {FAILURE: self._failure(request, error, is_foreign=is_foreign)}
+
+    def _failure(self, request: ServiceRequest, error: Exception, *, is_foreign: bool) -> str:
+        """Return the text of a failure; its traceback stays in the log of this cell unless it may travel."""
+        text = raw_failures.text_of(error)
+        if not is_foreign or self.sends_tracebacks:
+            return text
+        log_id = new_id()
+        text, lines = failure.without_traceback(text, log_id)
+        if lines:
+            LOG.info("%s failed for another cell; traceback of log id %s:\n%s", request, log_id, "".join(lines))
+        return text
 
     def _cast(self, request: ServiceRequest, context: Mapping[str, Any]) -> None:
         try:
@@ -221,5 +240,5 @@ class LocalServices:
 def _settle(done: futures.Future[Any], work: Callable[[], Any]) -> None:
     try:
         done.set_result(work())
-    except Exception as error:  # the caller gets every error
+    except BaseException as error:  # the caller gets every error
         done.set_exception(error)

@@ -6,10 +6,12 @@ MalformedMessage: callers pass the class.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from cells import exceptions
+from oslo_serialization import jsonutils
+
+from cells import exceptions, failure
 
 T = TypeVar("T")
 
@@ -40,3 +42,20 @@ def want_name(value: object, name: str, refusal: Refusal = exceptions.InvalidArg
     if not isinstance(value, str) or not value or not value.isprintable() or len(value.encode()) > MAX_NAME_BYTES:
         raise refusal(f"{name} must be a text of 1 to {MAX_NAME_BYTES} printable characters, not {value!a:.60}.")
     return value
+
+
+def want_json_object(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return ``values`` if they can be sent as a JSON object.
+
+    :param name: the subject of the error text
+    :raises cells.exceptions.InvalidArguments: a key is no text, or a value has no JSON form
+    """
+    if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
+        raise exceptions.InvalidArguments(f"{name} must be a mapping of names to JSON values.")
+    values = dict(values)
+    try:
+        # The function that oslo.messaging uses, so that both accept the same values.
+        jsonutils.dumps(values, allow_nan=False)
+    except Exception as error:  # the methods of a value may raise anything
+        raise exceptions.InvalidArguments(f"{name} cannot be written as JSON: {failure.text_of(error)}") from error
+    return values

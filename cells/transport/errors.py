@@ -9,7 +9,8 @@ import kombu.exceptions
 import oslo_messaging
 
 #: Some drivers of oslo.messaging let errors of the connection to the broker through as they are.
-BROKER_ERRORS = (kombu.exceptions.KombuError, amqp.AMQPError, OSError)
+LIBRARY_ERRORS = (kombu.exceptions.KombuError, amqp.AMQPError)
+BROKER_ERRORS = (*LIBRARY_ERRORS, OSError)
 #: After an error of these classes it is unknown whether the broker, or the server, has the message.
 LOST_IN_PUBLISH = (
     oslo_messaging.MessagingTimeout,

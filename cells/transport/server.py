@@ -20,10 +20,11 @@ from oslo_messaging.rpc import dispatcher as rpc_dispatcher
 from oslo_messaging.rpc import server as rpc_server
 from oslo_messaging.server import ordered
 
-from cells import exceptions
+from cells import exceptions, failure
 from cells.transport import global_options
 from cells.transport.patches import redeclare, unread_messages
 from cells.transport.patches.direct_replies import DIRECT_REPLIES, ReplyAddress
+from cells.transport.sure_reply import SureDispatcher, SureIncoming, sendable
 
 LOG = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class LongAnswer(futures.Future[T]):
 
 
 class PromptStop:
-    """Mixin for a server of oslo.messaging that stops at once.
+    """Mixin for a server of oslo.messaging that stops at once, and that answers a call whatever its method raises.
 
     The idle threads of oslo.messaging's own pool check only once a second whether the server has stopped.
     """
@@ -71,10 +72,15 @@ class PromptStop:
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._executor_cls = futures.ThreadPoolExecutor
+        self.dispatcher: Any = SureDispatcher(self.dispatcher)
 
 
 class PromptServer(PromptStop, rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
     """An RPC server with a pool of threads that stops at once."""
+
+    def _process_incoming(self, incoming: Any) -> None:
+        """Called by the base class on a thread of the pool, once per message."""
+        super()._process_incoming([SureIncoming(incoming[0])])
 
 
 class DirectRPCServer(PromptStop, rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
@@ -139,7 +145,8 @@ class CastServer(DirectRPCServer):
         except Exception as error:
             problem = error
         if problem is not None:
-            LOG.warning("A message from another cell is refused: %s: %s", type(problem).__name__, problem)
+            name, text = type(problem).__name__, failure.text_of(problem)
+            LOG.warning("A message from another cell is refused: %s: %s", name, text)
         elif message.message.get("method") == global_options.PING:
             done: futures.Future[Any] = futures.Future()
             done.set_result(pong)
@@ -163,10 +170,11 @@ def _heartbeat(message: Any) -> None:
 
 
 def _reply(message: Any, done: futures.Future[Any]) -> None:
-    error = done.exception()
+    raised = done.exception()
+    error = None if raised is None else sendable(raised)
     if error is not None and not isinstance(error, exceptions.CellsError):
-        LOG.warning("A request failed: %s: %s", type(error).__name__, error)
-        LOG.debug("Traceback of the failed request:", exc_info=error)
+        LOG.warning("A request failed: %s: %s", failure.name_of(error), failure.text_of(error))
+        LOG.debug("Traceback of the failed request:", exc_info=raised)
     try:
         if error is None:
             message.reply(done.result())

@@ -66,10 +66,26 @@ def test_error_of_an_allowed_class_is_rebuilt_with_its_details(tree: CellTree, s
 
 
 @each(("source", "target"), ENDS)
-def test_error_of_any_other_class_is_a_remote_error(tree: CellTree, source: str, target: str) -> None:
-    with pytest.raises(exceptions.RemoteError, match="ZeroDivisionError") as caught:
+def test_error_of_any_other_class_is_a_remote_error(
+    tree: CellTree, caplog: pytest.LogCaptureFixture, source: str, target: str
+) -> None:
+    """Its traceback is in the log of the cell where it occurred, under the log id in its text."""
+    with caplog.at_level(logging.INFO, "cells"), pytest.raises(exceptions.RemoteError) as caught:
         tree[source].call(target, "divide", kwargs={"number": 1})
     assert (caught.value.exc_type, caught.value.value) == ("ZeroDivisionError", "division by zero")
+    assert not caught.value.traceback
+    (record,) = [message for message in caplog.messages if "in divide" in message]
+    log_id = record.partition(":")[0].split()[-1]
+    assert len(log_id) > 20
+    assert log_id in str(caught.value)
+
+
+def test_tracebacks_travel_if_the_operator_allows_them(cell_tree: Callable[..., CellTree]) -> None:
+    tree = cell_tree(
+        {"api": {"east": {}}}, endpoints=[divide], cell_options={"east": {"cells": {"send_tracebacks": "true"}}}
+    )
+    with pytest.raises(exceptions.RemoteError) as caught:
+        tree["api"].call("east", "divide", kwargs={"number": 1})
     assert "in divide" in "".join(caught.value.traceback or [])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess
@@ -53,18 +54,45 @@ def test_the_keys_on_the_wire() -> None:
     with pytest.raises(exceptions.CellNotFound) as caught:
         raise exceptions.CellNotFound("No east.", cell="east")
     data = json.loads(failure.to_json(caught.value))
-    lines = data.pop("tb")
+    assert data.pop("tb") == []
     assert data.pop("kwargs") == {"cell": "east"}
     expected = {"class": "CellNotFound", "module": "cells.exceptions", "message": "No east.", "args": ["No east."]}
     assert data == expected
-    assert lines[0] == "Traceback (most recent call last):\n"
-    assert lines[-1].endswith("CellNotFound: No east.\n")
 
 
-def test_traceback_can_be_left_out() -> None:
-    data = json.loads(failure.to_json(ValueError("x"), with_traceback=False))
-    assert data["tb"] == []
-    assert data["message"] == "x"
+def test_the_traceback_and_the_id_of_its_log_record_travel_on_request() -> None:
+    with pytest.raises(exceptions.CellNotFound) as caught:
+        raise exceptions.CellNotFound("No east.") from KeyError("k")
+    data = json.loads(failure.to_json(caught.value, with_traceback=True, log_id="id-7"))
+    assert any("KeyError: 'k'" in line for line in data["tb"])
+    assert data["tb"][-1].endswith("CellNotFound: No east.\n")
+    assert data["log_id"] == "id-7"
+
+
+def test_the_text_of_a_remote_error_has_the_log_id() -> None:
+    error = failure.from_json(failure.to_json(ValueError("x"), log_id="id-7"), OURS)
+    assert isinstance(error, exceptions.RemoteError)
+    assert "id-7" in error.message
+    assert error.value == "x"
+
+
+def test_a_traceback_of_oslo_messaging_is_taken_out_of_a_text() -> None:
+    """An error that was rebuilt from a service has the traceback in its text, and perhaps in its arguments."""
+    rebuilt = KeyError("no disk\nTraceback (most recent call last):\n  File secret.py")
+    text = json.dumps({"class": "KeyError", "message": str(rebuilt.args[0]), "args": rebuilt.args, "tb": ["line\n"]})
+    shorter, lines = failure.without_traceback(text, "id-7")
+    for left in (shorter, failure.to_json(rebuilt)):
+        assert "secret.py" not in left
+        assert "no disk" in left
+    assert lines == ["line\n"]
+    assert failure.log_id_of(shorter) == "id-7"
+    assert failure.without_traceback(shorter, "other") == (shorter, [])
+
+
+def test_a_password_in_the_url_of_an_error_stays_in_its_cell() -> None:
+    error = OSError("Cannot connect to rabbit://guest:pa#s?w/o@rd@host/v now")
+    assert "rd@" not in failure.to_json(error)
+    assert "host/v now" in failure.to_json(error)
 
 
 def test_an_allowed_class_is_rebuilt_with_its_attributes() -> None:
@@ -201,6 +229,39 @@ def test_arguments_without_a_json_form_become_text(error: BaseException) -> None
     assert isinstance(travel(error), exceptions.RemoteError)
 
 
+class Hostile(Exception):
+    """Error all of whose methods raise, or end the process."""
+
+    @property
+    def kwargs(self) -> Any:
+        raise SystemExit("kwargs")
+
+    @property
+    def message(self) -> Any:
+        raise KeyboardInterrupt
+
+    @property
+    def args(self) -> Any:  # type: ignore[override]  # Python allows it
+        raise RuntimeError("args")
+
+    def __str__(self) -> str:
+        raise SystemExit("str")
+
+    def __repr__(self) -> str:
+        raise GeneratorExit
+
+
+def deep(causes: int) -> Exception:
+    """Return an error with a long chain of causes, the last of which is its own cause."""
+    error = last = ValueError("first")
+    for number in range(causes):
+        caused = ValueError(f"number {number}")
+        caused.__cause__ = error
+        error = caused
+    last.__cause__ = error
+    return error
+
+
 def circle() -> list[Any]:
     items: list[Any] = []
     items.append(items)
@@ -209,12 +270,19 @@ def circle() -> list[Any]:
 
 @each(
     "error",
-    [KeyError({(1, 2): 3}), ValueError(circle()), ValueError(b"\xff\xfe"), Speechless()],
-    ids=["tuple as key", "circle", "bytes", "str() fails"],
+    [
+        *(KeyError({(1, 2): 3}), ValueError(circle()), ValueError(b"\xff\xfe"), Speechless()),
+        *(Hostile(), Hostile("x"), ValueError(Hostile()), ValueError(10**5000), ValueError(itertools.count())),
+        *(ValueError(iter(int, 1)), ValueError("x" * 10**7), ValueError(*["y" * 1000] * 1000), deep(5000)),
+    ],
+    ids=lambda error: type(error).__name__,
 )
 def test_every_exception_can_be_sent(error: Exception) -> None:
-    """Otherwise the caller of the endpoint would wait until its timeout."""
-    assert json.loads(failure.to_json(error))["class"] == type(error).__name__
+    """Otherwise the caller of the endpoint would wait until its timeout (case F2)."""
+    text = failure.to_json(error, with_traceback=True)
+    assert json.loads(text)["class"] == type(error).__name__
+    assert len(text) < 1_000_000
+    assert isinstance(travel(error), exceptions.RemoteError)
 
 
 class Sold(OSError):

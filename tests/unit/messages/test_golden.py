@@ -109,7 +109,8 @@ def gathered_response() -> Message:
 def failure_response() -> Message:
     with pytest.raises(exceptions.CellNotFound) as caught:
         raise exceptions.CellNotFound("No host.", cell="nosuchhost")
-    failed = Response("api!child1!grandchild1", error=caught.value)
+    # Nova's service sends its tracebacks.
+    failed = Response("api!child1!grandchild1", error=caught.value, with_traceback=True)
     ours = answer_to("targeted_request_relayed", "grandchild1", failed)
     # The capture answers another request than the captured one.
     return relayed(dataclasses.replace(ours, response_to=captures.capture("response_with_failure")["response_uuid"]))

@@ -79,10 +79,18 @@ class Place:
             return promise[0]
 
         @endpoint(blocks=False)
-        def leave(_call: Call) -> None:
-            raise SystemExit(3)
+        def leave_at_once(_call: Call, error: BaseException) -> None:
+            raise error
 
-        return [note, note_at_once, hang, later, leave]
+        @endpoint
+        def leave(_call: Call, error: BaseException) -> None:
+            raise error
+
+        @endpoint
+        def give(_call: Call, value: Any) -> Any:
+            return value
+
+        return [note, note_at_once, hang, later, leave, leave_at_once, give]
 
     def take(self, reply: Reply) -> None:
         """As a sink of replies."""
@@ -143,10 +151,35 @@ def test_an_exception_is_the_response(place: Place) -> None:
     assert place.counters.as_dict() == {"failed.CellNotFound": 1}
 
 
-def test_an_endpoint_cannot_end_the_thread_that_it_runs_on(place: Place) -> None:
-    place.run(message("leave"))
-    assert "SystemExit(3)" in str(place.response().error)
+@pytest.mark.parametrize("method", ["leave", "leave_at_once"])
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()], ids=repr)
+def test_an_endpoint_cannot_end_the_thread_that_it_runs_on(place: Place, method: str, error: BaseException) -> None:
+    """(case F1)"""
+    place.run(message(method, kwargs={"error": error}))
+    assert repr(error) in str(place.response().error)
     assert place.counters.as_dict() == {"failed.Exception": 1}
+    place.run(message())
+    assert str(place.response(1).value).startswith("test")
+
+
+def test_a_future_may_end_with_any_error(place: Place) -> None:
+    """(case F1)"""
+    done: futures.Future[str] = futures.Future()
+    done.set_exception(KeyboardInterrupt())
+    place.run(message("later", kwargs={"promise": [done]}))
+    assert isinstance(place.response().error, exceptions.RemoteError)
+
+
+class Odd(dict[str, Any]):
+    def items(self) -> Any:
+        raise SystemExit("items")
+
+
+@pytest.mark.parametrize("value", [object(), float("nan"), 10**5000, {(1,): 2}, Odd(a=1), iter(int, 1), b"x"], ids=type)
+def test_a_value_that_cannot_be_sent_is_an_error_at_once(place: Place, value: Any) -> None:
+    """(case F2)"""
+    place.run(message("give", kwargs={"value": value}))
+    assert isinstance(place.response().error, exceptions.InvalidArguments)
 
 
 @pytest.mark.parametrize("method", ["note", "note_at_once"])

@@ -116,6 +116,14 @@ def test_a_result_has_no_error() -> None:
     assert of_answer({"result": None}, transport()) is None
 
 
+def test_an_error_without_a_traceback_names_the_log_record_that_has_it() -> None:
+    text = json.dumps({"class": "OutOfStock", "module": "shop", "message": "no", "tb": [], "log_id": "id-7"})
+    error = of_answer({"failure": text}, transport())
+    assert isinstance(error, RemoteError)
+    assert error.value == "no"
+    assert "id-7" in str(error)
+
+
 def test_a_failure_is_rebuilt_if_the_transport_allows_it() -> None:
     answer = failure_of("CellNotFound", "cells.exceptions", "no")
     rebuilt = of_answer(answer, transport("cells.exceptions"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import amqp  # type: ignore[import-untyped]  # it has none
+import kombu.exceptions
 import oslo_messaging
 import pytest
 from oslo_messaging._drivers import common as rpc_common
@@ -89,6 +91,8 @@ def test_an_error_that_oslo_messaging_rebuilds_has_its_own_text(transport: Any, 
         (oslo_messaging.RPCVersionCapError(version="1.1", version_cap="1.0"), exceptions.RPCVersionCapError),
         (oslo_messaging.RemoteError("OutOfStock", "no b", []), exceptions.RemoteError),
         (ConnectionResetError(), ConnectionResetError),
+        (kombu.exceptions.OperationalError("gone"), oslo_messaging.MessageDeliveryFailure),
+        (amqp.AccessRefused("no"), oslo_messaging.MessageDeliveryFailure),
     ],
 )
 def test_errors_of_the_transport_are_errors_of_cells_where_there_is_one(
@@ -99,3 +103,33 @@ def test_errors_of_the_transport_are_errors_of_cells_where_there_is_one(
     api._client.version_cap = "1.0"
     with pytest.raises(kind):
         api.locate({}, "east")
+
+
+def endless() -> list[Any]:
+    items: list[Any] = []
+    items.append(items)
+    return items
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [{"x": object()}, {"x": float("nan")}, {"x": endless()}, {"x": {(1, 2): 3}}, {1: "x"}, ["x"]],
+    ids=["object", "nan", "cycle", "key", "name", "list"],
+)
+def test_arguments_without_a_json_form_are_refused_before_they_are_sent(transport: Any, kwargs: Any) -> None:
+    """(case F5)"""
+    api = CellsAPI(transport)
+    api._client = Client(AssertionError("sent"))
+    requests: list[Callable[[], object]] = [
+        lambda: api.call({}, "east", "count", kwargs),
+        lambda: api.cast({}, "east", "count", kwargs),
+        lambda: api.broadcast_call({}, "count", kwargs),
+        lambda: api.broadcast_stream({}, "count", kwargs),
+        lambda: api.broadcast_cast({}, "count", kwargs),
+        lambda: api.report_capacities({}, kwargs),
+        lambda: api.call(kwargs, "east", "count"),
+        lambda: api.status(kwargs),
+    ]
+    for send in requests:
+        with pytest.raises(exceptions.InvalidArguments):
+            send()

@@ -140,6 +140,23 @@ def test_an_exception_of_a_service_is_an_answer(services: LocalServices, serve: 
     assert (failure["class"], failure["message"]) == ("LookupError", "no such kind")
 
 
+def test_a_traceback_of_a_service_stays_in_the_log_of_its_cell(
+    services: LocalServices, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "cells")
+    serve("inventory", Inventory())
+    failed = json.loads(call(services, ServiceRequest(topic="inventory", method="fail"))["failure"])
+    assert failed["tb"] == []
+    assert any(failed["log_id"] in message and "LookupError" in message for message in caplog.messages)
+
+
+def test_a_service_of_the_own_cell_gets_the_traceback(services: LocalServices, serve: Serve) -> None:
+    serve("inventory", Inventory())
+    request = ServiceRequest(topic="inventory", method="fail")
+    answer = services.call(request, CONTEXT, TIMEOUT_SECONDS, is_foreign=False).result(TIMEOUT_SECONDS)
+    assert json.loads(answer["failure"])["tb"]
+
+
 @pytest.mark.parametrize(
     ("request_", "name"),
     [

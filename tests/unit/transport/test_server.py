@@ -8,17 +8,28 @@ from typing import Any
 
 import oslo_messaging
 import pytest
+from oslo_messaging.rpc.server import RPCServer
 
 from cells import conf as cells_conf
 from cells import exceptions
 from cells.transport.opening import register_options
 from cells.transport.patches.direct_replies import DIRECT_REPLIES
-from cells.transport.server import AlreadyAnswered, CastServer, DirectRPCServer, LongAnswer, get_server, reply_to
+from cells.transport.server import (
+    AlreadyAnswered,
+    CastServer,
+    DirectRPCServer,
+    LongAnswer,
+    PromptServer,
+    get_server,
+    reply_to,
+)
+from tools.polling import poll
 
 
 class Incoming:
     """A request, and the messages that its client gets."""
 
+    msg_id = "4f2a"
     replies_at_once = True
     client_timeout: float | None = None
     ctxt: dict[str, Any] = {}  # noqa: RUF012  # no test changes it
@@ -68,12 +79,19 @@ class Endpoint:
 
     def run(self, ctxt: dict[str, Any]) -> Any:
         result = self._result() if callable(self._result) else self._result
-        if isinstance(result, Exception):
+        if isinstance(result, BaseException):
             raise result
         return result
 
 
-def serve(result: Any, *incoming: Incoming, server_class: type[DirectRPCServer] = DirectRPCServer) -> None:
+class Hostile(Exception):
+    """Error whose text cannot be read."""
+
+    def __str__(self) -> str:
+        raise SystemExit("str")
+
+
+def serve(result: Any, *incoming: Incoming, server_class: type[RPCServer] = DirectRPCServer) -> None:
     """Deliver requests to a server whose endpoint returns, or raises, ``result``."""
     transport = Transport()
     target = oslo_messaging.Target(topic="cells", server="host")
@@ -128,6 +146,39 @@ def test_a_value_or_an_error_of_a_method_is_sent_at_once(incoming: Incoming) -> 
     serve(exceptions.CellNotFound("no"), incoming)
     assert incoming.sent[1] == "value"
     assert isinstance(incoming.sent[3], exceptions.CellNotFound)
+
+
+@pytest.mark.parametrize("server_class", [DirectRPCServer, PromptServer])
+@pytest.mark.parametrize(
+    "error",
+    [KeyboardInterrupt(), SystemExit(3), GeneratorExit(), Hostile(), ValueError(Hostile())],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_a_method_raises_is_an_error_of_its_caller_at_once(
+    incoming: Incoming, server_class: type[RPCServer], error: BaseException
+) -> None:
+    """(case F1)"""
+    serve(error, incoming, server_class=server_class)
+    poll(lambda: len(incoming.sent) > 1, "the caller gets a reply")
+    assert isinstance(incoming.sent[1], Exception)
+    assert type(error).__name__ in str(incoming.sent[1]) or incoming.sent[1] is error
+
+
+class Unencodable(Incoming):
+    """A request whose driver refuses an object as its result."""
+
+    def _send(self, sent: Any) -> None:
+        if type(sent) is object:
+            raise ValueError("no JSON")
+        super()._send(sent)
+
+
+def test_a_result_without_a_json_form_is_an_error_at_once() -> None:
+    """(case F2)"""
+    incoming = Unencodable()
+    serve(object(), incoming, server_class=PromptServer)
+    poll(lambda: len(incoming.sent) > 1, "the caller gets a reply")
+    assert isinstance(incoming.sent[1], ValueError)
 
 
 def test_a_client_that_has_its_reply_already_gets_none(incoming: Incoming) -> None:
