@@ -17,10 +17,11 @@ import datetime
 import functools
 import importlib
 import json
+import logging
 import re
 import traceback
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, TypeVar
 
 from oslo_serialization import jsonutils
@@ -71,7 +72,7 @@ def text_of(error: BaseException) -> str:
 
 def name_of(error: BaseException) -> str:
     """Return the name of the class of ``error``; never raises."""
-    return _safely(lambda: _origin(type(error))[0], "Exception")
+    return _safely(lambda: _exact(type(error).__name__, MAX_NAME).removesuffix(REMOTE_SUFFIX), "Exception")
 
 
 def without_traceback(text: str, log_id: str) -> tuple[str, list[str]]:
@@ -164,6 +165,12 @@ def _repr(value: object) -> str:
 def traceback_of(error: BaseException) -> list[str]:
     """Return the lines of the tracebacks of ``error`` and its causes, the oldest first; bounded; never raises."""
     return _safely(lambda: _traceback(error), [])
+
+
+def log_lines(log: logging.Logger, log_id: str, lines: Iterable[str]) -> None:
+    """Log the lines of a traceback, each as one record at INFO with the log id, to be found by it."""
+    for line in "".join(lines).splitlines():
+        log.info("Log id %s: %s", log_id, line)
 
 
 def _traceback(error: BaseException) -> list[str]:

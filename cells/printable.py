@@ -15,6 +15,8 @@ _CUT = "... ({} characters more)"
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 #: user name and password of a URL within a text, up to the last @ before a blank or a quotation mark
 _LOGIN = re.compile(r"(?<=://)[^\s\"'<>]*@")
+#: logins of one host or of several that are hidden already
+_HIDDEN = re.compile(r"(?:[^:@/?#]*:\*\*\*@(?:[^@,/?#]*,)?)+")
 
 
 def line(text: str, max_length: int = MAX_LENGTH) -> str:
@@ -32,8 +34,11 @@ def lines(text: str) -> str:
 
 
 def without_logins(text: str) -> str:
-    """Return ``text`` with ``***`` in place of the user name and the password of each URL in it."""
-    return _LOGIN.sub("***@", text)
+    """Return ``text`` with ``***`` in place of the user name and the password of each URL in it.
+
+    A password that is not encoded may contain the separators of a URL, so all of the text up to the last ``@`` goes.
+    """
+    return _LOGIN.sub(lambda found: found[0] if _HIDDEN.fullmatch(found[0]) else "***@", text)
 
 
 def _shown(character: str) -> str:

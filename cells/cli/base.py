@@ -7,14 +7,14 @@ import contextlib
 import functools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cliff import columns, command, display
 from oslo_config import cfg
 
 from cells import conf as cells_conf
-from cells import exceptions
+from cells import exceptions, failure, printable
 from cells.cli import connection
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ STATUS_DEGRADED = 1
 #: Exit status of a command that has failed.
 STATUS_FAILED = 2
 
+#: formats of cliff that escape line breaks and control characters themselves
+_ESCAPING_FORMATS = ("json", "yaml")
 #: format that the command prints itself, without a formatter of cliff
 TEXT_FORMAT = "text"
 
@@ -116,18 +118,26 @@ class CellCommand(command.Command):
         return super().run(parsed_args) or self.exit_status
 
     def say(self, text: str) -> None:
-        """Write a line to stdout."""
-        print(text, file=self.app.stdout, flush=True)
+        """Write a line to stdout; a line break in a value of another cell is escaped."""
+        print(printable.line(text), file=self.app.stdout, flush=True)
 
     def write_json(self, value: Any, parsed_args: argparse.Namespace) -> int:
         """Write ``value`` to stdout as one JSON document; return the exit status."""
-        self.say(json.dumps(value, indent=None if parsed_args.noindent else 2, ensure_ascii=False))
+        text = json.dumps(value, indent=None if parsed_args.noindent else 2, ensure_ascii=False)
+        print(text, file=self.app.stdout, flush=True)
         return self.exit_status
+
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Any) -> int:
+        """Print a table, or lines of values, each value on one line; called by cliff in a Lister or ShowOne."""
+        if parsed_args.formatter not in _ESCAPING_FORMATS:
+            column_names, data = tuple(map(printable.line, column_names)), _on_one_line(data)
+        produce: Callable[..., int] = super().produce_output  # type: ignore[misc]  # of the Lister or ShowOne
+        return produce(parsed_args, column_names, data)
 
     def fail(self, text: str) -> None:
         """Report a partial failure on stderr and set the exit status of it; the command continues."""
         self.exit_status = STATUS_DEGRADED
-        self.app.stderr.write(f"{self.app.NAME}: {' '.join(text.split())}\n")
+        self.app.stderr.write(f"{self.app.NAME}: {printable.line(' '.join(text.split()))}\n")
 
 
 class TextOutput(CellCommand, _Display):
@@ -165,7 +175,7 @@ class JSONColumn(_Column):
 
     def human_readable(self) -> str:
         """Return the text for a table; called by cliff."""
-        return readable(self._value)
+        return printable.line(readable(self._value))
 
 
 def readable(value: Any) -> str:
@@ -175,8 +185,18 @@ def readable(value: Any) -> str:
 
 def describe(error: BaseException) -> str:
     """Return the class of the error, as named in the cell that raised it, and its message."""
-    name = type(error).__name__.removesuffix("_Remote")
-    return f"{name}: {' '.join(str(error).split())}"
+    return f"{failure.name_of(error)}: {' '.join(failure.text_of(error).split())}"
+
+
+def _on_one_line(data: Any) -> Any:
+    """Return the values of a record, or an iterator of those of rows, with texts that have no line breaks."""
+    if isinstance(data, str):
+        return printable.line(data)
+    if isinstance(data, JSONColumn) and isinstance(data.machine_readable(), str):
+        return JSONColumn(printable.line(data.machine_readable()))
+    if isinstance(data, (tuple, list)):
+        return [_on_one_line(value) for value in data]
+    return map(_on_one_line, data) if isinstance(data, Iterator) else data
 
 
 def add_timeout(parser: argparse.ArgumentParser, default: float | None = None) -> None:

@@ -96,7 +96,8 @@ class Up(_SandboxCommand):
         self.say("Use it:")
         for command in commands:
             self.say(f"    {command}")
-        self.say("Remove it:\n    cells sandbox down")
+        self.say("Remove it:")
+        self.say("    cells sandbox down")
 
 
 class Status(_SandboxCommand, lister.Lister):

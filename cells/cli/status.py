@@ -6,7 +6,7 @@ import argparse
 
 from cliff import show
 
-from cells import context
+from cells import context, printable
 from cells.cli import base
 
 
@@ -29,4 +29,6 @@ class _Counters(base.JSONColumn):
 
     def human_readable(self) -> str:
         """Return the text for a table; called by cliff."""
-        return "\n".join(f"{name} {base.readable(count)}" for name, count in sorted(self._value.items()))
+        return "\n".join(
+            f"{printable.line(name)} {base.readable(count)}" for name, count in sorted(self._value.items())
+        )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import metadata
@@ -17,14 +16,15 @@ from typing import Any, NoReturn
 
 from cliff import app, commandmanager
 
-from cells import exceptions
+from cells import exceptions, failure, printable
 from cells.cli import base
+from cells.cmd import streams
+from cells.cmd.log_format import OneLineFormatter
 
 PROGRAM = "cells"
 STATUS_FAILED = base.STATUS_FAILED
 STATUS_USAGE = 2
 STATUS_INTERRUPTED = 130
-STATUS_BROKEN_PIPE = 141
 
 #: Libraries that log an error and then raise it. The operator gets the error from this tool, on one line.
 _NOISY = ("alembic", "amqp", "kombu", "oslo", "oslo_config", "oslo_db", "oslo_messaging", "oslo_service", "stevedore")
@@ -36,23 +36,16 @@ class UsageError(Exception):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    for stream in (sys.stdout, sys.stderr):
-        # A character outside the terminal's encoding must not stop a command.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    return streams.run(PROGRAM, lambda: _run(list(sys.argv[1:] if argv is None else argv)), STATUS_FAILED)
+
+
+def _run(arguments: list[str]) -> int:
     shell = Shell()
     try:
         with shell.logging():
-            status = shell.run(arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes stdout again at exit, and would report the same error there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return STATUS_BROKEN_PIPE
+            return shell.run(arguments)
     except KeyboardInterrupt:
         return STATUS_INTERRUPTED
-    return status
 
 
 class Shell(app.App):
@@ -113,7 +106,7 @@ class Shell(app.App):
         level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
         if not verbosity:
             self._console.addFilter(lambda record: not record.name.startswith(_NOISY))
-        self._console.setFormatter(logging.Formatter(self.CONSOLE_MESSAGE_FORMAT))
+        self._console.setFormatter(OneLineFormatter(logging.Formatter(self.CONSOLE_MESSAGE_FORMAT)))
         logging.getLogger().setLevel(level)
 
     @contextlib.contextmanager
@@ -140,12 +133,12 @@ class Shell(app.App):
             return self._report(error, STATUS_USAGE)
         except exceptions.CellsError as error:
             return self._report(error, STATUS_FAILED)
-        except (KeyboardInterrupt, BrokenPipeError):
+        except (KeyboardInterrupt, streams.BrokenOutput):
             raise
         except Exception as error:
-            name = type(error).__name__
+            name, text = failure.name_of(error), failure.text_of(error)
             hint = "" if self.options.debug else " (unexpected: --debug shows the traceback)"
-            return self._report(f"{name}: {error}{hint}", STATUS_FAILED)
+            return self._report(f"{name}: {text}{hint}", STATUS_FAILED)
 
     def _run(self, argv: list[str]) -> int:
         self.options = self.parser.parse_args(argv)
@@ -181,7 +174,12 @@ class Shell(app.App):
     def _report(self, error: Exception | str, status: int) -> int:
         if self.options.debug and not isinstance(error, UsageError):
             self.LOG.debug("Traceback of the error", exc_info=True)
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = error if isinstance(error, str) else failure.text_of(error)
+        if isinstance(error, exceptions.CellsError) and not isinstance(error, exceptions.RemoteError):
+            # The page on troubleshooting, and scripts, find an error by its class.  The text of a RemoteError begins
+            # with the class of the original error.
+            text = f"{failure.name_of(error)}: {text}"
+        text = printable.line(" ".join(text.split()))
         self.stderr.write(f"{PROGRAM}: {text}\n")
         return status
 

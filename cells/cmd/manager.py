@@ -20,8 +20,8 @@ from oslo_config import cfg
 from oslo_log import log
 
 from cells import conf as cells_conf
-from cells import exceptions
-from cells.cmd import memory
+from cells import exceptions, failure, printable
+from cells.cmd import log_format, memory, streams
 
 if TYPE_CHECKING:
     from cells.manager.lifecycle import CellsService
@@ -39,17 +39,21 @@ SIGNAL_CHECK_SECONDS = 1.0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a manager until a signal stops it; return the exit status if it did not start."""
+    streams.open_missing()
     try:
         conf = cells_conf.load_command_line("cells-manager", list(sys.argv[1:] if argv is None else argv))
         log.setup(conf, "cells")
+        log_format.wrap_all()
         memory.return_large_blocks()
         status = _run(conf)
     except exceptions.CellsError as error:
-        print(f"cells-manager: {error.message}", file=sys.stderr)  # noqa: T201  # the log may be a file
+        text = f"{failure.name_of(error)}: {failure.text_of(error)}"
+        print(f"cells-manager: {printable.line(text)}", file=sys.stderr)  # noqa: T201  # the log may be a file
         return 1
+    finally:
+        streams.flush_or_discard(sys.stdout)
+        streams.flush_or_discard(sys.stderr)
     logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
     # A thread that hangs in a call to a dead broker must not keep the process alive.
     os._exit(status)
 

@@ -22,7 +22,8 @@ from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
 
 from cells import conf as cells_conf
-from cells import exceptions, path, versions
+from cells import exceptions, failure, path, printable, versions
+from cells.cmd import streams
 from cells.conf import options
 from cells.db import engine, migration, schema
 from cells.db.api import Database
@@ -41,7 +42,10 @@ _WIDTH = 76
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the checks and print their results; return the exit status."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    return streams.run(PROGRAM, lambda: _run(list(sys.argv[1:] if argv is None else argv)), STATUS_UNEXPECTED)
+
+
+def _run(arguments: list[str]) -> int:
     conf = cfg.ConfigOpts()
     cells_conf.register(conf)
     try:
@@ -80,7 +84,7 @@ class Checks(upgradecheck.UpgradeCommands):
         except exceptions.CellsError as error:
             text = error.message
         except Exception as error:  # a bug: report it on one line, like an expected error
-            text = f"unexpected {type(error).__name__}: {error}"
+            text = f"unexpected {failure.name_of(error)}: {failure.text_of(error)}"
         raise SystemExit(_report(text))
 
     def _get_details(self, upgrade_check_result: upgradecheck.Result) -> str | None:
@@ -297,7 +301,7 @@ def _result(failures: list[str], warnings: list[str]) -> upgradecheck.Result:
 
 
 def _report(text: str) -> int:
-    print(f"{PROGRAM}: {' '.join(text.split())}", file=sys.stderr)  # noqa: T201  # this command has no log
+    print(f"{PROGRAM}: {printable.line(' '.join(text.split()))}", file=sys.stderr)  # noqa: T201  # this command has no log
     return STATUS_UNEXPECTED
 
 

@@ -225,7 +225,7 @@ class _Run:
         name, text = failure.name_of(error), failure.text_of(error)
         LOG.warning("The endpoint %s failed: %s: %s (log id %s)", message.method, name, text, message.id)
         # The only place where an operator finds it: the answer has no traceback, as long as the operator allows none.
-        LOG.info("Traceback of log id %s:\n%s", message.id, "".join(failure.traceback_of(error)))
+        failure.log_lines(LOG, message.id, failure.traceback_of(error))
         if not isinstance(error, Exception):
             problem = RuntimeError(f"The endpoint raised {name}({text})").with_traceback(error.__traceback__)
             self.respond(problem, message.id)

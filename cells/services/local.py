@@ -181,7 +181,8 @@ class LocalServices:
         log_id = new_id()
         text, lines = failure.without_traceback(text, log_id)
         if lines:
-            LOG.info("%s failed for another cell; traceback of log id %s:\n%s", request, log_id, "".join(lines))
+            LOG.info("%s failed for another cell (log id %s).", request, log_id)
+            failure.log_lines(LOG, log_id, lines)
         return text
 
     def _cast(self, request: ServiceRequest, context: Mapping[str, Any]) -> None:

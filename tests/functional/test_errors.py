@@ -75,7 +75,7 @@ def test_error_of_any_other_class_is_a_remote_error(
     assert (caught.value.exc_type, caught.value.value) == ("ZeroDivisionError", "division by zero")
     assert not caught.value.traceback
     (record,) = [message for message in caplog.messages if "in divide" in message]
-    log_id = record.partition(":")[0].split()[-1]
+    log_id = record.split()[2].rstrip(":")
     assert len(log_id) > 20
     assert log_id in str(caught.value)
 

@@ -44,7 +44,7 @@ def test_json_on_one_line_and_readable_forms(cells: Cells, manager: Manager) -> 
 def test_an_error_of_the_other_cell_is_one_line(cells: Cells, manager: Manager) -> None:
     manager.answers = [exceptions.RemoteError("ValueError: two\nlines"), exceptions.CellTimeout("No answer from x.")]
     assert cells.fail("call", "x", "get") == "cells: ValueError: two lines\n"
-    assert cells.fail("call", "x", "get", "-f", "json") == "cells: No answer from x.\n"
+    assert cells.fail("call", "x", "get", "-f", "json") == "cells: CellTimeout: No answer from x.\n"
 
 
 def test_an_unexpected_error_is_one_line_and_a_hint(cells: Cells, manager: Manager) -> None:
@@ -80,5 +80,5 @@ def test_cast_sends_and_prints_nothing(cells: Cells, manager: Manager) -> None:
 
 def test_cast_to_an_unknown_cell_is_an_error(cells: Cells, manager: Manager) -> None:
     manager.answers = [exceptions.CellNotFound("There is no cell west.")]
-    assert cells.fail("cast", "west", "wake") == "cells: There is no cell west.\n"
+    assert cells.fail("cast", "west", "wake") == "cells: CellNotFound: There is no cell west.\n"
     assert manager.asked == [("locate", "west")]

@@ -112,7 +112,7 @@ def test_length_of_a_key_is_the_same_everywhere() -> None:
         (("show",), "cells key create"),
         *((("add", "east", text), "40 characters") for text in (EAST[1:], "'" * 40, "-")),
         (("add", "east", "@/nowhere/at-all"), "/nowhere/at-all: No such file"),
-        *((("add", "east", "@/"), "Is a directory"), (("add", "east", "@a\0b"), "a\0b")),
+        *((("add", "east", "@/"), "Is a directory"), (("add", "east", "@a\0b"), "a\\u0000b")),
         *((("add", "a/b", EAST), "name of a file"), (("add", "a!b", EAST), "'!'")),
         (("delete", "east"), "'east'"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,11 +13,15 @@ from pathlib import Path
 import pytest
 from oslo_config import cfg
 
+from cells import exceptions
 from cells.cli import base
 from cells.cmd.cells import main
+from tests.cases import each
 from tests.unit.cli.conftest import Cells, Manager
 
 PROGRAM = (sys.executable, "-c", "import sys; from cells.cmd.cells import main; sys.exit(main())")
+STATUS_PROGRAM = (sys.executable, "-c", "import sys; from cells.cmd.status import main; sys.exit(main())")
+MANAGER = (sys.executable, "-m", "cells.cmd.manager")
 
 
 def test_help_needs_no_configuration_names_every_command_and_imports_nothing_slow() -> None:
@@ -117,15 +122,80 @@ def test_ctrl_c_is_quiet(cells: Cells, manager: Manager) -> None:
     assert (result.status, result.out, result.err) == (130, "", "")
 
 
-def test_closed_pipe_is_no_error() -> None:
+def run_with(streams: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a program with these redirections of the shell."""
+    line = f"trap '' PIPE; {shlex.join(words)} {streams}"
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, timeout=50)
+
+
+@each("words", [(*PROGRAM, "--version"), (*STATUS_PROGRAM, "--help"), (*MANAGER, "--version")])
+def test_closed_streams_are_no_error(words: tuple[str, ...]) -> None:
+    """The null device takes their place (case F3)."""
+    result = run_with("<&- >&- 2>&-", *words)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_closed_stdout_prints_nothing_on_stderr() -> None:
+    """(case F3)"""
+    result = run_with(">&-", *PROGRAM, "--version")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_wrong_command_line_with_closed_streams() -> None:
+    """(case F3)"""
+    assert run_with(">&- 2>&-", *PROGRAM, "bogus").returncode == 2
+
+
+@each("words", [(*PROGRAM, "--version"), (*PROGRAM, "complete")])
+def test_a_broken_pipe_is_quiet(words: tuple[str, ...]) -> None:
+    """(case F3)"""
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "w") as pipe:
-        process = subprocess.run(
-            [*PROGRAM, "complete"], stdout=pipe, stderr=subprocess.PIPE, text=True, check=False, timeout=50
-        )
-    assert process.stderr == ""
-    assert process.returncode == 128 + signal.SIGPIPE
+        process = subprocess.run(words, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False, timeout=50)
+    assert (process.returncode, process.stderr) == (128 + signal.SIGPIPE, "")
+
+
+def test_a_full_disk_is_an_error_of_one_line() -> None:
+    """(case F3)"""
+    result = run_with(">/dev/full", *PROGRAM, "complete")
+    assert result.returncode == 2
+    assert result.stderr.startswith("cells: ")
+    assert result.stderr.count("\n") == 1
+    assert run_with("2>/dev/full", *PROGRAM, "bogus").returncode == 2
+
+
+def test_a_broken_connection_is_no_broken_pipe(cells: Cells, manager: Manager) -> None:
+    manager.answers = [BrokenPipeError(32, "Broken pipe")]
+    assert "BrokenPipeError" in cells.fail("call", "east", "get")
+
+
+HOSTILE = "x\n\x1b[2Jforged\u202e"
+
+
+@each("format_", ["table", "value", "shell", "json", "yaml"])
+def test_a_value_of_another_cell_is_escaped_in_every_format(cells: Cells, manager: Manager, format_: str) -> None:
+    """(case F4)"""
+    manager.answers = [{"key": HOSTILE, HOSTILE: ["y", HOSTILE]}]
+    lines = cells.succeed("call", "east", "get", "-f", format_).out.splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert not any(line.startswith(("forged", "\\u001b")) for line in lines)
+
+
+def test_json_of_another_cell_keeps_its_value(cells: Cells, manager: Manager) -> None:
+    manager.answers = [{"key": HOSTILE}]
+    assert cells.succeed("call", "east", "get", "-f", "json").value == {"key": HOSTILE}
+
+
+def test_errors_and_trees_of_other_cells_are_escaped(cells: Cells, manager: Manager) -> None:
+    """(case F4)"""
+    manager.answers = [exceptions.RemoteError(f"E: {HOSTILE}"), exceptions.CellNotFound(HOSTILE)]
+    for command in (("call", "east", "get"), ("ping", "east")):
+        result = cells(*command)
+        assert all(line.isprintable() for line in (result.out + result.err).splitlines())
+    manager.tree = {"name": HOSTILE, "state": HOSTILE, "path": HOSTILE, "is_self": True, "children": []}
+    (line,) = cells.succeed("topology").out.splitlines()
+    assert line.isprintable()
 
 
 def test_unreachable_broker_is_named_without_its_password(cells: Cells) -> None:

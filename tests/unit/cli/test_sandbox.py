@@ -97,7 +97,7 @@ def test_malformed_tree_is_a_wrong_command_line(cells: Cells, asked: Sandbox) ->
 def test_error_of_up_is_one_line(cells: Cells, asked: Sandbox) -> None:
     asked.answer = exceptions.SandboxError("The manager of cell b\nis broken.")
     result = cells.bare("sandbox", "up")
-    assert (result.status, result.err) == (2, "cells: The manager of cell b is broken.\n")
+    assert (result.status, result.err) == (2, "cells: SandboxError: The manager of cell b is broken.\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)

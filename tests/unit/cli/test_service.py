@@ -72,9 +72,12 @@ def test_a_cast_to_one_and_to_all(cells: Cells, service: Service) -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (exceptions.ServiceNotAllowed("Cell east allows no service."), "cells: Cell east allows no service.\n"),
+        (
+            exceptions.ServiceNotAllowed("Cell east allows no service."),
+            "cells: ServiceNotAllowed: Cell east allows no service.\n",
+        ),
         (rpc.RemoteError("DiskFull", "no room", ["Traceback", "lines"]), "cells: DiskFull: no room\n"),
-        (rpc.MessageDeliveryFailure("East is away."), "cells: East is away.\n"),
+        (rpc.MessageDeliveryFailure("East is away."), "cells: MessageDeliveryFailure: East is away.\n"),
         (ValueError("boom\nTraceback (most recent call last):"), "cells: ValueError: boom\n"),
     ],
 )

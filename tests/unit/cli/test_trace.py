@@ -58,7 +58,7 @@ def test_answer_without_a_trace_is_an_error(cells: Cells, traced: Manager) -> No
 
 def test_version_cap_on_the_route_is_an_error(cells: Cells, traced: Manager) -> None:
     traced.answers = [exceptions.RPCVersionCapError("raise the cap")]
-    assert cells.fail("trace", "east") == "cells: raise the cap\n"
+    assert cells.fail("trace", "east") == "cells: RPCVersionCapError: raise the cap\n"
 
 
 def test_malformed_events_are_shown_without_an_error(cells: Cells, traced: Manager) -> None:
