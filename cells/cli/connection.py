@@ -72,9 +72,11 @@ def _open(conf: cfg.ConfigOpts) -> Iterator[Any]:
     import oslo_messaging  # noqa: PLC0415
     from kombu import exceptions as kombu_errors  # noqa: PLC0415
 
+    from cells import preflight  # noqa: PLC0415
     from cells.transport import queue_names  # noqa: PLC0415
     from cells.transport.opening import open_transport, register_options  # noqa: PLC0415
 
+    preflight.check(conf)
     register_options(conf)
     queue_names.name_command(conf)
     modules = tuple(conf.cells.allowed_rpc_exception_modules)

@@ -70,6 +70,9 @@ class Create(_NeighborCommand, show.ShowOne):
         self._check_is_another_cell(row.name)
         with self.database() as database:
             database.create(row)
+        remark = neighbor_arguments.remark_on(row.name, row.transport_url)
+        if remark:
+            LOG.warning("%s", remark)
         self.warn_if_unread()
         return _shown(row, parsed_args)
 

@@ -164,7 +164,23 @@ def check_transport(driver: str, url: str) -> None:
     """
     if driver != "rpc":
         return
-    _check_installed("transport", transport_url.parse(url).transport.partition("+")[0], "oslo.messaging.drivers")
+    parsed = transport_url.parse(url)
+    _check_installed("transport", parsed.transport.partition("+")[0], "oslo.messaging.drivers")
+    transport_url.check_usable(parsed)
+
+
+def remark_on(name: str, url: str) -> str:
+    """Return a remark about the URL of a RabbitMQ without a login, with the options that set it; otherwise nothing."""
+    parsed = transport_url.parse(url)
+    if parsed.transport not in transport_url.RABBITMQ_TRANSPORTS:
+        return ""
+    if all(host.username is not None for host in parsed.hosts):
+        return ""
+    virtual_host, option = ("", "") if parsed.virtual_host else (" and no virtual host", " --virtual-host ...")
+    return (
+        f"The transport URL of {name} has no user name{virtual_host}: the manager logs in as guest, which most brokers "
+        f"accept only from their own host. 'cells neighbor set {name} --username ... --password -{option}' adds them."
+    )
 
 
 def _link_option(text: str) -> tuple[str, str]:

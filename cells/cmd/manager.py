@@ -62,10 +62,11 @@ def _run(conf: cfg.ConfigOpts) -> int:
     # Imported late: --help and a wrong option must not wait for these imports.
     from oslo_service import service as oslo_service  # noqa: PLC0415
 
-    from cells import service  # noqa: PLC0415
+    from cells import preflight, service  # noqa: PLC0415
     from cells.transport.patches import registry  # noqa: PLC0415
     from cells.transport.patches.envelope_log import ENVELOPE_LOG  # noqa: PLC0415
 
+    preflight.check(conf)
     sys.setswitchinterval(SWITCH_SECONDS)
     registry.apply_all(conf.cells.disabled_patches)
     signals: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()

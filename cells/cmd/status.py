@@ -22,9 +22,8 @@ from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
 
 from cells import conf as cells_conf
-from cells import exceptions, failure, path, printable, versions
+from cells import exceptions, failure, path, preflight, printable, versions
 from cells.cmd import streams
-from cells.conf import options
 from cells.db import engine, migration, schema
 from cells.db.api import Database
 from cells.drivers.base import BaseCellsDriver
@@ -129,6 +128,10 @@ class Checks(upgradecheck.UpgradeCommands):
         zmq = self._conf.oslo_messaging_zmq
         is_needed = transport_url.is_brokerless(self._conf.transport_url) and zmq.matchmaker == "sql"
         return _check_schema(self._conf) if is_needed and not zmq.matchmaker_connection else []
+
+    def _settings(self) -> upgradecheck.Result:
+        """Check the settings that would end the start of the manager, and the packages of endpoints."""
+        return _result([*preflight.problems(self._conf), *preflight.endpoints_of_one_name()], [])
 
     def _database(self) -> upgradecheck.Result:
         """Check that the tables have the revision of this release, and that every row can be read."""
@@ -249,6 +252,7 @@ class Checks(upgradecheck.UpgradeCommands):
         return ["No neighbor is checked, because no row could be read."]
 
     _upgrade_checks = (
+        ("Settings", _settings),
         ("Names", _names),
         ("Database", _database),
         ("Version caps", _version_caps),
@@ -263,7 +267,7 @@ def _check_configuration(conf: cfg.ConfigOpts) -> None:
     """
     if not conf.config_file and not conf.config_dir:
         raise exceptions.ConfigurationError("There is no configuration file: give its path with --config-file.")
-    options.check(conf)
+    preflight.check_values(conf)
 
 
 def _check_schema(conf: cfg.ConfigOpts) -> list[str]:

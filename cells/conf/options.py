@@ -17,6 +17,8 @@ from cells.conf import cells, default, scheduler, upgrade_levels, zmq
 _GROUPS = (default, cells, scheduler, upgrade_levels, zmq)
 #: Libraries that log details for developers at a level that operators read.
 LOG_LEVELS = ("alembic=WARN", "amqp=ERROR", "oslo_service.backend=WARN", "stevedore=ERROR")
+#: options of the command line, which oslo.config uses as they are: a path may have a '$'
+_PATHS = frozenset({"config_file", "config_dir"})
 DEFAULT_CONNECTION = "sqlite:///$state_path/cells.sqlite"
 
 
@@ -80,19 +82,38 @@ def _load(arguments: Sequence[str], **options: Any) -> cfg.ConfigOpts:
 
 
 def check(conf: cfg.ConfigOpts) -> None:
-    """Read every option of this project once, so that a wrong value is an error at start.
+    """Read every registered option once, those of libraries included, so that a wrong value is an error at start.
 
     :raises cells.exceptions.ConfigurationError: a value is wrong; the error names its group and option
     """
+    for name in sorted(set(conf) - _PATHS):
+        values = _read("DEFAULT", conf, name)
+        if isinstance(values, cfg.ConfigOpts.GroupAttr):
+            for option_name in list(values):
+                _read(name, values, option_name)
     for group in _GROUPS:
         values = conf[group.GROUP] if group.GROUP else conf
         for option in group.OPTIONS:
-            name = f"[{group.GROUP or 'DEFAULT'}] {option.name}"
-            try:
-                value = values[option.dest]
-            except (cfg.ConfigFileValueError, cfg.TemplateSubstitutionError) as error:
-                reason = str(error).rpartition("is not valid: ")[2]
-                raise exceptions.ConfigurationError(f"{name} is invalid: {reason}") from error
             # oslo.config reads an empty number as None, without an error.
-            if value is None and option.default is not None:
+            if values[option.dest] is None and option.default is not None:
+                name = f"[{group.GROUP or 'DEFAULT'}] {option.name}"
                 raise exceptions.ConfigurationError(f"{name} is empty: set a value or remove the line.")
+
+
+def _read(group: str, values: Any, name: str) -> Any:
+    """Return the value of an option, or a group.
+
+    :raises cells.exceptions.ConfigurationError: the value is wrong
+    """
+    where = f"[{group}] {name}"
+    try:
+        return values[name]
+    except (cfg.NoSuchOptError, cfg.TemplateSubstitutionError):
+        # The option is registered, so its value names another one.  That name may be a part of a password.
+        raise exceptions.ConfigurationError(
+            f"{where} has a '$', which refers to another option, and no such option exists: write each '$' of the "
+            "value as '$$'."
+        ) from None
+    except (cfg.Error, ValueError) as error:
+        reason = str(error).rpartition("is not valid: ")[2]
+        raise exceptions.ConfigurationError(f"{where} is invalid: {reason}") from error

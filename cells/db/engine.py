@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,7 +60,11 @@ class Address:
 
     def __str__(self) -> str:
         """Return the URL without password and query."""
-        return self.url.set(query={}).render_as_string(hide_password=True)
+        url = self.url
+        if (self.connection or "").partition("?")[0].count("@") > 1:
+            # A second @ is of a password that is not encoded: a part of it became the host.
+            return f"{url.drivername}://***"
+        return url.set(query={}).render_as_string(hide_password=True)
 
 
 class _OnlyForDebugging(logging.Filter):
@@ -103,12 +109,32 @@ def facade(
     )
     manager.append_on_engine_create(_hide_parameters)
     manager.append_on_engine_create(lambda engine: time_limit.obey(engine, statement_timeout_seconds))
+    manager.append_on_engine_create(_make_private)
     return manager
 
 
 def _hide_parameters(engine: sqlalchemy.Engine) -> None:
     # Otherwise errors quote the values of a statement: transport URLs with passwords.
     engine.hide_parameters = True
+
+
+def _make_private(engine: sqlalchemy.Engine) -> None:
+    """Create the file of SQLite for this user only, or keep other users out: its rows contain passwords.
+
+    SQLite gives its journal and its log the mode of the file.  The bits of the group stay as they are, because an
+    operator may have given the group access.
+    """
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or not path or path == ":memory:" or path.startswith("file:"):
+        return
+    with contextlib.suppress(OSError):  # the connection reports the error
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            mode = stat.S_IMODE(os.fstat(file).st_mode)
+            if mode & 0o007:
+                os.fchmod(file, mode & ~0o007)
+        finally:
+            os.close(file)
 
 
 def read_url(connection: str | None, option: str = Address.option) -> sqlalchemy.URL:
@@ -128,6 +154,26 @@ def read_url(connection: str | None, option: str = Address.option) -> sqlalchemy
     # oslo.db recognizes the errors of MariaDB only under the name "mysql".
     name = re.sub(r"^mariadb\b", "mysql", url.drivername)
     return url.set(drivername=_DRIVERS.get(name, name))
+
+
+def check_encodable(url: sqlalchemy.URL, option: str = Address.option) -> None:
+    """Check that the driver of the database can send the user name and the password.
+
+    :raises cells.exceptions.ConfigurationError: it cannot; the text does not show the characters
+    """
+    login = f"{url.username or ''}{url.password or ''}"
+    if "\0" in login or "\ufffd" in login:
+        raise exceptions.ConfigurationError(
+            f"{option} has a user name or password with a NUL character, or with %nn that is no UTF-8: correct it."
+        )
+    if url.get_driver_name() == "pymysql":
+        try:
+            str(url.password or "").encode("latin-1")
+        except UnicodeEncodeError:
+            raise exceptions.ConfigurationError(
+                f"{option} has a password with a character outside of Latin-1, which the driver PyMySQL cannot send: "
+                "give the database user another password, or use another driver."
+            ) from None
 
 
 def _bounds(url: sqlalchemy.URL, statement_timeout_seconds: int) -> Mapping[str, object]:
@@ -178,6 +224,9 @@ def translated_errors(conf: cfg.ConfigOpts, address: Address | None = None) -> I
     try:
         yield
     except oslo_errors.DBDuplicateEntry:
+        raise
+    except UnicodeEncodeError:
+        check_encodable(address.url, address.option)
         raise
     except oslo_errors.DBNonExistentTable as error:
         raise _schema_outdated(address) from error

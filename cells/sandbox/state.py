@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,8 @@ from cells.sandbox import tree
 from cells.sandbox.layout import LOCK_FILE, STATE_FILE, Layout
 
 FORMAT = "cells sandbox"
+#: begin of the names of the virtual hosts of all sandboxes
+VIRTUAL_HOST = "cells-sandbox-"
 
 
 @dataclass(frozen=True)
@@ -53,15 +56,19 @@ class State:
         virtual_hosts = values.get("virtual_hosts")
         if not all(isinstance(value, str) for value in texts) or not isinstance(virtual_hosts, dict):
             raise ValueError("a value is missing or has a wrong type")
+        if not all(isinstance(name, str) and name.startswith(VIRTUAL_HOST) for name in virtual_hosts.values()):
+            # "cells sandbox down" deletes them.
+            raise ValueError(f"the name of a virtual host does not begin with {VIRTUAL_HOST}")
         return cls(tree.parse(values["tree"]), values["transport"], virtual_hosts)
 
 
 def read(layout: Layout) -> State | None:
     """Return the state of the sandbox, None if there is no sandbox.
 
-    :raises cells.exceptions.SandboxError: the file cannot be read
+    :raises cells.exceptions.SandboxError: the file cannot be read, or another user may have written it
     """
     try:
+        _check_is_private(layout)
         text = layout.state.read_text(encoding="utf-8")
         return State.from_json(text)
     except (FileNotFoundError, NotADirectoryError):
@@ -71,6 +78,21 @@ def read(layout: Layout) -> State | None:
             f"The state of the sandbox, {layout.state}, cannot be read: {error}. "
             "If you do not need the directory, remove it by hand."
         ) from error
+
+
+def _check_is_private(layout: Layout) -> None:
+    """Check that no other user can have written the state of the sandbox, which names resources to delete.
+
+    :raises PermissionError: another user owns the directory or the file, or may write to it
+    :raises OSError: the file does not exist, or cannot be looked at
+    """
+    for place in (layout.directory, layout.state):
+        found = os.lstat(place)
+        if found.st_uid != os.geteuid() or stat.S_ISLNK(found.st_mode) or found.st_mode & 0o022:
+            raise PermissionError(
+                f"{place} belongs to another user, or another user may write to it; give another directory with "
+                "--directory, or run 'chmod go-w' if it is yours"
+            )
 
 
 def write(layout: Layout, state: State) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from cells import exceptions
 from cells.sandbox import virtual_hosts
 from cells.sandbox.layout import Layout
-from cells.sandbox.state import State
+from cells.sandbox.state import VIRTUAL_HOST, State
 from cells.transport import url as transport_url
 
 BROKERLESS = "zmq:///"
@@ -120,7 +120,7 @@ def names_of_virtual_hosts(url: str, names: list[str]) -> dict[str, str]:
     """Return a unique name for the virtual host of each cell; empty if ``url`` needs no virtual hosts."""
     if url == BROKERLESS:
         return {}
-    sandbox = f"cells-sandbox-{secrets.token_hex(4)}"
+    sandbox = f"{VIRTUAL_HOST}{secrets.token_hex(4)}"
     return {
         name: f"{sandbox}-{number}-{re.sub('[^A-Za-z0-9_.-]', '_', name)}" for number, name in enumerate(names, start=1)
     }

@@ -98,15 +98,30 @@ def is_rabbitmq(url: str) -> bool:
 
 
 def check_usable(url: TransportURL) -> None:
-    """Check that oslo.messaging can log in with the user name and password of ``url``.
+    """Check that oslo.messaging can log in with the user name and password of ``url``, to its virtual host.
 
     For RabbitMQ it passes each ``/`` of a login on without encoding, even if the URL had it encoded:
-    kombu then reads the text behind it as the name of the virtual host.
+    kombu then reads the text behind it as the name of the virtual host.  It passes the name of the virtual host on
+    decoded, and kombu decodes it once more.
 
-    :raises cells.exceptions.InvalidNeighbor: a user name or password has a ``/``
+    :raises cells.exceptions.InvalidNeighbor: a user name or password has a ``/``, or the name of the virtual host has
+        characters that do not survive
     """
     if url.transport.partition("+")[0] not in RABBITMQ_TRANSPORTS:
         return
+    virtual_host = url.virtual_host or ""
+    if urllib_parse.unquote(virtual_host) != virtual_host:
+        raise _invalid(
+            "The virtual host has a '%' and two hexadecimal digits in its name: oslo.messaging decodes them once more, "
+            "so that it opens another virtual host. Give the name itself, without %nn; in a URL, %2F is a '/'"
+        )
+    if "?" in virtual_host or "#" in virtual_host:
+        raise _invalid(
+            "The virtual host has a '?' or '#' in its name, where oslo.messaging cuts the name off: rename it"
+        )
+    login = "".join((host.username or "") + (host.password or "") for host in url.hosts)
+    if "\ufffd" in login + virtual_host or "\0" in login + virtual_host:
+        raise _invalid("The transport URL has a NUL character, or %nn that is no UTF-8: correct it")
     if any("/" in (host.username or "") + (host.password or "") for host in url.hosts):
         raise _invalid(
             "The transport URL has a user name or password with a '/', encoded or not: oslo.messaging cannot log in to "
@@ -162,6 +177,8 @@ def parse(url: object) -> TransportURL:
     addresses, _, path = rest.partition("/")
     if "#" in url:
         raise _invalid(f"The transport URL has a '#' in it; {_ENCODING_HINT}")
+    if "@" in query and "@" not in addresses + path:
+        raise _invalid(f"The transport URL has a '?' before an '@'; {_ENCODING_HINT}, ? is %3F")
     if "@" in path and "@" not in addresses:
         raise _invalid(f"The transport URL has a '/' before an '@'; {_ENCODING_HINT}")
     if _hides_separators(addresses):
@@ -214,13 +231,16 @@ def mask(url: str) -> str:
     try:
         parsed = parse(url)
     except exceptions.InvalidNeighbor:
-        scheme, separator, rest = url.partition("://")
-        return f"{scheme}://{MASK}" + rest[rest.rfind("@") :] * ("@" in rest) if separator else MASK
+        # Any part may be a part of the password: an @, for example, whose host is missing.
+        scheme, separator, _ = url.partition("://")
+        return f"{scheme}://{MASK}" if separator and _SCHEME.fullmatch(scheme) else MASK
     head, question_mark, query = url.partition("?")
     scheme, _, rest = head.partition("://")
     netloc, slash, path = rest.partition("/")
     hosts = ",".join(_mask_host(host) for host in netloc.split(","))
-    pairs = "&".join(_mask_pair(pair) for pair in query.split("&"))
+    # A password that is not encoded may have a separator and an @ in it.
+    path = MASK if "@" in path else path
+    pairs = MASK if "@" in path + query else "&".join(_mask_pair(pair) for pair in query.split("&"))
     return f"{parsed.transport}://{hosts}{slash}{path}{question_mark}{pairs}"
 
 

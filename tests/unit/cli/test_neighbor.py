@@ -297,7 +297,7 @@ def test_create_warns_if_the_manager_reads_a_file(cells: Cells, tmp_path: Path) 
     assert "neighbors.json" in result.err
 
 
-@pytest.mark.parametrize("url", ["zmq://h1:5570,[::1]:5571/?peer=east", "zmq+ipc:///run/cells/east", "kombu://h/v"])
+@pytest.mark.parametrize("url", ["zmq://h1:5570,[::1]:5571/?peer=east", "zmq+ipc:///run/cells/east", "kombu://u@h/v"])
 def test_transports_of_all_kinds_are_registered(cells: Cells, url: str) -> None:
     cells.succeed("neighbor", "create", "east", *CHILD, "--transport-url", url)
     assert url_of(cells, "east") == url
@@ -328,3 +328,38 @@ def test_scheme_is_checked_only_for_the_rpc_driver(cells: Cells) -> None:
     assert "'memory'" in cells.fail("neighbor", "set", "east", "--driver", "rpc")
     cells.succeed("neighbor", "set", "east", "--driver", "rpc", "--transport-url", URL)
     assert "'memory'" in cells.fail("neighbor", "set", "east", "--transport-url", "memory://b/c")
+
+
+@each(
+    ("words", "missing"),
+    [
+        (("--hostname", "h"), ("--username", "--virtual-host")),
+        (("--hostname", "h", "--username", "u", "--password", "p"), ()),
+        (("--hostname", "h", "--virtual-host", "v"), ("--username",)),
+        (("--hostname", "h", "--username", "u", "--virtual-host", "v"), ()),
+        (("--transport-url", "fake://"), ()),
+    ],
+)
+def test_parts_of_the_url_that_are_missing_are_named(
+    cells: Cells, files: Files, words: tuple[str, ...], missing: tuple[str, ...]
+) -> None:
+    """(case E5)"""
+    shutil.copyfile(files.empty, cells.directory / "cells.sqlite")
+    result = cells("neighbor", "create", "n6", "--type", "child", *words)
+    assert result.status == 0
+    assert [option for option in ("--username", "--virtual-host") if option in result.err] == list(missing)
+
+
+@each("virtual_host", ["a%2Fb", "a?b", "a#b"])
+def test_a_virtual_host_that_never_works_is_refused(cells: Cells, synced: None, virtual_host: str) -> None:
+    """(case E2)"""
+    words = ("--type", "child", "--hostname", "h", "--username", "u", "--virtual-host", virtual_host)
+    assert "virtual host" in cells.fail("neighbor", "create", "n6", *words)
+
+
+def test_a_virtual_host_with_a_slash_works(cells: Cells, synced: None) -> None:
+    """(case E2)"""
+    words = ("--type", "child", "--hostname", "h", "--username", "u", "--virtual-host", "a/b")
+    cells.succeed("neighbor", "create", "n6", *words)
+    read = oslo_messaging.TransportURL.parse(cfg.ConfigOpts(), url_of(cells, "n6"))
+    assert read.virtual_host == "a/b"

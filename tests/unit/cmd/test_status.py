@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +27,7 @@ from cells.neighbors.neighbor import Neighbor
 URL = "rabbit://u:s3kr3t@h/v"
 
 SUCCESS, WARNING, FAILURE = 0, 1, 2
-NAMES = ["Names", "Database", "Version caps", "Drivers"]
+NAMES = ["Settings", "Names", "Database", "Version caps", "Drivers"]
 
 
 class Outcome(NamedTuple):
@@ -100,13 +103,15 @@ def child(name: str, **columns: Any) -> Neighbor:
     return Neighbor(**{"name": name, "transport_url": URL, "is_parent": False, **columns})
 
 
-def plug_ins(directory: Path, monkeypatch: pytest.MonkeyPatch, entries: Sequence[str]) -> None:
+def plug_ins(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, entries: Sequence[str], code: str = "class Pigeon:\n    pass\n"
+) -> None:
     """An installed package with these lines of entry points."""
     metadata = directory / "strange_plug_ins-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: strange-plug-ins\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("\n".join(entries))
-    (directory / "strange_plug_ins.py").write_text("class Pigeon:\n    pass\n")
+    (directory / "strange_plug_ins.py").write_text(code)
     monkeypatch.syspath_prepend(directory)
 
 
@@ -377,3 +382,43 @@ def test_help_is_a_success(deployment: Deployment) -> None:
     code, out, err = deployment.run("--help")
     assert (code, err) == (SUCCESS, "")
     assert "--config-file" in out
+
+
+@pytest.mark.parametrize(
+    ("section", "option", "value"),
+    [
+        ("DEFAULT", "host", "h" * 240),
+        ("DEFAULT", "transport_url", "rabbit://u:p@h/a%252Fb"),
+        ("database", "connection", "mysql+pymysql://u:p%E2%82%AC@127.0.0.1:1/x"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_a_failure(deployment: Deployment, section: str, option: str, value: str) -> None:
+    """(cases E2, E3, E4)"""
+    deployment.sync()
+    with deployment.config_file.open("a") as file:
+        file.write(f"\n[{section}]\n{option} = {value}\n")
+    assert f"[{section}] {option}" in deployment.check().details("Settings", FAILURE).replace("\n", " ")
+
+
+def test_a_dollar_sign_is_explained(deployment: Deployment) -> None:
+    """(case E1)"""
+    with deployment.config_file.open("a") as file:
+        file.write("\n[DEFAULT]\ntransport_url = rabbit://u:pa$sword@h/\n")
+    code, _, err = deployment.run("--config-file", str(deployment.config_file), "upgrade", "check")
+    assert code == 255
+    assert "'$$'" in err
+
+
+def test_two_endpoints_of_one_name_are_a_failure(
+    deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment.sync()
+    code = "from cells.endpoints import endpoint\n\n@endpoint\ndef ping(call):\n    pass\n"
+    plug_ins(tmp_path, monkeypatch, ["[cells.endpoints]", "strange = strange_plug_ins"], code)
+    # Another process, because stevedore remembers the entry points.
+    program = "import sys; from cells.cmd.status import main; sys.exit(main())"
+    words = (sys.executable, "-c", program, "--config-file", str(deployment.config_file), "upgrade", "check")
+    path = os.pathsep.join(map(str, [tmp_path, *sys.path]))
+    result = subprocess.run(words, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert result.returncode == int(FAILURE)
+    assert "'ping'" in result.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import stat
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,31 @@ def test_options_of_a_second_database(tmp_path: Path) -> None:
         assert found.pool.size() == 3
     with pytest.raises(exceptions.ConfigurationError, match=r"\[x\] y"):
         engine.facade(conf, address=engine.Address("other", "[x] y"))
+
+
+def test_a_new_file_of_sqlite_is_private(tmp_path: Path) -> None:
+    """(case H5)"""
+    path = tmp_path / "new.sqlite"
+    use(path, tmp_path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(("mode", "becomes"), [(0o644, 0o640), (0o660, 0o660), (0o600, 0o600)])
+def test_other_users_lose_access_to_an_existing_file(tmp_path: Path, mode: int, becomes: int) -> None:
+    """(case H5)"""
+    path = tmp_path / "old.sqlite"
+    path.touch()
+    path.chmod(mode)
+    use(path, tmp_path)
+    assert stat.S_IMODE(path.stat().st_mode) == becomes
+
+
+def use(path: Path, directory: Path) -> None:
+    conf = configuration(directory, f"sqlite:///{path}")
+    with engine.transaction(engine.facade(conf).reader.connection, conf) as connection:
+        connection.exec_driver_sql("SELECT 1")
+
+
+@pytest.mark.parametrize("password", ["s3kr3t", "x@s3kr3t", "x?s3kr3t", "x#s3kr3t", "x@y/s3kr3t"])
+def test_an_address_shows_no_part_of_the_password(password: str) -> None:
+    assert "s3kr3t" not in str(engine.Address(f"postgresql://u:{password}@h/cells"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from cells.sandbox.layout import Layout
 from cells.sandbox.state import State
 from cells.sandbox.tree import parse
 
-KEPT = State(parse("api(b)"), "rabbit://u:s3kr3t@h/", {"api": "one", "b": "two"})
+KEPT = State(parse("api(b)"), "rabbit://u:s3kr3t@h/", {"api": "cells-sandbox-1", "b": "cells-sandbox-2"})
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -93,3 +94,31 @@ def test_a_state_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypat
 def test_a_directory_that_is_gone_cannot_be_locked(tmp_path: Path) -> None:
     with pytest.raises(exceptions.SandboxError, match="lock"), state.locked(Layout(tmp_path / "gone")):
         pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+@pytest.mark.parametrize("is_directory", [True, False])
+def test_a_state_of_another_user_is_not_used(tmp_path: Path, is_directory: bool) -> None:
+    """It could name any virtual host to be deleted."""
+    layout = Layout(tmp_path / "planted")
+    layout.directory.mkdir(mode=0o700)
+    state.write(layout, KEPT)
+    os.chown(layout.directory if is_directory else layout.state, 12345, -1)
+    with pytest.raises(exceptions.SandboxError, match="chmod"):
+        state.read(layout)
+
+
+@pytest.mark.parametrize("is_directory", [True, False])
+def test_a_state_that_another_user_may_change_is_not_used(tmp_path: Path, is_directory: bool) -> None:
+    layout = Layout(tmp_path)
+    state.write(layout, KEPT)
+    (tmp_path if is_directory else layout.state).chmod(0o777)
+    with pytest.raises(exceptions.SandboxError, match="chmod"):
+        state.read(layout)
+
+
+def test_a_state_never_names_the_virtual_hosts_of_others(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    state.write(layout, State(KEPT.tree, KEPT.transport, {"east": "production"}))
+    with pytest.raises(exceptions.SandboxError):
+        state.read(layout)

@@ -120,8 +120,12 @@ def test_special_characters_of_a_password_survive(password: str) -> None:
         ("rabbit://h/v?ssl=true&ssl_key_password=s3kr3t&x=1", "rabbit://h/v?ssl=true&ssl_key_password=***&x=1"),
         ("rabbit://h/?SSL%5FKey%5Fpassword=s3kr3t", "rabbit://h/?SSL%5FKey%5Fpassword=***"),
         # A separator in the password is not encoded.
-        *((url, "rabbit://***@h/") for url in ("rabbit://u:s3kr3t/x@h/", "rabbit://u:s3kr3t#@h/")),
-        ("rabbit://u:s3kr3t", "rabbit://***"),
+        *(
+            (f"rabbit://{rest}", "rabbit://***")
+            for rest in ("u:s3kr3t/x@h/", "u:s3kr3t#@h/", "u:s3kr3t", "u:1?s3kr3t@h/", "u:p@h:s3kr3t")
+        ),
+        ("rabbit://u:p@h/x@s3kr3t/v", "rabbit://u:***@h/***"),
+        ("rabbit://u:p@h/v?x@s3kr3t", "rabbit://u:***@h/v?***"),
         *((text, "***") for text in ("s3kr3t", "")),
     ],
 )
