@@ -86,7 +86,8 @@ def check(conf: cfg.ConfigOpts) -> None:
 
     :raises cells.exceptions.ConfigurationError: a value is wrong; the error names its group and option
     """
-    for name in sorted(set(conf) - _PATHS):
+    # Those first to which the values of others refer.
+    for name in [*(option.dest for option in default.OPTIONS), *sorted(set(conf) - _PATHS)]:
         values = _read("DEFAULT", conf, name)
         if isinstance(values, cfg.ConfigOpts.GroupAttr):
             for option_name in list(values):
