@@ -47,6 +47,7 @@ class Place:
         self.ran: list[Call] = []
         self.responses: list[Response] = []
         self.signs: list[str] = []
+        self.value: Any = None
         self.let_go = threading.Event()
         self._threads = WorkerThreads(threads, waiting, "test")
         budgets = NeighborBudgets(ForeignLimits(threads + waiting, MAX_BYTES, MAX_SECONDS), self.counters)
@@ -87,8 +88,8 @@ class Place:
             raise error
 
         @endpoint
-        def give(_call: Call, value: Any) -> Any:
-            return value
+        def give(_call: Call) -> Any:
+            return self.value
 
         return [note, note_at_once, hang, later, leave, leave_at_once, give]
 
@@ -178,7 +179,8 @@ class Odd(dict[str, Any]):
 @pytest.mark.parametrize("value", [object(), float("nan"), 10**5000, {(1,): 2}, Odd(a=1), iter(int, 1), b"x"], ids=type)
 def test_a_value_that_cannot_be_sent_is_an_error_at_once(place: Place, value: Any) -> None:
     """(case F2)"""
-    place.run(message("give", kwargs={"value": value}))
+    place.value = value
+    place.run(message("give"))
     assert isinstance(place.response().error, exceptions.InvalidArguments)
 
 
