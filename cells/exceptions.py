@@ -15,6 +15,7 @@
     ├── DeliveryError             a broker or a queue did not accept the message
     │   ├── NeighborUnreachable
     │   ├── NeighborBusy
+    │   ├── MessageRefused        the neighbor's broker works, and refuses this message
     │   ├── ManagerGone           the addressed manager has stopped
     │   ├── ClientGone            the calling client has stopped
     │   └── ServiceUnreachable    the broker of the target cell did not accept it
@@ -126,6 +127,10 @@ class RPCVersionCapError(RoutingError):
     """Raised when a message needs a later version of the inter-cell API than a cap on the way allows."""
 
 
+#: The sentence of an error whose ``may_arrive`` is true.
+MAY_HAVE_ARRIVED = "The message may have arrived nevertheless."
+
+
 class DeliveryError(CellsError):
     """Base of the errors of a message that no broker or queue has accepted."""
 
@@ -139,6 +144,10 @@ class NeighborUnreachable(DeliveryError):
 
 class NeighborBusy(DeliveryError):
     """Raised when the queue of messages for this neighbor is full."""
+
+
+class MessageRefused(DeliveryError):
+    """Raised when the neighbor's broker works and refuses this message; other messages are not concerned."""
 
 
 class ManagerGone(DeliveryError):
@@ -162,7 +171,7 @@ class MalformedMessage(MessageError):
 
 
 class MessageTooLarge(MessageError):
-    """Raised when the JSON text of a message is longer than [cells] max_message_bytes."""
+    """Raised when a message is longer than [cells] max_message_bytes of a cell, or than a broker takes."""
 
     size_bytes: int | None = None
     limit_bytes: int | None = None

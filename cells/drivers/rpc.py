@@ -19,12 +19,13 @@ from cells import exceptions, versions
 from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
 from cells.transport import declaring, link_options
 from cells.transport import url as transport_url
-from cells.transport.errors import is_forbidden, lacks_exchange, may_arrive
+from cells.transport.errors import is_forbidden, is_too_large, lacks_exchange, may_arrive, refusal_in
 from cells.transport.internals import consumers, expiring
 from cells.transport.link import open_link
 from cells.transport.opening import open_transport
 from cells.transport.patches import direct_replies
 from cells.transport.patches.direct_replies import ReplyAddress
+from cells.transport.patches.neighbor_publish import Attempts
 from cells.transport.server import CastServer, get_server
 
 LOG = logging.getLogger(__name__)
@@ -157,17 +158,27 @@ class InterCellRPCAPI:
             # No manager can have such a long name, and the library would report it as a broker that is down.
             raise _gone(cell, message)
 
+        # A message that is sent again has less time left.
+        attempts = Attempts(arguments)
+
         def cast(link: _Link) -> None:
             client = link.client(message)
             seconds_left = _seconds_left(messages)
             if seconds_left is not None and not transport_url.is_brokerless(cell.transport_url):
                 # oslo.messaging also waits for the confirmation of the broker no longer than that.
                 client = expiring(client, max(seconds_left, self._settings.send_timeout_seconds))
-            client.cast({}, method, **arguments())
+            with attempts:
+                client.cast({}, method, **arguments())
 
-        self._send(cell, message, cast)
+        self._send(cell, message, cast, attempts)
 
-    def _send(self, cell: Target, message: Outgoing | None, send: Callable[[_Link], None]) -> None:
+    def _send(
+        self,
+        cell: Target,
+        message: Outgoing | None,
+        send: Callable[[_Link], None],
+        attempts: Attempts | None = None,
+    ) -> None:
         """Call ``send`` with the link to ``cell``; turn each error into one that an operator can act on."""
         try:
             send(self._link(cell))
@@ -180,7 +191,10 @@ class InterCellRPCAPI:
                 # No manager there has started, or all have just stopped. A fan-out without a receiver is no error.
                 LOG.debug("No manager of cell %s listens to a fan-out.", cell.name)
                 return
-            raise self._refused(cell, message, error) or _not_taken(cell, message, error) from error
+            is_uncertain = may_arrive(error) or (attempts is not None and attempts.was_interrupted)
+            raise (
+                self._refused(cell, message, error) or _not_taken(cell, message, error, may_arrive=is_uncertain)
+            ) from error
 
     def _refused(self, cell: Target, message: Outgoing | None, error: Exception) -> exceptions.CellsError | None:
         """Return the error about a message that a working broker refused; None if ``error`` is of another kind."""
@@ -199,7 +213,21 @@ class InterCellRPCAPI:
                 f'"cells neighbor set {cell.name} --exchange NAME".',
                 cell=cell.name,
             )
-        return None
+        refusal = refusal_in(error)
+        if refusal is None:
+            return None
+        reason = str(refusal).rstrip(".")
+        if is_too_large(refusal):
+            return exceptions.MessageTooLarge(
+                f"The broker of cell {cell.name} does not take a message of this size: {reason}. Send less at a time, "
+                "or raise max_message_size of that broker.",
+                cell=cell.name,
+            )
+        return exceptions.MessageRefused(
+            f"The broker of cell {cell.name} refused a message: {reason}. Check the permissions of the user in its "
+            f'URL ("cells neighbor show {cell.name}") and the limits of its queues.',
+            cell=cell.name,
+        )
 
     def _link(self, cell: Target) -> _Link:
         with self._lock:
@@ -297,7 +325,7 @@ def _unroutable(cell: Target, message: Outgoing | None, own_exchange: str) -> ex
     )
 
 
-def _not_taken(cell: Target, message: Outgoing | None, error: Exception) -> exceptions.CellsError:
+def _not_taken(cell: Target, message: Outgoing | None, error: Exception, *, may_arrive: bool) -> exceptions.CellsError:
     """Return the error about a message that the broker did not take because it does not work, or not with this URL."""
     # The error of a library that cannot parse a URL contains a part of it, perhaps of the password.
     reason = "its URL cannot be used" if isinstance(error, ValueError) else str(error).rstrip(".")
@@ -313,7 +341,9 @@ def _not_taken(cell: Target, message: Outgoing | None, error: Exception) -> exce
             f"Cell {cell.name} did not take a message: {reason}. Check that cells-manager runs there, and its "
             f'address with "cells neighbor show {cell.name}".'
         )
-    return exceptions.NeighborUnreachable(text, cell=cell.name, may_arrive=may_arrive(error) or None)
+    if may_arrive:
+        text = f"{text} {exceptions.MAY_HAVE_ARRIVED}"
+    return exceptions.NeighborUnreachable(text, cell=cell.name, may_arrive=may_arrive or None)
 
 
 def _gone(cell: Target, message: Outgoing) -> exceptions.ManagerGone:

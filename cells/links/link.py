@@ -22,6 +22,16 @@ LOG = logging.getLogger(__name__)
 #: than its traffic, and a waiting sender delays the messages for other neighbors.
 FULL_QUEUE_BACKOFF_SECONDS = 5.0
 
+#: Errors about the messages of one attempt, which do not tell whether the neighbor takes other messages.
+ABOUT_THE_MESSAGE = (
+    exceptions.ClientGone,
+    exceptions.ManagerGone,
+    exceptions.MessageRefused,
+    exceptions.MessageTooLarge,
+)
+#: Errors about one message of several that share a cast: the broker has taken none of them.
+ABOUT_ONE_MESSAGE = (exceptions.MessageRefused, exceptions.MessageTooLarge)
+
 #: The reason why a message is not queued, its kind, and the callback that reports it.
 Refusal = tuple[exceptions.CellsError, str, OnFailure]
 
@@ -206,14 +216,14 @@ class Link:
             for queued in current
         ]
         fresh = [queued.message for queued, refusal in zip(current, refusals, strict=True) if refusal is None]
-        error = self._send(fresh) if fresh else None
+        errors = iter(self._send_parts(fresh))
         with self._changed:
             is_given_up, self._current = not self._current, []
         if is_given_up:
             return
         sent = []
         for queued, refusal in zip(current, refusals, strict=True):
-            problem = refusal or error
+            problem = refusal or next(errors)
             if problem is not None:
                 self.reports.give_up(self.cell.name, problem, queued)
                 continue
@@ -264,9 +274,23 @@ class Link:
         """Give up the messages of the present attempt, which may arrive nevertheless, and those that wait."""
         name = self.cell.name
         for queued in current:
-            self.reports.give_up(name, exceptions.NeighborUnreachable(text, cell=name, may_arrive=True), queued)
+            hung = f"{text} {exceptions.MAY_HAVE_ARRIVED}"
+            self.reports.give_up(name, exceptions.NeighborUnreachable(hung, cell=name, may_arrive=True), queued)
         for queued in waiting:
             self.reports.give_up(name, exceptions.NeighborUnreachable(text, cell=name), queued)
+
+    def _send_parts(self, messages: Sequence[Countable | DirectReply]) -> list[exceptions.CellsError | None]:
+        """Send messages as :meth:`_send`; return the error of each.
+
+        If the broker refuses one of several messages, or their size together, the others are sent without it.
+        """
+        if not messages:
+            return []
+        error = self._send(messages)
+        if len(messages) > 1 and isinstance(error, ABOUT_ONE_MESSAGE):
+            half = len(messages) // 2
+            return [*self._send_parts(messages[:half]), *self._send_parts(messages[half:])]
+        return [error] * len(messages)
 
     def _send(self, messages: Sequence[Countable | DirectReply]) -> exceptions.CellsError | None:
         """Send messages that share a cast, one message that travels alone, or one direct reply."""
@@ -291,8 +315,7 @@ class Link:
         if error is not None:
             # The link keeps the error, and the frames of its traceback would keep the message.
             error.__traceback__ = error.__cause__ = error.__context__ = None
-        if isinstance(error, (exceptions.ManagerGone, exceptions.ClientGone)):
-            # It does not tell whether the neighbor is reachable.
+        if isinstance(error, ABOUT_THE_MESSAGE):
             LOG.info("%s", error.message)
             return error
         if error is None and messages[0].fanout and was_failing:

@@ -174,6 +174,19 @@ class ResponseMessage(TargetedMessage):
     header: ResponseHeader
     #: the only value as JSON text, if this cell has encoded the value; not sent
     value: str | None = field(default=None, compare=False)
+    #: whether it stands for an answer that could not be delivered; not sent
+    is_substitute: bool = field(default=False, compare=False)
+
+    def substitute(self, error: exceptions.CellsError) -> Self:
+        """Return the message with an error in place of the answer, which cannot be delivered because of that error."""
+        try:
+            kwargs = dict(self.content().kwargs)
+        except exceptions.MessageError:
+            kwargs = {}
+        response = Response(str(self.header.target.reversed()), error=error).encoded()
+        context = self.payload.context if isinstance(self.payload, Content) else {}
+        payload = Content({**kwargs, "responses": [response.text]}, context)
+        return replace(self, payload=payload, value=None, reply_to="", is_substitute=True)
 
     @classmethod
     def answering(

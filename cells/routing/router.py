@@ -232,7 +232,17 @@ class Router:
         return ToSource(self, message) if message.needs_response else LOG_ONLY
 
     def _not_forwarded(self, message: Message, neighbor: str, error: exceptions.CellsError) -> None:
-        self.outcomes.not_delivered(message, self._sink_of(message), neighbor, error)
+        self.not_delivered(message, self._sink_of(message), neighbor, error)
+
+    def not_delivered(self, message: Message, sink: Sink, neighbor: str, error: exceptions.CellsError) -> None:
+        """Settle a message that ``neighbor`` did not get; an answer that it refuses is replaced by that error."""
+        is_refused = isinstance(error, (exceptions.MessageError, exceptions.MessageRefused))
+        if is_refused and isinstance(message, ResponseMessage) and not message.is_substitute:
+            LOG.info("An answer is replaced by an error, because cell %s did not get it: %s", neighbor, error.message)
+            problem = type(error)(f"The answer cannot be delivered: {error.message}", **error.kwargs)
+            self._advance(message.substitute(problem), LOG_ONLY)
+        else:
+            self.outcomes.not_delivered(message, sink, neighbor, error)
 
     def _advance(
         self, message: Message, sink: Sink, wait: Wait | None = None, *, reports_delivery: bool = False
@@ -318,7 +328,7 @@ class Router:
         answer, neighbor = for_client(message, hop), hop.neighbor
         if answer is not None and self._direct_replies.send(answer, hop):
             return
-        report = _DeliveryReport(self.outcomes, message, neighbor.name, sink)
+        report = _DeliveryReport(self, message, neighbor.name, sink)
         try:
             form = (hop.addressed(self.host) if collects else hop).form
             sealed = message.sealed_as(form, self.max_message_bytes)
@@ -334,7 +344,7 @@ class Router:
 class _DeliveryReport:
     """What becomes of a message that was left in a send queue."""
 
-    outcomes: Outcomes
+    router: Router
     message: Message
     neighbor: str
     sink: Sink
@@ -345,7 +355,7 @@ class _DeliveryReport:
 
     def failed(self, error: exceptions.CellsError) -> None:
         """The message was not delivered."""
-        self.outcomes.not_delivered(self.message, self.sink, self.neighbor, error)
+        self.router.not_delivered(self.message, self.sink, self.neighbor, error)
 
 
 @dataclass(frozen=True)

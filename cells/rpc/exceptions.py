@@ -77,7 +77,12 @@ class MessageDeliveryFailure(  # oslo.messaging's name
     RPCException,
     oslo_messaging.MessageDeliveryFailure,  # type: ignore[misc]  # oslo.messaging has no types
 ):
-    """Raised when a broker on the way does not take the message, after all retries."""
+    """Raised when a broker on the way does not take the message, after all retries.
+
+    :ivar may_arrive: True if the message may arrive nevertheless: the connection failed before it was confirmed
+    """
+
+    may_arrive: bool | None = None
 
 
 @contextlib.contextmanager
@@ -109,7 +114,8 @@ def translated(error: Exception) -> Exception:
     if isinstance(error, exceptions.CallTimeout):
         translation: Exception = Timeout(error.message, **_cell(error))
     elif isinstance(error, exceptions.DeliveryError):
-        translation = MessageDeliveryFailure(error.message, **_cell(error))
+        uncertain = {"may_arrive": True} if error.may_arrive else {}
+        translation = MessageDeliveryFailure(error.message, **_cell(error), **uncertain)
     elif isinstance(error, exceptions.RemoteError):
         translation = RemoteError(error.exc_type, error.value, "".join(error.traceback or []))
     else:

@@ -43,6 +43,12 @@ def refusal_in(error: BaseException) -> Exception | None:
     return next((seen for seen in causes(error) if isinstance(seen, _REFUSALS)), None)
 
 
+def is_too_large(refusal: Exception) -> bool:
+    """Return whether the broker refused a message for its size; see :func:`refusal_in`."""
+    # RabbitMQ has no code for it: "PRECONDITION_FAILED - message size 300 is larger than configured max size 200".
+    return isinstance(refusal, (amqp.PreconditionFailed, amqp.ContentTooLarge)) and "size" in str(refusal)
+
+
 def is_forbidden(error: BaseException) -> bool:
     """Return whether the broker works, but does not permit the operation to its user."""
     return any(isinstance(seen, amqp.AccessRefused) for seen in causes(error))

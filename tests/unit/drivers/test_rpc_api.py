@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import amqp  # type: ignore[import-untyped]  # it has none
+import amqp.exceptions  # type: ignore[import-untyped]  # it has none
 import oslo_messaging
 import pytest
 from oslo_config import cfg
@@ -249,3 +249,24 @@ def test_a_user_that_may_not_write_to_queues_of_clients_does_not_try_again(
     with pytest.raises(exceptions.ClientGone):
         api.reply_to_client(east, "4f2a@reply_1", "1")
     assert not api.reaches_clients(east)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error"),
+    [
+        (amqp.PreconditionFailed("message size 3 is larger than configured max size 2"), exceptions.MessageTooLarge),
+        (amqp.PreconditionFailed("invalid expiration"), exceptions.MessageRefused),
+        (amqp.AccessRefused("write access to exchange 'openstack' refused"), exceptions.MessageRefused),
+        (amqp.exceptions.MessageNacked(), exceptions.MessageRefused),
+    ],
+)
+def test_the_refusal_of_one_message_is_an_error_of_that_message(
+    api: rpc.InterCellRPCAPI, opened: Opened, refusal: Exception, error: type[exceptions.CellsError]
+) -> None:
+    """A broker that says no to one message takes others: it is not away (case C6)."""
+    failure = oslo_messaging.MessageDeliveryFailure("Not taken")
+    failure.__cause__ = refusal
+    opened.send = raising(failure)
+    with pytest.raises(error) as caught:
+        api.send_message_to_cell(neighbor("east"), MESSAGE)
+    assert not getattr(caught.value, "may_arrive", None)

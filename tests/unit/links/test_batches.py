@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from cells import exceptions
-from cells.drivers.base import BaseCellsDriver
+from cells.drivers.base import BaseCellsDriver, Target
 from tests.clock import Clock
 from tests.text_message import TextMessage
 from tests.unit.links.conftest import Make
-from tests.unit.links.harness import ALONE, HOUR, ITEM, A, Harness, PlainDriver, wait_for
+from tests.unit.links.harness import ALONE, HOUR, ITEM, A, BatchDriver, Harness, PlainDriver, wait_for
 
 UNREACHABLE = exceptions.NeighborUnreachable("The broker is down.", cell="a")
 
@@ -165,3 +165,24 @@ def test_a_message_that_was_given_up_is_reported_once_even_if_it_is_sent_in_the_
     wait_for(is_sent, "the link takes messages again")
     told = [line for line in harness.told if not line.startswith("next")]
     assert sorted(line.split()[0] for line in told) == ["1", "2", "behind", "first", "late"]
+
+
+def test_a_message_that_the_broker_refuses_does_not_fail_the_others_of_its_cast(make: Make) -> None:
+    """The broker takes none of the messages of a cast with one that is too large (case C6)."""
+    harness = make(Picky())
+    harness.queue_behind_first("1", "2", "large", "3", "4")
+    harness.driver.resume("a")
+    harness.wait_until_told("first sent", "1 sent", "2 sent", "large MessageTooLarge", "3 sent", "4 sent")
+    assert harness.driver.of(A, "sent") == ["sent first", "sent 1+2", "sent 3+4"]
+    # The refusal is no fault of the link: messages of that time do not fail with it.
+    assert set(harness.deliveries) == {("a", True)}
+    assert not harness.links.losses.is_away("a")
+
+
+class Picky(BatchDriver):
+    """Refuses casts with a message ``large``."""
+
+    def _send(self, cell: Target, text: str) -> None:
+        if "large" in text:
+            raise exceptions.MessageTooLarge("The broker refuses it.", cell=cell.name)
+        super()._send(cell, text)

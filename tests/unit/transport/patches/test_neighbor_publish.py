@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +16,7 @@ from cells import conf as cells_conf
 from cells.transport import open_transport
 from cells.transport.errors import lacks_exchange, may_arrive, refusal_in
 from cells.transport.link import open_link
-from cells.transport.patches.neighbor_publish import NEIGHBOR_PUBLISH
+from cells.transport.patches.neighbor_publish import NEIGHBOR_PUBLISH, Attempts
 from tests.cases import each
 
 URL = "rabbit://user:secret@host/a"
@@ -116,3 +118,62 @@ def test_the_confirmation_of_an_unroutable_message_is_not_left_for_the_next_one(
         with pytest.raises(oslo_messaging.MessageUndeliverable):
             connection.topic_send("nova", "cells.intercell.targeted", {})
         assert broker.confirmed == number
+
+
+class Resending(Broker):
+    """A broker whose connection breaks at the first message, so that oslo.messaging sends it again."""
+
+    def __init__(self, error: Exception, times: int = 1) -> None:
+        super().__init__(self._break)
+        self._errors = [error] * times
+        self.texts: list[str] = []
+
+    def publish(self, message: Any, **options: Any) -> None:
+        self.texts.append(json.loads(message["oslo.message"])["args"]["message"])
+        super().publish(message, **options)
+
+    def _break(self, _: object) -> None:
+        if self._errors:
+            raise self._errors.pop()
+
+    def autoretry(self, method: Callable[[Any], None], **_: object) -> Callable[[], Any]:
+        def run() -> tuple[None, Any]:
+            try:
+                method(self)
+            except Exception:  # as kombu, which knows the classes of errors of a connection
+                method(self)
+            return None, self
+
+        return run
+
+
+def send_again(broker: Resending) -> Attempts:
+    """Publish a message whose text is a number that grows each time when it is written."""
+    numbers = itertools.count(2)
+    attempts = Attempts(lambda: {"message": str(next(numbers))})
+    envelope = {"oslo.version": "2.0", "oslo.message": json.dumps({"method": "m", "args": {"message": "1"}})}
+    with attempts:
+        broker.connect(link()).topic_send("nova", "cells.intercell.targeted", envelope, retry=1)
+    return attempts
+
+
+def test_a_message_that_is_sent_again_is_written_anew() -> None:
+    """The remaining time of a message that is sent again is that of the second attempt (case C4)."""
+    broker = Resending(ConnectionResetError("reset"))
+    send_again(broker)
+    assert broker.texts == ["1", "2"]
+
+
+@each(
+    ("error", "is_uncertain"),
+    [
+        (ConnectionResetError("reset"), True),
+        # py-amqp raises it while it waits for the confirmation.
+        (amqp.RecoverableConnectionError("connection already closed"), True),
+        (amqp.RecoverableConnectionError("basic_publish: connection closed"), False),
+    ],
+)
+def test_a_message_may_have_arrived_if_its_confirmation_is_missing(error: Exception, *, is_uncertain: bool) -> None:
+    """An attempt that ended while the broker confirmed the message may have been successful (case C5)."""
+    broker = Resending(error)
+    assert send_again(broker).was_interrupted is is_uncertain
