@@ -231,6 +231,7 @@ class _Wiring:
             links=self.links,
             counters=self.counters,
             outcomes=self.outcomes,
+            beyond=self.topology.beyond,
             call_timeout_seconds=cells.call_timeout,
             max_hop_count=cells.max_hop_count,
             max_message_bytes=cells.max_message_bytes,

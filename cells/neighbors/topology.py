@@ -112,6 +112,20 @@ class Topology:
             return sorted({path[:depth] for path in own_paths for depth in range(1, len(path) + 1)})
         return [own_paths[0], *(own_paths[0].joined(below) for below in _walk(self.subtree()))]
 
+    def beyond(self, part: CellPath, direction: Direction) -> list[CellPath]:
+        """Return the known cells that a broadcast reaches only through ``part``.
+
+        :param part: a walk from a neighbor, which is its first name; the result has walks of the same kind
+        """
+        if direction is Direction.UP:
+            walks = [CellPath(list(own)[-2::-1]) for own in self.own_paths() if len(own) > 1]
+            longer = [walk for walk in walks if part.is_prefix_of(walk)]
+            return sorted({walk[:length] for walk in longer for length in range(len(part) + 1, len(walk) + 1)})
+        below = self.subtree()
+        for name in part:
+            below = below.get(name, {})
+        return [part.joined(deeper) for deeper in _walk(below)]
+
     def walk_to(self, text: object) -> CellPath:
         """Return the walk from this cell to the cell that ``text`` names.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from cells import exceptions, versions
 from cells.counters import Counters
 from cells.messages import EncodedResponse, Message, Response, ResponseMessage
+from cells.path import CellPath
 
 LOG = logging.getLogger(__name__)
 
@@ -55,18 +56,45 @@ def too_large(
     return None
 
 
+def not_asked(message: Message, cells: Sequence[CellPath], error: exceptions.CellsError) -> list[EncodedResponse]:
+    """Return the responses of cells that did not get a broadcast, because a cell before them did not get it.
+
+    :param cells: walks from the cell where the message is now
+    """
+    paths = [str(message.route.joined(cell)) for cell in cells]
+    return [
+        Response(
+            path,
+            error=type(error)(f"Cell {path} was not asked: {error.message}", **{**error.kwargs, "cell": path}),
+        ).encoded()
+        for path in paths
+    ]
+
+
+def no_parts(_: str) -> Sequence[str]:
+    """Return nothing: nothing is beyond the cell that a targeted message asks."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Silence:
     """Source of the responses that stand for the parts of a call that did not answer in time."""
 
     message: Message
     log_level: int = logging.INFO
+    #: returns the parts of a broadcast that are reached only through a part, as far as they are known
+    beyond: Callable[[str], Sequence[str]] = no_parts
 
-    def response(self, part: str, *, is_stopping: bool) -> EncodedResponse:
-        """Log that ``part`` is silent; return the response that stands for its answer.
+    def responses(self, part: str, named: Collection[str], *, is_stopping: bool) -> tuple[EncodedResponse, ...]:
+        """Log that ``part`` is silent; return the responses that stand for its answer and those of the cells beyond.
 
+        :param named: the parts that have responses of their own
         :param is_stopping: the call is given up because the manager stops, and not at its deadline
         """
+        unnamed = [deeper for deeper in self.beyond(part) if deeper not in named]
+        return tuple([self._response(missing, is_stopping=is_stopping) for missing in (part, *unnamed)])
+
+    def _response(self, part: str, *, is_stopping: bool) -> EncodedResponse:
         message = self.message
         path, here = message.missing(part), message.here
         LOG.log(self.log_level, "Cell %s did not answer %s in time.", path, message.title)

@@ -120,6 +120,17 @@ class Branch:
 
 
 @dataclass(frozen=True)
+class Joined:
+    """Sink of an answer that contains the responses of further cells."""
+
+    sink: Sink
+    responses: tuple[EncodedResponse, ...]
+
+    def take(self, reply: Reply) -> None:
+        self.sink.take(reply._replace(responses=reply.responses + self.responses))
+
+
+@dataclass(frozen=True)
 class Forwarded:
     """Sink of this cell's own answer to a broadcast that neighbors answer, too: the answer names them."""
 

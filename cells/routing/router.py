@@ -8,9 +8,10 @@ Each message has one sink, which takes the replies to it; see :mod:`cells.routin
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from cells import exceptions
@@ -29,8 +30,9 @@ from cells.messages import (
     for_client,
     salvage,
 )
-from cells.neighbors import NeighborTable
+from cells.neighbors import Direction, NeighborTable
 from cells.neighbors.link_versions import LinkVersions
+from cells.path import CellPath
 from cells.routing import error_replies
 from cells.routing.budgets import ForeignLimits
 from cells.routing.direct_reply import DirectReplies
@@ -40,7 +42,7 @@ from cells.routing.forwarding import ForwardingBatch
 from cells.routing.limited_log import LimitedLog
 from cells.routing.outcomes import UNREADABLE, Outcomes
 from cells.routing.pending import PendingCalls, ToPending
-from cells.routing.reply import LOG_ONLY, WORKING, Branch, Forwarded, Kind, Reply, Sink, ToCaller, settle
+from cells.routing.reply import LOG_ONLY, WORKING, Branch, Forwarded, Joined, Kind, Reply, Sink, ToCaller, settle
 from cells.routing.waiting_call import Growing, Monitor, Wait
 from cells.worker_threads import Runtime
 
@@ -67,6 +69,8 @@ class Router:
     links: Links
     counters: Counters
     outcomes: Outcomes
+    #: returns the known cells that a broadcast in a direction reaches only through a walk
+    beyond: Callable[[CellPath, Direction], Sequence[CellPath]]
     call_timeout_seconds: float
     max_hop_count: int
     max_message_bytes: int
@@ -241,6 +245,11 @@ class Router:
             LOG.info("An answer is replaced by an error, because cell %s did not get it: %s", neighbor, error.message)
             problem = type(error)(f"The answer cannot be delivered: {error.message}", **error.kwargs)
             self._advance(message.substitute(problem), LOG_ONLY)
+        elif isinstance(message, BroadcastMessage) and sink is not LOG_ONLY and not getattr(error, "may_arrive", None):
+            # If it may arrive, the cells beyond may answer.
+            beyond = self.beyond(CellPath([neighbor]), message.header.direction)
+            more = error_replies.not_asked(message, beyond, error)
+            self.outcomes.not_delivered(message, Joined(sink, tuple(more)), neighbor, error)
         else:
             self.outcomes.not_delivered(message, sink, neighbor, error)
 
@@ -293,8 +302,14 @@ class Router:
     def _await(self, message: Message, plan: Plan, sink: Sink, wait: Wait) -> None:
         # Streamed replies have gone to the source one by one when the call completes.
         all_to = LOG_ONLY if plan.streams else sink
-        silence = Silence(message, logging.DEBUG if wait.is_own else logging.INFO)
+        level = logging.DEBUG if wait.is_own else logging.INFO
+        silence = Silence(message, level, partial(self._parts_beyond, message))
         self.pending.expect(message.id, plan.awaited or (), wait, all_to, silence)
+
+    def _parts_beyond(self, message: Message, part: str) -> list[str]:
+        if not isinstance(message, BroadcastMessage) or part == HERE:
+            return []
+        return [str(walk) for walk in self.beyond(CellPath.parse(part), message.header.direction)]
 
     def _sink_of_part(self, message: Message, plan: Plan, sink: Sink, part: str) -> Sink:
         """Return the sink of a reply that this cell itself gives: its own answer, or that a neighbor is unreachable."""

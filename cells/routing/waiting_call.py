@@ -25,9 +25,10 @@ MAX_PART_LENGTH = 4096
 class Substitutes(Protocol):
     """Source of the responses that stand for missing answers."""
 
-    def response(self, part: str, *, is_stopping: bool) -> EncodedResponse:
-        """Return the response that stands for the answer of ``part``.
+    def responses(self, part: str, named: Collection[str], *, is_stopping: bool) -> tuple[EncodedResponse, ...]:
+        """Return the responses that stand for the answer of ``part`` and of the known cells beyond.
 
+        :param named: the parts that have answered, or whose answers are missing, too
         :param is_stopping: the call ends because the manager stops, and not at its deadline
         """
 
@@ -197,9 +198,11 @@ class WaitingCall:
 
     def replace_missing(self, *, is_stopping: bool) -> None:
         """Keep or stream a substitute for each missing answer."""
+        named = self.missing | self.answered
         for part in sorted(self.missing):
             try:
-                reply = Reply(Kind.ANSWER, (self.substitutes.response(part, is_stopping=is_stopping),), branch=part)
+                responses = self.substitutes.responses(part, named, is_stopping=is_stopping)
+                reply = Reply(Kind.ANSWER, responses, branch=part)
             except Exception:  # a bug must not end the thread that watches all deadlines
                 LOG.exception("The missing answer of a cell could not be replaced.")
                 continue

@@ -36,8 +36,7 @@ def fragile(call: Call, breaks_in: str, kind: str) -> str:
     [
         pytest.param("west", {"api!west"}, id="child"),
         pytest.param("az1", {"api!east!az1"}, id="grandchild"),
-        # The top cannot know the cells behind a dead cell.
-        pytest.param("east", {"api!east"}, id="relay"),
+        pytest.param("east", {"api!east", "api!east!az1", "api!east!az2"}, id="relay"),
     ],
 )
 def test_dead_cell_is_an_error_of_its_own_at_once(
@@ -69,6 +68,21 @@ def test_a_silent_cell_is_a_timeout_and_all_other_answers_arrive(cell_tree: Call
         assert {other for other, answer in answers.items() if answer.error is None} == ALL - {way}
         assert isinstance(answers[way].error, exceptions.CellTimeout)
         assert answers[way].error.cell == way
+
+
+@pytest.mark.usefixtures("wide_margins")
+@pytest.mark.parametrize("direction", ["down", "up"])
+def test_the_known_cells_behind_a_silent_cell_are_named(cell_tree: Callable[..., CellTree], direction: str) -> None:
+    """An answer that leaves cells out must not look complete (part of case C1)."""
+    tree = cell_tree(SHAPE)
+    source, silent, beyond = ("api", "east", {"api!east!az1", "api!east!az2"})
+    if direction == "up":
+        source, silent, beyond = ("az1", "east", {"az1!east!api"})
+    tree.link(source, silent).toward(silent).drop()
+    answers = tree[source].broadcast(direction=direction, timeout=1)
+    failed = {way for way, answer in answers.items() if isinstance(answer.error, exceptions.CellTimeout)}
+    assert failed == {f"{source}!{silent}", *beyond}
+    assert {way for way, answer in answers.items() if answer.error is None} == set(answers) - failed
 
 
 def test_dead_cell_is_drawn_as_unreachable(cell_tree: Callable[..., CellTree]) -> None:

@@ -24,8 +24,8 @@ PATIENCE = 10.0
 class Missing:
     """Substitutes that are texts, and name the part for which they stand."""
 
-    def response(self, part: str, *, is_stopping: bool) -> EncodedResponse:
-        return EncodedResponse(f"{'stopped' if is_stopping else 'no'} {part}")
+    def responses(self, part: str, _named: object, *, is_stopping: bool) -> tuple[EncodedResponse, ...]:
+        return (EncodedResponse(f"{'stopped' if is_stopping else 'no'} {part}"),)
 
 
 class Taken:
