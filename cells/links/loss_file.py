@@ -128,7 +128,7 @@ class LossFile:
 
     def write_in_flight(self, slot: int, in_flight: int) -> None:
         """Write the last number of a record."""
-        _NUMBER.pack_into(self._map, _offset(slot) + _IN_FLIGHT_AT, in_flight)
+        _NUMBER.pack_into(self._map, _HEADER.size + slot * _RECORD.size + _IN_FLIGHT_AT, in_flight)
 
     def close(self) -> None:
         """Close the file.  Called once."""

@@ -87,6 +87,8 @@ class Losses:
         self._lock = threading.Lock()
         self._tallies: dict[Key, Tally] = {}
         self._slots: dict[Key, int] = {}
+        #: (cell, kind) -> the tally of the messages in flight, and its slot in the file
+        self._flights: dict[tuple[str, str], tuple[Tally, int | None]] = {}
         self._file: LossFile | None = None
         self._unreported: dict[str, _Unreported] = {}
         #: cell whose broker takes no messages -> since when, and its losses until then
@@ -113,6 +115,7 @@ class Losses:
             LOG.warning("The counts of lost messages start at zero: the file was unreadable, and is now %s.", aside)
         with self._lock:
             self._file, self.started_at = file, file.started_at
+            self._flights.clear()
             for slot, record in enumerate(file.records()):
                 key = Key(*record[:3])
                 self._slots[key] = slot
@@ -120,7 +123,7 @@ class Losses:
             killed = {key: tally.in_flight for key, tally in self._tallies.items() if tally.in_flight}
             for key, count in killed.items():
                 self._add(Key(key.cell, key.kind, KILLED), Tally(may_have_arrived=count))
-                self._in_flight(key, -count)
+                self._in_flight(key.cell, key.kind, -count)
         if killed:
             LOG.warning(
                 "The last manager of this host was killed: %d messages that it had accepted were perhaps not passed "
@@ -135,6 +138,7 @@ class Losses:
         with self._lock:
             file, self._file = self._file, None
             self._slots.clear()
+            self._flights.clear()
         if file is not None:
             file.close()
 
@@ -147,19 +151,23 @@ class Losses:
         self._count_in_flight(cell, kinds, -1)
 
     def _count_in_flight(self, cell: str, kinds: Sequence[str], sign: int) -> None:
+        # Called twice for each message.  Most messages that are queued together are of one kind.
         with self._lock:
-            # Most messages that are queued together are of one kind.
-            for kind in set(kinds):
+            for kind in kinds if len(kinds) == 1 else set(kinds):
                 if kind:
-                    self._in_flight(Key(cell, kind, _IN_FLIGHT), sign * kinds.count(kind))
+                    self._in_flight(cell, kind, sign * kinds.count(kind))
 
-    def _in_flight(self, key: Key, change: int) -> None:
+    def _in_flight(self, cell: str, kind: str, change: int) -> None:
         """Caller holds the lock."""
-        tally = self._tallies.get(key) or self._new(key)
+        known = self._flights.get((cell, kind))
+        if known is None:
+            key = Key(cell, kind, _IN_FLIGHT)
+            tally = self._tallies.get(key) or self._new(key)
+            known = self._flights[cell, kind] = (tally, self._slots.get(key))
+        tally, slot = known
         tally.in_flight += change
-        slot = self._slots.get(key)
         if slot is not None and self._file is not None:
-            self._file.write_in_flight(slot, max(tally.in_flight, 0))
+            self._file.write_in_flight(slot, tally.in_flight if tally.in_flight > 0 else 0)
 
     def give_up(self, key: Key, outcome: Tally) -> None:
         """Count messages that are given up."""
