@@ -147,7 +147,7 @@ class InterCellRPCAPI:
         try:
             return consumers(self._link(cell).transport, self._topic(self._settings.message_types[0]))
         except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
-            raise _not_taken(cell, None, error) from error
+            raise _not_taken(cell, None, error, may_arrive=False) from error
 
     def _cast(
         self, cell: Target, messages: Sequence[Outgoing], method: str, arguments: Callable[[], dict[str, Any]]
