@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,7 +95,11 @@ def _stop(managers: Sequence[ManagerProcess]) -> list[str]:
         manager.begin_stop()
     problems = []
     for manager in managers:
-        status = manager.running.wait(STOP_SECONDS)
+        try:
+            status = manager.running.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            problems.append(f"the manager {manager.host} did not end within {STOP_SECONDS:g} s after SIGTERM")
+            continue
         if status:
             problems.append(f"the manager {manager.host} ended with status {status}")
     return problems

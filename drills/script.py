@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 from tools.manager_process import ProcessError
 
 ROOT = Path(__file__).parents[1]
+START_TIMEOUT_SECONDS = 60.0
 
 
 class Script:
@@ -38,10 +40,11 @@ class Script:
     def wait_ready(self) -> Script:
         """Wait for the line.
 
-        :raises ProcessError: the process has ended
+        :raises ProcessError: the process has ended, or there is no line in time
         """
         assert self._process.stdout is not None
-        if self._process.stdout.readline() != "ready\n":
+        readable, _, _ = select.select([self._process.stdout], [], [], START_TIMEOUT_SECONDS)
+        if not readable or self._process.stdout.readline() != "ready\n":
             raise ProcessError(f"{' '.join(self._command)} does not start:\n{self._log_file.read_text()[-3000:]}")
         return self
 
@@ -51,8 +54,14 @@ class Script:
         self._process.stdin.close()
 
     def wait(self, timeout_seconds: float) -> None:
-        """Wait for the end of the process."""
-        self._process.wait(timeout_seconds)
+        """Wait for the end of the process.
+
+        :raises ProcessError: it has not ended in time
+        """
+        try:
+            self._process.wait(timeout_seconds)
+        except subprocess.TimeoutExpired as error:
+            raise ProcessError(f"{' '.join(self._command)} does not end within {timeout_seconds:g} s.") from error
 
     def kill9(self) -> None:
         """Kill the process.  May be called twice."""
