@@ -78,7 +78,7 @@ def _arguments() -> argparse.Namespace:
 
 def _run(drill: Drill, seed: int, keep: Path | None) -> Verdict:
     with tempfile.TemporaryDirectory(prefix="cells-drills-") as made:
-        return run(drill, Path(made) if keep is None else keep / drill.name, seed, Length())
+        return run(drill, Path(made) if keep is None else keep.resolve() / drill.name, seed, Length())
 
 
 if __name__ == "__main__":
