@@ -13,8 +13,11 @@ ARRIVING_SECONDS = 150.0
 
 
 def arrives(heard: Heard, now: float) -> bool:
-    """Return whether messages of the neighbor reach this cell."""
-    return heard.asked_at is not None and now - heard.asked_at <= ARRIVING_SECONDS
+    """Return whether messages of the neighbor reach this cell, although it may not answer."""
+    if heard.asked_at is None or now - heard.asked_at > ARRIVING_SECONDS:
+        return False
+    # A ping from before the silence is no sign: the neighbor may have been stopped since then.
+    return heard.probe.asked_since is None or heard.asked_at >= heard.probe.asked_since
 
 
 def way_of(heard: Heard, state: State, now: float) -> str:
@@ -60,13 +63,13 @@ def _other_name(row: Neighbor, heard: Heard) -> str:
 def _silence(own_name: str, row: Neighbor, heard: Heard, now: float) -> str:
     kind = "child" if row.is_parent else "parent"
     register = f'"cells neighbor create {own_name} --type {kind} ..." there'
+    if heard.probe.receivers == 0:
+        return f"No manager of {row.name} runs: start cells-manager there."
     if arrives(heard, now):
         return (
             f"Messages of {row.name} arrive, but it does not answer: its row for {own_name} has another transport URL "
             f"than this cell, or this cell's row for {row.name} leads to another broker."
         )
-    if heard.probe.receivers == 0:
-        return f"No manager of {row.name} runs: start cells-manager there."
     if heard.probe.receivers is None:
         return f"{row.name} does not answer: no manager runs there, or it does not know this cell (run {register})."
     if heard.probe.answered_at is None:
