@@ -15,6 +15,11 @@ from oslo_service import backend
 # Before the import of oslo.messaging, which would choose eventlet.
 backend.init_backend(backend.BackendType.THREADING)
 
+import eventlet  # noqa: E402  # a dependency of the tests of oslo.messaging
+
+# Their package replaces the threads of the process by those of eventlet when it is imported.
+eventlet.monkey_patch = lambda: None
+
 import oslo_messaging  # noqa: E402
 
 from cells import rpc  # noqa: E402
