@@ -31,6 +31,10 @@ class PeerUnreachable(Exception):
     """Raised when no connection exists: the message was not sent."""
 
 
+class NoServer(PeerUnreachable):
+    """Raised when no process listens there, in contrast to a process that does not answer."""
+
+
 class NotAttempted(PeerUnreachable):
     """Raised when the reason is local to this process and says nothing about the peer."""
 
@@ -232,7 +236,8 @@ class Connections:
 def _check_listener(endpoint: str, timeout_seconds: float) -> None:
     """Check that a process listens at ``endpoint``: ZeroMQ itself would retry silently.
 
-    :raises PeerUnreachable: no process listens; the text says why
+    :raises NoServer: no process listens
+    :raises PeerUnreachable: another problem; the text says which
     """
     try:
         if endpoint.startswith(addresses.IPC):
@@ -242,4 +247,5 @@ def _check_listener(endpoint: str, timeout_seconds: float) -> None:
         else:
             sockets.create_connection(addresses.split_tcp(endpoint), timeout_seconds).close()
     except (OSError, UnicodeError) as error:  # UnicodeError: the host name is not valid
-        raise PeerUnreachable(getattr(error, "strerror", None) or str(error)) from None
+        kind = NoServer if isinstance(error, (ConnectionRefusedError, FileNotFoundError)) else PeerUnreachable
+        raise kind(getattr(error, "strerror", None) or str(error)) from None

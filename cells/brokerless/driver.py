@@ -63,16 +63,25 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         timeout: float | None = None,
         call_monitor_timeout: float | None = None,
         retry: int | None = None,
-        transport_options: Any = None,  # noqa: ARG002  # it can only ask for mandatory delivery, which is the default here
+        transport_options: Any = None,
     ) -> Any:
         """Send a call or a cast; return the result of a call.
 
+        :raises oslo_messaging.MessageUndeliverable: there is no server, and ``transport_options`` ask for
+            ``at_least_once``; also a MessageDeliveryFailure
         :raises oslo_messaging.MessageDeliveryFailure: no server has accepted the message
         :raises oslo_messaging.MessagingTimeout: the answer to a call did not arrive in time
         """
         body = frames.encode({"context": _values(ctxt), "message": message, "monitor_seconds": call_monitor_timeout})
         kind = frames.CALL if wait_for_reply else frames.CAST
-        outgoing = Outgoing(kind, self._key(target), body, retry, monitor_seconds=call_monitor_timeout)
+        outgoing = Outgoing(
+            kind,
+            self._key(target),
+            body,
+            retry,
+            is_mandatory=bool(getattr(transport_options, "at_least_once", False)),
+            monitor_seconds=call_monitor_timeout,
+        )
         sender = self._opened(self._resources.sender)
         if not wait_for_reply:
             sender.cast(outgoing)

@@ -26,6 +26,10 @@ MAX_BACKOFF_SECONDS = 30.0
 SETTLED_SECONDS = 1.0
 
 
+class NoServices(exceptions.MatchMakerException):
+    """Raised when no process has ever served there."""
+
+
 class Peers(abc.ABC):
     """The serving processes that a transport URL stands for.  Thread-safe."""
 
@@ -111,7 +115,8 @@ class DirectoryPeers(Peers):
         try:
             status = self._directory.stat()
         except OSError as error:
-            raise exceptions.MatchMakerException(
+            kind = NoServices if isinstance(error, FileNotFoundError) else exceptions.MatchMakerException
+            raise kind(
                 f"The socket directory {self._directory} cannot be read ({error.strerror}): no service runs there"
             ) from None
         # In a directory like /tmp another user could have created it, to receive this user's messages.

@@ -27,6 +27,23 @@ class DeliveryUnknown(oslo_messaging.MessageDeliveryFailure):  # type: ignore[mi
         return isinstance(self.__cause__, ServerLost)
 
 
+class Undeliverable(
+    oslo_messaging.MessageUndeliverable,  # type: ignore[misc]  # oslo.messaging has no types
+    oslo_messaging.MessageDeliveryFailure,  # type: ignore[misc]
+):
+    """Raised when no server exists for a mandatory message (``TransportOptions(at_least_once=True)``).
+
+    The first class is the one that oslo.messaging documents; callers that only know this transport catch the second.
+    """
+
+    def __init__(self, text: str, key: str) -> None:
+        """:param key: of the message"""
+        oslo_messaging.MessageUndeliverable.__init__(self, text, "", key, None)
+
+    def __str__(self) -> str:
+        return str(self.exception)
+
+
 class Refused(Exception):
     """Raised when a process refuses a message; the text says why."""
 
@@ -45,6 +62,7 @@ class Outgoing:
     body: bytes
     retry: int | None = None  #: retries; None or negative: until the deadline
     pool: str | None = None  #: the only pool of listeners that gets the message
+    is_mandatory: bool = False  #: whether a missing server is the error :class:`Undeliverable`
     monitor_seconds: float | None = None  #: maximum time between two signs of life of a call's server
 
 

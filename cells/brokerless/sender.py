@@ -20,9 +20,16 @@ import oslo_messaging
 from cells import exceptions
 from cells.brokerless import frames, round_trip, routing_keys
 from cells.brokerless.addresses import Address
-from cells.brokerless.connections import Connection, Connections, ConnectionsInUse, NotAttempted, PeerUnreachable
-from cells.brokerless.peers import Peers
-from cells.brokerless.round_trip import DeliveryUnknown, Outgoing, Refused
+from cells.brokerless.connections import (
+    Connection,
+    Connections,
+    ConnectionsInUse,
+    NoServer,
+    NotAttempted,
+    PeerUnreachable,
+)
+from cells.brokerless.peers import NoServices, Peers
+from cells.brokerless.round_trip import DeliveryUnknown, Outgoing, Refused, Undeliverable
 
 FIRST_BACKOFF_SECONDS = 0.02
 MAX_BACKOFF_SECONDS = 0.5
@@ -45,6 +52,7 @@ class Sender:
     def cast(self, message: Outgoing) -> None:
         """Return when a server has queued the message; for a fan-out key, when each reachable server has.
 
+        :raises Undeliverable: the message is mandatory, and no server exists
         :raises DeliveryUnknown: a server may have queued the message, but is gone or silent
         :raises oslo_messaging.MessageDeliveryFailure: no server has accepted the message
         """
@@ -58,6 +66,7 @@ class Sender:
     def call(self, message: Outgoing, timeout_seconds: float | None) -> frames.Answer:
         """Return the answer: a reply, or a failure.
 
+        :raises Undeliverable: the message is mandatory, and no server exists
         :raises oslo_messaging.MessageDeliveryFailure: no server has accepted the call
         :raises oslo_messaging.MessagingTimeout: the answer did not arrive in time, or will never arrive
         """
@@ -69,7 +78,7 @@ class Sender:
                 message, accept_by, lambda found: self._send_to_one(message, found, accept_by, deadline)
             )
         except oslo_messaging.MessageDeliveryFailure as error:
-            if time.monotonic() < deadline:
+            if time.monotonic() < deadline or isinstance(error, Undeliverable):
                 raise
             raise oslo_messaging.MessagingTimeout(f"No server accepted the call in time. {error}") from error
 
@@ -94,18 +103,20 @@ class Sender:
             try:
                 return attempt(self.peers.find(message.key, message.pool))
             except (PeerUnreachable, Refused, exceptions.MatchMakerException) as error:
-                reason = str(error)
+                reason, has_server = str(error), not isinstance(error, (NoServer, NoServices))
             left_seconds = deadline - time.monotonic()
             may_try_again = attempts_left != 0 and left_seconds > 0
             if not may_try_again or self._closed.wait(min(pause_seconds, left_seconds)):
-                raise oslo_messaging.MessageDeliveryFailure(
-                    f"No server accepted a message for {_name(message.key)}: {reason}"
-                )
+                text = f"No server accepted a message for {_name(message.key)}: {reason}"
+                if message.is_mandatory and not has_server:
+                    raise Undeliverable(text, message.key)
+                raise oslo_messaging.MessageDeliveryFailure(text)
             attempts_left = None if attempts_left is None else attempts_left - 1
             pause_seconds = min(2 * pause_seconds, MAX_BACKOFF_SECONDS)
 
     def _send_to_one(self, message: Outgoing, found: list[Address], accept_by: float, deadline: float) -> frames.Answer:
         reasons = []
+        has_server = False
         busy: list[Address] = []
         # Try all other processes first, then wait for a free connection.
         attempts = itertools.chain(((address, False) for address in found), ((address, True) for address in busy))
@@ -120,6 +131,7 @@ class Sender:
                     busy.append(address)
                     continue
                 reasons.append(f"{address.process}: {error}")
+                has_server |= not (error.has_no_listener if isinstance(error, Refused) else isinstance(error, NoServer))
                 self._report_failure(message, address, error)
             except oslo_messaging.MessagingTimeout as error:
                 # The timeout of a call may only mean that its method is slow: it says nothing about the process.
@@ -129,7 +141,8 @@ class Sender:
             else:
                 self.peers.delivered(message.key, address)
                 return answer
-        raise PeerUnreachable("; ".join(reasons) or "no server is known for it")
+        kind = PeerUnreachable if has_server else NoServer
+        raise kind("; ".join(reasons) or "no server is known for it")
 
     def _send_to_each(self, message: Outgoing, found: list[Address], accept_by: float, deadline: float) -> None:
         """Send to each server, then wait for all: a slow server does not delay the others.

@@ -185,6 +185,8 @@ class InterCellRPCAPI:
         except exceptions.CellsError as error:
             raise exceptions.NeighborUnreachable(f"Cell {cell.name}: {error.message}", cell=cell.name) from error
         except oslo_messaging.MessageUndeliverable as error:
+            if transport_url.is_brokerless(cell.transport_url):
+                raise _not_taken(cell, message, error, may_arrive=False) from error
             raise _unroutable(cell, message, self._settings.conf.control_exchange) from error
         except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
             if message is not None and message.fanout and lacks_exchange(error):

@@ -7,7 +7,6 @@ import math
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import oslo_messaging
@@ -17,9 +16,9 @@ from cells.deadlines import shrink, want_timeout
 from cells.rpc.answers import Answers
 from cells.rpc.exceptions import MessageDeliveryFailure, Timeout, of_answer, own_delivery_errors
 from cells.rpc.manager_client import ManagerClient
+from cells.rpc.where import Where, as_names
 from cells.services.answers import ERROR, RESULT, Answer
 from cells.services.request import ServiceRequest
-from cells.services.requirements import CellRequirements
 
 
 class _Unchanged:
@@ -52,44 +51,18 @@ FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 2.0
 
 
-@dataclass(frozen=True)
-class Where:
-    """The cell or the cells in which a service is called.  Without them: this cell, without its manager."""
-
-    cell: str | CellRequirements | None = None
-    cells: str | tuple[str, ...] | None = None
-    need: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.cell is not None and self.cells is not None:
-            raise exceptions.InvalidArguments("A call goes to one cell or to many: give cell= or cells=, not both.")
-        if self.cell is not None and not isinstance(self.cell, (str, CellRequirements)):
-            raise exceptions.InvalidArguments(
-                f"cell= takes a name, a path like 'api!east', or any_cell(...), not {self.cell!r:.80}."
-            )
-        if isinstance(self.cells, str) and self.cells not in ("down", "up"):
-            raise exceptions.InvalidArguments(f"cells= takes 'down', 'up' or a list of cells, not {self.cells!r:.80}.")
-        if self.need is not None and (isinstance(self.need, bool) or not isinstance(self.need, int) or self.need < 1):
-            raise exceptions.InvalidArguments(f"need= takes a number of answers over 0, not {self.need!r:.40}.")
-
-    @property
-    def target_cell(self) -> Any:
-        """The cell, or the requirements of a cell, in the form that the manager takes."""
-        return self.cell.to_dict() if isinstance(self.cell, CellRequirements) else self.cell
-
-
 class CallContext:
-    """Client with the options of one call; :meth:`prepare` returns it.  Immutable and thread-safe."""
+    """Client with the options of one call; :meth:`prepare` returns it.  Thread-safe.
 
-    def __init__(self, client: Any, manager: ManagerClient, options: Mapping[str, Any], where: Where) -> None:
-        """:param client: oslo.messaging's client
-        :param options: of the client's prepare()
-        """
-        self._client = client
+    Its attributes are those of oslo.messaging's client.  Each call reads them, so that a change of the target or of the
+    timeout also changes the calls of other cells.
+    """
+
+    def __init__(self, plain: Any, manager: ManagerClient, where: Where) -> None:
+        """:param plain: oslo.messaging's client, or its context with the options of one call"""
+        self._plain = plain
         self._manager = manager
-        self._options = options
         self._where = where
-        self._plain = client.prepare(**options)
 
     def prepare(  # noqa: PLR0913  # oslo.messaging's signature
         self,
@@ -120,10 +93,13 @@ class CallContext:
         given = {name: value for name, value in locals().items() if name != "self" and value is not UNCHANGED}
         where = {name: given.pop(name) for name in ("cell", "cells", "need") if name in given}
         if "cells" in where:
-            where["cells"] = _cells(where["cells"])
-        return CallContext(
-            self._client, self._manager, {**self._options, **given}, dataclasses.replace(self._where, **where)
-        )
+            where["cells"] = as_names(where["cells"])
+        # oslo.messaging's contexts do not take it, only its clients do.
+        transport_options = given.pop("transport_options", UNCHANGED)
+        plain = self._plain.prepare(**given)
+        if transport_options is not UNCHANGED:
+            plain.transport_options = transport_options
+        return CallContext(plain, self._manager, dataclasses.replace(self._where, **where))
 
     def __getattr__(self, name: str) -> Any:
         """Return ``target``, ``timeout`` or another attribute of oslo.messaging's client."""
@@ -131,6 +107,13 @@ class CallContext:
         if name in ATTRIBUTES:
             return getattr(self.__dict__["_plain"], name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute, that of oslo.messaging's client if it has the name."""
+        if name in ATTRIBUTES:
+            setattr(self._plain, name, value)
+        else:
+            object.__setattr__(self, name, value)
 
     def can_send_version(self, version: Any = UNCHANGED) -> bool:
         """Return whether the version cap allows ``version``, by default the version of the target."""
@@ -377,16 +360,3 @@ def _may_be_sent_again(answer: Answer) -> bool:
     error = failure.from_json(answer[ERROR], ("cells.exceptions",))
     # A message that arrives late runs, and its repetition too if another manager of the same cell gets it.
     return isinstance(error, (exceptions.NeighborUnreachable, exceptions.NeighborBusy)) and not error.may_arrive
-
-
-def _cells(cells: Any) -> Any:
-    """Return a list of cells as a tuple."""
-    if cells is None or isinstance(cells, str):
-        return cells
-    try:
-        names = tuple(cells)
-    except TypeError:
-        names = (None,)
-    if not all(isinstance(name, str) for name in names):
-        raise exceptions.InvalidArguments(f"cells= takes 'down', 'up' or a list of cells, not {cells!r:.80}.")
-    return names

@@ -17,8 +17,9 @@ from typing import Any
 
 import oslo_messaging
 
-from cells.rpc.call_context import CallContext, Where
+from cells.rpc.call_context import CallContext
 from cells.rpc.manager_client import ManagerClient
+from cells.rpc.where import Where
 
 
 class RPCClient(CallContext):
@@ -59,7 +60,7 @@ class RPCClient(CallContext):
             call_monitor_timeout=call_monitor_timeout,
             transport_options=transport_options,
         )
-        super().__init__(client, ManagerClient(transport), {}, Where())
+        super().__init__(client, ManagerClient(transport), Where())
 
 
 def get_rpc_client(transport: Any, target: Any, client_cls: type[RPCClient] = RPCClient, **kwargs: Any) -> RPCClient:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -34,12 +35,17 @@ class ManagerClient:
         global_options.share_lock_path(transport)
         conf = transport.conf
         conf.register_opts([option for option in options.OPTIONS if option.name in OPTIONS], group=options.GROUP)
-        target = oslo_messaging.Target(
-            topic=conf.cells.topic, exchange=conf.cells.exchange, namespace=NAMESPACE, version=VERSION
-        )
-        self._client = oslo_messaging.get_rpc_client(transport, target)
+        self._transport = transport
         #: limits the time of requests over the same transport
         self.within = reachability.RequestLimits(transport).within
+
+    @functools.cached_property
+    def _client(self) -> Any:
+        # Made at the first call of another cell: a service that makes none gets each warning of oslo.messaging about
+        # its transport once.
+        own = self._transport.conf.cells
+        target = oslo_messaging.Target(topic=own.topic, exchange=own.exchange, namespace=NAMESPACE, version=VERSION)
+        return oslo_messaging.get_rpc_client(self._transport, target)
 
     def ask(  # noqa: PLR0913  # options by keyword
         self,

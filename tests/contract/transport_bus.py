@@ -35,7 +35,6 @@ class Place:
     :ivar client_url: URL of clients and notifiers
     :ivar unreachable_url: URL without a server or broker
     :ivar no_answer: error of a call without a server
-    :ivar not_taken: error of a mandatory cast without a server
     :ivar unreachable: error of sending to ``unreachable_url``
     :ivar closed: error of a call or cast after its transport was closed
     :ivar configure: sets options on the configuration of each transport
@@ -45,7 +44,6 @@ class Place:
     client_url: str
     unreachable_url: str
     no_answer: Errors
-    not_taken: Errors
     unreachable: Errors
     closed: Errors
     configure: Callable[[cfg.ConfigOpts], None] = lambda _conf: None

@@ -120,7 +120,6 @@ def place(
         client_url=client_url,
         unreachable_url=f"zmq://127.0.0.1:{port}/?tcp_security=none",
         no_answer=oslo_messaging.MessageDeliveryFailure,
-        not_taken=oslo_messaging.MessageDeliveryFailure,
         unreachable=oslo_messaging.MessageDeliveryFailure,
         closed=oslo_messaging.MessageDeliveryFailure,
         configure=configure,

@@ -32,7 +32,6 @@ def bus(rabbitmq: VirtualHostPool, monkeypatch: pytest.MonkeyPatch) -> Iterator[
             unreachable_url=f"rabbit://guest:guest@127.0.0.1:{port}/",
             # The broker keeps or drops the request silently, so the missing answer is not known before the timeout.
             no_answer=oslo_messaging.MessagingTimeout,
-            not_taken=oslo_messaging.MessageUndeliverable,
             unreachable=(oslo_messaging.MessageDeliveryFailure, kombu.exceptions.OperationalError),
             # oslo.messaging has no specific error for a pool that no longer exists.
             closed=AttributeError,

@@ -3,10 +3,11 @@
 ::
 
     python -m tests.library                 # all suites
-    python -m tests.library zmq client      # some of them
+    python -m tests.library tcp client      # some of them
 
 =========== ==================================================================================================
 ``zmq``     the functional tests over ``zmq+ipc://``
+``tcp``     the same over ``zmq://`` with an address of this machine, encrypted
 ``rabbit``  the same over RabbitMQ: the result to compare with
 ``client``  the tests of the RPC client, with :class:`cells.rpc.RPCClient` in place of ``oslo_messaging.RPCClient``
 =========== ==================================================================================================
@@ -18,11 +19,13 @@ need the packages of the extra ``library``.
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 
+from cells.brokerless.keys import KeyStore
 from tools.virtual_hosts import VirtualHosts
 
 RUN = (sys.executable, "-m", "tests.library.suite")
@@ -34,17 +37,26 @@ def main(names: Sequence[str]) -> int:
     """Run the suites ``names``, by default all; return the exit status of the process."""
     unknown = set(names) - SUITES.keys()
     if unknown:
-        print(f"No suite is called {', '.join(sorted(unknown))}: the suites are {', '.join(SUITES)}.", file=sys.stderr)
+        sys.stderr.write(f"No suite is called {', '.join(sorted(unknown))}: the suites are {', '.join(SUITES)}.\n")
         return 2
     statuses = {name: SUITES[name]() for name in names or SUITES}
     for name, status in statuses.items():
-        print(f"{name}: {'passed' if status == 0 else 'FAILED'}")
+        sys.stdout.write(f"{name}: {'passed' if status == 0 else 'FAILED'}\n")
     return int(any(statuses.values()))
 
 
 def _zmq() -> int:
     with tempfile.TemporaryDirectory(prefix="cells-library-") as directory:
         return _functional(f"zmq+ipc://{directory}")
+
+
+def _tcp() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="cells-library-") as directory:
+        KeyStore(directory).create()
+        # All servers of a test share one process and with it one address.
+        return _functional(f"zmq://127.0.0.1:{port}/", CELLS_TEST_KEYS_DIR=directory)
 
 
 def _rabbit() -> int:
@@ -56,18 +68,26 @@ def _rabbit() -> int:
 
 
 def _client() -> int:
-    return _run("client", {})
+    return _run("client")
 
 
-def _functional(url: str) -> int:
-    return _run("functional", {"RPC_TRANSPORT_URL": url, "NOTIFY_TRANSPORT_URL": url})
+def _functional(url: str, **options: str) -> int:
+    return _run("functional", RPC_TRANSPORT_URL=url, NOTIFY_TRANSPORT_URL=url, **options)
 
 
-def _run(suite: str, variables: dict[str, str]) -> int:
-    return subprocess.run([*RUN, suite], env={**os.environ, **variables}, check=False, timeout=TIMEOUT_SECONDS).returncode
+def _run(suite: str, **variables: str) -> int:
+    environment = {
+        **os.environ,
+        # A log with the failed tests, not all lines of all tests.
+        "OS_LOG_CAPTURE": "1",
+        # A test starts ``python3 -m oslo_metrics``, which must find the package.
+        "PATH": os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath))),
+        **variables,
+    }
+    return subprocess.run([*RUN, suite], env=environment, check=False, timeout=TIMEOUT_SECONDS).returncode
 
 
-SUITES: dict[str, Callable[[], int]] = {"zmq": _zmq, "rabbit": _rabbit, "client": _client}
+SUITES: dict[str, Callable[[], int]] = {"zmq": _zmq, "tcp": _tcp, "rabbit": _rabbit, "client": _client}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

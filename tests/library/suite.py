@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import sys
 import types
 import unittest
@@ -21,8 +22,10 @@ import eventlet  # noqa: E402  # a dependency of the tests of oslo.messaging
 eventlet.monkey_patch = lambda: None
 
 import oslo_messaging  # noqa: E402
+from oslo_config import cfg  # noqa: E402
 
 from cells import rpc  # noqa: E402
+from cells.conf import zmq  # noqa: E402
 
 #: The functions of oslo.messaging whose executor the functional tests name.
 SERVERS = ("get_rpc_server", "get_notification_listener", "get_batch_notification_listener")
@@ -30,6 +33,8 @@ SERVERS = ("get_rpc_server", "get_notification_listener", "get_batch_notificatio
 
 def functional() -> list[types.ModuleType]:
     """Return the tests of a transport, which the environment names; their servers use threads."""
+    # The tests read no configuration file, and accept no option of this project in a URL.
+    cfg.set_defaults(zmq.OPTIONS, keys_dir=os.environ.get("CELLS_TEST_KEYS_DIR"))
     for name in SERVERS:
         setattr(oslo_messaging, name, _with_threads(getattr(oslo_messaging, name)))
     return [

@@ -12,6 +12,8 @@ from oslo_messaging.rpc import client as oslo_client
 from cells import exceptions
 from cells.rpc import RPCClient, get_rpc_client
 from cells.rpc.call_context import ATTRIBUTES, CallContext
+from cells.rpc.manager_client import ManagerClient
+from cells.services.request import ServiceRequest
 from tests.cases import each
 
 OURS = ["cell", "cells", "need"]
@@ -67,6 +69,36 @@ def test_attributes_are_oslo_messagings(make: Any) -> None:
     for made in (client, prepared):
         with pytest.raises(AttributeError, match="no attribute 'colour'"):
             _ = made.colour
+
+
+def test_attributes_that_change_later_are_read_at_each_call(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in oslo.messaging, and also for calls of other cells (case H3)."""
+    asked: list[tuple[dict[str, Any], dict[str, Any]]] = []
+
+    def ask(self: Any, ctxt: Any, operation: str, arguments: dict[str, Any], **options: Any) -> dict[str, Any]:
+        asked.append((arguments["request"], options))
+        return {"result": 1}
+
+    monkeypatch.setattr(ManagerClient, "ask", ask)
+    client = make()
+    client.target.topic = "other"
+    client.timeout = 7
+    client.retry = 3
+    client.prepare(cell="east").call({}, "count")
+    ((request, options),) = asked
+    assert ServiceRequest.from_dict(request).topic == "other"
+    assert options["retry"] == 3
+    assert options["timeout_seconds"] == pytest.approx(7, abs=1)
+    prepared = client.prepare(transport_options=oslo_messaging.TransportOptions(at_least_once=True))
+    assert prepared.prepare(server="host-1").transport_options.at_least_once
+    assert client.transport_options is None
+
+
+@each("cell", [None, "east"])
+def test_the_target_of_a_client_may_be_replaced(make: Any, cell: Any) -> None:
+    client = make()
+    client.target = oslo_messaging.Target(topic="third")
+    assert client.prepare(cell=cell).target.topic == "third"
 
 
 def test_the_factory_makes_a_client_of_the_given_class(transport: Any) -> None:
