@@ -14,8 +14,8 @@ from cells.cli import base, tree
 class Topology(base.TextOutput, lister.Lister):
     """Draw the tree of cells; * marks this cell, and each state other than "up" is shown.
 
-    The state "silent" means that the cell did not answer this command. A child of this cell is "mute" if, in
-    addition, it sent no message for [cells] mute_child_interval seconds.
+    The state "silent" means that the cell did not answer within three quarters of --timeout. A child of this cell
+    is "mute" if, in addition, it sent no message for [cells] mute_child_interval seconds.
 
     If a cell is not "up", the exit status is 1.
 
@@ -44,12 +44,10 @@ class Topology(base.TextOutput, lister.Lister):
         ]
 
     def _topology(self, parsed_args: argparse.Namespace) -> dict[str, Any]:
-        ctxt = context.get_admin_context()
         with self.manager(parsed_args.timeout) as manager:
-            root = manager.topology(ctxt, timeout=parsed_args.timeout)
-            mute = {neighbor["name"] for neighbor in manager.neighbors(ctxt) if neighbor["state"] == "mute"}
+            root = manager.topology(context.get_admin_context(), timeout=parsed_args.timeout)
         cells = list(tree.walk(root))
         self.check_answers(next((cell["name"] for cell in cells if cell.get("is_self")), None))
         if any(cell.get("state") != "up" for cell in cells):
             self.exit_status = base.STATUS_DEGRADED
-        return tree.with_mute_children(root, mute)
+        return root

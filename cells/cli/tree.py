@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TextIO
 
 
@@ -42,19 +42,6 @@ def walk(root: Cell) -> Iterator[Cell]:
     yield root
     for child in root.get("children") or ():
         yield from walk(child)
-
-
-def with_mute_children(root: Cell, mute: Collection[str]) -> dict[str, Any]:
-    """Return the tree with the state "mute" for each silent child of the manager's cell that is in ``mute``.
-
-    :param mute: names of the mute neighbors of the manager's cell
-    """
-    is_self = root.get("is_self")
-    children = [with_mute_children(child, mute) for child in root.get("children") or ()]
-    for child in children:
-        if is_self and child["state"] == "silent" and child["name"] in mute:
-            child["state"] = "mute"
-    return {**root, "children": children}
 
 
 def _draw_children(cell: Cell, indent: str, strokes: Strokes) -> Iterator[str]:

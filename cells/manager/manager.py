@@ -186,10 +186,14 @@ class CellsManager:
         message = self._outgoing.broadcast(ctxt, "ping", {}, Direction.DOWN.value)
         answers = self._router.broadcast(message, self._timeout(timeout))
         own_path = self._cell.topology.own_path
-        parent_state = self._cell.table.state(own_path[-2]).value if len(own_path) > 1 else ""
-        modules = self._exception_modules
         known = self._cell.topology.cells_toward(Direction.DOWN)
-        return then(answers, lambda reply: topology_report.draw(own_path, parent_state, reply.read_all(modules), known))
+
+        def draw(reply: Reply) -> dict[str, Any]:
+            table = self._cell.table
+            states = {name: table.state(name) for name in table.snapshot().all()}
+            return topology_report.draw(own_path, states, reply.read_all(self._exception_modules), known)
+
+        return then(answers, draw)
 
     def trace(
         self, ctxt: dict[str, Any], cell_name: str, timeout: float | None = None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cells import exceptions
 from cells.failure import lacks_method
 from cells.manager.prober import PING
 from cells.messages import Response
+from cells.neighbors import State
 from cells.path import CellPath
 
 LOG = logging.getLogger(__name__)
@@ -17,11 +18,17 @@ LOG = logging.getLogger(__name__)
 Node = dict[str, Any]
 
 
-def draw(own_path: CellPath, parent_state: str, responses: Iterable[Response], known: Iterable[CellPath] = ()) -> Node:
+def draw(
+    own_path: CellPath,
+    neighbors: Mapping[str, State],
+    responses: Iterable[Response],
+    known: Iterable[CellPath] = (),
+) -> Node:
     """Return nested nodes ``{"name", "path", "state", "is_self", "children"}``, the topmost known ancestor first.
 
     :param own_path: path of the cell that sent the broadcast
-    :param parent_state: state of the parent as that cell sees it; the cells above are not asked
+    :param neighbors: name -> state of each neighbor as that cell sees it; the cells above are not asked, so this is the
+        state of the parent, and a child that does not answer may be "mute"
     :param responses: responses to a broadcast of ping down from that cell
     :param known: full paths of the cells that are known to be below; those without a response are "unknown"
     """
@@ -31,7 +38,7 @@ def draw(own_path: CellPath, parent_state: str, responses: Iterable[Response], k
     own = nodes[own_path]
     own["is_self"] = True
     if len(own_path) > 1:
-        nodes[own_path[:-1]]["state"] = parent_state
+        nodes[own_path[:-1]]["state"] = neighbors.get(own_path[-2], State.UNKNOWN).value
     for response in sorted(responses, key=lambda candidate: candidate.cell):
         try:
             path = own_path.joined(list(CellPath.parse(response.cell))[1:])
@@ -41,6 +48,9 @@ def draw(own_path: CellPath, parent_state: str, responses: Iterable[Response], k
         _place(nodes, path)["state"] = _state(response)
     for path in known:
         _place(nodes, path)
+    for child in own["children"]:
+        if child["state"] == State.SILENT.value and neighbors.get(child["name"]) is State.MUTE:
+            child["state"] = State.MUTE.value
     return nodes[own_path[:1]]
 
 
@@ -56,11 +66,11 @@ def _place(nodes: dict[CellPath, Node], path: CellPath) -> Node:
 
 def _state(response: Response) -> str:
     if response.error is None:
-        return "up"
+        return State.UP.value
     if isinstance(response.error, exceptions.CellTimeout):
-        return "silent"
+        return State.SILENT.value
     if isinstance(response.error, exceptions.DeliveryError):
-        return "unreachable"
+        return State.UNREACHABLE.value
     # An answer, even if the cell has no method ping: a cell of Nova.
     answers = isinstance(response.error, (exceptions.UnknownMethod, exceptions.RemoteError))
     return "up" if answers or lacks_method(response.error, PING) else "failed"

@@ -31,6 +31,9 @@ __all__ = ["CellAnswer", "CellsAPI"]
 
 #: The client waits so much longer than its caller said, for the manager's report of a timeout to arrive.
 GRACE_SECONDS = 0.2
+#: Share of the timeout of a tree in which cells may answer: the tree without the slowest cells is worth more than an
+#: error, so a loaded manager has the rest to send it.
+TREE_SHARE = 0.75
 #: Limit of the cast that ends a stream early.
 STOP_SECONDS = 1.0
 #: Default limit of the time until the broker of this cell has a request.
@@ -195,9 +198,12 @@ class CellsAPI:
         return found
 
     def topology(self, ctxt: Context, *, timeout: float | None = None) -> dict[str, Any]:
-        """Return the tree from the top to all cells below: ``{"name", "path", "state", "is_self", "children"}``."""
+        """Return the tree from the top to all cells below: ``{"name", "path", "state", "is_self", "children"}``.
+
+        :param timeout: in seconds; a cell that has not answered after three quarters of it is "silent"
+        """
         timeout = timeout or self._timeout
-        tree: dict[str, Any] = self._call(ctxt, "topology", timeout, timeout=_reduced(timeout))
+        tree: dict[str, Any] = self._call(ctxt, "topology", timeout, timeout=TREE_SHARE * want_timeout(timeout))
         return tree
 
     def capabilities(self, ctxt: Context) -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ import pytest
 
 from cells import exceptions
 from cells.endpoints import Call, endpoint
+from cells.rpcapi import CellsAPI
 from tests.cases import each
 from tests.functional.cell_tree import CONTEXT, TIMEOUT_SECONDS, CellTree
 
@@ -83,6 +84,16 @@ def test_the_known_cells_behind_a_silent_cell_are_named(cell_tree: Callable[...,
     failed = {way for way, answer in answers.items() if isinstance(answer.error, exceptions.CellTimeout)}
     assert failed == {f"{source}!{silent}", *beyond}
     assert {way for way, answer in answers.items() if answer.error is None} == set(answers) - failed
+
+
+def test_a_silent_cell_does_not_hide_the_tree(cell_tree: Callable[..., CellTree]) -> None:
+    """Case D5."""
+    tree = cell_tree({"api": {"east": {"az1": {}}, "west": {}}}, services=True)
+    tree.link("api", "east").toward("east").drop()
+    root = CellsAPI(tree["api"].transport).topology({}, timeout=4)
+    states = {child["path"]: child["state"] for child in root["children"]}
+    assert (root["state"], states) == ("up", {"api!east": "silent", "api!west": "up"})
+    assert root["children"][0]["children"][0]["state"] != "up"
 
 
 def test_dead_cell_is_drawn_as_unreachable(cell_tree: Callable[..., CellTree]) -> None:

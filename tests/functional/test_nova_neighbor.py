@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from cells import exceptions
-from tests.functional.cell_tree import CONTEXT, CellTree, wait_for
+from cells.scheduler import any_cell
+from tests.functional.cell_tree import CONTEXT, CellTree, TreeCell, wait_for
 from tests.functional.nova_neighbor import NovaNeighbor
 
 REQUEST_KEYS = {
@@ -20,7 +22,7 @@ REQUEST_KEYS = {
 @pytest.fixture
 def child(cell_tree: Callable[..., CellTree]) -> Iterator[NovaNeighbor]:
     """Nova as a child of the top of a tree."""
-    with NovaNeighbor(cell_tree({"api": {"east": {}}}), "api", is_parent=False) as nova:
+    with NovaNeighbor(cell_tree({"api": {"east": {}}}, services=True), "api", is_parent=False) as nova:
         yield nova
 
 
@@ -152,3 +154,35 @@ def test_a_parent_gets_one_answer_to_its_broadcast_for_the_whole_branch(parent: 
 
 def test_parent_is_called_and_answers(parent: NovaNeighbor) -> None:
     assert parent.tree["az1"].call("nova", "get_host") == "nova-host"
+
+
+class Inventory:
+    """Service of a cell of this project."""
+
+    def count(self, ctxt: dict[str, Any]) -> str:
+        return "counted"
+
+
+@pytest.mark.parametrize("knows", ["that-it-is-nova", "nothing-of-it"])
+def test_a_nova_child_that_ranks_best_is_passed_over(child: NovaNeighbor, knows: str) -> None:
+    """Case D6."""
+    api = child.cell
+    child.announce({"hypervisor": ["kvm"]}, {"ram_mb": 4096})
+    wait_for(lambda: _has_no_ping(api), "nova has refused a ping")
+    api.database.update("nova", weight_offset=1000.0)
+    assert api.service.loader.load()
+    if knows == "nothing-of-it":
+        api.service.table.record("nova", has_no_ping=False)  # as before the first ping
+    anywhere = child.tree["api"].client("inventory", timeout=10)
+    with pytest.raises(exceptions.NoCellsAvailable) as raised:
+        anywhere.prepare(cell=any_cell({"hypervisor": "kvm"})).call({}, "count")
+    assert "api!nova" in raised.value.reasons
+    child.tree["api"].serve("inventory", Inventory())
+    assert anywhere.prepare(cell=any_cell()).call({}, "count") == "counted"
+    asked = child.received(method_name="service_call_any")
+    assert bool(asked) is (knows == "nothing-of-it")
+
+
+def _has_no_ping(cell: TreeCell) -> bool:
+    heard = cell.service.table.heard("nova")
+    return heard is not None and heard.has_no_ping and bool(heard.capabilities)

@@ -59,25 +59,6 @@ def test_other_formats_have_a_row_for_each_cell(cells: Cells) -> None:
     assert lines == ["api up False", "api!east up True", "api!east!az1 silent False", "api!west unreachable False"]
 
 
-@pytest.mark.parametrize(
-    ("name", "state", "drawn"),
-    [
-        pytest.param("az1", "mute", "az1 (mute)", id="silent-for-long"),
-        pytest.param("az1", "up", "az1 (silent)", id="silent-only-now"),
-        pytest.param("az2", "mute", "az1 (silent)", id="another-is-mute"),
-    ],
-)
-def test_silent_child_called_mute_is_mute(cells: Cells, manager: Manager, name: str, state: str, drawn: str) -> None:
-    manager.seen = [{"name": name, "state": state}]
-    assert cells.degraded("topology").out == DRAWING.replace("az1 (silent)", drawn)
-
-
-@pytest.mark.parametrize("name", ["api", "east", "west"])
-def test_only_a_silent_child_of_this_cell_is_called_mute(cells: Cells, manager: Manager, name: str) -> None:
-    manager.seen = [{"name": name, "state": "mute"}]
-    assert cells.degraded("topology", "-f", "json").value == API
-
-
 def test_a_terminal_without_box_characters_gets_ascii() -> None:
     def strokes_for(encoding: str) -> tree.Strokes:
         return tree.strokes_for(io.TextIOWrapper(io.BytesIO(), encoding))

@@ -7,6 +7,7 @@ from typing import Any
 from cells import exceptions
 from cells.manager.topology_report import draw
 from cells.messages import Response
+from cells.neighbors import State
 from cells.path import CellPath
 from tests.cases import each
 
@@ -27,7 +28,7 @@ def find(node: dict[str, Any], path: str) -> dict[str, Any]:
 
 def test_a_single_cell() -> None:
     cell = {"name": "api", "path": "api", "state": "up", "is_self": True, "children": []}
-    assert draw(CellPath(["api"]), "unknown", [Response("api", {})]) == cell
+    assert draw(CellPath(["api"]), {}, [Response("api", {})]) == cell
 
 
 def test_tree_from_the_top() -> None:
@@ -39,7 +40,7 @@ def test_tree_from_the_top() -> None:
 
 
 def test_tree_from_the_middle_has_the_cells_above() -> None:
-    top = draw(CellPath.parse("api!eu!east"), "mute", [Response("east"), Response("east!az1")])
+    top = draw(CellPath.parse("api!eu!east"), {"eu": State.MUTE}, [Response("east"), Response("east!az1")])
     assert states(top) == {"api": "unknown", "api!eu": "mute", "api!eu!east": "up", "api!eu!east!az1": "up"}
     assert [node["path"] for node in (top, find(top, "api!eu!east")) if node["is_self"]] == ["api!eu!east"]
 
@@ -54,22 +55,38 @@ def test_tree_from_the_middle_has_the_cells_above() -> None:
     ],
 )
 def test_state_of_a_cell_that_answered_with_an_error(error: Exception, state: str) -> None:
-    top = draw(CellPath(["api"]), "unknown", [Response("api"), Response("api!east", error=error)])
+    top = draw(CellPath(["api"]), {}, [Response("api"), Response("api!east", error=error)])
     assert states(top)["api!east"] == state
 
 
+@each(
+    ("name", "seen", "state"),
+    [
+        ("az1", State.MUTE, "mute"),
+        ("az1", State.SILENT, "silent"),
+        ("az1", State.UP, "silent"),
+        ("up", State.MUTE, "up"),
+    ],
+)
+def test_only_a_silent_child_that_is_silent_for_long_is_mute(name: str, seen: State, state: str) -> None:
+    silent = exceptions.CellTimeout("x")
+    answers = [Response("east"), Response("east!up"), Response("east!az1", error=silent)]
+    top = draw(CellPath.parse("api!east"), {name: seen}, answers)
+    assert states(top)[f"api!east!{name}"] == state
+
+
 def test_a_silent_cell_in_the_middle_is_unknown() -> None:
-    top = draw(CellPath(["api"]), "unknown", [Response("api"), Response("api!east!az1")])
+    top = draw(CellPath(["api"]), {}, [Response("api"), Response("api!east!az1")])
     assert states(top)["api!east"] == "unknown"
 
 
 def test_without_any_answer_the_own_path_is_shown() -> None:
-    top = draw(CellPath.parse("api!east"), "unreachable", [])
+    top = draw(CellPath.parse("api!east"), {"api": State.UNREACHABLE}, [])
     assert states(top) == {"api": "unreachable", "api!east": "unknown"}
     assert find(top, "api!east")["is_self"]
 
 
 @each("path", ["", "api!", "a b"])
 def test_one_odd_answer_does_not_hide_the_others(path: str) -> None:
-    top = draw(CellPath(["api"]), "unknown", [Response("api"), Response(path, {}), Response("api!west")])
+    top = draw(CellPath(["api"]), {}, [Response("api"), Response(path, {}), Response("api!west")])
     assert states(top)["api!west"] == "up"
