@@ -64,13 +64,15 @@ def _register_libraries(conf: cfg.ConfigOpts) -> None:
     from oslo_messaging import opts as messaging_opts  # noqa: PLC0415
     from oslo_service import opts as service_opts  # noqa: PLC0415
 
-    from cells.transport.opening import register_options  # noqa: PLC0415
+    from cells.transport.opening import register_options, register_rabbitmq_options  # noqa: PLC0415
 
     register_options(conf)
     service_opts.register_service_opts(conf)
     for group, registered in messaging_opts.list_opts():
-        if group is None or (group == "oslo_messaging_rabbit" and _is_rabbitmq(conf)):
-            conf.register_opts(registered, group=group)
+        if group is None:
+            conf.register_opts(registered)
+    if _is_rabbitmq(conf):
+        register_rabbitmq_options(conf)
 
 
 def _is_rabbitmq(conf: cfg.ConfigOpts) -> bool:

@@ -29,6 +29,17 @@ def register_options(conf: cfg.ConfigOpts) -> None:
     global_options.register(conf)
 
 
+def register_rabbitmq_options(conf: cfg.ConfigOpts) -> None:
+    """Register the group [oslo_messaging_rabbit].
+
+    These are the option objects of oslo.messaging, whose defaults a patch changes, and not copies: oslo.config refuses
+    two options of one name that differ.
+    """
+    from oslo_messaging._drivers import amqp, impl_rabbit  # noqa: PLC0415  # slow to import
+
+    conf.register_opts([*impl_rabbit.rabbit_opts, *amqp.amqp_opts], group="oslo_messaging_rabbit")
+
+
 def open_transport(conf: cfg.ConfigOpts, url: str | None = None, exception_modules: Collection[str] = ()) -> Any:
     """Return an RPC transport for ``url``, by default for [DEFAULT] transport_url.  No I/O.
 

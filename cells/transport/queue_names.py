@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
+from cells.transport.opening import register_rabbitmq_options
+
 GROUP = "oslo_messaging_rabbit"
 #: RabbitMQ deletes the reply queue of a command so long after the command has ended.
 COMMAND_TTL_SECONDS = 60
@@ -20,7 +22,7 @@ def name_manager(conf: cfg.ConfigOpts, cell: str) -> None:
 
     ``hostname`` and ``processname`` have no effect: two managers may have the same values.
     """
-    _register(conf)
+    register_rabbitmq_options(conf)
     # The host is unique among the managers of one cell; managers of different cells share the memory of a machine.
     conf.set_override("hostname", _in_file_name(conf.host), group=GROUP)
     conf.set_override("processname", _in_file_name(f"cells-manager-{cell}"), group=GROUP)
@@ -28,15 +30,9 @@ def name_manager(conf: cfg.ConfigOpts, cell: str) -> None:
 
 def name_command(conf: cfg.ConfigOpts) -> None:
     """Give this process queues with random names, which RabbitMQ deletes soon after its end."""
-    _register(conf)
+    register_rabbitmq_options(conf)
     conf.set_override("use_queue_manager", override=False, group=GROUP)
     conf.set_override("rabbit_transient_queues_ttl", COMMAND_TTL_SECONDS, group=GROUP)
-
-
-def _register(conf: cfg.ConfigOpts) -> None:
-    from oslo_messaging._drivers import impl_rabbit  # noqa: PLC0415  # slow to import
-
-    conf.register_opts(impl_rabbit.rabbit_opts, group=GROUP)
 
 
 def _in_file_name(name: str) -> str:

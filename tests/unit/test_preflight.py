@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from oslo_config import cfg
+from oslo_messaging._drivers import impl_rabbit
 
 from cells import conf as cells_conf
 from cells import exceptions, preflight
+from cells.transport import queue_names
 from tests.cases import each
 
 RABBIT = "rabbit://guest:guest@localhost:5672/"
@@ -146,3 +148,15 @@ def test_an_address_of_this_host_is_taken(settings: Settings) -> None:
 def test_the_first_problem_ends_the_start(settings: Settings) -> None:
     with pytest.raises(exceptions.ConfigurationError):
         preflight.check(settings.load(DEFAULT={"host": "h" * 240}))
+
+
+def test_a_default_of_the_library_may_change_after_the_check(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manager checks its settings first, and then applies its patches to oslo.messaging."""
+    conf = settings.load()
+    preflight.check(conf)
+    prefetch = next(option for option in impl_rabbit.rabbit_opts if option.name == "rabbit_qos_prefetch_count")
+    monkeypatch.setattr(prefetch, "default", 77)
+    queue_names.name_manager(conf, "api")
+    assert conf.oslo_messaging_rabbit.rabbit_qos_prefetch_count == 77
