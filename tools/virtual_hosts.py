@@ -61,17 +61,20 @@ class VirtualHosts:
         return [urllib.parse.urlsplit(self._url)._replace(path=f"/{name}").geturl() for name in names]
 
     def delete(self) -> None:
-        """Delete the virtual hosts that this object created; a missing virtual host is no error."""
-        names, self._created = self._created, []
+        """Delete the virtual hosts that this object created; a missing virtual host is no error.
+
+        :raises BrokerError: RabbitMQ refuses, or this process has no access to its management; call it again to retry
+        """
         management_url = os.environ.get(MANAGEMENT_URL)
         if management_url:
-            for name in names:
+            for name in self._created:
                 _request(management_url, "DELETE", f"/api/vhosts/{urllib.parse.quote(name, safe='')}")
-            return
-        try:
-            virtual_hosts.delete(names)
-        except exceptions.SandboxError as error:
-            raise BrokerError(error.message) from error
+        else:
+            try:
+                virtual_hosts.delete(self._created)
+            except exceptions.SandboxError as error:
+                raise BrokerError(error.message) from error
+        self._created.clear()
 
 
 def _request(management_url: str, method: str, path: str, body: Any = None) -> None:
