@@ -11,6 +11,7 @@ import oslo_messaging
 
 from cells import exceptions
 from cells.conf import cells as options
+from cells.rpc.context import context_values
 from cells.rpc.exceptions import MessageDeliveryFailure, Timeout
 from cells.services import answers
 from cells.services.answers import Answer
@@ -49,7 +50,7 @@ class ManagerClient:
 
     def ask(  # noqa: PLR0913  # options by keyword
         self,
-        ctxt: Mapping[str, Any],
+        ctxt: Any,
         operation: str,
         arguments: Mapping[str, Any],
         *,
@@ -60,8 +61,10 @@ class ManagerClient:
     ) -> Answer:
         """Call an operation of the manager.
 
+        :param ctxt: a dict, or an object with ``to_dict()``, as for oslo.messaging
         :param monitor_seconds: give up after so many seconds without a heartbeat of the manager
         :param server: the addressed manager, if the cell has several
+        :raises cells.exceptions.InvalidArguments: the context cannot be written as JSON
         :raises cells.rpc.Timeout: the manager did not answer
         :raises cells.rpc.MessageDeliveryFailure: the broker of this cell did not take the request
         :raises cells.exceptions.ConfigurationError: the manager does not have the operation
@@ -74,7 +77,7 @@ class ManagerClient:
                 server=server,
             )
             with self.within(timeout_seconds):
-                values = want_json_object(ctxt, "The request context")
+                values = want_json_object(context_values(ctxt), "The request context")
                 return answers.check(prepared.call(values, operation, **arguments))
         except oslo_messaging.MessagingTimeout as error:
             raise Timeout(
