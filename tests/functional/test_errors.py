@@ -70,6 +70,7 @@ def test_error_of_any_other_class_is_a_remote_error(
     tree: CellTree, caplog: pytest.LogCaptureFixture, source: str, target: str
 ) -> None:
     """Its traceback is in the log of the cell where it occurred, under the log id in its text."""
+    caplog.clear()  # of the records of the cases before
     with caplog.at_level(logging.INFO, "cells"), pytest.raises(exceptions.RemoteError) as caught:
         tree[source].call(target, "divide", kwargs={"number": 1})
     assert (caught.value.exc_type, caught.value.value) == ("ZeroDivisionError", "division by zero")
