@@ -27,11 +27,14 @@ DOMAIN = b"cells"
 _ENDPOINT = "inproc://zeromq.zap.01"
 _VERSION = b"1.0"
 _ACCEPTED, _REFUSED, _FAILED = b"200", b"400", b"500"
+#: User IDs of accepted peers: a process of this cell, and a process of a cell whose key is registered.
+OWN_CELL, NEIGHBOR = "own-cell", "neighbor"
 
 
 class Authenticator:
     """ZAP handler that accepts peers with this cell's own key or a registered key.  One per context.
 
+    Each message of an accepted peer has the peer's user ID, OWN_CELL or NEIGHBOR, as its property ``User-Id``.
     A key that is added or deleted takes effect at the next connection.  If no
     Authenticator runs, a secured server refuses every connection.
     """
@@ -41,7 +44,8 @@ class Authenticator:
         self._store = store
         self._refusals = Refusals()
         self._fingerprint: Hashable = None
-        self._keys: frozenset[bytes] = frozenset()
+        #: key -> user ID
+        self._keys: dict[bytes, str] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._control: zmq.Socket[bytes] | None = None
@@ -89,26 +93,27 @@ class Authenticator:
             self._control.close()
             self._thread = self._control = None
 
-    def allows(self, key: bytes) -> bool:
-        """Return whether a peer with the public key ``key`` (Z85) may connect.
+    def user_id(self, key: bytes) -> str | None:
+        """Return the user ID of a peer with the public key ``key`` (Z85); None if the peer may not connect.
 
         :raises cells.exceptions.ConfigurationError: the keys cannot be read
         """
         if self._store.fingerprint() != self._fingerprint:
             self._read_keys()
-        return key in self._keys
+        return self._keys.get(key)
 
     def _read_keys(self) -> None:
         # Read before the files: a change during the reading is then noticed the next time.
         fingerprint = self._store.fingerprint()
-        self._fingerprint, self._keys = None, frozenset()
-        keys = {self._store.own()[0]}
+        self._fingerprint, self._keys = None, {}
+        keys = {}
         for name in self._store.names():
             try:
-                keys.add(self._store.get(name))
+                keys[self._store.get(name)] = NEIGHBOR
             except exceptions.CellsError as error:
                 LOG.warning("The cell %s cannot connect, because its registered key cannot be read: %s", name, error)
-        self._fingerprint, self._keys = fingerprint, frozenset(keys)
+        keys[self._store.own()[0]] = OWN_CELL
+        self._fingerprint, self._keys = fingerprint, keys
 
     def _run(self, handler: zmq.Socket[bytes], ending: zmq.Socket[bytes]) -> None:
         poller = zmq.Poller()
@@ -130,23 +135,25 @@ class Authenticator:
 
     def _answer(self, request: list[bytes]) -> list[bytes]:
         request_id = request[1] if len(request) > 1 else b""
+        user_id = ""
         try:
-            status, text = self._decide(request)
+            status, text, user_id = self._decide(request)
         except exceptions.CellsError as error:
             self._refusals.failed(str(error))
             status, text = _FAILED, b"The keys cannot be read"
         except Exception:
             LOG.exception("A peer was refused because its authentication failed unexpectedly")
             status, text = _FAILED, b"Internal error"
-        return [_VERSION, request_id, status, text, b"", b""]
+        return [_VERSION, request_id, status, text, user_id.encode(), b""]
 
-    def _decide(self, request: list[bytes]) -> tuple[bytes, bytes]:
+    def _decide(self, request: list[bytes]) -> tuple[bytes, bytes, str]:
         _version, _request_id, domain, address, _identity, mechanism, *credentials = request
         if domain != DOMAIN or mechanism != b"CURVE":
-            return _REFUSED, b"Not a peer of cells"
+            return _REFUSED, b"Not a peer of cells", ""
         key = z85.encode(credentials[0])
-        if self.allows(key):
-            return _ACCEPTED, b"OK"
+        user_id = self.user_id(key)
+        if user_id is not None:
+            return _ACCEPTED, b"OK", user_id
         # A dual-stack socket shows IPv4 peers as IPv4-mapped IPv6 addresses.
         self._refusals.refused(key.decode(), address.decode(errors="replace").removeprefix("::ffff:"))
-        return _REFUSED, b"Unknown key"
+        return _REFUSED, b"Unknown key", ""

@@ -13,7 +13,8 @@ from cells import exceptions
 from cells.brokerless import addresses, curve, ipc
 from cells.brokerless.authenticator import Authenticator
 from cells.brokerless.keys import KeyStore
-from cells.brokerless.router_socket import RouterSocket
+from cells.brokerless.neighbor_topics import NeighborTopics
+from cells.brokerless.router_socket import HANDSHAKE_MS, RouterSocket
 from cells.brokerless.server import Server
 
 
@@ -26,6 +27,8 @@ class BindSpec:
     directory: Path | None = None  #: directory for a socket with a random name
     candidates: tuple[str, ...] = ()  #: TCP endpoints; the server takes the first that it can bind
     keys_dir: Path | None = None  #: None: TCP without encryption and authentication
+    handshake_ms: int = HANDSHAKE_MS  #: a connection that has not authenticated by then is closed
+    neighbor_topics: tuple[str, ...] = ("*",)  #: patterns of topics that the holders of registered keys reach
 
 
 class BoundServer:
@@ -45,7 +48,7 @@ class BoundServer:
             if bind_spec.candidates:
                 bound.append(self._bind_first_of(bind_spec.candidates))
             self.address = addresses.Address(tuple(bound))
-            self.server = Server(self._sockets)
+            self.server = Server(self._sockets, NeighborTopics(bind_spec.neighbor_topics))
             self.server.start()
         except BaseException:
             self._remove_path()
@@ -67,7 +70,7 @@ class BoundServer:
         return f"{addresses.IPC}{path}"
 
     def _bind_first_of(self, candidates: Sequence[str]) -> str:
-        socket = self._new_socket()
+        socket = self._new_socket(is_authenticated=self._bind_spec.keys_dir is not None)
         if self._bind_spec.keys_dir is not None:
             store = KeyStore(self._bind_spec.keys_dir)
             curve.secure_server(socket.socket, store)
@@ -86,8 +89,9 @@ class BoundServer:
             "and a port that no other process uses."
         )
 
-    def _new_socket(self) -> RouterSocket:
-        socket = RouterSocket(self._context, self._bind_spec.max_message_bytes)
+    def _new_socket(self, *, is_authenticated: bool = False) -> RouterSocket:
+        socket = RouterSocket(self._context, self._bind_spec.max_message_bytes, is_authenticated=is_authenticated)
+        socket.socket.setsockopt(zmq.HANDSHAKE_IVL, self._bind_spec.handshake_ms)
         self._sockets.append(socket)
         return socket
 

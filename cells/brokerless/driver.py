@@ -15,13 +15,14 @@ from oslo_messaging._drivers import base
 from oslo_messaging._drivers import common as rpc_common
 
 from cells import exceptions
-from cells.brokerless import frames, routing_keys
+from cells.brokerless import concurrency, frames, routing_keys
 from cells.brokerless.inbox import DirectInbox, PolledInbox
 from cells.brokerless.listener import DirectListener, PolledListener
 from cells.brokerless.resources import Resources
 from cells.brokerless.round_trip import Outgoing
 from cells.brokerless.server import Delivery
 from cells.conf import zmq as options
+from cells.transport import fork
 
 T = TypeVar("T")
 
@@ -40,9 +41,12 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         default_exchange: str | None = None,
         allowed_remote_exmods: Sequence[str] | None = None,
     ) -> None:
-        """:raises oslo_messaging.InvalidTransportURL: the URL, or an option in its query, is wrong"""
+        """:raises oslo_messaging.InvalidTransportURL: the URL, or an option in its query, is wrong; or eventlet has
+        patched this process
+        """
         conf.register_opts(options.OPTIONS, group=options.GROUP)
         try:
+            concurrency.check_threads()
             conf = rpc_common.ConfigOptsProxy(conf, url, options.GROUP)
             self._resources = Resources(conf, url)
         except exceptions.ConfigurationError as error:
@@ -82,6 +86,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
             is_mandatory=bool(getattr(transport_options, "at_least_once", False)),
             monitor_seconds=call_monitor_timeout,
         )
+        fork.check(self)
         sender = self._opened(self._resources.sender)
         if not wait_for_reply:
             sender.cast(outgoing)
@@ -113,6 +118,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         """
         body = frames.encode({"context": _values(ctxt), "message": message})
         key = routing_keys.notification_key(self._exchange(target), target.topic)
+        fork.check(self)
         self._opened(self._resources.backlog).send(key, body, keep_without_listeners=keep_without_listeners)
 
     def send_to_listeners(
@@ -137,6 +143,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         if target.server:
             keys.append(routing_keys.direct_key(exchange, target.topic, target.server))
         limits = self.conf.oslo_messaging_zmq
+        fork.check(self)
         inbox: DirectInbox[Delivery] = DirectInbox(limits.receive_queue_size, limits.receive_queue_bytes)
         return DirectListener(inbox, limits.max_message_bytes, self._resources.serve(keys, inbox, ""))
 
@@ -153,6 +160,7 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
             for target, priority in targets_and_priorities
         ]
         limits = self.conf.oslo_messaging_zmq
+        fork.check(self)
         inbox: PolledInbox[Delivery] = PolledInbox(limits.receive_queue_size, limits.receive_queue_bytes)
         listener = PolledListener(inbox, limits.max_message_bytes, self._resources.serve(keys, inbox, pool or ""))
         return base.PollStyleListenerAdapter(listener, batch_size, batch_timeout)

@@ -162,13 +162,31 @@ class Resources:
         keys_dir = Path(self._options.keys_dir) if self._options.tcp_security == "curve" else None
         limit = self._options.max_message_bytes
         if self._endpoints:
-            return BindSpec("", limit, candidates=tuple(self._endpoints), keys_dir=keys_dir)
+            return BindSpec(
+                "",
+                limit,
+                candidates=tuple(self._endpoints),
+                keys_dir=keys_dir,
+                neighbor_topics=self._neighbor_topics(),
+            )
         if self._directory is not None:
             return BindSpec("", limit, directory=self._directory)
         bind = (addresses.read_bind(self._options.bind),) if self._options.bind else ()
         return BindSpec(
-            self._realm(), limit, directory=self._ipc_directory(), candidates=bind, keys_dir=keys_dir if bind else None
+            self._realm(),
+            limit,
+            directory=self._ipc_directory(),
+            candidates=bind,
+            keys_dir=keys_dir if bind else None,
+            neighbor_topics=self._neighbor_topics(),
         )
+
+    def _neighbor_topics(self) -> tuple[str, ...]:
+        if self._options.neighbor_topics is not None:
+            return tuple(self._options.neighbor_topics)
+        # A service that is no manager has no group [cells].
+        base = getattr(getattr(self._conf, "cells", None), "rpc_driver_queue_base", "cells.intercell")
+        return (f"{base}.*",)
 
     def _ipc_directory(self) -> Path:
         return Path(self._options.ipc_dir) if self._options.ipc_dir else ipc.default_directory(self._conf)

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import zmq
 
@@ -27,6 +28,8 @@ TCP_KEEPALIVE_SECONDS = 5
 #: ZeroMQ heartbeats detect a hanging process. A large message on a slow link delays heartbeats, so allow a minute.
 HEARTBEAT_MS = 5000
 HEARTBEAT_TIMEOUT_MS = 60000
+#: A peer that has not finished its handshake by then is disconnected: until then it occupies a file descriptor.
+HANDSHAKE_MS = 3000
 
 
 def detect_dead_peers(socket: zmq.Socket[bytes]) -> None:
@@ -40,10 +43,22 @@ def detect_dead_peers(socket: zmq.Socket[bytes]) -> None:
     socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, TCP_SILENCE_MS // 1000 // TCP_KEEPALIVE_SECONDS)
 
 
+class Received(NamedTuple):
+    """A message, the identity of its sender on this socket, and the user ID that the authenticator gave the sender."""
+
+    peer: bytes
+    frames: list[bytes]
+    user_id: str = ""
+
+
 class RouterSocket:
     """One bound ROUTER socket."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], max_message_bytes: int) -> None:
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], max_message_bytes: int, *, is_authenticated: bool = False
+    ) -> None:
+        """:param is_authenticated: whether an authenticator gives each peer a user ID"""
+        self._is_authenticated = is_authenticated
         self._lock = threading.Lock()
         self._answered_at = float("-inf")
         #: eventfd, written when a sending thread notices input for the reader
@@ -66,16 +81,25 @@ class RouterSocket:
         """The descriptor that is readable when input MAY exist; then call :meth:`receive` until it returns None."""
         return int(self.socket.getsockopt(zmq.FD))
 
-    def receive(self) -> list[bytes] | None:
-        """Return the next message, its first frame being the sender; None if there is no message."""
+    def receive(self) -> Received | None:
+        """Return the next message; None if there is no message."""
         with self._lock:
             # Check first: the error EAGAIN costs as much as a message.
             if not self._has_input():
                 return None
             try:
-                return self.socket.recv_multipart(zmq.NOBLOCK)
+                return self._receive()
             except zmq.Again:
                 return None
+
+    def _receive(self) -> Received:
+        if not self._is_authenticated:
+            peer, *frames = self.socket.recv_multipart(zmq.NOBLOCK)
+            return Received(peer, frames)
+        # Only frames that are not copied have properties, and they take longer.
+        first, *others = self.socket.recv_multipart(zmq.NOBLOCK, copy=False)
+        user_id = str(others[0].get("User-Id")) if others else ""
+        return Received(first.bytes, [frame.bytes for frame in others], user_id)
 
     def _has_input(self) -> bool:
         return bool(int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)

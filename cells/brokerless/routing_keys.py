@@ -46,5 +46,10 @@ def without_fanout(key: str) -> str:
     return key.removeprefix(FANOUT_PREFIX)
 
 
+def topic_of(key: str) -> str:
+    """Return the topic of a key of any kind."""
+    return urllib.parse.unquote(key.rpartition("~")[2].partition(".")[0])
+
+
 def _quote(text: str) -> str:
     return urllib.parse.quote(text, safe="").replace(".", "%2E").replace("~", "%7E")

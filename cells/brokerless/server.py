@@ -16,9 +16,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cells.brokerless import frames, routing_keys
+from cells.brokerless.authenticator import NEIGHBOR
 from cells.brokerless.inbox import Inbox
 from cells.brokerless.malformed import MalformedMessages
-from cells.brokerless.router_socket import RouterSocket
+from cells.brokerless.neighbor_topics import NeighborTopics
+from cells.brokerless.router_socket import Received, RouterSocket
 
 LOG = logging.getLogger(__name__)
 
@@ -26,6 +28,7 @@ LOG = logging.getLogger(__name__)
 ALL_POOLS = "*"
 NO_LISTENER = "nobody serves it there"  # compared by senders of other releases: part of the protocol
 FULL = "its queue is full"
+OUT_OF_REACH = "the key of a neighbor does not reach this topic there ([oslo_messaging_zmq] neighbor_topics)"
 #: Safety net: the reader checks for messages at least this often.
 POLL_INTERVAL_SECONDS = 1.0
 #: Maximum number of messages read from one socket before the next socket gets its turn.
@@ -51,7 +54,9 @@ class Delivery(NamedTuple):
 class Server:
     """Reader of bound sockets.  Thread-safe."""
 
-    def __init__(self, sockets: Sequence[RouterSocket]) -> None:
+    def __init__(self, sockets: Sequence[RouterSocket], neighbor_topics: NeighborTopics | None = None) -> None:
+        """:param neighbor_topics: the topics that peers of other cells reach; by default all"""
+        self._neighbor_topics = neighbor_topics
         self._sockets = list(sockets)
         self._lock = threading.Lock()
         #: key -> pool -> the inboxes that share its messages
@@ -155,12 +160,12 @@ class Server:
                 return False
             self._busy_since = time.monotonic()
             try:
-                request = frames.read_request(received[1:])
+                request = frames.read_request(received.frames)
             except frames.MalformedFrames as error:
                 self._malformed.count(error)
                 return True
-            delivery = Delivery(request, received[0], socket)
-            inboxes, refusal = self._deliver(delivery)
+            delivery = Delivery(request, received.peer, socket)
+            inboxes, refusal = self._deliver(delivery) if self._may_send(received, request) else ([], OUT_OF_REACH)
             self._receivers = inboxes
             self._unconfirmed = delivery if request.kind == frames.CAST and refusal is None else None
         if refusal is not None:
@@ -190,6 +195,11 @@ class Server:
                     self._reader = self._new_reader()
                 self._confirm()
                 self._reader.start()
+
+    def _may_send(self, received: Received, request: frames.Request) -> bool:
+        if self._neighbor_topics is None or received.user_id != NEIGHBOR:
+            return True
+        return self._neighbor_topics.include(request.key)
 
     def _deliver(self, delivery: Delivery) -> tuple[list[Inbox[Delivery]], str | None]:
         """Put the delivery into inboxes; return them, or the reason for the refusal."""

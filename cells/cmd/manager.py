@@ -21,7 +21,7 @@ from oslo_log import log
 
 from cells import conf as cells_conf
 from cells import exceptions, failure, printable
-from cells.cmd import log_format, memory, streams
+from cells.cmd import descriptors, log_format, memory, streams
 
 if TYPE_CHECKING:
     from cells.manager.lifecycle import CellsService
@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.setup(conf, "cells")
         log_format.wrap_all()
         memory.return_large_blocks()
+        descriptors.raise_limit()
         status = _run(conf)
     except exceptions.CellsError as error:
         text = f"{failure.name_of(error)}: {failure.text_of(error)}"

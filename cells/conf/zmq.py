@@ -67,6 +67,14 @@ Directory with this cell's own key pair and the public keys of its neighbors.
 The file ``own.key_secret`` in it must be readable only by the user that runs the
 services.
 """),
+    option(cfg.ListOpt, "neighbor_topics")("""
+Topics that other cells reach over TCP with a key that ``cells key add`` registered.
+
+Patterns like those of file names. Default: the topics of messages between cells,
+``[cells] rpc_driver_queue_base`` and ``.*``. Processes with this cell's own key
+reach all topics. ``*`` lets other cells call every server of this cell that
+listens on TCP.
+"""),
     option(cfg.StrOpt, "peer")("""
 Name of the peer's public key, as registered with ``cells key add``.
 

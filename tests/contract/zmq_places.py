@@ -104,7 +104,7 @@ def encrypted_addresses(directory: Path) -> Place:
     peer.add("east", own_key)
 
     def server(conf: cfg.ConfigOpts) -> str:
-        set_options(conf, keys_dir=str(directory / "east"))
+        set_options(conf, keys_dir=str(directory / "east"), neighbor_topics=["*"])
         return f"zmq://127.0.0.1:{ports[next(numbers) % len(ports)]}/"
 
     client_url = "zmq://" + ",".join(f"127.0.0.1:{port}" for port in ports) + "/?peer=east"

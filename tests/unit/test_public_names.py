@@ -101,7 +101,7 @@ def test_options_by_group() -> None:
         "oslo_messaging_zmq": words(
             "bind connect_timeout delivery_timeout ipc_dir keys_dir matchmaker matchmaker_connection "
             "matchmaker_heartbeat_freq matchmaker_heartbeat_ttl max_connections max_message_bytes "
-            "notification_backlog_size peer receive_queue_bytes receive_queue_size tcp_security"
+            "neighbor_topics notification_backlog_size peer receive_queue_bytes receive_queue_size tcp_security"
         ),
         "upgrade_levels": ["cells", "intercell"],
     }

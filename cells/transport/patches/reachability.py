@@ -14,7 +14,7 @@ from typing import Any
 
 import oslo_messaging
 
-from cells.transport import heartbeat, internals, time_limit
+from cells.transport import fork, heartbeat, internals, time_limit
 from cells.transport import url as transport_url
 from cells.transport.patches.base import Patch, names_in
 from cells.transport.time_limit import SendTimeout
@@ -74,8 +74,10 @@ class RequestLimits:
 
         :param seconds: until the answer of a call
         :param send_seconds: until the broker has the request, if it is less
-        :raises oslo_messaging.MessageDeliveryFailure: the broker has not taken the request in time
+        :raises oslo_messaging.MessageDeliveryFailure: the broker has not taken the request in time, or the transport
+            was used before this process was forked
         """
+        fork.check(self._transport)
         if not self._is_limited:
             yield
             return

@@ -10,7 +10,7 @@ import pytest
 import zmq
 from zmq.utils import z85
 
-from cells.brokerless.authenticator import Authenticator
+from cells.brokerless.authenticator import NEIGHBOR, OWN_CELL, Authenticator
 from cells.brokerless.keys import KeyStore
 from tests.cases import each
 from tests.unit.brokerless.serving import ended, on_thread
@@ -50,6 +50,15 @@ def status(ask: Ask, frames: list[bytes]) -> bytes:
     assert version == b"1.0"
     assert request_id == (frames[1] if len(frames) > 1 else b"")
     return code
+
+
+def test_a_peer_is_told_apart_by_its_key(ask: Ask, store: KeyStore) -> None:
+    own, other = store.own_public(), zmq.curve_keypair()[0]
+    store.add("east", other)
+    store.add("itself", own)
+    for key, user_id in ((own, OWN_CELL), (other, NEIGHBOR)):
+        ask.send_multipart(request(key))
+        assert ask.recv_multipart()[4].decode() == user_id
 
 
 def test_own_key_and_registered_keys_are_accepted(ask: Ask, store: KeyStore) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
 from cells import exceptions
-from cells.brokerless import frames
+from cells.brokerless import addresses, curve, frames, routing_keys
 from cells.brokerless.bound_server import BindSpec, BoundServer
+from cells.brokerless.connections import Connections
+from cells.brokerless.inbox import DirectInbox
 from cells.brokerless.keys import KeyStore
-from cells.brokerless.server import NO_LISTENER
-from tests.unit.brokerless.serving import Connect, ended, on_thread
+from cells.brokerless.server import NO_LISTENER, Delivery
+from tests.unit.brokerless.serving import WAIT_SECONDS, Connect, ended, on_thread
 from tools.free_ports import free_ports
 from tools.polling import poll
 
@@ -116,3 +121,50 @@ def test_address_can_be_bound_again_after_close() -> None:
     bind_spec = BindSpec("", LIMIT, candidates=(endpoint(),))
     for _ in range(5):
         BoundServer(bind_spec).close()
+
+
+def test_the_key_of_a_neighbor_reaches_only_the_topics_of_managers(tmp_path: Path) -> None:
+    own, neighbor = KeyStore(tmp_path / "own"), KeyStore(tmp_path / "neighbor")
+    neighbor.add("api", own.create())
+    own.add("east", neighbor.create())
+    where = endpoint()
+    spec = BindSpec("", LIMIT, candidates=(where,), keys_dir=own.directory, neighbor_topics=("cells.intercell.*",))
+    bound_server = BoundServer(spec)
+    inbox: DirectInbox[Delivery] = DirectInbox(10, 10 * LIMIT)
+    inbox.start(lambda delivery: delivery.answer(frames.REPLY, b"done"))
+    keys = [routing_keys.topic_key("openstack", topic) for topic in ("cells.intercell.targeted", "cells", "inventory")]
+    for key in keys:
+        bound_server.server.add(key, inbox)
+
+    def kinds(store: KeyStore, peer: str | None) -> list[bytes]:
+        connections = Connections(lambda socket, _: curve.secure_client(socket, store, peer), 1, WAIT_SECONDS)
+        try:
+            return [ask(connections, key) for key in keys]
+        finally:
+            connections.close()
+
+    def ask(connections: Connections, key: str) -> bytes:
+        deadline = time.monotonic() + WAIT_SECONDS
+        with connections.borrow(where, deadline) as connection:
+            connection.send(frames.Request(frames.CALL, b"1", key, "", b"{}").to_frames())
+            answer = connection.receive(deadline)
+            assert answer is not None
+            return frames.read_answer(answer).kind
+
+    assert kinds(own, None) == [frames.REPLY] * 3
+    assert kinds(neighbor, "api") == [frames.REPLY, frames.REFUSED, frames.REFUSED]
+    bound_server.close()
+
+
+def test_a_connection_that_does_not_authenticate_is_closed(tmp_path: Path) -> None:
+    store = KeyStore(tmp_path)
+    store.create()
+    where = endpoint()
+    bound_server = BoundServer(BindSpec("", LIMIT, candidates=(where,), keys_dir=tmp_path, handshake_ms=100))
+    idle = [socket.create_connection(addresses.split_tcp(where), WAIT_SECONDS) for _ in range(20)]
+    for connection in idle:
+        with contextlib.suppress(ConnectionResetError):
+            while connection.recv(1000):  # the greeting, then the end
+                pass
+        connection.close()
+    bound_server.close()

@@ -272,7 +272,7 @@ def test_only_registered_keys_are_accepted(make_driver: MakeDriver, keys: dict[s
     (port,) = free_ports(1)
     url = f"zmq://127.0.0.1:{port}/"
     own = str(keys["api"].directory)
-    make_driver(url, keys_dir=own).listen(TARGET, 1, None).start(echo)
+    make_driver(url, keys_dir=own, neighbor_topics=["cells"]).listen(TARGET, 1, None).start(echo)
     assert call(make_driver(url, keys_dir=own)) == {"a": 1}
     assert call(make_driver(f"{url}?peer=api", keys_dir=str(keys["east"].directory))) == {"a": 1}
     stranger = make_driver(f"{url}?peer=api", keys_dir=str(keys["west"].directory), connect_timeout=0.2)
@@ -283,6 +283,19 @@ def test_only_registered_keys_are_accepted(make_driver: MakeDriver, keys: dict[s
         call(plain, retry=0)
     with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="key add north"):
         call(make_driver(f"{url}?peer=north", keys_dir=str(keys["east"].directory)), retry=0)
+
+
+def test_a_neighbor_reaches_only_the_messages_between_cells(make_driver: MakeDriver, keys: dict[str, KeyStore]) -> None:
+    (port,) = free_ports(1)
+    url = f"zmq://127.0.0.1:{port}/"
+    server = make_driver(url, keys_dir=str(keys["api"].directory))
+    between_cells = Target(topic=f"{server.conf.cells.rpc_driver_queue_base}.targeted", exchange="openstack")
+    for target in (TARGET, between_cells):
+        server.listen(target, 1, None).start(echo)
+    neighbor = make_driver(f"{url}?peer=api", keys_dir=str(keys["east"].directory))
+    assert neighbor.send(between_cells, {}, {"a": 1}, wait_for_reply=True, timeout=WAIT_SECONDS) == {"a": 1}
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure, match="neighbor_topics"):
+        call(neighbor, retry=0)
 
 
 def test_longest_message_fits_over_a_secured_connection(make_driver: MakeDriver, keys: dict[str, KeyStore]) -> None:

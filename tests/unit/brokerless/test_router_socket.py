@@ -11,7 +11,7 @@ import pytest
 import zmq
 
 from cells.brokerless import router_socket
-from cells.brokerless.router_socket import RouterSocket
+from cells.brokerless.router_socket import Received, RouterSocket
 from tests.unit.brokerless.serving import Connect, RawClient, ended, on_thread
 from tools.polling import poll
 
@@ -33,15 +33,15 @@ def client(router: RouterSocket, sockets: Path, connect: Connect) -> RawClient:
     return connect(f"ipc://{sockets}/a.sock")
 
 
-def received(router: RouterSocket) -> list[bytes]:
+def received(router: RouterSocket) -> Received:
     return poll(router.receive, "a message arrives")
 
 
 def test_message_and_its_answer(router: RouterSocket, client: RawClient) -> None:
     assert router.receive() is None
     client.send([b"a", b""])
-    peer, *frames = received(router)
-    assert frames == [b"a", b""]
+    peer, frames, user_id = received(router)
+    assert (frames, user_id) == ([b"a", b""], "")
     assert router.send(peer, [b"b", b"c"])
     assert client.socket.poll(5000)
     assert client.socket.recv_multipart() == [b"b", b"c"]
@@ -53,7 +53,7 @@ def test_unknown_peer_gets_no_answer(router: RouterSocket) -> None:
 
 def test_number_of_queued_answers_is_limited(router: RouterSocket, client: RawClient) -> None:
     client.send([b"a"])
-    peer, _ = received(router)
+    peer = received(router).peer
     sent = 0
     # The buffers of the system and of the other side hold further answers.
     while router.send(peer, [b"x" * 100_000]) and sent < 100_000:
@@ -68,7 +68,7 @@ def test_too_long_message_disconnects_only_its_sender(
     other = connect(f"ipc://{sockets}/a.sock")
     longest = b"x" * (1000 + router_socket.FRAME_BYTES)
     other.send([longest])
-    assert received(router)[1:] == [longest]
+    assert received(router).frames == [longest]
     assert router.receive() is None
 
 
@@ -77,14 +77,14 @@ def test_sending_wakes_the_reader_if_it_consumes_the_readiness(
     router: RouterSocket, client: RawClient, is_connected: bool
 ) -> None:
     client.send([b"a"])
-    peer, _ = received(router)
+    peer = received(router).peer
     client.send([b"b"])
     # Without receive() in between: the attempt to send consumes the readiness.
     poll(
         lambda: router.send(peer if is_connected else b"unknown", [b"c"]) is is_connected and wake_count(router),
         "the reader is woken",
     )
-    assert received(router)[1:] == [b"b"]
+    assert received(router).frames == [b"b"]
 
 
 def wake_count(router: RouterSocket) -> int:
@@ -96,7 +96,7 @@ def wake_count(router: RouterSocket) -> int:
 
 def test_closed_socket_sends_nothing(router: RouterSocket, client: RawClient) -> None:
     client.send([b"a"])
-    peer, _ = received(router)
+    peer = received(router).peer
     router.close()
     router.close()
     assert not router.send(peer, [b"b"])

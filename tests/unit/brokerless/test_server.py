@@ -11,7 +11,7 @@ import pytest
 from cells.brokerless import frames, server
 from cells.brokerless.frames import Request
 from cells.brokerless.inbox import PolledInbox
-from cells.brokerless.router_socket import RouterSocket
+from cells.brokerless.router_socket import Received, RouterSocket
 from cells.brokerless.server import ALL_POOLS, FULL, NO_LISTENER, Delivery, Server
 from tests.unit.brokerless.serving import WAIT_SECONDS, Connect, RawClient, ServingProcess, ended, on_thread, taken
 from tools.polling import poll
@@ -273,8 +273,8 @@ class Flooded:
     def __init__(self) -> None:
         self.ready_fd = self.wake_fd = os.eventfd(1, os.EFD_NONBLOCK)
 
-    def receive(self) -> list[bytes]:
-        return [b"peer", b"malformed"]
+    def receive(self) -> Received:
+        return Received(b"peer", [b"malformed"])
 
     def close(self) -> None:
         os.close(self.wake_fd)
