@@ -1,7 +1,8 @@
 """``cells neighbor``: the neighbors in this cell's database, and their state.
 
 Only ``status`` asks the manager.  The other commands use the database; the manager reads
-a change within [cells] db_check_interval seconds, or at once after SIGHUP.
+a change within [cells] db_check_interval seconds, or at once after SIGHUP.  If the manager reads
+its neighbors from a file, ``list`` and ``show`` read that file, and the others refuse.
 """
 
 from __future__ import annotations
@@ -36,12 +37,16 @@ class _NeighborCommand(base.CellCommand):
         with self.database() as database:
             return database.neighbors()
 
-    def warn_if_unread(self) -> None:
-        """Log a warning if the manager reads its neighbors from a file."""
-        if self.conf.cells.cells_config:
-            LOG.warning(
-                "[cells] cells_config is set: the manager reads its neighbors from %s, not from the database",
-                self.conf.cells.cells_config,
+    def check_is_in_database(self) -> None:
+        """Check that a change in the database would have an effect.
+
+        :raises cells.exceptions.ConfigurationError: the manager reads its neighbors from a file
+        """
+        file = self.conf.cells.cells_config
+        if file:
+            raise exceptions.ConfigurationError(
+                f"The neighbors of this cell are in {file}, because [cells] cells_config is set: edit that file, or "
+                "remove the option first to use the database."
             )
 
 
@@ -58,6 +63,7 @@ class Create(_NeighborCommand, show.ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> base.Record:
         """Register the neighbor and return its row; called by cliff."""
+        self.check_is_in_database()
         columns = neighbor_arguments.columns(parsed_args)
         parts = neighbor_arguments.parts(parsed_args)
         if parts or "transport_url" not in columns:
@@ -73,7 +79,6 @@ class Create(_NeighborCommand, show.ShowOne):
         remark = neighbor_arguments.remark_on(row.name, row.transport_url)
         if remark:
             LOG.warning("%s", remark)
-        self.warn_if_unread()
         return _shown(row, parsed_args)
 
     def _check_is_another_cell(self, name: str) -> None:
@@ -95,6 +100,7 @@ class Set(_NeighborCommand, show.ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> base.Record:
         """Change the row and return it; called by cliff."""
+        self.check_is_in_database()
         changes = neighbor_arguments.columns(parsed_args)
         parts, of_link = neighbor_arguments.parts(parsed_args), neighbor_arguments.link_changes(parsed_args)
         if not changes and not parts and not of_link:
@@ -106,7 +112,6 @@ class Set(_NeighborCommand, show.ShowOne):
                 changes["transport_url"] = str(changed)
             _check_transport(database, parsed_args.name, changes)
             row = database.update(parsed_args.name, **changes)
-        self.warn_if_unread()
         return _shown(row, parsed_args)
 
 
@@ -149,13 +154,13 @@ class Delete(_NeighborCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Delete the rows; called by cliff."""
+        self.check_is_in_database()
         with self.database() as database:
             for name in parsed_args.names:
                 try:
                     database.delete(name)
                 except exceptions.NeighborNotFound as error:
                     self.fail(error.message)
-        self.warn_if_unread()
 
 
 class Status(base.CellCommand, lister.Lister):

@@ -290,11 +290,21 @@ def test_cell_without_a_name_cannot_register_a_neighbor(cells: Cells) -> None:
     assert "[cells] name" in cells.fail("neighbor", "create", "x", *CHILD, "--hostname", "h")
 
 
-def test_create_warns_if_the_manager_reads_a_file(cells: Cells, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("east")
+@each(
+    "words",
+    [
+        ["create", "x", *CHILD, "--hostname", "h"],
+        ["set", "east", "--password", "new"],
+        ["delete", "east"],
+    ],
+)
+def test_no_change_in_the_database_if_the_manager_reads_a_file(cells: Cells, tmp_path: Path, words: list[str]) -> None:
+    before = cells.succeed("neighbor", "list", "--show-secrets").out
     cells.configure(cells_config=str(tmp_path / "neighbors.json"))
-    result = cells("neighbor", "create", "x", *CHILD, "--hostname", "h")
-    assert result.status == 0
-    assert "neighbors.json" in result.err
+    assert "neighbors.json" in cells.fail("neighbor", *words)
+    cells.configure()
+    assert cells.succeed("neighbor", "list", "--show-secrets").out == before
 
 
 @pytest.mark.parametrize("url", ["zmq://h1:5570,[::1]:5571/?peer=east", "zmq+ipc:///run/cells/east", "kombu://u@h/v"])
