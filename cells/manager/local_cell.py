@@ -17,6 +17,7 @@ from cells.manager.prober import Prober
 from cells.neighbors import NeighborTable
 from cells.neighbors.capabilities import BOUNDS, bounded_capabilities, bounded_capacities
 from cells.neighbors.link_versions import LinkVersions
+from cells.neighbors.managers import ROWS
 from cells.neighbors.resources import Resources
 from cells.neighbors.table import IS_PLACED
 from cells.neighbors.topology import Topology
@@ -56,7 +57,7 @@ class LocalCell:
     def describe(self) -> dict[str, Any]:
         """Return the answer to a ping."""
         path = str(self.topology.own_path)
-        own = {"cell": path, "path": path, IS_PLACED: self.topology.is_placed}
+        own = {"cell": path, "path": path, IS_PLACED: self.topology.is_placed, ROWS: self.table.snapshot().digest}
         return {**self.identity, **own, "subtree": self.topology.subtree()}
 
     def links(self) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from cells.failure import lacks_method
 from cells.manager.message_factory import OutgoingMessages
 from cells.messages import Response, TargetedMessage
 from cells.neighbors import Direction, Neighbor, NeighborTable
-from cells.path import MAX_NAME_LENGTH
 from cells.routing.reply import Reply
 from cells.routing.router import Router
 from cells.worker_threads import Runtime
@@ -66,10 +65,6 @@ class Prober:
         self._knows_no_ping: dict[str, float] = {}
         #: neighbor -> id of the latest ping to all of its managers
         self._version_pings: dict[str, str] = {}
-        #: neighbor -> process ids of the managers that have answered it, by host
-        self._answered: dict[str, dict[str, object]] = {}
-        #: neighbors of which two managers with the same host have answered the latest ping to all of them
-        self._twins: set[str] = set()
         self._is_counting = False
 
     def probe_due(self) -> None:
@@ -108,10 +103,7 @@ class Prober:
         # Any of them may receive the next message.
         message = self._message_to(row, fanout=True)
         self._version_pings[row.name] = message.id
-        if row.name not in self._twins:
-            self.table.record_twin(row.name, None)
-        self._twins.discard(row.name)
-        self._answered[row.name] = {}
+        self.table.record_ping_to_all(row.name)
         try:
             self.router.cast(message)
         except exceptions.CellsError as error:
@@ -167,7 +159,7 @@ class Prober:
         self._knows_no_ping.pop(name, None)
 
     def learn_version(self, response_to: str, neighbor: str, reply: Reply) -> bool:
-        """Record the version in an answer of one of a neighbor's managers.
+        """Record an answer of one of a neighbor's managers to the latest ping to all of them.
 
         :returns: False if ``response_to`` is not the latest ping to all managers of ``neighbor``
         """
@@ -175,12 +167,7 @@ class Prober:
             return False
         answer = reply.responses[0].read(_MODULES)
         if isinstance(answer.value, dict):
-            self.table.record_version(neighbor, answer.value)
-            host, process = str(answer.value.get("host")), answer.value.get("pid")
-            known = self._answered.setdefault(neighbor, {}).setdefault(host, process)
-            if known != process:
-                self._twins.add(neighbor)
-                self.table.record_twin(neighbor, host[:MAX_NAME_LENGTH])
+            self.table.record_manager(neighbor, answer.value)
         return True
 
     def _count_receivers(self, rows: Sequence[Neighbor]) -> None:

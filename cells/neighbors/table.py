@@ -7,12 +7,15 @@ snapshot and the state of each neighbor.
 from __future__ import annotations
 
 import enum
+import functools
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cells.neighbors.managers import Managers
 from cells.neighbors.neighbor import Neighbor
 from cells.neighbors.probe import Probe
 from cells.path import MAX_NAME_LENGTH
@@ -71,6 +74,12 @@ class Neighbors:
     def all(self) -> dict[str, Neighbor]:
         return {**self.children, **self.parents}
 
+    @functools.cached_property
+    def digest(self) -> str:
+        """A short text that is the same in all managers of a cell, because they read the same rows."""
+        names = sorted([*(f"parent {name}" for name in self.parents), *(f"child {name}" for name in self.children)])
+        return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
 
 @dataclass
 class Heard:
@@ -94,8 +103,7 @@ class Heard:
     probe: Probe = field(default_factory=Probe)
     #: when the neighbor pinged this cell
     asked_at: float | None = None
-    #: the name of a host that two managers of the neighbor have; None: each has a name of its own
-    twin_host: str | None = None
+    managers: Managers = field(default_factory=Managers)
 
 
 @dataclass(frozen=True)
@@ -230,11 +238,33 @@ class NeighborTable:
         found = [(row, self._heard.get(row.name)) for row in self._neighbors.all().values()]
         return [row for row, heard in found if heard and heard.is_reachable and heard.probe.is_silent(now)]
 
-    def record_twin(self, name: str, host: str | None) -> None:
-        """Record that two managers of a neighbor have the same host name; None: no more."""
+    def record_ping_to_all(self, name: str) -> None:
+        """Record that all managers of a neighbor are pinged now."""
+        with self._lock:
+            heard = self._heard.get(name)
+            if heard is not None:
+                heard.managers.begin()
+
+    def record_manager(self, name: str, description: Mapping[str, Any]) -> None:
+        """Record the answer of one manager of ``name`` to the latest ping to all of them."""
+        self.record_version(name, description)
+        with self._lock:
+            heard = self._heard.get(name)
+            if heard is not None:
+                heard.managers.answer(description, self._clock())
+
+    def namesake_of(self, name: str) -> Neighbor | None:
+        """Return another neighbor, at another broker, whose cell has the same name by its own account."""
+        rows = self._neighbors.all()
+        own_name = self._own_name(name)
+        if name not in rows or own_name is None:
+            return None
+        others = [row for row in rows.values() if row.transport_url != rows[name].transport_url]
+        return next((row for row in others if self._own_name(row.name) == own_name), None)
+
+    def _own_name(self, name: str) -> object:
         heard = self._heard.get(name)
-        if heard is not None:
-            heard.twin_host = host
+        return heard.description.get("name") if heard is not None else None
 
     def record_request(self, name: str) -> None:
         """Record that the cell ``name``, a neighbor or not, has pinged this cell."""

@@ -29,14 +29,19 @@ def way_of(heard: Heard, state: State, now: float) -> str:
     return "in" if arrives(heard, now) else "none"
 
 
-def problem_of(own_name: str, row: Neighbor, heard: Heard, state: State, now: float) -> str:
+def problem_of(  # noqa: PLR0913  # each is one fact
+    own_name: str, row: Neighbor, heard: Heard, state: State, now: float, *, namesake: Neighbor | None = None
+) -> str:
     """Return the problem and its remedy; empty if there is none.
 
     :param own_name: the name of this cell
+    :param namesake: another neighbor, at another broker, whose cell has the same name by its own account
     :param now: seconds of the monotonic clock
     """
     if state is State.UP:
-        return _twins(row, heard) or _other_name(row, heard)
+        return (
+            _twins(row, heard) or _apart(row, heard, now) or _same_name(heard, row, namesake) or _other_name(row, heard)
+        )
     if state is State.UNREACHABLE:
         return heard.probe.problem or f"The broker of {row.name} did not take the last message."
     if state is State.UNKNOWN:
@@ -45,11 +50,32 @@ def problem_of(own_name: str, row: Neighbor, heard: Heard, state: State, now: fl
 
 
 def _twins(row: Neighbor, heard: Heard) -> str:
-    if heard.twin_host is None:
+    host = heard.managers.twin_host
+    if host is None:
         return ""
     return (
-        f"Two managers of {row.name} have the same host name, {heard.twin_host}, and take each other's answers: "
-        "give each its own [DEFAULT] host."
+        f"Two managers of {row.name} have the same host name, {host}, and take each other's answers: give each its own "
+        "[DEFAULT] host."
+    )
+
+
+def _apart(row: Neighbor, heard: Heard, now: float) -> str:
+    if heard.managers.apart is None or not heard.managers.are_apart(now):
+        return ""
+    first, second = heard.managers.apart
+    return (
+        f"The managers {first:.80} and {second:.80} answer as {row.name}, and have different neighbors. If they are "
+        "two cells, give each its own [cells] name, and a virtual host in [DEFAULT] transport_url. If they are one "
+        "cell, give both the same [database] connection."
+    )
+
+
+def _same_name(heard: Heard, row: Neighbor, namesake: Neighbor | None) -> str:
+    if namesake is None:
+        return ""
+    return (
+        f"The cells at the brokers of {row.name} and {namesake.name} both call themselves "
+        f"{heard.description.get('name')!r:.80}: give each cell its own [cells] name, and register it under that name."
     )
 
 

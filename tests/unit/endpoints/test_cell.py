@@ -15,6 +15,7 @@ def test_ping_describes_the_cell() -> None:
         cell.table.record("api", description={"path": "top!api"})
         cell.table.record("az1", description={"subtree": {"rack": {}}})
         answer = cell.call("ping", "api!east")
+        digest = cell.table.snapshot().digest
     assert answer == {
         "name": "east",
         "host": "h1",
@@ -24,6 +25,7 @@ def test_ping_describes_the_cell() -> None:
         "cell": "top!api!east",
         "path": "top!api!east",
         "is_placed": True,
+        "rows": digest,
         "subtree": {"az1": {"rack": {}}, "az2": {}},
     }
     assert json.loads(json.dumps(answer)) == answer

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cells.neighbors import NeighborTable, State
+from cells.neighbors import Neighbors, NeighborTable, State
+from cells.neighbors.managers import DIFFERENT_SECONDS, ROWS
 from cells.neighbors.neighbor import Neighbor
 from cells.neighbors.probe import GRACE_SECONDS, Probe
 from cells.neighbors.verdict import ARRIVING_SECONDS, problem_of, problem_of_stranger, way_of
@@ -148,8 +149,62 @@ def test_two_managers_of_one_host_and_a_wrong_name_are_named(link: Link) -> None
     link.probe(answered=True)
     link.table.record("az1", description={"name": "az7"})
     assert "az7" in link.problem
-    link.table.record_twin("az1", "h1")
+    link.table.record_ping_to_all("az1")
+    for process in (1, 2):
+        link.table.record_manager("az1", {"host": "h1", "pid": process})
     assert "[DEFAULT] host" in link.problem
+    for _ in range(2):  # the first ends the ping with two answers of h1
+        link.table.record_ping_to_all("az1")
+        link.table.record_manager("az1", {"host": "h1", "pid": 2})
+    assert "[DEFAULT] host" not in link.problem
+
+
+@each(
+    ("rows", "is_named"),
+    [(("a", "b"), True), (("a", "a"), False), (("a", None), False), ((None, None), False)],
+)
+def test_two_cells_of_one_name_on_one_virtual_host_are_named(
+    link: Link, rows: tuple[str | None, str | None], is_named: bool
+) -> None:
+    """Case D4: they answer as two managers of one cell, and have different neighbors."""
+    for _ in range(4):
+        link.probe(answered=True)
+        link.table.record_ping_to_all("az1")
+        for host, digest in zip(("h1", "h2"), rows, strict=True):
+            link.table.record_manager("az1", {"host": host, "pid": 1, ROWS: digest})
+        assert link.problem == ""  # each manager may still read a change of the rows
+        link.clock.advance(DIFFERENT_SECONDS / 3.9)
+    link.probe(answered=True)
+    assert ("[cells] name" in link.problem) is is_named
+    for _ in range(2):
+        link.table.record_ping_to_all("az1")
+        link.table.record_manager("az1", {"host": "h1", "pid": 1, ROWS: "a"})
+    assert link.problem == ""
+
+
+def test_two_neighbors_that_call_themselves_the_same_are_named() -> None:
+    """Case D4."""
+    clock = Clock()
+    table = NeighborTable(MUTE_AFTER, clock)
+    other = Neighbor("az2", "memory://x/az2", is_parent=False, driver="memory")
+    again = Neighbor("az3", ROW.transport_url, is_parent=False, driver="memory")
+    table.replace([ROW, other, again])
+    for name in ("az1", "az2", "az3"):
+        table.record(name, description={"name": "az1"})
+    assert table.namesake_of("az1") == other
+    heard = table.heard("az2")
+    assert heard is not None
+    problem = problem_of("east", other, heard, State.UP, clock(), namesake=table.namesake_of("az2"))
+    assert "[cells] name" in problem
+    table.record("az2", description={"name": "az2"})
+    assert (table.namesake_of("az1"), table.namesake_of("az2")) == (None, None)
+
+
+def test_managers_of_one_cell_have_one_digest() -> None:
+    other = Neighbor("az2", "memory://x/az2", is_parent=False, driver="memory")
+    parent = Neighbor("az2", "memory://x/az2", is_parent=True, driver="memory")
+    assert Neighbors.of([ROW, other]).digest == Neighbors.of([other, ROW]).digest
+    assert len({Neighbors.of(rows).digest for rows in ([], [ROW], [ROW, other], [ROW, parent])}) == 4
 
 
 def test_cells_that_are_not_registered_are_remembered_for_a_while(link: Link) -> None:
