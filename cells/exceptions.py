@@ -41,6 +41,7 @@
     ├── ManagerStopping           the manager shuts down before the answer
     ├── RemoteError               an error of another cell whose class is not rebuilt
     ├── MatchMakerException       no registered server on the brokerless transport
+    │   └── RegistryUnavailable   the registry of its servers does not answer
     ├── SandboxError              a sandbox cannot be created or found
     ├── NeighborError             errors of the registry of neighbors
     │   ├── NeighborNotFound
@@ -269,6 +270,10 @@ class MatchMakerException(CellsError):
 
     def __init__(self, message: str = "Match not found by MatchMaker.", **details: Any) -> None:
         super().__init__(message, **details)
+
+
+class RegistryUnavailable(MatchMakerException):
+    """Raised when the registry of servers does not answer and the servers are not known from before."""
 
 
 class SandboxError(CellsError):

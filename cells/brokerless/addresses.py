@@ -7,7 +7,9 @@ example in a directory ``cells@east``, is percent-encoded.
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import socket
 import urllib.parse
 from dataclasses import dataclass
 
@@ -87,3 +89,15 @@ def read_bind(text: str) -> str:
             "write an address of this host that other hosts can connect to."
         )
     return tcp(hostname, int(port))
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Return whether a TCP endpoint is an address at which each host reaches only itself.
+
+    A name is resolved, which may block: some systems resolve their own host name to 127.0.1.1.
+    """
+    try:
+        found = socket.getaddrinfo(*split_tcp(endpoint), type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return any(ipaddress.ip_address(address[0]).is_loopback for *_, address in found)

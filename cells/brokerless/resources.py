@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,6 +31,10 @@ from cells.brokerless.sender import Sender
 from cells.brokerless.server import Delivery
 from cells.brokerless.shared import Shared
 
+LOG = logging.getLogger(__name__)
+
+#: They register no addresses.
+LOCAL_MATCHMAKERS = ("localhost", "stub")
 _MATCHMAKERS: Shared[MatchMakerBase] = Shared(lambda matchmaker: matchmaker.stop_heartbeat())
 _BOUND_SERVERS: Shared[BoundServer] = Shared(BoundServer.close)
 #: Serializes changes to the set of served keys, across all transports of the process.
@@ -172,6 +177,12 @@ class Resources:
         if self._directory is not None:
             return BindSpec("", limit, directory=self._directory)
         bind = (addresses.read_bind(self._options.bind),) if self._options.bind else ()
+        if bind and self._options.matchmaker not in LOCAL_MATCHMAKERS and addresses.is_loopback(bind[0]):
+            LOG.warning(
+                "[oslo_messaging_zmq] bind = %s is a loopback address, and this process registers it: processes on "
+                "other machines would connect to themselves. Set an address that they can reach, or no bind.",
+                self._options.bind,
+            )
         return BindSpec(
             self._realm(),
             limit,

@@ -104,13 +104,14 @@ class Sender:
                 return attempt(self.peers.find(message.key, message.pool))
             except (PeerUnreachable, Refused, exceptions.MatchMakerException) as error:
                 reason, has_server = str(error), not isinstance(error, (NoServer, NoServices))
+                away = error if isinstance(error, exceptions.RegistryUnavailable) else None
             left_seconds = deadline - time.monotonic()
             may_try_again = attempts_left != 0 and left_seconds > 0
             if not may_try_again or self._closed.wait(min(pause_seconds, left_seconds)):
                 text = f"No server accepted a message for {_name(message.key)}: {reason}"
                 if message.is_mandatory and not has_server:
                     raise Undeliverable(text, message.key)
-                raise oslo_messaging.MessageDeliveryFailure(text)
+                raise oslo_messaging.MessageDeliveryFailure(text) from away
             attempts_left = None if attempts_left is None else attempts_left - 1
             pause_seconds = min(2 * pause_seconds, MAX_BACKOFF_SECONDS)
 

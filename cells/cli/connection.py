@@ -94,6 +94,9 @@ def _open(conf: cfg.ConfigOpts) -> Iterator[Any]:
                 f"No manager of this cell runs: {str(error).rstrip('.')}. Start cells-manager, or give the "
                 "configuration file of the running manager."
             )
+            away = error.__cause__
+            if isinstance(away, exceptions.RegistryUnavailable):
+                problem = f"The manager of this cell cannot be found: {away.message}"
         raise exceptions.ManagerTimeout(problem) from error
     finally:
         _close(transport)

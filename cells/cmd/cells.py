@@ -27,7 +27,19 @@ STATUS_USAGE = 2
 STATUS_INTERRUPTED = 130
 
 #: Libraries that log an error and then raise it. The operator gets the error from this tool, on one line.
-_NOISY = ("alembic", "amqp", "kombu", "oslo", "oslo_config", "oslo_db", "oslo_messaging", "oslo_service", "stevedore")
+_NOISY = (
+    "alembic",
+    "amqp",
+    # The error of the command says the same about the registry.
+    "cells.brokerless.matchmaker",
+    "kombu",
+    "oslo",
+    "oslo_config",
+    "oslo_db",
+    "oslo_messaging",
+    "oslo_service",
+    "stevedore",
+)
 
 
 class UsageError(Exception):

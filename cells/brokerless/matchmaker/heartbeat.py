@@ -154,7 +154,7 @@ class HeartbeatMatchMakerBase(MatchMakerBase, abc.ABC):
             problem = None if is_answered else self._query([key])
         alive = self._known.alive_at_last(key)
         if problem is not None and not alive:
-            raise exceptions.MatchMakerException(
+            raise exceptions.RegistryUnavailable(
                 f"The servers of {key} are not known, because the registry of servers is unavailable: {problem}"
             )
         return alive

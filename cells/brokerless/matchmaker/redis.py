@@ -32,10 +32,6 @@ end
 """
 
 
-class RegistryUnavailable(exceptions.MatchMakerException):
-    """Raised when Redis does not answer, or returns an error."""
-
-
 class MatchMakerRedis(HeartbeatMatchMakerBase):
     """The registry is the Redis database that ``matchmaker_connection`` names.
 
@@ -133,7 +129,7 @@ class MatchMakerRedis(HeartbeatMatchMakerBase):
             yield
         except (self._library.RedisError, OSError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-            raise RegistryUnavailable(
+            raise exceptions.RegistryUnavailable(
                 f"Redis at {self._shown} cannot be used: {reason}. Check that it runs and that {OPTION} is right."
             ) from error
 

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from cells.transport.patches.ack_interval import ACK_INTERVAL
 from cells.transport.patches.base import Patch
 from cells.transport.patches.direct_replies import DIRECT_REPLIES
+from cells.transport.patches.driver_log import DRIVER_LOG
 from cells.transport.patches.envelope_log import ENVELOPE_LOG
 from cells.transport.patches.json_serializer import JSON_SERIALIZER
 from cells.transport.patches.message_ids import MESSAGE_IDS
@@ -24,6 +25,7 @@ LOG = logging.getLogger(__name__)
 PATCHES: tuple[Patch, ...] = (
     ACK_INTERVAL,
     DIRECT_REPLIES,
+    DRIVER_LOG,
     ENVELOPE_LOG,
     JSON_SERIALIZER,
     MESSAGE_IDS,

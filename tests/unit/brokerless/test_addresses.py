@@ -92,3 +92,18 @@ def test_bind_without_host_or_port_is_refused(text: str) -> None:
 def test_wildcard_bind_is_refused(text: str) -> None:
     with pytest.raises(exceptions.ConfigurationError, match="wildcard"):
         addresses.read_bind(text)
+
+
+@each(
+    ("hostname", "is_loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.0.1.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("192.0.2.1", False),
+        ("fd00::5", False),
+    ],
+)
+def test_addresses_at_which_a_host_reaches_only_itself(hostname: str, is_loopback: bool) -> None:
+    assert addresses.is_loopback(addresses.tcp(hostname, 5570)) is is_loopback
