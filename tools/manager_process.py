@@ -154,7 +154,7 @@ class ManagerProcess:
             )
         return self
 
-    def wait_ready(self, timeout_seconds: float = 60.0) -> ManagerProcess:
+    def wait_ready(self, timeout_seconds: float = 120.0) -> ManagerProcess:
         """Wait until the log says that the manager is ready."""
         poll(self._is_ready_or_dead, f"{self.host} is ready", timeout_seconds, pause_seconds=0.01)
         return self

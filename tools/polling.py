@@ -13,7 +13,7 @@ PAUSE_SECONDS = 0.05
 
 
 def poll(
-    condition: Callable[[], T], what: str, timeout_seconds: float = 20.0, pause_seconds: float = PAUSE_SECONDS
+    condition: Callable[[], T], what: str, timeout_seconds: float = 60.0, pause_seconds: float = PAUSE_SECONDS
 ) -> T:
     """Call ``condition`` until its result is true, and return the result.
 

@@ -107,7 +107,7 @@ class Tree:
                 database.create(Neighbor(other, self[other].neighbor_url, is_parent=is_parent))
         database.close()
 
-    def wait_formed(self, timeout_seconds: float = 60.0) -> None:
+    def wait_formed(self, timeout_seconds: float = 120.0) -> None:
         """Wait until every cell knows its path, and the top knows every cell and has heard from it."""
         with ThreadPoolExecutor(WORKERS) as pool:
             waits = [pool.submit(self._wait_for_path, name, timeout_seconds) for name in self.paths]

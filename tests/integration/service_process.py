@@ -66,7 +66,7 @@ class ServiceProcess:
 
     def wait_ready(self) -> ServiceProcess:
         """Wait until the service reports that it serves."""
-        poll(self._is_ready_or_dead, f"{self._name} serves", 30.0, pause_seconds=0.02)
+        poll(self._is_ready_or_dead, f"{self._name} serves", 120.0, pause_seconds=0.02)
         return self
 
     def kill9(self) -> None:

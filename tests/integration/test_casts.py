@@ -23,7 +23,7 @@ from tests.integration.transports import CellTransport
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.rabbitmq
 
 THREADS = 16
 CASTS = 40

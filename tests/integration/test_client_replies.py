@@ -15,7 +15,7 @@ from tests.integration.rabbitmq import amqp_url
 from tests.integration.test_versions import Pair, pair  # noqa: F401  # a fixture
 from tools.polling import poll
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.rabbitmq
 
 Json = dict[str, Any]
 

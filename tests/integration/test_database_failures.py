@@ -15,7 +15,7 @@ from tools.forwarder import Forwarder
 from tools.manager_process import READY
 from tools.polling import poll
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgresql, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgresql]
 
 
 @pytest.fixture

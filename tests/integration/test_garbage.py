@@ -12,8 +12,6 @@ from tests.integration.transports import Transports
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 
-pytestmark = pytest.mark.timeout(180)
-
 GROWTH_KB = 6 * 1024
 ROUNDS = 8
 

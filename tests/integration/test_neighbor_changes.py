@@ -13,7 +13,7 @@ from tools.free_ports import free_ports
 from tools.manager_process import Finished
 from tools.polling import poll
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.rabbitmq
 
 NEVER = 100_000
 

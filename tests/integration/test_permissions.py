@@ -23,7 +23,7 @@ from tests.integration.service_process import PROBE, Services, write_configurati
 from tests.integration.transports import CellTransport
 from tools.broker_node import BrokerNode
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.rabbitmq
 
 GUIDE = Path(__file__).parents[2] / "doc/source/admin/brokers.rst"
 #: The virtual hosts of the cells api and east.

@@ -22,8 +22,6 @@ from tests.integration.rabbitmq import amqp_url
 from tests.integration.transports import RabbitMQTransports, Transports
 from tools.polling import poll
 
-pytestmark = pytest.mark.timeout(120)
-
 SCRIPT = Path(__file__).with_name("rpc_consumer.py")
 ROOT = Path(__file__).parents[2]
 #: Two hops from api.

@@ -25,8 +25,6 @@ from tests.integration.service_process import INVENTORY, ServiceProcess, guide_o
 from tools.manager_process import Finished, program
 from tools.polling import poll
 
-pytestmark = pytest.mark.timeout(180)
-
 ROOT = Path(__file__).parents[2]
 TREE = "api(east(az1),west)"
 PATHS = ["api", "api!east", "api!east!az1", "api!west"]

@@ -19,8 +19,6 @@ from tests.integration.probe import TOPIC
 from tests.integration.service_process import DEAD, FAR, PROBE, SERVING, Services
 from tools.polling import poll
 
-pytestmark = pytest.mark.timeout(120)
-
 VICTIM = "victim"
 MONITOR_SECONDS = 2
 LONG_SECONDS = 7.0

@@ -32,8 +32,6 @@ from tests.integration.service_process import (
 )
 from tools.polling import poll
 
-pytestmark = pytest.mark.timeout(120)
-
 TIMEOUT_SECONDS = 10.0
 CONTEXT = {"user": "ada", "roles": ["admin", "größe"], "deep": {"list": [1, 2.5, None, True]}, "is_admin": False}
 

@@ -13,7 +13,7 @@ from tests.integration.servers import MYSQL_URL, POSTGRESQL_URL, fresh_database
 from tests.integration.transports import Transports
 from tools.polling import poll
 
-pytestmark = [pytest.mark.postgresql, pytest.mark.mariadb, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.postgresql, pytest.mark.mariadb]
 
 SHAPE = {"api": {"east": {"az1": {}}, "west": {"az2": {}}}}
 

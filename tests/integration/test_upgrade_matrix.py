@@ -11,7 +11,7 @@ from tests.integration.processes import Tree
 from tests.integration.rabbitmq import VirtualHostPool
 from tools.polling import poll
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.rabbitmq
 
 
 @pytest.fixture(scope="module")

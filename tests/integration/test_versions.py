@@ -22,7 +22,7 @@ from tests.integration.transports import CellTransport
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.rabbitmq
 
 VERSIONS = ("1.0", "1.1", "1.2", "1.3", "1.4")
 #: Keys of a request besides Nova's keys, by version.

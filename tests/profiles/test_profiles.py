@@ -10,7 +10,7 @@ from tests.contract.profiles import THREE, Deployment, ProfileContract, deployed
 from tests.integration.rabbitmq import VirtualHostPool
 from tools.broker_profiles import PROFILES
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.rabbitmq
 
 
 @pytest.fixture(scope="module", params=PROFILES)

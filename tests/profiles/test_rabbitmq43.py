@@ -16,8 +16,6 @@ from tools.broker_profiles import PROFILES, QUORUM
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 
-pytestmark = pytest.mark.timeout(300)
-
 SETTING = "deprecated_features.permit.transient_nonexcl_queues"
 
 

@@ -21,7 +21,7 @@ from tests.upgrade.old_release import OLD_VERSION
 from tests.upgrade.releases import Release
 from tests.upgrade.upgrade_tree import LINKS, UpgradeTree
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.rabbitmq
 
 SHOWN_FAULTS = 20
 BOTTOM_UP = ["az1", "east", "west", "api"]
