@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import getpass
+import ipaddress
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -170,8 +171,13 @@ def check_transport(driver: str, url: str) -> None:
 
 
 def remark_on(name: str, url: str) -> str:
-    """Return a remark about the URL of a RabbitMQ without a login, with the options that set it; otherwise nothing."""
+    """Return a remark about a RabbitMQ without a login, or about a loopback address; otherwise nothing."""
     parsed = transport_url.parse(url)
+    if transport_url.is_brokerless(url) and parsed.hosts and all(_is_loopback(host.hostname) for host in parsed.hosts):
+        return (
+            f"The transport URL of {name} has a loopback address, which reaches {name} only if it runs on the same "
+            f"machine as this cell's managers. Otherwise: 'cells neighbor set {name} --transport-url ...'."
+        )
     if parsed.transport not in transport_url.RABBITMQ_TRANSPORTS:
         return ""
     if all(host.username is not None for host in parsed.hosts):
@@ -181,6 +187,13 @@ def remark_on(name: str, url: str) -> str:
         f"The transport URL of {name} has no user name{virtual_host}: the manager logs in as guest, which most brokers "
         f"accept only from their own host. 'cells neighbor set {name} --username ... --password -{option}' adds them."
     )
+
+
+def _is_loopback(hostname: str) -> bool:
+    try:
+        return ipaddress.ip_address(hostname).is_loopback
+    except ValueError:
+        return hostname == "localhost"
 
 
 def _link_option(text: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ import oslo_messaging
 from cells import exceptions
 from cells.deadlines import shrink, want_timeout
 from cells.endpoints import CellPicker
+from cells.failure import lacks_method
 from cells.futures import gather, then
 from cells.manager.held_requests import MAX_SECONDS
 from cells.manager.requests import Requests
@@ -34,6 +35,8 @@ from cells.transport.server import LongAnswer, reply_to
 NAMESPACE = "services"
 VERSION = "1.0"
 
+#: The endpoint of a call.
+SERVICE_CALL = "service_call"
 #: Kind of a message without an answer -> its endpoint.
 CASTS = {"cast": "service_cast", "event": "service_event"}
 DIRECTIONS = tuple(direction.value for direction in Direction)
@@ -168,7 +171,7 @@ class ServiceCalls:
         message = self._outgoing.targeted(
             ctxt,
             want(cell, str, "cell"),
-            "service_call",
+            SERVICE_CALL,
             {"request": asked, "time_left": shrink(seconds)},
             needs_response=True,
             message_id=message_id,
@@ -281,6 +284,14 @@ def _names(cells: object) -> list[str]:
 def _read(reply: Reply) -> Answer:
     """Return the answer to a call."""
     response = reply.read_one(("cells.exceptions",))
+    if lacks_method(response.error, SERVICE_CALL):
+        return answers.of_error(
+            exceptions.UnknownMethod(
+                f"Cell {response.cell} runs no methods of services: it is a cell of Nova.",
+                cell=response.cell,
+                method=SERVICE_CALL,
+            )
+        )
     try:
         return answers.of_error(response.error) if response.error is not None else answers.check(response.value)
     except exceptions.MalformedMessage as error:

@@ -186,3 +186,11 @@ def test_a_nova_child_that_ranks_best_is_passed_over(child: NovaNeighbor, knows:
 def _has_no_ping(cell: TreeCell) -> bool:
     heard = cell.service.table.heard("nova")
     return heard is not None and heard.has_no_ping and bool(heard.capabilities)
+
+
+def test_a_multicall_names_the_nova_child_with_an_error(child: NovaNeighbor) -> None:
+    child.tree["api"].serve("inventory", Inventory())
+    everywhere = child.tree["api"].client("inventory", timeout=10).prepare(cells="down")
+    answers = dict(everywhere.multicall({}, "count"))
+    assert answers["api"] == "counted"
+    assert isinstance(answers["api!nova"], exceptions.UnknownMethod)

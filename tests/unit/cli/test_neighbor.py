@@ -111,6 +111,16 @@ def test_create_from_parts(cells: Cells) -> None:
     assert read.virtual_host == "/"
 
 
+@each(
+    ("hosts", "is_remarked"),
+    [("127.0.0.1:5570", True), ("localhost:5570,[::1]:5570", True), ("10.0.0.6:5570", False)],
+)
+def test_a_loopback_address_is_remarked(cells: Cells, hosts: str, is_remarked: bool) -> None:
+    created = cells("neighbor", "create", f"n{len(hosts)}", *CHILD, "--transport-url", f"zmq://{hosts}/")
+    assert created.status == 0
+    assert ("loopback" in created.err) is is_remarked
+
+
 def test_login_with_a_slash_is_refused(cells: Cells) -> None:
     words = ("--username", "u", "--password", "s3k/r3t", "--hostname", "h")
     error = cells.fail("neighbor", "create", "east", *CHILD, *words)
