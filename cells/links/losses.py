@@ -28,6 +28,8 @@ from cells.worker_threads import Clock
 LOG = logging.getLogger(__name__)
 
 SUMMARY_SECONDS = 60.0
+#: A neighbor whose broker has refused nothing for so long may be back: only a message shows whether it is.
+TRIAL_SECONDS = 30.0
 #: Reason of the messages that were in flight when the manager was killed.
 KILLED = "killed"
 #: Reason under which the messages in flight of a kind are counted.
@@ -93,6 +95,8 @@ class Losses:
         self._unreported: dict[str, _Unreported] = {}
         #: cell whose broker takes no messages -> since when, and its losses until then
         self._away: dict[str, tuple[float, Tally]] = {}
+        #: cell -> when its broker did not take a message last
+        self._failed_at: dict[str, float] = {}
         #: seconds since 1970
         self.started_at = int(wall_clock())
 
@@ -217,12 +221,13 @@ class Losses:
     def went_away(self, cell: str) -> None:
         """Note that the broker of ``cell`` takes no messages."""
         with self._lock:
+            self._failed_at[cell] = self._clock()
             if cell not in self._away:
                 self._away[cell] = (self._clock(), self._total_of(cell))
 
     def is_away(self, cell: str) -> bool:
-        """Return whether the broker of ``cell`` did not take the last message."""
-        return cell in self._away
+        """Return whether the broker of ``cell`` did not take the last message, which was sent a short time ago."""
+        return cell in self._away and self._clock() - self._failed_at.get(cell, 0.0) < TRIAL_SECONDS
 
     def came_back(self, cell: str) -> None:
         """Note that the broker of ``cell`` takes messages; if it was away, sum up the losses of that time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,13 @@ class LocalCell:
         path = str(self.topology.own_path)
         own = {"cell": path, "path": path, IS_PLACED: self.topology.is_placed, ROWS: self.table.snapshot().digest}
         return {**self.identity, **own, "subtree": self.topology.subtree()}
+
+    def links_down(self, neighbors: Iterable[str]) -> list[str]:
+        """Return those of these neighbors whose brokers take no messages now; have them probed soon."""
+        down = [name for name in neighbors if self.losses.is_away(name)]
+        for name in down:
+            self.prober.probe_soon(name)
+        return down
 
     def links(self) -> dict[str, Any]:
         """Return the version that this cell reads, and the version of each link with the reason for it."""

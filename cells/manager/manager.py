@@ -22,6 +22,7 @@ from cells.manager import neighbor_report, topology_report
 from cells.manager.answer_streams import AnswerStream
 from cells.manager.held_requests import MAX_SECONDS
 from cells.manager.local_cell import LocalCell
+from cells.manager.message_factory import want_direction
 from cells.manager.requests import Requests
 from cells.messages.kinds import BROADCAST_CAST, CAST
 from cells.neighbors import Direction
@@ -34,13 +35,13 @@ LOG = logging.getLogger(__name__)
 
 
 class CellsManager:
-    """RPC endpoint for services of the local cell, version 1.2.
+    """RPC endpoint for services of the local cell, version 1.3.
 
     In all methods ``ctxt`` is the request context as a dict, and ``kwargs`` are JSON values.
-    1.1 added ``trace`` and the broadcasts whose answers are streamed, 1.2 ``cast_many``.
+    1.1 added ``trace`` and the broadcasts whose answers are streamed, 1.2 ``cast_many``, 1.3 ``links_down``.
     """
 
-    target = oslo_messaging.Target(version="1.2")
+    target = oslo_messaging.Target(version="1.3")
 
     def __init__(
         self, requests: Requests, cell: LocalCell, exception_modules: Sequence[str], call_timeout_seconds: float
@@ -111,6 +112,19 @@ class CellsManager:
         :raises cells.exceptions.RoutingError: no way is known
         """
         return str(self._cell.topology.walk_to(cell_name))
+
+    def links_down(self, ctxt: dict[str, Any], cell_name: str = "", direction: str = "") -> list[str]:  # noqa: ARG002
+        """Return the neighbors whose links are down, among those that would get a cast.
+
+        :param cell_name: the target of the cast; empty: it is a broadcast in ``direction``
+        :raises cells.exceptions.RoutingError: no way to that cell is known
+        :raises cells.exceptions.InvalidArguments: there is no such direction
+        """
+        if not cell_name:
+            return self._cell.links_down(self._cell.table.snapshot().toward(want_direction(direction)))
+        if self._cell.topology.may_find_later(cell_name):
+            return []
+        return self._cell.links_down(list(self._cell.topology.walk_to(cell_name))[1:2])
 
     def broadcast_call(  # noqa: PLR0913  # one argument per key of the message
         self,

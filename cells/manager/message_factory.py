@@ -113,13 +113,9 @@ class OutgoingMessages:
 
         :raises cells.exceptions.InvalidArguments: an argument has a wrong type
         """
-        try:
-            toward = Direction(direction)
-        except ValueError as error:
-            raise exceptions.InvalidArguments(f"The direction must be up or down, not {direction!r:.40}.") from error
         return BroadcastMessage.new(
             id=self.new_id(),
-            direction=toward,
+            direction=want_direction(direction),
             run_locally=run_locally,
             **self._request(ctxt, method, kwargs, needs_response=needs_response),
         )
@@ -140,6 +136,17 @@ class OutgoingMessages:
 def _traceparent(text: object) -> str:
     """Return the trace context in a request context if it has W3C's form, else an empty text."""
     return text if isinstance(text, str) and TRACEPARENT.fullmatch(text) else ""
+
+
+def want_direction(direction: object) -> Direction:
+    """Return the direction of a broadcast.
+
+    :raises cells.exceptions.InvalidArguments: it is neither up nor down
+    """
+    try:
+        return Direction(direction)
+    except ValueError as error:
+        raise exceptions.InvalidArguments(f"The direction must be up or down, not {direction!r:.40}.") from error
 
 
 def _want_id(message_id: object) -> str:

@@ -85,6 +85,12 @@ class Prober:
                 self._probe(name)
         self._count_receivers(self.table.silent_neighbors())
 
+    def probe_soon(self, name: str) -> None:
+        """Let a neighbor be probed within a second, to see whether it is back."""
+        with self._lock:
+            if name in self._next:
+                self._next[name] = self.runtime.clock()
+
     def probe_all(self) -> None:
         """Let every neighbor be probed next, as at the start."""
         with self._lock:

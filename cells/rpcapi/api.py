@@ -17,10 +17,12 @@ import oslo_messaging
 
 from cells import exceptions, failure
 from cells.deadlines import shrink, want_timeout
+from cells.rpcapi import way_checks
 from cells.rpcapi.arguments import Arguments, Context, context_values, request
 from cells.rpcapi.casts import CastBatcher
 from cells.rpcapi.cell_answer import CellAnswer
 from cells.rpcapi.own_errors import own_errors
+from cells.rpcapi.way_checks import WayChecks
 from cells.services.answer_batches import AnswerBatches
 from cells.services.validation import want_json_object
 from cells.transport import global_options
@@ -79,6 +81,7 @@ class CellsAPI:
         self._within = RequestLimits(transport).within
         self._send_timeout = send_timeout
         self._casts = CastBatcher(self._client, send_seconds=send_timeout)
+        self._checks = WayChecks(is_enabled=self._client.can_send_version(way_checks.VERSION))
         self._timeout = timeout
         self._manager_timeout = timeout if manager_timeout is None else manager_timeout
         self._exception_modules = exception_modules
@@ -101,11 +104,23 @@ class CellsAPI:
     def cast(self, ctxt: Context, cell: str, method: str, kwargs: Arguments = None) -> None:
         """Call the endpoint ``method`` in another cell without an answer; returns when the broker has the cast.
 
-        Later failures are not reported; :meth:`locate` checks beforehand whether the way is known.
+        A cast fails while the manager knows that it cannot pass the cast on: see :mod:`cells.rpcapi.way_checks`.  Later
+        failures are not reported, but counted in the manager.
         Concurrent casts of many threads share one request to the manager: see :mod:`cells.rpcapi.casts`.
+
+        :raises cells.exceptions.NeighborUnreachable: the link toward that cell is down; the cast is not sent
+        :raises cells.exceptions.RoutingError: no way is known; the cast is not sent
         """
-        with self._within(self._send_timeout):
-            self._casts.send(context_values(ctxt), request(method, kwargs, cell_name=cell))
+        values, asked = context_values(ctxt), request(method, kwargs, cell_name=cell)
+        deadline = time.monotonic() + self._send_timeout
+        down = self._links_down(cell, cell_name=cell)
+        if down:
+            raise exceptions.NeighborUnreachable(
+                f"The cast to cell {cell} is not sent: the broker of cell {down[0]} takes no messages now.",
+                cell=down[0],
+            )
+        with self._within(max(0.0, deadline - time.monotonic())):
+            self._casts.send(values, asked)
 
     def locate(self, ctxt: Context, cell: str) -> str:
         """Return the way from this cell to another cell, ``az1!east!api``.
@@ -187,10 +202,32 @@ class CellsAPI:
     def broadcast_cast(
         self, ctxt: Context, method: str, kwargs: Arguments = None, *, direction: str = "down", run_locally: bool = True
     ) -> None:
-        """Call ``method`` in all cells below (or above) without answers."""
-        asked = request(method, kwargs, direction=direction, run_locally=run_locally)
-        with self._within(self._send_timeout):
-            self._client.cast(context_values(ctxt), "broadcast_cast", **asked)
+        """Call ``method`` in all cells below (or above) without answers.
+
+        :raises cells.exceptions.NeighborUnreachable: the links to some neighbors, which the error names, are down; the
+            broadcast is sent to the others
+        """
+        values, asked = context_values(ctxt), request(method, kwargs, direction=direction, run_locally=run_locally)
+        deadline = time.monotonic() + self._send_timeout
+        # A target with a space is no cell.
+        down = self._links_down(f"all cells {direction}", direction=direction)
+        with self._within(max(0.0, deadline - time.monotonic())):
+            self._client.cast(values, "broadcast_cast", **asked)
+        if down:
+            names = ", ".join(sorted(down))
+            raise exceptions.NeighborUnreachable(
+                f"The broadcast does not reach the cells behind {names}: their brokers take no messages now. "
+                "It is sent to the others.",
+                cell=names,
+            )
+
+    def _links_down(self, target: str, **arguments: str) -> list[str]:
+        def ask(seconds: float) -> list[str]:
+            wait = min(seconds, self._send_timeout)
+            found: list[str] = self._call({}, "links_down", wait, version=way_checks.VERSION, **arguments)
+            return found
+
+        return self._checks.links_down(target, ask)
 
     def neighbors(self, ctxt: Context) -> list[dict[str, Any]]:
         """Return the neighbors with their current state in the manager."""

@@ -130,7 +130,7 @@ class CastBatcher:
         try:
             client.call({}, "cast_many", casts=list(casts))
         except (oslo_messaging.RemoteError, *_REFUSALS) as error:
-            if not _is_refusal(error):
+            if not is_refusal(error):
                 raise
             self._disable("is of a release without batches")
             raise BatchRefused from error
@@ -142,10 +142,11 @@ class CastBatcher:
         self._alone_until = self._clock() + ALONE_SECONDS
 
 
-def _is_refusal(error: Exception) -> bool:
-    if isinstance(error, oslo_messaging.RemoteError):
+def is_refusal(error: Exception) -> bool:
+    """Return whether a manager of an older release has refused a request unread."""
+    if isinstance(error, (oslo_messaging.RemoteError, exceptions.RemoteError)):
         return error.exc_type in {refusal.__name__ for refusal in _REFUSALS}
-    return True
+    return isinstance(error, _REFUSALS)
 
 
 def unpack(text: object) -> dict[str, Any]:

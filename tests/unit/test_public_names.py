@@ -130,14 +130,12 @@ def test_client_of_the_manager() -> None:
 
 def test_manager_offers_what_its_client_calls() -> None:
     offered = [name for name in OPERATIONS if name != "broadcast_stream"]
-    assert methods(CellsManager) == sorted([*offered, *STREAM, "cast_many", "target"])
+    assert methods(CellsManager) == sorted([*offered, *STREAM, "cast_many", "links_down", "target"])
     # The client requires only the version that it needs, so that it can call a manager of an older release.
-    assert (cells.rpcapi.api.VERSION, cells.rpcapi.api.STREAMS_VERSION, cells.rpcapi.casts.VERSION) == (
-        "1.0",
-        "1.1",
-        "1.2",
-    )
-    assert CellsManager.target.version == cells.rpcapi.casts.VERSION
+    api = cells.rpcapi.api
+    needed = (api.VERSION, api.STREAMS_VERSION, cells.rpcapi.casts.VERSION, cells.rpcapi.way_checks.VERSION)
+    assert needed == ("1.0", "1.1", "1.2", "1.3")
+    assert CellsManager.target.version == needed[-1]
 
 
 def test_drivers() -> None:
