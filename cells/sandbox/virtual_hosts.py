@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Collection
 from typing import Any
@@ -95,12 +96,30 @@ def _rabbitmqctl(*arguments: str, text: str = "") -> None:
 
 def _run(command: list[str], text: str) -> str:
     """Run the command and return its error, empty if it succeeds."""
-    try:
-        done = subprocess.run(  # noqa: S603  # rabbitmqctl, with names encoded as numbers
-            command, input=text, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return f"timeout after {COMMAND_TIMEOUT_SECONDS:.0f} s"
-    if not done.returncode:
+    with subprocess.Popen(  # noqa: S603  # rabbitmqctl, with names encoded as numbers
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A group that can be killed.  sudo stays: it may remember a password for this session only.
+        start_new_session=command[0] != "sudo",
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(text, timeout=COMMAND_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            return f"timeout after {COMMAND_TIMEOUT_SECONDS:.0f} s"
+        finally:
+            if process.poll() is None:
+                _kill(process)
+    if not process.returncode:
         return ""
-    return (done.stderr + done.stdout).strip() or f"exit status {done.returncode}"
+    return (stderr + stdout).strip() or f"exit status {process.returncode}"
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """Kill rabbitmqctl and its Erlang process, which would go on without the script that started it."""
+    if os.getpgid(process.pid) == process.pid:
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()

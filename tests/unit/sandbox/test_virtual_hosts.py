@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from cells import exceptions
 from cells.sandbox import virtual_hosts
+from tools.polling import poll
 
 
 @pytest.fixture
@@ -44,6 +46,29 @@ def test_error_of_rabbitmqctl_is_reported(rabbitmqctl: Path) -> None:
         virtual_hosts.create(["one"], "guest")
     assert "Only root may do so" in caught.value.message
     assert "as root" in caught.value.message
+
+
+def test_a_timeout_ends_the_processes_of_rabbitmqctl(rabbitmqctl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program is a script; its child would create the virtual hosts after the caller has deleted them."""
+    pipe = rabbitmqctl.parent / "pipe"
+    os.mkfifo(pipe)
+    child = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    rabbitmqctl.write_text(f"#!/bin/sh\nexec 3> {pipe}\necho begun >&3\nsleep 600\nexit 0\n")
+    monkeypatch.setattr(virtual_hosts, "COMMAND_TIMEOUT_SECONDS", 0.3)
+    try:
+        with pytest.raises(exceptions.SandboxError, match="timeout"):
+            virtual_hosts.create(["one"], "guest")
+        poll(lambda: is_closed(child), "no process has the pipe open")
+    finally:
+        os.close(child)
+
+
+def is_closed(pipe: int) -> bool:
+    """Return whether no process can write to this pipe any more."""
+    try:
+        return not os.read(pipe, 100)
+    except BlockingIOError:
+        return False
 
 
 def test_missing_rabbitmqctl_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
