@@ -107,7 +107,7 @@ class Resources:
             if self._bound_server is None:
                 self._check_open()
                 bind_spec = self._bind_spec()
-                self._bound_server = _BOUND_SERVERS.acquire(bind_spec, lambda: BoundServer(bind_spec))
+                self._bound_server = _BOUND_SERVERS.acquire(bind_spec, lambda: self._new_server(bind_spec))
                 self._releases.append(lambda: _BOUND_SERVERS.release(bind_spec))
             return self._bound_server
 
@@ -177,12 +177,6 @@ class Resources:
         if self._directory is not None:
             return BindSpec("", limit, directory=self._directory)
         bind = (addresses.read_bind(self._options.bind),) if self._options.bind else ()
-        if bind and self._options.matchmaker not in LOCAL_MATCHMAKERS and addresses.is_loopback(bind[0]):
-            LOG.warning(
-                "[oslo_messaging_zmq] bind = %s is a loopback address, and this process registers it: processes on "
-                "other machines would connect to themselves. Set an address that they can reach, or no bind.",
-                self._options.bind,
-            )
         return BindSpec(
             self._realm(),
             limit,
@@ -191,6 +185,16 @@ class Resources:
             keys_dir=keys_dir if bind else None,
             neighbor_topics=self._neighbor_topics(),
         )
+
+    def _new_server(self, bind_spec: BindSpec) -> BoundServer:
+        is_registered = not self._endpoints and self._options.matchmaker not in LOCAL_MATCHMAKERS
+        if is_registered and any(map(addresses.is_loopback, bind_spec.candidates)):
+            LOG.warning(
+                "[oslo_messaging_zmq] bind = %s is a loopback address, and this process registers it: processes on "
+                "other machines would connect to themselves. Set an address that they can reach, or no bind.",
+                self._options.bind,
+            )
+        return BoundServer(bind_spec)
 
     def _neighbor_topics(self) -> tuple[str, ...]:
         if self._options.neighbor_topics is not None:

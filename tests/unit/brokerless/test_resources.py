@@ -223,3 +223,14 @@ def test_registries_of_one_process_have_separate_servers(make_resources: Make, s
     two = make_resources(matchmaker_connection="sqlite:///two").bound_server()
     assert one is not two
     assert len(list(sockets.iterdir())) == 2
+
+
+@pytest.mark.usefixtures("registry")
+@pytest.mark.parametrize("matchmaker", ["sql", "stub"])
+def test_a_registered_loopback_address_is_logged_once(
+    make_resources: Make, matchmaker: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (port,) = free_ports(1)
+    for _ in range(2):
+        make_resources(matchmaker=matchmaker, bind=f"127.0.0.1:{port}", tcp_security="none").bound_server()
+    assert [record.levelname for record in caplog.records] == (["WARNING"] if matchmaker == "sql" else [])
