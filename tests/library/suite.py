@@ -34,7 +34,9 @@ SERVERS = ("get_rpc_server", "get_notification_listener", "get_batch_notificatio
 def functional() -> list[types.ModuleType]:
     """Return the tests of a transport, which the environment names; their servers use threads."""
     # The tests read no configuration file, and accept no option of this project in a URL.
-    cfg.set_defaults(zmq.OPTIONS, keys_dir=os.environ.get("CELLS_TEST_KEYS_DIR"))
+    keys_dir = os.environ.get("CELLS_TEST_KEYS_DIR")
+    if keys_dir:
+        cfg.set_defaults(zmq.OPTIONS, keys_dir=keys_dir)
     for name in SERVERS:
         setattr(oslo_messaging, name, _with_threads(getattr(oslo_messaging, name)))
     return [
