@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -90,9 +91,10 @@ def test_cut_wire_refuses_messages_and_names_the_cell(traffic: Traffic) -> None:
 
 def test_delayed_messages_arrive_later_and_in_order(traffic: Traffic) -> None:
     traffic.wire.delay(SHORT_SECONDS)
+    started = time.monotonic()
     traffic.send(1, 2, 3)
-    assert traffic.arrived == []
     traffic.wait_for(1, 2, 3)
+    assert time.monotonic() - started >= SHORT_SECONDS
 
 
 def test_messages_behind_held_messages_keep_their_order(traffic: Traffic) -> None:
@@ -100,7 +102,6 @@ def test_messages_behind_held_messages_keep_their_order(traffic: Traffic) -> Non
     traffic.send(1)
     traffic.wire.delay(0)
     traffic.send(2)
-    assert traffic.arrived == []
     traffic.wait_for(1, 2)
     traffic.send(3)
     traffic.wait_for(1, 2, 3)
