@@ -21,7 +21,7 @@ from tools.manager_process import ProcessError
 from tools.polling import poll
 from tools.rabbitmq_installation import MACHINE, Installation, InstallationError
 
-START_TIMEOUT_SECONDS = 90.0
+START_TIMEOUT_SECONDS = 180.0
 STOP_TIMEOUT_SECONDS = 20.0
 COMMAND_TIMEOUT_SECONDS = 60.0
 USER = "guest"
