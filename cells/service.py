@@ -83,7 +83,7 @@ def build(
     wiring = _Wiring(
         conf,
         name,
-        Drivers(_driver_settings(conf)) if drivers is None else drivers,
+        drivers,
         Endpoints.load() if endpoints is None else endpoints,
         runtime or Runtime(),
         serves_local_cell=serves_local_cell,
@@ -97,7 +97,7 @@ class _Wiring:
 
     conf: cfg.ConfigOpts
     name: str
-    drivers: Drivers
+    given_drivers: Drivers | None
     endpoints: Endpoints
     runtime: Runtime
     serves_local_cell: bool
@@ -114,6 +114,7 @@ class _Wiring:
             cells.max_foreign_calls, cells.max_foreign_bytes, cells.max_foreign_seconds, self.table.snapshot
         )
         self.outcomes = Outcomes(self.name, self.losses, self.table.snapshot)
+        self.drivers = self.given_drivers or Drivers(_driver_settings(self.conf, self.outcomes))
         budgets = NeighborBudgets(self.limits, self.counters)
         permissions = Permissions(self.name, self.endpoints, self.table.snapshot, self.conf.control_exchange)
         self.executor = Executor(
@@ -328,7 +329,7 @@ class _Wiring:
     def _server(self) -> ManagerServer:
         cells = self.conf.cells
         target = oslo_messaging.Target(topic=cells.topic, server=self.conf.host, exchange=cells.exchange)
-        return ManagerServer(open_transport(self.conf), target, [self.manager, self.service_calls])
+        return ManagerServer(open_transport(self.conf), target, [self.manager, self.service_calls], self.outcomes)
 
 
 def _own_name(conf: cfg.ConfigOpts) -> str:
@@ -347,7 +348,7 @@ def _loss_file(conf: cfg.ConfigOpts, name: str) -> Path:
     return Path(conf.state_path) / f"losses.{quote(name, safe='')[:100]}.{quote(conf.host, safe='')[:100]}"
 
 
-def _driver_settings(conf: cfg.ConfigOpts) -> DriverSettings:
+def _driver_settings(conf: cfg.ConfigOpts, outcomes: Outcomes) -> DriverSettings:
     versions.resolve_cap(conf.upgrade_levels.intercell)
     return DriverSettings(
         conf=conf,
@@ -357,4 +358,5 @@ def _driver_settings(conf: cfg.ConfigOpts) -> DriverSettings:
         queue_base=conf.cells.rpc_driver_queue_base,
         version_cap=conf.upgrade_levels.intercell,
         send_timeout_seconds=conf.cells.send_timeout,
+        ledger=outcomes,
     )

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from oslo_config import cfg
 
 from cells import exceptions
+from cells.transport.custody import Ledger
 
 #: Takes the JSON text of a message that traveled alone, or the list of objects of a cast
 #: of many.  Never raises; blocks for at most a fraction of a second, and never for an answer.
@@ -79,6 +80,8 @@ class DriverSettings:
     queue_base: str = "cells.intercell"
     version_cap: str | None = None
     send_timeout_seconds: int = 10
+    #: counts the casts that the driver has taken from its broker, until ``on_message`` returns; None: no counts
+    ledger: Ledger | None = None
 
 
 class BaseCellsDriver(abc.ABC):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from typing import Any
 
@@ -19,6 +19,7 @@ from cells import exceptions, versions
 from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
 from cells.transport import declaring, link_options
 from cells.transport import url as transport_url
+from cells.transport.custody import Custody
 from cells.transport.errors import is_forbidden, is_too_large, lacks_exchange, may_arrive, refusal_in
 from cells.transport.internals import consumers, expiring
 from cells.transport.link import open_link
@@ -31,6 +32,8 @@ from cells.transport.server import CastServer, get_server
 LOG = logging.getLogger(__name__)
 
 
+#: type of the messages that answer others
+ANSWERS = "response"
 #: limit of AMQP for a routing key
 MAX_KEY_BYTES = 255
 
@@ -293,9 +296,14 @@ class CellsRPCDriver(InterCellRPCAPI, BaseCellsDriver):
         dispatcher = InterCellRPCDispatcher(on_message)
         for message_type in self._settings.message_types:
             target = oslo_messaging.Target(topic=self._topic(message_type), server=self._settings.host)
-            server = get_server(self._transport, target, [dispatcher], CastServer)
+            server = get_server(self._transport, target, [dispatcher], CastServer, self._custody(message_type))
             self._servers[message_type] = server
             server.start()
+
+    def _custody(self, message_type: str) -> Custody | None:
+        ledger = self._settings.ledger
+        # A caller notices the loss of its answer.
+        return None if ledger is None or message_type == ANSWERS else Custody(ledger, _casts_in)
 
     def stop_taking(self, message_types: frozenset[str]) -> None:
         servers = [server for message_type, server in self._servers.items() if message_type in message_types]
@@ -307,6 +315,15 @@ class CellsRPCDriver(InterCellRPCAPI, BaseCellsDriver):
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.cleanup()
+
+
+def _casts_in(request: Mapping[str, Any]) -> int:
+    """Return the number of messages without an answer in a cast of a neighbor; for one that travels alone, 1."""
+    arguments = request.get("args")
+    messages = arguments.get("messages") if isinstance(arguments, dict) else None
+    if isinstance(messages, list):
+        return sum(not (isinstance(one, dict) and one.get("need_response")) for one in messages)
+    return int(request.get("method") == "process_message")
 
 
 def _unroutable(cell: Target, message: Outgoing | None, own_exchange: str) -> exceptions.CellsError:

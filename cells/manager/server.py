@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import oslo_messaging
 
 from cells.transport import declaring
+from cells.transport.custody import Custody, Ledger
 from cells.transport.server import get_server
+
+_CASTS = frozenset(("cast", "broadcast_cast"))
 
 
 class ManagerServer:
     """Transport and RPC server through which services of this cell reach the manager."""
 
-    def __init__(self, transport: Any, target: oslo_messaging.Target, endpoints: Sequence[object]) -> None:
-        """``transport`` is closed with the server."""
+    def __init__(
+        self, transport: Any, target: oslo_messaging.Target, endpoints: Sequence[object], ledger: Ledger
+    ) -> None:
+        """:param transport: is closed with the server
+        :param ledger: counts the casts that are read and not dispatched yet
+        """
         self._transport = transport
         self._target = target
         self._endpoints = list(endpoints)
+        self._custody = Custody(ledger, _casts_in)
         self._server: Any = None
 
     def start(self) -> None:
@@ -27,7 +35,7 @@ class ManagerServer:
         May be called again.
         """
         declaring.check(self._transport, self._target.topic, self._target.exchange)
-        self._server = get_server(self._transport, self._target, self._endpoints)
+        self._server = get_server(self._transport, self._target, self._endpoints, custody=self._custody)
         self._server.start()
 
     def stop(self) -> None:
@@ -40,3 +48,12 @@ class ManagerServer:
         if self._server is not None:
             self._server.wait()
         self._transport.cleanup()
+
+
+def _casts_in(request: Mapping[str, Any]) -> int:
+    """Return the number of casts in a request of a service; the cast of a service to another one is a call here."""
+    if request.get("namespace"):
+        return 0
+    method, arguments = request.get("method"), request.get("args")
+    casts = arguments.get("casts") if method == "cast_many" and isinstance(arguments, dict) else None
+    return len(casts) if isinstance(casts, list) else int(method in _CASTS)

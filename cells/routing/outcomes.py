@@ -13,6 +13,8 @@ from cells.routing.reply import LOG_ONLY, Sink, settle
 
 #: In front of the reason of a message that this cell did not run or forward.
 HERE_PREFIX = "here: "
+#: Kind of messages that were read from the broker, and not looked at yet.
+RECEIVED = "received"
 #: Kind of a message that could not be read.
 UNREADABLE = "unreadable"
 
@@ -51,6 +53,21 @@ class Outcomes:
     def end(self, message: Message) -> None:
         """Count a message as no longer in flight in this cell."""
         self.losses.pass_on(self.cell_name, [message.header.kind])
+
+    def take(self, casts: int) -> None:
+        """Count casts that a broker is about to forget as in flight, before their kinds are known."""
+        if casts:
+            self.losses.accept(self.cell_name, [RECEIVED] * casts)
+
+    def pass_on(self, casts: int) -> None:
+        """End what :meth:`take` began: the casts are counted under their kinds now, or have run."""
+        if casts:
+            self.losses.pass_on(self.cell_name, [RECEIVED] * casts)
+
+    def refuse(self, casts: int, error: exceptions.CellsError) -> None:
+        """Count casts that are refused unread."""
+        if casts:
+            self.refused(UNREADABLE, error, casts)
 
     def _count(self, cell: str, reason: str, message: Message, sink: Sink, *, may_arrive: bool) -> None:
         is_told = sink is not LOG_ONLY

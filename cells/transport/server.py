@@ -22,6 +22,7 @@ from oslo_messaging.server import ordered
 
 from cells import exceptions, failure
 from cells.transport import global_options
+from cells.transport.custody import Custody
 from cells.transport.patches import redeclare, unread_messages
 from cells.transport.patches.direct_replies import DIRECT_REPLIES, ReplyAddress
 from cells.transport.sure_reply import SureDispatcher, SureIncoming, sendable
@@ -86,6 +87,16 @@ class PromptServer(PromptStop, rpc_server.RPCServer):  # type: ignore[misc]  # o
 class DirectRPCServer(PromptStop, rpc_server.RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
     """An RPC server that replies when the endpoint's future is done, and logs a refused request in one line."""
 
+    #: None: casts are not counted
+    custody: Custody | None = None
+
+    def _create_listener(self) -> Any:
+        """Called by the base class at the start."""
+        listener = super()._create_listener()
+        if self.custody is not None:
+            self.custody.watch(listener)
+        return listener
+
     @ordered(after="start")  # type: ignore[untyped-decorator]  # oslo.messaging has no types
     def stop(self) -> None:
         """Stop reading; return unread messages to the broker at once, for other managers."""
@@ -95,7 +106,11 @@ class DirectRPCServer(PromptStop, rpc_server.RPCServer):  # type: ignore[misc]  
 
     def _on_incoming(self, incoming: Any) -> None:
         """Called by the base class on the thread that reads, once per message."""
-        self._process_incoming(incoming)
+        try:
+            self._process_incoming(incoming)
+        finally:
+            if self.custody is not None:
+                self.custody.end(incoming[0])
 
     def _process_incoming(self, incoming: Any) -> None:
         message = incoming[0]
@@ -147,6 +162,8 @@ class CastServer(DirectRPCServer):
         if problem is not None:
             name, text = type(problem).__name__, failure.text_of(problem)
             LOG.warning("A message from another cell is refused: %s: %s", name, text)
+            if self.custody is not None:
+                self.custody.refuse(message, exceptions.MalformedMessage(f"{name}: {text}"))
         elif message.message.get("method") == global_options.PING:
             done: futures.Future[Any] = futures.Future()
             done.set_result(pong)
@@ -199,11 +216,16 @@ def get_server(
     target: oslo_messaging.Target,
     endpoints: Sequence[object],
     server_class: type[DirectRPCServer] = DirectRPCServer,
+    custody: Custody | None = None,
 ) -> Any:
-    """Return an RPC server, not started, for endpoint objects whose methods never block."""
+    """Return an RPC server, not started, for endpoint objects whose methods never block.
+
+    :param custody: counts the casts that the server has read and not dispatched yet
+    """
     redeclare.apply_to(transport)
     server = oslo_messaging.get_rpc_server(
         transport, target, list(endpoints), server_cls=server_class, access_policy=rpc_dispatcher.DefaultRPCAccessPolicy
     )
+    server.custody = custody
     global_options.answer_pings(server)
     return server
