@@ -15,6 +15,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import oslo_messaging
+
 from cells import exceptions
 from cells.rpcapi.casts import is_refusal
 
@@ -50,7 +52,6 @@ class WayChecks:
 
         :param target: the cell or the direction of a cast
         :raises cells.exceptions.RoutingError: the manager knows no way
-        :raises oslo_messaging.MessageDeliveryFailure: the broker of this cell does not take the check
         """
         if not self._is_due(target):
             return []
@@ -58,6 +59,10 @@ class WayChecks:
             down = ask(ANSWER_SECONDS)
         except exceptions.ManagerTimeout:
             self._disable("does not answer")
+            return []
+        except oslo_messaging.MessageDeliveryFailure:
+            # The cast itself waits longer for the broker of this cell, and says what is wrong.
+            self._forget(target)
             return []
         except Exception as error:
             if not is_refusal(error):
