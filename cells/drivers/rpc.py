@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from typing import Any
 
 import oslo_messaging
 
 from cells import exceptions, versions
+from cells.drivers.arrivals import casts_in
 from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
 from cells.transport import declaring, link_options
 from cells.transport import url as transport_url
@@ -303,7 +304,7 @@ class CellsRPCDriver(InterCellRPCAPI, BaseCellsDriver):
     def _custody(self, message_type: str) -> Custody | None:
         ledger = self._settings.ledger
         # A caller notices the loss of its answer.
-        return None if ledger is None or message_type == ANSWERS else Custody(ledger, _casts_in)
+        return None if ledger is None or message_type == ANSWERS else Custody(ledger, casts_in)
 
     def stop_taking(self, message_types: frozenset[str]) -> None:
         servers = [server for message_type, server in self._servers.items() if message_type in message_types]
@@ -315,15 +316,6 @@ class CellsRPCDriver(InterCellRPCAPI, BaseCellsDriver):
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.cleanup()
-
-
-def _casts_in(request: Mapping[str, Any]) -> int:
-    """Return the number of messages without an answer in a cast of a neighbor; for one that travels alone, 1."""
-    arguments = request.get("args")
-    messages = arguments.get("messages") if isinstance(arguments, dict) else None
-    if isinstance(messages, list):
-        return sum(not (isinstance(one, dict) and one.get("need_response")) for one in messages)
-    return int(request.get("method") == "process_message")
 
 
 def _unroutable(cell: Target, message: Outgoing | None, own_exchange: str) -> exceptions.CellsError:
