@@ -99,7 +99,10 @@ def _silence(own_name: str, row: Neighbor, heard: Heard, now: float) -> str:
     if heard.probe.receivers is None:
         return f"{row.name} does not answer: no manager runs there, or it does not know this cell (run {register})."
     if heard.probe.answered_at is None:
-        return f"A manager of {row.name} runs and does not know this cell: run {register}."
+        return (
+            f"A manager of {row.name} runs and does not know this cell: run {register}. If {own_name} is registered "
+            "there, its row has another transport URL than this cell, or belongs to another cell of the same name."
+        )
     return (
         f"A manager of {row.name} runs, but no longer answers: it hangs, or this cell was removed there ({register})."
     )
