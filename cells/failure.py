@@ -103,14 +103,17 @@ def _without_frames(text: str) -> str:
     return _FRAMES.sub("", text)
 
 
-def causes(error: BaseException, limit: int = MAX_CAUSES) -> Iterator[BaseException]:
-    """Yield ``error``, its cause, the cause of the cause and so on, ``limit`` at most: a chain may be a circle."""
+def causes(error: BaseException, limit: int = MAX_CAUSES, *, with_suppressed: bool = False) -> Iterator[BaseException]:
+    """Yield ``error``, its cause, the cause of the cause and so on, ``limit`` at most: a chain may be a circle.
+
+    :param with_suppressed: also those that ``raise ... from None`` hides from tracebacks
+    """
     seen: BaseException | None = error
     for _ in range(limit):
         if seen is None:
             return
         yield seen
-        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+        seen = seen.__cause__ or (seen.__context__ if with_suppressed or not seen.__suppress_context__ else None)
 
 
 def _safely(make: Callable[[], T], default: T) -> T:

@@ -51,7 +51,7 @@ from cells.routing.pending import PendingCalls
 from cells.routing.router import Router
 from cells.services.allow_list import AllowedServices
 from cells.services.local import LocalServices
-from cells.transport import queue_names
+from cells.transport import own_broker, queue_names
 from cells.transport.opening import open_transport, register_options
 from cells.transport.patches import raw_failures
 from cells.worker_threads import Runtime, WorkerThreads
@@ -200,6 +200,7 @@ class _Wiring:
             cell=self.cell,
             manager=self.manager,
             service_calls=self.service_calls,
+            check_broker=self._check_broker,
             namesakes=self._namesakes() if self.serves_local_cell else None,
             server=self._server() if self.serves_local_cell else None,
         )
@@ -321,6 +322,10 @@ class _Wiring:
         self.manager = CellsManager(
             requests, self.cell, cells.allowed_rpc_exception_modules, call_timeout_seconds=cells.call_timeout
         )
+
+    def _check_broker(self) -> None:
+        if self.serves_local_cell:
+            own_broker.check(self.conf)
 
     def _namesakes(self) -> Namesakes:
         cells = self.conf.cells

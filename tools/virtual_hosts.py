@@ -47,7 +47,14 @@ class VirtualHosts:
 
         :raises BrokerError: RabbitMQ refuses, or this process has no access to its management
         """
-        names = [f"{self._prefix}-{secrets.token_hex(4)}" for _ in range(count)]
+        return self.create_named([self.new_name() for _ in range(count)])
+
+    def new_name(self) -> str:
+        """Return an unused name."""
+        return f"{self._prefix}-{secrets.token_hex(4)}"
+
+    def create_named(self, names: Sequence[str]) -> list[str]:
+        """Create these virtual hosts; as :meth:`create`."""
         self._created += names
         username = virtual_hosts.user(self._url)
         management_url = os.environ.get(MANAGEMENT_URL)
@@ -58,7 +65,11 @@ class VirtualHosts:
                 virtual_hosts.create(names, username)
             except exceptions.SandboxError as error:
                 raise BrokerError(f"{error.message} Or set {MANAGEMENT_URL}.") from error
-        return [urllib.parse.urlsplit(self._url)._replace(path=f"/{name}").geturl() for name in names]
+        return [self.url_of(name) for name in names]
+
+    def url_of(self, name: str) -> str:
+        """Return the transport URL of a virtual host of that name."""
+        return urllib.parse.urlsplit(self._url)._replace(path=f"/{name}").geturl()
 
     def delete(self) -> None:
         """Delete the virtual hosts that this object created; a missing virtual host is no error.

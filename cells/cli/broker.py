@@ -12,67 +12,30 @@ from typing import Any
 
 from cells import exceptions
 from cells.transport import rabbitmq
-from cells.transport import url as transport_url
 
 TIMEOUT_SECONDS = rabbitmq.TIMEOUT_SECONDS
 #: Within the timeout the check looks for a manager repeatedly: the manager may start or reconnect.
 _POLL_SECONDS = 0.2
 
 
-def check(url: str, topic: str, *, is_encrypted: bool) -> None:
-    """Log in to one of the hosts of ``url``, look for a manager, and log out.  Does nothing for other transports.
+def check(transport: Any, url: str, topic: str) -> None:
+    """Log in to one of the hosts of ``transport``, look for a manager, and log out.  Does nothing without RabbitMQ.
 
+    :param url: of the transport, as the operator wrote it
     :param topic: [cells] topic, which is the name of the queue of all managers of the cell
-    :param is_encrypted: TLS is on, with settings that only oslo.messaging reads: connect without a login
     :raises cells.exceptions.ManagerTimeout: the login fails on every host, or no manager consumes there
-    :raises cells.exceptions.ConfigurationError: ``url`` is not a transport URL
     """
-    parsed = _parse(url)
-    if parsed.transport not in transport_url.RABBITMQ_TRANSPORTS:
-        return
-    reasons = []
-    for host in parsed.hosts or (transport_url.BrokerHost("localhost"),):
-        reason = _check_host(host, parsed.virtual_host or "/", topic, is_encrypted=is_encrypted)
-        if reason is None:
-            return
-        reasons.append(f"{host.hostname}: {reason}")
-    raise exceptions.ManagerTimeout(
-        f"The broker of this cell, {transport_url.mask(url)}, cannot be used: {'; '.join(reasons)}. "
-        "Check that the broker runs and that [DEFAULT] transport_url is right.",
-        timeout_seconds=float(TIMEOUT_SECONDS),
-    )
-
-
-def _parse(url: str) -> transport_url.TransportURL:
-    scheme, _, rest = url.partition("://")
-    if not rest.strip("/"):
-        return transport_url.TransportURL(scheme)
-    try:
-        return transport_url.parse(url)
-    except exceptions.InvalidNeighbor as error:
-        raise exceptions.ConfigurationError(f"[DEFAULT] transport_url cannot be used: {error.message}") from None
-
-
-def _check_host(host: transport_url.BrokerHost, virtual_host: str, topic: str, *, is_encrypted: bool) -> str | None:
-    """Return the reason why the broker refuses the login, None if it accepts.
-
-    :raises cells.exceptions.ManagerTimeout: the broker accepts, and no manager consumes there
-    """
-    import socket  # noqa: PLC0415
-
-    import amqp  # type: ignore[import-untyped]  # noqa: PLC0415
+    from cells.transport import own_broker  # noqa: PLC0415  # it imports oslo.messaging, which is slow
 
     try:
-        if is_encrypted:
-            address = (host.hostname, host.port or rabbitmq.DEFAULT_PORT)
-            socket.create_connection(address, rabbitmq.TIMEOUT_SECONDS).close()
-            return None
-        with rabbitmq.login(host, virtual_host) as connection:
-            _find_manager(connection, topic)
-            return None
-    except (OSError, amqp.AMQPError) as error:
-        text = " ".join(str(getattr(error, "message", None) or error).split()).rstrip(".") or type(error).__name__
-        return "the virtual host does not exist, or this user has no access to it" if "vhost" in text else text
+        with own_broker.log_in(transport, url, TIMEOUT_SECONDS) as connection:
+            if connection is not None:
+                _find_manager(connection, topic)
+    except rabbitmq.BrokerUnusableError as error:
+        raise exceptions.ManagerTimeout(
+            f"{error}. Check that the broker runs and that [DEFAULT] transport_url is right.",
+            timeout_seconds=float(TIMEOUT_SECONDS),
+        ) from None
 
 
 def _find_manager(connection: Any, topic: str) -> None:
@@ -88,7 +51,7 @@ def _find_manager(connection: Any, topic: str) -> None:
 
 
 def _has_consumers(connection: Any, topic: str) -> bool:
-    import amqp  # noqa: PLC0415
+    import amqp  # type: ignore[import-untyped]  # noqa: PLC0415
 
     channel = connection.channel()
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import urllib.parse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +81,7 @@ def _open(conf: cfg.ConfigOpts) -> Iterator[Any]:
     modules = tuple(conf.cells.allowed_rpc_exception_modules)
     transport = open_transport(conf, _with_short_timeout(conf.transport_url), exception_modules=modules)
     try:
-        broker.check(conf.transport_url, conf.cells.topic, is_encrypted=_is_encrypted(conf))
+        broker.check(transport, conf.transport_url, conf.cells.topic)
         yield transport
     except exceptions.CellsError:
         raise
@@ -117,9 +116,3 @@ def _with_short_timeout(url: str) -> str | None:
     if not transport_url.is_brokerless(url) or "delivery_timeout=" in url:
         return None
     return f"{url}{'&' if '?' in url else '?'}delivery_timeout={broker.TIMEOUT_SECONDS}"
-
-
-def _is_encrypted(conf: cfg.ConfigOpts) -> bool:
-    query = urllib.parse.parse_qs(conf.transport_url.partition("?")[2])
-    configured = "oslo_messaging_rabbit" in conf and bool(conf.oslo_messaging_rabbit.ssl)
-    return query["ssl"][-1].lower() in ("true", "1", "yes", "on") if "ssl" in query else configured

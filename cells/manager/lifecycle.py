@@ -36,6 +36,7 @@ from cells.routing.pending import PendingCalls
 from cells.routing.router import Router
 from cells.services.local import LocalServices
 from cells.transport import declaring
+from cells.transport.rabbitmq import BrokerUnusableError
 from cells.worker_threads import Runtime, WorkerThreads
 
 LOG = logging.getLogger(__name__)
@@ -93,6 +94,8 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
     cell: LocalCell
     manager: CellsManager
     service_calls: ServiceCalls
+    #: logs in to the broker of this cell and out again; raises BrokerUnusableError
+    check_broker: Callable[[], None]
     #: None: the manager does not serve the services of its cell
     namesakes: Namesakes | None
     #: None: code in this process calls ``manager`` and ``service_calls`` itself
@@ -118,6 +121,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         self.pending.start()
         started = (
             self._repeat(self._read_database, LOAD_RETRY_SECONDS)
+            and self._repeat(self._has_broker, RETRY_SECONDS)
             and self._repeat(self._is_alone, RETRY_SECONDS)
             and self._repeat(self._start_servers, RETRY_SECONDS)
             and self._start_loops()
@@ -146,6 +150,19 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             return False
         self.path_memory.recall()
         return True
+
+    def _has_broker(self) -> bool:
+        """Return False if no host of the broker accepts a login: oslo.messaging would retry the login without end."""
+        reason = ""
+        try:
+            self.check_broker()
+        except BrokerUnusableError as error:
+            reason = str(error)
+        if reason:
+            # Outside the except block: there oslo.log would add the error to its line once more.
+            self.counters.count("start_failed", BrokerUnusableError.__name__)
+            LOG.error("The manager cannot serve cell %s and tries again in %d s: %s.", self.name, RETRY_SECONDS, reason)
+        return not reason
 
     def _is_alone(self) -> bool:
         """Return False if a manager consumes here that would take the messages of this one."""

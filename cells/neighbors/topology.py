@@ -179,7 +179,7 @@ class Topology:
         if not found:
             raise exceptions.CellNotFound(
                 f'No cell {name!r} is known in {self.cell_name}: check the name with "cells topology", or give its '
-                f"full path from the root, like {self.own_path.child(name)}.{self._missing_paths()}",
+                f"full path from the root of the tree.{self._missing_paths()}",
                 cell=name,
             )
         walks = self._trusted(name, found)

@@ -25,19 +25,14 @@ def check_reachable(url: str) -> None:
 
     :raises cells.exceptions.SandboxError: no host accepts the login
     """
-    import amqp  # type: ignore[import-untyped]  # noqa: PLC0415  # most sandboxes use no broker
-
     parsed = transport_url.parse(url)
-    problems = []
-    for host in parsed.hosts:
-        try:
-            with rabbitmq.login(host, parsed.virtual_host or "/"):
-                return
-        except (OSError, amqp.AMQPError) as error:
-            problems.append(f"{rabbitmq.address(host)}: {type(error).__name__}: {error}")
-    raise exceptions.SandboxError(
-        f"No RabbitMQ host accepts a login as {user(url)} ({'; '.join(problems)}): check --transport and the server."
-    )
+    try:
+        with rabbitmq.login_to_any(parsed.hosts, parsed.virtual_host):
+            pass
+    except rabbitmq.BrokerUnusableError as error:
+        raise exceptions.SandboxError(
+            f"No RabbitMQ host accepts a login as {user(url)} ({error}): check --transport and the server."
+        ) from None
 
 
 def user(url: str) -> str:

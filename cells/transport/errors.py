@@ -8,6 +8,8 @@ import amqp.exceptions  # type: ignore[import-untyped]  # it has none
 import kombu.exceptions
 import oslo_messaging
 
+from cells import failure
+
 #: Some drivers of oslo.messaging let errors of the connection to the broker through as they are.
 LIBRARY_ERRORS = (kombu.exceptions.KombuError, amqp.AMQPError)
 BROKER_ERRORS = (*LIBRARY_ERRORS, OSError)
@@ -19,6 +21,8 @@ LOST_IN_PUBLISH = (
     BrokenPipeError,
     amqp.ConnectionForced,
 )
+#: Each attempt of a library adds a few to the chain.
+MAX_CAUSES = 100
 #: A channel error is the broker's answer to one message; it has the attributes ``code`` and ``message``.
 _REFUSALS = (amqp.ChannelError, amqp.exceptions.MessageNacked)
 
@@ -60,8 +64,6 @@ def lacks_exchange(error: BaseException) -> bool:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error, and the errors that led to it, the last one first."""
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
+    """Yield the error, and the errors that led to it, the last one first, MAX_CAUSES at most."""
+    # Libraries hide errors of their attempts, which tell whether the broker has a message.
+    return failure.causes(error, MAX_CAUSES, with_suppressed=True)

@@ -1,7 +1,14 @@
-"""Login to RabbitMQ without oslo.messaging, for checks that must end after a timeout."""
+"""Login to RabbitMQ without oslo.messaging, for checks that must end after a timeout.
+
+oslo.messaging retries a connection without end, also if the password is wrong or the virtual host does not exist.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cells.transport.url import BrokerHost
@@ -11,7 +18,23 @@ DEFAULT_USER = "guest"
 TIMEOUT_SECONDS = 3
 
 
-def login(host: BrokerHost, virtual_host: str) -> Any:
+class BrokerUnusableError(Exception):
+    """Raised when no host accepts a login.  Its text names each host, the reason, and the option to change."""
+
+
+@dataclass(frozen=True)
+class LoginOptions:
+    """Settings of a login beside its URL."""
+
+    #: of the connection, and of each answer of the broker
+    timeout_seconds: float = TIMEOUT_SECONDS
+    #: parameters of TLS as the library ``amqp`` takes them; ``server_hostname`` is replaced by the host; None: no TLS
+    tls: Mapping[str, Any] | None = None
+    #: None: the best method that the broker offers
+    method: str | None = None
+
+
+def login(host: BrokerHost, virtual_host: str, options: LoginOptions | None = None) -> Any:
     """Return an ``amqp.Connection``, which logs in when its ``with`` block begins.  May block for the timeout.
 
     :raises OSError: the block does, if the host cannot be reached or does not answer in time
@@ -19,18 +42,74 @@ def login(host: BrokerHost, virtual_host: str) -> Any:
     """
     import amqp  # type: ignore[import-untyped]  # noqa: PLC0415  # brokerless cells do not need it
 
+    options = options or LoginOptions()
     return amqp.Connection(
         host=address(host),
         userid=host.username or DEFAULT_USER,
         password=host.password or DEFAULT_USER,
         virtual_host=virtual_host,
-        connect_timeout=TIMEOUT_SECONDS,
-        read_timeout=TIMEOUT_SECONDS,
-        write_timeout=TIMEOUT_SECONDS,
+        login_method=options.method,
+        ssl=False if options.tls is None else _tls(options.tls, host),
+        connect_timeout=options.timeout_seconds,
+        read_timeout=options.timeout_seconds,
+        write_timeout=options.timeout_seconds,
     )
+
+
+@contextlib.contextmanager
+def login_to_any(
+    hosts: Iterable[BrokerHost], virtual_host: str | None, options: LoginOptions | None = None
+) -> Iterator[Any]:
+    """Log in to the first host that accepts, and keep the connection for the block.  Blocks for the timeout per host.
+
+    :raises BrokerUnusableError: no host accepts
+    """
+    reasons = []
+    with contextlib.ExitStack() as opened:
+        for host in hosts:
+            try:
+                connection = opened.enter_context(login(host, virtual_host or "/", options))
+            except Exception as error:  # amqp raises errors of its own, of sockets, of TLS and of the reader of frames
+                reasons.append(f"{address(host)}: {_why(error, host, virtual_host or '/', options)}")
+                continue
+            yield connection
+            return
+    raise BrokerUnusableError("; ".join(reasons))
 
 
 def address(host: BrokerHost) -> str:
     """Return ``host:port``, with an IPv6 address in brackets."""
     name = f"[{host.hostname}]" if ":" in host.hostname else host.hostname
     return f"{name}:{host.port or DEFAULT_PORT}"
+
+
+def _tls(parameters: Mapping[str, Any], host: BrokerHost) -> dict[str, Any] | bool:
+    names = {"server_hostname": host.hostname} if "server_hostname" in parameters else {}
+    return {**parameters, **names} or True
+
+
+def _why(error: Exception, host: BrokerHost, virtual_host: str, options: LoginOptions | None) -> str:
+    """Return why a host does not accept a login, and which option to change."""
+    import amqp  # noqa: PLC0415
+
+    text = " ".join(str(getattr(error, "message", None) or error).split()).rstrip(".")
+    text = text[:200] or type(error).__name__
+    is_encrypted = options is not None and options.tls is not None
+    if "vhost" in text:
+        return (
+            f"the virtual host {virtual_host} does not exist, or user {host.username or DEFAULT_USER} has no access "
+            "to it: create it, or correct [DEFAULT] transport_url"
+        )
+    if isinstance(error, amqp.AccessRefused):
+        return (
+            f"it refuses the login of user {host.username or DEFAULT_USER}: correct user and password in [DEFAULT] "
+            "transport_url"
+        )
+    if isinstance(error, ssl.SSLError):
+        return f"TLS fails ({text}): check ssl and the files ssl_* in [oslo_messaging_rabbit]"
+    if isinstance(error, TimeoutError):
+        return f"no answer in {options.timeout_seconds if options else TIMEOUT_SECONDS:g} s"
+    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionResetError):
+        return text
+    hint = "false if the port has no TLS" if is_encrypted else "true if the port has TLS"
+    return f"it does not answer in AMQP ({text}): set [oslo_messaging_rabbit] ssl = {hint}"
