@@ -14,8 +14,11 @@ from oslo_config import cfg
 
 from cells import exceptions, path
 from cells.conf import options
+from cells.transport import mailbox
 from cells.transport import url as transport_url
 
+#: the driver whose URLs are those of oslo.messaging
+RPC_DRIVER = "rpc"
 #: AMQP writes the length of a name into one byte.
 MAX_NAME_BYTES = 255
 #: added to a topic for the queue of a fan-out: "_fanout_" and 32 hexadecimal digits
@@ -44,7 +47,7 @@ def check_values(conf: cfg.ConfigOpts) -> None:
 
 def problems(conf: cfg.ConfigOpts) -> Iterator[str]:
     """Yield an error text for each setting that cannot work, each naming its option."""
-    for part in (_values, _names, _broker, _database, _bind):
+    for part in (_values, _names, _broker, _mailbox, _database, _bind):
         try:
             yield from part(conf)
         except exceptions.ConfigurationError as error:
@@ -77,10 +80,14 @@ def _register_libraries(conf: cfg.ConfigOpts) -> None:
 
 def _is_rabbitmq(conf: cfg.ConfigOpts) -> bool:
     try:
-        scheme: str = conf.transport_url.partition("://")[0].partition("+")[0].lower()
+        return any(map(transport_url.is_rabbitmq, _own_urls(conf)))
     except cfg.Error:  # reported with its name by options.check
         return True
-    return scheme in transport_url.RABBITMQ_TRANSPORTS
+
+
+def _own_urls(conf: cfg.ConfigOpts) -> tuple[str, ...]:
+    """Return the URLs at which this cell receives, from its services and from neighbors."""
+    return (conf.transport_url, conf.cells.mailbox_url or "")
 
 
 def _names(conf: cfg.ConfigOpts) -> Iterator[str]:
@@ -126,6 +133,25 @@ def _broker(conf: cfg.ConfigOpts) -> Iterator[str]:
             yield f"[DEFAULT] transport_url cannot be used: {error.message}"
 
 
+def _mailbox(conf: cfg.ConfigOpts) -> Iterator[str]:
+    """Check that neighbors can have a mailbox, and that it is apart from the own bus."""
+    cells = conf.cells
+    if not cells.mailbox_url:
+        if cells.mailbox_migration:
+            yield f"[cells] mailbox_migration has no effect without {mailbox.OPTION}: set that, or remove the option."
+        return
+    problem = mailbox.problem(conf.transport_url, cells.mailbox_url)
+    if problem:
+        yield problem
+    elif cells.driver == RPC_DRIVER:
+        from cells.transport.opening import open_transport  # noqa: PLC0415  # slow to import
+
+        try:
+            open_transport(conf, cells.mailbox_url).cleanup()
+        except exceptions.ConfigurationError as error:
+            yield f"{mailbox.OPTION}: {error.message}"
+
+
 def _database(conf: cfg.ConfigOpts) -> Iterator[str]:
     from cells.db import engine  # noqa: PLC0415  # SQLAlchemy is slow to import
 
@@ -136,7 +162,7 @@ def _database(conf: cfg.ConfigOpts) -> Iterator[str]:
 def _bind(conf: cfg.ConfigOpts) -> Iterator[str]:
     """Check that the address to serve on belongs to this host."""
     bind = conf.oslo_messaging_zmq.bind
-    if not bind or not transport_url.is_brokerless(conf.transport_url):
+    if not bind or not any(map(transport_url.is_brokerless, _own_urls(conf))):
         return
     from cells.brokerless import addresses  # noqa: PLC0415  # most cells have a broker
 

@@ -18,7 +18,7 @@ from oslo_service import opts as oslo_service_opts
 from cells import exceptions, path, scheduler, versions
 from cells.counters import Counters
 from cells.db.api import Database
-from cells.drivers.base import DriverSettings
+from cells.drivers.base import BaseCellsDriver, DriverSettings
 from cells.drivers.registry import Drivers
 from cells.endpoints import Endpoints
 from cells.endpoints.permissions import Permissions
@@ -51,7 +51,8 @@ from cells.routing.pending import PendingCalls
 from cells.routing.router import Router
 from cells.services.allow_list import AllowedServices
 from cells.services.local import LocalServices
-from cells.transport import own_broker, queue_names
+from cells.transport import mailbox, own_broker, queue_names
+from cells.transport import url as transport_url
 from cells.transport.opening import open_transport, register_options
 from cells.transport.patches import raw_failures
 from cells.worker_threads import Runtime, WorkerThreads
@@ -114,7 +115,8 @@ class _Wiring:
             cells.max_foreign_calls, cells.max_foreign_bytes, cells.max_foreign_seconds, self.table.snapshot
         )
         self.outcomes = Outcomes(self.name, self.losses, self.table.snapshot)
-        self.drivers = self.given_drivers or Drivers(_driver_settings(self.conf, self.outcomes))
+        first_url = next(iter(_receiving_urls(self.conf).values()))
+        self.drivers = self.given_drivers or Drivers(_driver_settings(self.conf, first_url, self.outcomes))
         budgets = NeighborBudgets(self.limits, self.counters)
         permissions = Permissions(self.name, self.endpoints, self.table.snapshot, self.conf.control_exchange)
         self.executor = Executor(
@@ -189,7 +191,7 @@ class _Wiring:
             path_memory=self.path_memory,
             held_requests=self.held_requests,
             drivers=self.drivers,
-            receiver=self.drivers.get(cells.driver),
+            receivers=self._receivers(),
             links=self.links,
             pending=self.pending,
             threads=self.threads,
@@ -205,6 +207,16 @@ class _Wiring:
             server=self._server() if self.serves_local_cell else None,
         )
         return service
+
+    def _receivers(self) -> dict[str, BaseCellsDriver]:
+        """Return a driver for each URL at which this cell receives, by the option that sets the URL."""
+        (first, _), *others = _receiving_urls(self.conf).items()
+        name = self.conf.cells.driver
+        receivers = {first: self.drivers.get(name)}
+        for option, url in others:
+            # A driver receives at one URL; this one sends nothing.
+            receivers[option] = Drivers(_driver_settings(self.conf, url, self.outcomes)).get(name)
+        return receivers
 
     def _make_router(self) -> None:
         cells = self.conf.cells
@@ -317,10 +329,16 @@ class _Wiring:
             outgoing=self.outgoing,
             streams=streams,
             held=self.held_requests,
+            # The neighbors cannot write to the queues of clients on the own bus.
+            accepts_direct_replies=not cells.mailbox_url,
         )
         self.service_calls = ServiceCalls(requests, self.picker)
         self.manager = CellsManager(
-            requests, self.cell, cells.allowed_rpc_exception_modules, call_timeout_seconds=cells.call_timeout
+            requests,
+            self.cell,
+            cells.allowed_rpc_exception_modules,
+            call_timeout_seconds=cells.call_timeout,
+            receives={option: transport_url.mask(url or "") for option, url in _receiving_urls(self.conf).items()},
         )
 
     def _check_broker(self) -> None:
@@ -353,12 +371,20 @@ def _loss_file(conf: cfg.ConfigOpts, name: str) -> Path:
     return Path(conf.state_path) / f"losses.{quote(name, safe='')[:100]}.{quote(conf.host, safe='')[:100]}"
 
 
-def _driver_settings(conf: cfg.ConfigOpts, outcomes: Outcomes) -> DriverSettings:
+def _receiving_urls(conf: cfg.ConfigOpts) -> dict[str, str | None]:
+    """Return the URLs at which neighbors reach this cell, by the options that set them."""
+    own = {mailbox.OWN_OPTION: conf.transport_url}
+    if not conf.cells.mailbox_url:
+        return own
+    return {mailbox.OPTION: conf.cells.mailbox_url, **(own if conf.cells.mailbox_migration else {})}
+
+
+def _driver_settings(conf: cfg.ConfigOpts, url: str | None, outcomes: Outcomes) -> DriverSettings:
     versions.resolve_cap(conf.upgrade_levels.intercell)
     return DriverSettings(
         conf=conf,
         host=conf.host,
-        transport_url=conf.transport_url,
+        transport_url=url,
         message_types=MESSAGE_TYPES,
         queue_base=conf.cells.rpc_driver_queue_base,
         version_cap=conf.upgrade_levels.intercell,

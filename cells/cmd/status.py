@@ -34,8 +34,6 @@ from cells.transport.opening import open_transport, register_options
 
 PROGRAM = "cells-status"
 STATUS_UNEXPECTED = 255
-#: driver whose transport URLs are in the format of oslo.messaging
-RPC_DRIVER = "rpc"
 _WIDTH = 76
 
 
@@ -126,7 +124,8 @@ class Checks(upgradecheck.UpgradeCommands):
         """Check the tables if a brokerless cell registers its servers there, even if its neighbors are in a file."""
         register_options(self._conf)
         zmq = self._conf.oslo_messaging_zmq
-        is_needed = transport_url.is_brokerless(self._conf.transport_url) and zmq.matchmaker == "sql"
+        urls = (self._conf.transport_url, self._conf.cells.mailbox_url or "")
+        is_needed = any(map(transport_url.is_brokerless, urls)) and zmq.matchmaker == "sql"
         return _check_schema(self._conf) if is_needed and not zmq.matchmaker_connection else []
 
     def _settings(self) -> upgradecheck.Result:
@@ -193,7 +192,7 @@ class Checks(upgradecheck.UpgradeCommands):
         failures += self._problems_of_own_transport()
         for row in self._neighbors.rows:
             problems = self._problems_of_driver(row.driver)
-            if row.driver == RPC_DRIVER:
+            if row.driver == preflight.RPC_DRIVER:
                 problems += self._problems_of_transport(row.transport_url)
             failures += [f"Neighbor {row.name}: {problem}" for problem in problems]
         return _result(failures, self._unchecked())

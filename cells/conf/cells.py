@@ -56,6 +56,25 @@ Driver that receives the messages of neighboring cells.
 Name of an entry point in the namespace ``cells.drivers``. The row of each
 neighbor names the driver that sends to that neighbor.
 """),
+    option(cfg.StrOpt, "mailbox_url", secret=True)("""
+Transport URL of the broker or virtual host on which neighbors send to this cell.
+
+Recommended if neighbors are not trusted with the bus of this cell: with a
+mailbox, the login of a neighbor is no login to [DEFAULT] transport_url. The rows
+for this cell in other cells have the URL of the mailbox, with the login of that
+neighbor. This cell then receives there only, and answers to calls of its
+services come through its manager, which costs one more message.
+
+Default: neighbors send to [DEFAULT] transport_url. Options of
+[oslo_messaging_rabbit] that differ are written into the query of the URL, as
+``?ssl=true``.
+"""),
+    option(cfg.BoolOpt, "mailbox_migration", default=False)("""
+Receive on [DEFAULT] transport_url too, beside mailbox_url.
+
+Set it while rows of other cells still have the old URL, and remove it when all
+have the URL of the mailbox.
+"""),
     option(cfg.IntOpt, "call_timeout", default=60, min=1, max=86400)("""
 Default timeout of a call to another cell, in seconds.
 

@@ -74,7 +74,8 @@ class DriverSettings:
 
     conf: cfg.ConfigOpts  #: for libraries that need the whole configuration
     host: str
-    #: URL of this cell's own broker; None: the default of oslo.messaging
+    #: URL at which the driver receives: that of the mailbox, or of this cell's own broker; None: the default of
+    #: oslo.messaging
     transport_url: str | None = field(repr=False)
     message_types: tuple[str, ...]  #: in the order in which consumers are started
     queue_base: str = "cells.intercell"

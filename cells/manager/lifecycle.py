@@ -6,7 +6,7 @@ import contextlib
 import functools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from oslo_service import loopingcall, systemd
 from oslo_service import service as oslo_service
 
-from cells import exceptions
+from cells import exceptions, failure
 from cells.counters import Counters
 from cells.drivers.base import BaseCellsDriver
 from cells.drivers.registry import Drivers
@@ -35,7 +35,7 @@ from cells.neighbors.topology import Topology
 from cells.routing.pending import PendingCalls
 from cells.routing.router import Router
 from cells.services.local import LocalServices
-from cells.transport import declaring
+from cells.transport import declaring, mailbox
 from cells.transport.rabbitmq import BrokerUnusableError
 from cells.worker_threads import Runtime, WorkerThreads
 
@@ -82,8 +82,8 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
     path_memory: PathMemory
     held_requests: HeldRequests
     drivers: Drivers
-    #: the driver that receives messages of other cells
-    receiver: BaseCellsDriver
+    #: the drivers that receive messages of other cells, by the option that sets the URL of each
+    receivers: Mapping[str, BaseCellsDriver]
     links: Links
     pending: PendingCalls
     threads: WorkerThreads
@@ -182,22 +182,30 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         return not problem
 
     def _start_servers(self) -> bool:
-        problem: Exception | None = None
-        try:
-            self.receiver.start_servers(self.router.receive)
-            if self.server is not None:
-                self.server.start()
-        except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
-            problem = error
-        if problem is None:
-            return True
-        self.counters.count("start_failed", type(problem).__name__)
-        reason = declaring.refusal(problem) or (
-            f"{type(problem).__name__}: {str(problem).rstrip('.')}. Check [DEFAULT] transport_url"
-        )
+        for option, start in self._starts():
+            problem = _error_of(start)
+            if problem is not None:
+                self._give_up_start(option, problem)
+                return False
+        return True
+
+    def _starts(self) -> Iterator[tuple[str, Callable[[], object]]]:
+        """Yield the starts of all servers, each with the option that sets the URL at which it serves."""
+        for option, receiver in self.receivers.items():
+            yield option, functools.partial(receiver.start_servers, self.router.receive)
+        if self.server is not None:
+            yield mailbox.OWN_OPTION, self.server.start
+
+    def _give_up_start(self, option: str, problem: Exception) -> None:
+        self.counters.count("start_failed", failure.name_of(problem))
+        refusal = declaring.refusal(problem)
+        if refusal is None:
+            reason = f"{failure.name_of(problem)}: {failure.text_of(problem).rstrip('.')}. Check {option}"
+        else:
+            reason = f"{refusal} (broker of {option})"
         LOG.error("The manager cannot serve cell %s and tries again in %d s: %s.", self.name, RETRY_SECONDS, reason)
-        self.receiver.stop_servers()
-        return False
+        for receiver in self.receivers.values():
+            receiver.stop_servers()
 
     def _start_loops(self) -> bool:
         """Start the periodic tasks; return False if the manager was stopped while its servers started."""
@@ -212,7 +220,8 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             # stop() could not close the servers that have started only now.
             if self.server is not None:
                 self.server.stop()
-            self.receiver.stop_servers()
+            for receiver in self.receivers.values():
+                receiver.stop_servers()
             self._close_server()
         return self._is_serving
 
@@ -266,7 +275,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             LOG.warning("%d calls are given up: a graceful stop takes at most %d s.", len(self.pending), bound_seconds)
         self.pending.stop()
         if is_serving:
-            self._within(SERVER_STOP_SECONDS, self.receiver.stop_servers)
+            self._within(SERVER_STOP_SECONDS, *(receiver.stop_servers for receiver in self.receivers.values()))
         if not self.threads.stop(max(0.0, deadline - clock())):
             LOG.warning("Endpoints that still run are given up.")
         if not self.services.stop(max(0.0, deadline - clock())):
@@ -286,7 +295,9 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
 
     def _stop_taking_requests(self) -> None:
         """Leave further requests to other managers of this cell, or to the next start of this one."""
-        stops = [lambda: self.receiver.stop_taking(REQUEST_TYPES)]
+        stops: list[Callable[[], object]] = [
+            functools.partial(receiver.stop_taking, REQUEST_TYPES) for receiver in self.receivers.values()
+        ]
         if self.server is not None:
             stops.append(self.server.stop)
         self._within(SERVER_STOP_SECONDS, *stops)
@@ -307,6 +318,15 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
     def wait(self) -> None:
         """Return when :meth:`stop` has been called."""
         self._is_stopped.wait()
+
+
+def _error_of(step: Callable[[], object]) -> Exception | None:
+    try:
+        step()
+    except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
+        # Returned, and not logged here: in an except block oslo.log would add the error to its line once more.
+        return error
+    return None
 
 
 def _logged(step: Callable[[], object]) -> None:

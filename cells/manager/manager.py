@@ -8,7 +8,7 @@ returns a future and holds no thread while it waits.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent import futures
 from dataclasses import replace
 from typing import Any
@@ -44,13 +44,20 @@ class CellsManager:
     target = oslo_messaging.Target(version="1.3")
 
     def __init__(
-        self, requests: Requests, cell: LocalCell, exception_modules: Sequence[str], call_timeout_seconds: float
+        self,
+        requests: Requests,
+        cell: LocalCell,
+        exception_modules: Sequence[str],
+        call_timeout_seconds: float,
+        receives: Mapping[str, str],
     ) -> None:
+        """:param receives: URLs at which neighbors reach this cell, without passwords, by the options that set them"""
         self._requests = requests
         self._router, self._outgoing, self._streams = requests.router, requests.outgoing, requests.streams
         self._cell = cell
         self._exception_modules = tuple(exception_modules)
         self._call_timeout_seconds = call_timeout_seconds
+        self._receives = dict(receives)
 
     def call(
         self,
@@ -250,6 +257,7 @@ class CellsManager:
         described = self._cell.describe()
         return {
             **{key: described[key] for key in ("name", "path", "host", "pid", "version", "release")},
+            "receives": self._receives,
             "pending_calls": len(self._cell.pending),
             "counters": self._cell.counters.as_dict(),
             "losses": self._cell.losses.as_dict(),

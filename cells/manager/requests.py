@@ -30,6 +30,8 @@ class Requests:
     outgoing: OutgoingMessages
     streams: AnswerStreams
     held: HeldRequests
+    #: whether the cell that answers may send a value directly to the client
+    accepts_direct_replies: bool = True
 
     def call(  # noqa: PLR0913  # the last three by keyword
         self,
@@ -49,6 +51,8 @@ class Requests:
         :param monitor: as of :meth:`cells.routing.router.Router.send`
         :param into: the future to complete, instead of a new one
         """
+
+        client = client if self.accepts_direct_replies else ""
 
         def read_unless_delivered(reply: Reply) -> T:
             if reply.kind is Kind.DELIVERED:

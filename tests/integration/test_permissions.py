@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import amqp  # type: ignore[import-untyped]  # it has none
@@ -17,6 +14,7 @@ from cells.context import get_admin_context
 from cells.rpcapi import CellsAPI
 from cells.transport import rabbitmq
 from cells.transport.url import BrokerHost
+from tests.integration import permissions_guide
 from tests.integration.probe import TOPIC
 from tests.integration.processes import Tree
 from tests.integration.service_process import PROBE, Services, write_configuration
@@ -25,19 +23,14 @@ from tools.broker_node import BrokerNode
 
 pytestmark = pytest.mark.rabbitmq
 
-GUIDE = Path(__file__).parents[2] / "doc/source/admin/brokers.rst"
-#: The virtual hosts of the cells api and east.
-API, EAST = "a", "b"
+#: The virtual hosts of the cells api and east, and of the mailbox of east, which is not used here.
+API, EAST, MAILBOX = "a", "b", "c"
 TIMEOUT_SECONDS = 15.0
 
 
 @pytest.fixture(scope="module")
 def passwords(own_broker: BrokerNode) -> dict[str, str]:
-    """Run the commands of the guide; return the password of each user."""
-    commands = [shlex.split(line) for line in re.findall(r"^   # rabbitmqctl (.*)$", GUIDE.read_text(), re.MULTILINE)]
-    for words in commands:
-        own_broker.control(*(EAST if word == "east" else word for word in words))
-    return {user: password for command, user, password, *_ in commands if command == "add_user"}
+    return permissions_guide.run(own_broker, {"east": EAST, "east-mailbox": MAILBOX})
 
 
 @pytest.fixture(scope="module")

@@ -160,3 +160,41 @@ def test_a_default_of_the_library_may_change_after_the_check(
     monkeypatch.setattr(prefetch, "default", 77)
     queue_names.name_manager(conf, "api")
     assert conf.oslo_messaging_rabbit.rabbit_qos_prefetch_count == 77
+
+
+BOX = "rabbit://guest:guest@localhost/box"
+
+
+@each("url", [BOX, "rabbit://u:p@other:5672/", "zmq:///", "rabbit://u:p@h/v?ssl=true"])
+def test_a_mailbox_apart_from_the_own_bus(settings: Settings, url: str) -> None:
+    assert settings.problems(cells={"mailbox_url": url, "mailbox_migration": "true"}) == []
+
+
+@each(
+    ("own", "url"),
+    [
+        (RABBIT, RABBIT),
+        (RABBIT, "rabbit://other:login@LOCALHOST"),
+        (RABBIT, "rabbit://u:p@h:5673,u:p@localhost:5672/%2F?ssl=true"),
+        ("rabbit://h/v", "rabbit://u:s3kr3t@h:5672/v"),
+        ("zmq:///", "zmq:///"),
+        (RABBIT, "no-url"),
+        (RABBIT, "rabbit://u:s3kr3t@h/a%2525"),
+        (RABBIT, "no-such-transport://u:s3kr3t@h/v"),
+        (RABBIT, "rabbit://u:s3kr3t@h/v?heartbeat_rate=often"),
+    ],
+)
+def test_a_mailbox_that_cannot_be_one(settings: Settings, own: str, url: str) -> None:
+    (problem,) = settings.problems(DEFAULT={"transport_url": own}, cells={"mailbox_url": url})
+    assert "[cells] mailbox_url" in problem
+    assert "s3kr3t" not in problem
+
+
+def test_a_migration_needs_a_mailbox(settings: Settings) -> None:
+    (problem,) = settings.problems(cells={"mailbox_migration": "true"})
+    assert "[cells] mailbox_migration" in problem
+
+
+def test_the_address_of_a_brokerless_mailbox_is_checked(settings: Settings) -> None:
+    (problem,) = settings.problems(cells={"mailbox_url": "zmq:///"}, oslo_messaging_zmq={"bind": "192.0.2.1:5570"})
+    assert "[oslo_messaging_zmq] bind" in problem

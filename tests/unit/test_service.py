@@ -39,3 +39,27 @@ def test_name_that_is_missing_or_wrong_is_an_error(name: str | None) -> None:
     conf.set_override("name", name, "cells")
     with pytest.raises(exceptions.ConfigurationError):
         service.build(conf)
+
+
+@pytest.mark.parametrize(
+    ("options", "receives"),
+    [
+        ({}, ["[DEFAULT] transport_url"]),
+        ({"mailbox_url": "memory://box/east"}, ["[cells] mailbox_url"]),
+        (
+            {"mailbox_url": "memory://box/east", "mailbox_migration": True},
+            ["[cells] mailbox_url", "[DEFAULT] transport_url"],
+        ),
+    ],
+)
+def test_a_cell_receives_at_its_mailbox_and_during_a_migration_at_its_own_broker_too(
+    options: dict[str, object], receives: list[str]
+) -> None:
+    with CellInMemory("east", options=options) as cell:
+        assert list(cell.service.receivers) == receives
+        assert list(cell.service.manager.status({})["receives"]) == receives
+
+
+def test_the_password_of_the_mailbox_is_not_shown() -> None:
+    with CellInMemory("east", options={"mailbox_url": "memory://u:s3kr3t@box/east"}) as cell:
+        assert cell.service.manager.status({})["receives"] == {"[cells] mailbox_url": "memory://u:***@box/east"}

@@ -35,7 +35,9 @@ class CellInMemory:
         children: Sequence[str] = (),
         capabilities: Mapping[str, list[str]] | None = None,
         runtime: Runtime | None = None,
+        options: Mapping[str, object] | None = None,
     ) -> None:
+        """:param options: further options of the group [cells]"""
         self._bus = uuid.uuid4().hex
         self._boxes: dict[str, queue.SimpleQueue[Any]] = {}
         self._listening = [self._listen(neighbor) for neighbor in (*parents, *children)]
@@ -44,7 +46,8 @@ class CellInMemory:
         conf.set_override("host", "h1")
         conf.set_override("transport_url", self._url(name))
         own = [f"{key}={';'.join(values)}" for key, values in (capabilities or {}).items()]
-        for option, value in {"name": name, "driver": "memory", "capabilities": own}.items():
+        values = {"name": name, "driver": "memory", "capabilities": own, **(options or {})}
+        for option, value in values.items():
             conf.set_override(option, value, "cells")
         self.endpoints = Endpoints.load()
         self.service = service.build(conf, endpoints=self.endpoints, serves_local_cell=False, runtime=runtime)

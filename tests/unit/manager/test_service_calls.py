@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 from concurrent import futures
+from dataclasses import replace
 from typing import Any
 
 import oslo_messaging
@@ -75,7 +76,7 @@ class Manager:
         table.replace(rows)
         topology = Topology("api", table)
         self.streams = AnswerStreams(2)
-        requests = Requests(
+        self.requests = requests = Requests(
             host="host-1",
             router=self.network,  # type: ignore[arg-type]  # stands for one
             outgoing=OutgoingMessages(topology=topology, table=table, counters=self.counters, max_hop_count=10),
@@ -107,6 +108,14 @@ def test_a_call_is_a_message_with_fewer_seconds(manager: Manager) -> None:
     assert not answer.done()
     manager.network.answer(0, {"result": 42})
     assert answer.result(0) == {"result": 42}
+
+
+@pytest.mark.parametrize(("accepts", "reply_to"), [(True, "id@reply_x"), (False, "")])
+def test_a_cell_with_a_mailbox_asks_for_no_direct_reply(manager: Manager, accepts: bool, reply_to: str) -> None:
+    requests = replace(manager.requests, accepts_direct_replies=accepts)
+    message = requests.outgoing.targeted({}, "east", "ping", {}, needs_response=True)
+    requests.call(message, 10.0, lambda reply: reply, client="id@reply_x")
+    assert manager.network.sent[-1][0].reply_to == reply_to
 
 
 @pytest.mark.parametrize("value", [{"failure": "text"}, {"result": None}, {"error": "{}"}])

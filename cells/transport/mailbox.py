@@ -1,0 +1,51 @@
+"""The mailbox: a broker or virtual host on which only the messages of neighbors arrive.
+
+The login that a neighbor gets for the mailbox is no login to the bus of the cell, on which its services are.
+"""
+
+from __future__ import annotations
+
+from cells import exceptions
+from cells.transport import url as transport_url
+from cells.transport.rabbitmq import DEFAULT_PORT
+from cells.transport.url import TransportURL
+
+#: The options that set the URLs, as errors name them.
+OPTION, OWN_OPTION = "[cells] mailbox_url", "[DEFAULT] transport_url"
+
+
+def problem(own_url: str, mailbox_url: str) -> str:
+    """Return why ``mailbox_url`` cannot be the mailbox of a cell; empty if it can.  Does no I/O."""
+    if transport_url.is_brokerless(own_url) and transport_url.is_brokerless(mailbox_url):
+        return (
+            f"{OPTION} has no use if {OWN_OPTION} is zmq:/// too: there the key of a neighbor reaches only the "
+            "managers. Remove it, or name a broker."
+        )
+    try:
+        mailbox = transport_url.parse(mailbox_url)
+        transport_url.check_usable(mailbox)
+    except exceptions.InvalidNeighbor as error:
+        return f"{OPTION} cannot be used: {error.message}"
+    try:
+        own = transport_url.parse(own_url)
+    except exceptions.InvalidNeighbor:
+        return ""  # reported with the own broker
+    if not _lead_to_one_place(own, mailbox):
+        return ""
+    return (
+        f"{OPTION} leads to the same virtual host as {OWN_OPTION}, so a neighbor's login would be a login to this "
+        "cell's own bus: give the mailbox a virtual host of its own, or remove the option."
+    )
+
+
+def _lead_to_one_place(one: TransportURL, other: TransportURL) -> bool:
+    """Return whether two URLs share a host and have one virtual host.  Names of one host are not recognized."""
+    return _virtual_host(one) == _virtual_host(other) and bool(_addresses(one) & _addresses(other))
+
+
+def _virtual_host(url: TransportURL) -> str:
+    return url.virtual_host or "/"
+
+
+def _addresses(url: TransportURL) -> set[tuple[str, int]]:
+    return {(host.hostname.lower(), host.port or DEFAULT_PORT) for host in url.hosts}
