@@ -22,7 +22,7 @@ from tests.integration.transports import CellTransport
 from tools.broker_node import BrokerNode
 from tools.polling import poll
 
-pytestmark = pytest.mark.rabbitmq
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.long]
 
 #: The virtual hosts of the cells api, east and az1, and of the mailbox of east.
 API, EAST, AZ1, MAILBOX = "a", "b", "d", "c"

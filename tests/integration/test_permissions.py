@@ -21,7 +21,7 @@ from tests.integration.service_process import PROBE, Services, write_configurati
 from tests.integration.transports import CellTransport
 from tools.broker_node import BrokerNode
 
-pytestmark = pytest.mark.rabbitmq
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.long]
 
 #: The virtual hosts of the cells api and east, and of the mailbox of east, which is not used here.
 API, EAST, MAILBOX = "a", "b", "c"

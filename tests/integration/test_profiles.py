@@ -10,7 +10,7 @@ from tests.contract.profiles import FIVE, Deployment, ProfileContract, deployed
 from tests.integration.rabbitmq import VirtualHostPool
 from tools.broker_profiles import PROFILES
 
-pytestmark = pytest.mark.rabbitmq
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.long]
 
 #: The order in which a tree takes its transports.
 CELLS = ("api", "east", "az1", "west", "az2")

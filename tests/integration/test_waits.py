@@ -27,7 +27,7 @@ from tools.forwarder import Forwarder
 from tools.manager_process import Finished, ManagerProcess
 from tools.polling import poll
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgresql]
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgresql, pytest.mark.long]
 
 #: The commands that an operator uses first, and the limit of each.
 FIRST_LOOK = (("status",), ("topology",), ("neighbor", "status"), ("ping", "api!east", "--timeout", "5"))
