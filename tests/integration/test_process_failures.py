@@ -24,6 +24,8 @@ from tests.integration.transports import Transports
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 
+pytestmark = pytest.mark.long
+
 TIMEOUT_SECONDS = 4
 #: [cells] send_timeout in these trees
 SEND_TIMEOUT_SECONDS = 3
