@@ -30,7 +30,8 @@ else:  # the oldest supported cliff has no type arguments
 #: result of a ShowOne of cliff: names of columns, and values
 Record = tuple[Sequence[str], Sequence[Any]]
 
-#: Default timeout of the commands that show the state of a cell: an operator, or a monitor, gets what is known by then.
+#: Default timeout of the commands that show the state of a cell: an operator, or a monitor, gets the
+#: part that is known by then.
 FIRST_LOOK_SECONDS = 4.0
 
 #: Exit status of a command that has shown a problem, or has succeeded in part.

@@ -1,4 +1,4 @@
-"""Standard streams of a command: they may be closed or broken, and a terminal obeys what is written to them.
+"""Standard streams of a command: they may be closed or broken, and a terminal obeys the escape sequences in a text.
 
 Text of other cells reaches the streams in many places, so the streams themselves escape it; a command makes line
 breaks within a value visible, because only the command knows where a value ends.

@@ -102,7 +102,7 @@ class Deployment:
         return self._open[-1]
 
     def mark(self) -> Path:
-        """Return a file in which services note what they have run."""
+        """Return a file in which services note the requests that they have run."""
         return self.directory / f"mark{next(self._marks)}"
 
 
