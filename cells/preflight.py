@@ -16,11 +16,10 @@ from cells import exceptions, path
 from cells.conf import options
 from cells.transport import mailbox
 from cells.transport import url as transport_url
+from cells.transport.rabbitmq import MAX_NAME_BYTES
 
 #: the driver whose URLs are those of oslo.messaging
 RPC_DRIVER = "rpc"
-#: AMQP writes the length of a name into one byte.
-MAX_NAME_BYTES = 255
 #: added to a topic for the queue of a fan-out: "_fanout_" and 32 hexadecimal digits
 _FANOUT_SUFFIX = "_fanout_" + "0" * 32
 #: the longest of the topics below [cells] rpc_driver_queue_base

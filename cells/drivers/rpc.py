@@ -28,6 +28,7 @@ from cells.transport.opening import open_transport
 from cells.transport.patches import direct_replies
 from cells.transport.patches.direct_replies import ReplyAddress
 from cells.transport.patches.neighbor_publish import Attempts
+from cells.transport.rabbitmq import MAX_NAME_BYTES
 from cells.transport.server import CastServer, get_server
 
 LOG = logging.getLogger(__name__)
@@ -35,8 +36,6 @@ LOG = logging.getLogger(__name__)
 
 #: type of the messages that answer others
 ANSWERS = "response"
-#: limit of AMQP for a routing key
-MAX_KEY_BYTES = 255
 
 
 class InterCellRPCDispatcher:
@@ -158,7 +157,7 @@ class InterCellRPCAPI:
     ) -> None:
         # Messages that share a cast differ only in their content and deadline.
         message = messages[0]
-        if message.server and len(f"{self._topic(message.message_type)}.{message.server}".encode()) > MAX_KEY_BYTES:
+        if message.server and len(f"{self._topic(message.message_type)}.{message.server}".encode()) > MAX_NAME_BYTES:
             # No manager can have such a long name, and the library would report it as a broker that is down.
             raise _gone(cell, message)
 

@@ -17,11 +17,10 @@ from urllib import parse as urllib_parse
 
 from cells import exceptions
 from cells.transport import url as transport_url
+from cells.transport.rabbitmq import MAX_NAME_BYTES
 from cells.transport.url import TransportURL
 
 EXCHANGE = "control_exchange"
-#: limit of AMQP for the name of an exchange
-MAX_EXCHANGE_BYTES = 255
 
 
 def read(url: str) -> dict[str, str]:
@@ -97,8 +96,8 @@ def _checks(transport: str) -> Mapping[str, Callable[[str], Any]] | None:
 
 
 def _exchange(text: str) -> None:
-    if not text.isprintable() or len(text.encode()) > MAX_EXCHANGE_BYTES:
-        raise ValueError(f"the name of an exchange has at most {MAX_EXCHANGE_BYTES} printable bytes")
+    if not text.isprintable() or len(text.encode()) > MAX_NAME_BYTES:
+        raise ValueError(f"the name of an exchange has at most {MAX_NAME_BYTES} printable bytes")
 
 
 def _positive(text: str) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 from cells.transport.url import BrokerHost
 
 DEFAULT_PORT = 5672
+#: AMQP writes the length of a name, of a queue, an exchange or a routing key, into one byte.
+MAX_NAME_BYTES = 255
 DEFAULT_USER = "guest"
 TIMEOUT_SECONDS = 3
 

@@ -16,10 +16,9 @@ import oslo_messaging
 from oslo_messaging._drivers import common as rpc_common
 
 from cells.transport.patches.base import Patch, texts_in
+from cells.transport.rabbitmq import MAX_NAME_BYTES
 
 SEPARATOR = "@"
-#: limit of AMQP for the name of a queue
-MAX_QUEUE_LENGTH = 255
 #: Start of oslo.messaging's names for such queues: an address from another cell cannot name any other queue.
 QUEUE_PREFIX = "reply_"
 #: Without a client, the queue is missing; the broker then refuses the reply, which would be lost silently otherwise.
@@ -40,7 +39,7 @@ class ReplyAddress(NamedTuple):
     def parse(cls, text: str) -> ReplyAddress | None:
         """Return the address that :meth:`__str__` has written; None if ``text`` is no address."""
         request_id, _, queue = text.partition(SEPARATOR)
-        is_queue = queue.startswith(QUEUE_PREFIX) and queue.isascii() and len(queue) <= MAX_QUEUE_LENGTH
+        is_queue = queue.startswith(QUEUE_PREFIX) and queue.isascii() and len(queue) <= MAX_NAME_BYTES
         return cls(request_id, queue) if is_queue and request_id.isalnum() else None
 
 

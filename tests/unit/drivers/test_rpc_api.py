@@ -21,6 +21,7 @@ from cells.messages import MESSAGE_TYPES
 from cells.neighbors.neighbor import Neighbor
 from cells.transport.link import open_link
 from cells.transport.patches import direct_replies
+from cells.transport.rabbitmq import MAX_NAME_BYTES
 from tests.cases import each
 from tests.text_message import TextMessage
 
@@ -195,7 +196,7 @@ def test_a_manager_of_a_name_that_no_queue_can_have_is_gone(
     api: rpc.InterCellRPCAPI, opened: Opened, is_many: bool
 ) -> None:
     with pytest.raises(exceptions.ManagerGone):
-        send(api, dataclasses.replace(GONE_TOO, server="x" * rpc.MAX_KEY_BYTES), is_many=is_many)
+        send(api, dataclasses.replace(GONE_TOO, server="x" * MAX_NAME_BYTES), is_many=is_many)
     assert opened.urls == []
 
 
