@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cells import exceptions, versions
-from cells.context import get_admin_context
 from cells.failure import lacks_method
 from cells.links import Links
 from cells.manager.held_requests import HeldRequests
 from cells.manager.message_factory import OutgoingMessages
 from cells.manager.prober import PING, Prober
-from cells.messages import Response, TargetedMessage
+from cells.messages import Response
 from cells.neighbors import Changes, Direction, Neighbor, NeighborTable
 from cells.neighbors.path_memory import PathMemory
 from cells.neighbors.resources import Resources
@@ -150,24 +149,9 @@ class Announcer:
 
     def _cast(self, name: str, direction: Direction, method: str, arguments: dict[str, Any], **options: Any) -> None:
         try:
-            self.router.cast(self._message_to(name, direction, method, arguments, **options))
+            self.router.cast(self.outgoing.about_cells(name, direction, method, arguments, **options))
         except exceptions.CellsError as error:
             LOG.info("The message %s cannot be sent to cell %s: %s", method, name, error.message)
-
-    def _message_to(
-        self, neighbor: str, direction: Direction, method: str, arguments: dict[str, Any], **options: Any
-    ) -> TargetedMessage:
-        return self.outgoing.to_neighbor(
-            neighbor,
-            direction,
-            method,
-            arguments,
-            context=get_admin_context().to_dict(),
-            # Neighbors read these messages before their versions are known, and an upgraded one may go back to an
-            # older release: every release reads the oldest form.
-            version_cap=versions.OLDEST,
-            **options,
-        )
 
 
 @contextlib.contextmanager

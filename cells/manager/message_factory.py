@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cells import exceptions
+from cells import exceptions, versions
+from cells.context import get_admin_context
 from cells.counters import Counters
 from cells.messages import BroadcastMessage, TargetedMessage
 from cells.neighbors import Direction, NeighborTable
@@ -96,6 +97,23 @@ class OutgoingMessages:
             target=here.child(neighbor),
             direction=direction,
             max_hop_count=self.max_hop_count,
+            **options,
+        )
+
+    def about_cells(
+        self, neighbor: str, direction: Direction, method: str, kwargs: Mapping[str, Any], **options: Any
+    ) -> TargetedMessage:
+        """A message of :meth:`to_neighbor` about the cells themselves, in the oldest form.
+
+        Neighbors read it before their versions are known, and an upgraded one may go back to an older release.
+        """
+        return self.to_neighbor(
+            neighbor,
+            direction,
+            method,
+            kwargs,
+            context=get_admin_context().to_dict(),
+            version_cap=versions.OLDEST,
             **options,
         )
 

@@ -1,4 +1,4 @@
-"""Pings of the neighbors: whether each answers, who answers, and the path, version and subtree that it announces.
+"""Pings of the neighbors: whether each answers, its managers, and the path, version and subtree that it announces.
 
 Each neighbor is probed at an interval.  A probe opens a connection to the neighbor's broker, so their number per second
 is bounded: many neighbors are probed less often, spread over the interval.
@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from cells import exceptions, versions
-from cells.context import get_admin_context
 from cells.drivers.registry import Drivers
 from cells.failure import lacks_method
 from cells.manager.message_factory import OutgoingMessages
@@ -134,18 +133,8 @@ class Prober:
         return row if refused_at is None or self.runtime.clock() - refused_at >= NOVA_SECONDS else None
 
     def _message_to(self, row: Neighbor, *, fanout: bool = False) -> TargetedMessage:
-        return self.outgoing.to_neighbor(
-            row.name,
-            Direction.UP if row.is_parent else Direction.DOWN,
-            PING,
-            {},
-            context=get_admin_context().to_dict(),
-            # Neighbors read pings before their versions are known, and an upgraded one may go back to an older release:
-            # every release reads the oldest form.
-            version_cap=versions.OLDEST,
-            needs_response=True,
-            fanout=fanout,
-        )
+        direction = Direction.UP if row.is_parent else Direction.DOWN
+        return self.outgoing.about_cells(row.name, direction, PING, {}, needs_response=True, fanout=fanout)
 
     def _take(self, name: str, asked_at: float, answer: Response) -> None:
         error = answer.error
