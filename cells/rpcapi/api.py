@@ -112,14 +112,13 @@ class CellsAPI:
         :raises cells.exceptions.RoutingError: no way is known; the cast is not sent
         """
         values, asked = context_values(ctxt), request(method, kwargs, cell_name=cell)
-        deadline = time.monotonic() + self._send_timeout
-        down = self._links_down(cell, cell_name=cell)
-        if down:
-            raise exceptions.NeighborUnreachable(
-                f"The cast to cell {cell} is not sent: the broker of cell {down[0]} takes no messages now.",
-                cell=down[0],
-            )
-        with self._within(max(0.0, deadline - time.monotonic())):
+        with self._within(self._send_timeout):
+            down = self._links_down(cell, cell_name=cell)
+            if down:
+                raise exceptions.NeighborUnreachable(
+                    f"The cast to cell {cell} is not sent: the broker of cell {down[0]} takes no messages now.",
+                    cell=down[0],
+                )
             self._casts.send(values, asked)
 
     def locate(self, ctxt: Context, cell: str) -> str:
@@ -208,10 +207,9 @@ class CellsAPI:
             broadcast is sent to the others
         """
         values, asked = context_values(ctxt), request(method, kwargs, direction=direction, run_locally=run_locally)
-        deadline = time.monotonic() + self._send_timeout
-        # A target with a space is no cell.
-        down = self._links_down(f"all cells {direction}", direction=direction)
-        with self._within(max(0.0, deadline - time.monotonic())):
+        with self._within(self._send_timeout):
+            # A target with a space is no cell.
+            down = self._links_down(f"all cells {direction}", direction=direction)
             self._client.cast(values, "broadcast_cast", **asked)
         if down:
             names = ", ".join(sorted(down))

@@ -61,7 +61,7 @@ class WayChecks:
             self._disable("does not answer")
             return []
         except oslo_messaging.MessageDeliveryFailure:
-            # The cast itself waits longer for the broker of this cell, and says what is wrong.
+            # The cast itself waits longer for the broker of this cell, and its error has the reason.
             self._forget(target)
             return []
         except Exception as error:
