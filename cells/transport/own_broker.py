@@ -26,6 +26,8 @@ def check(conf: cfg.ConfigOpts) -> None:
     :raises cells.transport.rabbitmq.BrokerUnusableError: no host accepts the login
     :raises cells.exceptions.ConfigurationError: the transport URL is wrong
     """
+    if not transport_url.is_rabbitmq(conf.transport_url):
+        return
     transport = open_transport(conf)
     try:
         with log_in(transport, conf.transport_url, CHECK_SECONDS):
