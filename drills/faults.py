@@ -45,13 +45,11 @@ def sigterm(host: str) -> Fault:
 
 def frozen(host: str, seconds: float) -> Fault:
     """The manager is suspended, and continued."""
-
-    def fault(tree: Tree) -> None:
-        tree.managers[host].signal(signal.SIGSTOP)
-        time.sleep(seconds)
-        tree.managers[host].signal(signal.SIGCONT)
-
-    return fault
+    return _for_a_while(
+        seconds,
+        lambda tree: tree.managers[host].signal(signal.SIGSTOP),
+        lambda tree: tree.managers[host].signal(signal.SIGCONT),
+    )
 
 
 def frozen_then_kill9(host: str, seconds: float) -> Fault:
@@ -82,24 +80,12 @@ def power_cycle(tree: Tree) -> None:
 
 def link_cut(seconds: float) -> Fault:
     """All connections between ``api`` and ``east`` break, and new ones are refused."""
-
-    def fault(tree: Tree) -> None:
-        tree.link.cut()
-        time.sleep(seconds)
-        tree.link.restore()
-
-    return fault
+    return _for_a_while(seconds, lambda tree: tree.link.cut(), lambda tree: tree.link.restore())
 
 
 def link_stalled(seconds: float) -> Fault:
     """The connections between ``api`` and ``east`` stay, but no byte passes."""
-
-    def fault(tree: Tree) -> None:
-        tree.link.stall()
-        time.sleep(seconds)
-        tree.link.resume()
-
-    return fault
+    return _for_a_while(seconds, lambda tree: tree.link.stall(), lambda tree: tree.link.resume())
 
 
 def connections_closed(broker: Callable[[Tree], BrokerNode], name: str) -> Fault:
@@ -113,13 +99,7 @@ def connections_closed(broker: Callable[[Tree], BrokerNode], name: str) -> Fault
 
 def database_cut(seconds: float) -> Fault:
     """The database of ``east`` is away."""
-
-    def fault(tree: Tree) -> None:
-        tree.database.cut()
-        time.sleep(seconds)
-        tree.database.restore()
-
-    return fault
+    return _for_a_while(seconds, lambda tree: tree.database.cut(), lambda tree: tree.database.restore())
 
 
 def start_without_database(seconds: float) -> Fault:
@@ -143,6 +123,15 @@ def service_kill9(cell: str) -> Fault:
         tree.kill_service(cell)
         time.sleep(1)
         tree.start_service(cell)
+
+    return fault
+
+
+def _for_a_while(seconds: float, begin: Fault, end: Fault) -> Fault:
+    def fault(tree: Tree) -> None:
+        begin(tree)
+        time.sleep(seconds)
+        end(tree)
 
     return fault
 
