@@ -13,7 +13,7 @@ from cells.context import get_admin_context
 from cells.rpcapi import CellsAPI
 from cells.transport import rabbitmq as plain
 from cells.transport.url import BrokerHost
-from tests.integration import permissions_guide
+from tests.integration.permissions_guide import API, EAST, MAILBOX, login_url, passwords
 from tests.integration.probe import TOPIC
 from tests.integration.processes import OPTIONS, Tree, make_manager, merged
 from tests.integration.rabbitmq import VirtualHostPool
@@ -24,19 +24,16 @@ from tools.polling import poll
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.long]
 
-#: The virtual hosts of the cells api, east and az1, and of the mailbox of east.
-API, EAST, AZ1, MAILBOX = "a", "b", "d", "c"
+__all__ = ["passwords"]
+
+#: The virtual host of the cell az1.
+AZ1 = "d"
 TIMEOUT_SECONDS = 15.0
 QUEUE = "cells.intercell.targeted"
 
 
 def mailbox(url: str, *, is_migration: bool = False) -> dict[str, dict[str, object]]:
     return {"cells": {"mailbox_url": url, "mailbox_migration": is_migration}}
-
-
-@pytest.fixture(scope="module")
-def passwords(own_broker: BrokerNode) -> dict[str, str]:
-    return permissions_guide.run(own_broker, {"east": EAST, "east-mailbox": MAILBOX})
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +44,7 @@ def deployment(
     directory = tmp_path_factory.mktemp("mailbox")
 
     def url(user: str, virtual_host: str) -> str:
-        return own_broker.url(virtual_host).replace("guest:guest", f"{user}:{passwords[user]}")
+        return login_url(own_broker, virtual_host, user, passwords)
 
     east = CellTransport(
         own_broker.url(EAST), url("east-mailbox-for-api", MAILBOX), mailbox(url("east-manager", MAILBOX))

@@ -14,7 +14,7 @@ from cells.context import get_admin_context
 from cells.rpcapi import CellsAPI
 from cells.transport import rabbitmq
 from cells.transport.url import BrokerHost
-from tests.integration import permissions_guide
+from tests.integration.permissions_guide import API, EAST, login_url, passwords
 from tests.integration.probe import TOPIC
 from tests.integration.processes import Tree
 from tests.integration.service_process import PROBE, Services, write_configuration
@@ -23,14 +23,9 @@ from tools.broker_node import BrokerNode
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.long]
 
-#: The virtual hosts of the cells api and east, and of the mailbox of east, which is not used here.
-API, EAST, MAILBOX = "a", "b", "c"
+__all__ = ["passwords"]
+
 TIMEOUT_SECONDS = 15.0
-
-
-@pytest.fixture(scope="module")
-def passwords(own_broker: BrokerNode) -> dict[str, str]:
-    return permissions_guide.run(own_broker, {"east": EAST, "east-mailbox": MAILBOX})
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +36,7 @@ def deployment(
     directory = tmp_path_factory.mktemp("permissions")
 
     def east_url(user: str) -> str:
-        return own_broker.url(EAST).replace("guest:guest", f"{user}:{passwords[user]}")
+        return login_url(own_broker, EAST, user, passwords)
 
     transports = iter(
         [
