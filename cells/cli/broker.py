@@ -40,7 +40,7 @@ def check(transport: Any, url: str, topic: str) -> None:
 
 def _find_manager(connection: Any, topic: str) -> None:
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    while not _has_consumers(connection, topic):
+    while not rabbitmq.count_consumers(connection, topic):
         if time.monotonic() > deadline:
             raise exceptions.ManagerTimeout(
                 f"No manager of this cell runs: the queue {topic!r} has no consumer. Start cells-manager, "
@@ -48,15 +48,3 @@ def _find_manager(connection: Any, topic: str) -> None:
                 timeout_seconds=float(TIMEOUT_SECONDS),
             )
         time.sleep(_POLL_SECONDS)
-
-
-def _has_consumers(connection: Any, topic: str) -> bool:
-    import amqp  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    channel = connection.channel()
-    try:
-        is_consumed = bool(channel.queue_declare(queue=topic, passive=True).consumer_count)
-    except amqp.NotFound:  # RabbitMQ has closed the channel
-        return False
-    channel.close()
-    return is_consumed

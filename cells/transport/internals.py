@@ -9,8 +9,9 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-import amqp  # type: ignore[import-untyped]  # it has none
 from oslo_messaging._drivers import common as rpc_common
+
+from cells.transport.rabbitmq import count_consumers
 
 
 def url_of(transport: Any) -> str:
@@ -63,16 +64,8 @@ def consumers(transport: Any, queue: str) -> int | None:
         return None
     with get_connection(rpc_common.PURPOSE_SEND) as pooled:
         connection = pooled.connection
-        # A channel of its own, because the broker closes it if there is no such queue.
         with connection._connection_lock:
-            channel = connection.connection.channel()
-            try:
-                return int(channel.queue_declare(queue=queue, passive=True).consumer_count)
-            except amqp.NotFound:
-                return 0
-            finally:
-                if channel.is_open:
-                    channel.close()
+            return count_consumers(connection.connection, queue)
 
 
 class _ExpiringTransport:

@@ -58,6 +58,24 @@ def login(host: BrokerHost, virtual_host: str, options: LoginOptions | None = No
     )
 
 
+def count_consumers(connection: Any, queue: str) -> int:
+    """Return how many consumers a queue has, 0 if it does not exist.
+
+    :param connection: of ``amqp`` or kombu
+    """
+    import amqp  # noqa: PLC0415  # brokerless cells do not need it
+
+    # A channel of its own, because the broker closes it if there is no such queue.
+    channel = connection.channel()
+    try:
+        return int(channel.queue_declare(queue=queue, passive=True).consumer_count)
+    except amqp.NotFound:
+        return 0
+    finally:
+        if channel.is_open:
+            channel.close()
+
+
 @contextlib.contextmanager
 def login_to_any(
     hosts: Iterable[BrokerHost], virtual_host: str | None, options: LoginOptions | None = None
