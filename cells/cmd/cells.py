@@ -1,7 +1,7 @@
 """``cells``: the operator's tool.  The commands are in :mod:`cells.cli`.
 
-If a command succeeds, its output is on stdout and the exit status is 0.  Otherwise stderr has the error
-on one line; the exit status is 1 if the command fails and 2 if the command line is wrong.
+The output of a command is on stdout.  The exit status is 0 if it succeeds, and 1 if it shows a problem or succeeds in
+part.  If it fails, or the command line is wrong, stderr has the error on one line, and the exit status is 2.
 """
 
 from __future__ import annotations
