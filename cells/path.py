@@ -1,7 +1,7 @@
 """CellPath: the address of a cell, and the only place that knows its separator.
 
-``api!east!az1`` names az1, a child of east, a child of api.  The same notation
-is used for the way a message has walked, ``az1!east!api``, source first.
+``api!east!az1`` names az1, a child of east, a child of api.  On the wire the same notation is used for the route of a
+message, ``az1!east!api``, source first.  Texts for people write a route ``az1 > east > api``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,11 @@ MAX_LENGTH = 2000
 
 #: Characters of the longest path that is remembered once it is read.
 MAX_REMEMBERED_LENGTH = 1024
+
+#: Between the cells of a route in a text for people.  No name has a blank, so no path looks like this.
+_ROUTE_SEPARATOR = " > "
+#: Characters of a route in an error or a line of the log: another cell can write a route of any length.
+_MAX_SHOWN_ROUTE = 300
 
 
 def check_name(name: object) -> str:
@@ -82,6 +87,12 @@ class CellPath:
 
     def __str__(self) -> str:
         return SEPARATOR.join(self._names)
+
+    @property
+    def as_route(self) -> str:
+        """The cells in the order in which a message passes them, for errors and the log: ``az1 > east > api``."""
+        text = _ROUTE_SEPARATOR.join(self._names)
+        return text if len(text) <= _MAX_SHOWN_ROUTE else f"{text[:_MAX_SHOWN_ROUTE]}..."
 
     def __repr__(self) -> str:
         return f"CellPath({str(self)!r})"

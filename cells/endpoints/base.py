@@ -164,7 +164,8 @@ class Call:
         """
         if len(self.route) != 2 or cell_name != self.sender:
             raise exceptions.InvalidArguments(
-                f"An update about {cell_name!r:.80} came by {self.route}: a cell may report only about itself.",
+                f"An update about {cell_name!r:.80} came by the route {self.route.as_route}: "
+                "a cell may report only about itself.",
                 method=self.method,
             )
         return cell_name

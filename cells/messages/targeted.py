@@ -46,7 +46,7 @@ class TargetedHeader(Header):
     def _next_hop(self, neighbors: Neighbors, toward: Toward) -> Hop:
         if not self.route.is_prefix_of(self.target):
             raise exceptions.RoutingInconsistency(
-                f"A message for {self.target} came by {self.route}, which does not lead there: "
+                f"A message for the route {self.target.as_route} came by {self.route.as_route}, which differs: "
                 "check under which names the cells on the way have registered each other.",
                 cell=self.here,
                 route=str(self.route),
@@ -54,8 +54,8 @@ class TargetedHeader(Header):
             )
         if self.hop_count >= self.max_hop_count:
             raise exceptions.MaxHopCountReached(
-                f"A message for {self.target} was forwarded {self.hop_count} times and has not arrived: raise "
-                "[cells] max_hop_count in the cell it came from if the tree is that deep.",
+                f"A message for the route {self.target.as_route} was forwarded {self.hop_count} times and has not "
+                "arrived: raise [cells] max_hop_count in the cell it came from if the tree is that deep.",
                 cell=self.here,
                 hop_count=self.hop_count,
             )
@@ -68,8 +68,8 @@ class TargetedHeader(Header):
         if neighbor is None:
             kind = "child" if direction is Direction.DOWN else "neighbor"
             raise exceptions.CellNotFound(
-                f"The cell {self.here} has no {kind} {name!r} to forward a message for {self.target}: "
-                f'register it there with "cells neighbor create".',
+                f"The cell {self.here} has no {kind} {name!r} to forward a message for the route "
+                f'{self.target.as_route}: register it there with "cells neighbor create".',
                 cell=name,
             )
         # The target answers, or a cell on the way to it.
@@ -100,8 +100,8 @@ class TargetedMessage(Message):
     def carries_trace(self, version: str) -> bool:
         if not versions.speaks(version, versions.TRACE):
             raise exceptions.RPCVersionCapError(
-                f"A trace to {self.header.target} needs version {versions.TRACE} of the inter-cell API on every link, "
-                f"and {self.here} speaks {version} to the next cell: raise the cap, or upgrade that cell; "
+                f"A trace on the route {self.header.target.as_route} needs version {versions.TRACE} of the inter-cell API on "
+                f"every link, and {self.here} speaks {version} to the next cell: raise the cap, or upgrade that cell; "
                 '"cells upgrade matrix" shows which.',
                 cell=self.here,
             )

@@ -46,6 +46,7 @@ class SeenMessages:
         if known == came_by:
             return False
         raise exceptions.DuplicateMessageError(
-            f"The message {message_id} arrived by {route!s:.200} after it had arrived by another route: it runs once.",
+            f"The message {message_id} arrived by the route {route.as_route} after it had arrived by another: "
+            "it runs once.",
             cell=route.last,
         )

@@ -26,8 +26,8 @@ def too_late(message: Message, counters: Counters) -> Response:
     return Response(
         str(message.route),
         error=exceptions.CellTimeout(
-            f"Cell {message.route} did not run {message.title}: its deadline had passed when it arrived, or when a "
-            "thread was free to run it.",
+            f"Cell {message.here} did not run {message.title}, which came by the route {message.route.as_route}: its "
+            "deadline had passed when it arrived, or when a thread was free to run it.",
             cell=str(message.route),
         ),
     )
@@ -61,14 +61,12 @@ def not_asked(message: Message, cells: Sequence[CellPath], error: exceptions.Cel
 
     :param cells: walks from the cell where the message is now
     """
-    paths = [str(message.route.joined(cell)) for cell in cells]
-    return [
-        Response(
-            path,
-            error=type(error)(f"Cell {path} was not asked: {error.message}", **{**error.kwargs, "cell": path}),
-        ).encoded()
-        for path in paths
-    ]
+    return [_not_asked(message.route.joined(cell), error) for cell in cells]
+
+
+def _not_asked(route: CellPath, error: exceptions.CellsError) -> EncodedResponse:
+    text = f"Cell {route.last} (route {route.as_route}) was not asked: {error.message}"
+    return Response(str(route), error=type(error)(text, **{**error.kwargs, "cell": str(route)})).encoded()
 
 
 def no_parts(_: str) -> Sequence[str]:
@@ -96,19 +94,20 @@ class Silence:
 
     def _response(self, part: str, *, is_stopping: bool) -> EncodedResponse:
         message = self.message
-        path, here = message.missing(part), message.here
-        LOG.log(self.log_level, "Cell %s did not answer %s in time.", path, message.title)
+        route, here = message.missing(part), message.here
+        missing = f"{route.last} (route {route.as_route})"
+        LOG.log(self.log_level, "Cell %s did not answer %s in time.", missing, message.title)
         error: exceptions.CellsError
         if is_stopping:
             error = exceptions.ManagerStopping(
-                f"The manager of cell {here} was stopped before cell {path} answered {message.title}: the call may "
+                f"The manager of cell {here} was stopped before cell {missing} answered {message.title}: the call may "
                 "run, or may have run.",
                 cell=here,
             )
         else:
             error = exceptions.CellTimeout(
-                f"Cell {path} did not answer {message.title} in time: check that cells-manager runs there, and in "
+                f"Cell {missing} did not answer {message.title} in time: check that cells-manager runs there, and in "
                 "each cell on the way to it.",
-                cell=str(path),
+                cell=str(route),
             )
-        return Response(str(path), error=error).encoded()
+        return Response(str(route), error=error).encoded()

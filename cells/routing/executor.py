@@ -60,7 +60,12 @@ class Executor:
         try:
             if not self._is_new(message):
                 self.counters.count("dropped", "duplicate")
-                LOG.info("A %s message (%s) came by %s once more.", message.message_type, message.method, message.route)
+                LOG.info(
+                    "A %s message (%s) came by the route %s once more.",
+                    message.message_type,
+                    message.method,
+                    message.route.as_route,
+                )
                 return
             if run.is_counted:
                 self.outcomes.begin(message)

@@ -58,7 +58,7 @@ def test_middle_manager_killed_in_the_middle_of_a_call(tree: Tree, tmp_path: Pat
         assert time.monotonic() - started < TIMEOUT_SECONDS + SLACK_SECONDS
         assert done.returncode == 2
         # The error comes from the manager and names the missing cell; it is no timeout of the client.
-        assert "api!east!az1 did not answer snooze" in done.stderr
+        assert "api > east > az1) did not answer snooze" in done.stderr
     finally:
         tree["east"].start(tree.env).wait_ready()
     poll(lambda: tree["api"].cells("ping", "az1", "--count", "1").returncode == 0, "the tree works again")

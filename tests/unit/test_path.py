@@ -37,6 +37,17 @@ def test_the_error_of_a_name_contains_the_name() -> None:
     assert caught.value.cell == "a!b"
 
 
+def test_a_route_in_a_text_is_no_path() -> None:
+    route = CellPath(["az1", "east", "api"])
+    assert route.as_route == "az1 > east > api"
+    with pytest.raises(exceptions.MalformedMessage):
+        CellPath.parse(route.as_route)
+
+
+def test_a_route_in_a_text_is_bounded() -> None:
+    assert len(CellPath(["api"] * 2000).as_route) < 400
+
+
 def test_parse_reads_names_from_the_top() -> None:
     path = CellPath.parse("api!east!az1")
     assert list(path) == ["api", "east", "az1"]

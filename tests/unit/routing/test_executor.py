@@ -193,7 +193,9 @@ def test_a_late_message_does_not_run_and_its_caller_gets_an_error(
     error = place.response().error
     assert isinstance(error, exceptions.CellTimeout)
     assert error.cell == "api!east"
-    assert f"Cell api!east did not run {method}:" in str(error)
+    assert f"Cell east did not run {method}" in str(error)
+    assert "api > east" in str(error)
+    assert "api!east" not in str(error)
     assert place.ran == []
     assert place.counters.as_dict() == {"dropped.late": 1}
     assert f"({method}) from api is not run" in caplog.text
