@@ -20,6 +20,7 @@ from cells.drivers.arrivals import casts_in
 from cells.drivers.base import BaseCellsDriver, DriverSettings, OnMessage, Outgoing, Target
 from cells.transport import declaring, link_options
 from cells.transport import url as transport_url
+from cells.transport.attempts import Attempts
 from cells.transport.custody import Custody
 from cells.transport.errors import is_forbidden, is_too_large, lacks_exchange, may_arrive, refusal_in
 from cells.transport.internals import consumers, expiring
@@ -27,7 +28,6 @@ from cells.transport.link import open_link
 from cells.transport.opening import open_transport
 from cells.transport.patches import direct_replies
 from cells.transport.patches.direct_replies import ReplyAddress
-from cells.transport.patches.neighbor_publish import Attempts
 from cells.transport.rabbitmq import MAX_NAME_BYTES
 from cells.transport.server import CastServer, get_server
 

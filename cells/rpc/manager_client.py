@@ -16,7 +16,7 @@ from cells.rpc.exceptions import MessageDeliveryFailure, Timeout
 from cells.services import answers
 from cells.services.answers import Answer
 from cells.services.validation import want_json_object
-from cells.transport import global_options
+from cells.transport import attempts, global_options
 from cells.transport.errors import BROKER_ERRORS
 from cells.transport.patches import reachability
 
@@ -78,7 +78,8 @@ class ManagerClient:
             )
             with self.within(timeout_seconds):
                 values = want_json_object(context_values(ctxt), "The request context")
-                return answers.check(prepared.call(values, operation, **arguments))
+                with attempts.of_request(arguments):
+                    return answers.check(prepared.call(values, operation, **arguments))
         except oslo_messaging.MessagingTimeout as error:
             raise Timeout(
                 f"The manager of this cell did not answer {operation} within {timeout_seconds:.3g} seconds: is "

@@ -25,7 +25,7 @@ from cells.rpcapi.own_errors import own_errors
 from cells.rpcapi.way_checks import WayChecks
 from cells.services.answer_batches import AnswerBatches
 from cells.services.validation import want_json_object
-from cells.transport import global_options
+from cells.transport import attempts, global_options
 from cells.transport.errors import BROKER_ERRORS
 from cells.transport.patches.reachability import RequestLimits
 
@@ -284,7 +284,7 @@ class CellsAPI:
         wait = (self._manager_timeout if wait is None else wait) + GRACE_SECONDS
         try:
             client = self._client.prepare(timeout=wait, version=version, server=server)
-            with self._within(wait, self._send_timeout):
+            with self._within(wait, self._send_timeout), attempts.of_request(arguments):
                 return client.call(context_values(ctxt), operation, **arguments)
         except oslo_messaging.RPCVersionCapError as error:
             raise exceptions.RPCVersionCapError(

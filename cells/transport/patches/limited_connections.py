@@ -17,6 +17,7 @@ from oslo_messaging._drivers import impl_rabbit
 from oslo_messaging._drivers import pool as rpc_pool
 
 from cells.transport import time_limit
+from cells.transport.attempts import Attempts
 from cells.transport.time_limit import SendTimeout
 
 #: A pause between two attempts ends at most so long after the limit.
@@ -242,6 +243,18 @@ class LimitedConnection(impl_rabbit.Connection):  # type: ignore[misc]  # oslo.m
         finally:
             for name, value in before.items():
                 setattr(self, name, value)
+
+    def _publish(
+        self, exchange: Any, message: Any, routing_key: str | None = None, timeout: float | None = None, *options: Any
+    ) -> None:
+        """Called for each message, and again for it after a reconnection: with the time that is left by then."""
+        if timeout is not None:
+            # RabbitMQ drops a message that waits longer.
+            timeout = min(timeout, time_limit.seconds_to_answer())
+        attempts = Attempts.current()
+        if attempts is not None:
+            message = attempts.renewed(message)
+        super()._publish(exchange, message, routing_key, timeout, *options)
 
     @contextlib.contextmanager
     def _transport_socket_timeout(self, timeout: float | None) -> Iterator[None]:

@@ -13,51 +13,10 @@ oslo.messaging logs two errors about a connection that failed.
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable
 from typing import Any
 
+from cells.transport.attempts import Attempts
 from cells.transport.patches.base import Patch, names_in
-
-#: The key of the message in the envelope.
-_ENVELOPED = "oslo.message"
-
-
-class Attempts:
-    """The attempts of oslo.messaging to publish one message, on the thread that sends it.
-
-    oslo.messaging connects again and publishes the same bytes again.  They say how much time the message has left, so
-    they are written anew.  A context manager, for one use.
-    """
-
-    _of_thread = threading.local()
-
-    def __init__(self, arguments: Callable[[], dict[str, Any]]) -> None:
-        """:param arguments: returns the arguments of the cast, as they are now"""
-        self._arguments = arguments
-        self._is_published = False
-        #: whether an attempt ended in an error that does not tell whether the broker has the message
-        self.was_interrupted = False
-
-    def __enter__(self) -> None:
-        self._of_thread.current = self
-
-    def __exit__(self, *_: object) -> None:
-        self._of_thread.current = None
-
-    @classmethod
-    def current(cls) -> Attempts | None:
-        """Return the attempts that this thread makes now."""
-        return getattr(cls._of_thread, "current", None)
-
-    def renewed(self, message: Any) -> Any:
-        """Return the message in oslo.messaging's envelope as it is published now."""
-        if not self._is_published:
-            self._is_published = True
-            return message
-        body = {**json.loads(message[_ENVELOPED]), "args": self._arguments()}
-        return {**message, _ENVELOPED: json.dumps(body)}
 
 
 class NeighborPublish(Patch):

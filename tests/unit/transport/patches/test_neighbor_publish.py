@@ -4,61 +4,22 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
 from typing import Any
 
 import amqp.exceptions  # type: ignore[import-untyped]  # it has none
 import oslo_messaging
 import pytest
-from oslo_messaging._drivers import impl_rabbit
 
 from cells import conf as cells_conf
 from cells.transport import open_transport
+from cells.transport.attempts import Attempts
 from cells.transport.errors import lacks_exchange, may_arrive, refusal_in
 from cells.transport.link import open_link
-from cells.transport.patches.neighbor_publish import NEIGHBOR_PUBLISH, Attempts
+from cells.transport.patches.neighbor_publish import NEIGHBOR_PUBLISH
 from tests.cases import each
+from tests.unit.transport.patches.kombu_broker import Broker, Resending
 
 URL = "rabbit://user:secret@host/a"
-
-
-class Broker:
-    """The parts of kombu between oslo.messaging and RabbitMQ."""
-
-    def __init__(self, answer: Callable[[Any], None] = lambda _: None) -> None:
-        """:param answer: called with the connection for each published message, before it is confirmed"""
-        self.declared: list[str] = []
-        self.published: list[str] = []
-        self.confirmed = 0
-        self.recovered: list[Any] = []
-        self._answer = answer
-
-    def connect(self, transport: Any) -> Any:
-        """Return a connection of ``transport``, with this broker at its other end."""
-        made_by = transport._driver._connection_pool.connection_cls
-        self.made = made = made_by.__new__(made_by)
-        made.__dict__.update(connection=self, channel=self, purpose="send", _producer=self, _initial_pid=0)
-        made.__dict__.update(amqp_durable_queues=True, rabbit_quorum_queue=False, amqp_auto_delete=False)
-        made.__dict__.update(rabbit_transient_quorum_queue=True, kombu_compression=None, _declared_exchanges=set())
-        made.__dict__.update(interval_start=0, interval_stepping=0, interval_max=0)
-        made._connection_lock = impl_rabbit.DummyConnectionLock()
-        made._set_current_channel = self.recovered.append
-        made.set_transport_socket_timeout = lambda *_: None
-        return made
-
-    def autoretry(self, method: Callable[[Any], None], **_: object) -> Callable[[], Any]:
-        return lambda: (method(self), self)
-
-    def info(self) -> dict[str, str]:
-        return {"hostname": "h", "port": "1"}
-
-    def exchange_declare(self, *, exchange: str, **_: object) -> None:
-        self.declared.append(exchange)
-
-    def publish(self, _message: object, *, exchange: Any, **_: object) -> None:
-        self.published.append(exchange.name)
-        self._answer(self.made)
-        self.confirmed += 1
 
 
 def link() -> Any:
@@ -120,33 +81,6 @@ def test_the_confirmation_of_an_unroutable_message_is_not_left_for_the_next_one(
         assert broker.confirmed == number
 
 
-class Resending(Broker):
-    """A broker whose connection breaks at the first message, so that oslo.messaging sends it again."""
-
-    def __init__(self, error: Exception, times: int = 1) -> None:
-        super().__init__(self._break)
-        self._errors = [error] * times
-        self.texts: list[str] = []
-
-    def publish(self, message: Any, **options: Any) -> None:
-        self.texts.append(json.loads(message["oslo.message"])["args"]["message"])
-        super().publish(message, **options)
-
-    def _break(self, _: object) -> None:
-        if self._errors:
-            raise self._errors.pop()
-
-    def autoretry(self, method: Callable[[Any], None], **_: object) -> Callable[[], Any]:
-        def run() -> tuple[None, Any]:
-            try:
-                method(self)
-            except Exception:  # as kombu, which knows the classes of errors of a connection
-                method(self)
-            return None, self
-
-        return run
-
-
 def send_again(broker: Resending) -> Attempts:
     """Publish a message whose text is a number that grows each time when it is written."""
     numbers = itertools.count(2)
@@ -161,7 +95,7 @@ def test_a_message_that_is_sent_again_is_written_anew() -> None:
     """The remaining time of a message that is sent again is that of the second attempt (case C4)."""
     broker = Resending(ConnectionResetError("reset"))
     send_again(broker)
-    assert broker.texts == ["1", "2"]
+    assert [sent["message"] for sent in broker.arguments] == ["1", "2"]
 
 
 @each(

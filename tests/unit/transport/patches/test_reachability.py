@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -15,9 +16,10 @@ import pytest
 import cells.rpc
 from cells import conf as cells_conf
 from cells.rpcapi import CellsAPI
-from cells.transport import open_transport, time_limit
+from cells.transport import attempts, open_transport, time_limit
 from cells.transport.patches.reachability import RequestLimits
 from tests.cases import each
+from tests.unit.transport.patches.kombu_broker import Resending
 
 SLACK_SECONDS = 10.0
 
@@ -128,3 +130,25 @@ def test_broker_that_does_not_answer(silent_url: str, query: str) -> None:
             assert silent_url.rpartition(":")[2] in message, how
     finally:
         transport.cleanup()
+
+
+def test_a_request_that_is_sent_again_has_less_time() -> None:
+    """Neither the receiver nor the broker gives it the time of the first attempt again (case C4)."""
+
+    class Slow(Resending):
+        """A broker whose connection breaks after a while."""
+
+        def publish(self, message: Any, **options: Any) -> None:
+            time.sleep(0.2)
+            super().publish(message, **options)
+
+    transport = open_transport(cells_conf.load([]), "rabbit://user:secret@host/a")
+    limits, broker = RequestLimits(transport), Slow(ConnectionResetError("reset"))
+    envelope = {"oslo.version": "2.0", "oslo.message": json.dumps({"method": "call", "args": {"timeout": 60.0}})}
+    connection = broker.connect(transport)
+    with limits.within(60.0), attempts.of_request({"timeout": 60.0}):
+        connection.topic_send("openstack", "cells", envelope, timeout=60.0, retry=1)
+    first, second = (sent["timeout"] for sent in broker.arguments)
+    assert first == 60.0
+    assert second < first
+    assert (broker.expirations[1] or 0.0) < (broker.expirations[0] or 0.0) <= 60.0
