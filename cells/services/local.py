@@ -26,6 +26,7 @@ from cells.services.request import RESERVED, ServiceRequest
 from cells.services.thread_pools import ServiceThreads
 from cells.transport.errors import BROKER_ERRORS, may_arrive
 from cells.transport.patches import raw_failures
+from cells.transport.patches.reachability import RequestLimits
 from cells.worker_threads import WorkerThreads, new_id
 
 LOG = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ AT_LEAST_ONE_SERVER = oslo_messaging.TransportOptions(at_least_once=True)
 #: One retry reopens a connection that the broker closed while it was idle; a broker that is down blocks no thread
 #: forever.
 RETRY = 1
+#: Limit of the time until the broker has a cast.
+SEND_SECONDS = 10.0
 #: Errors between this manager and its broker; all other errors come from the service.
 TRANSPORT_ERRORS = (oslo_messaging.MessagingException, oslo_messaging.MessageUndeliverable, *BROKER_ERRORS)
 
@@ -61,6 +64,7 @@ class LocalServices:
         self._client: Any = None
         if self.transport is not None:
             raw_failures.RAW_FAILURES.apply()
+            self._within = RequestLimits(self.transport).within
             self._client = self.make_client(self.transport, oslo_messaging.Target(), retry=RETRY)
 
     def call(
@@ -132,7 +136,12 @@ class LocalServices:
     ) -> futures.Future[None]:
         self._check(request, is_foreign=is_foreign)
         sent: futures.Future[None] = futures.Future()
-        self._casts.run(lambda: _settle(sent, lambda: send(request, context)))
+
+        def work() -> None:
+            with self._within(SEND_SECONDS):
+                send(request, context)
+
+        self._casts.run(lambda: _settle(sent, work))
         return sent
 
     def _call(
@@ -157,7 +166,8 @@ class LocalServices:
             transport_options=AT_LEAST_ONE_SERVER,
         )
         try:
-            return {RESULT: prepared.call(dict(context), request.method, **request.args)}
+            with self._within(left_seconds):
+                return {RESULT: prepared.call(dict(context), request.method, **request.args)}
         except oslo_messaging.MessagingTimeout as error:
             waited_seconds = left_seconds - (deadline - time.monotonic())
             is_early = deadline > time.monotonic() + 0.05
