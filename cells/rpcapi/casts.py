@@ -28,7 +28,7 @@ from oslo_serialization import jsonutils
 
 from cells import exceptions
 from cells.rpcapi.group_commit import BatchRefused, GroupCommit, OutcomeUnknown
-from cells.transport import internals
+from cells.transport import internals, time_limit
 from cells.transport import url as transport_url
 
 LOG = logging.getLogger(__name__)
@@ -43,6 +43,8 @@ MIN_CASTS_OF_CALL = 6
 MAX_WAIT_SECONDS = 30.0
 #: Timeout of the manager's answer once the broker has the casts.
 ANSWER_SECONDS = 5
+#: Share of a cast's time that may pass before it is known that no manager reads batches: the cast needs the rest.
+PROBE_SHARE = 0.5
 #: The broker discards a call after its timeout but keeps a cast: this timeout keeps a batch for long.
 KEPT_SECONDS = 7 * 24 * 3600
 #: An answer to ``cast_many`` proves for so long that a manager reads it.
@@ -115,7 +117,7 @@ class CastBatcher:
     def _probe(self) -> None:
         """:raises BatchRefused: no manager answers that reads a batch"""
         try:
-            self._call((), ANSWER_SECONDS)
+            self._call((), min(ANSWER_SECONDS, PROBE_SHARE * time_limit.seconds_to_send()))
         except oslo_messaging.MessagingTimeout as error:
             self._disable("does not answer")
             raise BatchRefused from error
