@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "doc" / "source" / "examples" / "cells-disk-usage"
-
-
-def run(*command: str, cwd: Path = ROOT, **environment: str) -> str:
-    done = subprocess.run(
-        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=50, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+from tests.project.example_packages import answers_of
 
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return the answers of the endpoints across cells."""
-    source = tmp_path_factory.mktemp("source") / "example"
-    # A build writes into the source directory, which is under version control.
-    shutil.copytree(EXAMPLE, source)
-    site = tmp_path_factory.mktemp("site")
-    # Install the package like pip, but in one process instead of four.
-    run(sys.executable, "-c", "from setuptools import build_meta; build_meta.build_wheel('.')", cwd=source)
-    (wheel,) = source.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
-    printed = run(
-        *(sys.executable, "-m", "tests.project.example_tree"), PYTHONPATH=os.pathsep.join([str(site), str(ROOT)])
-    )
-    found: dict[str, Any] = json.loads(printed)
-    return found
+    return answers_of("tests.project.example_tree", "cells-disk-usage", tmp_path_factory.mktemp("example"))
 
 
 def test_the_endpoint_runs_in_the_other_cell_with_the_callers_context(answers: dict[str, Any]) -> None:
