@@ -16,6 +16,7 @@ from oslo_config import cfg
 from cells import conf as cells_conf
 from cells import exceptions, failure, printable
 from cells.cli import connection
+from cells.conf import files as conf_files
 
 if TYPE_CHECKING:
     from cells.db.api import Database
@@ -55,7 +56,8 @@ class CellCommand(command.Command):
     def conf(self) -> cfg.ConfigOpts:
         """Configuration of the cell that the command uses.
 
-        :raises cells.exceptions.ConfigurationError: no configuration file is found, or a value is wrong
+        :raises cells.exceptions.ConfigurationError: no configuration file is found, another user may have written it,
+            or a value is wrong
         :raises cells.exceptions.SandboxError: ``--sandbox`` names an unknown cell
         """
         directories = self.options.config_dir
@@ -64,7 +66,7 @@ class CellCommand(command.Command):
 
             files = [str(configuration.config_file(self.options.sandbox))]
         else:
-            files = list(self.options.config_file) or cfg.find_config_files(project="cells", prog="cells")
+            files = list(self.options.config_file) or conf_files.find("cells")
         if not files and not directories:
             raise exceptions.ConfigurationError("There is no configuration file: give its path with --config-file.")
         return cells_conf.load(files, [word for path in directories for word in ("--config-dir", path)])

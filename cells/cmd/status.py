@@ -24,6 +24,7 @@ from oslo_upgradecheck import upgradecheck
 from cells import conf as cells_conf
 from cells import exceptions, failure, path, preflight, printable, versions
 from cells.cmd import streams
+from cells.conf import files
 from cells.db import engine, migration, schema
 from cells.db.api import Database
 from cells.drivers.base import BaseCellsDriver
@@ -262,10 +263,9 @@ class Checks(upgradecheck.UpgradeCommands):
 def _check_configuration(conf: cfg.ConfigOpts) -> None:
     """Check that there is a configuration file, and that its values are valid.
 
-    :raises cells.exceptions.ConfigurationError: there is no file, or a value is wrong
+    :raises cells.exceptions.ConfigurationError: as :func:`cells.conf.files.check`, or a value is wrong
     """
-    if not conf.config_file and not conf.config_dir:
-        raise exceptions.ConfigurationError("There is no configuration file: give its path with --config-file.")
+    files.check(conf)
     preflight.check_values(conf)
 
 

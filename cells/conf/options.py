@@ -12,7 +12,7 @@ from oslo_db import options as db_options
 from oslo_log import log
 
 from cells import exceptions
-from cells.conf import cells, default, scheduler, upgrade_levels, zmq
+from cells.conf import cells, default, files, scheduler, upgrade_levels, zmq
 
 _GROUPS = (default, cells, scheduler, upgrade_levels, zmq)
 #: Libraries that log details for developers at a level that operators read.
@@ -60,11 +60,10 @@ def load_command_line(program: str, arguments: Sequence[str]) -> cfg.ConfigOpts:
 
     Without ``--config-file``, the default directories of oslo.config are searched for ``cells.conf``.
 
-    :raises cells.exceptions.ConfigurationError: as :func:`load`
+    :raises cells.exceptions.ConfigurationError: as :func:`load`, and as :func:`cells.conf.files.check`
     """
     conf = _load(arguments, prog=program)
-    if not conf.config_file and not conf.config_dir:
-        raise exceptions.ConfigurationError("There is no configuration file: give its path with --config-file.")
+    files.check(conf)
     return conf
 
 

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from cells.ownership import check_is_ours
+
 MAGIC = b"cells losses\n"
 VERSION = 1
 #: magic, version, size of a record, start of the counts in seconds since 1970
@@ -64,6 +66,8 @@ class LossFile:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.fchmod(self._descriptor, 0o600)
+            # Another user could shorten its own file, which ends a process of root that has mapped the file.
+            check_is_ours(path)
             is_new = os.fstat(self._descriptor).st_size == 0
             self._map = self._mapped(FIRST_RECORDS if is_new else 0)
             if is_new:

@@ -100,9 +100,9 @@ class TargetedMessage(Message):
     def carries_trace(self, version: str) -> bool:
         if not versions.speaks(version, versions.TRACE):
             raise exceptions.RPCVersionCapError(
-                f"A trace on the route {self.header.target.as_route} needs version {versions.TRACE} of the inter-cell API on "
-                f"every link, and {self.here} speaks {version} to the next cell: raise the cap, or upgrade that cell; "
-                '"cells upgrade matrix" shows which.',
+                f"A trace on the route {self.header.target.as_route} needs version {versions.TRACE} of the inter-cell "
+                f"API on every link, and {self.here} speaks {version} to the next cell: raise the cap, or upgrade that "
+                'cell; "cells upgrade matrix" shows which.',
                 cell=self.here,
             )
         return True

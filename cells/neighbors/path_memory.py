@@ -20,6 +20,7 @@ from urllib import parse
 from cells import exceptions
 from cells.neighbors.table import NeighborTable
 from cells.neighbors.topology import Topology
+from cells.ownership import check_is_ours
 from cells.worker_threads import Spawn, Thread
 
 LOG = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class PathFile:
     def known_paths(self) -> dict[str, str]:
         """Return the paths; none if the file cannot be read, which must not keep a manager from its start."""
         try:
+            check_is_ours(self._path)
             data = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}

@@ -10,12 +10,11 @@ import contextlib
 import fcntl
 import json
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cells import exceptions
+from cells import exceptions, ownership
 from cells.sandbox import tree
 from cells.sandbox.layout import LOCK_FILE, STATE_FILE, Layout
 
@@ -68,7 +67,9 @@ def read(layout: Layout) -> State | None:
     :raises cells.exceptions.SandboxError: the file cannot be read, or another user may have written it
     """
     try:
-        _check_is_private(layout)
+        # It names resources to delete.
+        for place in (layout.directory, layout.state):
+            ownership.check_is_ours(place)
         text = layout.state.read_text(encoding="utf-8")
         return State.from_json(text)
     except (FileNotFoundError, NotADirectoryError):
@@ -76,23 +77,9 @@ def read(layout: Layout) -> State | None:
     except (OSError, ValueError, exceptions.SandboxError) as error:
         raise exceptions.SandboxError(
             f"The state of the sandbox, {layout.state}, cannot be read: {error}. "
-            "If you do not need the directory, remove it by hand."
+            "Give another directory with --directory; if this one is yours, run 'chmod go-w', or remove it by hand if "
+            "you do not need it."
         ) from error
-
-
-def _check_is_private(layout: Layout) -> None:
-    """Check that no other user can have written the state of the sandbox, which names resources to delete.
-
-    :raises PermissionError: another user owns the directory or the file, or may write to it
-    :raises OSError: the file does not exist, or cannot be looked at
-    """
-    for place in (layout.directory, layout.state):
-        found = os.lstat(place)
-        if found.st_uid != os.geteuid() or stat.S_ISLNK(found.st_mode) or found.st_mode & 0o022:
-            raise PermissionError(
-                f"{place} belongs to another user, or another user may write to it; give another directory with "
-                "--directory, or run 'chmod go-w' if it is yours"
-            )
 
 
 def write(layout: Layout, state: State) -> None:

@@ -85,6 +85,16 @@ def test_default_directories_are_searched_for_a_configuration(cells: Cells, monk
     assert (cells.directory / "cells.sqlite").exists()
 
 
+def test_a_configuration_that_another_user_may_have_written_is_not_used(
+    cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(cells.directory))
+    cells.config_file.chmod(0o666)
+    result = cells.bare("db", "sync")
+    assert (result.status, result.out) == (2, "")
+    assert str(cells.config_file) in result.err
+
+
 def test_the_last_configuration_wins(cells: Cells, tmp_path: Path) -> None:
     more = tmp_path / "more.conf"
     more.write_text(f"[database]\nconnection = sqlite:///{tmp_path}/other.sqlite\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,45 @@ def test_a_daemon_reads_the_file_of_its_command_line(tmp_path: Path) -> None:
     assert conf.debug is True
     with pytest.raises(exceptions.ConfigurationError, match="missing"):
         cells_conf.load_command_line("cells-manager", ["--config-file", str(tmp_path / "missing.conf")])
+
+
+@pytest.mark.parametrize("program", ["cells-manager", "cells-status"])
+def test_a_found_file_that_another_user_may_have_written_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".cells").mkdir()
+    planted = tmp_path / ".cells" / "cells.conf"
+    planted.write_text("[cells]\nname = api\n")
+    assert cells_conf.load_command_line(program, []).cells.name == "api"
+    planted.chmod(0o666)
+    with pytest.raises(exceptions.ConfigurationError, match="another user"):
+        cells_conf.load_command_line(program, [])
+
+
+def test_a_named_file_may_belong_to_any_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    named = tmp_path / "named.conf"
+    named.write_text("[cells]\nname = api\n")
+    named.chmod(0o666)
+    assert cells_conf.load_command_line("cells-manager", ["--config-file", str(named)]).cells.name == "api"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+@pytest.mark.parametrize("is_link", [True, False])
+def test_a_found_file_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_link: bool
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    target, planted = tmp_path / "root.conf", tmp_path / "cells.conf"
+    target.write_text("[cells]\nname = api\n")
+    if is_link:
+        planted.symlink_to(target)
+    else:
+        target.rename(planted)
+    os.chown(planted, 12345, -1, follow_symlinks=False)
+    with pytest.raises(exceptions.ConfigurationError, match="another user"):
+        cells_conf.load_command_line("cells-manager", [])
 
 
 def test_the_generator_writes_every_option(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -28,6 +29,14 @@ def test_numbers_are_in_the_file_at_once(path: Path) -> None:
     assert list(found.records()) == [Record("east", "cast", "NeighborUnreachable", 1, 2, 3, 2**40)]
     assert found.started_at == 1000
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_a_file_of_another_user_is_not_used(path: Path) -> None:
+    LossFile(path, 0.0).close()
+    os.chown(path, 12345, -1)
+    with pytest.raises(PermissionError):
+        LossFile(path, 0.0)
 
 
 def test_the_file_grows(path: Path) -> None:

@@ -131,6 +131,14 @@ def test_a_store_that_is_away_is_tried_again_at_the_next_announcement() -> None:
     assert store.paths == {"east": "api!east"}
 
 
+def test_a_file_that_another_user_may_have_written_is_not_read(tmp_path: Path) -> None:
+    paths = PathFile(str(tmp_path), "az1")
+    paths.store_known_paths({"east": "api!east"})
+    (file,) = tmp_path.iterdir()
+    file.chmod(0o666)
+    assert paths.known_paths() == {}
+
+
 @each("parents", [{}, {"east": "api!east"}, {"east/2": "api!ä", "b": "b"}])
 def test_a_file_keeps_the_paths_of_one_cell(tmp_path: Path, parents: dict[str, str]) -> None:
     PathFile(str(tmp_path), "../az1").store_known_paths({"old": "old"})
