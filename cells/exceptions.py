@@ -197,6 +197,8 @@ class InvalidArguments(MessageError):
 class UnregisteredSender(MessageError):
     """Raised when a message comes from a cell that is not registered as a neighbor."""
 
+    sender: str | None = None
+
 
 class WrongDirection(MessageError):
     """Raised when a child sends a message down, or a parent sends one up: one of two rows has a wrong type."""

@@ -94,7 +94,7 @@ class LocalCell:
         self.announcer.answer_announcement(parent)
 
     def answer_ping(self, sender: str) -> dict[str, Any]:
-        """Note a ping of ``sender``, a neighbor or a cell that is not registered here; return the answer."""
+        """Note a ping of ``sender``; return the answer."""
         if sender != self.name:
             self.table.record_request(sender)
             self.prober.heard_from(sender)

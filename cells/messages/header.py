@@ -155,6 +155,7 @@ class Header:
                 f"A message came to {self.here} from {sender}, which is not registered there: register it with "
                 f'"cells neighbor create {sender}", under its [cells] name.',
                 cell=self.here,
+                sender=sender,
             )
 
     def plan(self, neighbors: Neighbors, toward: Toward) -> Plan:

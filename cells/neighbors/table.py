@@ -130,7 +130,7 @@ class NeighborTable:
         self._lock = threading.Lock()
         self._neighbors = Neighbors()
         self._heard: dict[str, Heard] = {}
-        #: cell that is not registered -> time of its last ping
+        #: cell that is not registered -> time of its last message
         self._strangers: dict[str, float] = {}
 
     def snapshot(self) -> Neighbors:
@@ -267,7 +267,7 @@ class NeighborTable:
         return heard.description.get("name") if heard is not None else None
 
     def record_request(self, name: str) -> None:
-        """Record that the cell ``name``, a neighbor or not, has pinged this cell."""
+        """Record a ping of a neighbor, or any message of a cell ``name`` that is not registered."""
         with self._lock:
             heard = self._heard.get(name)
             if heard is not None:

@@ -206,9 +206,13 @@ class Router:
         # Outside the except block: there the log would add the error to its line once more.
         self.counters.count("rejected", type(error).__name__)
         self._log.warn_about(type(error).__name__, "A message from another cell is refused: %s", error.message)
-        # An answer to a cell that is not registered would have no way back.
-        is_answerable = not isinstance(error, exceptions.UnregisteredSender)
-        salvaged = salvage(came, self.max_message_bytes, self.max_hop_count) if is_answerable else None
+        salvaged = None
+        if isinstance(error, exceptions.UnregisteredSender):
+            # An answer would have no way back.
+            if error.sender != self.cell_name:
+                self.table.record_request(str(error.sender))
+        else:
+            salvaged = salvage(came, self.max_message_bytes, self.max_hop_count)
         if salvaged is not None and isinstance(error, exceptions.WrongDirection):
             header = salvaged.header
             salvaged = replace(salvaged, header=replace(header, direction=header.direction.opposite))

@@ -179,6 +179,10 @@ def test_message_of_a_cell_that_is_no_neighbor_does_not_run(cell_tree: Start) ->
         wait_for(lambda: ran, "the message of the neighbor runs")
         assert ran == ["liar!api"]
         assert tree["api"].counters()["rejected.UnregisteredSender"] == 3
+        # An operator sees whom to register (case D2).
+        seen = tree["api"].neighbors()
+        assert (seen["stranger"]["state"], seen["stranger"]["way"]) == ("unregistered", "in")
+        assert "cells neighbor create stranger" in seen["stranger"]["problem"]
 
 
 def test_answer_that_names_a_mismatch_still_reaches_its_caller(cell_tree: Start) -> None:
