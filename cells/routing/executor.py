@@ -245,7 +245,7 @@ class _Run:
         response = Response(
             str(self.message.route), error=error, log_id=log_id, with_traceback=self.executor.sends_tracebacks
         )
-        settle(self.message, self.sink, response)
+        self.executor.outcomes.failed(self.message, self.sink, response)
         self._end()
 
     def give_up(self, response: Response) -> None:

@@ -1,4 +1,4 @@
-"""A log of problems that other cells cause: no neighbor can fill the log with them."""
+"""Bounds for the log lines about problems that other cells cause: no neighbor can fill the log with them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ MAX_LINES = 5
 WINDOW_SECONDS = 60.0
 #: Subjects with lines of their own; further subjects share one, because a subject may be a text of another cell.
 MAX_SUBJECTS = 1000
+#: Names that are remembered of one cell, and their length; a name may be a text of another cell, too.
+MAX_NAMES, MAX_NAME_LENGTH = 100, 80
 
 
 @dataclass
@@ -52,3 +54,26 @@ class LimitedLog:
             self._logger.warning("%d more warnings about %s were left out.", left_out, subject or "other cells")
         if not is_full:
             self._logger.warning(text, *arguments)
+
+
+class FirstTimes:
+    """Memory of the names that each cell has caused a line with, so that one line is enough.  Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._names: dict[str, set[str]] = {}
+
+    def is_first(self, cell: str, name: str) -> bool:
+        """Return whether ``cell`` causes a line with ``name`` for the first time.
+
+        False after MAX_NAMES names of that cell: there is no end of names that it could invent.
+
+        :param cell: a neighbor or this cell, so that the number of cells is bounded
+        """
+        name = name[:MAX_NAME_LENGTH]
+        with self._lock:
+            known = self._names.setdefault(cell, set())
+            if name in known or len(known) >= MAX_NAMES:
+                return False
+            known.add(name)
+            return True

@@ -9,6 +9,7 @@ from cells import exceptions
 from cells.links.losses import Key, Losses, Tally
 from cells.messages import Message, Response
 from cells.neighbors import Neighbors
+from cells.routing.limited_log import FirstTimes
 from cells.routing.reply import LOG_ONLY, Sink, settle
 
 #: In front of the reason of a message that this cell did not run or forward.
@@ -27,6 +28,7 @@ class Outcomes:
     losses: Losses = field(default_factory=Losses)
     #: returns the registered neighbors: other names, which a message can contain, are not counted apart
     neighbors: Callable[[], Neighbors] = Neighbors
+    _unknown_methods: FirstTimes = field(default_factory=FirstTimes)
 
     def not_delivered(self, message: Message, sink: Sink, neighbor: str, error: exceptions.CellsError) -> None:
         """Settle a message that ``neighbor`` did not get."""
@@ -40,7 +42,18 @@ class Outcomes:
         """
         reason = HERE_PREFIX + type(response.error).__name__
         self._count(self._came_from(message), reason, message, sink, may_arrive=_may_arrive(response.error))
-        settle(message, sink, response)
+        self.failed(message, sink, response)
+
+    def failed(self, message: Message, sink: Sink, response: Response) -> None:
+        """Settle a message whose error this cell has found.
+
+        The log has one line about each method that a neighbor calls and this cell does not have: a cell of Nova sends
+        some of its methods to all cells again and again.
+        """
+        is_logged = isinstance(response.error, exceptions.UnknownMethod) and not self._unknown_methods.is_first(
+            self._came_from(message), message.method
+        )
+        settle(message, sink, response, is_logged=is_logged)
 
     def refused(self, kind: str, error: exceptions.CellsError, times: int = 1) -> None:
         """Count lost messages that there is no message to settle of: unreadable, or of a service of this cell."""

@@ -141,15 +141,18 @@ class Forwarded:
         self.sink.take(reply._replace(passed_on_to=self.passed_on_to))
 
 
-def settle(message: Message, sink: Sink, response: Response) -> None:
+def settle(message: Message, sink: Sink, response: Response, *, is_logged: bool = False) -> None:
     """Give ``sink`` the response of this cell to ``message``; log an error that this cell has found.
 
     A value that has no JSON form becomes an error.
+
+    :param is_logged: the log has a line about the error already
     """
     if isinstance(response.error, exceptions.CellsError):
         # The link has logged a message that no neighbor has taken.
-        is_logged = isinstance(response.error, exceptions.DeliveryError) and not isinstance(
-            response.error, exceptions.ServiceUnreachable
+        is_logged = is_logged or (
+            isinstance(response.error, exceptions.DeliveryError)
+            and not isinstance(response.error, exceptions.ServiceUnreachable)
         )
         LOG.log(
             logging.DEBUG if is_logged else logging.INFO,

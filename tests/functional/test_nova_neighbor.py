@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -181,6 +182,24 @@ def test_a_nova_child_that_ranks_best_is_passed_over(child: NovaNeighbor, knows:
     assert anywhere.prepare(cell=any_cell()).call({}, "count") == "counted"
     asked = child.received(method_name="service_call_any")
     assert bool(asked) is (knows == "nothing-of-it")
+
+
+def test_a_broadcast_that_has_no_endpoint_here_is_one_line_in_the_log(
+    child: NovaNeighbor, caplog: pytest.LogCaptureFixture
+) -> None:
+    notices = ("instance_update_at_top", "bw_usage_update_at_top")
+    with caplog.at_level(logging.DEBUG, "cells"):
+        for method in notices * 3:
+            child.send(child.request("broadcast", method, need_response=False))
+        wait_for(lambda: child.cell.neighbors()["nova"]["lost"] == 6, "all are counted")
+        request = child.request("broadcast", notices[0])
+        child.send(request)
+        child.wait_for_message(response_uuid=request["uuid"])
+    found = [record for record in caplog.records if "broadcast message" in record.getMessage()]
+    shown = [record.getMessage() for record in found if record.levelno > logging.DEBUG]
+    assert len(found) == 7
+    assert [sum(method in line for line in shown) for method in notices] == [1, 1]
+    assert len(shown) == 2
 
 
 def _has_no_ping(cell: TreeCell) -> bool:

@@ -1,4 +1,4 @@
-"""Script: calls the endpoints of the example package for neighbors of Nova, from a parent and a child with Nova's service.
+"""Script: calls the endpoints of the example package for neighbors of Nova, as such a parent and child do.
 
 Prints one JSON object.  :mod:`tests.project.test_nova_answers` starts it.
 """

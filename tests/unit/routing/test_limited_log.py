@@ -6,7 +6,14 @@ import logging
 
 import pytest
 
-from cells.routing.limited_log import MAX_LINES, MAX_SUBJECTS, WINDOW_SECONDS, LimitedLog
+from cells.routing.limited_log import (
+    MAX_LINES,
+    MAX_NAMES,
+    MAX_SUBJECTS,
+    WINDOW_SECONDS,
+    FirstTimes,
+    LimitedLog,
+)
 from tests.clock import Clock
 
 LOG = logging.getLogger("cells.tests.limited")
@@ -33,3 +40,15 @@ def test_many_subjects_share_the_last_lines(caplog: pytest.LogCaptureFixture) ->
     for number in range(MAX_SUBJECTS + 100):
         log.warn_about(str(number), "a problem")
     assert len(caplog.messages) == MAX_SUBJECTS + MAX_LINES
+
+
+def test_each_name_of_a_cell_is_new_once() -> None:
+    times = FirstTimes()
+    asked = [("east", "ping"), ("east", "ping"), ("west", "ping"), ("east", "pong")]
+    assert [times.is_first(cell, name) for cell, name in asked] == [True, False, True, True]
+
+
+def test_no_cell_can_invent_names_for_ever() -> None:
+    times = FirstTimes()
+    assert sum(times.is_first("east", str(number)) for number in range(MAX_NAMES + 5)) == MAX_NAMES
+    assert times.is_first("west", "ping")
