@@ -11,6 +11,7 @@ from typing import cast
 from cells import exceptions
 from cells.drivers.base import Outgoing, Target
 from cells.drivers.registry import Drivers
+from cells.limited_log import LimitedLog
 from cells.links.delivery import DeliveryReports, LinkLimits, call_back
 from cells.links.send_queue import Countable, DirectReply, OnFailure, QueuedMessage, SendQueue, SendRequest
 from cells.links.slots import LinkSlots
@@ -57,6 +58,7 @@ class Link:
         self._clock = self.runtime.clock
         self.used_at = self._clock()
         self._queue = SendQueue(self.limits.queue_size, self.limits.queue_bytes)
+        self._log = LimitedLog(LOG, self._clock)
         lock = threading.RLock()
         self._changed = threading.Condition(lock)
         self._has_room = threading.Condition(lock)
@@ -316,7 +318,7 @@ class Link:
             # The link keeps the error, and the frames of its traceback would keep the message.
             error.__traceback__ = error.__cause__ = error.__context__ = None
         if isinstance(error, ABOUT_THE_MESSAGE):
-            LOG.info("%s", error.message)
+            self._log.log_about(logging.INFO, type(error).__name__, "%s", error.message)
             return error
         if error is None and messages[0].fanout and was_failing:
             # A fan-out succeeds without a receiver: it does not show that the cell is back.

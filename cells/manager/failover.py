@@ -18,10 +18,9 @@ from typing import Generic, TypeVar
 from cells import exceptions
 from cells.counters import Counters
 from cells.failure import REMOTE_SUFFIX
+from cells.limited_log import LimitedLog
 from cells.scheduler.candidates import Candidate
 from cells.scheduler.ranking import Ranking
-
-LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -53,6 +52,8 @@ class Failover(Generic[T]):
     #: of the task, for errors and logs
     description: str
     counters: Counters
+    #: shared by all tasks, some of which are of other cells
+    log: LimitedLog
     clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
@@ -112,7 +113,8 @@ class Failover(Generic[T]):
         error = attempt.exception()
         if isinstance(error, NOTHING_HAS_RUN) and not getattr(error, MAY_ARRIVE, False):
             self.counters.count("passed_over", _class_name(error))
-            LOG.info("Cell %s refuses %s: %s", candidate.path, self.description, error.message)
+            line = "Cell %s refuses %s: %s"
+            self.log.log_about(logging.INFO, str(candidate.path), line, candidate.path, self.description, error.message)
             self._reasons.update(_reasons_of(candidate, error))
             return False
         if error is not None:

@@ -11,6 +11,7 @@ from typing import Any
 from cells import exceptions
 from cells.counters import Counters
 from cells.endpoints import CellPicker
+from cells.limited_log import LimitedLog
 from cells.links.losses import Losses
 from cells.manager.announcer import Announcer, on_change
 from cells.manager.prober import Prober
@@ -21,7 +22,6 @@ from cells.neighbors.managers import ROWS
 from cells.neighbors.resources import Resources
 from cells.neighbors.table import IS_PLACED
 from cells.neighbors.topology import Topology
-from cells.routing.limited_log import LimitedLog
 from cells.routing.pending import PendingCalls
 from cells.routing.reply import Reply
 from cells.services.local import LocalServices

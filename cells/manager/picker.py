@@ -8,6 +8,7 @@ before it arrives.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
@@ -19,6 +20,7 @@ from cells import exceptions, versions
 from cells.counters import Counters
 from cells.failure import lacks_method
 from cells.futures import then
+from cells.limited_log import LimitedLog
 from cells.manager.failover import Failover
 from cells.manager.message_factory import OutgoingMessages
 from cells.neighbors import Direction, NeighborTable
@@ -35,6 +37,8 @@ from cells.services.answers import Answer
 from cells.services.local import LocalServices
 from cells.services.request import ServiceRequest
 from cells.worker_threads import Clock
+
+LOG = logging.getLogger(__name__)
 
 #: Kind of request -> the endpoint of a child that takes it.
 ENDPOINTS = {"call": "service_call_any", "cast": "service_cast_any"}
@@ -72,6 +76,9 @@ class Picker:
     counters: Counters
     clock: Clock = time.monotonic
 
+    def __post_init__(self) -> None:
+        self._log = LimitedLog(LOG, self.clock)
+
     def run(  # noqa: PLR0913  # all but three by keyword
         self,
         kind: str,
@@ -100,6 +107,7 @@ class Picker:
             timeout_seconds=timeout_seconds,
             description=f"{request} at or below cell {self.topology.own_path}",
             counters=self.counters,
+            log=self._log,
             clock=self.clock,
         ).start()
 

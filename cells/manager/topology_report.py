@@ -33,6 +33,7 @@ def draw(
     :param known: full paths of the cells that are known to be below; those without a response are "unknown"
     """
     nodes: dict[CellPath, Node] = {}
+    left_out: list[str] = []
     for depth in range(1, len(own_path) + 1):
         _place(nodes, own_path[:depth])
     own = nodes[own_path]
@@ -43,9 +44,11 @@ def draw(
         try:
             path = own_path.joined(list(CellPath.parse(response.cell))[1:])
         except exceptions.MalformedMessage as error:
-            LOG.warning("The answer of a cell is left out of the tree: %s", error.message)
+            left_out.append(error.message)
             continue
         _place(nodes, path)["state"] = _state(response)
+    if left_out:
+        LOG.warning("%d answers are left out of the tree; the first: %s", len(left_out), left_out[0])
     for path in known:
         _place(nodes, path)
     for child in own["children"]:

@@ -10,14 +10,15 @@ from cells import exceptions, versions
 from cells.counters import Counters
 from cells.messages import EncodedResponse, Message, Response, ResponseMessage
 from cells.path import CellPath
+from cells.routing.outcomes import Outcomes
 
-LOG = logging.getLogger(__name__)
 
-
-def too_late(message: Message, counters: Counters) -> Response:
+def too_late(message: Message, counters: Counters, outcomes: Outcomes) -> Response:
     """Log and count a message whose deadline has passed before it ran; return the response that says so."""
     counters.count("dropped", "late")
-    LOG.info(
+    outcomes.log_about(
+        message,
+        "late",
         "A %s message (%s) from %s is not run: its deadline has passed.",
         message.message_type,
         message.method,
@@ -34,7 +35,11 @@ def too_late(message: Message, counters: Counters) -> Response:
 
 
 def too_large(
-    message: Message, answer: ResponseMessage, responses: Sequence[EncodedResponse], limit_bytes: int
+    message: Message,
+    answer: ResponseMessage,
+    responses: Sequence[EncodedResponse],
+    limit_bytes: int,
+    outcomes: Outcomes,
 ) -> EncodedResponse | None:
     """Return the response that replaces ``responses`` to ``message``; None if they can be sent.
 
@@ -51,7 +56,7 @@ def too_large(
             cell=message.here,
             **error.kwargs,
         )
-        LOG.info("%s", problem.message)
+        outcomes.log_about(message, type(problem).__name__, "%s", problem.message)
         return Response(str(message.route), error=problem).encoded()
     return None
 
@@ -79,6 +84,7 @@ class Silence:
     """Source of the responses that stand for the parts of a call that did not answer in time."""
 
     message: Message
+    outcomes: Outcomes
     log_level: int = logging.INFO
     #: returns the parts of a broadcast that are reached only through a part, as far as they are known
     beyond: Callable[[str], Sequence[str]] = no_parts
@@ -96,7 +102,8 @@ class Silence:
         message = self.message
         route, here = message.missing(part), message.here
         missing = f"{route.last} (route {route.as_route})"
-        LOG.log(self.log_level, "Cell %s did not answer %s in time.", missing, message.title)
+        text = "Cell %s did not answer %s in time."
+        self.outcomes.log_about(message, "no answer", text, missing, message.title, level=self.log_level)
         error: exceptions.CellsError
         if is_stopping:
             error = exceptions.ManagerStopping(

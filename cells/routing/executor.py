@@ -60,7 +60,9 @@ class Executor:
         try:
             if not self._is_new(message):
                 self.counters.count("dropped", "duplicate")
-                LOG.info(
+                self.outcomes.log_about(
+                    message,
+                    "duplicate",
                     "A %s message (%s) came by the route %s once more.",
                     message.message_type,
                     message.method,
@@ -136,7 +138,7 @@ class _Run:
         now, max_seconds = executor.runtime.clock(), self._max_seconds()
         # The message may have waited for a thread.
         if message.is_late(now):
-            self.give_up(too_late(message, executor.counters))
+            self.give_up(too_late(message, executor.counters, executor.outcomes))
             return
         try:
             content = message.content()
@@ -194,7 +196,7 @@ class _Run:
             if message.trace is not None and message.is_at_source:
                 # An answer that never travels gathers no events on its way.
                 trace = message.recording("answered", self.executor.runtime.wall_clock()).trace
-            settle(message, self.sink, Response(str(message.route), value, trace=trace or ()))
+            settle(self.sink, Response(str(message.route), value, trace=trace or ()))
 
     def _finish_later(self, done: futures.Future[Any]) -> None:
         self.is_unfinished = False
@@ -228,9 +230,11 @@ class _Run:
             return
         counters.count("failed", "Exception")
         name, text = failure.name_of(error), failure.text_of(error)
-        LOG.warning("The endpoint %s failed: %s: %s (log id %s)", message.method, name, text, message.id)
-        # The only place where an operator finds it: the answer has no traceback, as long as the operator allows none.
-        failure.log_lines(LOG, message.id, failure.traceback_of(error))
+        line = "The endpoint %s failed: %s: %s (log id %s)"
+        reason, details = f"{message.method}: {name}", (message.method, name, text, message.id)
+        if self.executor.outcomes.log_about(message, reason, line, *details, level=logging.WARNING):
+            # The only place where an operator finds it: the answer has no traceback, unless the operator allows one.
+            failure.log_lines(LOG, message.id, failure.traceback_of(error))
         if not isinstance(error, Exception):
             problem = RuntimeError(f"The endpoint raised {name}({text})").with_traceback(error.__traceback__)
             self.respond(problem, message.id)
@@ -245,7 +249,7 @@ class _Run:
         response = Response(
             str(self.message.route), error=error, log_id=log_id, with_traceback=self.executor.sends_tracebacks
         )
-        self.executor.outcomes.failed(self.message, self.sink, response)
+        self.executor.outcomes.settle(self.message, self.sink, response)
         self._end()
 
     def give_up(self, response: Response) -> None:

@@ -1,16 +1,23 @@
-"""The end of a message that this cell gives up: it is counted in the ledger of losses, and its sender gets an error."""
+"""The end of a message that this cell gives up: it is counted in the ledger of losses, and its sender gets an error.
+
+The log of such messages is limited: a neighbor could fill it with messages that fail.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
-from cells import exceptions
+from cells import exceptions, failure
+from cells.limited_log import FirstTimes, LimitedLog
 from cells.links.losses import Key, Losses, Tally
 from cells.messages import Message, Response
 from cells.neighbors import Neighbors
-from cells.routing.limited_log import FirstTimes
 from cells.routing.reply import LOG_ONLY, Sink, settle
+
+LOG = logging.getLogger(__name__)
 
 #: In front of the reason of a message that this cell did not run or forward.
 HERE_PREFIX = "here: "
@@ -28,12 +35,54 @@ class Outcomes:
     losses: Losses = field(default_factory=Losses)
     #: returns the registered neighbors: other names, which a message can contain, are not counted apart
     neighbors: Callable[[], Neighbors] = Neighbors
+    log: LimitedLog = field(default_factory=partial(LimitedLog, LOG))
     _unknown_methods: FirstTimes = field(default_factory=FirstTimes)
+
+    def log_about(
+        self, message: Message, reason: str, text: str, *arguments: object, level: int = logging.INFO
+    ) -> bool:
+        """Log a line about a problem of ``message``.
+
+        :param reason: the kind of the problem; lines about messages of one neighbor are limited for each of them
+        :returns: whether the line was logged
+        """
+        if not message.is_at_source and level > logging.DEBUG:
+            subject = f"messages of {self._came_from(message)} ({reason})"
+            return self.log.log_about(level, subject, text, *arguments)
+        LOG.log(level, text, *arguments)
+        return LOG.isEnabledFor(level)
+
+    def settle(self, message: Message, sink: Sink, response: Response) -> None:
+        """Give ``sink`` the response of this cell to ``message``; log an error that this cell has found.
+
+        The log has one line about each method that a neighbor calls and this cell does not have: a cell of Nova sends
+        some of its methods to all cells again and again.
+        """
+        error = response.error
+        if isinstance(error, exceptions.CellsError):
+            # The link has logged a message that no neighbor has taken.
+            is_logged = isinstance(error, exceptions.DeliveryError) and not isinstance(
+                error, exceptions.ServiceUnreachable
+            )
+            if isinstance(error, exceptions.UnknownMethod):
+                is_logged = not self._unknown_methods.is_first(self._came_from(message), message.method)
+            self.log_about(
+                message,
+                type(error).__name__,
+                "A %s message (%s) from %s failed%s: %s",
+                message.message_type,
+                message.method,
+                message.route.first,
+                ", and no caller waits for it" if sink is LOG_ONLY else "",
+                failure.text_of(error),
+                level=logging.DEBUG if is_logged else logging.INFO,
+            )
+        settle(sink, response)
 
     def not_delivered(self, message: Message, sink: Sink, neighbor: str, error: exceptions.CellsError) -> None:
         """Settle a message that ``neighbor`` did not get."""
         self._count(neighbor, type(error).__name__, message, sink, may_arrive=_may_arrive(error))
-        settle(message, sink, Response(str(message.route.child(neighbor)), error=error))
+        self.settle(message, sink, Response(str(message.route.child(neighbor)), error=error))
 
     def not_run(self, message: Message, sink: Sink, response: Response) -> None:
         """Settle a message that this cell neither runs nor forwards.
@@ -42,18 +91,7 @@ class Outcomes:
         """
         reason = HERE_PREFIX + type(response.error).__name__
         self._count(self._came_from(message), reason, message, sink, may_arrive=_may_arrive(response.error))
-        self.failed(message, sink, response)
-
-    def failed(self, message: Message, sink: Sink, response: Response) -> None:
-        """Settle a message whose error this cell has found.
-
-        The log has one line about each method that a neighbor calls and this cell does not have: a cell of Nova sends
-        some of its methods to all cells again and again.
-        """
-        is_logged = isinstance(response.error, exceptions.UnknownMethod) and not self._unknown_methods.is_first(
-            self._came_from(message), message.method
-        )
-        settle(message, sink, response, is_logged=is_logged)
+        self.settle(message, sink, response)
 
     def refused(self, kind: str, error: exceptions.CellsError, times: int = 1) -> None:
         """Count lost messages that there is no message to settle of: unreadable, or of a service of this cell."""

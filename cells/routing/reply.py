@@ -8,16 +8,13 @@ them for its client.
 from __future__ import annotations
 
 import enum
-import logging
 from collections.abc import Sequence
 from concurrent import futures
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from cells import exceptions, failure
-from cells.messages import EncodedResponse, Message, Response
-
-LOG = logging.getLogger(__name__)
+from cells import exceptions
+from cells.messages import EncodedResponse, Response
 
 #: On the wire, the only response of a reply of kind DELIVERED.
 DELIVERED_TEXT = '{"answered": true}'
@@ -141,28 +138,8 @@ class Forwarded:
         self.sink.take(reply._replace(passed_on_to=self.passed_on_to))
 
 
-def settle(message: Message, sink: Sink, response: Response, *, is_logged: bool = False) -> None:
-    """Give ``sink`` the response of this cell to ``message``; log an error that this cell has found.
-
-    A value that has no JSON form becomes an error.
-
-    :param is_logged: the log has a line about the error already
-    """
-    if isinstance(response.error, exceptions.CellsError):
-        # The link has logged a message that no neighbor has taken.
-        is_logged = is_logged or (
-            isinstance(response.error, exceptions.DeliveryError)
-            and not isinstance(response.error, exceptions.ServiceUnreachable)
-        )
-        LOG.log(
-            logging.DEBUG if is_logged else logging.INFO,
-            "A %s message (%s) from %s failed%s: %s",
-            message.message_type,
-            message.method,
-            message.route.first,
-            ", and no caller waits for it" if sink is LOG_ONLY else "",
-            failure.text_of(response.error),
-        )
+def settle(sink: Sink, response: Response) -> None:
+    """Give ``sink`` the response of this cell to a message; a value that has no JSON form becomes an error."""
     if sink is LOG_ONLY:
         return
     try:

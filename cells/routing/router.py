@@ -39,14 +39,11 @@ from cells.routing.direct_reply import DirectReplies
 from cells.routing.error_replies import Silence, too_late
 from cells.routing.executor import Executor
 from cells.routing.forwarding import ForwardingBatch
-from cells.routing.limited_log import LimitedLog
 from cells.routing.outcomes import UNREADABLE, Outcomes
 from cells.routing.pending import PendingCalls, ToPending
 from cells.routing.reply import LOG_ONLY, WORKING, Branch, Forwarded, Joined, Kind, Reply, Sink, ToCaller, settle
 from cells.routing.waiting_call import Growing, Monitor, Wait
 from cells.worker_threads import Runtime
-
-LOG = logging.getLogger(__name__)
 
 Found = TypeVar("Found")
 
@@ -78,7 +75,6 @@ class Router:
 
     def __post_init__(self) -> None:
         self._direct_replies = DirectReplies(self.forward, self.links, self.counters)
-        self._log = LimitedLog(LOG, self.runtime.clock)
 
     def send(
         self,
@@ -137,7 +133,7 @@ class Router:
         """Send a reply to ``message`` back to the source of ``message``."""
         responses, new_id = reply.responses, self.runtime.new_id
         answer = ResponseMessage.answering(message, responses, reply.branch, reply.passed_on_to, new_id)
-        replacement = error_replies.too_large(message, answer, responses, self.max_message_bytes)
+        replacement = error_replies.too_large(message, answer, responses, self.max_message_bytes, self.outcomes)
         if replacement is not None:
             self.counters.count("failed", "MessageTooLarge")
             answer = ResponseMessage.answering(message, (replacement,), reply.branch, reply.passed_on_to, new_id)
@@ -159,7 +155,8 @@ class Router:
             return
         if len(came) > MAX_MESSAGES_OF_CAST:
             self.counters.count("rejected", "MessageTooLarge", times=len(came))
-            LOG.warning("A cast of %d messages is refused: %d is the most.", len(came), MAX_MESSAGES_OF_CAST)
+            text = "A cast of %d messages is refused: %d is the most."
+            self.outcomes.log.warn_about("casts of too many messages", text, len(came), MAX_MESSAGES_OF_CAST)
             self.outcomes.refused(UNREADABLE, exceptions.MessageTooLarge(), len(came))
             return
         batch = self._batch(now)
@@ -184,7 +181,8 @@ class Router:
         except Exception:
             self.counters.count("rejected", "Bug")
             self.outcomes.refused(UNREADABLE, exceptions.MessageError())
-            LOG.exception("A message could not be handled.")
+            text = "A message could not be handled."
+            self.outcomes.log.log_about(logging.ERROR, "unexpected errors", text, exc_info=True)
             return None
 
     def _batch(self, now: float) -> Batch:
@@ -205,7 +203,7 @@ class Router:
             error = raised
         # Outside the except block: there the log would add the error to its line once more.
         self.counters.count("rejected", type(error).__name__)
-        self._log.warn_about(type(error).__name__, "A message from another cell is refused: %s", error.message)
+        self.outcomes.log.warn_about(type(error).__name__, "A message from another cell is refused: %s", error.message)
         salvaged = None
         if isinstance(error, exceptions.UnregisteredSender):
             # An answer would have no way back.
@@ -229,7 +227,7 @@ class Router:
             message = message.recording(event, self.runtime.wall_clock())
         sink = self._sink_of(message)
         if message.is_late(now):
-            self.outcomes.not_run(message, sink, too_late(message, self.counters))
+            self.outcomes.not_run(message, sink, too_late(message, self.counters, self.outcomes))
         elif message.is_at_target:
             self.executor.run(message, sink)
         else:
@@ -246,7 +244,8 @@ class Router:
         """Settle a message that ``neighbor`` did not get; an answer that it refuses is replaced by that error."""
         is_refused = isinstance(error, (exceptions.MessageError, exceptions.MessageRefused))
         if is_refused and isinstance(message, ResponseMessage) and not message.is_substitute:
-            LOG.info("An answer is replaced by an error, because cell %s did not get it: %s", neighbor, error.message)
+            text = "An answer is replaced by an error, because cell %s did not get it: %s"
+            self.outcomes.log_about(message, type(error).__name__, text, neighbor, error.message)
             problem = type(error)(f"The answer cannot be delivered: {error.message}", **error.kwargs)
             self._advance(message.substitute(problem), LOG_ONLY)
         elif isinstance(message, BroadcastMessage) and sink is not LOG_ONLY and not getattr(error, "may_arrive", None):
@@ -307,7 +306,7 @@ class Router:
         # Streamed replies have gone to the source one by one when the call completes.
         all_to = LOG_ONLY if plan.streams else sink
         level = logging.DEBUG if wait.is_own else logging.INFO
-        silence = Silence(message, level, partial(self._parts_beyond, message))
+        silence = Silence(message, self.outcomes, level, partial(self._parts_beyond, message))
         self.pending.expect(message.id, plan.awaited or (), wait, all_to, silence)
 
     def _parts_beyond(self, message: Message, part: str) -> list[str]:
@@ -370,7 +369,7 @@ class _DeliveryReport:
 
     def delivered(self) -> None:
         """The neighbor's broker has the message."""
-        settle(self.message, self.sink, Response(str(self.message.route)))
+        settle(self.sink, Response(str(self.message.route)))
 
     def failed(self, error: exceptions.CellsError) -> None:
         """The message was not delivered."""

@@ -18,6 +18,7 @@ from typing import Any
 import oslo_messaging
 
 from cells import exceptions, failure
+from cells.limited_log import LimitedLog
 from cells.services import events, fanout
 from cells.services.allow_list import AllowedServices
 from cells.services.answers import FAILURE, RESULT, Answer
@@ -62,6 +63,7 @@ class LocalServices:
         self._calls = ServiceThreads(self.max_threads, self.max_waiting)
         self._casts = WorkerThreads(CAST_THREADS, self.max_waiting, "cells-service-cast")
         self._client: Any = None
+        self._log = LimitedLog(LOG)
         if self.transport is not None:
             raw_failures.RAW_FAILURES.apply()
             self._within = RequestLimits(self.transport).within
@@ -191,8 +193,9 @@ class LocalServices:
         log_id = new_id()
         text, lines = failure.without_traceback(text, log_id)
         if lines:
-            LOG.info("%s failed for another cell (log id %s).", request, log_id)
-            failure.log_lines(LOG, log_id, lines)
+            line = "%s failed for another cell (log id %s)."
+            if self._log.log_about(logging.INFO, f"failures of {request}", line, request, log_id):
+                failure.log_lines(LOG, log_id, lines)
         return text
 
     def _cast(self, request: ServiceRequest, context: Mapping[str, Any]) -> None:

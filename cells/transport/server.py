@@ -21,6 +21,7 @@ from oslo_messaging.rpc import server as rpc_server
 from oslo_messaging.server import ordered
 
 from cells import exceptions, failure
+from cells.limited_log import LimitedLog
 from cells.transport import global_options
 from cells.transport.custody import Custody
 from cells.transport.patches import redeclare, unread_messages
@@ -150,6 +151,10 @@ class DirectRPCServer(PromptStop, rpc_server.RPCServer):  # type: ignore[misc]  
 class CastServer(DirectRPCServer):
     """A server for methods that are only cast: it replies to nothing but oslo.messaging's pings."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._log = LimitedLog(LOG)
+
     def _process_incoming(self, incoming: Any) -> None:
         message = incoming[0]
         problem: Exception | None = None
@@ -161,7 +166,7 @@ class CastServer(DirectRPCServer):
             problem = error
         if problem is not None:
             name, text = type(problem).__name__, failure.text_of(problem)
-            LOG.warning("A message from another cell is refused: %s: %s", name, text)
+            self._log.warn_about(name, "A message from another cell is refused: %s: %s", name, text)
             if self.custody is not None:
                 self.custody.refuse(message, exceptions.MalformedMessage(f"{name}: {text}"))
         elif message.message.get("method") == global_options.PING:

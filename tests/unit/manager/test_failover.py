@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent import futures
@@ -11,6 +12,7 @@ import pytest
 
 from cells import exceptions, failure
 from cells.counters import Counters
+from cells.limited_log import LimitedLog
 from cells.manager.failover import MAX_REASON_LENGTH, MAX_REASONS, MAX_REASONS_IN_TEXT, Failover
 from cells.scheduler import Candidate, Ranking
 from tests.cases import each
@@ -78,7 +80,13 @@ def start(
     attempt: Attempt, names: str, rejected: Mapping[str, str] | None = None, **options: Any
 ) -> futures.Future[str]:
     candidates = [own("api!self") if name == "self" else child(f"api!{name}") for name in names.split()]
-    settings = {"timeout_seconds": 10.0, "description": "inventory:count", "counters": Counters(), **options}
+    settings = {
+        "timeout_seconds": 10.0,
+        "description": "inventory:count",
+        "counters": Counters(),
+        "log": LimitedLog(logging.getLogger("cells.tests.failover")),
+        **options,
+    }
     return Failover(Ranking(candidates, dict(rejected or {})), attempt=attempt, **settings).start()
 
 

@@ -21,6 +21,7 @@ from cells.path import CellPath
 from cells.routing.budgets import ForeignLimits, NeighborBudgets
 from cells.routing.error_replies import too_late
 from cells.routing.executor import Executor
+from cells.routing.outcomes import Outcomes
 from cells.routing.reply import LOG_ONLY, Kind, Reply, Sink
 from cells.worker_threads import WorkerThreads
 from tools.polling import poll
@@ -222,7 +223,7 @@ def test_a_message_without_a_deadline_is_never_late(place: Place) -> None:
 
 
 def test_the_error_of_a_late_message_names_the_service() -> None:
-    response = too_late(message(about="of the service inventory"), Counters())
+    response = too_late(message(about="of the service inventory"), Counters(), Outcomes())
     assert "did not run note (of the service inventory)" in str(response.error)
 
 

@@ -8,7 +8,7 @@ from cells import exceptions
 from cells.messages import EncodedResponse, Response, TargetedMessage
 from cells.neighbors import Direction
 from cells.path import CellPath
-from cells.routing.reply import DELIVERED, LOG_ONLY, WORKING, Branch, Forwarded, Kind, Reply, ToCaller, settle
+from cells.routing.reply import DELIVERED, WORKING, Branch, Forwarded, Kind, Reply, ToCaller, settle
 
 HERE = CellPath.parse("api!east")
 MESSAGE = TargetedMessage.new(method="ping", route=HERE, target=HERE, direction=Direction.DOWN, needs_response=True)
@@ -57,24 +57,5 @@ def test_a_branch_and_the_neighbors_that_answer_too_are_named() -> None:
 
 def test_a_value_without_a_json_form_becomes_an_error() -> None:
     caller = ToCaller()
-    settle(MESSAGE, caller, Response("api!east", object()))
+    settle(caller, Response("api!east", object()))
     assert isinstance(caller.future.result(0).read_one(("cells.exceptions",)).error, exceptions.InvalidArguments)
-
-
-@pytest.mark.parametrize(
-    ("error", "level"),
-    [
-        (exceptions.CellNotFound("no", cell="az1"), "INFO"),
-        # The link has a line of its own for it.
-        (exceptions.NeighborUnreachable("no", cell="az1"), "DEBUG"),
-        (exceptions.ServiceUnreachable("no", cell="az1"), "INFO"),
-    ],
-)
-def test_an_error_of_this_project_is_logged_whether_a_caller_waits_or_not(
-    error: exceptions.CellsError, level: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("DEBUG", "cells.routing")
-    for sink in (ToCaller(), LOG_ONLY):
-        settle(MESSAGE, sink, Response("api!east", error=error))
-    assert [record.levelname for record in caplog.records] == [level] * 2
-    assert ["no caller waits" in record.getMessage() for record in caplog.records] == [False, True]

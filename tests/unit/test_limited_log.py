@@ -6,14 +6,7 @@ import logging
 
 import pytest
 
-from cells.routing.limited_log import (
-    MAX_LINES,
-    MAX_NAMES,
-    MAX_SUBJECTS,
-    WINDOW_SECONDS,
-    FirstTimes,
-    LimitedLog,
-)
+from cells.limited_log import MAX_LINES, MAX_NAMES, MAX_SUBJECTS, WINDOW_SECONDS, FirstTimes, LimitedLog
 from tests.clock import Clock
 
 LOG = logging.getLogger("cells.tests.limited")
@@ -33,6 +26,15 @@ def test_each_subject_has_lines_of_its_own(caplog: pytest.LogCaptureFixture) -> 
     left_out, *lines = caplog.messages
     assert str(100 - MAX_LINES) in left_out
     assert lines == ["east fails", "west fails"]
+
+
+def test_a_caller_learns_whether_its_line_was_logged(caplog: pytest.LogCaptureFixture) -> None:
+    log = LimitedLog(LOG, Clock())
+    assert not log.log_about(logging.DEBUG, "east", "no reader wants it")
+    caplog.set_level("INFO", LOG.name)
+    lines = [log.log_about(logging.INFO, "east", "a problem") for _ in range(MAX_LINES + 1)]
+    assert lines == [True] * MAX_LINES + [False]
+    assert len(caplog.messages) == MAX_LINES
 
 
 def test_many_subjects_share_the_last_lines(caplog: pytest.LogCaptureFixture) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-
-from cells.worker_threads import Clock
+from typing import Any
 
 #: Lines about one subject within one window.
 MAX_LINES = 5
@@ -25,22 +25,30 @@ class _Window:
 
 
 class LimitedLog:
-    """Logger of warnings with at most MAX_LINES lines about one subject in WINDOW_SECONDS.  Thread-safe.
+    """Logger with at most MAX_LINES lines about one subject in WINDOW_SECONDS.  Thread-safe.
 
-    The first line after a window with more warnings tells how many were left out.
+    The first line after a window with more lines tells how many were left out.
     """
 
-    def __init__(self, logger: logging.Logger, clock: Clock = time.monotonic) -> None:
+    def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._logger = logger
         self._clock = clock
         self._lock = threading.Lock()
         self._windows: dict[str, _Window] = {}
 
     def warn_about(self, subject: str, text: str, *arguments: object) -> None:
+        """Log a warning, as :meth:`log_about`."""
+        self.log_about(logging.WARNING, subject, text, *arguments)
+
+    def log_about(self, level: int, subject: str, text: str, *arguments: object, **options: Any) -> bool:
         """Log ``text % arguments``, unless the window of ``subject`` is full.
 
-        :param subject: the neighbor that causes the problem, or the kind of the problem
+        :param subject: the neighbor that causes the problem, the kind of the problem, or both
+        :param options: of :meth:`logging.Logger.log`
+        :returns: whether the line was logged
         """
+        if not self._logger.isEnabledFor(level):
+            return False
         now, left_out = self._clock(), 0
         with self._lock:
             subject = subject if subject in self._windows or len(self._windows) < MAX_SUBJECTS else ""
@@ -51,9 +59,10 @@ class LimitedLog:
             window.lines += 1
             is_full = window.lines > MAX_LINES
         if left_out:
-            self._logger.warning("%d more warnings about %s were left out.", left_out, subject or "other cells")
+            self._logger.log(level, "%d more lines about %s were left out.", left_out, subject or "other cells")
         if not is_full:
-            self._logger.warning(text, *arguments)
+            self._logger.log(level, text, *arguments, **options)
+        return not is_full
 
 
 class FirstTimes:
