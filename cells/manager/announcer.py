@@ -81,6 +81,7 @@ class Announcer:
         if not self._is_started:
             return
         self.announce_move()
+        self.held_requests.release()
         rows = [*changes.added, *changes.changed]
         if rows:
             self._introduce(rows)

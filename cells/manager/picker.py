@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from cells import exceptions, versions
+from cells import exceptions
 from cells.counters import Counters
 from cells.failure import lacks_method
 from cells.futures import then
@@ -117,7 +117,7 @@ class Picker:
         for child in self._children():
             if is_too_far:
                 rejected[str(child.path)] = "it is further away than [cells] max_hop_count"
-            elif self._is_nova(child.name):
+            elif self.table.has_no_ping(child.name):
                 rejected[str(child.path)] = "it is a cell of Nova, which runs no methods of services"
             elif child.name in requirements.walked:
                 rejected[str(child.path)] = "it has forwarded this request itself: cells are registered in a circle"
@@ -125,10 +125,6 @@ class Picker:
                 candidates.append(child)
         ranking = self.scheduler.rank(candidates, requirements)
         return Ranking(ranking.chosen, {**ranking.rejected, **rejected})
-
-    def _is_nova(self, child: str) -> bool:
-        row, heard = self.table.snapshot().children.get(child), self.table.heard(child)
-        return (row is not None and versions.is_nova(row.version_cap)) or (heard is not None and heard.has_no_ping)
 
     def _here(self) -> Candidate:
         path, *other_paths = self.topology.own_paths()

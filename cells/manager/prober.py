@@ -82,7 +82,8 @@ class Prober:
                 self.ping(name)
             else:
                 self._probe(name)
-        self._count_receivers(self.table.silent_neighbors())
+        unheard = [rows[name] for _, name in due if self.table.hears_nothing_from(name)]
+        self._count_receivers([*self.table.silent_neighbors(), *unheard])
 
     def probe_soon(self, name: str) -> None:
         """Let a neighbor be probed within a second, to see whether it is back."""

@@ -19,7 +19,7 @@ from cells.neighbors.managers import Managers
 from cells.neighbors.neighbor import Neighbor
 from cells.neighbors.probe import Probe
 from cells.path import MAX_NAME_LENGTH
-from cells.versions import lowest, readable_by
+from cells.versions import is_nova, lowest, readable_by
 
 #: Bound for the managers of one neighbor; more are a mistake, or an attack.
 MAX_MANAGERS = 100
@@ -300,6 +300,15 @@ class NeighborTable:
         row, other_row = neighbors.get(name), neighbors.get(other)
         return row is not None and (other_row is None or row.transport_url == other_row.transport_url)
 
+    def has_no_ping(self, name: str) -> bool:
+        """Return whether a neighbor has no method ping: a cell of Nova, by its cap or by its own answer."""
+        row, heard = self._neighbors.get(name), self._heard.get(name)
+        return (row is not None and is_nova(row.version_cap)) or (heard is not None and heard.has_no_ping)
+
+    def hears_nothing_from(self, name: str) -> bool:
+        """Return whether a neighbor sends nothing that shows its life: a parent of Nova has no ping, and no news."""
+        return name in self._neighbors.parents and self.has_no_ping(name) and self.is_silent(name)
+
     def heard(self, name: str) -> Heard | None:
         return self._heard.get(name)
 
@@ -310,6 +319,8 @@ class NeighborTable:
         if not heard.is_reachable:
             return State.UNREACHABLE
         now = self._clock()
+        if self.hears_nothing_from(name) and not heard.probe.is_silent(now) and heard.probe.receivers != 0:
+            return State.UP if heard.probe.receivers else State.UNKNOWN
         if self.is_silent(name):
             return State.MUTE
         if heard.probe.is_silent(now):

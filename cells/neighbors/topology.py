@@ -59,8 +59,8 @@ class Topology:
             return self._above(name, heard.description.get("path"))
         if heard.last_path is not None:
             return self._above(name, heard.last_path)
-        # A cell of Nova has no method ping, and announces no path.
-        return CellPath([name]) if heard.has_no_ping else None
+        # A cell of Nova announces no path.
+        return CellPath([name]) if self._table.has_no_ping(name) else None
 
     def _above(self, name: str, announced: object) -> CellPath:
         try:

@@ -157,6 +157,18 @@ def test_parent_is_called_and_answers(parent: NovaNeighbor) -> None:
     assert parent.tree["az1"].call("nova", "get_host") == "nova-host"
 
 
+def test_a_parent_with_a_cap_of_nova_is_the_root_at_once(cell_tree: Callable[..., CellTree]) -> None:
+    tree = cell_tree({"east": {"az1": {}}})
+    with NovaNeighbor(tree, "east", is_parent=True, version_cap="stein") as nova:
+        wait_for(lambda: str(tree["az1"].service.topology.own_path) == "nova!east!az1", "az1 knows its place")
+        wait_for(lambda: tree["az1"].service.topology.is_placed, "az1 knows that it knows its place")
+        for source in ("east", "az1"):
+            with pytest.raises(exceptions.CellNotFound):
+                tree[source].call("top!nova")
+        assert tree["az1"].call("nova", "get_host") == "nova-host"
+        assert nova.received(method_name="ping") == []
+
+
 class Inventory:
     """Service of a cell of this project."""
 

@@ -119,6 +119,13 @@ def test_a_cell_is_placed_once_each_parent_is() -> None:
     assert Cell(Store(), "").topology.is_placed
 
 
+def test_a_parent_whose_cap_is_a_release_of_nova_is_not_waited_for() -> None:
+    cell = Cell(Store())
+    row = Neighbor("east", "memory://x/east", is_parent=True, driver="memory", version_cap="stein")
+    cell.table.replace([row])
+    assert (cell.path, cell.topology.is_placed) == ("east!az1", True)
+
+
 def test_a_store_that_is_away_is_tried_again_at_the_next_announcement() -> None:
     store = Store()
     store.is_away = True
