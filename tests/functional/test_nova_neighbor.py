@@ -11,9 +11,10 @@ import pytest
 
 from cells import exceptions
 from cells.scheduler import any_cell
-from tests.functional.cell_tree import CONTEXT, CellTree, TreeCell, wait_for
+from tests.functional.cell_tree import CONTEXT, TIMEOUT_SECONDS, CellTree, TreeCell, wait_for
 from tests.functional.nova_neighbor import NovaNeighbor
 
+LIMIT_BYTES = 8192
 REQUEST_KEYS = {
     *("message_type", "ctxt", "method_name", "method_kwargs", "direction", "need_response", "fanout", "uuid"),
     *("routing_path", "hop_count", "max_hop_count"),
@@ -167,6 +168,39 @@ def test_a_parent_with_a_cap_of_nova_is_the_root_at_once(cell_tree: Callable[...
                 tree[source].call("top!nova")
         assert tree["az1"].call("nova", "get_host") == "nova-host"
         assert nova.received(method_name="ping") == []
+
+
+@pytest.fixture
+def child_beside_small_cells(cell_tree: Callable[..., CellTree]) -> Iterator[NovaNeighbor]:
+    """Nova as a silent child of cells that take small messages only."""
+    tree = cell_tree({"api": {"east": {}}}, options={"cells": {"max_message_bytes": LIMIT_BYTES}})
+    with NovaNeighbor(tree, "api", is_parent=False) as nova:
+        nova.is_silent = True
+        yield nova
+
+
+@pytest.mark.parametrize("source", ["api", "east"])
+def test_an_answer_that_is_too_large_is_an_error_of_its_caller(
+    child_beside_small_cells: NovaNeighbor, source: str
+) -> None:
+    nova = child_beside_small_cells
+    call = nova.tree[source].start_call("api!nova", "get_host")
+    nova.send(nova.answer_to(nova.wait_for_message(method_name="get_host"), "x" * 2 * LIMIT_BYTES))
+    with pytest.raises(exceptions.MessageTooLarge) as raised:
+        call.result(TIMEOUT_SECONDS)
+    assert raised.value.limit_bytes == LIMIT_BYTES
+
+
+def test_an_answer_that_is_too_large_costs_a_broadcast_no_other_answer(
+    child_beside_small_cells: NovaNeighbor,
+) -> None:
+    nova = child_beside_small_cells
+    waiting = nova.cell.service.manager.broadcast_call(CONTEXT, "where", {}, "down")
+    value = {"cell_name": "api!nova", "value": "x" * 2 * LIMIT_BYTES, "failure": False}
+    nova.send(nova.answer_to(nova.wait_for_message(message_type="broadcast"), [value]))
+    answers = {answer["cell_name"]: answer for answer in map(json.loads, waiting.result(TIMEOUT_SECONDS))}
+    assert (answers["api"]["value"], answers["api!east"]["value"]) == ("api", "api!east")
+    assert json.loads(answers["api!nova"]["value"])["class"] == "MessageTooLarge"
 
 
 class Inventory:
