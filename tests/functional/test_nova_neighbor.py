@@ -61,6 +61,34 @@ def test_child_is_called(child: NovaNeighbor, source: str, route: str) -> None:
     assert (request["direction"], request["ctxt"]) == ("down", CONTEXT)
 
 
+def test_a_cell_behind_the_child_is_called_by_its_full_path(child: NovaNeighbor) -> None:
+    child.is_silent = True
+    call = child.tree["east"].start_call("api!nova!grandchild", "get_host")
+    request = child.wait_for_message(method_name="get_host")
+    assert (request["routing_path"], request["target_cell"]) == ("east!api!nova", "east!api!nova!grandchild")
+    way = {"routing_path": "east!api!nova!grandchild"}
+    child.send(child.answer_to({**request, **way}, "far-host") | {"routing_path": "grandchild!nova", "fanout": False})
+    assert call.result(TIMEOUT_SECONDS) == "far-host"
+    with pytest.raises(exceptions.CellNotFound):
+        child.tree["east"].call("grandchild", "get_host")
+
+
+def test_the_topology_has_the_cells_behind_the_child(child: NovaNeighbor) -> None:
+    child.is_silent = True
+    drawn = child.cell.service.manager.topology(CONTEXT, TIMEOUT_SECONDS)
+    request = child.wait_for_message(message_type="broadcast", method_name="ping")
+    error = {"class": "AttributeError", "module": "builtins", "message": "no ping", "tb": [], "args": [], "kwargs": {}}
+    answers = [
+        {"cell_name": cell, "value": json.dumps(error), "failure": True} for cell in ("api!nova", "api!nova!grandchild")
+    ]
+    child.send(child.answer_to(request, answers))
+    (nova,) = [node for node in drawn.result(TIMEOUT_SECONDS)["children"] if node["name"] == "nova"]
+    assert [(cell["path"], cell["state"]) for cell in (nova, *nova["children"])] == [
+        ("api!nova", "up"),
+        ("api!nova!grandchild", "up"),
+    ]
+
+
 def test_error_of_the_child_is_a_remote_error(child: NovaNeighbor) -> None:
     with pytest.raises(exceptions.RemoteError, match="AttributeError: no where"):
         child.tree["api"].call("nova")
