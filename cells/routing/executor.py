@@ -75,7 +75,7 @@ class Executor:
                 self.permissions.check(message.method, message.route)
             run.take_budget()
             if self.endpoints.may_block(message.method):
-                self.threads.run(run.start, is_limited=not run.neighbor)
+                self.threads.run(run.start, neighbor=run.neighbor)
             else:
                 run.start()
         except exceptions.CellsError as error:
