@@ -147,6 +147,10 @@ class NeighborTable:
             removed = tuple(row for name, row in old_rows.items() if new_rows.get(name) != row)
             now = self._clock()
             self._heard = {name: self._heard.get(name) or Heard(registered_at=now) for name in new_rows}
+            for row in changed:
+                if is_nova(row.version_cap):
+                    # It is pinged no more, so a ping that is unanswered stays unanswered.
+                    self._heard[row.name].probe = Probe()
         return Changes(added=added, removed=removed, changed=changed)
 
     def record(self, name: str, **values: Any) -> bool:

@@ -140,6 +140,16 @@ def test_a_parent_of_nova_that_sends_nothing_is_judged_by_its_consumers(
     assert table.state("child") is State.MUTE  # a child of Nova reports its capabilities every minute
 
 
+def test_a_cap_of_nova_ends_the_wait_for_the_answer_to_a_ping(table: NeighborTable, clock: Clock) -> None:
+    table.replace([row("a")])
+    table.record("a")
+    table.record_probe("a")
+    clock.now += 60
+    assert table.state("a") is State.SILENT
+    table.replace([row("a", version_cap="stein")])
+    assert table.state("a") is State.UP
+
+
 def test_a_reload_does_not_make_a_silent_neighbor_younger(table: NeighborTable, clock: Clock) -> None:
     table.replace([row("a")])
     clock.now += MUTE_AFTER + 1
