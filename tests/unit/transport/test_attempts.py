@@ -46,7 +46,7 @@ def test_each_later_attempt_is_written_anew() -> None:
 
 def test_arguments_are_written_as_oslo_messaging_writes_them() -> None:
     clock = Clock()
-    request = attempts.of_request({"since": datetime.datetime(2026, 1, 2)}, clock)  # noqa: DTZ001  # as services do
+    request = attempts.of_request({"since": datetime.datetime(2026, 1, 2)}, clock)  # as services do
     clock.now += 5.0
     assert arguments_in(request.renewed(envelope(since="?"))) == {"since": "2026-01-02T00:00:00.000000"}
 
