@@ -294,6 +294,7 @@ class _Wiring:
             path_memory=self.path_memory,
             held_requests=self.held_requests,
             prober=self.prober,
+            counters=self.counters,
             greeting_seconds=2.0 * cells.send_timeout,
             spawn=self.runtime.spawn,
         )
