@@ -57,12 +57,15 @@ def send_to_listeners(
 def consumers(transport: Any, queue: str) -> int | None:
     """Return how many consumers a queue has, 0 if it does not exist; None: the transport has no such queues.
 
-    May block while the transport connects to its broker.
+    May block for as long as two attempts to connect.
+
+    :raises Exception: of the library's own classes, if the broker is away
     """
     get_connection = getattr(transport._driver, "_get_connection", None)
     if get_connection is None:
         return None
-    with get_connection(rpc_common.PURPOSE_SEND) as pooled:
+    # Without a number of retries it would try without end, also after the transport is closed.
+    with get_connection(rpc_common.PURPOSE_SEND, retry=1) as pooled:
         connection = pooled.connection
         with connection._connection_lock:
             return count_consumers(connection.connection, queue)
