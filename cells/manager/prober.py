@@ -180,8 +180,12 @@ class Prober:
     def _count(self, rows: Sequence[Neighbor]) -> None:
         try:
             for row in rows:
-                self.table.record_receivers(row.name, self.drivers.get(row.driver).receivers(row))
-        except exceptions.CellsError as error:
-            LOG.debug("The managers of a silent neighbor cannot be counted: %s", error.message)
+                self._count_one(row)
         finally:
             self._is_counting = False
+
+    def _count_one(self, row: Neighbor) -> None:
+        try:
+            self.table.record_receivers(row.name, self.drivers.get(row.driver).receivers(row))
+        except Exception as error:  # a driver of another project may raise any, and the other neighbors are counted
+            LOG.debug("The managers of the silent neighbor %s cannot be counted: %s", row.name, error)

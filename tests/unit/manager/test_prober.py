@@ -98,13 +98,34 @@ class Broker:
 
     def __init__(self) -> None:
         self.counted: list[str] = []
+        #: neighbors whose brokers do not let this cell look
+        self.forbidden: tuple[str, ...] = ()
 
     def get(self, _: str) -> Broker:
         return self
 
     def receivers(self, row: Neighbor) -> int:
         self.counted.append(row.name)
+        if row.name in self.forbidden:
+            raise exceptions.NeighborUnreachable("access refused", cell=row.name)
         return 1
+
+
+def test_a_neighbor_whose_managers_cannot_be_counted_hides_no_other(probed: Probed) -> None:
+    broker: Any = Broker()
+    broker.forbidden = ("az1",)
+    probed.prober.drivers = broker
+    for _ in range(3):
+        probed.probes()
+        probed.clock.advance(INTERVAL)
+    probed.probes()
+
+    def receivers() -> int | None:
+        heard = probed.cell.table.heard("az2")
+        return None if heard is None else heard.probe.receivers
+
+    poll(lambda: receivers() == 1, "the managers of az2 are counted")
+    assert broker.counted[:2] == ["az1", "az2"]
 
 
 def test_the_managers_of_a_parent_of_nova_that_sends_nothing_are_counted(probed: Probed) -> None:
