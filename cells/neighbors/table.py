@@ -277,8 +277,14 @@ class NeighborTable:
             if heard is not None:
                 heard.asked_at = self._clock()
                 self._strangers.pop(name, None)
-            elif name in self._strangers or len(self._strangers) < MAX_STRANGERS:
-                self._strangers[name] = self._clock()
+            else:
+                now = self._clock()
+                # Those that no longer send make room for others.
+                self._strangers = {
+                    one: at for one, at in self._strangers.items() if now - at <= self._mute_after_seconds
+                }
+                if name in self._strangers or len(self._strangers) < MAX_STRANGERS:
+                    self._strangers[name] = now
 
     def strangers(self) -> dict[str, float]:
         """Return the cells that send to this cell and are not registered, and the seconds since their last message."""
