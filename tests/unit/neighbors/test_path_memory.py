@@ -164,6 +164,17 @@ def test_a_broken_file_holds_no_paths(tmp_path: Path, text: str) -> None:
     assert store.known_paths() == {}
 
 
+def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path) -> None:
+    store = PathFile(str(tmp_path), "az1")
+    store.store_known_paths({})
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    file.mkdir()  # root may write anywhere, but no file replaces a directory
+    with pytest.raises(exceptions.ConfigurationError):
+        store.store_known_paths({"east": "api!east"})
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(exceptions.ConfigurationError):
         PathFile(str(tmp_path / "missing"), "az1").store_known_paths({})
