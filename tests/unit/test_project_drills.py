@@ -56,6 +56,13 @@ def test_no_promise_is_broken_when_each_message_runs_once() -> None:
     assert (found.sent, found.lost, found.silent) == ({"call": 1, "ecast": 1, "bcall": 1, "bcast": 1}, {}, 0)
 
 
+def test_a_failed_branch_is_one_error() -> None:
+    """Its cells were not mentioned at release 0.2, with whose figures the errors are compared."""
+    answers = tuple(Answer(cell, None if cell in {"api", "west"} else TIMEOUT) for cell in ALL)
+    found = verdict(operation("bcall", Outcome(11.0, answers=answers)))
+    assert (found.told, found.unmentioned) == ({"cells": 1}, 0)
+
+
 def test_a_broadcast_runs_in_the_cells_that_its_error_does_not_name() -> None:
     others = {("1", cell): 1 for cell in ("api", "west")}
     assert verdict(operation("bcast", Outcome(11.0, failure=LEFT_OUT)), ran=others, drill="link-cut").violations == []
