@@ -22,7 +22,7 @@ from tests.integration.transports import CellTransport
 from tools.broker_node import BrokerNode
 from tools.polling import poll
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.long]
+pytestmark = pytest.mark.rabbitmq
 
 __all__ = ["passwords"]
 

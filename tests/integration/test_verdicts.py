@@ -13,7 +13,7 @@ from tests.integration.rabbitmq import VirtualHostPool
 from tools.manager_process import READY, ManagerProcess
 from tools.polling import poll
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(400), pytest.mark.long]
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(400)]
 
 
 @pytest.fixture
