@@ -9,6 +9,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+import oslo_messaging
 from oslo_messaging._drivers import common as rpc_common
 
 from cells.transport.rabbitmq import count_consumers
@@ -69,6 +70,17 @@ def consumers(transport: Any, queue: str) -> int | None:
         connection = pooled.connection
         with connection._connection_lock:
             return count_consumers(connection.connection, queue)
+
+
+def possible_servers(transport: Any, topic: str, exchange: str | None) -> int:
+    """Return how many servers of a topic a request may go to; 0 for a transport that does not know them.
+
+    Without a broker, a server that has ended may count for a while.  May block while the transport connects.
+    """
+    count = getattr(transport._driver, "count_servers", None)  # the brokerless driver of this project has it
+    if count is None:
+        return consumers(transport, topic) or 0
+    return int(count(oslo_messaging.Target(topic=topic, exchange=exchange)))
 
 
 class _ExpiringTransport:
