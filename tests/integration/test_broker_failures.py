@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.integration.processes import Tree
+from tests.integration import snooze
+from tests.integration.clients import ConnectTo
+from tests.integration.processes import Options, Tree
 from tests.integration.rabbitmq import VirtualHostPool
 from tools.broker_node import BrokerNode
 from tools.free_ports import free_ports
@@ -18,6 +21,8 @@ pytestmark = pytest.mark.rabbitmq
 
 SEND_TIMEOUT_SECONDS = 3
 CALL_TIMEOUT_SECONDS = 30
+DURABLE: Options = {"oslo_messaging_rabbit": {"amqp_durable_queues": True}}
+CASTS = 20
 #: allowance for the start of a command and a busy machine
 SLACK_SECONDS = 8
 
@@ -108,3 +113,39 @@ def test_broker_is_restarted_and_no_process_with_it(tree: Tree, own_broker: Brok
     tree.wait_formed(60)
     assert [manager.running.pid for manager in tree] == processes
     assert all(manager.running.poll() is None for manager in tree)
+
+
+def waiting(broker: BrokerNode, virtual_host: str) -> int:
+    """Return the number of requests that wait for managers in a virtual host."""
+    listed = broker.control("list_queues", "-p", virtual_host, "name", "messages_ready")
+    counts = dict(line.split("\t") for line in listed.splitlines() if "\t" in line)
+    return int(counts.get("cells.intercell.targeted", 0))
+
+
+def test_casts_for_a_stopped_neighbor_survive_a_restart_of_its_durable_broker(
+    tmp_path: Path, rabbitmq: VirtualHostPool, own_broker: BrokerNode, connect_to: ConnectTo
+) -> None:
+    """Case C7: the broker has confirmed them, and keeps them."""
+    tree = Tree(
+        tmp_path,
+        {"api": {"east": {}}},
+        rabbitmq.take,
+        urls={"east": own_broker.url("c")},
+        cell_options={"east": DURABLE},
+        env=snooze.install(tmp_path / "packages"),
+    )
+    ran = tmp_path / "ran"
+    try:
+        tree.start()
+        tree["east"].stop()
+        api = connect_to(tree["api"])
+        for _ in range(CASTS):
+            api.cast({}, "api!east", "snooze", {"seconds": 0, "mark": str(ran)})
+        poll(lambda: waiting(own_broker, "c") >= CASTS, "the broker has them")
+        own_broker.stop()
+        own_broker.start().wait_ready()
+        tree["east"].start(tree.env).wait_ready()
+        poll(lambda: ran.exists() and len(ran.read_text().splitlines()) >= CASTS, "all of them run", 60)
+        assert len(ran.read_text().splitlines()) == CASTS
+    finally:
+        tree.stop()
