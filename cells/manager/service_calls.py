@@ -193,7 +193,7 @@ class ServiceCalls:
             ServiceRequest.from_dict(request),
             context=ctxt,
             timeout_seconds=want_timeout(timeout),
-            neighbor="",
+            is_foreign=False,
             still_working=answer.still_working,
         )
 
