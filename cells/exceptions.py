@@ -4,7 +4,8 @@
 
     CellsError
     ├── ConfigurationError        the operator must change a setting
-    │   └── PluginError           an entry point does not load
+    │   ├── PluginError           an entry point does not load
+    │   └── CertificateError      a certificate or its key cannot be used
     ├── RoutingError              the message cannot reach its target
     │   ├── CellNotFound
     │   ├── AmbiguousCell
@@ -88,6 +89,13 @@ class ConfigurationError(CellsError):
 
 class PluginError(ConfigurationError):
     """Raised when a plug-in (driver, endpoint, filter) is unknown or does not load."""
+
+
+class CertificateError(ConfigurationError):
+    """Raised when a certificate, or the key that belongs to it, cannot be used for direct links."""
+
+    #: one word, for example ``expired``; the functions that raise it name their reasons
+    reason: str | None = None
 
 
 class RoutingError(CellsError):

@@ -104,14 +104,15 @@ def _without_frames(text: str) -> str:
 
 
 def causes(error: BaseException, limit: int = MAX_CAUSES, *, with_suppressed: bool = False) -> Iterator[BaseException]:
-    """Yield ``error``, its cause, the cause of the cause and so on, ``limit`` at most: a chain may be a circle.
+    """Yield ``error``, its cause, the cause of the cause and so on, each once, and ``limit`` at most.
 
     :param with_suppressed: also those that ``raise ... from None`` hides from tracebacks
     """
     seen: BaseException | None = error
-    for _ in range(limit):
-        if seen is None:
-            return
+    ids: set[int] = set()
+    # A chain may be a circle.
+    while seen is not None and id(seen) not in ids and len(ids) < limit:
+        ids.add(id(seen))
         yield seen
         seen = seen.__cause__ or (seen.__context__ if with_suppressed or not seen.__suppress_context__ else None)
 

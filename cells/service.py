@@ -51,7 +51,7 @@ from cells.routing.pending import PendingCalls
 from cells.routing.router import Router
 from cells.services.allow_list import AllowedServices
 from cells.services.local import LocalServices
-from cells.transport import mailbox, own_broker, queue_names
+from cells.transport import mailbox, own_broker, queue_names, request_ids
 from cells.transport import url as transport_url
 from cells.transport.opening import open_transport, register_options
 from cells.transport.patches import raw_failures
@@ -143,7 +143,7 @@ class _Wiring:
             counters=self.counters,
             outcomes=self.outcomes,
             max_hop_count=cells.max_hop_count,
-            new_id=runtime.new_id,
+            new_id=lambda: request_ids.next_id() or runtime.new_id(),
         )
         own_capabilities = parse_capabilities(cells.capabilities)
         self._open_stores()
@@ -294,6 +294,7 @@ class _Wiring:
             path_memory=self.path_memory,
             held_requests=self.held_requests,
             prober=self.prober,
+            counters=self.counters,
             greeting_seconds=2.0 * cells.send_timeout,
             spawn=self.runtime.spawn,
         )

@@ -7,6 +7,9 @@ that a simulation or a test can own all of them.
 such endpoints, never delays forwarding or the processing of answers.  The pool is not a ThreadPoolExecutor, because its
 callers need no futures: the futures, and the lock that all executors of a process share, were most of the cost of
 running work on another thread.
+
+The threads of a pool are shared fairly: a neighbor that floods this cell with slow calls keeps threads free for other
+neighbors and for the services of this cell.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import queue
 import threading
 import time
 import uuid
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,6 +27,10 @@ from typing import Protocol
 from cells import exceptions
 
 LOG = logging.getLogger(__name__)
+
+#: A neighbor may use this many threads for each thread that stays free, but for one: so one neighbor uses at most three
+#: of four threads, two neighbors three of seven each.
+NEIGHBOR_SHARE = 3
 
 #: Seconds.
 Clock = Callable[[], float]
@@ -70,7 +78,7 @@ class Runtime:
 
 
 class WorkerThreads:
-    """Bounded pool of threads with a bounded first-in, first-out queue.  Thread-safe."""
+    """Bounded pool of threads with a bounded queue, first in, first out for each neighbor.  Thread-safe."""
 
     def __init__(self, max_threads: int, max_waiting: int, name: str, spawn: Spawn = start_thread) -> None:
         """``name`` is the prefix of the threads' names."""
@@ -79,35 +87,87 @@ class WorkerThreads:
         self._name = name
         self._spawn = spawn
         self._calls = 0
+        #: calls that use room in the queue
         self._limited_calls = 0
+        #: works that have a thread, or get the next one
+        self._running = 0
+        #: neighbor -> works of it that are among the running ones
+        self._running_of: dict[str, int] = {}
+        #: neighbor -> works that wait for a thread, or for their share; the neighbor served last is the last one
+        self._held: OrderedDict[str, deque[Callable[[], None]]] = OrderedDict()
         self._threads = 0
         self._is_stopped = False
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         #: None ends the thread that takes it.
-        self._waiting: queue.SimpleQueue[tuple[Callable[[], None], bool] | None] = queue.SimpleQueue()
+        self._ready: queue.SimpleQueue[tuple[Callable[[], None], str] | None] = queue.SimpleQueue()
 
-    def run(self, work: Callable[[], None], *, is_limited: bool = True) -> None:
+    def run(self, work: Callable[[], None], *, neighbor: str = "") -> None:
         """Run ``work``, which must not raise, as soon as a thread is free.
 
-        :param is_limited: False: the caller bounds the number of such works itself, and they use no room in the queue
+        :param neighbor: for which the work is done; it gets no more than its share of the threads.  The caller bounds
+            the number of its works, which use no room in the queue.  Empty: for this cell
         :raises cells.exceptions.ManagerBusy: the queue is full, or the system has no thread left
         :raises cells.exceptions.ManagerStopping: the manager is stopping
         """
         with self._lock:
             if self._is_stopped:
                 raise exceptions.ManagerStopping("The manager is shutting down and takes no more calls.")
-            if is_limited and self._limited_calls >= self._max_calls:
+            if not neighbor and self._limited_calls >= self._max_calls:
                 raise exceptions.ManagerBusy(
                     f"{self._limited_calls} calls run or wait in this cell already: try again later, or start "
                     "one more cells-manager here."
                 )
-            if self._calls >= self._threads and self._threads < self._max_threads:
-                self._start_thread()
+            if neighbor not in self._held and self._may_begin(neighbor):
+                self._begin(neighbor, work)
+            else:
+                self._held.setdefault(neighbor, deque()).append(work)
             self._calls += 1
-            self._limited_calls += is_limited
-            # Under the lock: work that is queued behind the end marker of stop() would never run.
-            self._waiting.put((work, is_limited))
+            self._limited_calls += not neighbor
+
+    def _may_begin(self, neighbor: str) -> bool:
+        """Return whether the next work for ``neighbor`` may have a thread.  The caller holds the lock."""
+        free = self._max_threads - self._running
+        if free <= 0:
+            return False
+        running = self._running_of.get(neighbor, 0)  # none for this cell
+        return not running or running < NEIGHBOR_SHARE * (free - 1)
+
+    def _begin(self, neighbor: str, work: Callable[[], None]) -> None:
+        """Give ``work`` a thread.  The caller holds the lock: behind the end marker of stop(), it would never run."""
+        if self._running >= self._threads and self._threads < self._max_threads:
+            self._start_thread()
+        self._running += 1
+        if neighbor:
+            self._running_of[neighbor] = self._running_of.get(neighbor, 0) + 1
+        self._ready.put((work, neighbor))
+
+    def _ended(self, neighbor: str) -> None:
+        """Count a work as done, and give its thread away.  The caller holds the lock."""
+        self._calls -= 1
+        self._limited_calls -= not neighbor
+        self._running -= 1
+        if neighbor:
+            left = self._running_of[neighbor] - 1
+            if left:
+                self._running_of[neighbor] = left
+            else:
+                del self._running_of[neighbor]
+        while self._held:
+            found = next((held for held in self._held if self._may_begin(held)), None)
+            if found is None:
+                return
+            self._begin_held(found)
+
+    def _begin_held(self, neighbor: str) -> None:
+        """Give the first waiting work of ``neighbor`` a thread.  The caller holds the lock."""
+        works = self._held[neighbor]
+        work = works.popleft()
+        if works:
+            self._held.move_to_end(neighbor)
+        else:
+            del self._held[neighbor]
+        self._begin(neighbor, work)
 
     def _start_thread(self) -> None:
         """Add a thread.  The caller holds the lock and has found all threads busy."""
@@ -125,18 +185,17 @@ class WorkerThreads:
 
     def _work(self) -> None:
         while True:
-            taken = self._waiting.get()
+            taken = self._ready.get()
             if taken is None:
                 return
-            work, is_limited = taken
+            work, neighbor = taken
             try:
                 work()
             except BaseException:  # a bug must cost one call, not the thread, whatever it raises
                 LOG.exception("A call could not be run.")
             del taken, work  # an idle thread must not keep a large message alive
             with self._lock:
-                self._calls -= 1
-                self._limited_calls -= is_limited
+                self._ended(neighbor)
                 if not self._calls:
                     self._idle.notify_all()
 
@@ -153,6 +212,9 @@ class WorkerThreads:
         with self._lock:
             if not self._is_stopped:
                 self._is_stopped = True
+                # No work begins behind the end markers.
+                while self._held:
+                    self._begin_held(next(iter(self._held)))
                 for _ in range(self._threads):
-                    self._waiting.put(None)
+                    self._ready.put(None)
             return self._idle.wait_for(lambda: not self._calls, timeout_seconds)

@@ -94,9 +94,12 @@ class Evidence:
 
     @cached_property
     def told(self) -> Counter[str]:
-        """Column -> number of errors at senders, and the number of answers of single cells that are errors."""
+        """Column -> number of errors at senders, and the number of branches of broadcasts that failed.
+
+        Each cell of such a branch has an answer, which is an error.
+        """
         told = Counter(column(one) for one in self.operations if one.failure is not None)
-        told[CELLS] = sum(answer.failure is not None for one in self.operations for answer in one.answers())
+        told[CELLS] = sum(map(_failed_branches, self.operations))
         return told
 
     @cached_property
@@ -109,6 +112,12 @@ class Evidence:
         """The longest time that a sender waited."""
         waits = [outcome.ended_at - one.began_at for one in self.operations for outcome in one.outcomes]
         return max(waits, default=0.0)
+
+
+def _failed_branches(operation: Operation) -> int:
+    failed = {answer.cell for answer in operation.answers() if answer.failure is not None}
+    before = SOURCES[operation.source].before
+    return sum(before.get(cell) not in failed for cell in failed)
 
 
 def column(operation: Operation) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 CLIENTS_WITH_BROADCASTS = 2
 BROADCASTS = ("bcall", "bcast", "cells")
-#: Kinds of messages in the order of Figures.sent; ``cells`` are the answers to ``bcall``.
+#: Kinds of messages in the order of Figures.sent; ``cells`` are the branches of ``bcall``.
 SENT = {"call": 0, "rcast": 1, "ecast": 2, "bcall": 3, "bcast": 4, "cells": 3}
 
 
@@ -24,7 +24,7 @@ class Figures:
     """Numbers of one drill.
 
     :param sent: messages of each kind
-    :param told: kind -> number of messages whose sender got an error; ``cells``: answers of single cells to broadcasts
+    :param told: kind -> number of messages whose sender got an error; ``cells``: branches of broadcasts
     :param lost: kind -> number of messages that were lost although their sender got no error
     """
 

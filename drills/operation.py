@@ -19,17 +19,21 @@ class Failure:
 
     :param error: the name of its class
     :param is_refusal: whether the error says that the message was not delivered, so that it must not have run
+    :param cells: the neighbors that the error names: a broadcast is not delivered behind these only
     """
 
     error: str
     text: str
     is_refusal: bool
+    cells: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
         """Describe an error that a client has raised."""
         is_undelivered = isinstance(error, (oslo_messaging.MessageDeliveryFailure, exceptions.DeliveryError))
-        return cls(type(error).__name__, str(error)[:500], is_undelivered and not any(map(_is_unsure, _causes(error))))
+        is_refusal = is_undelivered and not any(map(_is_unsure, _causes(error)))
+        cells = str(getattr(error, "cell", None) or "")
+        return cls(type(error).__name__, str(error)[:500], is_refusal, tuple(cells.split(", ")) if cells else ())
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ class Operation:
 
 
 def _failure(found: dict[str, Any] | None) -> Failure | None:
-    return None if found is None else Failure(**found)
+    return None if found is None else Failure(**{**found, "cells": tuple(found["cells"])})
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -18,7 +18,7 @@ class Verdict:
     """The result of one drill.
 
     :param sent: column -> number of messages
-    :param told: column -> number of errors; ``cells``: answers of single cells that are errors
+    :param told: column -> number of errors; ``cells``: branches of broadcasts that failed
     :param lost: column -> number of lost messages whose senders got no error
     :param unmentioned: number of cells that no answer to a broadcast mentions
     :param dropped_by_broker: number of lost messages that a restarted broker may have dropped

@@ -18,6 +18,7 @@ from cells import exceptions
 from cells.brokerless import concurrency, frames, routing_keys
 from cells.brokerless.inbox import DirectInbox, PolledInbox
 from cells.brokerless.listener import DirectListener, PolledListener
+from cells.brokerless.peers import NoServices
 from cells.brokerless.resources import Resources
 from cells.brokerless.round_trip import Outgoing
 from cells.brokerless.server import Delivery
@@ -164,6 +165,18 @@ class ZmqDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has no
         inbox: PolledInbox[Delivery] = PolledInbox(limits.receive_queue_size, limits.receive_queue_bytes)
         listener = PolledListener(inbox, limits.max_message_bytes, self._resources.serve(keys, inbox, pool or ""))
         return base.PollStyleListenerAdapter(listener, batch_size, batch_timeout)
+
+    def count_servers(self, target: oslo_messaging.Target) -> int:
+        """Return how many processes a message for a topic may go to; some may have ended.
+
+        :raises cells.exceptions.MatchMakerException: they cannot be determined
+        """
+        fork.check(self)
+        try:
+            found = self._opened(self._resources.sender).peers.find(self._key(target))
+        except NoServices:
+            return 0
+        return len({address.process for address in found})
 
     def cleanup(self) -> None:
         """Close the transport.  May be called twice."""

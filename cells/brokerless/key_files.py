@@ -6,18 +6,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import struct
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import zmq.auth
 from zmq.utils import z85
 
-from cells import exceptions
+from cells import exceptions, private_files
 
 KEY_LENGTH = 40
 
@@ -48,7 +46,7 @@ def read(path: Path) -> tuple[bytes, bytes | None]:
     :raises cells.exceptions.ConfigurationError: the file cannot be read, or is damaged
     """
     try:
-        with reading(path):
+        with private_files.reading(path):
             os.stat(path)  # its error gives the reason, that of load_certificate does not
             public, secret = zmq.auth.load_certificate(path)
         return check_key(public), secret and check_key(secret)
@@ -65,15 +63,7 @@ def write_public(path: Path, key: bytes, comment: str) -> None:
     :raises OSError: the file cannot be written
     """
     text = f'#   {comment}\n\nmetadata\ncurve\n    public-key = "{key.decode()}"\n'
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    private_files.write(path, text, mode=0o644)
 
 
 def write_pair(directory: Path, name: str) -> None:
@@ -93,34 +83,13 @@ def write_pair(directory: Path, name: str) -> None:
             os.replace(file, directory / Path(file).name)
 
 
-def check_is_private(path: Path) -> None:
-    """Check that only this user can read the file.
-
-    :raises FileNotFoundError: the file does not exist
-    :raises cells.exceptions.ConfigurationError: other users can read the file, or it belongs to another user
-    """
-    with reading(path):
-        found = path.stat()
-    user = os.geteuid()
-    if found.st_uid != user:
-        raise exceptions.ConfigurationError(
-            f"{path} belongs to another user than this process, whose user ID is {user}: create the key as the user "
-            f"that runs the services, or run 'chown {user} {path}'."
-        )
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        raise exceptions.ConfigurationError(
-            f"Other users can read the key in {path}: run 'chmod 600 {path}'. If the key may have been read, run "
-            "'cells key create --force'."
-        )
-
-
 def check_is_guarded(directory: Path) -> None:
     """Check that no other user can put keys into ``directory``; accept a directory that does not exist.
 
     :raises cells.exceptions.ConfigurationError: other users can write to the directory
     """
     try:
-        with reading(directory):
+        with private_files.reading(directory):
             found = directory.stat()
     except FileNotFoundError:
         return
@@ -129,28 +98,3 @@ def check_is_guarded(directory: Path) -> None:
             f"Other users can put keys into {directory}: change its owner to the user that runs the services, and run "
             f"'chmod go-w {directory}'."
         )
-
-
-@contextlib.contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turn an OSError of the block, except FileNotFoundError, into a ConfigurationError: ``path`` cannot be read."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise exceptions.ConfigurationError(
-            f"{path} cannot be read: {error.strerror}. Run this as the user that runs the services."
-        ) from error
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn an OSError of the block into a ConfigurationError: ``path`` cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise exceptions.ConfigurationError(
-            f"{path} cannot be written: {error.strerror}. Run this as the user that runs the services, and check that "
-            "this user owns the directory."
-        ) from error

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import zmq
 
-from cells import exceptions, path
+from cells import exceptions, path, private_files
 from cells.brokerless import key_files
 
 _SUFFIX = ".key"
@@ -43,7 +43,7 @@ class KeyStore:
         :param force: replace an existing pair; then every cell that knows the old public
             key needs the new public key
         """
-        with key_files.writing(self.directory):
+        with private_files.writing(self.directory):
             self._make_directories()
             if not force and (self._own_public.exists() or self._own_secret.exists()):
                 raise exceptions.ConfigurationError(
@@ -63,7 +63,7 @@ class KeyStore:
     def own(self) -> tuple[bytes, bytes]:
         """Return the cell's own public key and secret key."""
         try:
-            key_files.check_is_private(self._own_secret)
+            private_files.check_is_private(self._own_secret, "cells key create --force")
             public, secret = key_files.read(self._own_secret)
         except FileNotFoundError:
             raise self._no_own_key() from None
@@ -80,7 +80,7 @@ class KeyStore:
         :raises cells.exceptions.InvalidNeighbor: the name or the key is not valid
         """
         file, key = self._file(name), key_files.check_key(public_key)
-        with key_files.writing(self._known):
+        with private_files.writing(self._known):
             self._make_directories()
             had_another = file.exists() and key_files.read(file)[0] != key
             key_files.write_public(file, key, f'Public key of the cell {name}, registered with "cells key add".')
@@ -91,7 +91,7 @@ class KeyStore:
 
         :raises cells.exceptions.NeighborNotFound: no key is registered under this name
         """
-        with key_files.writing(self._known):
+        with private_files.writing(self._known):
             try:
                 self._file(name).unlink()
             except FileNotFoundError:
@@ -101,7 +101,7 @@ class KeyStore:
         """Return the names under which keys are registered, sorted."""
         self._check_directories()
         try:
-            with key_files.reading(self._known):
+            with private_files.reading(self._known):
                 files = os.listdir(self._known)
         except FileNotFoundError:
             return []

@@ -158,7 +158,7 @@ Maximum size of a message that this cell sends or accepts, in bytes of JSON.
 Maximum number of endpoint methods that run at the same time in this manager.
 
 Further calls wait for a free thread. Relayed messages and answers use no such
-thread.
+thread. The calls of one neighbor use at most three quarters of the threads.
 """),
     option(cfg.ListOpt, "allowed_services", default=[])("""
 Services of this cell that services of other cells may call.
@@ -178,7 +178,8 @@ address of a topic ``a.b``: if you allow a topic, you allow ``TOPIC.*`` too.
 Maximum number of calls of other cells in flight to one service of this cell.
 
 Further calls to that topic wait for a free thread until their deadline. Casts,
-relayed messages and answers use no such thread.
+relayed messages and answers use no such thread. The calls of one neighbor use
+at most three quarters of the threads.
 """),
     option(cfg.IntOpt, "max_pending_calls", default=10000, min=1)("""
 Maximum number of calls in this manager that wait for an answer or a free thread.

@@ -99,7 +99,7 @@ class CellPicker(Protocol):
         *,
         context: Mapping[str, Any],
         timeout_seconds: float,
-        is_foreign: bool,
+        neighbor: str,
         still_working: Callable[[], object] | None = None,
     ) -> futures.Future[Answer]:
         """Call or cast a method of a service in the best cell, as :meth:`cells.manager.picker.Picker.run` says."""

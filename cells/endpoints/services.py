@@ -24,7 +24,7 @@ def service_call(call: Call, request: dict[str, Any], time_left: float) -> futur
         _request(call, request),
         call.context_values,
         _left_here(call, time_left),
-        is_foreign=call.is_foreign,
+        neighbor=_neighbor(call),
         still_working=call.still_working,
     )
 
@@ -32,13 +32,13 @@ def service_call(call: Call, request: dict[str, Any], time_left: float) -> futur
 @endpoint(blocks=False)
 def service_cast(call: Call, request: dict[str, Any]) -> futures.Future[None]:
     """Cast a method of a service, to one or to all of its servers."""
-    return call.cell.services.cast(_request(call, request), call.context_values, is_foreign=call.is_foreign)
+    return call.cell.services.cast(_request(call, request), call.context_values, neighbor=_neighbor(call))
 
 
 @endpoint(blocks=False)
 def service_event(call: Call, request: dict[str, Any]) -> futures.Future[None]:
     """Send an event to each consumer pool of a topic."""
-    return call.cell.services.publish(_request(call, request), call.context_values, is_foreign=call.is_foreign)
+    return call.cell.services.publish(_request(call, request), call.context_values, neighbor=_neighbor(call))
 
 
 @endpoint(accepts=ONE_CELL, blocks=False)
@@ -66,9 +66,14 @@ def _run_in_any(
         _request(call, request),
         context=call.context_values,
         timeout_seconds=_left_here(call, time_left),
-        is_foreign=call.is_foreign,
+        neighbor=_neighbor(call),
         still_working=call.still_working,
     )
+
+
+def _neighbor(call: Call) -> str:
+    """Return the neighbor that sent the request; empty if a service of this cell did."""
+    return call.sender if call.is_foreign else ""
 
 
 def _request(call: Call, request: object) -> ServiceRequest:

@@ -239,7 +239,12 @@ class Link:
         if queued.due_at <= self._failed_at:
             # A message that was due during a failed attempt fails with it: one attempt at a dead broker is
             # enough, and not one per message.
-            return self._failure
+            failure = self._failure
+            if not getattr(failure, "may_arrive", None):
+                return failure
+            # Unlike those of the attempt, it cannot have arrived.
+            text = cast("exceptions.CellsError", failure).message.removesuffix(exceptions.MAY_HAVE_ARRIVED).rstrip()
+            return exceptions.NeighborUnreachable(text, cell=self.cell.name)
         return exceptions.CellTimeout(
             f"A message waited {now - queued.queued_at:.3g} seconds for the broker of cell {self.cell.name}, until "
             "its deadline had passed: it was not sent.",

@@ -235,7 +235,10 @@ class Losses:
             return
         with self._lock:
             since, before = self._away.pop(cell, (self._clock(), Tally()))
-            self._unreported.pop(cell, None)
+            unreported = self._unreported.get(cell)
+            if unreported is not None and unreported.since >= since:
+                # Older ones are in no other line than their summary.
+                del self._unreported[cell]
             now = self._total_of(cell)
         lost = Tally(now.lost - before.lost, now.may_have_arrived - before.may_have_arrived, now.told - before.told)
         LOG.log(

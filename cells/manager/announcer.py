@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cells import exceptions, versions
+from cells.counters import Counters
 from cells.failure import lacks_method
 from cells.links import Links
 from cells.manager.held_requests import HeldRequests
@@ -24,7 +25,7 @@ from cells.messages import Response
 from cells.neighbors import Changes, Direction, Neighbor, NeighborTable
 from cells.neighbors.path_memory import PathMemory
 from cells.neighbors.resources import Resources
-from cells.neighbors.topology import Topology
+from cells.neighbors.topology import MAX_CELLS, Topology
 from cells.routing.router import Router
 from cells.worker_threads import Spawn
 
@@ -47,6 +48,7 @@ class Announcer:
     path_memory: PathMemory
     held_requests: HeldRequests
     prober: Prober
+    counters: Counters
     #: the time after which the next of many children is greeted, if one's broker hangs
     greeting_seconds: float
     spawn: Spawn
@@ -58,6 +60,8 @@ class Announcer:
         self._sending = threading.RLock()
         self._is_started = False
         self._is_stopped = threading.Event()
+        #: child -> cells below it that were left out of its last answer to a ping
+        self._left_out: dict[str, int] = {}
 
     def start(self) -> None:
         """Announce this cell to all neighbors; from now on, changes of neighbors are announced, too."""
@@ -81,6 +85,7 @@ class Announcer:
         if not self._is_started:
             return
         self.announce_move()
+        self.held_requests.release()
         rows = [*changes.added, *changes.changed]
         if rows:
             self._introduce(rows)
@@ -136,11 +141,29 @@ class Announcer:
                 self.table.record_description(neighbor, answer.value)
                 self.announce_move()
                 self.path_memory.keep()
+            self._report_excess(neighbor)
         elif lacks_method(answer.error, PING):
             # The neighbor is alive: it is a cell of Nova now, whatever it was before.
             self.table.record(neighbor, versions={}, version=versions.OLDEST, has_no_ping=True)
             self.announce_move()
         self.held_requests.release()
+
+    def _report_excess(self, neighbor: str) -> None:
+        """Count and log the cells of a child that are left out, once as long as their number stays the same."""
+        left_out = self.topology.cells_left_out(neighbor) if neighbor in self.table.snapshot().children else 0
+        is_known = left_out == self._left_out.pop(neighbor, 0)
+        if not left_out:
+            return
+        self._left_out[neighbor] = left_out
+        if not is_known:
+            self.counters.count("left_out", "cells", times=left_out)
+            LOG.warning(
+                "%d cells below cell %s are left out: at most %d cells below a child are known, and only names that a "
+                "cell can have.",
+                left_out,
+                neighbor,
+                MAX_CELLS,
+            )
 
     def _cast_to_parents(self, kind: str, values: dict[str, Any]) -> None:
         arguments = {"cell_name": self.topology.cell_name, kind: values}

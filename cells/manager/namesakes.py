@@ -1,7 +1,7 @@
 """Managers that already serve the topic on which a manager is about to start.
 
-Two cells on one virtual host would take each other's requests, and two managers of one host name each other's answers.
-So a manager looks before it consumes.
+Two cells on one virtual host, or without a broker on one registry of servers, would take each other's requests, and two
+managers of one host name each other's answers.  So a manager looks before it consumes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import oslo_messaging
 
-from cells.transport.internals import consumers
+from cells.transport.internals import possible_servers
 
 #: Timeout of the answer of one manager: a hung one must not keep another from its start.
 TIMEOUT_SECONDS = 2
@@ -31,12 +31,12 @@ class Namesakes:
     exchange: str | None
 
     def find(self) -> list[Mapping[str, Any]]:
-        """Return the statuses of managers that serve the topic now; empty if the transport has no queues.  Blocks.
+        """Return the statuses of managers that serve the topic now, as far as the transport knows them.  Blocks.
 
         :raises Exception: of the transport's libraries, if the broker is away
         """
         with contextlib.closing(_Closing(self.open_transport())) as opened:
-            count = consumers(opened.transport, self.topic) or 0
+            count = possible_servers(opened.transport, self.topic, self.exchange)
             client = oslo_messaging.get_rpc_client(
                 opened.transport,
                 oslo_messaging.Target(topic=self.topic, exchange=self.exchange, version="1.0"),
@@ -44,7 +44,7 @@ class Namesakes:
                 retry=0,
             )
             found: list[Mapping[str, Any]] = []
-            # The broker gives the requests to the consumers in turn.
+            # The broker gives the requests to the consumers in turn, and so does a client without a broker.
             with contextlib.suppress(oslo_messaging.MessagingException):
                 while len(found) < min(count, MAX_ASKED):
                     answer = client.call({}, "status")
@@ -69,8 +69,9 @@ def problem_with(others: Iterable[Mapping[str, Any]], name: str, host: str) -> s
         if other.get("name") not in (None, name):
             return (
                 f"A manager of cell {other['name']!s:.80} (host {other.get('host')!s:.80}) serves the same topic on "
-                "the same virtual host. Give each cell a virtual host of its own in [DEFAULT] transport_url, or its "
-                "own [cells] topic and [cells] rpc_driver_queue_base"
+                "the same virtual host or registry. Give each cell a virtual host of its own in [DEFAULT] "
+                "transport_url (without a broker its own [oslo_messaging_zmq] matchmaker_connection and ipc_dir), or "
+                "its own [cells] topic and [cells] rpc_driver_queue_base"
             )
         if other.get("host") == host:
             return (

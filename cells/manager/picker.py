@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from cells import exceptions, versions
+from cells import exceptions
 from cells.counters import Counters
 from cells.failure import lacks_method
 from cells.futures import then
@@ -52,7 +52,7 @@ class _Task:
     requirements: CellRequirements
     request: ServiceRequest
     context: Mapping[str, Any]
-    is_foreign: bool
+    neighbor: str
     still_working: Callable[[], object] | None
 
     @property
@@ -87,20 +87,20 @@ class Picker:
         *,
         context: Mapping[str, Any],
         timeout_seconds: float,
-        is_foreign: bool,
+        neighbor: str,
         still_working: Callable[[], object] | None = None,
     ) -> futures.Future[Answer]:
         """Call or cast a method of a service in the best cell.  It runs at most once.
 
         :param kind: ``"call"`` or ``"cast"``
-        :param is_foreign: whether the request is from another cell, so that this cell must allow the method
+        :param neighbor: sent the request, so that this cell must allow the method; empty: a service of this cell
         :param still_working: called from time to time while the method of a monitored call runs; must not block
         :returns: a future of the answer.  A call is answered with ``{"result": value}``, or ``{"failure": text}`` if
             the service raised an error; a cast with ``{"result": None}`` once the broker of the picked cell has it.
             The error of the future is NoCellsAvailable if no cell fulfills the requirements and could be reached, or
             the error of a cell where the method may have run
         """
-        task = _Task(kind, requirements, request, context, is_foreign, still_working)
+        task = _Task(kind, requirements, request, context, neighbor, still_working)
         return Failover(
             self._rank(requirements),
             attempt=partial(self._attempt, task),
@@ -117,7 +117,7 @@ class Picker:
         for child in self._children():
             if is_too_far:
                 rejected[str(child.path)] = "it is further away than [cells] max_hop_count"
-            elif self._is_nova(child.name):
+            elif self.table.has_no_ping(child.name):
                 rejected[str(child.path)] = "it is a cell of Nova, which runs no methods of services"
             elif child.name in requirements.walked:
                 rejected[str(child.path)] = "it has forwarded this request itself: cells are registered in a circle"
@@ -125,10 +125,6 @@ class Picker:
                 candidates.append(child)
         ranking = self.scheduler.rank(candidates, requirements)
         return Ranking(ranking.chosen, {**ranking.rejected, **rejected})
-
-    def _is_nova(self, child: str) -> bool:
-        row, heard = self.table.snapshot().children.get(child), self.table.heard(child)
-        return (row is not None and versions.is_nova(row.version_cap)) or (heard is not None and heard.has_no_ping)
 
     def _here(self) -> Candidate:
         path, *other_paths = self.topology.own_paths()
@@ -176,15 +172,15 @@ class Picker:
             context=task.context,
             needs_response=True,
         )
-        sent = self.router.send(message, seconds, is_budgeted=task.is_foreign, monitor=task.monitor)
+        sent = self.router.send(message, seconds, is_budgeted=bool(task.neighbor), monitor=task.monitor)
         return then(sent, partial(_answer, message.method))
 
     def _run_here(self, task: _Task, seconds: float) -> futures.Future[Answer]:
         if task.kind == "cast":
-            sent = self.services.cast(task.request, task.context, is_foreign=task.is_foreign)
+            sent = self.services.cast(task.request, task.context, neighbor=task.neighbor)
             return then(sent, lambda _: {answers.RESULT: None})
         return self.services.call(
-            task.request, task.context, seconds, is_foreign=task.is_foreign, still_working=task.still_working
+            task.request, task.context, seconds, neighbor=task.neighbor, still_working=task.still_working
         )
 
 

@@ -82,7 +82,8 @@ class Prober:
                 self.ping(name)
             else:
                 self._probe(name)
-        self._count_receivers(self.table.silent_neighbors())
+        unheard = [rows[name] for _, name in due if self.table.hears_nothing_from(name)]
+        self._count_receivers([*self.table.silent_neighbors(), *unheard])
 
     def probe_soon(self, name: str) -> None:
         """Let a neighbor be probed within a second, to see whether it is back."""
@@ -179,8 +180,12 @@ class Prober:
     def _count(self, rows: Sequence[Neighbor]) -> None:
         try:
             for row in rows:
-                self.table.record_receivers(row.name, self.drivers.get(row.driver).receivers(row))
-        except exceptions.CellsError as error:
-            LOG.debug("The managers of a silent neighbor cannot be counted: %s", error.message)
+                self._count_one(row)
         finally:
             self._is_counting = False
+
+    def _count_one(self, row: Neighbor) -> None:
+        try:
+            self.table.record_receivers(row.name, self.drivers.get(row.driver).receivers(row))
+        except Exception as error:  # a driver of another project may raise any, and the other neighbors are counted
+            LOG.debug("The managers of the silent neighbor %s cannot be counted: %s", row.name, error)

@@ -193,7 +193,7 @@ class ServiceCalls:
             ServiceRequest.from_dict(request),
             context=ctxt,
             timeout_seconds=want_timeout(timeout),
-            is_foreign=False,
+            neighbor="",
             still_working=answer.still_working,
         )
 

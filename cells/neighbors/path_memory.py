@@ -68,9 +68,15 @@ class PathFile:
         :raises cells.exceptions.ConfigurationError: the file cannot be written
         """
         try:
-            with tempfile.NamedTemporaryFile("w", dir=self._path.parent, encoding="utf-8", delete=False) as new:
-                json.dump(dict(paths), new)
-            os.replace(new.name, self._path)
+            descriptor, name = tempfile.mkstemp(dir=self._path.parent)
+            try:
+                with open(descriptor, "w", encoding="utf-8") as new:
+                    json.dump(dict(paths), new)
+                os.replace(name, self._path)
+            except OSError:
+                # On a full disk, each announcement would leave an empty file.
+                os.unlink(name)
+                raise
         except OSError as error:
             raise exceptions.ConfigurationError(f"{self._path} cannot be written: {error}") from error
 

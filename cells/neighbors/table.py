@@ -19,7 +19,7 @@ from cells.neighbors.managers import Managers
 from cells.neighbors.neighbor import Neighbor
 from cells.neighbors.probe import Probe
 from cells.path import MAX_NAME_LENGTH
-from cells.versions import lowest, readable_by
+from cells.versions import is_nova, lowest, readable_by
 
 #: Bound for the managers of one neighbor; more are a mistake, or an attack.
 MAX_MANAGERS = 100
@@ -147,6 +147,10 @@ class NeighborTable:
             removed = tuple(row for name, row in old_rows.items() if new_rows.get(name) != row)
             now = self._clock()
             self._heard = {name: self._heard.get(name) or Heard(registered_at=now) for name in new_rows}
+            for row in changed:
+                if is_nova(row.version_cap):
+                    # It is pinged no more, so a ping that is unanswered stays unanswered.
+                    self._heard[row.name].probe = Probe()
         return Changes(added=added, removed=removed, changed=changed)
 
     def record(self, name: str, **values: Any) -> bool:
@@ -273,8 +277,14 @@ class NeighborTable:
             if heard is not None:
                 heard.asked_at = self._clock()
                 self._strangers.pop(name, None)
-            elif name in self._strangers or len(self._strangers) < MAX_STRANGERS:
-                self._strangers[name] = self._clock()
+            else:
+                now = self._clock()
+                # Those that no longer send make room for others.
+                self._strangers = {
+                    one: at for one, at in self._strangers.items() if now - at <= self._mute_after_seconds
+                }
+                if name in self._strangers or len(self._strangers) < MAX_STRANGERS:
+                    self._strangers[name] = now
 
     def strangers(self) -> dict[str, float]:
         """Return the cells that send to this cell and are not registered, and the seconds since their last message."""
@@ -300,6 +310,15 @@ class NeighborTable:
         row, other_row = neighbors.get(name), neighbors.get(other)
         return row is not None and (other_row is None or row.transport_url == other_row.transport_url)
 
+    def has_no_ping(self, name: str) -> bool:
+        """Return whether a neighbor has no method ping: a cell of Nova, by its cap or by its own answer."""
+        row, heard = self._neighbors.get(name), self._heard.get(name)
+        return (row is not None and is_nova(row.version_cap)) or (heard is not None and heard.has_no_ping)
+
+    def hears_nothing_from(self, name: str) -> bool:
+        """Return whether a neighbor sends nothing that shows its life: a parent of Nova has no ping, and no news."""
+        return name in self._neighbors.parents and self.has_no_ping(name) and self.is_silent(name)
+
     def heard(self, name: str) -> Heard | None:
         return self._heard.get(name)
 
@@ -310,6 +329,8 @@ class NeighborTable:
         if not heard.is_reachable:
             return State.UNREACHABLE
         now = self._clock()
+        if self.hears_nothing_from(name) and not heard.probe.is_silent(now) and heard.probe.receivers != 0:
+            return State.UP if heard.probe.receivers else State.UNKNOWN
         if self.is_silent(name):
             return State.MUTE
         if heard.probe.is_silent(now):

@@ -59,8 +59,8 @@ class Topology:
             return self._above(name, heard.description.get("path"))
         if heard.last_path is not None:
             return self._above(name, heard.last_path)
-        # A cell of Nova has no method ping, and announces no path.
-        return CellPath([name]) if heard.has_no_ping else None
+        # A cell of Nova announces no path.
+        return CellPath([name]) if self._table.has_no_ping(name) else None
 
     def _above(self, name: str, announced: object) -> CellPath:
         try:
@@ -102,8 +102,15 @@ class Topology:
         return {name: self._subtree_of_child(name) for name in sorted(self._table.snapshot().children)}
 
     def _subtree_of_child(self, name: str) -> Subtree:
+        return _clean(self._claimed(name), iter(range(MAX_CELLS)))
+
+    def _claimed(self, name: str) -> object:
         heard = self._table.heard(name)
-        return _clean(heard.description.get("subtree") if heard else None, iter(range(MAX_CELLS)))
+        return heard.description.get("subtree") if heard else None
+
+    def cells_left_out(self, name: str) -> int:
+        """Return how many cells that a child has announced are left out: too many, too deep, or no name of a cell."""
+        return _size(self._claimed(name)) - _size(self._subtree_of_child(name))
 
     def cells_toward(self, direction: Direction) -> list[CellPath]:
         """Return the full paths of this cell and of all known cells above or below it."""
@@ -225,6 +232,16 @@ def _clean(claimed: object, room: Iterator[int], depth: int = 0) -> Subtree:
         return {}
     names = [name for name in claimed if _is_name(name) and next(room, None) is not None]
     return {name: _clean(claimed[name], room, depth + 1) for name in names}
+
+
+def _size(claimed: object) -> int:
+    size, unseen = 0, [claimed]
+    while unseen:
+        below = unseen.pop()
+        if isinstance(below, Mapping):
+            size += len(below)
+            unseen.extend(below.values())
+    return size
 
 
 def _is_name(name: object) -> bool:

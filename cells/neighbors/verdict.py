@@ -90,7 +90,7 @@ def _silence(own_name: str, row: Neighbor, heard: Heard, now: float) -> str:
     kind = "child" if row.is_parent else "parent"
     register = f'"cells neighbor create {own_name} --type {kind} ..." there'
     if heard.probe.receivers == 0:
-        return f"No manager of {row.name} runs: start cells-manager there."
+        return f"No manager of {row.name} runs: start cells-manager there (nova-cells in a cell of Nova)."
     if arrives(heard, now):
         return (
             f"Messages of {row.name} arrive, but it does not answer: its row for {own_name} has another transport URL "

@@ -11,7 +11,7 @@ from typing import Any
 from cells import exceptions, failure
 from cells.counters import Counters
 from cells.endpoints import Call, Endpoints, LocalCell
-from cells.endpoints.permissions import Permissions
+from cells.endpoints.permissions import PROTOCOL, Permissions
 from cells.messages import Message, Response
 from cells.routing.budgets import NeighborBudgets
 from cells.routing.duplicates import SeenMessages
@@ -75,7 +75,7 @@ class Executor:
                 self.permissions.check(message.method, message.route)
             run.take_budget()
             if self.endpoints.may_block(message.method):
-                self.threads.run(run.start, is_limited=not run.neighbor)
+                self.threads.run(run.start, neighbor=run.neighbor)
             else:
                 run.start()
         except exceptions.CellsError as error:
@@ -103,12 +103,15 @@ class _Run:
     is_unfinished: bool = False
 
     def take_budget(self) -> None:
-        """Use the budget of the neighbor that sent the message, until the run ends; an answer needs no budget.
+        """Use the budget of the neighbor that sent the message, until the run ends.
+
+        An answer, and a message of the manager there about cells, need none.
 
         :raises cells.exceptions.ManagerBusy: the budget is spent
         """
         message = self.message
-        if message.is_at_source or message.response_to is not None:
+        if message.is_at_source or message.response_to is not None or message.method in PROTOCOL:
+            # The last ones end at once, and refused they would show the link to a busy cell as broken.
             return
         neighbor, size_bytes = message.route[-2], message.size_bytes
         self.executor.budgets.take(neighbor, size_bytes)

@@ -216,7 +216,9 @@ class Router:
             salvaged = replace(salvaged, header=replace(header, direction=header.direction.opposite))
         if salvaged is not None:
             salvaged = salvaged.arrived_at(self.cell_name)
-            self.reply(salvaged, Reply(Kind.ANSWER, (Response(str(salvaged.route), error=error).encoded(),)))
+            # A refused answer has come the way back from the cell that it stands for.
+            cell = salvaged.header.target.reversed() if isinstance(salvaged, ResponseMessage) else salvaged.route
+            self.reply(salvaged, Reply(Kind.ANSWER, (Response(str(cell), error=error).encoded(),)))
         else:
             self.outcomes.refused(UNREADABLE, error)
         return None

@@ -75,41 +75,41 @@ class LocalServices:
         context: Mapping[str, Any],
         timeout_seconds: float,
         *,
-        is_foreign: bool,
+        neighbor: str,
         still_working: Callable[[], object] | None = None,
     ) -> futures.Future[Answer]:
         """Call a method of a service.  Does not block.
 
-        :param is_foreign: the caller is in another cell, so the allow-list applies
+        :param neighbor: sent the request, so the allow-list applies; empty: a service of this cell
         :param still_working: sends a heartbeat; called periodically while the method runs, if the call is monitored
         :returns: a future of ``{"result": value}``, or of ``{"failure": text}`` if the service raised
         :raises cells.exceptions.CellsError: the call was not made or not answered; may also be raised by the future
         """
-        self._check(request, is_foreign=is_foreign)
+        self._check(request, neighbor=neighbor)
         if request.fanout:
             raise exceptions.InvalidArguments(
                 f"A call of {request} cannot be a fan-out, because a call has one answer."
             )
         deadline = time.monotonic() + timeout_seconds
         answer: futures.Future[Answer] = futures.Future()
-        call = partial(self._call, request, context, deadline, timeout_seconds, is_foreign=is_foreign)
-        self._calls.run(request.topic, lambda: _settle(answer, call))
+        call = partial(self._call, request, context, deadline, timeout_seconds, neighbor=neighbor)
+        self._calls.run(request.topic, lambda: _settle(answer, call), neighbor)
         if still_working is not None and request.monitor_seconds is not None:
             stop = self.heartbeats.start(still_working, request.monitor_seconds)
             answer.add_done_callback(lambda _: stop())
         return answer
 
-    def cast(self, request: ServiceRequest, context: Mapping[str, Any], *, is_foreign: bool) -> futures.Future[None]:
+    def cast(self, request: ServiceRequest, context: Mapping[str, Any], *, neighbor: str) -> futures.Future[None]:
         """Cast a method of a service, or of all its servers.  Does not block.
 
         :returns: a future that is done when the broker of this cell has the message
         :raises cells.exceptions.CellsError: the message was not sent; may also be raised by the future
         """
-        return self._send(request, context, self._cast, is_foreign=is_foreign)
+        return self._send(request, context, self._cast, neighbor=neighbor)
 
-    def publish(self, request: ServiceRequest, context: Mapping[str, Any], *, is_foreign: bool) -> futures.Future[None]:
+    def publish(self, request: ServiceRequest, context: Mapping[str, Any], *, neighbor: str) -> futures.Future[None]:
         """Send an event to each consumer pool of a topic; otherwise like :meth:`cast`."""
-        return self._send(request, context, self._publish, is_foreign=is_foreign)
+        return self._send(request, context, self._publish, neighbor=neighbor)
 
     def stop(self, timeout_seconds: float) -> bool:
         """Accept no more work, wait for running work and close; False on timeout.  May be called twice."""
@@ -119,8 +119,8 @@ class LocalServices:
             self.transport.cleanup()
         return all(are_done)
 
-    def _check(self, request: ServiceRequest, *, is_foreign: bool) -> None:
-        if is_foreign:
+    def _check(self, request: ServiceRequest, *, neighbor: str) -> None:
+        if neighbor:
             self.allowed.check(request, self.cell_name)
         if self._client is None:
             raise exceptions.ServiceUnreachable(
@@ -134,16 +134,16 @@ class LocalServices:
         context: Mapping[str, Any],
         send: Callable[[ServiceRequest, Mapping[str, Any]], None],
         *,
-        is_foreign: bool,
+        neighbor: str,
     ) -> futures.Future[None]:
-        self._check(request, is_foreign=is_foreign)
+        self._check(request, neighbor=neighbor)
         sent: futures.Future[None] = futures.Future()
 
         def work() -> None:
             with self._within(SEND_SECONDS):
                 send(request, context)
 
-        self._casts.run(lambda: _settle(sent, work))
+        self._casts.run(lambda: _settle(sent, work), neighbor=neighbor)
         return sent
 
     def _call(
@@ -153,7 +153,7 @@ class LocalServices:
         deadline: float,
         timeout_seconds: float,
         *,
-        is_foreign: bool,
+        neighbor: str,
     ) -> Answer:
         left_seconds = deadline - time.monotonic()
         if left_seconds <= 0:
@@ -179,16 +179,16 @@ class LocalServices:
                 request, f"{failed} {waited_seconds:.3g} s: check that a server of that topic runs there{exchange}"
             ) from error
         except oslo_messaging.RPCDispatcherError as error:
-            return {FAILURE: self._failure(request, error, is_foreign=is_foreign)}
+            return {FAILURE: self._failure(request, error, neighbor=neighbor)}
         except TRANSPORT_ERRORS as error:
             raise self._unreachable(request, error) from error
         except Exception as error:  # the service raised it, for the caller
-            return {FAILURE: self._failure(request, error, is_foreign=is_foreign)}
+            return {FAILURE: self._failure(request, error, neighbor=neighbor)}
 
-    def _failure(self, request: ServiceRequest, error: Exception, *, is_foreign: bool) -> str:
+    def _failure(self, request: ServiceRequest, error: Exception, *, neighbor: str) -> str:
         """Return the text of a failure; its traceback stays in the log of this cell unless it may travel."""
         text = raw_failures.text_of(error)
-        if not is_foreign or self.sends_tracebacks:
+        if not neighbor or self.sends_tracebacks:
             return text
         log_id = new_id()
         text, lines = failure.without_traceback(text, log_id)

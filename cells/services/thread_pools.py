@@ -25,9 +25,10 @@ class ServiceThreads:
         self._pools: dict[str, WorkerThreads] = {}
         self._is_stopped = False
 
-    def run(self, topic: str, work: Callable[[], None]) -> None:
+    def run(self, topic: str, work: Callable[[], None], neighbor: str = "") -> None:
         """Run ``work``, which must not raise, when a thread of the topic is free.
 
+        :param neighbor: as for :meth:`WorkerThreads.run`
         :raises cells.exceptions.ManagerBusy: too many calls wait, or too many topics have running calls
         :raises cells.exceptions.ManagerStopping: the manager is stopping
         """
@@ -38,7 +39,7 @@ class ServiceThreads:
             if pool is None:
                 self._make_room()
                 pool = self._pools[topic] = WorkerThreads(self._max_threads, self._max_waiting, "cells-service-call")
-            pool.run(work)
+            pool.run(work, neighbor=neighbor)
 
     def _make_room(self) -> None:
         """Stop the pools of topics without calls if the number of topics has reached its bound."""

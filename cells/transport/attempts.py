@@ -7,11 +7,12 @@ bytes.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from oslo_serialization import jsonutils
 
 #: The key of the message in the envelope.
 _ENVELOPED = "oslo.message"
@@ -52,8 +53,9 @@ class Attempts:
         was_published, self._is_published = self._is_published, True
         if not was_published and self._clock() - self._written_at < FRESH_SECONDS:
             return message
-        body = {**json.loads(message[_ENVELOPED]), "args": self._arguments()}
-        return {**message, _ENVELOPED: json.dumps(body)}
+        body = {**jsonutils.loads(message[_ENVELOPED]), "args": self._arguments()}
+        # As oslo.messaging does, which also takes times and other values without a form in plain JSON.
+        return {**message, _ENVELOPED: jsonutils.dumps(body)}
 
 
 def of_request(arguments: Mapping[str, Any], clock: Callable[[], float] = time.monotonic) -> Attempts:

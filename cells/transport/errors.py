@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeGuard
 
 import amqp.exceptions  # type: ignore[import-untyped]  # it has none
 import kombu.exceptions
@@ -23,8 +24,6 @@ LOST_IN_PUBLISH = (
 )
 #: Each attempt of a library adds a few to the chain.
 MAX_CAUSES = 100
-#: A channel error is the broker's answer to one message; it has the attributes ``code`` and ``message``.
-_REFUSALS = (amqp.ChannelError, amqp.exceptions.MessageNacked)
 
 
 def may_arrive(error: BaseException) -> bool:
@@ -44,7 +43,15 @@ def refusal_in(error: BaseException) -> Exception | None:
 
     Other messages, on the same connection too, are not concerned.
     """
-    return next((seen for seen in causes(error) if isinstance(seen, _REFUSALS)), None)
+    return next((seen for seen in causes(error) if is_refusal(seen)), None)
+
+
+def is_refusal(error: BaseException) -> TypeGuard[Exception]:
+    """Return whether ``error`` itself, and not an error that led to it, is a refusal as of :func:`refusal_in`."""
+    # An error without a code is one of py-amqp: before 5.4 a write that timed out was a channel error.
+    return isinstance(error, amqp.exceptions.MessageNacked) or bool(
+        isinstance(error, amqp.ChannelError) and error.reply_code
+    )
 
 
 def is_too_large(refusal: Exception) -> bool:

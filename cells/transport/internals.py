@@ -9,6 +9,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+import oslo_messaging
 from oslo_messaging._drivers import common as rpc_common
 
 from cells.transport.rabbitmq import count_consumers
@@ -57,15 +58,29 @@ def send_to_listeners(
 def consumers(transport: Any, queue: str) -> int | None:
     """Return how many consumers a queue has, 0 if it does not exist; None: the transport has no such queues.
 
-    May block while the transport connects to its broker.
+    May block for as long as two attempts to connect.
+
+    :raises Exception: of the library's own classes, if the broker is away
     """
     get_connection = getattr(transport._driver, "_get_connection", None)
     if get_connection is None:
         return None
-    with get_connection(rpc_common.PURPOSE_SEND) as pooled:
+    # Without a number of retries it would try without end, also after the transport is closed.
+    with get_connection(rpc_common.PURPOSE_SEND, retry=1) as pooled:
         connection = pooled.connection
         with connection._connection_lock:
             return count_consumers(connection.connection, queue)
+
+
+def possible_servers(transport: Any, topic: str, exchange: str | None) -> int:
+    """Return how many servers of a topic a request may go to; 0 for a transport that does not know them.
+
+    Without a broker, a server that has ended may count for a while.  May block while the transport connects.
+    """
+    count = getattr(transport._driver, "count_servers", None)  # the brokerless driver of this project has it
+    if count is None:
+        return consumers(transport, topic) or 0
+    return int(count(oslo_messaging.Target(topic=topic, exchange=exchange)))
 
 
 class _ExpiringTransport:

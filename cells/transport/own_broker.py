@@ -1,4 +1,4 @@
-"""Login to the broker of this cell, before a manager or a command uses it through oslo.messaging."""
+"""Login to the brokers of this cell, before a manager or a command uses them through oslo.messaging."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from oslo_config import cfg
 from oslo_messaging._drivers import impl_rabbit
 
-from cells.transport import rabbitmq
+from cells.transport import mailbox, rabbitmq
 from cells.transport import url as transport_url
 from cells.transport.opening import open_transport
 from cells.transport.rabbitmq import BrokerUnusableError
@@ -18,31 +18,36 @@ from cells.transport.url import BrokerHost
 
 #: Timeout per host: more than a broker under load needs, because a manager that is refused tries again later.
 CHECK_SECONDS = 10.0
+OWN_BROKER = "The broker of this cell"
 
 
 def check(conf: cfg.ConfigOpts) -> None:
-    """Log in to the broker of this cell as its manager does, and log out.  Does nothing without RabbitMQ.
+    """Log in to the broker of this cell, and to that of its mailbox, as its manager does, and log out.
 
-    :raises cells.transport.rabbitmq.BrokerUnusableError: no host accepts the login
-    :raises cells.exceptions.ConfigurationError: the transport URL is wrong
+    Does nothing where there is no RabbitMQ.
+
+    :raises cells.transport.rabbitmq.BrokerUnusableError: no host of a broker accepts the login
+    :raises cells.exceptions.ConfigurationError: a transport URL is wrong
     """
-    if not transport_url.is_rabbitmq(conf.transport_url):
-        return
-    transport = open_transport(conf)
-    try:
-        with log_in(transport, conf.transport_url, CHECK_SECONDS):
-            pass
-    finally:
-        transport.cleanup()
+    for url, name in ((conf.transport_url, OWN_BROKER), (conf.cells.mailbox_url, f"The broker of {mailbox.OPTION}")):
+        if not transport_url.is_rabbitmq(url or ""):
+            continue
+        transport = open_transport(conf, url)
+        try:
+            with log_in(transport, url, CHECK_SECONDS, name):
+                pass
+        finally:
+            transport.cleanup()
 
 
 @contextlib.contextmanager
-def log_in(transport: Any, url: str, timeout_seconds: float) -> Iterator[Any]:
+def log_in(transport: Any, url: str, timeout_seconds: float, name: str = OWN_BROKER) -> Iterator[Any]:
     """Log in to the first host of ``transport`` that accepts, and keep the connection for the block.
 
     The connection is an ``amqp.Connection``; None: the transport is not that of RabbitMQ.
 
     :param url: of the transport, as the operator wrote it
+    :param name: of the broker in the error
     :raises cells.transport.rabbitmq.BrokerUnusableError: no host accepts the login
     """
     driver = transport._driver
@@ -57,9 +62,7 @@ def log_in(transport: Any, url: str, timeout_seconds: float) -> Iterator[Any]:
         try:
             connection = opened.enter_context(login)
         except BrokerUnusableError as error:
-            raise BrokerUnusableError(
-                f"The broker of this cell, {transport_url.mask(url)}, cannot be used: {error}"
-            ) from None
+            raise BrokerUnusableError(f"{name}, {transport_url.mask(url)}, cannot be used: {error}") from None
         yield connection
 
 

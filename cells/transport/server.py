@@ -22,7 +22,7 @@ from oslo_messaging.server import ordered
 
 from cells import exceptions, failure
 from cells.limited_log import LimitedLog
-from cells.transport import global_options
+from cells.transport import global_options, request_ids
 from cells.transport.custody import Custody
 from cells.transport.patches import redeclare, unread_messages
 from cells.transport.patches.direct_replies import DIRECT_REPLIES, ReplyAddress
@@ -116,12 +116,16 @@ class DirectRPCServer(PromptStop, rpc_server.RPCServer):  # type: ignore[misc]  
     def _process_incoming(self, incoming: Any) -> None:
         message = incoming[0]
         _reply_to.set(_reply_address(message))
+        # Only a message that came over RabbitMQ has one.
+        request_ids.begin(getattr(message, "unique_id", None))
         try:
             message.acknowledge()
             result = self.dispatcher.dispatch(message)
         except Exception as raised:
             result = futures.Future()
             result.set_exception(_expected(raised))
+        finally:
+            request_ids.begin(None)
         if isinstance(result, LongAnswer):
             result.call_when_still_working(lambda: self._send_later(message, _heartbeat, message))
         if isinstance(result, futures.Future):

@@ -29,6 +29,8 @@ class _Deadlines(threading.local):
 
     send = math.inf
     answer = math.inf
+    #: start of the innermost limit
+    started = 0.0
 
 
 _deadlines = _Deadlines()
@@ -41,13 +43,14 @@ def limit(seconds: float, send_seconds: float) -> Iterator[None]:
     :param seconds: for the request and its answer
     :param send_seconds: until the broker has the request
     """
-    now, before = time.monotonic(), (_deadlines.send, _deadlines.answer)
+    now, before = time.monotonic(), (_deadlines.send, _deadlines.answer, _deadlines.started)
     _deadlines.answer = min(before[1], now + seconds)
     _deadlines.send = min(before[0], _deadlines.answer, now + send_seconds)
+    _deadlines.started = now
     try:
         yield
     finally:
-        _deadlines.send, _deadlines.answer = before
+        _deadlines.send, _deadlines.answer, _deadlines.started = before
 
 
 def is_set() -> bool:
@@ -63,6 +66,11 @@ def seconds_to_send() -> float:
 def seconds_to_answer() -> float:
     """Return the time that is left until the answer; infinite without a limit, 0 when it is over."""
     return max(0.0, _deadlines.answer - time.monotonic())
+
+
+def elapsed_seconds() -> float:
+    """Return the time since the innermost limit began; 0 without a limit."""
+    return time.monotonic() - _deadlines.started if is_set() else 0.0
 
 
 def shorter(timeout: float | None) -> float | None:

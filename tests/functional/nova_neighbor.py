@@ -38,10 +38,11 @@ CONTEXT: Json = {
 class NovaNeighbor:
     """The cell ``nova``: child or parent of a cell of a tree, from enter to exit."""
 
-    def __init__(self, tree: CellTree, beside: str, *, is_parent: bool) -> None:
+    def __init__(self, tree: CellTree, beside: str, *, is_parent: bool, version_cap: str | None = None) -> None:
         self.tree = tree
         self.cell = tree[beside]
         self.is_parent = is_parent
+        self.version_cap = version_cap
         self.messages: list[Json] = []
         self.is_silent = False
         self.answers_twice = False
@@ -52,7 +53,8 @@ class NovaNeighbor:
 
     def __enter__(self) -> NovaNeighbor:
         self._driver.start_servers(self._take)
-        self.cell.database.create(Neighbor("nova", self._url, is_parent=self.is_parent, driver="memory"))
+        row = Neighbor("nova", self._url, is_parent=self.is_parent, driver="memory", version_cap=self.version_cap)
+        self.cell.database.create(row)
         assert self.cell.service.loader.load()
         return self
 

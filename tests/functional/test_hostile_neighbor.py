@@ -56,6 +56,30 @@ def test_waits_for_one_neighbor_leave_room_for_all_others(cell_tree: Start) -> N
         let_go.set()
 
 
+def test_slow_calls_of_one_neighbor_leave_threads_for_all_others(cell_tree: Start) -> None:
+    """(case G1)."""
+    let_go = threading.Event()
+
+    @endpoint
+    def hang(call: Call) -> str:
+        assert let_go.wait(60)
+        return call.cell.name
+
+    @endpoint
+    def work(call: Call) -> str:
+        return call.cell.name
+
+    few = {"cells": {"endpoint_threads": 4}}
+    tree = cell_tree(SHAPE, endpoints=[hang, work], cell_options={"api": few})
+    with HostileNeighbor(tree, "api", "top", is_parent=True) as top:
+        asked = [top.request("targeted", "hang", time_left=600_000) for _ in range(50)]
+        top.send_cast(asked)
+        assert tree["api"].call("api", "work") == "api"
+        assert tree["west"].call("api", "work") == "api"
+        let_go.set()
+        wait_for(lambda: top.received(response_uuid=asked[-1]["uuid"]), "each call of the neighbor runs")
+
+
 def test_time_of_one_neighbor_is_limited(cell_tree: Start) -> None:
     """(case G1)."""
     tree = cell_tree(SHAPE, endpoints=[seconds_left], cell_options={"api": {"cells": {"max_foreign_seconds": 1.0}}})

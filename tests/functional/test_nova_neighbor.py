@@ -11,9 +11,10 @@ import pytest
 
 from cells import exceptions
 from cells.scheduler import any_cell
-from tests.functional.cell_tree import CONTEXT, CellTree, TreeCell, wait_for
+from tests.functional.cell_tree import CONTEXT, TIMEOUT_SECONDS, CellTree, TreeCell, wait_for
 from tests.functional.nova_neighbor import NovaNeighbor
 
+LIMIT_BYTES = 8192
 REQUEST_KEYS = {
     *("message_type", "ctxt", "method_name", "method_kwargs", "direction", "need_response", "fanout", "uuid"),
     *("routing_path", "hop_count", "max_hop_count"),
@@ -58,6 +59,34 @@ def test_child_is_called(child: NovaNeighbor, source: str, route: str) -> None:
     assert request.keys() == REQUEST_KEYS | {"target_cell"}
     assert (request["routing_path"], request["target_cell"]) == (route, route)
     assert (request["direction"], request["ctxt"]) == ("down", CONTEXT)
+
+
+def test_a_cell_behind_the_child_is_called_by_its_full_path(child: NovaNeighbor) -> None:
+    child.is_silent = True
+    call = child.tree["east"].start_call("api!nova!grandchild", "get_host")
+    request = child.wait_for_message(method_name="get_host")
+    assert (request["routing_path"], request["target_cell"]) == ("east!api!nova", "east!api!nova!grandchild")
+    way = {"routing_path": "east!api!nova!grandchild"}
+    child.send(child.answer_to({**request, **way}, "far-host") | {"routing_path": "grandchild!nova", "fanout": False})
+    assert call.result(TIMEOUT_SECONDS) == "far-host"
+    with pytest.raises(exceptions.CellNotFound):
+        child.tree["east"].call("grandchild", "get_host")
+
+
+def test_the_topology_has_the_cells_behind_the_child(child: NovaNeighbor) -> None:
+    child.is_silent = True
+    drawn = child.cell.service.manager.topology(CONTEXT, TIMEOUT_SECONDS)
+    request = child.wait_for_message(message_type="broadcast", method_name="ping")
+    error = {"class": "AttributeError", "module": "builtins", "message": "no ping", "tb": [], "args": [], "kwargs": {}}
+    answers = [
+        {"cell_name": cell, "value": json.dumps(error), "failure": True} for cell in ("api!nova", "api!nova!grandchild")
+    ]
+    child.send(child.answer_to(request, answers))
+    (nova,) = [node for node in drawn.result(TIMEOUT_SECONDS)["children"] if node["name"] == "nova"]
+    assert [(cell["path"], cell["state"]) for cell in (nova, *nova["children"])] == [
+        ("api!nova", "up"),
+        ("api!nova!grandchild", "up"),
+    ]
 
 
 def test_error_of_the_child_is_a_remote_error(child: NovaNeighbor) -> None:
@@ -155,6 +184,51 @@ def test_a_parent_gets_one_answer_to_its_broadcast_for_the_whole_branch(parent: 
 
 def test_parent_is_called_and_answers(parent: NovaNeighbor) -> None:
     assert parent.tree["az1"].call("nova", "get_host") == "nova-host"
+
+
+def test_a_parent_with_a_cap_of_nova_is_the_root_at_once(cell_tree: Callable[..., CellTree]) -> None:
+    tree = cell_tree({"east": {"az1": {}}})
+    with NovaNeighbor(tree, "east", is_parent=True, version_cap="stein") as nova:
+        wait_for(lambda: str(tree["az1"].service.topology.own_path) == "nova!east!az1", "az1 knows its place")
+        wait_for(lambda: tree["az1"].service.topology.is_placed, "az1 knows that it knows its place")
+        for source in ("east", "az1"):
+            with pytest.raises(exceptions.CellNotFound):
+                tree[source].call("top!nova")
+        assert tree["az1"].call("nova", "get_host") == "nova-host"
+        assert nova.received(method_name="ping") == []
+
+
+@pytest.fixture
+def child_beside_small_cells(cell_tree: Callable[..., CellTree]) -> Iterator[NovaNeighbor]:
+    """Nova as a silent child of cells that take small messages only."""
+    tree = cell_tree({"api": {"east": {}}}, options={"cells": {"max_message_bytes": LIMIT_BYTES}})
+    with NovaNeighbor(tree, "api", is_parent=False) as nova:
+        nova.is_silent = True
+        yield nova
+
+
+@pytest.mark.parametrize("source", ["api", "east"])
+def test_an_answer_that_is_too_large_is_an_error_of_its_caller(
+    child_beside_small_cells: NovaNeighbor, source: str
+) -> None:
+    nova = child_beside_small_cells
+    call = nova.tree[source].start_call("api!nova", "get_host")
+    nova.send(nova.answer_to(nova.wait_for_message(method_name="get_host"), "x" * 2 * LIMIT_BYTES))
+    with pytest.raises(exceptions.MessageTooLarge) as raised:
+        call.result(TIMEOUT_SECONDS)
+    assert raised.value.limit_bytes == LIMIT_BYTES
+
+
+def test_an_answer_that_is_too_large_costs_a_broadcast_no_other_answer(
+    child_beside_small_cells: NovaNeighbor,
+) -> None:
+    nova = child_beside_small_cells
+    waiting = nova.cell.service.manager.broadcast_call(CONTEXT, "where", {}, "down")
+    value = {"cell_name": "api!nova", "value": "x" * 2 * LIMIT_BYTES, "failure": False}
+    nova.send(nova.answer_to(nova.wait_for_message(message_type="broadcast"), [value]))
+    answers = {answer["cell_name"]: answer for answer in map(json.loads, waiting.result(TIMEOUT_SECONDS))}
+    assert (answers["api"]["value"], answers["api!east"]["value"]) == ("api", "api!east")
+    assert json.loads(answers["api!nova"]["value"])["class"] == "MessageTooLarge"
 
 
 class Inventory:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from cells.endpoints import Call, endpoint
+from cells.transport import request_ids
 from cells.versions import CURRENT
 from tests.functional.cell_tree import CONTEXT, CellTree, wait_for
 from tests.functional.notes import Notes
@@ -93,3 +94,17 @@ def test_one_manager_stops_and_the_other_continues(cell_tree: Callable[..., Cell
     tree["east"].managers[0].stop()
     assert {tree["api"].call("east", "host") for _ in range(6)} == {"east-2"}
     assert tree["api"].call("az1") == "api!east!az1"
+
+
+def test_a_request_that_the_broker_gives_to_two_managers_runs_once(cell_tree: Callable[..., CellTree]) -> None:
+    notes = Notes()
+    tree = cell_tree(SHAPE, managers={"api": 2}, endpoints=[notes.endpoint()])
+    first, second = [manager.manager for manager in tree["api"].managers]
+    for manager in (first, second):
+        request_ids.begin("4f2a")  # as the RPC server of a manager does
+        manager.cast(CONTEXT, "az1", "note", {"text": "one"})
+        manager.cast(CONTEXT, "az1", "note", {"text": "two"})
+        manager.broadcast_cast(CONTEXT, "note", {"text": "all"}, "down", run_locally=False)
+    request_ids.begin(None)
+    wait_for(lambda: tree["az1"].counters().get("dropped.duplicate") == 3, "the copies are dropped")
+    notes.wait_for(("api!east", "all"), *(("api!east!az1", text) for text in ("one", "two", "all")))

@@ -17,7 +17,7 @@ from tools.free_ports import free_ports
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.long]
+pytestmark = pytest.mark.rabbitmq
 
 SEND_TIMEOUT_SECONDS = 3
 CALL_TIMEOUT_SECONDS = 30

@@ -12,7 +12,7 @@ from drills.run import Length, run
 from tools import broker_node
 from tools.databases import DatabaseServerError
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgresql, pytest.mark.long]
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgresql]
 
 
 def test_no_promise_is_broken_without_a_fault() -> None:

@@ -13,7 +13,7 @@ from tools.broker_node import BrokerNode
 from tools.forwarder import Forwarder
 from tools.polling import poll
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(180), pytest.mark.long]
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(180)]
 
 CASTS = 5
 

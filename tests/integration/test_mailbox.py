@@ -22,7 +22,7 @@ from tests.integration.transports import CellTransport
 from tools.broker_node import BrokerNode
 from tools.polling import poll
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.long]
+pytestmark = pytest.mark.rabbitmq
 
 __all__ = ["passwords"]
 
@@ -125,7 +125,7 @@ def test_a_mailbox_that_comes_later_is_named_and_awaited(
     manager.sync_database()
     manager.start()
     try:
-        poll(lambda: "Check [cells] mailbox_url" in manager.log(), "the mailbox is named", 60)
+        poll(lambda: "[cells] mailbox_url" in manager.log(), "the mailbox is named", 60)
         assert " is ready " not in manager.log()
         own_broker.control("add_vhost", "later")
         own_broker.control("set_permissions", "-p", "later", "guest", ".*", ".*", ".*")

@@ -24,7 +24,7 @@ from tests.integration.rabbitmq import VirtualHostPool, amqp_url
 from tests.integration.transports import CellTransport
 from tests.text_message import TextMessage
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.long]
+pytestmark = pytest.mark.rabbitmq
 
 QUEUE = "cells.intercell.targeted"
 MESSAGE = TextMessage("targeted", False, "{}")

@@ -12,7 +12,7 @@ from tests.integration.transports import CellTransport
 from tools.polling import poll
 from tools.virtual_hosts import VirtualHosts
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(180), pytest.mark.long]
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(180)]
 
 
 @pytest.mark.usefixtures("rabbitmq")

@@ -21,7 +21,7 @@ from tests.integration.service_process import PROBE, Services, write_configurati
 from tests.integration.transports import CellTransport
 from tools.broker_node import BrokerNode
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.long]
+pytestmark = pytest.mark.rabbitmq
 
 __all__ = ["passwords"]
 

@@ -25,7 +25,7 @@ from tools.forwarder import Forwarder
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.long]
+pytestmark = pytest.mark.rabbitmq
 
 THREADS = 8
 BREAKS = 3

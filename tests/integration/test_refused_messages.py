@@ -18,7 +18,7 @@ from tests.integration.processes import Tree
 from tests.integration.rabbitmq import VirtualHostPool
 from tools.broker_node import BrokerNode
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.long]
+pytestmark = pytest.mark.rabbitmq
 
 MAX_MESSAGE_SIZE = 200_000
 SIZE = 300_000

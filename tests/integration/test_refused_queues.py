@@ -16,7 +16,7 @@ from tests.integration.rabbitmq import VirtualHostPool
 from tests.integration.transports import CellTransport
 from tools.polling import poll
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.long]
+pytestmark = pytest.mark.rabbitmq
 
 QUEUE = "cells.intercell.targeted"
 

@@ -13,7 +13,7 @@ from tests.integration.rabbitmq import VirtualHostPool
 from tools.manager_process import READY, ManagerProcess
 from tools.polling import poll
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(400), pytest.mark.long]
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(400)]
 
 
 @pytest.fixture
@@ -82,6 +82,33 @@ def test_two_cells_on_one_virtual_host(tree: Tree, tmp_path: Path) -> None:
         assert (refused.returncode, "cell east" in refused.stderr) == (2, True)
     finally:
         west.kill()
+
+
+@pytest.fixture
+def below_nova(tmp_path: Path, rabbitmq: VirtualHostPool) -> Iterator[Tree]:
+    """East holds its parent for a cell of Nova, which it does not ping."""
+    options: dict[str, Options] = {"east": {"cells": {"mute_child_interval": 1, "probe_interval": 1}}}
+    tree = Tree(tmp_path, {"api": {"east": {}}}, rabbitmq.take, cell_options=options)
+    try:
+        tree.start()
+        tree["east"].succeed("neighbor", "set", "api", "--version-cap", "stein")
+        tree["east"].hup()
+        yield tree
+    finally:
+        tree.stop()
+
+
+def test_a_parent_of_nova_is_judged_by_the_consumers_at_its_broker(below_nova: Tree) -> None:
+    api, east = below_nova["api"], below_nova["east"]
+
+    def is_up_unheard() -> bool:
+        row = seen(east, "api")
+        return row.get("state") == "up" and (row["last_seen_seconds"] or 0) > 1
+
+    poll(is_up_unheard, "east counts a manager at the broker of api", 60)
+    api.kill9()
+    wait_for_problem(east, "api", "start cells-manager")
+    assert seen(east, "api")["state"] == "mute"
 
 
 @pytest.fixture

@@ -17,8 +17,6 @@ from tests.integration.transports import ZmqTransports, connected
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 
-pytestmark = pytest.mark.long
-
 GROWTH_KB = 40 * 1024
 
 

@@ -91,3 +91,65 @@ def test_unused_pool_stops_at_once_and_twice(make: Callable[..., WorkerThreads])
     threads = make()
     assert threads.stop(0.0)
     assert threads.stop(0.0)
+
+
+def test_a_neighbor_leaves_threads_to_the_cell_and_to_other_neighbors(make: Callable[..., WorkerThreads]) -> None:
+    threads, work = make(max_threads=4, max_waiting=0), Work()
+    for _ in range(100):
+        threads.run(work, neighbor="loud")
+    quick = {neighbor: threading.Event() for neighbor in ("", "quiet")}
+    for neighbor, ran in quick.items():
+        threads.run(ran.set, neighbor=neighbor)
+        assert ran.wait(PATIENCE), neighbor
+    work.gate.set()
+
+
+def test_a_neighbor_runs_at_most_its_share(make: Callable[..., WorkerThreads]) -> None:
+    threads, gate, began = make(max_threads=8), threading.Event(), queue.SimpleQueue[str]()
+
+    def hang(neighbor: str) -> None:
+        began.put(neighbor)
+        assert gate.wait(PATIENCE)
+
+    for neighbor in ("one", "two"):
+        for _ in range(50):
+            threads.run(lambda neighbor=neighbor: hang(neighbor), neighbor=neighbor)  # type: ignore[misc]
+    ran = threading.Event()
+    # One neighbor took three of four threads before the other came; the second one still gets a thread.
+    first = [began.get(timeout=PATIENCE) for _ in range(7)]
+    assert (first.count("one"), first.count("two")) == (6, 1)
+    threads.run(ran.set)
+    assert ran.wait(PATIENCE)
+    gate.set()
+
+
+def test_waiting_works_of_neighbors_take_turns(make: Callable[..., WorkerThreads]) -> None:
+    threads, work, ran = make(max_threads=1, max_waiting=10), Work(), queue.SimpleQueue[str]()
+    threads.run(work)
+    for neighbor in ("loud", "loud", "loud", "", "quiet", "quiet"):
+        threads.run(lambda neighbor=neighbor: ran.put(neighbor), neighbor=neighbor)  # type: ignore[misc]
+    work.gate.set()
+    assert [ran.get(timeout=PATIENCE) for _ in range(6)] == ["loud", "", "quiet", "loud", "quiet", "loud"]
+
+
+def test_works_of_neighbors_use_no_room_in_the_queue(make: Callable[..., WorkerThreads]) -> None:
+    threads, work = make(max_threads=1, max_waiting=1), Work()
+    for _ in range(100):
+        threads.run(work, neighbor="loud")
+    threads.run(work)
+    threads.run(work)
+    with pytest.raises(exceptions.ManagerBusy):
+        threads.run(work)
+    work.gate.set()
+
+
+def test_stop_runs_what_waits_for_its_share(make: Callable[..., WorkerThreads]) -> None:
+    threads, work, ran = make(max_threads=4), Work(), queue.SimpleQueue[None]()
+    for _ in range(3):
+        threads.run(work, neighbor="loud")
+    for _ in range(50):
+        threads.run(lambda: ran.put(None), neighbor="loud")
+    assert not threads.stop(0.0)
+    work.gate.set()
+    assert threads.stop(PATIENCE)
+    assert ran.qsize() == 50

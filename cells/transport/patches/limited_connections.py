@@ -249,8 +249,8 @@ class LimitedConnection(impl_rabbit.Connection):  # type: ignore[misc]  # oslo.m
     ) -> None:
         """Called for each message, and again for it after a reconnection: with the time that is left by then."""
         if timeout is not None:
-            # RabbitMQ drops a message that waits longer.
-            timeout = min(timeout, time_limit.seconds_to_answer())
+            # RabbitMQ drops a message that waits longer.  Some may wait longer than their sender does, as casts do.
+            timeout = max(0.0, timeout - time_limit.elapsed_seconds())
         attempts = Attempts.current()
         if attempts is not None:
             message = attempts.renewed(message)

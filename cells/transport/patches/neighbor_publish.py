@@ -53,9 +53,14 @@ def apply_to(transport: Any) -> None:
 
 def sender_of(connection_class: Any) -> Any:
     """Return a subclass of oslo.messaging's connection to RabbitMQ for senders."""
-    import amqp.exceptions  # type: ignore[import-untyped]  # noqa: PLC0415  # the driver has imported it
+    import amqp  # type: ignore[import-untyped]  # noqa: PLC0415  # the driver has imported it
     import oslo_messaging  # noqa: PLC0415
     from oslo_messaging._drivers.amqp import AMQPDestinationNotFound  # noqa: PLC0415
+
+    from cells.transport.errors import is_refusal  # noqa: PLC0415
+
+    #: the second one: py-amqp before 5.4
+    unwritten = (amqp.RecoverableConnectionError, amqp.RecoverableChannelError)
 
     class SenderConnection(connection_class):  # type: ignore[misc]  # the library has no types
         """A connection that only publishes."""
@@ -71,14 +76,17 @@ def sender_of(connection_class: Any) -> Any:
                 message = attempts.renewed(message)
             try:
                 super()._publish(exchange, message, *arguments, **options)
-            except (amqp.ChannelError, amqp.exceptions.MessageNacked) as error:
-                # The only exception that the caller passes on without taking the connection for broken.
-                raise AMQPDestinationNotFound(str(error)) from error
             except Exception as error:
+                if is_refusal(error):
+                    # The only exception that the caller passes on without taking the connection for broken.
+                    raise AMQPDestinationNotFound(str(error)) from error
                 # py-amqp names its method in an error if the message was not written to the end.
-                is_unwritten = isinstance(error, amqp.RecoverableConnectionError) and "basic_publish" in str(error)
+                is_unwritten = isinstance(error, unwritten) and "basic_publish" in str(error)
                 if attempts is not None and not is_unwritten:
                     attempts.was_interrupted = True
+                if isinstance(error, amqp.RecoverableChannelError):
+                    # kombu would publish on this connection again, perhaps in the middle of a frame.
+                    raise amqp.RecoverableConnectionError(str(error)) from error
                 raise
             if self._returned is not None:
                 raise self._returned

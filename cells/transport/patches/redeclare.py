@@ -64,6 +64,8 @@ def listener_of(connection_class: Any) -> Any:
             if now - self._declared_at >= INTERVAL_SECONDS:
                 self._declared_at = now
                 self.declare_again()
+                # Messages that came meanwhile are with the listener: it must not wait for more before it takes them.
+                return
             super().consume(timeout)
 
         def declare_again(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from cells import exceptions
+from cells import private_files
 from cells.brokerless import key_files
 
 
@@ -26,30 +26,18 @@ def test_public_file_is_readable_by_all_users(tmp_path: Path) -> None:
     assert "of east" in path.read_text()
 
 
-def test_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
-    key, _ = zmq.curve_keypair()
-    (tmp_path / "east.key").mkdir()
-    with pytest.raises(IsADirectoryError):
-        key_files.write_public(tmp_path / "east.key", key, "")
-    assert os.listdir(tmp_path) == ["east.key"]
-
-
 def test_pair_round_trip(tmp_path: Path) -> None:
     key_files.write_pair(tmp_path, "own")
     public, secret = key_files.read(tmp_path / "own.key_secret")
     assert secret is not None
     assert zmq.curve_public(secret) == public
     assert key_files.read(tmp_path / "own.key") == (public, None)
-    key_files.check_is_private(tmp_path / "own.key_secret")
-    with pytest.raises(exceptions.ConfigurationError):
-        key_files.check_is_private(tmp_path / "own.key")
+    private_files.check_is_private(tmp_path / "own.key_secret", "replace")
 
 
 def test_missing_files(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         key_files.read(tmp_path / "x")
-    with pytest.raises(FileNotFoundError):
-        key_files.check_is_private(tmp_path / "x")
     key_files.check_is_guarded(tmp_path / "x")
 
 

@@ -101,13 +101,13 @@ def test_a_call_from_another_cell(cell: Cell) -> None:
     call(cell, "service_call", "api!east!az1", sign, **arguments_of("service_call"))
     ((name, arguments, options),) = cell.services.calls
     assert (name, arguments) == ("call", (REQUEST, CONTEXT, shrink(10.0, 2)))
-    assert options == {"is_foreign": True, "still_working": sign}
+    assert options == {"neighbor": "east", "still_working": sign}
 
 
 @pytest.mark.parametrize(("method", "name"), [("service_cast", "cast"), ("service_event", "publish")])
 def test_casts_and_events(cell: Cell, method: str, name: str) -> None:
     call(cell, method, **arguments_of(method))
-    assert cell.services.calls == [(name, (REQUEST, CONTEXT), {"is_foreign": True})]
+    assert cell.services.calls == [(name, (REQUEST, CONTEXT), {"neighbor": "api"})]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -115,7 +115,7 @@ def test_only_calls_of_the_own_cell_bypass_the_allow_list(cell: Cell, method: st
     call(cell, method, "east", **arguments_of(method))
     call(cell, method, "east!api!east", **arguments_of(method))
     calls = (cell.picker if method.endswith("_any") else cell.services).calls
-    assert [options["is_foreign"] for _, _, options in calls] == [False, True]
+    assert [options["neighbor"] for _, _, options in calls] == ["", "api"]
 
 
 @pytest.mark.parametrize("method", ["service_call_any", "service_cast_any"])

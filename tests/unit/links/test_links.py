@@ -44,6 +44,21 @@ def test_messages_queued_during_a_failed_attempt_fail_with_it(make: Make) -> Non
     assert harness.deliveries == [("a", False)]
 
 
+def test_a_message_behind_an_uncertain_attempt_cannot_have_arrived(make: Make) -> None:
+    """Its cast counts as lost, and its call may try another cell."""
+    harness = make()
+    text = f"The connection broke. {exceptions.MAY_HAVE_ARRIVED}"
+    harness.driver.failures["a"] = exceptions.NeighborUnreachable(text, cell="a", may_arrive=True)
+    harness.hang_sending(A, "1")
+    harness.send(A, "2")
+    harness.driver.resume("a")
+    wait_for(lambda: len(harness.failures) == 2, "both have failed")
+    first, second = harness.failures["1"], harness.failures["2"]
+    assert (first.message, first.kwargs.get("may_arrive")) == (text, True)
+    assert (second.message, second.kwargs.get("may_arrive")) == ("The connection broke.", None)
+    assert harness.driver.of(A, "try") == ["try 1"]
+
+
 def test_a_message_after_a_failed_attempt_is_a_new_attempt(make: Make) -> None:
     harness = make()
     harness.driver.failures["a"] = UNREACHABLE

@@ -114,6 +114,20 @@ def test_the_end_of_an_absence_sums_up_its_losses(clock: Clock, caplog: pytest.L
     assert warnings(caplog) == []
 
 
+def test_losses_shortly_before_an_absence_are_summed_up_too(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    losses = Losses(clock)
+    losses.give_up(Key("east", "cast", "MessageRefused"), Tally(lost=4))
+    clock.advance(1)
+    losses.went_away("east")
+    clock.advance(1)
+    losses.came_back("east")
+    assert warnings(caplog) == []
+    clock.advance(SUMMARY_SECONDS)
+    losses.report_due()
+    (line,) = warnings(caplog)
+    assert "MessageRefused: 4 lost" in line
+
+
 def test_messages_whose_senders_were_told_are_no_warning(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     losses = Losses(clock)
     losses.went_away("east")

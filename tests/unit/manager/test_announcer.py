@@ -103,3 +103,17 @@ def test_an_answer_without_a_version_changes_nothing(east: CellInMemory, odd: tu
     answer(east, to_all, "az1", *odd)
     assert announced(east, "az1") == "1.2"
     assert "rejected.Bug" not in east.counters.as_dict()
+
+
+def test_cells_that_are_left_out_are_counted_once(east: CellInMemory, caplog: pytest.LogCaptureFixture) -> None:
+    """(case G6)."""
+    for subtree, counted, lines in (
+        ({"good": {}, "a b": {}}, 1, 1),
+        ({"good": {}, "a b": {}}, 1, 1),
+        ({"good": {}, "a b": {}, "c d": {}}, 3, 2),
+        ({"good": {}}, 3, 2),
+    ):
+        _, to_one = ping(east, "az1")
+        answer(east, to_one, "az1", Response("az1", {"version": "1.3", "host": "h", "subtree": subtree}))
+        assert east.counters.as_dict()["left_out.cells"] == counted
+        assert sum("left out" in record.getMessage() for record in caplog.records) == lines

@@ -80,19 +80,19 @@ class Services:
         context: Any,
         timeout_seconds: float,
         *,
-        is_foreign: bool,
+        neighbor: str,
         still_working: Callable[[], object] | None,
     ) -> futures.Future[Any]:
         if self.refusal is not None:
             raise self.refusal
-        self.calls.append((request, context, timeout_seconds, is_foreign))
+        self.calls.append((request, context, timeout_seconds, neighbor))
         self.heartbeats.append(still_working)
         return self.answer
 
-    def cast(self, request: ServiceRequest, context: Any, *, is_foreign: bool) -> futures.Future[Any]:
+    def cast(self, request: ServiceRequest, context: Any, *, neighbor: str) -> futures.Future[Any]:
         if self.refusal is not None:
             raise self.refusal
-        self.casts.append((request, context, is_foreign))
+        self.casts.append((request, context, neighbor))
         return self.answer
 
 
@@ -140,12 +140,12 @@ class Place:
 
     def call(self, requirements: CellRequirements | None = None, **options: Any) -> futures.Future[Any]:
         request = options.pop("request", REQUEST)
-        arguments = {"is_foreign": False, "context": CONTEXT, "timeout_seconds": 10.0, **options}
+        arguments = {"neighbor": "", "context": CONTEXT, "timeout_seconds": 10.0, **options}
         return self.picker.run("call", requirements or any_cell(), request, **arguments)
 
     def cast(self, requirements: CellRequirements | None = None) -> futures.Future[Any]:
         return self.picker.run(
-            "cast", requirements or any_cell(), REQUEST, context=CONTEXT, timeout_seconds=10.0, is_foreign=True
+            "cast", requirements or any_cell(), REQUEST, context=CONTEXT, timeout_seconds=10.0, neighbor="top"
         )
 
 
@@ -155,17 +155,17 @@ def reasons(answer: futures.Future[Any]) -> dict[str, str]:
     return dict(caught.value.reasons or {})
 
 
-@pytest.mark.parametrize("is_foreign", [True, False])
-def test_a_call_in_this_cell(is_foreign: bool) -> None:
+@pytest.mark.parametrize("neighbor", ["top", ""])
+def test_a_call_in_this_cell(neighbor: str) -> None:
     def heartbeat() -> None:
         """Do nothing."""
 
     place = Place()
-    answer = place.call(is_foreign=is_foreign, still_working=heartbeat)
+    answer = place.call(neighbor=neighbor, still_working=heartbeat)
     assert not answer.done()
     place.services.answer.set_result(YES)
     assert answer.result(0) == YES
-    assert place.services.calls == [(REQUEST, CONTEXT, 10.0, is_foreign)]
+    assert place.services.calls == [(REQUEST, CONTEXT, 10.0, neighbor)]
     assert place.services.heartbeats == [heartbeat]
     assert place.counters.as_dict() == {"picked.self": 1}
 
@@ -176,7 +176,7 @@ def test_a_cast_in_this_cell() -> None:
     assert not answer.done()
     place.services.answer.set_result(None)
     assert answer.result(0) == {"result": None}
-    assert place.services.casts == [(REQUEST, CONTEXT, True)]
+    assert place.services.casts == [(REQUEST, CONTEXT, "top")]
 
 
 @pytest.mark.parametrize("kind", ["call", "cast"])
@@ -235,7 +235,7 @@ def test_the_next_best_cell_gets_the_remaining_seconds() -> None:
     place.network.answer(error=exceptions.UnknownMethod("What is service_call_any?"))
     place.services.answer.set_result(YES)
     assert answer.result(0) == YES
-    assert place.services.calls == [(REQUEST, CONTEXT, 4.0, False)]
+    assert place.services.calls == [(REQUEST, CONTEXT, 4.0, "")]
     passed_over = dict.fromkeys(("passed_over.NeighborUnreachable", "passed_over.UnknownMethod"), 1)
     assert place.counters.as_dict() == {**passed_over, "picked.self": 1}
 

@@ -12,13 +12,14 @@ from cells.failure import lacks_method
 from cells.manager.namesakes import problem_with
 from cells.manager.prober import MAX_PER_SECOND, NOVA_SECONDS
 from cells.messages import Response
-from cells.neighbors import Neighbor
+from cells.neighbors import Neighbor, State
 from cells.worker_threads import Runtime
 from tests.cases import each
 from tests.clock import Clock
 from tests.unit.endpoints.cells_in_memory import CellInMemory
+from tools.polling import poll
 
-INTERVAL = 10.0
+INTERVAL, MUTE_AFTER = 10.0, 300.0
 
 
 class Probed:
@@ -90,6 +91,58 @@ def test_a_cell_of_nova_is_pinged_seldom_or_never(probed: Probed) -> None:
     probed.cell.call("ping", "az1!east")  # it knows ping now, since it pings
     probed.clock.advance(INTERVAL)
     assert "az1" in probed.probes()
+
+
+class Broker:
+    """Drivers of which each counts one manager at the neighbor's broker."""
+
+    def __init__(self) -> None:
+        self.counted: list[str] = []
+        #: neighbors whose brokers do not let this cell look
+        self.forbidden: tuple[str, ...] = ()
+
+    def get(self, _: str) -> Broker:
+        return self
+
+    def receivers(self, row: Neighbor) -> int:
+        self.counted.append(row.name)
+        if row.name in self.forbidden:
+            raise exceptions.NeighborUnreachable("access refused", cell=row.name)
+        return 1
+
+
+def test_a_neighbor_whose_managers_cannot_be_counted_hides_no_other(probed: Probed) -> None:
+    broker: Any = Broker()
+    broker.forbidden = ("az1",)
+    probed.prober.drivers = broker
+    for _ in range(3):
+        probed.probes()
+        probed.clock.advance(INTERVAL)
+    probed.probes()
+
+    def receivers() -> int | None:
+        heard = probed.cell.table.heard("az2")
+        return None if heard is None else heard.probe.receivers
+
+    poll(lambda: receivers() == 1, "the managers of az2 are counted")
+    assert broker.counted[:2] == ["az1", "az2"]
+
+
+def test_the_managers_of_a_parent_of_nova_that_sends_nothing_are_counted(probed: Probed) -> None:
+    broker: Any = Broker()
+    probed.prober.drivers = broker
+    table = probed.cell.table
+    table.replace([Neighbor("nova", "memory://x/nova", is_parent=True, driver="memory", version_cap="newton")])
+    probed.probes()
+    for _ in range(3):
+        probed.clock.advance(INTERVAL)
+        probed.probes()
+    assert broker.counted == []
+    probed.clock.advance(MUTE_AFTER)
+    for _ in range(3):
+        probed.probes()
+    poll(lambda: table.state("nova") is State.UP, "nova has been counted")
+    assert broker.counted == ["nova"]
 
 
 @each(

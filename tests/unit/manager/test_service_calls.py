@@ -255,7 +255,7 @@ def test_requests_with_requirements_go_to_the_picker(manager: Manager, operation
     assert requirements.to_dict()["requires"]
     assert (kind, str(request)) == (operation, "inventory:count")
     assert options.pop("still_working")
-    assert options == {"context": CONTEXT, "timeout_seconds": 10.0, "is_foreign": False}
+    assert options == {"context": CONTEXT, "timeout_seconds": 10.0, "neighbor": ""}
     manager.picker.answer.set_exception(exceptions.NoCellsAvailable("none", reasons={"east": "full"}))
     error = error_of(answer)
     assert isinstance(error, exceptions.NoCellsAvailable)

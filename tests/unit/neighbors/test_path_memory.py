@@ -119,6 +119,13 @@ def test_a_cell_is_placed_once_each_parent_is() -> None:
     assert Cell(Store(), "").topology.is_placed
 
 
+def test_a_parent_whose_cap_is_a_release_of_nova_is_not_waited_for() -> None:
+    cell = Cell(Store())
+    row = Neighbor("east", "memory://x/east", is_parent=True, driver="memory", version_cap="stein")
+    cell.table.replace([row])
+    assert (cell.path, cell.topology.is_placed) == ("east!az1", True)
+
+
 def test_a_store_that_is_away_is_tried_again_at_the_next_announcement() -> None:
     store = Store()
     store.is_away = True
@@ -155,6 +162,17 @@ def test_a_broken_file_holds_no_paths(tmp_path: Path, text: str) -> None:
     store.store_known_paths({})
     next(tmp_path.iterdir()).write_text(text)
     assert store.known_paths() == {}
+
+
+def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path) -> None:
+    store = PathFile(str(tmp_path), "az1")
+    store.store_known_paths({})
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    file.mkdir()  # root may write anywhere, but no file replaces a directory
+    with pytest.raises(exceptions.ConfigurationError):
+        store.store_known_paths({"east": "api!east"})
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

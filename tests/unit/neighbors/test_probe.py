@@ -217,3 +217,6 @@ def test_cells_that_are_not_registered_are_remembered_for_a_while(link: Link) ->
     assert "x0" not in link.table.strangers()
     link.clock.advance(MUTE_AFTER + 1)
     assert link.table.strangers() == {}
+    # They leave room for others.
+    link.table.record_request("late")
+    assert list(link.table.strangers()) == ["late"]

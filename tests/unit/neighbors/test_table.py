@@ -10,6 +10,7 @@ import pytest
 from cells.neighbors import MAX_MANAGERS, Direction, Heard, Neighbors, NeighborTable, State
 from cells.neighbors.neighbor import Neighbor
 from cells.path import MAX_NAME_LENGTH
+from tests.cases import each
 from tests.clock import Clock
 
 MUTE_AFTER = 300.0
@@ -25,8 +26,8 @@ def table(clock: Clock) -> NeighborTable:
     return NeighborTable(MUTE_AFTER, clock)
 
 
-def row(name: str, *, is_parent: bool = False, url: str = "memory://bus/x") -> Neighbor:
-    return Neighbor(name, url, is_parent)
+def row(name: str, *, is_parent: bool = False, url: str = "memory://bus/x", **columns: Any) -> Neighbor:
+    return Neighbor(name, url, is_parent, **columns)
 
 
 def test_opposite_directions() -> None:
@@ -123,6 +124,30 @@ def test_a_silent_new_neighbor_becomes_mute(table: NeighborTable, clock: Clock) 
     assert table.state("a") is State.UNKNOWN
     clock.now += 1
     assert table.state("a") is State.MUTE
+
+
+@each(("receivers", "state"), [(None, State.UNKNOWN), (2, State.UP), (0, State.MUTE)])
+def test_a_parent_of_nova_that_sends_nothing_is_judged_by_its_consumers(
+    table: NeighborTable, clock: Clock, receivers: int | None, state: State
+) -> None:
+    table.replace([row("top", is_parent=True, version_cap="stein"), row("child", version_cap="stein")])
+    for name in ("top", "child"):
+        table.record(name)
+        table.record_receivers(name, receivers)
+    assert table.state("top") is State.UP
+    clock.now += MUTE_AFTER + 1
+    assert table.state("top") is state
+    assert table.state("child") is State.MUTE  # a child of Nova reports its capabilities every minute
+
+
+def test_a_cap_of_nova_ends_the_wait_for_the_answer_to_a_ping(table: NeighborTable, clock: Clock) -> None:
+    table.replace([row("a")])
+    table.record("a")
+    table.record_probe("a")
+    clock.now += 60
+    assert table.state("a") is State.SILENT
+    table.replace([row("a", version_cap="stein")])
+    assert table.state("a") is State.UP
 
 
 def test_a_reload_does_not_make_a_silent_neighbor_younger(table: NeighborTable, clock: Clock) -> None:

@@ -194,6 +194,15 @@ def test_cells_beyond_the_bound_are_left_out() -> None:
     cell = known("api", children={"liar": {"subtree": {"deep": claimed}}, "east": {"subtree": {"az1": {}}}})
     assert len(cell.subtree()["liar"]["deep"]) == MAX_CELLS - 1
     assert str(cell.walk_to("az1")) == "api!east!az1"
+    assert (cell.cells_left_out("liar"), cell.cells_left_out("east")) == (11, 0)
+
+
+@each(
+    ("claimed", "left_out"),
+    [({"a!b": {"c": {}}, "az1": {}}, 2), ({"az1": {"rack": {}}}, 0), ({"az1": 5}, 0), (["az1"], 0), (None, 0)],
+)
+def test_cells_that_no_tree_has_are_counted(claimed: Any, left_out: int) -> None:
+    assert known("api", children={"east": {"subtree": claimed}}).cells_left_out("east") == left_out
 
 
 def test_two_parents_make_no_name_below_ambiguous() -> None:

@@ -70,6 +70,10 @@ class Place:
             self.ran.append(call)
             return threading.current_thread().name
 
+        @endpoint(blocks=False)
+        def ping(_call: Call) -> str:
+            return "pong"
+
         @endpoint
         def hang(call: Call) -> None:
             self.ran.append(call)
@@ -92,7 +96,7 @@ class Place:
         def give(_call: Call) -> Any:
             return self.value
 
-        return [note, note_at_once, hang, later, leave, leave_at_once, give]
+        return [note, note_at_once, ping, hang, later, leave, leave_at_once, give]
 
     def take(self, reply: Reply) -> None:
         """As a sink of replies."""
@@ -293,6 +297,9 @@ def test_a_full_queue_is_an_error_for_the_sender() -> None:
         place.run(message())
         assert isinstance(place.response().error, exceptions.ManagerBusy)
         assert place.counters.as_dict() == {"refused.ManagerBusy": 1, "over_budget.api": 1}
+        # The link to the neighbor works all the same.
+        place.run(message("ping"))
+        assert place.response(1).value == "pong"
     finally:
         place.stop()
 

@@ -116,7 +116,7 @@ def services(make: Make, request: pytest.FixtureRequest) -> LocalServices:
 
 
 def call(services: LocalServices, request: ServiceRequest = COUNT, **options: Any) -> Any:
-    future = services.call(request, CONTEXT, options.pop("seconds", TIMEOUT_SECONDS), is_foreign=True, **options)
+    future = services.call(request, CONTEXT, options.pop("seconds", TIMEOUT_SECONDS), neighbor="api", **options)
     return future.result(TIMEOUT_SECONDS)
 
 
@@ -153,7 +153,7 @@ def test_a_traceback_of_a_service_stays_in_the_log_of_its_cell(
 def test_a_service_of_the_own_cell_gets_the_traceback(services: LocalServices, serve: Serve) -> None:
     serve("inventory", Inventory())
     request = ServiceRequest(topic="inventory", method="fail")
-    answer = services.call(request, CONTEXT, TIMEOUT_SECONDS, is_foreign=False).result(TIMEOUT_SECONDS)
+    answer = services.call(request, CONTEXT, TIMEOUT_SECONDS, neighbor="").result(TIMEOUT_SECONDS)
     assert json.loads(answer["failure"])["tb"]
 
 
@@ -176,7 +176,7 @@ def test_a_cast_arrives_at_the_server_that_is_named(services: LocalServices, ser
     for name, inventory in inventories.items():
         serve("inventory", inventory, server=name)
     to_two = ServiceRequest(topic="inventory", method="count", args={"kind": "tape"}, server="two")
-    assert services.cast(to_two, CONTEXT, is_foreign=True).result(TIMEOUT_SECONDS) is None
+    assert services.cast(to_two, CONTEXT, neighbor="api").result(TIMEOUT_SECONDS) is None
     assert inventories["two"].seen.get(timeout=TIMEOUT_SECONDS)[1] == "tape"
     assert inventories["one"].seen.empty()
 
@@ -186,7 +186,7 @@ def test_a_fanout_cast_arrives_at_all(services: LocalServices, serve: Serve) -> 
     for number, inventory in enumerate(inventories):
         serve("inventory", inventory, server=f"host-{number}")
     to_all = ServiceRequest(topic="inventory", method="count", args={"kind": "tape"}, fanout=True)
-    services.cast(to_all, CONTEXT, is_foreign=True).result(TIMEOUT_SECONDS)
+    services.cast(to_all, CONTEXT, neighbor="api").result(TIMEOUT_SECONDS)
     for inventory in inventories:
         assert inventory.seen.get(timeout=TIMEOUT_SECONDS)[1] == "tape"
         assert inventory.seen.empty()
@@ -194,30 +194,30 @@ def test_a_fanout_cast_arrives_at_all(services: LocalServices, serve: Serve) -> 
 
 def test_other_cells_can_call_only_allowed_methods(services: LocalServices, client: Client) -> None:
     for ask in (
-        lambda: services.call(SECRET, {}, 1.0, is_foreign=True),
-        lambda: services.cast(SECRET, {}, is_foreign=True),
-        lambda: services.publish(SECRET, {}, is_foreign=True),
+        lambda: services.call(SECRET, {}, 1.0, neighbor="api"),
+        lambda: services.cast(SECRET, {}, neighbor="api"),
+        lambda: services.publish(SECRET, {}, neighbor="api"),
     ):
         with pytest.raises(exceptions.ServiceNotAllowed):
             ask()
     assert client.prepared == []
     # Services of this cell may call it: they reach the broker without the manager anyway.
-    assert services.call(SECRET, {}, 1.0, is_foreign=False).result(TIMEOUT_SECONDS) == {"result": "done"}
+    assert services.call(SECRET, {}, 1.0, neighbor="").result(TIMEOUT_SECONDS) == {"result": "done"}
 
 
 def test_services_of_a_manager_without_a_broker_are_unreachable(make: Make) -> None:
     lonely = make(has_transport=False)
     with pytest.raises(exceptions.ServiceUnreachable):
-        lonely.call(COUNT, {}, 1.0, is_foreign=True)
+        lonely.call(COUNT, {}, 1.0, neighbor="api")
     with pytest.raises(exceptions.ServiceUnreachable):
-        lonely.cast(COUNT, {}, is_foreign=True)
+        lonely.cast(COUNT, {}, neighbor="api")
     with pytest.raises(exceptions.ServiceNotAllowed):
-        lonely.publish(SECRET, {}, is_foreign=True)
+        lonely.publish(SECRET, {}, neighbor="api")
 
 
 def test_a_call_of_all_servers_is_refused(services: LocalServices) -> None:
     with pytest.raises(exceptions.InvalidArguments):
-        services.call(ServiceRequest(topic="inventory", method="count", fanout=True), {}, 1.0, is_foreign=True)
+        services.call(ServiceRequest(topic="inventory", method="count", fanout=True), {}, 1.0, neighbor="api")
 
 
 def test_all_fields_of_the_request_reach_the_client(services: LocalServices, client: Client) -> None:
@@ -254,7 +254,7 @@ def test_argument_names_that_oslo_messaging_reserves_are_refused(services: Local
         with pytest.raises(exceptions.InvalidArguments, match=name):
             call(services, request)
         with pytest.raises(exceptions.InvalidArguments, match=name):
-            services.cast(request, {}, is_foreign=True).result(TIMEOUT_SECONDS)
+            services.cast(request, {}, neighbor="api").result(TIMEOUT_SECONDS)
 
 
 @pytest.mark.parametrize("version", ["new", "1", "x.y", "1.0.0.0.beta", "٣.0x", "-1.0"])
@@ -290,10 +290,10 @@ def test_an_error_of_the_broker_is_no_error_of_the_service(
     monkeypatch.setattr(transport._driver, "send_to_listeners", None)
     to_all = ServiceRequest(topic="inventory", method="count", fanout=True)
     for sent in (
-        services.call(COUNT, {}, TIMEOUT_SECONDS, is_foreign=True),
-        services.cast(COUNT, {}, is_foreign=True),
-        services.cast(to_all, {}, is_foreign=True),
-        services.publish(COUNT, {}, is_foreign=True),
+        services.call(COUNT, {}, TIMEOUT_SECONDS, neighbor="api"),
+        services.cast(COUNT, {}, neighbor="api"),
+        services.cast(to_all, {}, neighbor="api"),
+        services.publish(COUNT, {}, neighbor="api"),
     ):
         with pytest.raises(exceptions.ServiceUnreachable, match="refused") as caught:
             sent.result(TIMEOUT_SECONDS)
@@ -332,9 +332,9 @@ def test_a_call_whose_deadline_passes_in_the_queue_is_not_made(make: Make) -> No
     client = Client()
     services = make(client, max_threads=1)
     client.gate = threading.Event()
-    first = services.call(COUNT, {}, TIMEOUT_SECONDS, is_foreign=True)
+    first = services.call(COUNT, {}, TIMEOUT_SECONDS, neighbor="api")
     client.called.get(timeout=TIMEOUT_SECONDS)
-    second = services.call(COUNT, {}, 1e-9, is_foreign=True)
+    second = services.call(COUNT, {}, 1e-9, neighbor="api")
     client.gate.set()
     assert first.result(TIMEOUT_SECONDS) == {"result": "done"}
     with pytest.raises(exceptions.ServiceTimeout):
@@ -346,10 +346,10 @@ def test_too_many_calls_are_refused_and_casts_still_go(make: Make) -> None:
     client = Client()
     services = make(client, max_threads=1, max_waiting=1)
     client.gate = threading.Event()
-    calls = [services.call(COUNT, {}, TIMEOUT_SECONDS, is_foreign=True) for _ in range(2)]
+    calls = [services.call(COUNT, {}, TIMEOUT_SECONDS, neighbor="") for _ in range(2)]
     with pytest.raises(exceptions.ManagerBusy):
-        services.call(COUNT, {}, TIMEOUT_SECONDS, is_foreign=True)
-    cast = services.cast(COUNT, {}, is_foreign=True)
+        services.call(COUNT, {}, TIMEOUT_SECONDS, neighbor="")
+    cast = services.cast(COUNT, {}, neighbor="api")
     client.called.get(timeout=TIMEOUT_SECONDS)
     client.called.get(timeout=TIMEOUT_SECONDS)
     client.gate.set()
@@ -361,7 +361,7 @@ def test_monitored_call_sends_heartbeats(services: LocalServices, client: Client
     client.gate = threading.Event()
     sent: queue.SimpleQueue[None] = queue.SimpleQueue()
     monitored = ServiceRequest(topic="inventory", method="count", monitor_seconds=0.003)
-    answer = services.call(monitored, {}, TIMEOUT_SECONDS, is_foreign=True, still_working=lambda: sent.put(None))
+    answer = services.call(monitored, {}, TIMEOUT_SECONDS, neighbor="api", still_working=lambda: sent.put(None))
     for _ in range(3):
         sent.get(timeout=TIMEOUT_SECONDS)
     client.gate.set()
@@ -375,7 +375,7 @@ def test_heartbeats_end_however_a_call_ends(
 ) -> None:
     client.error = error
     futures.wait(
-        [services.call(MONITORED, {}, TIMEOUT_SECONDS, is_foreign=True, still_working=lambda: None)], TIMEOUT_SECONDS
+        [services.call(MONITORED, {}, TIMEOUT_SECONDS, neighbor="api", still_working=lambda: None)], TIMEOUT_SECONDS
     )
     wait_for_end_of(heartbeats)
 
@@ -383,9 +383,9 @@ def test_heartbeats_end_however_a_call_ends(
 def test_heartbeats_end_if_a_call_is_refused(services: LocalServices, heartbeats: Heartbeats) -> None:
     services.stop(TIMEOUT_SECONDS)
     with pytest.raises(exceptions.ManagerStopping):
-        services.call(MONITORED, {}, TIMEOUT_SECONDS, is_foreign=True, still_working=lambda: None)
+        services.call(MONITORED, {}, TIMEOUT_SECONDS, neighbor="api", still_working=lambda: None)
     with pytest.raises(exceptions.ManagerStopping):
-        services.cast(COUNT, {}, is_foreign=True)
+        services.cast(COUNT, {}, neighbor="api")
     wait_for_end_of(heartbeats)
 
 
@@ -396,7 +396,7 @@ def test_unmonitored_calls_send_no_heartbeats(services: LocalServices, client: C
 
 def test_a_stop_lets_running_calls_finish(services: LocalServices, client: Client) -> None:
     client.gate = threading.Event()
-    running = services.call(COUNT, {}, TIMEOUT_SECONDS, is_foreign=True)
+    running = services.call(COUNT, {}, TIMEOUT_SECONDS, neighbor="api")
     client.called.get(timeout=TIMEOUT_SECONDS)
     assert not services.stop(0.0)
     client.gate.set()

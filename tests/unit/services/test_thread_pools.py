@@ -38,6 +38,15 @@ def test_a_hanging_service_delays_no_other(gate: threading.Event) -> None:
     assert ran.wait(10)
 
 
+def test_a_neighbor_leaves_threads_of_a_service_to_others(gate: threading.Event) -> None:
+    threads = ServiceThreads(4, 10)
+    for _ in range(50):
+        threads.run("slow", lambda: assert_opened(gate), "loud")
+    ran = threading.Event()
+    threads.run("slow", ran.set)
+    assert ran.wait(10)
+
+
 def test_the_queue_of_each_topic_is_bounded(gate: threading.Event) -> None:
     threads = ServiceThreads(1, 2)
     for _ in range(3):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from typing import Any
 
@@ -41,6 +42,13 @@ def test_each_later_attempt_is_written_anew() -> None:
         sent = request.renewed(envelope(timeout=4.0))
         assert arguments_in(sent) == {"timeout": 104.0 - clock.now}
         clock.now += 1.0
+
+
+def test_arguments_are_written_as_oslo_messaging_writes_them() -> None:
+    clock = Clock()
+    request = attempts.of_request({"since": datetime.datetime(2026, 1, 2)}, clock)  # as services do
+    clock.now += 5.0
+    assert arguments_in(request.renewed(envelope(since="?"))) == {"since": "2026-01-02T00:00:00.000000"}
 
 
 def test_a_request_without_a_timeout_stays_as_it_is() -> None:

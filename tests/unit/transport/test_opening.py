@@ -10,7 +10,7 @@ import oslo_messaging
 import pytest
 
 from cells import conf, exceptions
-from cells.transport.errors import may_arrive
+from cells.transport.errors import causes, may_arrive
 from cells.transport.opening import open_transport
 from tests.cases import each
 
@@ -52,6 +52,17 @@ def raised_after(*attempts: Exception) -> Exception:
     for error, earlier in itertools.pairwise(chain):
         error.__context__ = earlier
     return chain[0]
+
+
+@pytest.mark.parametrize("attribute", ["__cause__", "__context__"])
+def test_a_circle_of_errors_ends(attribute: str) -> None:
+    first, second = ConnectionRefusedError(111, "Connection refused"), kombu.exceptions.OperationalError("away")
+    setattr(first, attribute, second)
+    setattr(second, attribute, first)
+    assert list(causes(second)) == [second, first]
+    assert not may_arrive(second)
+    setattr(first, attribute, first)
+    assert list(causes(second)) == [second, first]
 
 
 @each(

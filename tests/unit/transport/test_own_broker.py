@@ -80,6 +80,20 @@ def test_each_host_is_named() -> None:
     assert f"{second}: " in str(caught.value)
 
 
+def test_the_broker_of_the_mailbox_is_checked() -> None:
+    conf = cells_conf.load([])
+    register_options(conf)
+    conf.set_override("transport_url", "fake://")
+    with answering(b"") as address:
+        conf.set_override("mailbox_url", f"rabbit://user:{SECRET}@{address}/v", group="cells")
+        with pytest.raises(BrokerUnusableError) as caught:
+            own_broker.check(conf)
+    text = str(caught.value)
+    assert "[cells] mailbox_url" in text
+    assert address in text
+    assert SECRET not in text
+
+
 def test_other_transports_are_not_checked() -> None:
     conf = cells_conf.load([])
     register_options(conf)

@@ -12,6 +12,7 @@ from oslo_messaging.rpc.server import RPCServer
 
 from cells import conf as cells_conf
 from cells import exceptions
+from cells.transport import request_ids
 from cells.transport.opening import register_options
 from cells.transport.patches.direct_replies import DIRECT_REPLIES
 from cells.transport.server import (
@@ -198,9 +199,21 @@ def test_a_server_of_casts_never_replies(incoming: Incoming, result: object) -> 
 class FromRabbit(Incoming):
     """A request as the driver for RabbitMQ represents it."""
 
-    def __init__(self, queue: str | None, client_timeout: float | None) -> None:
+    def __init__(self, queue: str | None, client_timeout: float | None, unique_id: str = "") -> None:
         super().__init__()
+        self.unique_id = unique_id
         self.msg_id, self.reply_q, self.client_timeout = "4f2a", queue, client_timeout
+
+
+def test_the_messages_of_a_request_have_the_same_ids_in_each_manager() -> None:
+    copies = [FromRabbit(None, None, "a1"), FromRabbit(None, None, "a1"), FromRabbit(None, None, "b2"), Incoming()]
+    found: list[list[str | None]] = []
+    serve(lambda: found.append([request_ids.next_id(), request_ids.next_id()]), *copies)
+    first, second, other, without = found
+    assert first == second
+    assert len({*first, *other}) == 4
+    assert without == [None, None]
+    assert request_ids.next_id() is None
 
 
 @pytest.mark.parametrize("is_disabled", [False, True])

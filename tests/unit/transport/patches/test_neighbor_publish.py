@@ -72,6 +72,19 @@ def test_a_refused_message_does_not_break_its_connection(refusal: Exception) -> 
     assert None not in broker.recovered
 
 
+def test_a_write_that_times_out_breaks_its_connection() -> None:
+    """It may have ended within a frame.  py-amqp before 5.4 raises a channel error, as for a refusal."""
+
+    def time_out(_: object) -> None:
+        raise amqp.RecoverableChannelError("basic_publish: timed out")
+
+    connection = Broker(time_out).connect(link())
+    with pytest.raises(oslo_messaging.MessageDeliveryFailure) as caught:
+        connection.topic_send("nova", "cells.intercell.targeted", {}, retry=0)
+    assert refusal_in(caught.value) is None
+    assert isinstance(caught.value.__context__, amqp.RecoverableConnectionError)
+
+
 def test_the_confirmation_of_an_unroutable_message_is_not_left_for_the_next_one() -> None:
     broker = Broker(lambda connection: connection.on_return(amqp.NoConsumers("NO_ROUTE"), "nova", "key", "{}"))
     connection = broker.connect(link())
@@ -105,6 +118,7 @@ def test_a_message_that_is_sent_again_is_written_anew() -> None:
         # py-amqp raises it while it waits for the confirmation.
         (amqp.RecoverableConnectionError("connection already closed"), True),
         (amqp.RecoverableConnectionError("basic_publish: connection closed"), False),
+        (amqp.RecoverableChannelError("basic_publish: timed out"), False),
     ],
 )
 def test_a_message_may_have_arrived_if_its_confirmation_is_missing(error: Exception, *, is_uncertain: bool) -> None:

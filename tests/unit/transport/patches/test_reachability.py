@@ -152,3 +152,14 @@ def test_a_request_that_is_sent_again_has_less_time() -> None:
     assert first == 60.0
     assert second < first
     assert (broker.expirations[1] or 0.0) < (broker.expirations[0] or 0.0) <= 60.0
+
+
+def test_a_message_may_wait_longer_than_its_sender() -> None:
+    """A manager that is restarted finds the casts of a batch, whose sender waits only for the broker."""
+    transport = open_transport(cells_conf.load([]), "rabbit://user:secret@host/a")
+    limits, broker = RequestLimits(transport), Resending(ConnectionResetError("reset"), times=0)
+    envelope = {"oslo.version": "2.0", "oslo.message": json.dumps({"method": "cast_many", "args": {}})}
+    connection = broker.connect(transport)
+    with limits.within(10.0):
+        connection.topic_send("openstack", "cells", envelope, timeout=3600.0)
+    assert (broker.expirations[0] or 0.0) > 3000.0

@@ -63,7 +63,8 @@ def test_it_declares_after_the_interval(seconds: float, declared: int) -> None:
     listener.consume()
     # A consumer of a former channel is declared by oslo.messaging when it reads again.
     assert [consumer.queue.declared for consumer in listener._consumers] == [declared, 0]
-    assert listener.reads == 3
+    # A message that comes while it declares is not kept waiting for the next one.
+    assert listener.reads == 3 - declared
 
 
 def test_after_a_failure_all_consumers_begin_again() -> None:
