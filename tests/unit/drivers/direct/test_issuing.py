@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import ssl
 import stat
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
@@ -20,6 +22,11 @@ from tests.unit.drivers.direct.identities import DAY, NOW, authority, read
 EAST, WEST = CellPath.parse("api!east"), CellPath.parse("api!west")
 KEY = issuing.new_key()
 REQUEST = issuing.request(EAST, KEY).encode()
+# The last byte belongs to the signature.
+_DER = x509.load_pem_x509_csr(REQUEST).public_bytes(Encoding.DER)
+FORGED = (
+    ssl.DER_cert_to_PEM_cert(_DER[:-1] + bytes([_DER[-1] ^ 1])).replace("CERTIFICATE", "CERTIFICATE REQUEST").encode()
+)
 
 
 def pem(key: issuing.PrivateKey, password: bytes | None = None) -> bytes:
@@ -55,6 +62,7 @@ def test_authority_of_the_operator_may_have_a_key_of_another_kind(kind: str) -> 
     ("text", "cell", "reason"),
     [
         (REQUEST, WEST, "wrong_cell"),
+        (FORGED, EAST, "damaged"),
         (REQUEST[:200], EAST, "no_request"),
         (b"", EAST, "no_request"),
         (issuing.self_signed(EAST, KEY, now=NOW, days=1).encode(), EAST, "no_request"),
