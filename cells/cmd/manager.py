@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     streams.open_missing()
     try:
         conf = cells_conf.load_command_line("cells-manager", list(sys.argv[1:] if argv is None else argv))
-        log.setup(conf, "cells")
+        _set_up_log(conf)
         log_format.wrap_all()
         memory.return_large_blocks()
         descriptors.raise_limit()
@@ -57,6 +57,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.shutdown()
     # A thread that hangs in a call to a dead broker must not keep the process alive.
     os._exit(status)
+
+
+def _set_up_log(conf: cfg.ConfigOpts) -> None:
+    try:
+        log.setup(conf, "cells")
+    except (OSError, log.LogConfigError) as error:
+        raise exceptions.ConfigurationError(
+            f"The log cannot be opened: {error}. Correct [DEFAULT] log_file, log_dir or log_config_append, or let the "
+            "user that runs the manager write there."
+        ) from error
 
 
 def _run(conf: cfg.ConfigOpts) -> int:

@@ -151,9 +151,14 @@ class Header:
                 cell=self.here,
             )
         if not self.may_have_unknown_sender:
+            remedy = f'register it with "cells neighbor create {sender}", under its [cells] name'
+            if sender == self.here:
+                remedy = (
+                    "either the URL of a neighbor leads to this cell itself, or a neighbor has the same [cells] name: "
+                    'compare "cells neighbor list" with [DEFAULT] transport_url'
+                )
             raise exceptions.UnregisteredSender(
-                f"A message came to {self.here} from {sender}, which is not registered there: register it with "
-                f'"cells neighbor create {sender}", under its [cells] name.',
+                f"A message came to {self.here} from {sender}, which is not registered there: {remedy}.",
                 cell=self.here,
                 sender=sender,
             )

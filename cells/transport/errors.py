@@ -50,8 +50,13 @@ def is_refusal(error: BaseException) -> TypeGuard[Exception]:
     """Return whether ``error`` itself, and not an error that led to it, is a refusal as of :func:`refusal_in`."""
     # An error without a code is one of py-amqp: before 5.4 a write that timed out was a channel error.
     return isinstance(error, amqp.exceptions.MessageNacked) or bool(
-        isinstance(error, amqp.ChannelError) and error.reply_code
+        isinstance(error, amqp.ChannelError) and error.reply_code and not _refuses_login(error)
     )
+
+
+def _refuses_login(error: BaseException) -> bool:
+    # py-amqp has one class for both, and RabbitMQ names a method only when it refuses an operation of a channel.
+    return isinstance(error, amqp.AccessRefused) and not any(error.method_sig or (0, 0))
 
 
 def is_too_large(refusal: Exception) -> bool:
@@ -62,7 +67,7 @@ def is_too_large(refusal: Exception) -> bool:
 
 def is_forbidden(error: BaseException) -> bool:
     """Return whether the broker works, but does not permit the operation to its user."""
-    return any(isinstance(seen, amqp.AccessRefused) for seen in causes(error))
+    return any(isinstance(seen, amqp.AccessRefused) and not _refuses_login(seen) for seen in causes(error))
 
 
 def lacks_exchange(error: BaseException) -> bool:

@@ -79,7 +79,7 @@ def test_neighbor_that_cannot_be_reached(tree: Tree, rabbitmq: VirtualHostPool, 
         assert seconds_to_fail(api, problem) < SEND_TIMEOUT_SECONDS + SLACK_SECONDS
         check_others_are_fast(tree)
         assert "sesame" not in api.log()
-        poll(lambda: "unreachable" in api.cells("topology", "-f", "json").stdout, "it is shown as unreachable")
+        poll(lambda: "unreachable" in api.cells("neighbor", "status").stdout, "it is shown as unreachable")
     finally:
         api.succeed("neighbor", "delete", problem)
         api.hup()

@@ -243,7 +243,7 @@ def test_a_user_that_may_not_write_to_queues_of_clients_does_not_try_again(
     api: rpc.InterCellRPCAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failure = oslo_messaging.MessageDeliveryFailure("Unable to connect")
-    failure.__cause__ = amqp.AccessRefused("access to exchange 'amq.default' in vhost '/' refused")
+    failure.__cause__ = amqp.AccessRefused("access to exchange 'amq.default' in vhost '/' refused", (60, 40))
     monkeypatch.setattr(direct_replies, "put", raising(failure))
     east = neighbor("east", "rabbit://user:secret@host/a")
     assert api.reaches_clients(east)
@@ -257,7 +257,7 @@ def test_a_user_that_may_not_write_to_queues_of_clients_does_not_try_again(
     [
         (amqp.PreconditionFailed("message size 3 is larger than configured max size 2"), exceptions.MessageTooLarge),
         (amqp.PreconditionFailed("invalid expiration"), exceptions.MessageRefused),
-        (amqp.AccessRefused("write access to exchange 'openstack' refused"), exceptions.MessageRefused),
+        (amqp.AccessRefused("write access to exchange 'openstack' refused", (60, 40)), exceptions.MessageRefused),
         (amqp.exceptions.MessageNacked(), exceptions.MessageRefused),
     ],
 )
@@ -271,3 +271,21 @@ def test_the_refusal_of_one_message_is_an_error_of_that_message(
     with pytest.raises(error) as caught:
         api.send_message_to_cell(neighbor("east"), MESSAGE)
     assert not getattr(caught.value, "may_arrive", None)
+
+
+def test_a_refused_login_is_an_unreachable_neighbor(
+    api: rpc.InterCellRPCAPI, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unlike a refused operation of a channel, it concerns every message; py-amqp has one class for both."""
+    failure = oslo_messaging.MessageDeliveryFailure("Unable to connect")
+    failure.__cause__ = amqp.AccessRefused("ACCESS_REFUSED - Login was refused", (0, 0))
+    opened.send = raising(failure)
+    monkeypatch.setattr(direct_replies, "put", raising(failure))
+    east = neighbor("east", "rabbit://user:secret@host/a")
+    for send in (
+        lambda: api.send_message_to_cell(east, MESSAGE),
+        lambda: api.reply_to_client(east, "4f2a@reply_1", "1"),
+    ):
+        with pytest.raises(exceptions.NeighborUnreachable):
+            send()
+    assert api.reaches_clients(east)

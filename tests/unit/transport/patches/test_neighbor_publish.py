@@ -51,7 +51,7 @@ def test_the_own_broker_and_a_disabled_patch_are_left_as_they_are(
     "refusal",
     [
         amqp.NotFound("no exchange 'nova' in vhost 'a'"),
-        amqp.AccessRefused("write access to exchange 'nova' refused"),
+        amqp.AccessRefused("write access to exchange 'nova' refused", (60, 40)),
         amqp.PreconditionFailed("message size 2 is larger than configured max size 1"),
         amqp.exceptions.MessageNacked(),
     ],
