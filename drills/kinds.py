@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 #: Timeout of every call, in seconds.
@@ -60,13 +60,6 @@ class Source:
     def cells(self, kind: str) -> frozenset[str]:
         """Return the names of the cells in which a message of this kind must run."""
         return frozenset(self.before) if KINDS[kind].is_broadcast else frozenset({self.target.rpartition("!")[2]})
-
-    def behind(self, neighbors: Collection[str]) -> frozenset[str]:
-        """Return the cells that a broadcast reaches through one of these neighbors."""
-        found = {cell for cell in self.before if cell in neighbors}
-        while following := {cell for cell, previous in self.before.items() if previous in found} - found:
-            found |= following
-        return frozenset(found)
 
 
 SOURCES: Mapping[str, Source] = {

@@ -19,21 +19,17 @@ class Failure:
 
     :param error: the name of its class
     :param is_refusal: whether the error says that the message was not delivered, so that it must not have run
-    :param cells: the neighbors that the error names: a broadcast is not delivered behind these only
     """
 
     error: str
     text: str
     is_refusal: bool
-    cells: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
         """Describe an error that a client has raised."""
         is_undelivered = isinstance(error, (oslo_messaging.MessageDeliveryFailure, exceptions.DeliveryError))
-        is_refusal = is_undelivered and not any(map(_is_unsure, _causes(error)))
-        cells = str(getattr(error, "cell", None) or "")
-        return cls(type(error).__name__, str(error)[:500], is_refusal, tuple(cells.split(", ")) if cells else ())
+        return cls(type(error).__name__, str(error)[:500], is_undelivered and not any(map(_is_unsure, _causes(error))))
 
 
 @dataclass(frozen=True)
@@ -107,7 +103,7 @@ class Operation:
 
 
 def _failure(found: dict[str, Any] | None) -> Failure | None:
-    return None if found is None else Failure(**{**found, "cells": tuple(found["cells"])})
+    return None if found is None else Failure(**found)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

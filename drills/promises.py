@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from drills.catalog import Drill
 from drills.evidence import CELLS, COLUMNS, Evidence, by_column
 from drills.figures import FIGURES, NONE
-from drills.kinds import KINDS, SOURCES, TIMEOUT_SECONDS
+from drills.kinds import SOURCES, TIMEOUT_SECONDS
 
 #: A call ends at most this much after its timeout: a tenth of it, and a second for a busy machine.
 LATE_SECONDS = TIMEOUT_SECONDS / 10 + 1
@@ -91,10 +91,7 @@ def _no_message_runs_twice_or_elsewhere(drill: Drill, evidence: Evidence) -> Ite
 def _undelivered_messages_do_not_run(drill: Drill, evidence: Evidence) -> Iterator[str]:  # noqa: ARG001
     for one in evidence.operations:
         if one.failure is not None and one.failure.is_refusal:
-            source = SOURCES[one.source]
-            is_partial = KINDS[one.kind].is_broadcast and one.failure.cells
-            refused = source.behind(one.failure.cells) if is_partial else source.cells(one.kind)
-            ran = [cell for cell in refused if evidence.ran(one, cell)]
+            ran = [cell for cell in SOURCES[one.source].cells(one.kind) if evidence.ran(one, cell)]
             yield from (f"{one.number} ran in {cell}, but failed: {one.failure}" for cell in ran)
         for answer in one.answers():
             if answer.failure is not None and answer.failure.is_refusal and evidence.ran(one, answer.cell):

@@ -203,8 +203,8 @@ class CellsAPI:
     ) -> None:
         """Call ``method`` in all cells below (or above) without answers.
 
-        :raises cells.exceptions.NeighborUnreachable: the links to some neighbors, which the error names, are down; the
-            broadcast is sent to the others
+        :raises cells.exceptions.NeighborUnreachable: the links to some neighbors, which the error names, were down; the
+            broadcast is sent, and may arrive there nevertheless
         """
         values, asked = context_values(ctxt), request(method, kwargs, direction=direction, run_locally=run_locally)
         with self._within(self._send_timeout):
@@ -214,9 +214,10 @@ class CellsAPI:
         if down:
             names = ", ".join(sorted(down))
             raise exceptions.NeighborUnreachable(
-                f"The broadcast does not reach the cells behind {names}: their brokers take no messages now. "
-                "It is sent to the others.",
+                f"The broadcast is sent, but the brokers of {names} took no messages just before: it may not arrive "
+                "there, and in the cells behind.",
                 cell=names,
+                may_arrive=True,
             )
 
     def _links_down(self, target: str, **arguments: str) -> list[str]:
