@@ -297,6 +297,8 @@ class NeighborTable:
         """Record whether the neighbor's broker accepted a message."""
         heard = self._heard.get(name)
         if heard is not None:
+            if is_reachable and not heard.is_reachable:
+                heard.probe.problem = ""  # of the broker, which works again, while the neighbor may still be silent
             heard.is_reachable = is_reachable
 
     def may_be(self, name: str, other: str) -> bool:

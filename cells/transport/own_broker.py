@@ -18,7 +18,7 @@ from cells.transport.url import BrokerHost
 
 #: Timeout per host: more than a broker under load needs, because a manager that is refused tries again later.
 CHECK_SECONDS = 10.0
-OWN_BROKER = "The broker of this cell"
+_NAMES = {mailbox.OWN_OPTION: "The broker of this cell", mailbox.OPTION: f"The broker of {mailbox.OPTION}"}
 
 
 def check(conf: cfg.ConfigOpts) -> None:
@@ -29,25 +29,25 @@ def check(conf: cfg.ConfigOpts) -> None:
     :raises cells.transport.rabbitmq.BrokerUnusableError: no host of a broker accepts the login
     :raises cells.exceptions.ConfigurationError: a transport URL is wrong
     """
-    for url, name in ((conf.transport_url, OWN_BROKER), (conf.cells.mailbox_url, f"The broker of {mailbox.OPTION}")):
+    for option, url in ((mailbox.OWN_OPTION, conf.transport_url), (mailbox.OPTION, conf.cells.mailbox_url)):
         if not transport_url.is_rabbitmq(url or ""):
             continue
         transport = open_transport(conf, url)
         try:
-            with log_in(transport, url, CHECK_SECONDS, name):
+            with log_in(transport, url, CHECK_SECONDS, option):
                 pass
         finally:
             transport.cleanup()
 
 
 @contextlib.contextmanager
-def log_in(transport: Any, url: str, timeout_seconds: float, name: str = OWN_BROKER) -> Iterator[Any]:
+def log_in(transport: Any, url: str, timeout_seconds: float, option: str = mailbox.OWN_OPTION) -> Iterator[Any]:
     """Log in to the first host of ``transport`` that accepts, and keep the connection for the block.
 
     The connection is an ``amqp.Connection``; None: the transport is not that of RabbitMQ.
 
     :param url: of the transport, as the operator wrote it
-    :param name: of the broker in the error
+    :param option: which has the URL
     :raises cells.transport.rabbitmq.BrokerUnusableError: no host accepts the login
     """
     driver = transport._driver
@@ -55,14 +55,14 @@ def log_in(transport: Any, url: str, timeout_seconds: float, name: str = OWN_BRO
         yield None
         return
     settings = driver.conf.oslo_messaging_rabbit
-    options = rabbitmq.LoginOptions(timeout_seconds, _tls(settings), settings.rabbit_login_method)
+    options = rabbitmq.LoginOptions(timeout_seconds, _tls(settings), settings.rabbit_login_method, option)
     hosts = [BrokerHost(host.hostname, host.port, host.username, host.password) for host in driver._url.hosts]
     with contextlib.ExitStack() as opened:
         login = rabbitmq.login_to_any(hosts or [BrokerHost("localhost")], driver._url.virtual_host, options)
         try:
             connection = opened.enter_context(login)
         except BrokerUnusableError as error:
-            raise BrokerUnusableError(f"{name}, {transport_url.mask(url)}, cannot be used: {error}") from None
+            raise BrokerUnusableError(f"{_NAMES[option]}, {transport_url.mask(url)}, cannot be used: {error}") from None
         yield connection
 
 

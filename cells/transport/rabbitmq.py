@@ -34,6 +34,8 @@ class LoginOptions:
     tls: Mapping[str, Any] | None = None
     #: None: the best method that the broker offers
     method: str | None = None
+    #: the option that has the URL, for the reason of a refused login
+    url_option: str = "[DEFAULT] transport_url"
 
 
 def login(host: BrokerHost, virtual_host: str, options: LoginOptions | None = None) -> Any:
@@ -114,21 +116,22 @@ def _why(error: Exception, host: BrokerHost, virtual_host: str, options: LoginOp
 
     text = " ".join(str(getattr(error, "message", None) or error).split()).rstrip(".")
     text = text[:200] or type(error).__name__
-    is_encrypted = options is not None and options.tls is not None
+    options = options or LoginOptions()
+    is_encrypted = options.tls is not None
     if "vhost" in text:
         return (
             f"the virtual host {virtual_host} does not exist, or user {host.username or DEFAULT_USER} has no access "
-            "to it: create it, or correct [DEFAULT] transport_url"
+            f"to it: create it, or correct {options.url_option}"
         )
     if isinstance(error, amqp.AccessRefused):
         return (
-            f"it refuses the login of user {host.username or DEFAULT_USER}: correct user and password in [DEFAULT] "
-            "transport_url"
+            f"it refuses the login of user {host.username or DEFAULT_USER}: correct user and password in "
+            f"{options.url_option}"
         )
     if isinstance(error, ssl.SSLError):
         return f"TLS fails ({text}): check ssl and the files ssl_* in [oslo_messaging_rabbit]"
     if isinstance(error, TimeoutError):
-        return f"no answer in {options.timeout_seconds if options else TIMEOUT_SECONDS:g} s"
+        return f"no answer in {options.timeout_seconds:g} s"
     if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionResetError):
         return text
     hint = "false if the port has no TLS" if is_encrypted else "true if the port has TLS"

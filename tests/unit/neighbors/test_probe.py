@@ -145,6 +145,17 @@ def test_the_error_of_a_probe_is_the_problem(link: Link) -> None:
     assert link.problem == ""
 
 
+def test_the_problem_of_a_broker_ends_when_the_broker_takes_messages(link: Link) -> None:
+    link.probe(answered=False)
+    link.table.record_delivery("az1", is_reachable=False)
+    link.table.record_probe_problem("az1", "connection refused")
+    link.table.record_delivery("az1", is_reachable=True)
+    link.table.record_receivers("az1", 0)
+    link.clock.advance(GRACE_SECONDS + 0.1)
+    assert link.state is State.SILENT
+    assert "No manager of az1 runs" in link.problem
+
+
 def test_two_managers_of_one_host_and_a_wrong_name_are_named(link: Link) -> None:
     link.probe(answered=True)
     link.table.record("az1", description={"name": "az7"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 
@@ -22,9 +23,23 @@ AMQP = b"AMQP\x00\x00\x09\x01"
 TLS_ALERT = b"\x15\x03\x01\x00\x02\x02\x46"
 
 
+def method(class_id: int, method_id: int, arguments: bytes) -> bytes:
+    """Return a frame of AMQP with a method of the connection."""
+    payload = struct.pack(">HH", class_id, method_id) + arguments
+    return struct.pack(">BHI", 1, 0, len(payload)) + payload + b"\xce"
+
+
+REFUSED = b"ACCESS_REFUSED - Login was refused"
+#: Connection.Start, and Connection.Close as the answer to the login
+REFUSAL = (
+    method(10, 10, b"\0\x09" + struct.pack(">II", 0, 8) + b"AMQPLAIN" + struct.pack(">I", 5) + b"en_US"),
+    method(10, 50, struct.pack(">HB", 403, len(REFUSED)) + REFUSED + struct.pack(">HH", 0, 0)),
+)
+
+
 @contextlib.contextmanager
-def answering(answer: bytes) -> Iterator[str]:
-    """Serve one address: each connection gets ``answer`` after its first bytes, and is closed."""
+def answering(*answers: bytes) -> Iterator[str]:
+    """Serve one address: each connection gets each of the answers after the bytes that it sends, and is closed."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -34,8 +49,10 @@ def answering(answer: bytes) -> Iterator[str]:
                 except OSError:  # closed
                     return
                 with accepted, contextlib.suppress(OSError):
-                    accepted.recv(1024)
-                    accepted.sendall(answer)
+                    accepted.settimeout(own_broker.CHECK_SECONDS)
+                    for answer in answers:
+                        accepted.recv(1024)
+                        accepted.sendall(answer)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -80,16 +97,23 @@ def test_each_host_is_named() -> None:
     assert f"{second}: " in str(caught.value)
 
 
-def test_the_broker_of_the_mailbox_is_checked() -> None:
+def test_a_refused_login_names_the_option_of_its_url() -> None:
+    with answering(*REFUSAL) as address, pytest.raises(BrokerUnusableError, match=r"\[DEFAULT\] transport_url"):
+        check(address)
+
+
+@each("answers", [(b"",), REFUSAL])
+def test_the_broker_of_the_mailbox_is_checked(answers: tuple[bytes, ...]) -> None:
     conf = cells_conf.load([])
     register_options(conf)
     conf.set_override("transport_url", "fake://")
-    with answering(b"") as address:
+    with answering(*answers) as address:
         conf.set_override("mailbox_url", f"rabbit://user:{SECRET}@{address}/v", group="cells")
         with pytest.raises(BrokerUnusableError) as caught:
             own_broker.check(conf)
     text = str(caught.value)
     assert "[cells] mailbox_url" in text
+    assert "transport_url" not in text
     assert address in text
     assert SECRET not in text
 
