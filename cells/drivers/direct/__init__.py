@@ -1,6 +1,6 @@
-"""The protocol of direct links: two managers of neighboring cells hold one connection, without a broker between them.
+"""Direct links: two managers of neighboring cells hold one connection, without a broker between them.
 
-Under construction: no driver uses it yet.  No module here opens a socket, starts a thread or reads a clock that it was
-not given: bytes and times come in, bytes and events go out.  ``doc/source/contributor/direct.rst`` specifies the
-protocol.
+Under construction: no driver uses it yet.  :class:`~cells.drivers.direct.node.Node` has the sockets and the threads; it
+knows neighbors, certificates and payloads, and no configuration, database or routing.  The modules of the protocol,
+which ``doc/source/contributor/direct.rst`` specifies, do no I/O: bytes and times come in, bytes and events go out.
 """

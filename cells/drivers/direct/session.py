@@ -113,6 +113,11 @@ class Session:
         """Seconds of the last round trip, from heartbeats; None if there was none."""
         return self._link_clock.round_trip
 
+    @property
+    def stream(self) -> Stream | None:
+        """The stream to the peer; None until its hello has arrived."""
+        return self._stream
+
     def next_deadline(self, *, can_write: bool = True) -> float:
         """Return when :meth:`tick` and :meth:`bytes_to_send` have something to do, in seconds of the clock.
 
@@ -143,6 +148,15 @@ class Session:
             )
         return self._outgoing[message_class].put(payload, key, self._clock())
 
+    def backlog(self, message_class: MessageClass) -> int:
+        """Return how many messages wait for credit, or for the socket."""
+        return len(self._outgoing[message_class].waiting) if self._outgoing else 0
+
+    def credit(self, message_class: MessageClass) -> tuple[int, int]:
+        """Return how many messages, and how many bytes, the peer takes at present."""
+        found = self._outgoing[message_class] if self._outgoing else None
+        return (0, 0) if found is None else (found.credit_messages, found.credit_bytes)
+
     def release(self, message_class: MessageClass, messages: int, charge: int) -> None:
         """Return credit for messages that the driver has passed on.
 
@@ -157,9 +171,9 @@ class Session:
 
         The driver processes the events before it calls :meth:`bytes_to_send`, which acknowledges the messages.
         """
-        events: list[Event] = []
         if self.state is _ENDED:
             return self._last_event()
+        events: list[Event] = []
         try:
             for kind, body in self._decoder.feed(data):
                 self._take(kind, body, events)

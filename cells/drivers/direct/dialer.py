@@ -1,0 +1,140 @@
+"""Dial: one address of a neighbor, at which this side connects again and again."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cells import exceptions
+from cells.drivers.direct import addresses
+from cells.drivers.direct.addresses import SocketAddress
+from cells.drivers.direct.loop import Alarm, Loop
+from cells.limited_log import LimitedLog
+
+LOG = logging.getLogger(__name__)
+
+#: Pauses between attempts: the first, and the longest.
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
+#: The pause after an address has led to a manager with which a connection exists already.
+_SATISFIED_PAUSE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Dialing:
+    """What all dials of one manager share."""
+
+    #: runs a function, which may block, on another thread
+    resolve: Callable[[Callable[[], None]], None]
+    #: opens a connection, on the thread of the loop; :meth:`Dial.ended` is called when it has ended
+    connect: Callable[[Dial, SocketAddress], object]
+    log: LimitedLog
+
+
+class Dial:
+    """Thread-safe."""
+
+    def __init__(self, neighbor: str, text: str, loop: Loop, dialing: Dialing) -> None:
+        """:param text: the address"""
+        self.neighbor = neighbor
+        self.text = text
+        self.loop = loop
+        self._dialing = dialing
+        self._alarm = Alarm(loop, self._ring)
+        self._starts_at = loop.now()
+        self._attempts = 0
+        self._connected_at = 0.0
+        #: the addresses of this attempt that were not tried
+        self._addresses: list[SocketAddress] = []
+        #: whether an attempt runs or has led to a connection
+        self._is_busy = False
+        self._is_satisfied = False
+        self._is_stopped = False
+        self._alarm.set(self._starts_at)
+
+    def stop(self) -> None:
+        """Make no more attempts; a connection stays."""
+        self._is_stopped = True
+
+    def connected(self) -> None:
+        """Take note that the attempt has led to a connection."""
+        self._connected_at = self.loop.now()
+
+    def ended(self, *, is_satisfied: bool) -> None:
+        """Try again, after a pause.
+
+        :param is_satisfied: whether another connection leads to the same manager
+        """
+        self.loop.call(lambda: self._pause(is_satisfied))
+
+    def retry(self) -> None:
+        """Connect soon, if the manager at this address had another connection: it may have none now."""
+        self.loop.call(self._retry)
+
+    def _ring(self) -> None:
+        if self._is_busy or self._is_stopped:
+            return
+        if self.loop.now() < self._starts_at:
+            self._alarm.set(self._starts_at)
+            return
+        self._is_busy, self._is_satisfied = True, False
+        try:
+            self._dialing.resolve(self._look_up)
+        except exceptions.CellsError as error:
+            self._fail(error)
+
+    def _look_up(self) -> None:
+        try:
+            found = addresses.resolve(self.text)
+        except exceptions.CellsError as raised:
+            error = raised
+            self.loop.call(lambda: self._fail(error))
+        else:
+            self.loop.call(lambda: self._dial(found))
+
+    def _dial(self, found: list[SocketAddress]) -> None:
+        self._addresses = found
+        self._dial_next()
+
+    def _dial_next(self) -> None:
+        if not self._is_stopped:
+            self._connected_at = 0.0
+            try:
+                self._dialing.connect(self, self._addresses.pop(0))
+            except OSError as error:
+                self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._dialing.log.warn_about(
+            self.neighbor, "Cell %s cannot be dialed at %s: %s", self.neighbor, self.text, error
+        )
+        self._pause(is_satisfied=False)
+
+    def _pause(self, is_satisfied: bool) -> None:
+        if self._is_stopped:
+            return
+        if self._connected_at:
+            # Not at once after a connection that has ended at once.
+            self._attempts = 0 if self.loop.now() - self._connected_at > LONGEST_PAUSE_SECONDS else self._attempts
+            self._addresses = []
+        elif self._addresses and not is_satisfied:
+            self._dial_next()
+            return
+        if is_satisfied:
+            pause = _SATISFIED_PAUSE_SECONDS
+        else:
+            pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(self._attempts, 10))
+            self._attempts += 1
+        self._is_busy, self._is_satisfied = False, is_satisfied
+        self._start_in(pause)
+
+    def _retry(self) -> None:
+        if self._is_satisfied and not self._is_busy:
+            self._is_satisfied = False
+            self._start_in(FIRST_PAUSE_SECONDS)
+
+    def _start_in(self, pause: float) -> None:
+        # Many managers that lose the same neighbor must not come back at the same moment.
+        self._starts_at = self.loop.now() + pause * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
+        self._alarm.set(self._starts_at)
