@@ -199,6 +199,7 @@ class DirectLink:
             self._process(connection, connection.read(pieces))
             self._settle()
         self._serve()
+        self._receivers.serve(connection.loop)
 
     def received(self, connection: Connection, data: bytes, problem: str) -> None:
         """Process bytes of the socket."""
@@ -207,6 +208,7 @@ class DirectLink:
                 self._process(connection, connection.take(data, problem))
                 self._settle()
         self._serve()
+        self._receivers.serve(connection.loop)
 
     def writable(self, connection: Connection) -> None:
         """Continue to write."""
@@ -277,9 +279,8 @@ class DirectLink:
                 outbox.refuse(
                     message, exceptions.CellTimeout(f"A message for cell {self.name} was too late to be sent.")
                 )
-            else:
-                if outbox.add(message):
-                    self._place(message)
+            elif outbox.add(message):
+                self._place(message)
         self._alarm.set(outbox.expires_at)
 
     def _place(self, message: Message) -> None:
@@ -335,8 +336,7 @@ class DirectLink:
             self._dirty[connection] = None
 
     def _settle_fate(self, events: Iterable[Event]) -> None:
-        for event in events:
-            # A message that was not sent may find another connection.
+        for event in events:  # a message that was not sent may find another connection
             self._has_news |= self._outbox.settle(event, self._availability.unknown_fate)
 
     def _find_stream(self, hello: Hello) -> Stream:

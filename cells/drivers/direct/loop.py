@@ -1,4 +1,8 @@
-"""Loop: the I/O thread of direct links, which serves many sockets and timers."""
+"""Loop: the I/O of direct links: many sockets and timers, and one thread at a time that serves them.
+
+The thread that leads also hands received messages on, which saves a hand-over to another thread for each message.  If
+that takes long, a thread that stands by leads instead; the former leader stands by when it comes back.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +44,16 @@ class Alarm:
             self._loop.add(self, due_at)
 
 
+#: A leader that hands messages on for longer is replaced.
+PATIENCE_SECONDS = 0.01
+#: One that leads, one that stands by, and one that hands on messages of each class.
+_MAX_THREADS = 5
+#: The standby thread sleeps until it is woken if the leader has handed nothing on in so many checks.
+_IDLE_CHECKS = 100
+
+
 class Loop:
-    """One thread, its selector and its alarms."""
+    """A selector, its alarms, and the threads that serve them in turn."""
 
     def __init__(self, runtime: Runtime, name: str) -> None:
         self._clock = runtime.clock
@@ -56,7 +68,19 @@ class Loop:
         #: until when the thread sleeps; minus infinity while it works
         self._sleeps_until = -math.inf
         self._is_stopped = False
-        self._thread: Thread | None = None
+        self._threads: list[Thread] = []
+        self._turn_changed = threading.Condition()
+        #: rises with each new leader
+        self._turn = 0
+        #: since when the leader hands messages on; None: it does not
+        self._away_since: float | None = None
+        #: how often a leader has begun to
+        self._departures = 0
+        #: threads that do not lead
+        self._standbys = 0
+        self._watching = threading.Lock()
+        #: whether the standby thread waits without a timeout
+        self._is_asleep = False
         # A byte in this pair of sockets ends the wait for other sockets.
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
@@ -64,17 +88,25 @@ class Loop:
         self._selector.register(self._woken, selectors.EVENT_READ, self._drain)
 
     def start(self) -> None:
-        """:raises RuntimeError: the system has no thread left"""
-        self._thread = self._spawn(self._run, self._name)
+        """Start a thread that leads and one that stands by.
+
+        :raises RuntimeError: the system has no thread left
+        """
+        self._threads.append(self._spawn(self._start_leading, f"{self._name}_0"))
+        self._add_standby()
 
     def stop(self, timeout_seconds: float) -> None:
-        """End the thread, and close all sockets that are watched.  May be called twice."""
+        """End the threads, and close all sockets that are watched.  May be called twice."""
         self._is_stopped = True
         self._wake()
-        if self._thread is not None:
-            self._thread.join(timeout_seconds)
-            if self._thread.is_alive():
-                return
+        with self._turn_changed:
+            self._turn_changed.notify_all()
+        until = self._clock() + timeout_seconds
+        for thread in self._threads:
+            thread.join(max(0.0, until - self._clock()))
+        if any(thread.is_alive() for thread in self._threads):
+            return
+        self._work(self._turn)  # what closes sockets
         for key in list((self._selector.get_map() or {}).values()):
             cast("socket.socket", key.fileobj).close()
         self._selector.close()
@@ -116,7 +148,66 @@ class Loop:
         except (KeyError, ValueError):  # it was not watched, or the selector is closed
             return
 
-    def _run(self) -> None:
+    def leave(self) -> int:
+        """Begin to hand messages on, on the thread that leads; return the argument of :meth:`come_back`."""
+        self._away_since = self._clock()
+        self._departures += 1
+        if self._is_asleep:
+            with self._turn_changed:
+                self._turn_changed.notify_all()
+        return self._turn
+
+    def come_back(self, turn: int) -> None:
+        """Serve sockets again, unless another thread leads meanwhile."""
+        with self._turn_changed:
+            if turn == self._turn:
+                self._away_since = None
+
+    def _start_leading(self) -> None:
+        self._lead(self._turn)
+        self._stand_by()
+
+    def _stand_by(self) -> None:
+        """Lead each time when the leader is away for too long."""
+        while not self._is_stopped:
+            with self._turn_changed:
+                self._standbys += 1
+            # One thread watches the leader; the others wait here.
+            with self._watching:
+                turn = self._wait_for_turn()
+            if turn is not None:
+                self._add_standby()
+                self._lead(turn)
+
+    def _add_standby(self) -> None:
+        if self._standbys or len(self._threads) >= _MAX_THREADS:
+            return
+        try:
+            self._threads.append(self._spawn(self._stand_by, f"{self._name}_{len(self._threads)}"))
+        except RuntimeError as error:
+            LOG.warning("The system has no thread left for direct links: %s", error)
+
+    def _wait_for_turn(self) -> int | None:
+        """Return the turn of the calling thread; None if the loop is stopped."""
+        seen, idle_checks = -1, 0
+        with self._turn_changed:
+            while not self._is_stopped:
+                since = self._away_since
+                if since is not None and self._clock() - since >= PATIENCE_SECONDS:
+                    self._turn += 1
+                    self._away_since = None
+                    self._standbys -= 1
+                    return self._turn
+                idle_checks = idle_checks + 1 if seen == self._departures and since is None else 0
+                self._is_asleep = idle_checks > _IDLE_CHECKS
+                # Read after _is_asleep is set: a leader that leaves from now on notifies this thread.
+                seen = self._departures
+                is_idle = self._is_asleep and self._away_since is None
+                self._turn_changed.wait(None if is_idle else PATIENCE_SECONDS)
+                self._is_asleep = False
+            return None
+
+    def _lead(self, turn: int) -> None:
         while not self._is_stopped:
             for key, mask in self._selector.select(self._sleep_seconds()):
                 self._sleeps_until = -math.inf
@@ -124,9 +215,13 @@ class Loop:
                     key.data(mask)
                 except Exception:  # a bug must cost one connection, not all
                     LOG.exception("A socket of a direct link could not be served.")
+                if turn != self._turn:
+                    # The new leader finds the other sockets ready, too.
+                    return
             self._sleeps_until = -math.inf
-            self._work()
-        self._work()  # what closes sockets
+            self._work(turn)
+            if turn != self._turn:
+                return
 
     def _sleep_seconds(self) -> float | None:
         with self._lock:
@@ -139,21 +234,22 @@ class Loop:
             return 0.0
         return None if self._sleeps_until == math.inf else max(0.0, self._sleeps_until - self._clock())
 
-    def _work(self) -> None:
+    def _work(self, turn: int) -> None:
         """Run the calls and the alarms that are due."""
-        works = [self._calls.popleft() for _ in range(len(self._calls))]
         now = self._clock()
         with self._lock:
             while self._alarms and self._alarms[0][0] <= now:
                 due_at, _, alarm = heapq.heappop(self._alarms)
                 if due_at == alarm.due_at:
                     alarm.due_at = math.inf
-                    works.append(alarm.ring)
-        for work in works:
+                    self._calls.append(alarm.ring)
+        for _ in range(len(self._calls)):
             try:
-                work()
+                self._calls.popleft()()
             except Exception:  # a bug must cost one connection, not all
                 LOG.exception("A timer of a direct link failed.")
+            if turn != self._turn:
+                return
 
     def _wake(self) -> None:
         try:

@@ -128,7 +128,6 @@ class Node:
 
         :raises RuntimeError: the system has no thread left
         """
-        self._receivers.start()
         for loop in self._loops:
             loop.start()
         self._listener.start()

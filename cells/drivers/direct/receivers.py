@@ -1,26 +1,29 @@
-"""Receivers: the threads that hand received messages on, one for each class.
+"""Receivers: the received messages until they are handed on, by one thread at a time for each class.
 
-So a request that is handed on slowly delays no response, and no loop ever waits.  Their queues are bounded by the
-credit of the senders, which a message keeps until it is handed on.
+The thread that has read messages hands them on, unless another thread does so for the same class.  If that takes long,
+another thread reads (:mod:`cells.drivers.direct.loop`): so a request that is handed on slowly delays no response, and a
+loop has at most five threads.  The messages are bounded by the credit of their senders, which a message keeps until it
+is handed on.
 """
 
 from __future__ import annotations
 
-import functools
 import logging
-import queue
+import threading
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from cells.drivers.direct.connection import Connection
 from cells.drivers.direct.events import Received
 from cells.drivers.direct.frames import MessageClass
-from cells.worker_threads import Runtime, Thread
+from cells.drivers.direct.loop import Loop
+from cells.worker_threads import Runtime
 
 LOG = logging.getLogger(__name__)
 
 #: Takes a received message: the neighbor's name, the class, the payload, and the seconds since the sender accepted it.
-#: Messages of one class come on one thread, those of one manager in their order.  Blocks for at most a fraction of a
+#: Messages of one class come one at a time, those of one manager in their order.  Blocks for at most a fraction of a
 #: second.
 OnMessage = Callable[[str, MessageClass, bytes, float], object]
 
@@ -41,46 +44,58 @@ class _Item(NamedTuple):
     received_at: float
 
 
+class _Lane:
+    """The messages of one class, and the right to hand them on."""
+
+    def __init__(self) -> None:
+        self.items: deque[_Item] = deque()
+        self.lock = threading.Lock()
+
+
 class Receivers:
-    """Three threads."""
+    """The received messages of all links, until they are handed on."""
 
     def __init__(self, on_message: OnMessage, runtime: Runtime) -> None:
         self._on_message = on_message
         self._clock = runtime.clock
-        self._spawn = runtime.spawn
-        #: None ends the thread
-        self._queues: tuple[queue.SimpleQueue[_Item | None], ...] = tuple(queue.SimpleQueue() for _ in MessageClass)
-        self._threads: list[Thread] = []
-
-    def start(self) -> None:
-        """:raises RuntimeError: the system has no thread left"""
-        for message_class in MessageClass:
-            name = f"cells-direct-{message_class.name.lower()}"
-            self._threads.append(self._spawn(functools.partial(self._run, message_class), name))
+        self._lanes = tuple(_Lane() for _ in MessageClass)
 
     def put(self, link: Link, connection: Connection, received: Received) -> None:
-        """Hand messages on, soon.  Never blocks."""
-        self._queues[received.message_class].put(_Item(link, connection, received, self._clock()))
+        """Take messages, which :meth:`serve` hands on.  Never blocks."""
+        self._lanes[received.message_class].items.append(_Item(link, connection, received, self._clock()))
+
+    def serve(self, loop: Loop) -> None:
+        """Hand the messages on that no other thread does, on the thread that leads the loop."""
+        if any(lane.items for lane in self._lanes):
+            turn = loop.leave()
+            try:
+                for lane in self._lanes:
+                    self._empty(lane)
+            finally:
+                loop.come_back(turn)
 
     def stop(self, timeout_seconds: float) -> None:
-        """Hand the messages on that have been received, and end.  May be called twice."""
-        deadline = self._clock() + timeout_seconds
-        for waiting in self._queues:
-            waiting.put(None)
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - self._clock()))
+        """Wait until all messages are handed on, for at most so long.  The loops still run."""
+        until = self._clock() + timeout_seconds
+        for lane in self._lanes:
+            if lane.lock.acquire(timeout=max(0.0, until - self._clock())):
+                lane.lock.release()
+                self._empty(lane)
 
-    def _run(self, message_class: MessageClass) -> None:
-        waiting = self._queues[message_class]
-        while True:
-            item = waiting.get()
-            if item is None:
-                return
-            link, connection, received, received_at = item
-            for payload, age in zip(received.payloads, received.ages, strict=True):
-                try:
-                    self._on_message(link.name, message_class, payload, age + self._clock() - received_at)
-                except BaseException:  # a bug must cost one message, not the thread, whatever it raises
-                    LOG.exception("A message of cell %s could not be handed on.", link.name)
-            link.release(connection, received)
-            del item, received, payload  # an idle thread must not keep a large message alive
+    def _empty(self, lane: _Lane) -> None:
+        # The second check finds messages that came while another thread was about to release the lock.
+        while lane.items and lane.lock.acquire(blocking=False):
+            try:
+                while lane.items:
+                    self._hand_on(lane.items.popleft())
+            finally:
+                lane.lock.release()
+
+    def _hand_on(self, item: _Item) -> None:
+        link, connection, received, received_at = item
+        for payload, age in zip(received.payloads, received.ages, strict=True):
+            try:
+                self._on_message(link.name, received.message_class, payload, age + self._clock() - received_at)
+            except BaseException:  # a bug must cost one message, not the thread, whatever it raises
+                LOG.exception("A message of cell %s could not be handed on.", link.name)
+        link.release(connection, received)
