@@ -16,6 +16,9 @@ from cells.drivers.direct.message import Message
 
 LOG = logging.getLogger(__name__)
 
+#: Deadlines that pass within this time are looked for once, because each search reads all messages.
+_EXPIRY_SECONDS = 0.1
+
 
 class Outbox:
     """Bounded for each class, so that requests use up no room of responses.
@@ -132,7 +135,7 @@ class Outbox:
             if deadline is None or message.is_done:
                 continue
             if deadline > now:
-                self.expires_at = min(self.expires_at, deadline)
+                self.expires_at = min(self.expires_at, max(deadline, now + _EXPIRY_SECONDS))
                 continue
             if not is_handed_over:
                 self._remove(message)
