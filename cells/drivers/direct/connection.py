@@ -354,7 +354,12 @@ class Connection:
             else:
                 self.alarm.set(self._closes_at)
         elif self._link is not None:
-            self._link.tick(self)
+            # Without the lock: a thread that makes the deadline earlier sets the alarm, too.
+            due_at = self.next_deadline()
+            if due_at > self.loop.now():
+                self.alarm.set(due_at)
+            else:
+                self._link.tick(self)
         elif self.loop.now() >= self.deadline:
             self._refuse(
                 errors.HelloTimeout(f"{self.address} did not end the handshake within {HANDSHAKE_SECONDS:g} s.")
