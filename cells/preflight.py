@@ -86,7 +86,7 @@ def _is_rabbitmq(conf: cfg.ConfigOpts) -> bool:
 
 def _own_urls(conf: cfg.ConfigOpts) -> tuple[str, ...]:
     """Return the URLs at which this cell receives, from its services and from neighbors."""
-    return (conf.transport_url, conf.cells.mailbox_url or "")
+    return mailbox.own_urls(conf)
 
 
 def _names(conf: cfg.ConfigOpts) -> Iterator[str]:

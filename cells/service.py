@@ -307,6 +307,7 @@ class _Wiring:
                 "version": versions.CURRENT,
                 "release": metadata.version("cells-intercell"),
             },
+            own_urls=mailbox.own_urls(self.conf),
             resources=self.resources,
             table=self.table,
             link_versions=self.link_versions,

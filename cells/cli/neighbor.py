@@ -49,6 +49,18 @@ class _NeighborCommand(base.CellCommand):
                 "remove the option first to use the database."
             )
 
+    def remark_on(self, row: Neighbor) -> None:
+        """Log a WARNING if the URL of a row that was written probably does not reach the neighbor."""
+        own_urls: tuple[str, ...] = ()
+        if transport_url.is_rabbitmq(row.transport_url):
+            from cells.transport import mailbox, opening  # noqa: PLC0415  # oslo.messaging is slow to import
+
+            opening.register_options(self.conf)
+            own_urls = mailbox.own_urls(self.conf)
+        remark = neighbor_arguments.remark_on(row.name, row.transport_url, own_urls)
+        if remark:
+            LOG.warning("%s", remark)
+
 
 class Create(_NeighborCommand, show.ShowOne):
     """Register a neighbor: a cell with which this cell exchanges messages directly.
@@ -76,9 +88,7 @@ class Create(_NeighborCommand, show.ShowOne):
         self._check_is_another_cell(row.name)
         with self.database() as database:
             database.create(row)
-        remark = neighbor_arguments.remark_on(row.name, row.transport_url)
-        if remark:
-            LOG.warning("%s", remark)
+        self.remark_on(row)
         return _shown(row, parsed_args)
 
     def _check_is_another_cell(self, name: str) -> None:
@@ -112,6 +122,8 @@ class Set(_NeighborCommand, show.ShowOne):
                 changes["transport_url"] = str(changed)
             _check_transport(database, parsed_args.name, changes)
             row = database.update(parsed_args.name, **changes)
+        if "transport_url" in changes:
+            self.remark_on(row)
         return _shown(row, parsed_args)
 
 

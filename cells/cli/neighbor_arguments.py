@@ -16,6 +16,7 @@ from cells.cli import base
 from cells.neighbors.neighbor import read_patterns
 from cells.transport import link_options
 from cells.transport import url as transport_url
+from cells.transport.place import is_among
 
 #: value of an option that prompts for the secret or reads it from stdin, so that the shell's history does not have it
 FROM_STDIN = "-"
@@ -170,8 +171,11 @@ def check_transport(driver: str, url: str) -> None:
     transport_url.check_usable(parsed)
 
 
-def remark_on(name: str, url: str) -> str:
-    """Return a remark about a RabbitMQ without a login, or about a loopback address; otherwise nothing."""
+def remark_on(name: str, url: str, own_urls: Sequence[str]) -> str:
+    """Return a remark about a URL that probably does not reach ``name``; otherwise nothing.
+
+    :param own_urls: URLs that lead to this cell itself
+    """
     parsed = transport_url.parse(url)
     if transport_url.is_brokerless(url) and parsed.hosts and all(_is_loopback(host.hostname) for host in parsed.hosts):
         return (
@@ -180,6 +184,16 @@ def remark_on(name: str, url: str) -> str:
         )
     if parsed.transport not in transport_url.RABBITMQ_TRANSPORTS:
         return ""
+    if is_among(url, own_urls):
+        return (
+            f"The transport URL of {name} leads to the broker and virtual host of this cell itself. Set the URL of "
+            f"{name}: 'cells neighbor set {name} --transport-url ...'."
+        )
+    if any(host.username is not None and host.password is None for host in parsed.hosts):
+        return (
+            f"The transport URL of {name} has a user name and no password: RabbitMQ refuses the login. "
+            f"'cells neighbor set {name} --password -' adds it."
+        )
     if all(host.username is not None for host in parsed.hosts):
         return ""
     virtual_host, option = ("", "") if parsed.virtual_host else (" and no virtual host", " --virtual-host ...")

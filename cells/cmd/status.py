@@ -30,6 +30,7 @@ from cells.db.api import Database
 from cells.drivers.base import BaseCellsDriver
 from cells.neighbors.loader import FileSource
 from cells.neighbors.neighbor import Neighbor
+from cells.transport import mailbox
 from cells.transport import url as transport_url
 from cells.transport.opening import open_transport, register_options
 
@@ -125,7 +126,7 @@ class Checks(upgradecheck.UpgradeCommands):
         """Check the tables if a brokerless cell registers its servers there, even if its neighbors are in a file."""
         register_options(self._conf)
         zmq = self._conf.oslo_messaging_zmq
-        urls = (self._conf.transport_url, self._conf.cells.mailbox_url or "")
+        urls = mailbox.own_urls(self._conf)
         is_needed = any(map(transport_url.is_brokerless, urls)) and zmq.matchmaker == "sql"
         return _check_schema(self._conf) if is_needed and not zmq.matchmaker_connection else []
 

@@ -35,6 +35,8 @@ class LocalCell:
 
     #: the constants of this manager: name, host, process id, version, release
     identity: Mapping[str, Any]
+    #: as :func:`cells.transport.mailbox.own_urls` returns them, with their passwords
+    own_urls: Sequence[str]
     resources: Resources
     table: NeighborTable
     link_versions: LinkVersions

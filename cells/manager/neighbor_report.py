@@ -47,7 +47,10 @@ def _neighbor(cell: LocalCell, name: str, row: Neighbor, spoken: str | None) -> 
             "answered_by": probe.answered_by or None,
             "way": verdict.way_of(heard, state, now),
             "version": str(heard.description["version"]) if "version" in heard.description else None,
-            "problem": verdict.problem_of(cell.name, row, heard, state, now, namesake=table.namesake_of(name)) or None,
+            "problem": verdict.problem_of(
+                cell.name, row, heard, state, now, own_urls=cell.own_urls, namesake=table.namesake_of(name)
+            )
+            or None,
         }
     return {
         **_entry(cell, name),

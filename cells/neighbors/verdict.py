@@ -5,8 +5,11 @@ The text names the option or the command with which the operator changes the sit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cells.neighbors.neighbor import Neighbor
 from cells.neighbors.table import Heard, State
+from cells.transport.place import is_among
 
 #: After a ping of a neighbor, its messages count as arriving for so long; releases before 1.1 send one a minute.
 ARRIVING_SECONDS = 150.0
@@ -30,11 +33,19 @@ def way_of(heard: Heard, state: State, now: float) -> str:
 
 
 def problem_of(  # noqa: PLR0913  # each is one fact
-    own_name: str, row: Neighbor, heard: Heard, state: State, now: float, *, namesake: Neighbor | None = None
+    own_name: str,
+    row: Neighbor,
+    heard: Heard,
+    state: State,
+    now: float,
+    *,
+    own_urls: Sequence[str] = (),
+    namesake: Neighbor | None = None,
 ) -> str:
     """Return the problem and its remedy; empty if there is none.
 
     :param own_name: the name of this cell
+    :param own_urls: URLs that lead to this cell itself
     :param namesake: another neighbor, at another broker, whose cell has the same name by its own account
     :param now: seconds of the monotonic clock
     """
@@ -46,7 +57,7 @@ def problem_of(  # noqa: PLR0913  # each is one fact
         return heard.probe.problem or f"The broker of {row.name} did not take the last message."
     if state is State.UNKNOWN:
         return ""
-    return heard.probe.problem or _silence(own_name, row, heard, now)
+    return heard.probe.problem or _own_place(row, own_urls) or _silence(own_name, row, heard, now)
 
 
 def _twins(row: Neighbor, heard: Heard) -> str:
@@ -84,6 +95,15 @@ def _other_name(row: Neighbor, heard: Heard) -> str:
     if not isinstance(name, str) or name == row.name:
         return ""
     return f"The cell at the broker of {row.name} calls itself {name!r:.80}: register it under its [cells] name."
+
+
+def _own_place(row: Neighbor, own_urls: Sequence[str]) -> str:
+    if not is_among(row.transport_url, own_urls):
+        return ""
+    return (
+        f"The transport URL of {row.name} leads to the broker and virtual host of this cell itself: set the URL of "
+        f'{row.name} with "cells neighbor set {row.name} --transport-url ...".'
+    )
 
 
 def _silence(own_name: str, row: Neighbor, heard: Heard, now: float) -> str:

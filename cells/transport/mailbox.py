@@ -5,13 +5,19 @@ The login that a neighbor gets for the mailbox is no login to the bus of the cel
 
 from __future__ import annotations
 
+from oslo_config import cfg
+
 from cells import exceptions
 from cells.transport import url as transport_url
-from cells.transport.rabbitmq import DEFAULT_PORT
-from cells.transport.url import TransportURL
+from cells.transport.place import is_one_place
 
 #: The options that set the URLs, as errors name them.
 OPTION, OWN_OPTION = "[cells] mailbox_url", "[DEFAULT] transport_url"
+
+
+def own_urls(conf: cfg.ConfigOpts) -> tuple[str, str]:
+    """Return the URLs that lead to this cell, with their passwords; the second is empty without a mailbox."""
+    return conf.transport_url, conf.cells.mailbox_url or ""
 
 
 def problem(own_url: str, mailbox_url: str) -> str:
@@ -30,22 +36,9 @@ def problem(own_url: str, mailbox_url: str) -> str:
         own = transport_url.parse(own_url)
     except exceptions.InvalidNeighbor:
         return ""  # reported with the own broker
-    if not _lead_to_one_place(own, mailbox):
+    if not is_one_place(own, mailbox):
         return ""
     return (
         f"{OPTION} leads to the same virtual host as {OWN_OPTION}, so a neighbor's login would be a login to this "
         "cell's own bus: give the mailbox a virtual host of its own, or remove the option."
     )
-
-
-def _lead_to_one_place(one: TransportURL, other: TransportURL) -> bool:
-    """Return whether two URLs share a host and have one virtual host.  Names of one host are not recognized."""
-    return _virtual_host(one) == _virtual_host(other) and bool(_addresses(one) & _addresses(other))
-
-
-def _virtual_host(url: TransportURL) -> str:
-    return url.virtual_host or "/"
-
-
-def _addresses(url: TransportURL) -> set[tuple[str, int]]:
-    return {(host.hostname.lower(), host.port or DEFAULT_PORT) for host in url.hosts}

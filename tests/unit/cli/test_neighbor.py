@@ -121,6 +121,18 @@ def test_a_loopback_address_is_remarked(cells: Cells, hosts: str, is_remarked: b
     assert ("loopback" in created.err) is is_remarked
 
 
+@pytest.mark.usefixtures("east")
+@each("url", ["rabbit://u@h1/v", "rabbit://other:login@BUS:5672/own", "rabbit://u:p@box/"])
+def test_a_url_that_does_not_reach_the_neighbor_is_remarked(cells: Cells, url: str) -> None:
+    cells.configure(mailbox_url="rabbit://n:p@box:5672")
+    text = cells.config_file.read_text()
+    cells.config_file.write_text(f"[DEFAULT]\ntransport_url = rabbit://u:p@bus/own\n{text}")
+    name = f"n{len(url)}"
+    assert f"transport URL of {name}" in cells("neighbor", "create", name, *CHILD, "--transport-url", url).err
+    assert "transport URL of east" in cells("neighbor", "set", "east", "--transport-url", url).err
+    cells.succeed("neighbor", "set", "east", "--weight-scale", "2")
+
+
 def test_login_with_a_slash_is_refused(cells: Cells) -> None:
     words = ("--username", "u", "--password", "s3k/r3t", "--hostname", "h")
     error = cells.fail("neighbor", "create", "east", *CHILD, *words)
@@ -149,7 +161,7 @@ def test_secrets_may_come_from_stdin(cells: Cells, option: str) -> None:
         (("--weight-scale", "0"), "weight_scale", 0.0),
         (("--api-url", "http://y"), "api_url", "http://y"),
         *((("--version-cap", cap), "version_cap", cap.strip().lower()) for cap in ("1.0", "auto", " Stein ")),
-        (("--transport-url", "rabbit://h/"), "transport_url", "rabbit://h/"),
+        (("--transport-url", "rabbit://u:p@h/"), "transport_url", "rabbit://u:***@h/"),
         (("--username", "w"), "transport_url", "rabbit://w:***@h1:5672,w:***@[::1]:5673/v"),
         (("--hostname", "h"), "transport_url", "rabbit://user:***@h/v"),
         (("--hostname", "h", "--port", "1"), "transport_url", "rabbit://user:***@h:1/v"),
@@ -317,7 +329,7 @@ def test_no_change_in_the_database_if_the_manager_reads_a_file(cells: Cells, tmp
     assert cells.succeed("neighbor", "list", "--show-secrets").out == before
 
 
-@pytest.mark.parametrize("url", ["zmq://h1:5570,[::1]:5571/?peer=east", "zmq+ipc:///run/cells/east", "kombu://u@h/v"])
+@pytest.mark.parametrize("url", ["zmq://h1:5570,[::1]:5571/?peer=east", "zmq+ipc:///run/cells/east", "kombu://u:p@h/v"])
 def test_transports_of_all_kinds_are_registered(cells: Cells, url: str) -> None:
     cells.succeed("neighbor", "create", "east", *CHILD, "--transport-url", url)
     assert url_of(cells, "east") == url
@@ -356,7 +368,7 @@ def test_scheme_is_checked_only_for_the_rpc_driver(cells: Cells) -> None:
         (("--hostname", "h"), ("--username", "--virtual-host")),
         (("--hostname", "h", "--username", "u", "--password", "p"), ()),
         (("--hostname", "h", "--virtual-host", "v"), ("--username",)),
-        (("--hostname", "h", "--username", "u", "--virtual-host", "v"), ()),
+        (("--hostname", "h", "--username", "u", "--password", "p", "--virtual-host", "v"), ()),
         (("--transport-url", "fake://"), ()),
     ],
 )
@@ -379,7 +391,7 @@ def test_a_virtual_host_that_never_works_is_refused(cells: Cells, synced: None, 
 
 def test_a_virtual_host_with_a_slash_works(cells: Cells, synced: None) -> None:
     """(case E2)"""
-    words = ("--type", "child", "--hostname", "h", "--username", "u", "--virtual-host", "a/b")
+    words = ("--type", "child", "--hostname", "h", "--username", "u", "--password", "p", "--virtual-host", "a/b")
     cells.succeed("neighbor", "create", "n6", *words)
     read = oslo_messaging.TransportURL.parse(cfg.ConfigOpts(), url_of(cells, "n6"))
     assert read.virtual_host == "a/b"

@@ -231,3 +231,18 @@ def test_cells_that_are_not_registered_are_remembered_for_a_while(link: Link) ->
     # They leave room for others.
     link.table.record_request("late")
     assert list(link.table.strangers()) == ["late"]
+
+
+@each(
+    ("url", "is_own"),
+    [("rabbit://u:p@BUS:5672/v?ssl=true", True), ("rabbit://u:p@bus/w", False), ("memory://x/az1", False)],
+)
+def test_a_silent_neighbor_at_the_place_of_the_cell_itself(link: Link, url: str, is_own: bool) -> None:
+    link.probe(answered=False)
+    link.table.record_receivers("az1", 1)
+    link.clock.advance(GRACE_SECONDS + 0.1)
+    heard = link.table.heard("az1")
+    assert heard is not None
+    row = Neighbor("az1", url, is_parent=False)
+    problem = problem_of("east", row, heard, link.state, link.clock(), own_urls=["rabbit://own:p@bus/v", ""])
+    assert ("this cell itself" in problem) is is_own
