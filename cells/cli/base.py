@@ -99,8 +99,7 @@ class CellCommand(command.Command):
         if cell is not None and own_name is not None and cell != own_name:
             raise exceptions.ConfigurationError(
                 f"A manager of cell {cell} answers requests to cell {own_name}: both use one virtual host of a broker. "
-                "Give each cell a virtual host of its own in [DEFAULT] transport_url, or its own [cells] topic and "
-                "[cells] rpc_driver_queue_base."
+                "Give each cell a virtual host of its own in [DEFAULT] transport_url."
             )
 
     def service(self, **target: str | None) -> contextlib.AbstractContextManager[RPCClient]:

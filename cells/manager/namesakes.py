@@ -70,8 +70,7 @@ def problem_with(others: Iterable[Mapping[str, Any]], name: str, host: str) -> s
             return (
                 f"A manager of cell {other['name']!s:.80} (host {other.get('host')!s:.80}) serves the same topic on "
                 "the same virtual host or registry. Give each cell a virtual host of its own in [DEFAULT] "
-                "transport_url (without a broker its own [oslo_messaging_zmq] matchmaker_connection and ipc_dir), or "
-                "its own [cells] topic and [cells] rpc_driver_queue_base"
+                "transport_url (without a broker its own [oslo_messaging_zmq] matchmaker_connection and ipc_dir)"
             )
         if other.get("host") == host:
             return (
