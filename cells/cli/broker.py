@@ -43,8 +43,8 @@ def _find_manager(connection: Any, topic: str) -> None:
     while not rabbitmq.count_consumers(connection, topic):
         if time.monotonic() > deadline:
             raise exceptions.ManagerTimeout(
-                f"No manager of this cell runs: the queue {topic!r} has no consumer. Start cells-manager, "
-                "or give the configuration file of the running manager.",
+                f"No manager of this cell runs, or it hangs: the queue {topic!r} has no consumer. Start cells-manager "
+                "(restart it if its process runs), or give the configuration file of the running manager.",
                 timeout_seconds=float(TIMEOUT_SECONDS),
             )
         time.sleep(_POLL_SECONDS)
