@@ -17,6 +17,8 @@ from cells import printable
 
 #: A colored log (``[DEFAULT] log_color``) sets colors with these sequences, which do nothing else.
 _COLOR = re.compile(r"(\x1b\[[0-9;]{0,10}m)")
+#: Prefix of the names of this project's loggers.
+_OWN_LOGGERS = "cells."
 
 
 class OneLineFormatter(logging.Formatter):
@@ -30,7 +32,7 @@ class OneLineFormatter(logging.Formatter):
         """Return the line of the record; called by a handler."""
         plain = copy.copy(record)
         plain.msg, plain.args = printable.line(record.getMessage()), None
-        text: Any = self._formatter.format(plain)
+        text: Any = self._without_summary(plain)
         if not isinstance(text, str):  # of fluentd: an object that goes out as JSON
             return text  # type: ignore[no-any-return]
         has_lines = plain.exc_info or plain.exc_text or plain.stack_info
@@ -41,6 +43,19 @@ class OneLineFormatter(logging.Formatter):
                 for part in _COLOR.split(text)
             )
         return _escaped(text, has_lines=bool(has_lines))
+
+    def _without_summary(self, record: logging.LogRecord) -> Any:
+        """Return the text of the record, without the error that is being handled where it was logged.
+
+        oslo.log appends that error, unless its class is one of a few, such as ValueError.  The records of this project
+        contain the text of the error already.
+        """
+        if record.exc_info or not record.name.startswith(_OWN_LOGGERS):
+            return self._formatter.format(record)
+        try:
+            raise ValueError
+        except ValueError:
+            return self._formatter.format(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  # logging's name
         """Return the lines of a traceback; called by the handler for the journal."""

@@ -126,14 +126,10 @@ class Reloader:
 
 
 def _reload(launcher: Any) -> None:
-    problem: Exception | None = None
     try:
         launcher.restart()
     except Exception as error:  # oslo.config and its parsers raise many classes
-        problem = error
-    if problem is not None:
-        # Outside the except block: there oslo.log would add the error to its line once more.
-        LOG.error("The configuration cannot be read again; the manager keeps the old values: %s", problem)
+        LOG.error("The configuration cannot be read again; the manager keeps the old values: %s", error)  # noqa: TRY400
 
 
 def _stop(conf: cfg.ConfigOpts, launcher: Any, built: CellsService) -> int:

@@ -53,6 +53,14 @@ def test_a_traceback_keeps_its_lines(stream: io.StringIO) -> None:
     assert all(line.isprintable() for line in lines)
 
 
+def test_an_error_that_is_handled_is_not_added_to_a_record(stream: io.StringIO) -> None:
+    try:
+        raise FileNotFoundError(2, "no such file")
+    except FileNotFoundError as error:
+        logging.getLogger("cells.test_log").warning("The file cannot be used: %s.", error.strerror)
+    assert stream.getvalue().count("no such file") == 1
+
+
 def test_colors_of_the_log_stay() -> None:
     formatter = OneLineFormatter(logging.Formatter("%(color)s%(message)s"))
     record = logging.LogRecord("cells", logging.INFO, "", 1, "red\x1b[2J", (), None)
