@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -75,9 +76,22 @@ def _load(arguments: Sequence[str], **options: Any) -> cfg.ConfigOpts:
     try:
         conf(list(arguments), project="cells", version=metadata.version("cells-intercell"), **options)
         check(conf)
-    except (cfg.Error, OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise exceptions.ConfigurationError(
+            f"The configuration is invalid: {_file_of(error)} is not UTF-8: {error}. Save it as UTF-8."
+        ) from error
+    except (cfg.Error, OSError) as error:
         raise exceptions.ConfigurationError(f"The configuration is invalid: {error}") from error
     return conf
+
+
+def _file_of(error: UnicodeDecodeError) -> str:
+    """Return the path of the file that oslo.config was reading, which its error does not name."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        parser = frame.f_locals.get("self")
+        if isinstance(parser, cfg.ConfigParser):
+            return str(parser.filename)
+    return "a configuration file"
 
 
 def check(conf: cfg.ConfigOpts) -> None:

@@ -223,3 +223,13 @@ def test_every_default_can_be_written_and_read_again(group: Any, tmp_path: Path)
     conf = load(tmp_path, group.GROUP, *lines)
     for option in group.OPTIONS:
         assert conf[group.GROUP][option.dest] == option.default if group.GROUP else conf[option.dest] == option.default
+
+
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.conf", tmp_path / "bad.conf"
+    good.write_text("[cells]\nname = api\n")
+    bad.write_bytes("# Zürich\n".encode("latin-1"))
+    for words in ([good, bad], ()), ([good], ["--config-file", str(bad)]):
+        with pytest.raises(exceptions.ConfigurationError) as caught:
+            cells_conf.load(*words)
+        assert str(bad) in str(caught.value)
