@@ -53,7 +53,7 @@ class OneLineFormatter(logging.Formatter):
         if record.exc_info or not record.name.startswith(_OWN_LOGGERS):
             return self._formatter.format(record)
         try:
-            raise ValueError
+            raise ValueError  # noqa: TRY301  # only its class counts
         except ValueError:
             return self._formatter.format(record)
 
