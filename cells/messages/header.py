@@ -118,7 +118,7 @@ class Header:
     @functools.cached_property
     def kind(self) -> str:
         """The kind of the message, for the ledger of losses; see :mod:`cells.messages.kinds`."""
-        return kind_of(self.message_type, self.method, len(self.route), needs_response=self.needs_response)
+        return kind_of(self.message_type, self.method, needs_response=self.needs_response)
 
     @property
     def return_path(self) -> CellPath:

@@ -7,7 +7,7 @@ INTERNAL = ""
 ANSWER = "answer"
 CAST = "cast"
 BROADCAST_CAST = "broadcast_cast"
-#: The methods of those messages; a neighbor sends them, so they take one hop.
+#: The methods of those messages.
 _INTERNAL_METHODS = frozenset(
     ("announce_capabilities", "announce_capacities", "ping", "update_capabilities", "update_capacities")
 )
@@ -21,15 +21,14 @@ _SERVICES = {
 }
 
 
-def kind_of(message_type: str, method: str, cells: int, *, needs_response: bool) -> str:
+def kind_of(message_type: str, method: str, *, needs_response: bool) -> str:
     """Return the kind of a request.
 
     :param message_type: ``targeted`` or ``broadcast``
-    :param cells: the number of cells that the message has walked
     """
+    if method in _INTERNAL_METHODS:
+        return INTERNAL
     word = "call" if needs_response else "cast"
     if message_type == "broadcast":
         return f"broadcast_{word}"
-    if method in _INTERNAL_METHODS and cells <= 2:
-        return INTERNAL
     return _SERVICES.get(method, word)
