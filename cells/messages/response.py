@@ -123,7 +123,7 @@ class ResponseHeader(TargetedHeader):
     may_have_unknown_sender: ClassVar[bool] = True
 
     #: whether it answers a message of a cell about itself.  Not sent
-    is_internal: bool = False
+    is_internal: bool = field(default=False, compare=False)
 
     @functools.cached_property
     def kind(self) -> str:
