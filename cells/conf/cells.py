@@ -228,7 +228,8 @@ Disable a patch if a new release of the library behaves wrongly with it. Names:
 
 * ``ack_interval``: idle listeners wake up once a second
 * ``direct_replies``: replies of calls go directly to clients on RabbitMQ
-* ``driver_log``: duplicates and full connection pools do not flood the log
+* ``driver_log``: duplicates, full connection pools and connections that fail do
+  not flood the log
 * ``envelope_log``: an unreadable envelope is one counted line in the log
 * ``json_serializer``: a faster JSON serializer for RabbitMQ
 * ``message_ids``: a message that RabbitMQ delivers again runs once, with any

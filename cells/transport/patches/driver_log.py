@@ -1,25 +1,54 @@
 """Log records of oslo.messaging's drivers about situations that need no attention: shortened, and limited in number.
 
 A broker delivers messages again after a broken connection, and each copy is an error with a traceback.  A pool of
-connections that is in use warns for each waiting request.
+connections that is in use warns for each waiting request.  A connection that fails is an error without the name of a
+cell, beside the line of the manager that gets the exception.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from cells.transport.patches.base import Patch, texts_in
 
 _LISTENER_LOGGER, _POOL_LOGGER = "oslo_messaging._drivers.amqpdriver", "oslo.messaging._drivers.pool"
 _DUPLICATE, _POOL_LIMIT = "ignoring duplicate message", "Connection pool limit exceeded"
+_RABBIT_LOGGER = "oslo.messaging._drivers.impl_rabbit"
+#: Errors of a request to the own broker that is not repeated: its exception, which the manager logs, has the same text.
+_UNDECLARED, _UNCONNECTED, _UNLIMITED = "Failed to declare consumer", "Unable to connect to AMQP", " after inf tries: "
 #: minimum time between two warnings about the pools
 INTERVAL_SECONDS = 60.0
 
 
+class _Thread(threading.local):
+    """What a thread does now."""
+
+    is_sending_for_link = False
+
+
+_THREAD = _Thread()
+
+
+def for_link(method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Call ``method`` of a link's connection; what the driver logs meanwhile about RabbitMQ is at DEBUG.
+
+    The link warns itself, with the name of the cell.
+    """
+    before, _THREAD.is_sending_for_link = _THREAD.is_sending_for_link, True
+    try:
+        return method(*arguments, **options)
+    finally:
+        _THREAD.is_sending_for_link = before
+
+
 class DriverLog(Patch):
     """Log filters for duplicates, which become one line at INFO, and for full pools, which warn once a minute.
+
+    Errors of connections that this project reports itself go to the level DEBUG.
 
     :param clock: monotonic time in seconds
     """
@@ -32,18 +61,20 @@ class DriverLog(Patch):
         self._warned_at = float("-inf")
 
     def _is_applicable(self) -> bool:
-        from oslo_messaging._drivers import amqpdriver, pool  # noqa: PLC0415  # clients of other drivers do not need it
+        from oslo_messaging._drivers import amqpdriver, impl_rabbit, pool  # noqa: PLC0415  # not for other drivers
 
         return (
             any(text.startswith(_DUPLICATE) for text in texts_in(amqpdriver.AMQPListener.__call__))
             and any(text.startswith(_POOL_LIMIT) for text in texts_in(pool.Pool.get))
             and amqpdriver.LOG.name == _LISTENER_LOGGER
             and pool.LOG.logger.name == _POOL_LOGGER
+            and impl_rabbit.LOG.logger.name == _RABBIT_LOGGER
         )
 
     def _install(self) -> None:
         logging.getLogger(_LISTENER_LOGGER).addFilter(self.shorten)
         logging.getLogger(_POOL_LOGGER).addFilter(self.limit)
+        logging.getLogger(_RABBIT_LOGGER).addFilter(self.lower)
 
     def shorten(self, record: logging.LogRecord) -> bool:
         """Called by logging for each record of the listeners; lets those pass that the level INFO shows."""
@@ -63,6 +94,15 @@ class DriverLog(Patch):
             return False
         self._warned_at = now
         return True
+
+    def lower(self, record: logging.LogRecord) -> bool:
+        """Called by logging for each record about RabbitMQ; lets those pass that the manager does not report."""
+        text = str(record.msg)
+        is_reported = text.startswith(_UNDECLARED) or (text.startswith(_UNCONNECTED) and _UNLIMITED in text)
+        if not _THREAD.is_sending_for_link and not is_reported:
+            return True
+        record.levelno, record.levelname = logging.DEBUG, logging.getLevelName(logging.DEBUG)
+        return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
 
 
 DRIVER_LOG = DriverLog()

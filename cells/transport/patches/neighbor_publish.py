@@ -17,6 +17,7 @@ from typing import Any
 
 from cells.transport.attempts import Attempts
 from cells.transport.patches.base import Patch, names_in
+from cells.transport.patches.driver_log import for_link
 
 
 class NeighborPublish(Patch):
@@ -51,6 +52,18 @@ def apply_to(transport: Any) -> None:
         pool.connection_cls = sender_of(pool.connection_cls)
 
 
+class _LinkLog:
+    """Mix-in before a connection of the driver: the link reports its errors, with the name of the cell."""
+
+    def ensure_connection(self) -> None:
+        """Called when the connection is made, and by its heartbeats."""
+        for_link(super().ensure_connection)  # type: ignore[misc]  # of the connection
+
+    def ensure(self, *arguments: Any, **options: Any) -> Any:
+        """Called for each message; connects again if necessary."""
+        return for_link(super().ensure, *arguments, **options)  # type: ignore[misc]  # of the connection
+
+
 def sender_of(connection_class: Any) -> Any:
     """Return a subclass of oslo.messaging's connection to RabbitMQ for senders."""
     import amqp  # type: ignore[import-untyped]  # noqa: PLC0415  # the driver has imported it
@@ -62,7 +75,7 @@ def sender_of(connection_class: Any) -> Any:
     #: the second one: py-amqp before 5.4
     unwritten = (amqp.RecoverableConnectionError, amqp.RecoverableChannelError)
 
-    class SenderConnection(connection_class):  # type: ignore[misc]  # the library has no types
+    class SenderConnection(_LinkLog, connection_class):  # type: ignore[misc]  # the library has no types
         """A connection that only publishes."""
 
         _returned: Exception | None = None

@@ -1,16 +1,22 @@
-"""Patch driver_log: duplicates are one line at INFO, and full pools warn once a minute."""
+"""Patch driver_log: duplicates are one line at INFO, full pools warn once a minute, links report their errors."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import oslo_messaging
 import pytest
-from oslo_messaging._drivers import amqpdriver, pool
+from oslo_messaging._drivers import amqpdriver, impl_rabbit, pool
 from oslo_messaging._drivers import common as rpc_common
 
+from cells import conf as cells_conf
+from cells.transport import open_transport
+from cells.transport.link import open_link
 from cells.transport.patches.driver_log import INTERVAL_SECONDS, DriverLog
+from tests.cases import each
 from tests.clock import Clock
+from tests.unit.transport.patches.kombu_broker import Broker
 
 
 @pytest.fixture
@@ -22,6 +28,7 @@ def clock() -> Iterator[Clock]:
     yield clock
     amqpdriver.LOG.removeFilter(patch.shorten)
     pool.LOG.logger.removeFilter(patch.limit)
+    impl_rabbit.LOG.logger.removeFilter(patch.lower)
 
 
 class Duplicates:
@@ -40,6 +47,48 @@ def test_a_duplicate_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     amqpdriver.LOG.error("another error")
     assert [(record.levelname, record.exc_info) for record in caplog.records] == [("INFO", None), ("ERROR", None)]
     assert "7" in caplog.messages[0]
+
+
+@each(("opened", "levels"), [(open_link, []), (open_transport, ["ERROR"])])
+@pytest.mark.usefixtures("clock")
+def test_a_link_reports_its_connection_itself(
+    caplog: pytest.LogCaptureFixture, opened: Callable[..., object], levels: list[str]
+) -> None:
+    caplog.clear()
+    caplog.set_level(logging.INFO)
+    broker = Unreachable()
+    arguments = (10,) if opened is open_link else ()
+    connection = broker.connect(opened(cells_conf.load([]), "rabbit://user:secret@host/a", *arguments))
+    connection.max_retries = 1
+    connection.ensure_connection()
+    assert [record.levelname for record in caplog.records] == levels
+
+
+@pytest.mark.usefixtures("clock")
+def test_an_error_that_is_raised_too_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    connection = Unreachable().connect(open_transport(cells_conf.load([]), "rabbit://user:secret@host/a"))
+    for retry in (None, 2):
+        with pytest.raises(oslo_messaging.MessageDeliveryFailure):
+            connection.ensure(lambda: None, retry=retry)
+    (message,) = (record.getMessage() for record in caplog.records if record.levelname == "ERROR")
+    assert "after 2 tries" in message
+
+
+class Unreachable(Broker):
+    """A broker that refuses each connection."""
+
+    def channel(self) -> Broker:
+        return self
+
+    def ensure_connection(self, errback: Callable[[Exception, float], None], **_: object) -> None:
+        errback(OSError(111, "Connection refused"), 1.0)
+
+    def autoretry(self, method: Callable[[object], None], **_: object) -> Callable[[], object]:
+        def refuse() -> None:
+            raise OSError(111, "Connection refused")
+
+        return refuse
 
 
 class Empty(pool.Pool):  # type: ignore[misc]  # oslo.messaging has no types
