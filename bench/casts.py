@@ -50,22 +50,9 @@ def rows(run: Run) -> list[Row]:
         rates = measure(methods, run.rounds, run.calls)
     plain_rates, cells_rates, capped_rates = rates
     return [
-        Row("plain casts, 16 threads (the unit)", run.rounds, _detail(plain_rates), 1.0, "x"),
-        Row(
-            "one-hop casts, 16 threads",
-            run.rounds,
-            _detail(cells_rates),
-            _ratio(cells_rates, plain_rates),
-            "x",
-            Aim(">=", 1.0, "x"),
-        ),
-        Row(
-            f"the same under [upgrade_levels] cells = {CAP}",
-            run.rounds,
-            _detail(capped_rates),
-            _ratio(capped_rates, plain_rates),
-            "x",
-        ),
+        rate_row("plain casts, 16 threads (the unit)", plain_rates, plain_rates),
+        rate_row("one-hop casts, 16 threads", cells_rates, plain_rates, Aim(">=", 1.0, "x")),
+        rate_row(f"the same under [upgrade_levels] cells = {CAP}", capped_rates, plain_rates),
     ]
 
 
@@ -106,6 +93,14 @@ def rate(method: CastMethod, series: str, count: int) -> float:
     numbers = itertools.count()
     started_at = call_from_threads(lambda: method.cast({"series": series, "number": next(numbers)}), THREADS, count)
     return THREADS * count / (last_arrival(method.arrived, series, THREADS * count) - started_at)
+
+
+def rate_row(label: str, rates: list[float], unit: list[float], aim: Aim | None = None) -> Row:
+    """Return the row about the casts per second of one method.
+
+    :param unit: the casts per second of plain casts, in the same rounds
+    """
+    return Row(label, len(rates), _detail(rates), _ratio(rates, unit), "x", aim)
 
 
 def _ratio(rates: list[float], unit: list[float]) -> float:

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 import oslo_messaging
@@ -21,6 +21,7 @@ from cells.context import get_admin_context
 from cells.path import CellPath
 from cells.rpcapi import CellsAPI
 from tools import endpoint_package
+from tools.broker_profiles import Profile, with_options
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 from tools.transports import connect
@@ -35,6 +36,7 @@ class Chain:
     :param urls: transport URLs, one for each cell
     :param options: options of every manager, ``{"upgrade_levels": {"intercell": "1.0"}}``
     :param managers: number of managers in each cell
+    :param profile: options of [oslo_messaging_rabbit] of all managers, services and clients
     """
 
     def __init__(
@@ -44,12 +46,13 @@ class Chain:
         *,
         options: Mapping[str, Mapping[str, object]] | None = None,
         managers: int = 1,
+        profile: Profile = MappingProxyType({}),
     ) -> None:
+        self._place = place
+        self._profile = profile
+        options = {**OPTIONS, **(options or {}), **({"oslo_messaging_rabbit": profile} if profile else {})}
         self._cells = [
-            [
-                ManagerProcess(place, name, url, host=f"{name}-{number}", options={**OPTIONS, **(options or {})})
-                for number in range(managers)
-            ]
+            [ManagerProcess(place, name, url, host=f"{name}-{number}", options=options) for number in range(managers)]
             for name, url in zip(NAMES, urls, strict=False)
         ]
         self._names = NAMES[: len(urls)]
@@ -77,13 +80,13 @@ class Chain:
             manager.start(self._environment)
         for manager in self._managers:
             manager.wait_ready()
-        transport = connect(firsts[0].transport_url)
+        transport = connect(with_options(firsts[0].transport_url, self._profile), self._place)
         stack.callback(transport.cleanup)
         self._transport = transport
         self.api = self.client()
         self.context = get_admin_context()
         if len(firsts) > 1:
-            stack.enter_context(serving(firsts[1].transport_url))
+            stack.enter_context(serving(with_options(firsts[1].transport_url, self._profile), self._place))
             client = rpc.get_rpc_client(transport, oslo_messaging.Target(topic=TOPIC, version="1.0"), timeout=30)
             self._service = client.prepare(cell=self.path(1))
         poll(self._is_formed, f"{len(firsts)} cells know each other", timeout_seconds=90, pause_seconds=0.5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from bench import broadcast, brokerless, busy, calls, casts, crowd, footprint, growth, relay
+from bench import broadcast, brokerless, busy, calls, casts, crowd, footprint, growth, profiles, relay
 from bench.report import Row
 from bench.run import Run
 
@@ -20,4 +20,5 @@ PARTS: Mapping[str, Callable[[Run], list[Row]]] = {
     "brokerless": brokerless.rows,
     "crowd": crowd.rows,
     "growth": growth.rows,
+    "profiles": profiles.rows,
 }

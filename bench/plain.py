@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 
 import oslo_messaging
@@ -17,13 +18,15 @@ from tools.transports import connect
 class PlainCall:
     """A server in its own process and a client that calls it; they run during the ``with`` block."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, state_path: Path | None = None) -> None:
+        """:param state_path: directory for lock files, as for :func:`tools.transports.connect`"""
         self._url = url
+        self._state_path = state_path
 
     def __enter__(self) -> PlainCall:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(serving(self._url))
-            transport = connect(self._url)
+            stack.enter_context(serving(self._url, self._state_path))
+            transport = connect(self._url, self._state_path)
             stack.callback(transport.cleanup)
             self._close = stack.pop_all().close
         target = oslo_messaging.Target(topic=TOPIC, version="1.0")
@@ -41,10 +44,14 @@ class PlainCall:
 
 
 @contextlib.contextmanager
-def serving(url: str) -> Iterator[None]:
+def serving(url: str, state_path: Path | None = None) -> Iterator[None]:
     """Run a server on this transport, in its own process, during the block."""
+    arguments = [url] if state_path is None else [url, str(state_path)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.plain_server", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "bench.plain_server", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout is not None

@@ -1,6 +1,6 @@
 """A plain oslo.messaging server in its own process: the unit of the benchmark, and the service that it calls.
 
-``python -m bench.plain_server URL`` prints a line when the server is ready, and ends at the
+``python -m bench.plain_server URL [STATE_PATH]`` prints a line when the server is ready, and ends at the
 end of its standard input.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import defaultdict
+from pathlib import Path
 
 import oslo_messaging
 
@@ -53,7 +54,7 @@ class Plain:
 def main() -> None:
     """Serve until the end of standard input."""
     target = oslo_messaging.Target(topic=TOPIC, server=SERVER)
-    transport = connect(sys.argv[1])
+    transport = connect(sys.argv[1], *map(Path, sys.argv[2:]))
     server = oslo_messaging.get_rpc_server(transport, target, [Plain()])
     transport.conf.set_override("executor_thread_pool_size", THREADS)
     server.start()

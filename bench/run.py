@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def directory() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def own_node(names: list[str], plugins: list[str] | None = None) -> Iterator[BrokerNode]:
+def own_node(names: Sequence[str], plugins: list[str] | None = None) -> Iterator[BrokerNode]:
     """Run a RabbitMQ node of the benchmark's own during the block.
 
     :raises Skipped: RabbitMQ is not installed on this machine

@@ -5,6 +5,7 @@ The page "Which broker options to choose" of the administration guide describes 
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Mapping
 
 Profile = Mapping[str, object]
@@ -34,3 +35,15 @@ PROFILES: Mapping[str, Profile] = {
         "rabbit_quorum_queues": True,  # misspelt there, too: it has no effect
     },
 }
+
+
+def with_options(url: str, profile: Profile) -> str:
+    """Return ``url`` with the options in its query, where oslo.messaging reads them.
+
+    It refuses unknown names there, which have no effect in a file.
+    """
+    from oslo_messaging._drivers import amqp, impl_rabbit  # noqa: PLC0415  # slow to import
+
+    known = {option.name for option in (*amqp.amqp_opts, *impl_rabbit.rabbit_opts)}
+    query = urllib.parse.urlencode({name: str(value).lower() for name, value in profile.items() if name in known})
+    return urllib.parse.urlsplit(url)._replace(query=query).geturl()
