@@ -245,7 +245,12 @@ class LimitedConnection(impl_rabbit.Connection):  # type: ignore[misc]  # oslo.m
                 setattr(self, name, value)
 
     def _publish(
-        self, exchange: Any, message: Any, routing_key: str | None = None, timeout: float | None = None, *options: Any
+        self,
+        exchange: Any,
+        message: Any,
+        routing_key: str | None = None,
+        timeout: float | None = None,
+        transport_options: Any = None,
     ) -> None:
         """Called for each message, and again for it after a reconnection: with the time that is left by then."""
         if timeout is not None:
@@ -254,7 +259,7 @@ class LimitedConnection(impl_rabbit.Connection):  # type: ignore[misc]  # oslo.m
         attempts = Attempts.current()
         if attempts is not None:
             message = attempts.renewed(message)
-        super()._publish(exchange, message, routing_key, timeout, *options)
+        super()._publish(exchange, message, routing_key, timeout, transport_options)
 
     @contextlib.contextmanager
     def _transport_socket_timeout(self, timeout: float | None) -> Iterator[None]:

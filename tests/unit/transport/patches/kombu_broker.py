@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import amqp  # type: ignore[import-untyped]  # it has none
 from oslo_messaging._drivers import impl_rabbit
 
 
@@ -15,6 +16,7 @@ class Broker:
     def __init__(self, answer: Callable[[Any], None] = lambda _: None) -> None:
         """:param answer: called with the connection for each published message, before it is confirmed"""
         self.declared: list[str] = []
+        self.channel_errors = (amqp.ChannelError,)
         self.published: list[str] = []
         self.confirmed = 0
         self.recovered: list[Any] = []
@@ -26,7 +28,12 @@ class Broker:
         self.made = made = made_by.__new__(made_by)
         made.__dict__.update(connection=self, channel=self, purpose="send", _producer=self, _initial_pid=0)
         made.__dict__.update(amqp_durable_queues=True, rabbit_quorum_queue=False, amqp_auto_delete=False)
-        made.__dict__.update(rabbit_transient_quorum_queue=True, kombu_compression=None, _declared_exchanges=set())
+        made.__dict__.update(
+            rabbit_transient_quorum_queue=True,
+            direct_mandatory_flag=True,
+            kombu_compression=None,
+            _declared_exchanges=set(),
+        )
         made.__dict__.update(interval_start=0, interval_stepping=0, interval_max=0, kombu_reconnect_delay=0)
         made._connection_lock = impl_rabbit.DummyConnectionLock()
         made._set_current_channel = self.recovered.append

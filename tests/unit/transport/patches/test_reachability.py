@@ -19,7 +19,7 @@ from cells.rpcapi import CellsAPI
 from cells.transport import attempts, open_transport, time_limit
 from cells.transport.patches.reachability import RequestLimits
 from tests.cases import each
-from tests.unit.transport.patches.kombu_broker import Resending
+from tests.unit.transport.patches.kombu_broker import Broker, Resending
 
 SLACK_SECONDS = 10.0
 
@@ -163,3 +163,21 @@ def test_a_message_may_wait_longer_than_its_sender() -> None:
     with limits.within(10.0):
         connection.topic_send("openstack", "cells", envelope, timeout=3600.0)
     assert (broker.expirations[0] or 0.0) > 3000.0
+
+
+SEND: dict[str, Callable[[Any], object]] = {
+    "openstack": lambda connection: connection.topic_send("openstack", "cells", {}),
+    "cells_fanout": lambda connection: connection.fanout_send("cells", {}),
+    "": lambda connection: connection.direct_send("reply_1", {}),
+}
+
+
+@each("exchange", list(SEND))
+def test_each_kind_of_message_passes_the_connection_of_a_client(exchange: str) -> None:
+    """Requests, fan-outs and replies: a service that calls other cells also answers, over the same transport."""
+    transport = open_transport(cells_conf.load([]), "rabbit://user:secret@host/a")
+    limits, broker = RequestLimits(transport), Broker()
+    SEND[exchange](broker.connect(transport))
+    with limits.within(60.0):
+        SEND[exchange](broker.connect(transport))
+    assert broker.published == [exchange, exchange]
