@@ -1,4 +1,4 @@
-"""Files that hold keys: written completely or not at all, and refused if other users can read them."""
+"""Files that are written completely or not at all, and private ones, which are refused if other users can read them."""
 
 from __future__ import annotations
 

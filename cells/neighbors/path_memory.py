@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib import parse
 
-from cells import exceptions
+from cells import exceptions, private_files
 from cells.neighbors.table import NeighborTable
 from cells.neighbors.topology import Topology
 from cells.ownership import check_is_ours
@@ -68,15 +66,7 @@ class PathFile:
         :raises cells.exceptions.ConfigurationError: the file cannot be written
         """
         try:
-            descriptor, name = tempfile.mkstemp(dir=self._path.parent)
-            try:
-                with open(descriptor, "w", encoding="utf-8") as new:
-                    json.dump(dict(paths), new)
-                os.replace(name, self._path)
-            except OSError:
-                # On a full disk, each announcement would leave an empty file.
-                os.unlink(name)
-                raise
+            private_files.write(self._path, json.dumps(dict(paths)), mode=0o600)
         except OSError as error:
             raise exceptions.ConfigurationError(f"{self._path} cannot be written: {error}") from error
 
@@ -102,13 +92,10 @@ class PathMemory:
         try:
             paths = self.store.known_paths()
         except exceptions.CellsError as error:
-            problem = error.message
-        else:
-            self._stored = paths
-            self.table.recall_paths(paths)
+            LOG.warning("The last known path of this cell cannot be read; its parents are asked: %s", error.message)
             return
-        # Outside the except block: there oslo.log would add the error to its line once more.
-        LOG.warning("The last known path of this cell cannot be read; its parents are asked: %s", problem)
+        self._stored = paths
+        self.table.recall_paths(paths)
 
     def keep(self) -> None:
         """Store the paths that are known now, if they have changed.  Does not block: a thread does the work."""
