@@ -153,16 +153,14 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
 
     def _has_broker(self) -> bool:
         """Return False if no host of the broker accepts a login: oslo.messaging would retry the login without end."""
-        reason = ""
         try:
             self.check_broker()
         except BrokerUnusableError as error:
-            reason = str(error)
-        if reason:
-            # Outside the except block: there oslo.log would add the error to its line once more.
             self.counters.count("start_failed", BrokerUnusableError.__name__)
-            LOG.error("The manager cannot serve cell %s and tries again in %d s: %s.", self.name, RETRY_SECONDS, reason)
-        return not reason
+            text = "The manager cannot serve cell %s and tries again in %d s: %s."
+            LOG.error(text, self.name, RETRY_SECONDS, error)  # noqa: TRY400  # an operator needs no traceback
+            return False
+        return True
 
     def _is_alone(self) -> bool:
         """Return False if a manager consumes here that would take the messages of this one."""
@@ -183,9 +181,10 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
 
     def _start_servers(self) -> bool:
         for option, start in self._starts():
-            problem = _error_of(start)
-            if problem is not None:
-                self._give_up_start(option, problem)
+            try:
+                start()
+            except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
+                self._give_up_start(option, error)
                 return False
         return True
 
@@ -241,15 +240,12 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         for row in changes.removed:
             self.links.forget(row)
         for row in (*changes.added, *changes.changed):
-            problem = ""
             try:
                 self.drivers.get(row.driver)
             except exceptions.PluginError as error:
-                problem = error.message
-            if problem:
                 self.counters.count("refused", "PluginError")
-                # Outside the except block: there oslo.log would add the error to its line once more.
-                LOG.error("Cell %s cannot be reached: %s", row.name, problem)
+                text = "Cell %s cannot be reached: %s"
+                LOG.error(text, row.name, error.message)  # noqa: TRY400  # an operator needs no traceback
         self.announcer.react_to(changes)
 
     def stop(self) -> None:
@@ -318,15 +314,6 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
     def wait(self) -> None:
         """Return when :meth:`stop` has been called."""
         self._is_stopped.wait()
-
-
-def _error_of(step: Callable[[], object]) -> Exception | None:
-    try:
-        step()
-    except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
-        # Returned, and not logged here: in an except block oslo.log would add the error to its line once more.
-        return error
-    return None
 
 
 def _logged(step: Callable[[], object]) -> None:
