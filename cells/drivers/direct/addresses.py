@@ -1,4 +1,4 @@
-"""Addresses of managers, ``10.0.0.5:5680`` or ``[fd00::5]:5680``, and what they resolve to."""
+"""Addresses of managers, ``10.0.0.5:5680`` or ``[fd00::5]:5680``, and the socket addresses that they resolve to."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Owner(Protocol):
 
 
 class Opened(NamedTuple):
-    """A socket, and what is known of its peer."""
+    """A socket, and the identity of its peer as far as it is known."""
 
     socket: socket.socket
     #: of the peer, for log lines

@@ -220,7 +220,7 @@ class DirectLink:
         self._serve()
 
     def tick(self, connection: Connection) -> None:
-        """Do what is due."""
+        """Do the work that is due."""
         with self._lock:
             if connection in self._connections and connection.session is not None:
                 self._process(connection, connection.session.tick())
@@ -376,7 +376,7 @@ class DirectLink:
         self._on_ended(self, connection, error)
 
     def _ring(self) -> None:
-        """Do what is due, on the thread of the loop.  Takes the lock."""
+        """Do the work that is due, on the thread of the loop.  Takes the lock."""
         with self._lock:
             now, wait = self._clock(), self._settings.reconnect_seconds
             if self._outbox.expires_at <= now:

@@ -199,7 +199,7 @@ class Node:
         return all(link.is_idle for link in list(self._links.values()))
 
     def stop(self, timeout_seconds: float) -> None:
-        """Send what can be sent, say goodbye, give up the rest and end all threads.  May be called twice."""
+        """Send the messages that can be sent, say goodbye, give up the rest, end all threads.  May be called twice."""
         deadline = self._runtime.clock() + timeout_seconds
 
         def left(share: float = 1.0) -> float:

@@ -59,9 +59,9 @@ def test_an_inner_limit_does_not_extend_an_outer_one() -> None:
 @pytest.fixture
 def client() -> Iterator[cells.rpc.RPCClient]:
     """A client in a cell whose broker is down."""
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        transport = open_transport(cells_conf.load([]), f"rabbit://guest:guest@127.0.0.1:{nobody.getsockname()[1]}/")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        transport = open_transport(cells_conf.load([]), f"rabbit://guest:guest@127.0.0.1:{unused.getsockname()[1]}/")
         try:
             yield cells.rpc.get_rpc_client(transport, oslo_messaging.Target(topic="inventory"), timeout=1)
         finally:
