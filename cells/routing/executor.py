@@ -171,7 +171,7 @@ class _Run:
         else:
             self._finish(value)
             return
-        # Outside the except block: there oslo.log would add the error to its line once more.
+        # Outside the except block: an error while this one is reported must not have it as its context.
         self._fail(problem)
 
     def _check_service(self, request: ServiceRequest) -> None:

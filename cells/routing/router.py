@@ -199,9 +199,12 @@ class Router:
         """Read a message as :meth:`Batch.read`; return None if it is refused."""
         try:
             return batch.read(came)
-        except exceptions.MessageError as raised:
-            error = raised
-        # Outside the except block: there the log would add the error to its line once more.
+        except exceptions.MessageError as error:
+            self._refuse(came, error)
+            return None
+
+    def _refuse(self, came: object, error: exceptions.MessageError) -> None:
+        """Count and log a message that cannot be read, or may not come; tell its sender, as far as it can be told."""
         self.counters.count("rejected", type(error).__name__)
         self.outcomes.log.warn_about(type(error).__name__, "A message from another cell is refused: %s", error.message)
         salvaged = None
@@ -221,7 +224,6 @@ class Router:
             self.reply(salvaged, Reply(Kind.ANSWER, (Response(str(cell), error=error).encoded(),)))
         else:
             self.outcomes.refused(UNREADABLE, error)
-        return None
 
     def _arrived(self, message: Message, now: float) -> None:
         if message.trace is not None:
