@@ -22,6 +22,7 @@ from cells.path import CellPath
 from cells.rpcapi import CellsAPI
 from tools import endpoint_package
 from tools.broker_profiles import Profile, with_options
+from tools.direct_links import DirectLinks, Links
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 from tools.transports import connect
@@ -37,9 +38,10 @@ class Chain:
     :param options: options of every manager, ``{"upgrade_levels": {"intercell": "1.0"}}``
     :param managers: number of managers in each cell
     :param profile: options of [oslo_messaging_rabbit] of all managers, services and clients
+    :param links: driver of the links between the cells
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the differences between chains, by keyword
         self,
         place: Path,
         urls: Sequence[str],
@@ -47,15 +49,29 @@ class Chain:
         options: Mapping[str, Mapping[str, object]] | None = None,
         managers: int = 1,
         profile: Profile = MappingProxyType({}),
+        links: Links = "rpc",
     ) -> None:
         self._place = place
         self._profile = profile
         options = {**OPTIONS, **(options or {}), **({"oslo_messaging_rabbit": profile} if profile else {})}
-        self._cells = [
-            [ManagerProcess(place, name, url, host=f"{name}-{number}", options=options) for number in range(managers)]
-            for name, url in zip(NAMES, urls, strict=False)
-        ]
         self._names = NAMES[: len(urls)]
+        self._direct: DirectLinks | None = None
+        if links == "direct":
+            paths = [self.path(hops) for hops in range(len(urls))]
+            self._direct = DirectLinks(place / "direct", paths, dict.fromkeys(self._names, managers))
+        self._cells = [
+            [
+                ManagerProcess(
+                    place,
+                    name,
+                    url,
+                    host=f"{name}-{number}",
+                    options={**(self._direct.options(name, number) if self._direct else {}), **options},
+                )
+                for number in range(1, managers + 1)
+            ]
+            for name, url in zip(self._names, urls, strict=True)
+        ]
         self._environment = endpoint_package.install(place / "endpoints", endpoints.__file__, "bench")
         self._stack = contextlib.ExitStack()
 
@@ -75,7 +91,10 @@ class Chain:
         with ThreadPoolExecutor(len(firsts)) as pool:
             list(pool.map(ManagerProcess.sync_database, firsts))
         for parent, child in itertools.pairwise(firsts):
-            parent.link_child(child)
+            if self._direct is None:
+                parent.link_child(child)
+            else:
+                self._direct.link(parent, child)
         for manager in self._managers:
             manager.start(self._environment)
         for manager in self._managers:
@@ -104,6 +123,8 @@ class Chain:
             manager.begin_stop()
         for manager in self._managers:
             manager.stop()
+        if self._direct is not None:
+            self._direct.close()
 
     def client(self, cap: str | None = None) -> CellsAPI:
         """Return a client of the topmost cell.

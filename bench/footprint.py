@@ -63,11 +63,11 @@ def measure(place: Path, url: str, neighbor_url: str, starts: int) -> Footprint:
         start_seconds = [_start(manager) for _ in range(starts)]
         # A manager that has answered once keeps the connection for replies open.
         manager.succeed("status")
-        idle_kb, idle_connections = _settled_rss_kb(manager), len(manager.connections())
+        idle_kb, idle_connections = settled_rss_kb(manager), len(manager.connections())
         _register(manager.config_file, neighbor_url)
         manager.hup()
         poll(lambda: _is_introduced(manager), f"{NEIGHBORS} neighbors are introduced", 300.0, pause_seconds=0.5)
-        full_kb = _settled_rss_kb(manager)
+        full_kb = settled_rss_kb(manager)
         poll(lambda: len(manager.connections()) <= idle_connections, "links are closed again", 120.0)
         return Footprint(start_seconds, idle_kb / 1024, full_kb / 1024, idle_connections, len(manager.connections()))
     finally:
@@ -99,7 +99,7 @@ def _is_introduced(manager: ManagerProcess) -> bool:
     return sum(count for name, count in counters.items() if name.startswith(("sent", "undelivered"))) >= 2 * NEIGHBORS
 
 
-def _settled_rss_kb(manager: ManagerProcess) -> int:
+def settled_rss_kb(manager: ManagerProcess) -> int:
     """Return the resident memory when it has settled."""
     seen: list[tuple[float, int]] = []
 

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from bench import broadcast, brokerless, busy, calls, casts, crowd, footprint, growth, profiles, relay
+from bench import (
+    broadcast,
+    brokerless,
+    busy,
+    calls,
+    casts,
+    children,
+    crowd,
+    direct,
+    footprint,
+    growth,
+    profiles,
+    relay,
+    wide,
+)
 from bench.report import Row
 from bench.run import Run
 
@@ -12,6 +26,7 @@ from bench.run import Run
 PARTS: Mapping[str, Callable[[Run], list[Row]]] = {
     "calls": calls.rows,
     "capped": calls.capped_rows,
+    "direct": direct.rows,
     "casts": casts.rows,
     "relay": relay.rows,
     "broadcast": broadcast.rows,
@@ -19,6 +34,8 @@ PARTS: Mapping[str, Callable[[Run], list[Row]]] = {
     "footprint": footprint.rows,
     "brokerless": brokerless.rows,
     "crowd": crowd.rows,
+    "wide": wide.rows,
+    "children": children.rows,
     "growth": growth.rows,
     "profiles": profiles.rows,
 }

@@ -18,6 +18,8 @@ from tools.transports import connect
 class PlainCall:
     """A server in its own process and a client that calls it; they run during the ``with`` block."""
 
+    topic = TOPIC
+
     def __init__(self, url: str, state_path: Path | None = None) -> None:
         """:param state_path: directory for lock files, as for :func:`tools.transports.connect`"""
         self._url = url
@@ -25,13 +27,17 @@ class PlainCall:
 
     def __enter__(self) -> PlainCall:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(serving(self._url, self._state_path))
+            self._serve(stack)
             transport = connect(self._url, self._state_path)
             stack.callback(transport.cleanup)
             self._close = stack.pop_all().close
-        target = oslo_messaging.Target(topic=TOPIC, version="1.0")
+        target = oslo_messaging.Target(topic=self.topic, version="1.0")
         self.client = oslo_messaging.get_rpc_client(transport, target, timeout=30)
         return self
+
+    def _serve(self, stack: contextlib.ExitStack) -> None:
+        """Start the server; ``stack`` stops it."""
+        stack.enter_context(serving(self._url, self._state_path))
 
     def __exit__(
         self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -47,16 +53,20 @@ class PlainCall:
 def serving(url: str, state_path: Path | None = None) -> Iterator[None]:
     """Run a server on this transport, in its own process, during the block."""
     arguments = [url] if state_path is None else [url, str(state_path)]
+    with running("bench.plain_server", *arguments):
+        yield
+
+
+@contextlib.contextmanager
+def running(module: str, *arguments: str) -> Iterator[None]:
+    """Run a module in its own process during the block, from its line "ready" to the end of its standard input."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.plain_server", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-m", module, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
         if process.stdout.readline() != "ready\n":
-            raise RuntimeError("The server of the plain calls does not start; see the output above.")
+            raise RuntimeError(f"{module} does not start; see the output above.")
         yield
     finally:
         process.communicate()

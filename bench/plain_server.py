@@ -53,9 +53,13 @@ class Plain:
 
 def main() -> None:
     """Serve until the end of standard input."""
-    target = oslo_messaging.Target(topic=TOPIC, server=SERVER)
-    transport = connect(sys.argv[1], *map(Path, sys.argv[2:]))
-    server = oslo_messaging.get_rpc_server(transport, target, [Plain()])
+    serve(oslo_messaging.Target(topic=TOPIC, server=SERVER), Plain(), *sys.argv[1:])
+
+
+def serve(target: oslo_messaging.Target, endpoint: object, url: str, *state_path: str) -> None:
+    """Serve an endpoint until the end of standard input."""
+    transport = connect(url, *map(Path, state_path))
+    server = oslo_messaging.get_rpc_server(transport, target, [endpoint])
     transport.conf.set_override("executor_thread_pool_size", THREADS)
     server.start()
     print("ready", flush=True)
