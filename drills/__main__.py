@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import get_args
 
 from cells.exceptions import CellsError
 from drills import report
@@ -15,6 +16,7 @@ from drills.run import Length, run
 from drills.verdict import Verdict
 from tools import broker_node
 from tools.databases import DatabaseServerError
+from tools.direct_links import Links
 from tools.manager_process import ProcessError
 
 MAX_VIOLATIONS = 12
@@ -28,13 +30,13 @@ def main() -> int:
     if not broker_node.is_installed():
         print("drills: the programs rabbitmq-server and rabbitmqctl are not installed.", file=sys.stderr)
         return 1
-    print(f"seed {arguments.seed}\n\n{report.heading()}", flush=True)
+    print(f"links {arguments.links}, seed {arguments.seed}\n\n{report.heading()}", flush=True)
     verdicts: list[Verdict] = []
     complete = True
     try:
         for name in arguments.drills or DRILLS:
             try:
-                verdict = _run(DRILLS[name], arguments.seed, arguments.keep)
+                verdict = _run(DRILLS[name], arguments.seed, arguments.keep, arguments.links)
             except (ProcessError, TimeoutError, CellsError) as error:
                 # Keep the results of the other drills.
                 print(f"\n!!! {name.upper()} HAS FAILED: {error}", file=sys.stderr, flush=True)
@@ -51,7 +53,7 @@ def main() -> int:
         print("drills: interrupted; all processes are stopped", file=sys.stderr)
         return 130
     if arguments.json:
-        arguments.json.write_text(report.as_json(arguments.seed, verdicts))
+        arguments.json.write_text(report.as_json(arguments.links, arguments.seed, verdicts))
     return 0 if complete and not any(verdict.violations for verdict in verdicts) else 1
 
 
@@ -61,6 +63,12 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("drills", nargs="*", metavar="NAME", help=f"drills to run: {', '.join(DRILLS)} (default: all)")
     parser.add_argument("--seed", type=int, default=1, help="of the times between messages (default: %(default)s)")
+    parser.add_argument(
+        "--links",
+        choices=get_args(Links),
+        default="rpc",
+        help="driver of the links between cells (default: %(default)s)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     parser.add_argument(
         "--keep", type=Path, metavar="DIRECTORY", help="keep the logs and results of each drill there, by its name"
@@ -76,9 +84,9 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _run(drill: Drill, seed: int, keep: Path | None) -> Verdict:
+def _run(drill: Drill, seed: int, keep: Path | None, links: Links) -> Verdict:
     with tempfile.TemporaryDirectory(prefix="cells-drills-") as made:
-        return run(drill, Path(made) if keep is None else keep.resolve() / drill.name, seed, Length())
+        return run(drill, Path(made) if keep is None else keep.resolve() / drill.name, seed, Length(), links)
 
 
 if __name__ == "__main__":

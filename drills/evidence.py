@@ -11,6 +11,7 @@ from drills.kinds import KINDS, SOURCES
 from drills.ledger import Counts
 from drills.operation import Operation
 from drills.records import Runs
+from tools.direct_links import Links
 
 #: A message may be in a queue for so long before the fault begins.
 QUEUED_SECONDS = 1.0
@@ -21,16 +22,25 @@ CELLS = "cells"
 
 @dataclass(frozen=True)
 class Window:
-    """The fault: its begin, its end, and the time at which a restarted broker had ended."""
+    """The fault: its begin, its end, and the time at which a restarted broker had ended.
+
+    :param connected_at: when all direct links were connected again; None: at the end of the fault
+    """
 
     began_at: float
     ended_at: float
     broker_down_at: float | None = None
+    connected_at: float | None = None
 
     @property
     def seconds(self) -> float:
         """The duration of the fault."""
         return self.ended_at - self.began_at
+
+    @property
+    def seconds_without_link(self) -> float:
+        """The duration of the fault, and of the connects after it."""
+        return max(self.ended_at, self.connected_at or 0.0) - self.began_at
 
     def may_be_queued(self, operation: Operation) -> bool:
         """Return whether a message may have been in a queue of the broker when the broker ended."""
@@ -58,6 +68,7 @@ class Evidence:
     :param counted: the losses that the managers have counted during the drill
     :param logged: number of losses in their logs
     :param problems: broken promises that were noticed before, such as a manager that ended with an error
+    :param links: driver of the links
     """
 
     operations: Sequence[Operation]
@@ -66,6 +77,7 @@ class Evidence:
     logged: int
     window: Window
     problems: Sequence[str] = ()
+    links: Links = "rpc"
 
     @cached_property
     def not_run(self) -> list[Loss]:

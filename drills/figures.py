@@ -78,3 +78,9 @@ FIGURES: Mapping[str, Figures] = {
 }
 #: The same fault with other options.
 FIGURES = {**FIGURES, "broker-restart-durable": FIGURES["broker-restart"]}
+#: Over direct links.  The cut lasts as long as ``[cells_direct] reconnect_wait``, so that all messages that wait at
+#: its end fail; over RabbitMQ those of the last seconds arrive.
+DIRECT_FIGURES: Mapping[str, Figures] = {
+    **FIGURES,
+    "link-cut": Figures(_LINK, {"call": 274, "rcast": 136, "cells": 31}, FIGURES["link-cut"].lost),
+}

@@ -16,7 +16,8 @@ from tools.manager_process import ManagerProcess
 from tools.polling import poll
 
 #: Kinds of messages without an answer.  The sender of another message learns of its loss by a timeout.
-KINDS = ("cast", "service_cast", "broadcast_cast")
+#: ``received`` are casts that a manager has read and not looked at yet.
+KINDS = ("cast", "service_cast", "broadcast_cast", "received")
 READ_TIMEOUT_SECONDS = 60.0
 _LOGGED = re.compile(r"(\d+) (?:lost|may have arrived|messages that it had accepted)")
 

@@ -79,7 +79,8 @@ class Load:
         self._client = client
         self._cell: str = plan["cell"]
         self._rates: Mapping[str, float] = plan["rates"]
-        self._random = random.Random(f"{plan['seed']} {self._cell}")
+        self._seed: int = plan["seed"]
+        self._random = random.Random(f"{self._seed} {self._cell}")
         self._file = Path(plan["results_file"]).open("a")  # noqa: SIM115  # closed by the end of the process
         self._lock = threading.Lock()
         self._is_ending = threading.Event()
@@ -96,7 +97,8 @@ class Load:
         heapq.heapify(due)
         while not self._is_ending.wait(max(0.0, due[0][0] - time.monotonic())):
             at, kind, count = heapq.heappop(due)
-            pool.submit(self._operate, Operation(f"{self._cell}-{kind}-{count}", kind, self._cell, time.monotonic()))
+            number = f"{self._cell}-{self._seed}-{kind}-{count}"
+            pool.submit(self._operate, Operation(number, kind, self._cell, time.monotonic()))
             heapq.heappush(due, (at + self._pause(kind), kind, count + 1))
         threading.Timer(LAST_OUTCOME_SECONDS, self._exit).start()
         pool.shutdown()

@@ -11,17 +11,21 @@ from drills.kinds import SOURCES
 from drills.load import LAST_OUTCOME_SECONDS
 from drills.operation import Operation
 from drills.script import Script
-from drills.tree import Tree
 
 
 class LoadClients:
-    """Clients at ``api`` and ``az1``, from :meth:`start` to :meth:`finish`; killed at the end of the ``with`` block."""
+    """Clients at ``api`` and ``az1``, from :meth:`start` to :meth:`finish`; killed at the end of the ``with`` block.
 
-    def __init__(self, place: Path, tree: Tree, rates: Mapping[str, float], seed: int) -> None:
+    :param place: an existing directory for the results
+    :param config_files: of managers, at least of both cells
+    :param seed: the numbers of the messages contain it
+    """
+
+    def __init__(self, place: Path, config_files: Mapping[str, Path], rates: Mapping[str, float], seed: int) -> None:
         self._files = {cell: place / f"load-{cell}.json" for cell in SOURCES}
         self._plans = {
             cell: {
-                "config_file": str(tree.managers[cell].config_file),
+                "config_file": str(config_files[cell]),
                 "cell": cell,
                 "results_file": str(file),
                 "rates": rates,

@@ -55,9 +55,14 @@ def heading() -> str:
     return f"{_row(HEADINGS)}\n{_row(['---'] * len(HEADINGS))}"
 
 
-def as_json(seed: int, verdicts: Sequence[Verdict]) -> str:
+def as_json(links: str, seed: int, verdicts: Sequence[Verdict]) -> str:
     """Return all figures."""
-    return json.dumps({"seed": seed, "drills": [dataclasses.asdict(verdict) for verdict in verdicts]}, indent=2) + "\n"
+    return (
+        json.dumps(
+            {"links": links, "seed": seed, "drills": [dataclasses.asdict(verdict) for verdict in verdicts]}, indent=2
+        )
+        + "\n"
+    )
 
 
 def _row(columns: Sequence[str]) -> str:

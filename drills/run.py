@@ -17,6 +17,7 @@ from drills.load_client import LoadClients
 from drills.operation import Operation
 from drills.tree import Tree
 from drills.verdict import Verdict, judge
+from tools.direct_links import Links
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 
@@ -35,31 +36,38 @@ class Length:
     after: float = 15.0
 
 
-def run(drill: Drill, place: Path, seed: int, length: Length) -> Verdict:
+def run(drill: Drill, place: Path, seed: int, length: Length, links: Links = "rpc") -> Verdict:
     """Run a drill; all its processes have ended when this returns.
 
     :param place: an empty directory with a short path
+    :param links: driver of the links between the cells
     :raises tools.manager_process.ProcessError: the tree does not start
     """
     with (
         Tree(
-            place, managers=drill.managers, options=drill.options, clock_ahead_seconds=drill.clock_ahead_seconds
+            place,
+            managers=drill.managers,
+            options=drill.options,
+            clock_ahead_seconds=drill.clock_ahead_seconds,
+            links=links,
         ) as tree,
-        LoadClients(place, tree, drill.rates, seed) as load,
+        LoadClients(place, {cell: tree.managers[cell].config_file for cell in SOURCES}, drill.rates, seed) as load,
     ):
         counted_before = ledger.read(tree.managers.values())
         load.start()
         time.sleep(length.before)
         began_at = time.monotonic()
         drill.fault(tree)
-        window = Window(began_at, time.monotonic(), tree.east_broker_down_at)
+        ended_at = time.monotonic()
+        window = Window(began_at, ended_at, tree.east_broker_down_at, tree.wait_connected())
         time.sleep(length.after)
         operations = load.finish()
         _settle(operations, tree.records)
         counted = _counted(tree, counted_before)
         problems = _stop(list(tree.managers.values()))
         logged = sum(ledger.logged(manager.log()) for manager in tree.managers.values())
-        return judge(drill, Evidence(operations, records.read(tree.records), counted, logged, window, problems))
+        runs = records.read(tree.records)
+        return judge(drill, Evidence(operations, runs, counted, logged, window, problems, links))
 
 
 def _settle(operations: Sequence[Operation], file: Path) -> None:

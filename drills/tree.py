@@ -7,8 +7,9 @@
     west
 
 ``east`` has a RabbitMQ node of its own, and its database is behind a proxy.  The other four
-cells share a node.  The link between ``api`` and ``east`` goes through two proxies, one for
-each direction.  Everything is started for one drill and removed afterwards.
+cells share a node.  The link between ``api`` and ``east`` goes through proxies: over RabbitMQ
+one in front of each broker, and over direct links one in front of the manager of ``api``.
+Everything is started for one drill and removed afterwards.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -31,11 +33,13 @@ from cells.rpcapi import CellsAPI
 from cells.transport import open_transport
 from drills import clocks, endpoints
 from drills.kinds import SOURCES
+from drills.link import BrokerLink, DirectLink
 from drills.script import Script
 from drills.service import TOPIC
 from tools import endpoint_package
 from tools.broker_node import BrokerNode
 from tools.databases import POSTGRESQL_URL, fresh_database
+from tools.direct_links import DirectLinks, Links
 from tools.forwarder import Forwarder
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
@@ -43,45 +47,13 @@ from tools.polling import poll
 #: child -> parent
 PARENTS = {"east": "api", "west": "api", "az1": "east", "az2": "east"}
 NAMES = ("api", *PARENTS)
+PATHS = ("api", "api!east", "api!west", "api!east!az1", "api!east!az2")
 #: The cells with a service, which is the target of a client in another cell.
 SERVING = ("az1", "west")
 START_TIMEOUT_SECONDS = 120.0
+_CONTEXT = get_admin_context()
 
 Options = Mapping[str, Mapping[str, object]]
-
-
-class Link:
-    """The link between ``api`` and ``east``: a proxy in front of each one's broker, for the other one."""
-
-    def __init__(self, api: BrokerNode, east: BrokerNode) -> None:
-        self.to_api = Forwarder("127.0.0.1", api.port)
-        self.to_east = Forwarder("127.0.0.1", east.port)
-        self._both = (self.to_api, self.to_east)
-
-    def cut(self) -> None:
-        """Break all connections and refuse new ones."""
-        for forwarder in self._both:
-            forwarder.cut()
-
-    def restore(self) -> None:
-        """Accept connections again."""
-        for forwarder in self._both:
-            forwarder.restore()
-
-    def stall(self) -> None:
-        """Keep the connections, but forward no byte."""
-        for forwarder in self._both:
-            forwarder.stall()
-
-    def resume(self) -> None:
-        """Forward again."""
-        for forwarder in self._both:
-            forwarder.resume()
-
-    def close(self) -> None:
-        """End the proxies."""
-        for forwarder in self._both:
-            forwarder.close()
 
 
 class Tree:
@@ -91,13 +63,21 @@ class Tree:
     :param managers: of the cell ``east``
     :param options: of all managers, services and clients
     :param clock_ahead_seconds: of the managers of ``east``
+    :param links: driver of all links
     :ivar east_broker_down_at: the time at which the broker of ``east`` had ended, if it was stopped
     """
 
     def __init__(
-        self, place: Path, *, managers: int = 1, options: Options | None = None, clock_ahead_seconds: int = 0
+        self,
+        place: Path,
+        *,
+        managers: int = 1,
+        options: Options | None = None,
+        clock_ahead_seconds: int = 0,
+        links: Links = "rpc",
     ) -> None:
         self._place = place
+        self._links = links
         self._managers_of_east = managers
         self._options = {"cells": {"allowed_services": TOPIC}, **(options or {})}
         self.records = place / "records"
@@ -132,10 +112,14 @@ class Tree:
         self.database = Forwarder(url.host or "127.0.0.1", url.port or 5432)
         stack.callback(self.database.close)
         through = url.set(host="127.0.0.1", port=self.database.port).render_as_string(hide_password=False)
+        self._direct: DirectLinks | None = None
+        if self._links == "direct":
+            self._direct = DirectLinks(self._place / "direct", PATHS, {"east": self._managers_of_east})
+            stack.callback(self._direct.close)
         self.managers = {manager.host: manager for manager in self._make_managers(through)}
         for broker in (self.broker, self.broker_of_east):
             broker.wait_ready()
-        self.link = Link(self.broker, self.broker_of_east)
+        self.link = self._make_link()
         stack.callback(self.link.close)
         self._register_neighbors()
         stack.callback(self._stop_managers)
@@ -156,8 +140,14 @@ class Tree:
                 hosts = [f"{name}-{number}" for number in range(1, self._managers_of_east + 1)]
             else:
                 url, connection, hosts = self.broker.url(name), None, [name]
-            for host in hosts if len(hosts) > 1 else [name]:
-                yield ManagerProcess(self._place, name, url, host=host, connection=connection, options=self._options)
+            for number, host in enumerate(hosts if len(hosts) > 1 else [name], 1):
+                options = {**self._options, **(self._direct.options(name, number) if self._direct else {})}
+                yield ManagerProcess(self._place, name, url, host=host, connection=connection, options=options)
+
+    def _make_link(self) -> BrokerLink | DirectLink:
+        if self._direct is None:
+            return BrokerLink(self.broker, self.broker_of_east)
+        return DirectLink(self._direct.row("api", is_parent=True))
 
     def _register_neighbors(self) -> None:
         # In this process: a command for each row takes longer than the rest of the start.
@@ -167,40 +157,52 @@ class Tree:
             database = Database(conf)
             for child, parent in PARENTS.items():
                 if name == child:
-                    database.create(Neighbor(parent, self._neighbor_url(name, parent), is_parent=True))
+                    database.create(self._row(name, parent, is_parent=True))
                 elif name == parent:
-                    database.create(Neighbor(child, self._neighbor_url(name, child), is_parent=False))
+                    database.create(self._row(name, child, is_parent=False))
             database.close()
 
-    def _neighbor_url(self, name: str, neighbor: str) -> str:
-        """Return the URL under which the cell ``name`` reaches a neighbor."""
-        if {name, neighbor} != {"api", "east"}:
-            return (self.broker_of_east if neighbor == "east" else self.broker).url(neighbor)
-        if neighbor == "east":
-            return self.broker_of_east.url("east").replace(
-                f":{self.broker_of_east.port}/", f":{self.link.to_east.port}/"
-            )
-        return self.broker.url("api").replace(f":{self.broker.port}/", f":{self.link.to_api.port}/")
+    def _row(self, name: str, neighbor: str, *, is_parent: bool) -> Neighbor:
+        """Return the row of a neighbor in the cell ``name``."""
+        if self._direct is not None:
+            row = self._direct.row(neighbor, is_parent=is_parent)
+        else:
+            broker = self.broker_of_east if neighbor == "east" else self.broker
+            row = Neighbor(neighbor, broker.url(neighbor), is_parent=is_parent)
+        return self.link.through(row) if {name, neighbor} == {"api", "east"} else row
 
     def _wait_formed(self) -> None:
         for source in SOURCES.values():
-            transport = open_transport(
-                cells_conf.load([self.managers[source.cell].config_file]), None, ["cells.exceptions"]
-            )
-            api, context = CellsAPI(transport, timeout=5), get_admin_context()
+            with self._client(source.cell) as api:
 
-            def is_formed() -> bool:
-                try:
-                    api.call(context, source.target, "ping")  # noqa: B023  # called at once
-                    answers = api.broadcast_call(context, "ping", direction=source.direction)  # noqa: B023
-                except exceptions.CellsError:
-                    return False
-                return len([answer for answer in answers if answer.error is None]) == len(source.before)  # noqa: B023
+                def is_formed() -> bool:
+                    try:
+                        api.call(_CONTEXT, source.target, "ping")  # noqa: B023  # called at once
+                        answers = api.broadcast_call(_CONTEXT, "ping", direction=source.direction)  # noqa: B023
+                    except exceptions.CellsError:
+                        return False
+                    return len([answer for answer in answers if answer.error is None]) == len(source.before)  # noqa: B023
 
-            try:
                 poll(is_formed, f"{source.cell} reaches its cells", START_TIMEOUT_SECONDS, pause_seconds=0.5)
-            finally:
-                transport.cleanup()
+
+    def wait_connected(self) -> float | None:
+        """Wait until all direct links are connected; return the time, or None if there was nothing to wait for."""
+        connected_at = None
+        for name in NAMES if self._direct else ():
+            with self._client(name) as api:
+                if not _is_connected(api):
+                    poll(partial(_is_connected, api), f"{name} is connected with its neighbors", START_TIMEOUT_SECONDS)
+                    connected_at = time.monotonic()
+        return connected_at
+
+    @contextlib.contextmanager
+    def _client(self, cell: str) -> Iterator[CellsAPI]:
+        (first, *_) = self.managers_of(cell)
+        transport = open_transport(cells_conf.load([first.config_file]), None, ["cells.exceptions"])
+        try:
+            yield CellsAPI(transport, timeout=5)
+        finally:
+            transport.cleanup()
 
     # Managers
 
@@ -247,3 +249,12 @@ class Tree:
     def start_broker_of_east(self) -> None:
         """Start the node with its data."""
         self.broker_of_east.start().wait_ready()
+
+
+def _is_connected(api: CellsAPI) -> bool:
+    """Return whether a cell is connected with all neighbors."""
+    try:
+        rows = api.neighbors(_CONTEXT)
+    except exceptions.CellsError:
+        return False
+    return all(row["link"]["state"] == "connected" for row in rows)

@@ -20,7 +20,9 @@ PATCHES = (
     "prefetch",
     "raw_failures",
     "reachability",
+    "read_ahead",
     "redeclare",
+    "request_context",
     "stream_offset",
     "unread_messages",
 )
@@ -121,11 +123,12 @@ Parents receive the union of the capabilities of this cell and of all cells
 below it. Example: ``hypervisor=xenserver;kvm,os=linux;windows``.
 """),
     option(cfg.StrOpt, "cells_config")("""
-JSON file that holds the neighbors, in place of the database.
+File in JSON or YAML that holds the neighbors, in place of the database.
 
 The file holds an object. Each key is the name of a neighbor; each value is an
 object with the columns of its row:
 ``{"az1": {"transport_url": "rabbit://...", "is_parent": false}}``.
+``cells neighbor export --show-secrets`` writes such a file.
 The manager reads the file again every db_check_interval seconds.
 """),
     option(cfg.IntOpt, "send_timeout", default=10, min=1, max=600)("""
@@ -160,7 +163,7 @@ Maximum number of endpoint methods that run at the same time in this manager.
 Further calls wait for a free thread. Relayed messages and answers use no such
 thread. The calls of one neighbor use at most three quarters of the threads.
 """),
-    option(cfg.ListOpt, "allowed_services", default=[])("""
+    option(cfg.ListOpt, "allowed_services", default=[], mutable=True)("""
 Services of this cell that services of other cells may call.
 
 A list of ``TOPIC``, ``TOPIC:METHOD`` or ``EXCHANGE/TOPIC:METHOD``, with the
@@ -182,7 +185,8 @@ relayed messages and answers use no such thread. The calls of one neighbor use
 at most three quarters of the threads.
 """),
     option(cfg.IntOpt, "max_pending_calls", default=10000, min=1)("""
-Maximum number of calls in this manager that wait for an answer or a free thread.
+Maximum number of calls in this manager that wait for an answer or a free thread,
+and of casts whose callers wait until the next cell has them.
 
 If the limit is reached, further calls fail at once with ManagerBusy.
 """),
@@ -220,13 +224,13 @@ class, its text and a log id, and the log of this manager has the traceback
 under that id.
 """),
     option(cfg.ListOpt, "disabled_patches", default=[], item_type=types.String(choices=PATCHES))("""
-Patches of oslo.messaging and kombu that this process does not apply.
+Patches of oslo.messaging, kombu and amqp that this process does not apply.
 
 A patch depends on a private part of a library. cells-manager logs at its start
 which patches it applies, and which are not applicable to the installed release.
 Disable a patch if a new release of the library behaves wrongly with it. Names:
 
-* ``ack_interval``: idle listeners wake up once a second
+* ``ack_interval``: idle listeners wake up four times a second
 * ``direct_replies``: replies of calls go directly to clients on RabbitMQ
 * ``driver_log``: duplicates, full connection pools and connections that fail do
   not flood the log
@@ -238,7 +242,9 @@ Disable a patch if a new release of the library behaves wrongly with it. Names:
 * ``prefetch``: the default of rabbit_qos_prefetch_count is 8
 * ``raw_failures``: exceptions of services reach other cells unchanged
 * ``reachability``: requests end in time if the own broker does not answer
+* ``read_ahead``: connections to RabbitMQ read all that has arrived at once
 * ``redeclare``: consumers notice that an exchange or binding was deleted
+* ``request_context``: listeners do not copy the context of each request
 * ``stream_offset``: with rabbit_stream_fanout, a server reads no messages from
   before its start
 * ``unread_messages``: a stopping manager returns unread messages to RabbitMQ.

@@ -20,8 +20,9 @@ random name.
     option(cfg.StrOpt, "state_path", default="/var/lib/cells")("""
 Directory for the files of this service.
 
-The counts of lost messages, and the defaults of ``[database] connection`` and
-of ``[oslo_messaging_zmq] ipc_dir``, are in this directory. The user that runs
-cells-manager must have write access.
+The counts of lost messages are in this directory, and so are the defaults of
+``[database] connection``, of ``[cells_direct] certificate`` and ``key``, and
+of ``[oslo_messaging_zmq] ipc_dir``. The user that runs cells-manager must
+have write access.
 """),
 ]

@@ -13,11 +13,11 @@ from oslo_db import options as db_options
 from oslo_log import log
 
 from cells import exceptions
-from cells.conf import cells, default, files, scheduler, upgrade_levels, zmq
+from cells.conf import api, cells, default, direct, files, metrics, scheduler, upgrade_levels, zmq
 
-_GROUPS = (default, cells, scheduler, upgrade_levels, zmq)
+_GROUPS = (default, cells, scheduler, api, direct, metrics, upgrade_levels, zmq)
 #: Libraries that log details for developers at a level that operators read.
-LOG_LEVELS = ("alembic=WARN", "amqp=ERROR", "oslo_service.backend=WARN", "stevedore=ERROR")
+LOG_LEVELS = ("alembic=WARN", "amqp=ERROR", "oslo.service=INFO", "oslo_service.backend=WARN", "stevedore=ERROR")
 #: options of the command line, which oslo.config uses as they are: a path may have a '$'
 _PATHS = frozenset({"config_file", "config_dir"})
 DEFAULT_CONNECTION = "sqlite:///$state_path/cells.sqlite"

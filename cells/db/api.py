@@ -1,7 +1,8 @@
-"""Database: reads and changes the registered neighbors of one cell, and the last known paths of its parents.
+"""Database: reads and changes the registered neighbors of one cell, the last known paths of its parents, and the
+history of its links.
 
-The manager reads it through its source of neighbors, and keeps the paths there; ``cells neighbor`` changes the
-neighbors.
+The manager reads it through its source of neighbors, and keeps the paths and the history there; ``cells neighbor``
+changes the neighbors.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from oslo_config import cfg
@@ -19,7 +20,10 @@ from sqlalchemy.orm import Session
 
 from cells import exceptions, path
 from cells.db import engine, models, schema
-from cells.neighbors import neighbor
+from cells.db import transitions as table
+from cells.neighbors import certificate_owners, direct_columns, neighbor
+from cells.neighbors.row_changes import RowChanges
+from cells.neighbors.transitions import MAX_PER_NEIGHBOR, Transition
 
 LOG = logging.getLogger(__name__)
 
@@ -72,9 +76,11 @@ class Database:
         """Register a neighbor.
 
         :raises cells.exceptions.NeighborExists: a neighbor has that name already
+        :raises cells.exceptions.InvalidNeighbor: another neighbor has one of its certificates
         """
         try:
             with self._writing() as session:
+                _check_certificates(session, row)
                 session.add(models.Cell(**row.as_dict()))
         except oslo_errors.DBDuplicateEntry as error:
             raise exceptions.NeighborExists(
@@ -86,12 +92,14 @@ class Database:
         """Change columns of a neighbor; return the changed neighbor.
 
         :raises cells.exceptions.NeighborNotFound: no neighbor has that name
-        :raises cells.exceptions.InvalidNeighbor: a new value is invalid
+        :raises cells.exceptions.InvalidNeighbor: a new value is invalid, or another neighbor has a new certificate
         """
         neighbor.check_columns(name, changes)
         with self._writing() as session:
             cell = _find(session, name)
             row = neighbor.Neighbor(**{**_columns(cell), **changes})
+            if "certificates" in changes:
+                _check_certificates(session, row)
             for column in changes:
                 setattr(cell, column, getattr(row, column))
             return row
@@ -103,6 +111,35 @@ class Database:
         """
         with self._writing() as session:
             _find(session, name).soft_delete()
+
+    def merge(
+        self, compare: Callable[[Mapping[str, Mapping[str, Any]]], RowChanges], *, is_dry_run: bool = False
+    ) -> RowChanges:
+        """Make several changes in one transaction; return them.
+
+        :param compare: takes the columns of each registered neighbor, by name, and returns the changes
+        :param is_dry_run: change nothing
+        :raises cells.exceptions.NeighborExists: another command has registered a new neighbor at the same time
+        """
+        try:
+            with self._reading() if is_dry_run else self._writing() as session:
+                cells = {
+                    cell.name: cell for cell in session.scalars(select(models.Cell).where(models.Cell.deleted == 0))
+                }
+                changes = compare({name: _columns(cell) for name, cell in cells.items()})
+                if not is_dry_run:
+                    session.add_all(models.Cell(**row.as_dict()) for row in changes.created)
+                    for change in changes.changed:
+                        for column in change.columns:
+                            setattr(cells[change.row.name], column, getattr(change.row, column))
+                    for columns in changes.removed:
+                        cells[columns["name"]].soft_delete()
+                return changes
+        except oslo_errors.DBDuplicateEntry as error:
+            raise exceptions.NeighborExists(
+                "Another command has registered one of the neighbors at the same time: nothing is changed, run this "
+                "command again."
+            ) from error
 
     def known_paths(self) -> dict[str, str]:
         """Return the last known path of each parent."""
@@ -121,6 +158,16 @@ class Database:
                     stored[parent].path = path
                 else:
                     session.add(models.KnownPath(parent=parent, path=path))
+
+    def record_transitions(self, transitions: Sequence[Transition]) -> None:
+        """Store transitions of links, oldest first, as :class:`cells.neighbors.transitions.TransitionStore` says."""
+        with self._writing() as session:
+            table.record(session, transitions)
+
+    def transitions(self, neighbor: str | None = None, limit: int = MAX_PER_NEIGHBOR) -> list[Transition]:
+        """Return the last transitions of a neighbor, or of all neighbors, oldest first."""
+        with self._reading() as session:
+            return table.read(session, neighbor, limit)
 
     def close(self) -> None:
         """Close the connections.  They are opened again on demand."""
@@ -154,6 +201,24 @@ def _find(session: Session, name: str) -> models.Cell:
             f"There is no neighbor {name}; 'cells neighbor list' shows the registered neighbors.", cell=name
         )
     return cell
+
+
+def _check_certificates(session: Session, row: neighbor.Neighbor) -> None:
+    """Check that no other neighbor has a certificate of ``row``.
+
+    :raises cells.exceptions.InvalidNeighbor: a neighbor has one
+    """
+    if row.certificates is None:
+        return
+    others = select(models.Cell.name, models.Cell.certificates).where(
+        models.Cell.deleted == 0, models.Cell.name != row.name, models.Cell.certificates.is_not(None)
+    )
+    owners = {}
+    for name, text in session.execute(others):
+        # The manager ignores a row that was damaged by hand.
+        with contextlib.suppress(exceptions.InvalidNeighbor):
+            owners.update(dict.fromkeys(direct_columns.read_certificates(text), name))
+    certificate_owners.check(row.name, row.certificate_list, owners)
 
 
 def _repair(name: str) -> str:

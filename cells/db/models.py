@@ -41,6 +41,10 @@ class Cell(Base):
     version_cap: Mapped[str | None] = mapped_column(String(255))
     allowed_methods: Mapped[str | None] = mapped_column(Text)
     max_foreign_seconds: Mapped[float | None] = mapped_column(Double)
+    addresses: Mapped[str | None] = mapped_column(Text)
+    certificates: Mapped[str | None] = mapped_column(Text)
+    certificate_path: Mapped[str | None] = mapped_column(Text)
+    also_accept: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[datetime.datetime | None] = mapped_column(DateTime, default=timeutils.utcnow)
     updated_at: Mapped[datetime.datetime | None] = mapped_column(DateTime, onupdate=timeutils.utcnow)
     deleted_at: Mapped[datetime.datetime | None] = mapped_column(DateTime)
@@ -60,6 +64,20 @@ class KnownPath(Base):
 
     parent: Mapped[str] = mapped_column(String(255), primary_key=True)
     path: Mapped[str] = mapped_column(Text)
+
+
+class LinkTransition(Base):
+    """The state of a link from one moment on, as one manager of this cell sees it."""
+
+    __tablename__ = "link_transitions"
+    __table_args__ = MYSQL_OPTIONS
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    neighbor: Mapped[str] = mapped_column(String(255), index=True)
+    manager: Mapped[str] = mapped_column(String(255))
+    state: Mapped[str] = mapped_column(String(32))
+    since: Mapped[float] = mapped_column(Double)  #: seconds since 1970, by the clock of the manager's host
+    why: Mapped[str] = mapped_column(Text)
 
 
 class Registration(Base):

@@ -12,7 +12,7 @@ LOG = logging.getLogger(__name__)
 
 #: All revisions that this release knows, oldest first; this release needs the last one.
 #: A test compares the list with the migrations.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 HEAD = REVISIONS[-1]
 
 #: Table in which alembic stores the revision.

@@ -11,5 +11,6 @@ def casts_in(request: Mapping[str, Any]) -> int:
     arguments = request.get("args")
     messages = arguments.get("messages") if isinstance(arguments, dict) else None
     if isinstance(messages, list):
-        return sum(not (isinstance(one, dict) and one.get("need_response")) for one in messages)
+        # A list, because a generator would be resumed for each message.
+        return len([one for one in messages if not (isinstance(one, dict) and one.get("need_response"))])
     return int(request.get("method") == "process_message")

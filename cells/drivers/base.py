@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Sequence
+import enum
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from oslo_config import cfg
 
 from cells import exceptions
+from cells.counters import Counters
+from cells.drivers.siblings import SiblingBus
 from cells.transport.custody import Ledger
+from cells.worker_threads import Runtime
 
-#: Takes the JSON text of a message that traveled alone, or the list of objects of a cast
-#: of many.  Never raises; blocks for at most a fraction of a second, and never for an answer.
-OnMessage = Callable[[object], None]
+#: More messages than any release sends in one cast: a bound for the work that a neighbor can cause at a time.
+MAX_MESSAGES_OF_CAST = 1024
+
+
+class OnMessage(Protocol):
+    """Takes what a neighbor has sent.  Never raises; blocks for at most a fraction of a second, never for an answer."""
+
+    def __call__(self, came: object, neighbor: str = "", age_seconds: float = 0.0) -> None:
+        """Take one message, or several.
+
+        :param came: the JSON text of a message that traveled alone, or the list of objects of a cast of many; a
+            MessageError if the driver has not read what came, and refuses it
+        :param neighbor: the name of the neighbor that has sent it; empty: the driver does not know who uses its link
+        :param age_seconds: how long it was on its way; it counts against the time that callers still wait
+        """
+
+
+#: Takes None when a manager of the neighbor has a message, or the reason why it is given up; ``may_arrive`` of the
+#: reason tells whether the neighbor may have it nevertheless.  Called once, on any thread.  Must not block.
+OnDone = Callable[["exceptions.CellsError | None"], object]
 
 
 class Target(Protocol):
@@ -51,6 +73,10 @@ class Outgoing(Protocol):
     def size_bytes(self) -> int: ...
 
     @property
+    def kind(self) -> str:
+        """The word under which the ledger of losses counts it; empty: managers send it about each other."""
+
+    @property
     def deadline(self) -> float | None:
         """When its caller stops waiting, in seconds of the monotonic clock; None: no caller waits."""
 
@@ -66,6 +92,25 @@ class Outgoing(Protocol):
 
     def to_item(self) -> dict[str, Any]:
         """Return the object of a message that may share a cast."""
+
+    def to_item_json(self) -> str:
+        """Return the text of that object."""
+
+
+class LinkState(enum.Enum):
+    """Whether messages to a neighbor are sent, wait, or fail, as far as a driver knows it without sending one."""
+
+    CONNECTED = "connected"
+    RECONNECTING = "reconnecting"  #: no connection for a short time: messages wait
+    DOWN = "down"  #: messages fail at once
+
+
+#: Takes the name of a neighbor and the new state of its link, on any thread.  Must not block.
+OnLinkState = Callable[[str, LinkState], object]
+
+
+def ignore_link_state(name: str, state: LinkState) -> None:
+    """Do nothing: an :data:`OnLinkState`."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +128,11 @@ class DriverSettings:
     send_timeout_seconds: int = 10
     #: counts the casts that the driver has taken from its broker, until ``on_message`` returns; None: no counts
     ledger: Ledger | None = None
+    on_link_state: OnLinkState = ignore_link_state
+    #: to the other managers of this cell; None: it has no bus that this manager serves
+    siblings: SiblingBus | None = None
+    counters: Counters = field(default_factory=Counters)
+    runtime: Runtime = field(default_factory=Runtime)
 
 
 class BaseCellsDriver(abc.ABC):
@@ -116,6 +166,13 @@ class BaseCellsDriver(abc.ABC):
         """Receive no new messages; return when all ``on_message`` calls have returned.
 
         May be called twice, and without a start.
+        """
+
+    def set_neighbors(self, cells: Sequence[Target]) -> None:  # noqa: B027  # a driver may have nothing to do
+        """Take note of the neighbors: those with this driver, and those that may still send over it.
+
+        Called after each reading of the rows, before the servers start, too; the rows may be the same as before.
+        Never raises.
         """
 
     def reaches_clients(self, cell: Target) -> bool:  # noqa: ARG002  # for drivers that override it
@@ -173,6 +230,21 @@ class BaseCellsDriver(abc.ABC):
         """
         return None
 
+    def check_consumers(self, timeout_seconds: float) -> None:  # noqa: B027  # a driver may have no broker
+        """Check that a message to each consumer of this manager arrives, for at most about so long.
+
+        Called every few seconds, on a thread of its own, while the servers run.
+
+        :raises cells.exceptions.CellsError: the broker took no message, or a consumer got none
+        """
+
+    def link_status(self, cell: Target) -> Mapping[str, Any] | None:  # noqa: ARG002  # for drivers that override it
+        """Return the state of the link in plain values, for operators; None: the driver knows none.  Does no I/O."""
+        return None
+
+    def wait_until_idle(self, timeout_seconds: float) -> None:  # noqa: B027  # a driver may send at once
+        """Wait until the outcome of all messages is known that a driver has accepted, for at most so long."""
+
     @abc.abstractmethod
     def close_link(self, cell: Target) -> None:
         """Close the connection to a neighbor; the next send opens it again.
@@ -183,3 +255,38 @@ class BaseCellsDriver(abc.ABC):
     @abc.abstractmethod
     def close(self) -> None:
         """Close all connections that are still open.  May be called twice."""
+
+
+class PostingDriver(BaseCellsDriver):
+    """Base of the drivers that accept a message at once, and report later whether the neighbor has it.
+
+    It has bounded queues of its own: such a link needs no thread and no send queue.
+    """
+
+    @abc.abstractmethod
+    def post(self, cell: Target, messages: Sequence[tuple[Outgoing, OnDone]]) -> None:
+        """Send messages, in their order.  Never blocks and never raises.
+
+        If a queue has no room, or the neighbor is down, the function of the message gets the error.
+        """
+
+    def wait_for_room(self, cell: Target, until: float) -> bool:  # noqa: ARG002  # for drivers that override it
+        """Wait until the queue of requests for ``cell`` has room, at most until a time of the monotonic clock.
+
+        :returns: whether it has room; a neighbor without a connection has none to wait for
+        """
+        return True
+
+    def send_message_to_cell(self, cell: Target, message: Outgoing) -> None:
+        """Send a message, and wait until the neighbor has it."""
+        outcomes: list[exceptions.CellsError | None] = []
+        is_done = threading.Event()
+
+        def done(error: exceptions.CellsError | None) -> None:
+            outcomes.append(error)
+            is_done.set()
+
+        self.post(cell, [(message, done)])
+        is_done.wait()
+        if outcomes[0] is not None:
+            raise outcomes[0]

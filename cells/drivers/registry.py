@@ -28,15 +28,22 @@ class Drivers:
 
         :raises cells.exceptions.PluginError: there is no such driver, or it does not load
         """
+        driver = self._drivers.get(name)
+        if driver is not None:
+            # Asked for each message.
+            return driver
         with self._lock:
             driver = self._drivers.get(name)
             if driver is None:
                 driver = self._drivers[name] = DRIVERS.make(name, self._settings)
             return driver
 
+    def loaded(self) -> dict[str, BaseCellsDriver]:
+        """Return the drivers that are loaded, by name."""
+        with self._lock:
+            return dict(self._drivers)
+
     def close(self) -> None:
         """Close the connections of all drivers to neighbors."""
-        with self._lock:
-            drivers = list(self._drivers.values())
-        for driver in drivers:
+        for driver in self.loaded().values():
             driver.close()

@@ -25,6 +25,7 @@ from cells.transport.custody import Custody
 from cells.transport.errors import is_forbidden, is_too_large, lacks_exchange, may_arrive, refusal_in
 from cells.transport.internals import consumers, expiring
 from cells.transport.link import open_link
+from cells.transport.loopback import Loopback
 from cells.transport.opening import open_transport
 from cells.transport.patches import direct_replies
 from cells.transport.patches.direct_replies import ReplyAddress
@@ -33,9 +34,10 @@ from cells.transport.server import CastServer, get_server
 
 LOG = logging.getLogger(__name__)
 
-
 #: type of the messages that answer others
 ANSWERS = "response"
+#: Prepared clients that a link keeps: a few per manager of the neighbor.
+MAX_PREPARED = 256
 
 
 class InterCellRPCDispatcher:
@@ -60,10 +62,6 @@ class InterCellRPCDispatcher:
         :param messages: objects with the keys of a message's header, and ``payload``, a JSON text
         """
         self._on_message(messages)
-
-
-#: Prepared clients that a link keeps: a few per manager of the neighbor.
-MAX_PREPARED = 256
 
 
 class _Link:
@@ -287,6 +285,8 @@ class CellsRPCDriver(InterCellRPCAPI, BaseCellsDriver):
 
     def __init__(self, settings: DriverSettings) -> None:
         super().__init__(settings)
+        own = [oslo_messaging.Target(topic=self._topic(one), server=settings.host) for one in settings.message_types]
+        self._loopback = Loopback(lambda: open_transport(settings.conf, settings.transport_url), own)
         self._transport: Any = None
         self._servers: dict[str, Any] = {}
 
@@ -296,7 +296,8 @@ class CellsRPCDriver(InterCellRPCAPI, BaseCellsDriver):
         dispatcher = InterCellRPCDispatcher(on_message)
         for message_type in self._settings.message_types:
             target = oslo_messaging.Target(topic=self._topic(message_type), server=self._settings.host)
-            server = get_server(self._transport, target, [dispatcher], CastServer, self._custody(message_type))
+            endpoints = [dispatcher, self._loopback.endpoint]
+            server = get_server(self._transport, target, endpoints, CastServer, self._custody(message_type))
             self._servers[message_type] = server
             server.start()
 
@@ -304,6 +305,9 @@ class CellsRPCDriver(InterCellRPCAPI, BaseCellsDriver):
         ledger = self._settings.ledger
         # A caller notices the loss of its answer.
         return None if ledger is None or message_type == ANSWERS else Custody(ledger, casts_in)
+
+    def check_consumers(self, timeout_seconds: float) -> None:
+        self._loopback.check(timeout_seconds)
 
     def stop_taking(self, message_types: frozenset[str]) -> None:
         servers = [server for message_type, server in self._servers.items() if message_type in message_types]
@@ -315,6 +319,7 @@ class CellsRPCDriver(InterCellRPCAPI, BaseCellsDriver):
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.cleanup()
+        self._loopback.close()
 
 
 def _unroutable(cell: Target, message: Outgoing | None, own_exchange: str) -> exceptions.CellsError:

@@ -60,6 +60,12 @@ class LocalCell(Protocol):
     def links(self) -> dict[str, Any]:
         """Return the version of the inter-cell API toward each neighbor, with the reason; no I/O."""
 
+    def examine(self) -> dict[str, Any]:
+        """Return the problems of this cell that its manager sees; no I/O."""
+
+    def service_usage(self) -> dict[str, Any]:
+        """Return the services that other cells may use, and their use; no I/O."""
+
     @property
     def services(self) -> LocalServices:
         """The services of this cell, callable for other cells."""
@@ -155,7 +161,7 @@ class Call:
     @property
     def sender(self) -> str:
         """The neighbor that sent the message; this cell itself for a message of its own."""
-        return self.route[-2] if len(self.route) > 1 else self.route.last
+        return self.route.sender or self.route.last
 
     def told_by(self, cell_name: str) -> str:
         """Return ``cell_name`` if that neighbor sent the message itself; a cell may report only about itself.

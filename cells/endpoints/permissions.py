@@ -12,7 +12,6 @@ from cells import exceptions
 from cells.endpoints.base import CHILDREN, OWN_CELL, PARENTS
 from cells.endpoints.registry import Endpoints
 from cells.neighbors import Neighbor, Neighbors
-from cells.path import CellPath
 from cells.services.allow_list import AllowedServices
 from cells.services.request import ServiceRequest
 
@@ -35,18 +34,18 @@ class Permissions:
     #: exchange of the services in rows that name none
     exchange: str
 
-    def check(self, method: str, route: CellPath) -> None:
-        """Check that the sender of a request may call an endpoint.
+    def check(self, method: str, sender: str | None) -> Neighbor | None:
+        """Check that the sender of a request may call an endpoint; return the row of the sender, if there is one.
 
-        :param route: the cells that the request has passed, source first, this cell last
+        :param sender: the neighbor that has sent the request; None: this cell
         :raises cells.exceptions.CallNotAllowed: the endpoint, or the row of the neighbor, does not allow the call
         """
         callers = self.endpoints.callers(method)
-        if len(route) == 1:
+        if sender is None:
             if OWN_CELL not in callers:
                 raise self._refusal(method, "services of this cell", "it is for other cells only")
-            return
-        sender, neighbors = route[-2], self.neighbors()
+            return None
+        neighbors = self.neighbors()
         side = PARENTS if sender in neighbors.parents else CHILDREN
         if side not in callers:
             raise self._refusal(method, sender, f"it is for: {', '.join(sorted(callers))}")
@@ -55,6 +54,7 @@ class Permissions:
             raise self._refusal(
                 method, sender, f'its operator can allow it with "cells neighbor set {sender} --allow ..."'
             )
+        return row
 
     def check_service(self, sender: str, request: ServiceRequest) -> None:
         """Check that the row of a neighbor allows a call of a service.

@@ -60,6 +60,14 @@ class DeliveryReports:
         """Count delivered messages."""
         self._counters.count("sent", times=count)
 
+    def observe_cast(self, messages: int) -> None:
+        """Note the number of messages of a cast that a broker has taken."""
+        self._counters.sent_together.observe(messages)
+
+    def observe_wait(self, seconds: float) -> None:
+        """Note the time from the queueing of a message until a broker had it."""
+        self._counters.send_seconds.observe(seconds)
+
     def refuse(self, error: exceptions.CellsError, kind: str, on_failure: OnFailure) -> None:
         """Report a message that is not queued to its sender, which counts it as given up.
 

@@ -15,7 +15,7 @@ from cells.limited_log import LimitedLog
 from cells.links.delivery import DeliveryReports, LinkLimits, call_back
 from cells.links.send_queue import Countable, DirectReply, OnFailure, QueuedMessage, SendQueue, SendRequest
 from cells.links.slots import LinkSlots
-from cells.worker_threads import Runtime, Thread
+from cells.worker_threads import Runtime
 
 LOG = logging.getLogger(__name__)
 
@@ -49,12 +49,14 @@ class Link:
     #: called on the sending thread when the link is closed, before its slot is free
     on_closed: Callable[[Link], object]
     runtime: Runtime
-    #: the thread of an older link to the same neighbor: this link sends when it has ended
-    predecessor: Thread | None = None
+    #: an older link to the same neighbor: this link sends when it has ended
+    predecessor: Link | None = None
 
     def __post_init__(self) -> None:
-        """Start the sending thread."""
         self.is_closing = False
+        self._has_ended = threading.Event()
+        #: the newer link to the same neighbor, which opens when this one has ended
+        self._successor: Link | None = None
         self._clock = self.runtime.clock
         self.used_at = self._clock()
         self._queue = SendQueue(self.limits.queue_size, self.limits.queue_bytes)
@@ -74,7 +76,23 @@ class Link:
         #: until then senders do not wait for room
         self._backoff_until = 0.0
         self._failure: exceptions.CellsError | None = None
-        self.thread = self.runtime.spawn(self._run, f"cells-send-{self.cell.name}")
+
+    def open(self) -> None:
+        """Start the sending thread when the predecessor has ended and there is a slot.  Does not block."""
+        predecessor, self.predecessor = self.predecessor, None
+        # It may share our connection: it has to close it before we open it.
+        if predecessor is None or not predecessor._is_followed_by(self):
+            self.slots.request(lambda: self.runtime.spawn(self._run, f"cells-send-{self.cell.name}"))
+
+    def _is_followed_by(self, successor: Link) -> bool:
+        """Open ``successor`` at the end of this link; return False if it has ended."""
+        with self._changed:
+            self._successor = successor
+            return not self._has_ended.is_set()
+
+    def wait_until_ended(self, timeout_seconds: float | None = None) -> None:
+        """Wait until a link that is closed has sent its messages."""
+        self._has_ended.wait(timeout_seconds)
 
     def put(
         self, requests: Sequence[SendRequest], start: int, room_deadline: float, hold_seconds: float
@@ -170,16 +188,23 @@ class Link:
             self._went_idle.wait_for(lambda: not self._queue and self._busy_since is None, max(0.0, timeout_seconds))
             self._idle_waiters -= 1
 
+    def backlog(self) -> tuple[int, int, float]:
+        """Return the number of messages that wait or are being sent, their bytes, and the age of the oldest."""
+        with self._changed:
+            count, size_bytes, since = self._queue.backlog()
+            for queued in self._current:
+                count, size_bytes, since = (
+                    count + 1,
+                    size_bytes + queued.message.size_bytes,
+                    min(since, queued.queued_at),
+                )
+            return count, size_bytes, max(0.0, self._clock() - since) if count else 0.0
+
     def leads_to(self, cell: Target) -> bool:
         """Return whether messages for ``cell`` take this link; other columns of its row may have changed."""
         return (self.cell.driver, self.cell.transport_url) == (cell.driver, cell.transport_url)
 
     def _run(self) -> None:
-        if self.predecessor is not None:
-            # It may share our connection: it has to close it before we open it.
-            self.predecessor.join()
-            self.predecessor = None
-        self.slots.acquire()
         while self._take_batch():
             self._send_current()
         try:
@@ -187,12 +212,17 @@ class Link:
         except Exception as error:  # the driver does not load, or a driver of another project raises
             LOG.debug("The link to cell %s could not be closed: %s", self.cell.name, error)
         self.on_closed(self)
+        with self._changed:
+            self._has_ended.set()
+            successor = self._successor
         self.slots.release()
+        if successor is not None:
+            successor.open()
 
     def _take_batch(self) -> bool:
         """Wait for the next messages; return False if there are none and the link has to end."""
         with self._changed:
-            # This also ends a stall that was the wait for a predecessor or a slot.
+            # This also ends a stall that was the wait for a slot, or for the predecessor.
             self._busy_since = self._stall = None
             while True:
                 if not self._queue:
@@ -232,7 +262,9 @@ class Link:
             sent.append(queued.message.kind)
             if queued.on_sent is not None:
                 call_back(queued.on_sent)
-        self.reports.losses.pass_on(self.cell.name, sent)
+        if sent:
+            self.reports.observe_wait(self._clock() - current[0].queued_at)
+        self.reports.losses.deliver(self.cell.name, sent)
 
     def _refusal(self, queued: QueuedMessage, now: float) -> exceptions.CellsError | None:
         """Return the reason why a message is not sent at all."""
@@ -325,6 +357,8 @@ class Link:
         if isinstance(error, ABOUT_THE_MESSAGE):
             self._log.log_about(logging.INFO, type(error).__name__, "%s", error.message)
             return error
+        if error is None:
+            self.reports.observe_cast(len(messages))
         if error is None and messages[0].fanout and was_failing:
             # A fan-out succeeds without a receiver: it does not show that the cell is back.
             self.reports.sent(len(messages))

@@ -7,20 +7,27 @@ connections exist only for neighbors with recent traffic.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cells import exceptions
 from cells.counters import Counters
-from cells.drivers.base import Target
+from cells.drivers.base import PostingDriver, Target
 from cells.drivers.registry import Drivers
 from cells.links.delivery import DeliveryReports, LinkLimits, OnDelivery
 from cells.links.link import Link, Refusal
 from cells.links.losses import Losses
+from cells.links.posting import Posting
 from cells.links.send_queue import DirectReply, OnFailure, OnSent, SendRequest
 from cells.links.slots import LinkSlots
 from cells.worker_threads import Runtime, Thread
+
+LOG = logging.getLogger(__name__)
+
+#: The thread that looks for hung brokers goes round at least so often, to show that it can.
+MAX_LOOK_SECONDS = 2.0
 
 
 @dataclass(eq=False, repr=False)
@@ -39,12 +46,15 @@ class Links:
         self.slots = LinkSlots(self.limits.open_links, self._close_idle_link)
         self._reports = DeliveryReports(self.counters, self.on_delivery, self.losses)
         self._clock = self.runtime.clock
+        self._posting = Posting(self._reports, self._clock)
         self._lock = threading.Lock()
         self._links: dict[str, Link] = {}
         #: closing links that have a successor; their messages are subject to the send timeout, too
         self._retiring: set[Link] = set()
         self._is_stopped = threading.Event()
         self._watch: Thread | None = None
+        #: when the thread that looks for hung brokers last went round; None: it does not run
+        self.looked_at: float | None = None
 
     def send(
         self, cell: Target, requests: Sequence[SendRequest], *, room_deadline: float = 0.0, hold_seconds: float = 0.0
@@ -58,6 +68,10 @@ class Links:
         :param hold_seconds: how long the messages may wait for others that share their cast; they are sent earlier with
             the next message of their kind, when the link closes, and in :meth:`wait_until_idle`
         """
+        driver = self._posting_driver(cell)
+        if driver is not None and not self._is_stopped.is_set():
+            self._posting.post(driver, cell, requests, room_deadline)
+            return
         done = 0
         while done < len(requests):
             refused: list[Refusal] = []
@@ -86,6 +100,14 @@ class Links:
         """
         self.send(cell, [(DirectReply(reply_to, value), on_failure, on_sent)])
 
+    def _posting_driver(self, cell: Target) -> PostingDriver | None:
+        """Return the driver of ``cell`` if it needs no send queue."""
+        try:
+            driver = self.drivers.get(cell.driver)
+        except exceptions.CellsError:
+            return None  # the link reports the error
+        return driver if isinstance(driver, PostingDriver) else None
+
     def _link(self, cell: Target) -> Link:
         with self._lock:
             if self._is_stopped.is_set():
@@ -94,6 +116,8 @@ class Links:
                     "The manager has stopped: the message was not sent.", cell=cell.name
                 )
             link = self._links.get(cell.name)
+            # Before the first link, and again if there was no thread for it.
+            self._start_watch()
             if link is not None and not link.is_closing and link.leads_to(cell):
                 return link
             if link is not None:
@@ -107,15 +131,26 @@ class Links:
                 slots=self.slots,
                 on_closed=self._forget_closed,
                 runtime=self.runtime,
-                predecessor=None if link is None else link.thread,
+                predecessor=link,
             )
-            if self._watch is None:
+        # Without the lock, which an idle link that has to close needs.
+        link.open()
+        return link
+
+    def _start_watch(self) -> None:
+        """Start to watch for stalled links, unless that is done.  Caller holds the lock."""
+        if self._watch is None:
+            try:
                 self._watch = self.runtime.spawn(self._watch_stalls, "cells-send-watch")
-            return link
+            except RuntimeError as error:  # the next link tries again
+                LOG.warning("The system has no thread left to watch the links: %s", error)
 
     def _watch_stalls(self) -> None:
         limit = self.limits.send_timeout_seconds
-        while not self._is_stopped.wait(limit / 5):
+        self.looked_at = self._clock()
+        while not self._is_stopped.wait(min(limit / 5, MAX_LOOK_SECONDS)):
+            self.looked_at = self._clock()
+            self.slots.open_waiting()
             for link in self._all():
                 link.check_stall(limit)
 
@@ -138,7 +173,7 @@ class Links:
             link = self._links.get(cell.name)
         if link is not None and link.leads_to(cell):
             link.close()
-            link.thread.join(timeout_seconds)
+            link.wait_until_ended(timeout_seconds)
 
     def _forget_closed(self, link: Link) -> None:
         with self._lock:
@@ -155,6 +190,7 @@ class Links:
         until = self._clock() + timeout_seconds
         for link in self._all():
             link.wait_until_idle(until - self._clock())
+        self._posting.wait_until_idle(until)
 
     def stop(self, timeout_seconds: float) -> None:
         """Send all queued messages and close all links; give up after ``timeout_seconds``.  May be called twice."""
@@ -165,9 +201,21 @@ class Links:
         for link in links:
             link.close()
         for link in links:
-            link.thread.join(max(0.0, deadline - self._clock()))
+            link.wait_until_ended(max(0.0, deadline - self._clock()))
         for link in self._all():
             link.abandon()
+
+    def backlogs(self) -> dict[str, tuple[int, int, float]]:
+        """Return, for each neighbor with a link, the messages that wait or are being sent.
+
+        :returns: name -> (number of messages, their bytes, age of the oldest in seconds)
+        """
+        found: dict[str, tuple[int, int, float]] = {}
+        for link in self._all():
+            count, size_bytes, age = link.backlog()
+            before = found.get(link.cell.name, (0, 0, 0.0))
+            found[link.cell.name] = (before[0] + count, before[1] + size_bytes, max(before[2], age))
+        return found
 
     def __len__(self) -> int:
         """Return the number of links."""

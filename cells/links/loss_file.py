@@ -16,6 +16,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from cells.ownership import check_is_ours
 
@@ -32,6 +33,12 @@ _IN_FLIGHT_AT = _RECORD.size - _NUMBER.size
 _TEXT_BYTES = (255, 31, 95)
 FIRST_RECORDS = 32
 MAX_RECORDS = 4096
+
+
+def path_of(directory: str, cell: str, host: str) -> Path:
+    """Return the path of the file of one manager: those of one host may share a directory."""
+    # A name may have characters that are not allowed in a file's name.
+    return Path(directory) / f"losses.{quote(cell, safe='')[:100]}.{quote(host, safe='')[:100]}"
 
 
 class Record(NamedTuple):

@@ -18,7 +18,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,6 +56,8 @@ class Tally:
     told: int = 0
     #: accepted, and neither passed on nor given up
     in_flight: int = 0
+    #: taken by a neighbor's broker since this process began; in no file, and in no sum
+    delivered: int = 0
 
     def add(self, other: Tally) -> None:
         self.lost += other.lost
@@ -154,14 +156,23 @@ class Losses:
         """Count messages as no longer in flight.  A message that is given up is counted as such before."""
         self._count_in_flight(cell, kinds, -1)
 
-    def _count_in_flight(self, cell: str, kinds: Sequence[str], sign: int) -> None:
+    def deliver(self, cell: str, kinds: Sequence[str]) -> None:
+        """Count messages as no longer in flight, because the broker of ``cell`` has them."""
+        self._count_in_flight(cell, kinds, -1, delivered=1)
+
+    def _count_in_flight(self, cell: str, kinds: Sequence[str], sign: int, delivered: int = 0) -> None:
         # Called twice for each message.  Most messages that are queued together are of one kind.
         with self._lock:
-            for kind in kinds if len(kinds) == 1 else set(kinds):
+            if len(kinds) == 1:
+                if kinds[0]:
+                    self._in_flight(cell, kinds[0], sign, delivered)
+                return
+            for kind in set(kinds):
                 if kind:
-                    self._in_flight(cell, kind, sign * kinds.count(kind))
+                    count = kinds.count(kind)
+                    self._in_flight(cell, kind, sign * count, delivered * count)
 
-    def _in_flight(self, cell: str, kind: str, change: int) -> None:
+    def _in_flight(self, cell: str, kind: str, change: int, delivered: int = 0) -> None:
         """Caller holds the lock."""
         known = self._flights.get((cell, kind))
         if known is None:
@@ -170,6 +181,7 @@ class Losses:
             known = self._flights[cell, kind] = (tally, self._slots.get(key))
         tally, slot = known
         tally.in_flight += change
+        tally.delivered += delivered
         if slot is not None and self._file is not None:
             self._file.write_in_flight(slot, tally.in_flight if tally.in_flight > 0 else 0)
 
@@ -278,6 +290,11 @@ class Losses:
                     if key.reason != _IN_FLIGHT
                 ],
             }
+
+    def tallies(self) -> dict[Key, Tally]:
+        """Return a copy of all numbers.  Messages in flight, and delivered ones, have an empty reason."""
+        with self._lock:
+            return {key: replace(tally) for key, tally in self._tallies.items()}
 
     def as_dict(self) -> dict[str, int]:
         """Return all numbers that are not zero: ``{"east.cast.NeighborUnreachable.lost": 3}``."""

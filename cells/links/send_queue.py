@@ -153,6 +153,11 @@ class SendQueue:
         self._bytes -= sum(queued.message.size_bytes for queued in taken)
         return taken
 
+    def backlog(self) -> tuple[int, int, float]:
+        """Return the number of messages, their bytes, and when the oldest was queued; infinite without any."""
+        oldest = min((messages[0].queued_at for messages in self._kinds.values()), default=math.inf)
+        return self._count, self._bytes, oldest
+
     def clear(self) -> list[QueuedMessage]:
         """Remove and return all messages."""
         everything = [queued for messages in self._kinds.values() for queued in messages]

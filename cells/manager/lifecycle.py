@@ -6,25 +6,28 @@ import contextlib
 import functools
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oslo_service import loopingcall, systemd
+from oslo_service import loopingcall
 from oslo_service import service as oslo_service
 
 from cells import exceptions, failure
 from cells.counters import Counters
-from cells.drivers.base import BaseCellsDriver
 from cells.drivers.registry import Drivers
+from cells.limited_log import LastingProblem
 from cells.links import Links, Losses
 from cells.manager.announcer import Announcer
 from cells.manager.held_requests import HeldRequests
+from cells.manager.link_history import LinkHistory
 from cells.manager.local_cell import LocalCell
 from cells.manager.manager import CellsManager
 from cells.manager.namesakes import Namesakes, problem_with
+from cells.manager.observation import Observation
 from cells.manager.prober import Prober
+from cells.manager.receiving import Receiver
 from cells.manager.server import ManagerServer
 from cells.manager.service_calls import ServiceCalls
 from cells.messages import REQUEST_TYPES
@@ -47,14 +50,18 @@ LOAD_RETRY_SECONDS = 1
 RETRY_SECONDS = 5
 #: Bound for the last sends of a manager that stops: they take milliseconds, or hang.
 LAST_SENDS_SECONDS = 10
-#: Bound for the stop of servers, whose consumers wake up once a second; more than a broker needs under load.
+#: Bound for the stop of servers, whose consumers wake up four times a second; more than a broker needs under load.
 SERVER_STOP_SECONDS = 10.0
 #: Interval at which the ledger of losses is asked for summaries that are due.
 LOSSES_SECONDS = 5
 #: Bound for storing the last known paths, which takes milliseconds unless the database is away.
 LAST_WRITE_SECONDS = 2
+#: Interval at which rows are read if a link is direct: a certificate that is removed must soon be of no use.
+DIRECT_LOAD_SECONDS = 4
 #: How often the prober looks for neighbors whose turn it is.
 PROBE_LOOP_SECONDS = 1
+#: How often the history of the links looks for changes.
+HISTORY_SECONDS = 1
 ENDLESS_SECONDS = 10 * 365 * 86400.0
 
 
@@ -80,10 +87,10 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
     topology: Topology
     loader: NeighborLoader
     path_memory: PathMemory
+    link_history: LinkHistory
     held_requests: HeldRequests
     drivers: Drivers
-    #: the drivers that receive messages of other cells, by the option that sets the URL of each
-    receivers: Mapping[str, BaseCellsDriver]
+    receivers: Sequence[Receiver]
     links: Links
     pending: PendingCalls
     threads: WorkerThreads
@@ -96,19 +103,36 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
     service_calls: ServiceCalls
     #: logs in to the broker of this cell and out again; raises BrokerUnusableError
     check_broker: Callable[[], None]
+    #: applies the options that may change without a restart
+    reload_options: Callable[[], None]
     #: None: the manager does not serve the services of its cell
     namesakes: Namesakes | None
     #: None: code in this process calls ``manager`` and ``service_calls`` itself
     server: ManagerServer | None
+    #: [cells_metrics] listen
+    metrics_addresses: Sequence[str]
 
     def __post_init__(self) -> None:
+        self.observation = Observation(
+            addresses=self.metrics_addresses,
+            cell=self.cell,
+            links=self.links,
+            threads=self.threads,
+            server=self.server,
+            receivers=self.receivers,
+            store=self.path_memory.store,
+            runtime=self.runtime,
+        )
         self._lifecycle = threading.Lock()
         self._is_serving = False
         self._is_stopped = threading.Event()
         #: set by :meth:`stop` when no call is in flight any more, or the bound is over
         self.has_drained = threading.Event()
         self._loops: list[Any] = []
-        self._namesake_problem = ""
+        self._start_problem = LastingProblem(LOG, self.runtime.clock)
+        self._loaded_at = self.runtime.clock()
+        #: how often the drivers were told the rows
+        self._times_told = 0
 
     def start(self) -> None:
         """Return when the manager takes messages and requests, or when it is stopped.
@@ -116,7 +140,8 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         Blocks until its database and its broker are there.  Nothing is read from the broker before the neighbors are
         known: the messages that wait there could not be forwarded.
         """
-        # First: what the last manager left undone must be known before this manager takes messages.
+        self.observation.start()
+        # Before the servers: what the last manager left undone must be known before this manager takes messages.
         self.losses.open(self.loss_file)
         self.pending.start()
         started = (
@@ -134,7 +159,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             self.host,
             len(self.table.snapshot().all()),
         )
-        systemd.notify_once()
+        self.observation.serving()
         self.announcer.start()
 
     def _repeat(self, step: Callable[[], bool], pause_seconds: float) -> bool:
@@ -158,7 +183,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         except BrokerUnusableError as error:
             self.counters.count("start_failed", BrokerUnusableError.__name__)
             text = "The manager cannot serve cell %s and tries again in %d s: %s."
-            LOG.error(text, self.name, RETRY_SECONDS, error)  # noqa: TRY400  # an operator needs no traceback
+            self._start_problem.log(logging.ERROR, text, self.name, RETRY_SECONDS, error)
             return False
         return True
 
@@ -169,14 +194,14 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         with contextlib.suppress(Exception):
             if self.namesakes is not None:
                 problem = problem_with(self.namesakes.find(), self.name, self.host)
-        if problem and problem != self._namesake_problem:
-            LOG.error(
+        if problem:
+            self._start_problem.log(
+                logging.ERROR,
                 "The manager of cell %s does not start, and tries again every %d s: %s.",
                 self.name,
                 RETRY_SECONDS,
                 problem,
             )
-        self._namesake_problem = problem
         return not problem
 
     def _start_servers(self) -> bool:
@@ -190,8 +215,9 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
 
     def _starts(self) -> Iterator[tuple[str, Callable[[], object]]]:
         """Yield the starts of all servers, each with the option that sets the URL at which it serves."""
-        for option, receiver in self.receivers.items():
-            yield option, functools.partial(receiver.start_servers, self.router.receive)
+        for receiver in self.receivers:
+            on_message = self.router.receiver(receiver.name)
+            yield receiver.option, functools.partial(receiver.driver.start_servers, on_message)
         if self.server is not None:
             yield mailbox.OWN_OPTION, self.server.start
 
@@ -202,27 +228,44 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             reason = f"{failure.name_of(problem)}: {failure.text_of(problem).rstrip('.')}. Check {option}"
         else:
             reason = f"{refusal} (broker of {option})"
-        LOG.error("The manager cannot serve cell %s and tries again in %d s: %s.", self.name, RETRY_SECONDS, reason)
-        for receiver in self.receivers.values():
-            receiver.stop_servers()
+        text = "The manager cannot serve cell %s and tries again in %d s: %s."
+        self._start_problem.log(logging.ERROR, text, self.name, RETRY_SECONDS, reason)
+        for receiver in self.receivers:
+            receiver.driver.stop_servers()
 
     def _start_loops(self) -> bool:
         """Start the periodic tasks; return False if the manager was stopped while its servers started."""
         with self._lifecycle:
             if not self._is_stopped.is_set():
                 self._is_serving = True
-                self._start_loop(self.loader.load, self.load_interval_seconds)
+                self._start_loop(self._load_due, min(self.load_interval_seconds, DIRECT_LOAD_SECONDS))
                 self._start_loop(self.announcer.announce, self.announce_interval_seconds)
                 self._start_loop(self.losses.report_due, LOSSES_SECONDS)
-                self._start_loop(self.prober.probe_due, PROBE_LOOP_SECONDS)
+                self._start_loop(self.observation.progress.beating("probes", self.prober.probe_due), PROBE_LOOP_SECONDS)
+                self._start_loop(self.link_history.look, HISTORY_SECONDS)
         if not self._is_serving:
             # stop() could not close the servers that have started only now.
             if self.server is not None:
                 self.server.stop()
-            for receiver in self.receivers.values():
-                receiver.stop_servers()
+            for receiver in self.receivers:
+                receiver.driver.stop_servers()
             self._close_server()
         return self._is_serving
+
+    def _load_due(self) -> None:
+        """Read the neighbors if it is time; let the drivers look whether a file of theirs has changed."""
+        now = self.runtime.clock()
+        if now - self._loaded_at < self.load_interval_seconds and not self.table.snapshot().has_direct_links:
+            return
+        self._loaded_at = now
+        self._load()
+
+    def _load(self, *, is_asked: bool = False) -> None:
+        told = self._times_told
+        self.loader.load(is_asked=is_asked)
+        if told == self._times_told:
+            # The rows are the same, or cannot be read: a driver still looks whether a file of its has changed.
+            self._tell_drivers()
 
     def _start_loop(self, task: Any, interval_seconds: int) -> None:
         loop = loopingcall.FixedIntervalLoopingCall(task)
@@ -230,8 +273,12 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         self._loops.append(loop)
 
     def reset(self) -> None:
-        """Load the neighbors now and announce this cell, on SIGHUP."""
-        self.loader.load(is_asked=True)
+        """Apply changed options, load the neighbors now and announce this cell, on SIGHUP."""
+        try:
+            self.reload_options()
+        except Exception as error:  # oslo.config raises many classes
+            LOG.error("The manager keeps the old value of an option: %s", error)  # noqa: TRY400  # for an operator
+        self._load(is_asked=True)
         self.announcer.announce()
         self.prober.probe_all()
 
@@ -246,7 +293,14 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
                 self.counters.count("refused", "PluginError")
                 text = "Cell %s cannot be reached: %s"
                 LOG.error(text, row.name, error.message)  # noqa: TRY400  # an operator needs no traceback
+        self._tell_drivers()
         self.announcer.react_to(changes)
+
+    def _tell_drivers(self) -> None:
+        self._times_told += 1
+        rows = list(self.table.snapshot().all().values())
+        for driver in self.drivers.loaded().values():
+            driver.set_neighbors(rows)
 
     def stop(self) -> None:
         """Take no new requests, let those in progress finish within the bound, close everything.
@@ -260,6 +314,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             is_serving = self._is_serving
         clock, bound_seconds = self.runtime.clock, self.graceful_stop_seconds or ENDLESS_SECONDS
         deadline = clock() + bound_seconds
+        self.observation.stopping()
         self.announcer.stop()
         for loop in self._loops:
             loop.stop()
@@ -271,7 +326,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             LOG.warning("%d calls are given up: a graceful stop takes at most %d s.", len(self.pending), bound_seconds)
         self.pending.stop()
         if is_serving:
-            self._within(SERVER_STOP_SECONDS, *(receiver.stop_servers for receiver in self.receivers.values()))
+            self._within(SERVER_STOP_SECONDS, *(receiver.driver.stop_servers for receiver in self.receivers))
         if not self.threads.stop(max(0.0, deadline - clock())):
             LOG.warning("Endpoints that still run are given up.")
         if not self.services.stop(max(0.0, deadline - clock())):
@@ -283,16 +338,19 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
         # This sends the notices, too, that follow replies sent directly to clients.
         self.links.wait_until_idle(last_sends_end_at - clock())
         self.links.stop(max(0.0, last_sends_end_at - clock()))
-        self.losses.close()
+        # The last outcomes of drivers that report them later are counted, too.
         self.drivers.close()
+        self.losses.close()
         self.path_memory.stop(LAST_WRITE_SECONDS)
+        self.link_history.stop(LAST_WRITE_SECONDS)
         self.loader.close()
+        self.observation.stop()
         LOG.info("cells-manager of cell %s has stopped.", self.name)
 
     def _stop_taking_requests(self) -> None:
         """Leave further requests to other managers of this cell, or to the next start of this one."""
         stops: list[Callable[[], object]] = [
-            functools.partial(receiver.stop_taking, REQUEST_TYPES) for receiver in self.receivers.values()
+            functools.partial(receiver.driver.stop_taking, REQUEST_TYPES) for receiver in self.receivers
         ]
         if self.server is not None:
             stops.append(self.server.stop)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from cells import exceptions
@@ -15,7 +16,7 @@ from cells.limited_log import LimitedLog
 from cells.links.losses import Losses
 from cells.manager.announcer import Announcer, on_change
 from cells.manager.prober import Prober
-from cells.neighbors import NeighborTable
+from cells.neighbors import Neighbor, NeighborTable, State
 from cells.neighbors.capabilities import BOUNDS, bounded_capabilities, bounded_capacities
 from cells.neighbors.link_versions import LinkVersions
 from cells.neighbors.managers import ROWS
@@ -27,6 +28,11 @@ from cells.routing.reply import Reply
 from cells.services.local import LocalServices
 
 LOG = logging.getLogger(__name__)
+
+#: Links with problems in one answer: it must stay far below the longest message.
+MAX_TROUBLED = 200
+#: keys of a neighbor that the cells above need not know
+_ADDRESSES = ("transport_url", "link")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -48,26 +54,58 @@ class LocalCell:
     losses: Losses
     services: LocalServices
     picker: CellPicker
+    #: returns the neighbors as :mod:`cells.manager.neighbor_report` says
+    report: Callable[[], list[dict[str, Any]]] = field(init=False)
+    #: returns why the neighbors cannot be read now; None: they can
+    source_problem: Callable[[], str | None] = field(init=False)
 
     def __post_init__(self) -> None:
         self._log = LimitedLog(LOG)
+        #: revision of the table -> the answer to a ping then
+        self._described: tuple[int, dict[str, Any]] = (-1, {})
 
     @property
     def name(self) -> str:
         return self.topology.cell_name
 
     def describe(self) -> dict[str, Any]:
-        """Return the answer to a ping."""
+        """Return the answer to a ping; the caller must not change it."""
+        revision, (known, description) = self.table.revision, self._described
+        if revision != known:
+            # A change meanwhile leaves an old number, and the next ping asks again.
+            description = self._describe()
+            self._described = (revision, description)
+        return description
+
+    def _describe(self) -> dict[str, Any]:
         path = str(self.topology.own_path)
         own = {"cell": path, "path": path, IS_PLACED: self.topology.is_placed, ROWS: self.table.snapshot().digest}
         return {**self.identity, **own, "subtree": self.topology.subtree()}
 
     def links_down(self, neighbors: Iterable[str]) -> list[str]:
-        """Return those of these neighbors whose brokers take no messages now; have them probed soon."""
-        down = [name for name in neighbors if self.losses.is_away(name)]
+        """Return those of these neighbors that take no messages now; have them probed soon."""
+        down = [name for name in neighbors if self.table.is_link_down(name) or self.losses.is_away(name)]
         for name in down:
             self.prober.probe_soon(name)
         return down
+
+    def link_status(self, row: Neighbor) -> Mapping[str, Any] | None:
+        """Return the state of a link as its driver knows it, or the driver to or from which it moves; else None."""
+        for driver in filter(None, (row.driver, row.also_accept)):
+            # A driver that does not load was logged when the row was read.
+            with contextlib.suppress(exceptions.CellsError):
+                found = self.prober.drivers.get(driver).link_status(row)
+                if found is not None:
+                    return found
+        return None
+
+    def wall_clock(self) -> float:
+        """Return the time in seconds since 1970."""
+        return self.prober.runtime.wall_clock()
+
+    def service_usage(self) -> dict[str, Any]:
+        """Return the use of the services, and as ``seen_by`` the host of this manager."""
+        return {"seen_by": self.identity["host"], **self.services.usage.as_dict()}
 
     def links(self) -> dict[str, Any]:
         """Return the version that this cell reads, and the version of each link with the reason for it."""
@@ -83,10 +121,30 @@ class LocalCell:
         ]
         return {"cell": str(self.topology.own_path), "reads": self.identity["version"], "links": links}
 
+    def examine(self) -> dict[str, Any]:
+        """Return the problems of this cell that this manager sees.
+
+        :returns: ``cell``, its full path; ``host`` and ``release`` of this manager; ``time``, in seconds since 1970;
+            ``source_problem``, why the neighbors cannot be read, or None; ``neighbors``, the objects of
+            :mod:`cells.manager.neighbor_report` of links with a problem, a loss or a low cap, without addresses; and
+            ``left_out``, the number of further ones
+        """
+        troubled = [row for row in self.report() if _is_troubled(row)]
+        shown = [{key: value for key, value in row.items() if key not in _ADDRESSES} for row in troubled[:MAX_TROUBLED]]
+        return {
+            "cell": str(self.topology.own_path),
+            **{key: self.identity[key] for key in ("host", "release")},
+            "time": round(self.wall_clock(), 3),
+            "source_problem": self.source_problem(),
+            "neighbors": shown,
+            "left_out": len(troubled) - len(shown),
+        }
+
     def resolve(self, response_to: str, part: str, responses: Sequence[str], passed_on_to: Sequence[str]) -> bool:
         reply = Reply.from_wire(responses, passed_on_to)
         found = self.pending.add(response_to, part, reply)
         if not self.prober.learn_version(response_to, part, reply) and not found:
+            self.prober.note_other_name(response_to, part)
             # The answer is late or a duplicate, or another manager made the call and answers are fanned out.
             self.counters.count("dropped", "response")
             LOG.debug("The answer of %s to %s is dropped: no call waits for it here.", part, response_to)
@@ -96,11 +154,11 @@ class LocalCell:
         self.announcer.answer_announcement(parent)
 
     def answer_ping(self, sender: str) -> dict[str, Any]:
-        """Note a ping of ``sender``; return the answer."""
+        """Note a ping of ``sender``; return the answer, with the time in seconds since 1970."""
         if sender != self.name:
             self.table.record_request(sender)
             self.prober.heard_from(sender)
-        return self.describe()
+        return {**self.describe(), "time": round(self.wall_clock(), 3)}
 
     def send_capacities(self) -> None:
         self.announcer.send_capacities()
@@ -145,3 +203,7 @@ class LocalCell:
                 'register it there with "cells neighbor create --type child".',
                 cell=child,
             )
+
+
+def _is_troubled(row: Mapping[str, Any]) -> bool:
+    return row["state"] != State.UP.value or any(row.get(key) for key in ("problem", "can_be_raised", "lost"))

@@ -33,15 +33,18 @@ from cells.transport.server import reply_to
 
 LOG = logging.getLogger(__name__)
 
+_SENT: futures.Future[None] = completed(None)
+
 
 class CellsManager:
-    """RPC endpoint for services of the local cell, version 1.3.
+    """RPC endpoint for services of the local cell, version 1.4.
 
     In all methods ``ctxt`` is the request context as a dict, and ``kwargs`` are JSON values.
-    1.1 added ``trace`` and the broadcasts whose answers are streamed, 1.2 ``cast_many``, 1.3 ``links_down``.
+    1.1 added ``trace`` and the broadcasts whose answers are streamed, 1.2 ``cast_many``, 1.3 ``links_down``,
+    1.4 ``resources``.
     """
 
-    target = oslo_messaging.Target(version="1.3")
+    target = oslo_messaging.Target(version="1.4")
 
     def __init__(
         self,
@@ -90,7 +93,7 @@ class CellsManager:
                 self._router.cast(
                     self._outgoing.targeted(ctxt, cell_name, method_name, method_kwargs, needs_response=False)
                 )
-            return completed(None)
+            return _SENT
 
         self._requests.held.send(cell_name, MAX_SECONDS, send)
 
@@ -247,6 +250,14 @@ class CellsManager:
     def capacities(self, ctxt: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002  # oslo's signature
         """Return the free capacities of this cell and all cells below."""
         return self._cell.resources.capacities()
+
+    def resources(self, ctxt: dict[str, Any], cell_names: list[str]) -> dict[str, dict[str, Any]]:  # noqa: ARG002
+        """Return ``{"capabilities", "capacities"}``, as it has reported them, for each of the neighbors."""
+        return {
+            name: {"capabilities": dict(heard.capabilities), "capacities": dict(heard.capacities)}
+            for name in want(cell_names, list, "cell_names")
+            if isinstance(name, str) and (heard := self._cell.table.heard(name)) is not None
+        }
 
     def report_capacities(self, ctxt: dict[str, Any], capacities: dict[str, Any], reporter: str = "") -> None:  # noqa: ARG002
         """Record the numbers of a service of this cell; they count until [cells] mute_child_interval has passed."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any
 
 from cells import exceptions, versions
 from cells.context import get_admin_context
 from cells.counters import Counters
-from cells.messages import BroadcastMessage, TargetedMessage
+from cells.messages import BroadcastMessage, Content, TargetedHeader, TargetedMessage
 from cells.neighbors import Direction, NeighborTable
 from cells.neighbors.topology import Topology
 from cells.path import MAX_NAME_LENGTH, CellPath
@@ -21,6 +21,9 @@ from cells.services.validation import want
 from cells.worker_threads import new_id
 
 LOG = logging.getLogger(__name__)
+
+#: Bound of the headers that are remembered.  If more are used, all are forgotten.
+MAX_HEADERS = 256
 
 #: W3C Trace Context, version 00: ids of the trace and of the span that asks, and flags.
 TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -37,20 +40,17 @@ class OutgoingMessages:
     outcomes: Outcomes = field(default_factory=Outcomes)
     new_id: Callable[[], str] = new_id
 
-    @contextlib.contextmanager
-    def counting_refusals(self, kind: str, lost_as: str = "") -> Iterator[None]:
-        """Count and log an error before the message is sent: the sender of a cast gets no other sign of it.
+    def __post_init__(self) -> None:
+        self._headers: dict[tuple[object, ...], TargetedHeader] = {}
+
+    def counting_refusals(self, kind: str, lost_as: str = "") -> CountedRefusals:
+        """Count and log an error of a ``with`` block, before the message is sent.
+
+        The sender of a cast gets no other sign of it.
 
         :param lost_as: the kind of a message whose sender does not get the error; empty: its sender gets the error
         """
-        try:
-            yield
-        except exceptions.CellsError as error:
-            self.counters.count("refused", type(error).__name__)
-            if lost_as:
-                self.outcomes.refused(lost_as, error)
-            LOG.info("A %s from a service of this cell is refused: %s", kind, error.message)
-            raise
+        return CountedRefusals(self.counters, self.outcomes, kind, lost_as)
 
     def targeted(  # noqa: PLR0913  # one argument per key of the message
         self,
@@ -73,13 +73,38 @@ class OutgoingMessages:
         target = self.topology.walk_to(cell_name)
         # A walk that starts upward may turn downward later; the opposite does not exist.
         goes_up = len(target) > 1 and target[1] in self.table.snapshot().parents
-        return TargetedMessage.new(
-            target=target,
-            direction=Direction.UP if goes_up else Direction.DOWN,
-            about=about,
+        context = _context(ctxt)
+        return TargetedMessage(
+            header=self._header(
+                want(method, str, "method_name"),
+                target,
+                Direction.UP if goes_up else Direction.DOWN,
+                needs_response=needs_response,
+            ),
             id=self.new_id() if message_id is None else _want_id(message_id),
-            **self._request(ctxt, method, kwargs, needs_response=needs_response),
+            payload=Content(want(kwargs, dict, "method_kwargs"), context),
+            traceparent=_traceparent(context.get("traceparent")),
+            about=about,
         )
+
+    def _header(self, method: str, target: CellPath, direction: Direction, *, needs_response: bool) -> TargetedHeader:
+        """Return the header of messages to one cell; those of one method share it, and what is written for it."""
+        key = (method, target, direction, needs_response)
+        header = self._headers.get(key)
+        if header is None:
+            header = TargetedHeader(
+                method=method,
+                direction=direction,
+                needs_response=needs_response,
+                route=CellPath([self.topology.cell_name]),
+                max_hop_count=self.max_hop_count,
+                target=target,
+            )
+            if len(self._headers) >= MAX_HEADERS:
+                self._headers.clear()
+            if len(method) <= MAX_NAME_LENGTH:
+                self._headers[key] = header
+        return header
 
     def to_neighbor(
         self, neighbor: str, direction: Direction, method: str, kwargs: Mapping[str, Any], **options: Any
@@ -131,24 +156,47 @@ class OutgoingMessages:
 
         :raises cells.exceptions.InvalidArguments: an argument has a wrong type
         """
+        context = _context(ctxt)
         return BroadcastMessage.new(
             id=self.new_id(),
+            method=want(method, str, "method_name"),
+            kwargs=want(kwargs, dict, "method_kwargs"),
+            context=context,
+            traceparent=_traceparent(context.get("traceparent")),
+            route=CellPath([self.topology.cell_name]),
             direction=want_direction(direction),
+            needs_response=needs_response,
             run_locally=run_locally,
-            **self._request(ctxt, method, kwargs, needs_response=needs_response),
+            max_hop_count=self.max_hop_count,
         )
 
-    def _request(self, ctxt: object, method: object, kwargs: object, *, needs_response: bool) -> dict[str, Any]:
-        context = ctxt if isinstance(ctxt, Mapping) else {}
-        return {
-            "method": want(method, str, "method_name"),
-            "kwargs": want(kwargs, dict, "method_kwargs"),
-            "context": context,
-            "traceparent": _traceparent(context.get("traceparent")),
-            "route": CellPath([self.topology.cell_name]),
-            "needs_response": needs_response,
-            "max_hop_count": self.max_hop_count,
-        }
+
+class CountedRefusals:
+    """Counts and logs an error of its ``with`` block; see :meth:`OutgoingMessages.counting_refusals`."""
+
+    __slots__ = ("_counters", "_kind", "_lost_as", "_outcomes")
+
+    def __init__(self, counters: Counters, outcomes: Outcomes, kind: str, lost_as: str) -> None:
+        self._counters = counters
+        self._outcomes = outcomes
+        self._kind = kind
+        self._lost_as = lost_as
+
+    def __enter__(self) -> None:
+        """Do nothing: only an error is of interest."""
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, exceptions.CellsError):
+            self._counters.count("refused", type(error).__name__)
+            if self._lost_as:
+                self._outcomes.refused(self._lost_as, error)
+            LOG.info("A %s from a service of this cell is refused: %s", self._kind, error.message)
+
+
+def _context(ctxt: object) -> Mapping[str, Any]:
+    return ctxt if isinstance(ctxt, Mapping) else {}
 
 
 def _traceparent(text: object) -> str:

@@ -64,6 +64,8 @@ class Prober:
         self._knows_no_ping: dict[str, float] = {}
         #: neighbor -> id of the latest ping to all of its managers
         self._version_pings: dict[str, str] = {}
+        #: neighbor -> id of the latest probe
+        self._probe_ids: dict[str, str] = {}
         self._is_counting = False
 
     def probe_due(self) -> None:
@@ -121,7 +123,9 @@ class Prober:
             return
         asked_at = self.runtime.clock()
         self.table.record_probe(name)
-        self.router.send(self._message_to(row), TIMEOUT_SECONDS, is_own=True).add_done_callback(
+        message = self._message_to(row)
+        self._probe_ids[name] = message.id
+        self.router.send(message, TIMEOUT_SECONDS, is_own=True).add_done_callback(
             lambda done: self._take(name, asked_at, done.result().read_one(_MODULES))
         )
 
@@ -153,6 +157,15 @@ class Prober:
     def heard_from(self, name: str) -> None:
         """Note a ping of a neighbor itself: whatever it was before, it knows ping now."""
         self._knows_no_ping.pop(name, None)
+
+    def note_other_name(self, response_to: str, part: str) -> None:
+        """Note a refused answer: a cell that refuses a probe, because it has another name, answers in that name.
+
+        :param part: the way from this cell to the cell that has answered
+        """
+        for name, probe_id in list(self._probe_ids.items()):
+            if probe_id == response_to and name != part:
+                self.table.record_other_name(name, part)
 
     def learn_version(self, response_to: str, neighbor: str, reply: Reply) -> bool:
         """Record an answer of one of a neighbor's managers to the latest ping to all of them.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent import futures
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from cells.futures import then
@@ -59,5 +59,5 @@ class Requests:
                 raise AlreadyAnswered
             return read(reply)
 
-        sent = self.router.send(replace(message, reply_to=client), seconds, monitor=monitor)
+        sent = self.router.send(message.with_values(reply_to=client), seconds, monitor=monitor)
         return then(sent, read_unless_delivered if client else read, into=into)

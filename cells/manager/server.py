@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import oslo_messaging
 
 from cells.transport import declaring
 from cells.transport.custody import Custody, Ledger
+from cells.transport.loopback import Loopback
 from cells.transport.server import get_server
 
 _CASTS = frozenset(("cast", "broadcast_cast"))
@@ -18,14 +19,20 @@ class ManagerServer:
     """Transport and RPC server through which services of this cell reach the manager."""
 
     def __init__(
-        self, transport: Any, target: oslo_messaging.Target, endpoints: Sequence[object], ledger: Ledger
+        self,
+        open_transport: Callable[[], Any],
+        target: oslo_messaging.Target,
+        endpoints: Sequence[object],
+        ledger: Ledger,
     ) -> None:
-        """:param transport: is closed with the server
+        """:param open_transport: opens a transport to the broker of this cell, without I/O
         :param ledger: counts the casts that are read and not dispatched yet
         """
-        self._transport = transport
+        #: proves that requests arrive
+        self.loopback = Loopback(open_transport, [target])
+        self._transport = open_transport()
         self._target = target
-        self._endpoints = list(endpoints)
+        self._endpoints = [*endpoints, self.loopback.endpoint]
         self._custody = Custody(ledger, _casts_in)
         self._server: Any = None
 

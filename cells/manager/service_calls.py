@@ -27,7 +27,7 @@ from cells.routing.reply import Reply
 from cells.routing.waiting_call import Monitor
 from cells.services import answers
 from cells.services.answers import Answer
-from cells.services.request import ServiceRequest
+from cells.services.request import WAIT_SECONDS, ServiceRequest
 from cells.services.requirements import CellRequirements
 from cells.services.validation import want
 from cells.transport.server import LongAnswer, reply_to
@@ -80,10 +80,13 @@ class ServiceCalls:
         cell: str | dict[str, Any],
         message_id: str | None = None,
     ) -> futures.Future[Answer]:
-        """Cast to a service; the answer comes when the broker of the next cell, or of the picked cell, has the cast."""
+        """Cast to a service; the answer comes when the next cell, or the picked cell, has the cast, or its broker.
+
+        At the timeout the answer is an error, and the cast may still arrive.
+        """
         if isinstance(cell, dict):
             return self._answer("cast", lambda: self._run_in_any("cast", ctxt, request, timeout, cell))
-        return self._cast_or_hold(ctxt, request, CASTS["cast"], cell, message_id)
+        return self._cast_or_hold(ctxt, request, CASTS["cast"], cell, timeout, message_id)
 
     def broadcast(
         self, ctxt: dict[str, Any], request: dict[str, Any], cells: str | list[str], what: str = "cast"
@@ -91,6 +94,7 @@ class ServiceCalls:
         """Cast to a service, or give an event to consumer pools, in many cells.
 
         :param cells: ``"down"``, ``"up"``, or a list of cells
+        :param request: the key ``wait_seconds`` is the timeout of the answer; clients of older releases do not send it
         :param what: ``"cast"`` or ``"event"``
         :returns: a future of ``{"result": [(cell, answer), ...]}``, one for each cell of a list
         """
@@ -148,15 +152,21 @@ class ServiceCalls:
 
         return self._answer("call", lambda: self._requests.held.send(cell, want_timeout(timeout), call))
 
-    def _cast_or_hold(
-        self, ctxt: object, request: object, method: str, cell: object, message_id: object = None
+    def _cast_or_hold(  # noqa: PLR0913  # those of a cast
+        self,
+        ctxt: object,
+        request: object,
+        method: str,
+        cell: object,
+        timeout: object,
+        message_id: object = None,
     ) -> futures.Future[Answer]:
         """Cast to a service; wait first if this cell cannot find ``cell`` yet.  Never raises."""
 
-        def cast(_: float) -> futures.Future[Answer]:
-            return self._answer("cast", lambda: self._cast(ctxt, request, method, cell, message_id))
+        def cast(seconds: float) -> futures.Future[Answer]:
+            return self._answer("cast", lambda: self._cast(ctxt, request, method, cell, seconds, message_id))
 
-        return self._requests.held.send(cell, MAX_SECONDS, cast)
+        return self._answer("cast", lambda: self._requests.held.send(cell, want_timeout(timeout), cast))
 
     def _call(  # noqa: PLR0913  # the arguments of the request
         self,
@@ -204,8 +214,8 @@ class ServiceCalls:
         picked.add_done_callback(finish)
         return answer
 
-    def _cast(
-        self, ctxt: object, request: object, method: str, cell: object, message_id: object
+    def _cast(  # noqa: PLR0913  # the arguments of the request
+        self, ctxt: object, request: object, method: str, cell: object, seconds: float, message_id: object
     ) -> futures.Future[Answer]:
         asked = want(request, dict, "request")
         message = self._outgoing.targeted(
@@ -217,7 +227,7 @@ class ServiceCalls:
             message_id=message_id,
             about=ServiceRequest.topic_of(asked),
         )
-        return then(self._router.deliver(message), _read_cast)
+        return then(self._router.deliver(message, seconds), _read_cast)
 
     def _broadcast(self, ctxt: Mapping[str, Any], request: object, cells: object, what: str) -> futures.Future[Answer]:
         method = CASTS.get(want(what, str, "what"))
@@ -225,12 +235,14 @@ class ServiceCalls:
             raise exceptions.InvalidArguments(
                 f"'what' of a broadcast must be one of {', '.join(CASTS)}, not {what!r:.40}."
             )
+        asked = dict(want(request, dict, "request"))
+        timeout = asked.pop(WAIT_SECONDS, MAX_SECONDS)
         if isinstance(cells, str):
-            kwargs = {"request": want(request, dict, "request")}
+            kwargs = {"request": asked}
             self._router.cast(self._outgoing.broadcast(ctxt, method, kwargs, _direction(cells), needs_response=False))
             return gather({}, _read_all)
         names = self._each_once(cells)
-        casts = {name: self._cast_or_hold(ctxt, request, method, name) for name in names}
+        casts = {name: self._cast_or_hold(ctxt, asked, method, name, timeout) for name in names}
         return gather(casts, _read_all)
 
     def _multicall(self, ctxt: Mapping[str, Any], request: object, cells: object, timeout: object) -> dict[str, Any]:
@@ -299,7 +311,7 @@ def _read(reply: Reply) -> Answer:
 
 
 def _read_cast(reply: Reply) -> Answer:
-    """Return the answer to a cast: a result if the next broker has it, otherwise the error."""
+    """Return the answer to a cast: a result if the next cell or its broker has it, otherwise the error."""
     error = reply.read_one(("cells.exceptions",)).error
     return {answers.RESULT: None} if error is None else answers.of_error(error)
 

@@ -4,6 +4,8 @@ from cells.messages.base import Content, Message
 from cells.messages.broadcast import BroadcastHeader, BroadcastMessage
 from cells.messages.codec import MESSAGE_TYPES, REQUEST_TYPES, parse, salvage
 from cells.messages.header import HERE, Header, Hop, Plan
+from cells.messages.known_headers import KnownHeaders
+from cells.messages.origin import UNKNOWN_ORIGIN, Origin
 from cells.messages.relay import Batch
 from cells.messages.response import EncodedResponse, Response, ResponseHeader, ResponseMessage, for_client
 from cells.messages.targeted import TargetedHeader, TargetedMessage
@@ -14,6 +16,7 @@ __all__ = [
     "HERE",
     "MESSAGE_TYPES",
     "REQUEST_TYPES",
+    "UNKNOWN_ORIGIN",
     "Batch",
     "BroadcastHeader",
     "BroadcastMessage",
@@ -21,7 +24,9 @@ __all__ = [
     "EncodedResponse",
     "Header",
     "Hop",
+    "KnownHeaders",
     "Message",
+    "Origin",
     "Plan",
     "Response",
     "ResponseHeader",

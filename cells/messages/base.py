@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cells import exceptions, versions
 from cells.messages.header import Header, Hop, Plan, Toward
+from cells.messages.memo import memo
 from cells.messages.validation import MAX_TRACE, check_size, load, want, want_deadline, want_name, want_trace
 from cells.messages.wire import Form, SealedMessage, to_text
 from cells.neighbors import Neighbors
@@ -31,7 +32,7 @@ class Content:
     #: the request context as it came; unknown keys are forwarded
     context: Mapping[str, Any] = field(default_factory=dict)
 
-    @functools.cached_property
+    @memo
     def text(self) -> str:
         """The content as the JSON text of an object, written once for all hops of the message.
 
@@ -82,8 +83,13 @@ class Message:
         cls, *, kwargs: Mapping[str, Any] | None = None, context: Mapping[str, Any] | None = None, **values: Any
     ) -> Self:
         """Build a message from its arguments, its context, and the fields of its header and its own side by side."""
-        own = {found.name: values.pop(found.name) for found in fields(cls) if found.name in values}
+        own = {name: values.pop(name) for name in cls._own_names() & values.keys()}
         return cls(header=cls.header_class(**values), payload=Content(kwargs or {}, context or {}), **own)
+
+    @classmethod
+    @functools.cache
+    def _own_names(cls) -> frozenset[str]:
+        return frozenset(found.name for found in fields(cls))
 
     @property
     def method(self) -> str:
@@ -136,9 +142,15 @@ class Message:
         """Return the message once ``cell`` has received it."""
         return replace(self, header=self.header.arrived_at(cell))
 
+    def with_values(self, **values: Any) -> Self:
+        """Return the message with other values in some fields: a faster :func:`dataclasses.replace`."""
+        message = object.__new__(type(self))
+        object.__setattr__(message, "__dict__", {**self.__dict__, **values})
+        return message
+
     def along(self, hop: Hop) -> Self:
         """Return the message as it leaves this cell by ``hop``."""
-        return self if hop.header is self.header else replace(self, header=hop.header)
+        return self if hop.header is self.header else self.with_values(header=hop.header)
 
     def recording(self, event: str, at: float) -> Self:
         """Return the message with one more event of this cell in its trace, if it has one and there is room.

@@ -47,7 +47,8 @@ MAX_SALVAGED = 4
 def parse(came: object, limit_bytes: int, default_max_hop_count: int, now: float = 0.0) -> Message:
     """Return the message that has come.
 
-    :param came: the JSON text of a message that traveled alone; of a message in a batch, an object with its keys
+    :param came: the JSON text of a message that traveled alone; of a message in a batch, an object with its keys; or
+        the error because of which the driver has not read it
     :param now: seconds of the monotonic clock
     :raises cells.exceptions.MessageError: ``came`` is no message; the text names the fault
     """
@@ -83,6 +84,8 @@ def object_of(came: object, limit_bytes: int) -> Mapping[str, Any]:
     if isinstance(came, str):
         check_size(size_of(came), limit_bytes, "received")
         return load(came)
+    if isinstance(came, exceptions.MessageError):
+        raise came
     raise exceptions.MalformedMessage(f"A message must be a JSON text or an object, not {type(came).__name__}.")
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cells import exceptions, versions
 from cells.messages.kinds import kind_of
+from cells.messages.memo import memo
 from cells.messages.validation import (
     want_direction,
     want_flag,
@@ -115,7 +116,7 @@ class Header:
         """Whether the message goes to no other cell from here."""
         return False
 
-    @functools.cached_property
+    @property
     def kind(self) -> str:
         """The kind of the message, for the ledger of losses; see :mod:`cells.messages.kinds`."""
         return kind_of(self.message_type, self.method, needs_response=self.needs_response)
@@ -137,10 +138,17 @@ class Header:
 
         The route is not signed, so this finds mistakes, and messages that contradict themselves.
 
+        :raises cells.exceptions.WrongLink: this cell has sent it there: the neighbor would speak for another one
         :raises cells.exceptions.UnregisteredSender: it is no neighbor of this cell
         :raises cells.exceptions.WrongDirection: a child sent the message down, or a parent sent it up
         """
         sender = self.route[-2]
+        if len(self.route) > 2 and self.route[-3] == self.here:
+            raise exceptions.WrongLink(
+                f"A message came back to {self.here} from {sender}, by the route {self.route.as_route}: no message "
+                "goes back to the cell from which it came.",
+                cell=sender,
+            )
         if sender in neighbors.toward(self.direction.opposite):
             return
         if sender in neighbors.toward(self.direction):
@@ -181,11 +189,18 @@ class Header:
         """Return the header once ``cell`` has received the message."""
         return replace(self, route=self.route.child(cell), hop_count=self.hop_count + 1)
 
+    def addressed(self, server: str) -> Self:
+        """Return the header of a message whose answer is addressed to the manager ``server``."""
+        header: Self | None = self.derived.get(("reply_server", server))
+        if header is None:
+            header = self.derived["reply_server", server] = replace(self, reply_server=server)
+        return header
+
     def server(self, version: str) -> str:  # noqa: ARG002  # subclasses depend on it
         """Return the one manager of the next cell that the message is for; empty if any or all may take it."""
         return ""
 
-    @functools.cached_property
+    @memo
     def derived(self) -> dict[object, Any]:
         """Memo of headers and forms made from this header; the messages of a batch share them with the header."""
         return {}
@@ -219,6 +234,7 @@ class Header:
         return cls(**{name: found.read(data, found.name) for name, found in cls.wire_keys().items()})
 
     @classmethod
+    @functools.cache
     def wire_keys(cls) -> Mapping[str, Key]:
         """Return the keys that this class reads and writes, by the name of the field."""
         return {found.name: found.metadata["key"] for found in dataclasses.fields(cls) if found.metadata}
@@ -237,9 +253,9 @@ class Hop:
 
     def addressed(self, server: str) -> Hop:
         """Return the hop of the message with its answer addressed to the manager ``server``."""
-        return replace(self, header=replace(self.header, reply_server=server))
+        return replace(self, header=self.header.addressed(server))
 
-    @functools.cached_property
+    @property
     def form(self) -> Form:
         """The header as it travels."""
         return self.header.form(self.version)

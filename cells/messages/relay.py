@@ -6,28 +6,26 @@ Most messages of a batch differ in their own keys alone.  A relay spends its tim
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from cells import exceptions, versions
 from cells.messages.base import Message
 from cells.messages.codec import HEADER_KEYS, message_class, object_of
 from cells.messages.header import Header, Hop, Toward
-from cells.messages.response import for_client
+from cells.messages.known_headers import Key, Known, KnownHeaders, key_of
+from cells.messages.origin import UNKNOWN_ORIGIN, Origin
+from cells.messages.response import ResponseMessage, for_client
 from cells.neighbors import Neighbors
 
 #: The headers of a batch that are remembered; most batches have one or two.
 MAX_HEADERS = 8
-#: Types of values that are compared at once.  A key that this cell does not read may hold any other, at any depth.
-_FLAT = frozenset((str, int, bool, float, type(None)))
 
 
-class _Known(NamedTuple):
+class _Planned(NamedTuple):
     """A header of the batch, and the hop of its messages if this cell only forwards them."""
 
-    #: of :data:`HEADER_KEYS`, as they came
-    values: list[object]
-    types: list[type]
+    key: Key | None
     message_class: type[Message]
     header: Header
     hop: Hop | None
@@ -44,9 +42,14 @@ class Batch:
     default_max_hop_count: int
     #: seconds of the monotonic clock
     now: float
+    origin: Origin = UNKNOWN_ORIGIN
+    #: how long the messages were on their way, as far as the driver knows
+    age_seconds: float = 0.0
+    #: headers of earlier batches
+    remembered: KnownHeaders = field(default_factory=KnownHeaders)
 
     def __post_init__(self) -> None:
-        self._known: list[_Known] = []
+        self._planned: list[_Planned] = []
 
     def read(self, came: object) -> tuple[Message, Hop | None]:
         """Return the message that has arrived, and its next hop if this cell only forwards it.
@@ -56,27 +59,43 @@ class Batch:
             fault
         """
         data = object_of(came, self.limit_bytes)
-        known = self._header_of(data)
-        hop, message = known.hop, known.message_class.read(data, known.header, self.now)
+        planned = self._planned_of(data)
+        hop, message = planned.hop, planned.message_class.read(data, planned.header, self.now - self.age_seconds)
+        if self.origin.neighbor and isinstance(message, ResponseMessage) and message.reply_to:
+            # The sender has proved that it is that neighbor, and no login to another cell's broker: this cell writes to
+            # no client's queue there on its behalf.  The manager that has asked gets the answer.
+            message = replace(message, reply_to="")
         if hop is None or message.trace is not None or message.is_late(self.now):
             return message, None
         if message.reply_to and for_client(message, hop) is not None:
             return message, None
         return message, hop
 
-    def _header_of(self, data: Mapping[str, Any]) -> _Known:
-        values = [*map(data.get, HEADER_KEYS)]
-        for known in self._known:
-            # Equal values of different types are not the same value: 1 == True == 1.0.
-            if values == known.values and [*map(type, values)] == known.types:
-                return known
+    def _planned_of(self, data: Mapping[str, Any]) -> _Planned:
+        key = key_of(self.origin, (*map(data.get, HEADER_KEYS),))
+        if key is not None:
+            for planned in self._planned:
+                if planned.key == key:
+                    return planned
+        cls, header = self._known_of(key, data)
+        planned = _Planned(key, cls, header, self._next_hop(header))
+        if key is not None and len(self._planned) < MAX_HEADERS:
+            self._planned.append(planned)
+        return planned
+
+    def _known_of(self, key: Key | None, data: Mapping[str, Any]) -> Known:
+        """Return the header of a message, read and checked now or before."""
+        headers = self.remembered.of(self.neighbors)
+        known = None if key is None else headers.get(key)
+        if known is not None:
+            return known
         cls = message_class(data)
         header = cls.header_class.read(data, self.default_max_hop_count).arrived_at(self.here)
+        self.origin.check(header.route[-2], self.neighbors)
         header.check_sender(self.neighbors)
-        hop = self._next_hop(header)
-        known = _Known(values, [*map(type, values)], cls, header, hop)
-        if len(self._known) < MAX_HEADERS and _FLAT.issuperset(known.types):
-            self._known.append(known)
+        known = Known(cls, header)
+        if key is not None:
+            self.remembered.add(headers, key, known)
         return known
 
     def _next_hop(self, header: Header) -> Hop | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -51,7 +50,8 @@ class Response:
         except BaseException as error:  # the methods of a value of an endpoint may raise anything
             reason = failure.text_of(error)
             raise exceptions.InvalidArguments(f"The answer cannot be written as JSON: {reason}") from error
-        text = f'{{"cell_name": {to_text(self.cell)}, "value": {value}, "failure": {to_text(has_failed)}{trace}}}'
+        failed = "true" if has_failed else "false"
+        text = f'{{"cell_name": {to_text(self.cell)}, "value": {value}, "failure": {failed}{trace}}}'
         return EncodedResponse(text, None if has_failed else value)
 
     def _failure(self, error: Exception) -> str:
@@ -125,7 +125,7 @@ class ResponseHeader(TargetedHeader):
     #: whether it answers a message of a cell about itself.  Not sent
     is_internal: bool = field(default=False, compare=False)
 
-    @functools.cached_property
+    @property
     def kind(self) -> str:
         return INTERNAL if self.is_internal else ANSWER
 
@@ -206,7 +206,7 @@ class ResponseMessage(TargetedMessage):
         :param new_id: returns the id of the answer
         """
         # Receivers read nothing from orig_message, but Nova's service insists on a JSON text.
-        original = to_text({"uuid": message.id, "method_name": message.method})
+        original = f'{{"uuid": {to_text(message.id)}, "method_name": {to_text(message.method)}}}'
         kwargs: dict[str, Any] = {"orig_message": original, "responses": [response.text for response in responses]}
         if branch:
             kwargs["branch"] = branch

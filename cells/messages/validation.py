@@ -167,6 +167,7 @@ def load(text: str) -> Mapping[str, Any]:
 
     :raises cells.exceptions.MalformedMessage: it holds none, or numbers that JSON does not have
     """
+    _check_begins_object(text)
     try:
         data = _quick.decode(text)
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -176,11 +177,18 @@ def load(text: str) -> Mapping[str, Any]:
 
 def load_with(decoder: json.JSONDecoder, text: str) -> Mapping[str, Any]:
     """Return the object as :func:`load`, with another decoder."""
+    _check_begins_object(text)
     try:
         data = decoder.decode(text)
     except (ValueError, RecursionError) as error:
         raise exceptions.MalformedMessage(f"The message is no JSON: {error}") from error
     return _object(data)
+
+
+def _check_begins_object(text: str) -> None:
+    """Refuse a list of a million values before it is read."""
+    if not text.lstrip().startswith("{"):
+        raise exceptions.MalformedMessage(f"A message must be a JSON object, which {text!a:.40} does not begin.")
 
 
 def _object(data: object) -> Mapping[str, Any]:

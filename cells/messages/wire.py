@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from cells import versions
 from cells.deadlines import shrink
+from cells.messages.memo import memo
 
 #: Made once: json.dumps would make an encoder for each message.
 to_text = json.JSONEncoder(allow_nan=False).encode
@@ -16,7 +18,8 @@ to_text = json.JSONEncoder(allow_nan=False).encode
 HEAD_BYTES = 400
 
 
-class Form(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Form:
     """A header as it travels on one link; messages with the same header share it."""
 
     message_type: str
@@ -34,6 +37,11 @@ class Form(NamedTuple):
     keys: Mapping[str, Any]
     #: the first five fields, which begin each SealedMessage of this form
     shared: tuple[str, bool, str, str, bool]
+
+    @memo
+    def text(self) -> str:
+        """The keys as the JSON text of an object, written once for all messages with the header."""
+        return to_text(self.keys)
 
 
 class Own(Protocol):
@@ -94,9 +102,16 @@ class SealedMessage(NamedTuple):
 
     def to_item(self) -> dict[str, Any]:
         """Return the object of a message that shares a cast."""
-        item = {**self.form.keys, "payload": self.payload}
-        self.message.write_own(item, self.version)
+        return {**self.form.keys, **self._own_keys()}
+
+    def to_item_json(self) -> str:
+        """Return :meth:`to_item` as a text."""
+        return f"{self.form.text[:-1]}, {to_text(self._own_keys())[1:]}"
+
+    def _own_keys(self) -> dict[str, Any]:
+        own: dict[str, Any] = {"payload": self.payload}
+        self.message.write_own(own, self.version)
         # Now, and not when the message was sealed: it may have waited for the neighbor's broker since.
         if self.deadline is not None and versions.speaks(self.version, versions.TIME_LEFT):
-            item["time_left"] = round(shrink(self.deadline - time.monotonic()), 3)
-        return item
+            own["time_left"] = round(shrink(self.deadline - time.monotonic()), 3)
+        return own

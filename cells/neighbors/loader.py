@@ -1,11 +1,10 @@
-"""Loading of the neighbors from the database or a JSON file.
+"""Loading of the neighbors from the database or a file.
 
 The manager's periodic task calls :class:`NeighborLoader`, which updates the table without a restart.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from typing import Protocol
 
 from cells import exceptions, versions
 from cells.counters import Counters
-from cells.neighbors import Changes, NeighborTable
+from cells.neighbors import Changes, NeighborTable, rows_file
 from cells.neighbors.link_versions import problem_of
 from cells.neighbors.neighbor import Neighbor
 
@@ -36,7 +35,7 @@ class NeighborSource(Protocol):
 
 
 class FileSource:
-    """JSON file that ``[cells] cells_config`` names, an object of name -> row."""
+    """File that ``[cells] cells_config`` names, as :mod:`cells.neighbors.rows_file` reads it."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -46,26 +45,12 @@ class FileSource:
 
         :raises cells.exceptions.ConfigurationError: the file is missing or wrong
         """
+        where = f"[cells] cells_config = {self.path}"
         try:
-            data = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise exceptions.ConfigurationError(
-                f"The neighbors cannot be read from [cells] cells_config = {self.path}: {error}"
-            ) from error
-        if not isinstance(data, dict):
-            raise exceptions.ConfigurationError(
-                f"{self.path} must hold a JSON object that maps names of cells to rows, not {type(data).__name__}."
-            )
-        rows: list[Neighbor] = []
-        problems: list[str] = []
-        for name, row in data.items():
-            try:
-                rows.append(Neighbor.from_mapping(name, row))
-            except exceptions.InvalidNeighbor as error:
-                problems.append(error.message)
-        if problems:
-            raise exceptions.ConfigurationError(f"{self.path}: {' '.join(problems)}")
-        return rows
+            text = self.path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise exceptions.ConfigurationError(f"The neighbors cannot be read from {where}: {error}") from error
+        return rows_file.read(text, where)
 
     def close(self) -> None:
         """Do nothing: the file is open only while it is read."""
@@ -85,7 +70,8 @@ class NeighborLoader:
     def __post_init__(self) -> None:
         # If the periodic load and SIGHUP coincide, the rows that were read first must not be stored last.
         self._loading = threading.Lock()
-        self._problem: str | None = None
+        #: why the last load failed; None: it succeeded, or there was none
+        self.problem: str | None = None
         self._is_loaded = False
         self._refused: set[str] = set()
         self._unreadable_caps: dict[str, str] = {}
@@ -113,14 +99,14 @@ class NeighborLoader:
         if error is not None:
             self.counters.count("load_failed", type(error).__name__)
             # One line for each problem instead of one for each interval.
-            level = logging.WARNING if is_asked or error.message != self._problem else logging.DEBUG
+            level = logging.WARNING if is_asked or error.message != self.problem else logging.DEBUG
             meanwhile = "the last known neighbors are kept" if self._is_loaded else "the manager waits for them"
             LOG.log(level, "The neighbors cannot be loaded; %s: %s", meanwhile, error.message)
-            self._problem = error.message
+            self.problem = error.message
             return False
-        if self._problem is not None:
+        if self.problem is not None:
             LOG.info("The neighbors can be loaded again.")
-        self._problem, self._is_loaded = None, True
+        self.problem, self._is_loaded = None, True
         changes = self.table.replace(self._usable(rows))
         if changes:
             for name, changed in (("added", changes.added), ("changed", changes.changed)):

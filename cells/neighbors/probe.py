@@ -27,6 +27,8 @@ class Probe:
     answered_by: str = ""
     #: the last error in place of an answer; empty after an answer
     problem: str = ""
+    #: the name of another neighbor, as which the cell has answered a probe of this one; empty after an answer
+    other_name: str = ""
     #: managers that consume at the neighbor's broker, as counted when a probe was unanswered; None: not known
     receivers: int | None = None
 
@@ -40,7 +42,8 @@ class Probe:
         """Note the answer to the probe that was sent at ``asked_at``."""
         if self.answering_since is None or self.is_silent(now):
             self.answering_since = now
-        self.asked_since, self.unanswered, self.problem, self.receivers = None, 0, "", None
+        self.asked_since, self.unanswered, self.receivers = None, 0, None
+        self.problem = self.other_name = ""
         self.answered_at, self.round_trip_seconds, self.answered_by = now, now - asked_at, host
 
     @property

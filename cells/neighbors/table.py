@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cells.neighbors.managers import Managers
+from cells.neighbors import direct_columns
+from cells.neighbors.heard import Heard
 from cells.neighbors.neighbor import Neighbor
 from cells.neighbors.probe import Probe
 from cells.path import MAX_NAME_LENGTH
@@ -25,6 +26,8 @@ from cells.versions import is_nova, lowest, readable_by
 MAX_MANAGERS = 100
 #: Bound for the cells that send to this cell and are not registered.
 MAX_STRANGERS = 16
+#: State of a link without a connection, whose messages fail.
+_DOWN = "down"
 #: Key of an answer to ping: False if the answering cell does not know its path from the root yet.
 IS_PLACED = "is_placed"
 
@@ -46,7 +49,8 @@ class State(str, enum.Enum):
     UP = "up"  #: it answers probes; a neighbor that is not probed: it sent a message within mute_child_interval
     SILENT = "silent"  #: it did not answer the last probe
     MUTE = "mute"  #: it sent no message for longer than mute_child_interval
-    UNREACHABLE = "unreachable"  #: its broker did not accept the last message
+    UNREACHABLE = "unreachable"  #: its broker did not accept the last message, or its direct link is down
+    RECONNECTING = "reconnecting"  #: its direct link has no connection for a short time, and messages wait
     UNKNOWN = "unknown"  #: registered a short while ago, and silent since then
 
 
@@ -75,35 +79,15 @@ class Neighbors:
         return {**self.children, **self.parents}
 
     @functools.cached_property
+    def has_direct_links(self) -> bool:
+        """Whether a neighbor has a direct link, or may send over one."""
+        return any(row.may_send_over(direct_columns.DIRECT) for row in self.all().values())
+
+    @functools.cached_property
     def digest(self) -> str:
         """A short text that is the same in all managers of a cell, because they read the same rows."""
         names = sorted([*(f"parent {name}" for name in self.parents), *(f"child {name}" for name in self.children)])
         return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
-
-
-@dataclass
-class Heard:
-    """State that one neighbor has reported.  Times are seconds of the monotonic clock."""
-
-    registered_at: float
-    last_seen_at: float | None = None
-    is_reachable: bool = True
-    capabilities: Mapping[str, list[str]] = field(default_factory=dict)
-    capacities: Mapping[str, Any] = field(default_factory=dict)
-    #: the neighbor's latest answer to a ping: path, version, subtree
-    description: Mapping[str, Any] = field(default_factory=dict)
-    #: whether the neighbor has answered that it has no method ping: a cell of Nova
-    has_no_ping: bool = False
-    #: the last known path of a parent that has not announced its path yet since it, or this manager, was started
-    last_path: object = None
-    #: host of each manager of the neighbor -> (version that it reads, time of its answer)
-    versions: dict[str, tuple[str, float]] = field(default_factory=dict)
-    #: the lowest of these versions; None: no manager has answered yet
-    version: str | None = None
-    probe: Probe = field(default_factory=Probe)
-    #: when the neighbor pinged this cell
-    asked_at: float | None = None
-    managers: Managers = field(default_factory=Managers)
 
 
 @dataclass(frozen=True)
@@ -130,6 +114,8 @@ class NeighborTable:
         self._lock = threading.Lock()
         self._neighbors = Neighbors()
         self._heard: dict[str, Heard] = {}
+        #: grows with each change of the rows, and of the values that neighbors have reported
+        self.revision = 0
         #: cell that is not registered -> time of its last message
         self._strangers: dict[str, float] = {}
 
@@ -148,9 +134,12 @@ class NeighborTable:
             now = self._clock()
             self._heard = {name: self._heard.get(name) or Heard(registered_at=now) for name in new_rows}
             for row in changed:
+                # Another driver may serve it now.
+                self._heard[row.name].link_state = ""
                 if is_nova(row.version_cap):
                     # It is pinged no more, so a ping that is unanswered stays unanswered.
                     self._heard[row.name].probe = Probe()
+            self.revision += 1
         return Changes(added=added, removed=removed, changed=changed)
 
     def record(self, name: str, **values: Any) -> bool:
@@ -165,6 +154,7 @@ class NeighborTable:
             heard.last_seen_at = self._clock()
             for field_name, value in values.items():
                 setattr(heard, field_name, value)
+            self.revision += bool(values)
             return True
 
     def recall_paths(self, paths: Mapping[str, str]) -> None:
@@ -177,6 +167,7 @@ class NeighborTable:
                 heard = self._heard.get(name)
                 if heard is not None:
                     heard.last_path = path
+            self.revision += 1
 
     def record_description(self, name: str, description: Mapping[str, Any]) -> bool:
         """Record the answer of a manager of ``name`` to a ping."""
@@ -230,6 +221,12 @@ class NeighborTable:
         if heard is not None:
             heard.probe.problem = problem
 
+    def record_other_name(self, name: str, other: str) -> None:
+        """Record that a probe of ``name`` was answered in the name of another neighbor."""
+        heard = self._heard.get(name)
+        if heard is not None:
+            heard.probe.other_name = other
+
     def record_receivers(self, name: str, receivers: int | None) -> None:
         """Record how many managers consume at the broker of a neighbor that does not answer; None: not known."""
         heard = self._heard.get(name)
@@ -263,7 +260,7 @@ class NeighborTable:
         own_name = self._own_name(name)
         if name not in rows or own_name is None:
             return None
-        others = [row for row in rows.values() if row.transport_url != rows[name].transport_url]
+        others = [row for row in rows.values() if row.name != name and not row.is_at_the_place_of(rows[name])]
         return next((row for row in others if self._own_name(row.name) == own_name), None)
 
     def _own_name(self, name: str) -> object:
@@ -301,16 +298,30 @@ class NeighborTable:
                 heard.probe.problem = ""  # of the broker, which works again, while the neighbor may still be silent
             heard.is_reachable = is_reachable
 
+    def record_link(self, name: str, link_state: str) -> None:
+        """Record the state of a link, which a driver knows without sending a message.
+
+        :param link_state: as of :class:`Heard`
+        """
+        heard = self._heard.get(name)
+        if heard is not None:
+            heard.link_state = link_state
+            self.record_delivery(name, is_reachable=link_state != _DOWN)
+
+    def is_link_down(self, name: str) -> bool:
+        """Return whether the driver knows that it has no connection to a neighbor."""
+        heard = self._heard.get(name)
+        return heard is not None and heard.link_state == _DOWN
+
     def may_be(self, name: str, other: str) -> bool:
         """Return whether the neighbor that is registered as ``name`` may call itself ``other``.
 
-        It may, unless ``other`` is the name of another neighbor, with another broker.
+        It may, unless ``other`` is the name of another neighbor, with another broker, or the link proves its name.
         """
-        neighbors = self._neighbors
-        if name == other:
-            return True
-        row, other_row = neighbors.get(name), neighbors.get(other)
-        return row is not None and (other_row is None or row.transport_url == other_row.transport_url)
+        row, other_row = self._neighbors.get(name), self._neighbors.get(other)
+        if name == other or row is None or row.is_direct:
+            return name == other
+        return other_row is None or row.is_at_the_place_of(other_row)
 
     def has_no_ping(self, name: str) -> bool:
         """Return whether a neighbor has no method ping: a cell of Nova, by its cap or by its own answer."""
@@ -328,8 +339,10 @@ class NeighborTable:
         heard = self._heard.get(name)
         if heard is None:
             return State.UNKNOWN
-        if not heard.is_reachable:
+        if not heard.is_reachable or heard.link_state == _DOWN:
             return State.UNREACHABLE
+        if heard.link_state == State.RECONNECTING.value:
+            return State.RECONNECTING
         now = self._clock()
         if self.hears_nothing_from(name) and not heard.probe.is_silent(now) and heard.probe.receivers != 0:
             return State.UP if heard.probe.receivers else State.UNKNOWN

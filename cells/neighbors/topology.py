@@ -5,6 +5,7 @@ Paths and subtrees come from the answers of neighbors to pings; nothing here sen
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -63,14 +64,7 @@ class Topology:
         return CellPath([name]) if self._table.has_no_ping(name) else None
 
     def _above(self, name: str, announced: object) -> CellPath:
-        try:
-            path = CellPath.parse(announced)
-        except exceptions.MessageError:
-            return CellPath([name])
-        # A neighbor whose own name differs from its registered name is reached under the registered name.  A parent
-        # that announces a path through this cell (parents in a circle) has no valid place above this cell.
-        is_above = path.last == name and self.cell_name not in path and len(path) <= MAX_DEPTH
-        return path if is_above else CellPath([name])
+        return _path_above(self.cell_name, name, announced) if isinstance(announced, str) else CellPath([name])
 
     def paths_of_parents(self) -> dict[str, str]:
         """Return the path of each parent whose path is known."""
@@ -224,6 +218,19 @@ class Topology:
         if not silent:
             return ""
         return f" The path of this cell is not known yet: no manager of {' and '.join(silent)} has announced it."
+
+
+@functools.lru_cache(maxsize=256)
+def _path_above(here: str, name: str, announced: str) -> CellPath:
+    """Return the path that the parent ``name`` of ``here`` announces, if it is possible there."""
+    try:
+        path = CellPath.parse(announced)
+    except exceptions.MessageError:
+        return CellPath([name])
+    # A neighbor whose own name differs from its registered name is reached under the registered name.  A parent
+    # that announces a path through this cell (parents in a circle) has no valid place above this cell.
+    is_above = path.last == name and here not in path and len(path) <= MAX_DEPTH
+    return path if is_above else CellPath([name])
 
 
 def _clean(claimed: object, room: Iterator[int], depth: int = 0) -> Subtree:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cells import exceptions
 from cells.counters import Counters
-from cells.neighbors import Neighbors
+from cells.neighbors import Neighbor, Neighbors
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,13 @@ class ForeignLimits:
 
     def seconds(self, neighbor: str) -> float:
         """Return the longest time that this manager works on one message of ``neighbor``."""
-        row = self.neighbors().get(neighbor)
+        return self.seconds_of(self.neighbors().get(neighbor))
+
+    def seconds_of(self, row: Neighbor | None) -> float:
+        """Return the longest time that this manager works on one message of the neighbor that ``row`` describes.
+
+        :param row: None: the neighbor is not registered any more
+        """
         return self.max_seconds if row is None or row.max_foreign_seconds is None else row.max_foreign_seconds
 
 

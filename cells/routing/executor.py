@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cells import exceptions, failure
+from cells.context import Current
 from cells.counters import Counters
 from cells.endpoints import Call, Endpoints, LocalCell
 from cells.endpoints.permissions import PROTOCOL, Permissions
 from cells.messages import Message, Response
+from cells.neighbors import Neighbor
 from cells.routing.budgets import NeighborBudgets
 from cells.routing.duplicates import SeenMessages
 from cells.routing.error_replies import too_late
@@ -57,24 +59,27 @@ class Executor:
             looked at
         """
         run = _Run(self, message, sink)
+        # Looked up once: this is called for each message of a batch.
+        sender, method = message.route.sender, message.method
         try:
-            if not self._is_new(message):
+            if not self._is_new(message, sender):
                 self.counters.count("dropped", "duplicate")
                 self.outcomes.log_about(
                     message,
                     "duplicate",
                     "A %s message (%s) came by the route %s once more.",
                     message.message_type,
-                    message.method,
+                    method,
                     message.route.as_route,
                 )
                 return
-            if run.is_counted:
-                self.outcomes.begin(message)
             if message.response_to is None:
-                self.permissions.check(message.method, message.route)
-            run.take_budget()
-            if self.endpoints.may_block(message.method):
+                row = self.permissions.check(method, sender)
+                # Requests about cells end at once, and refused they would show the link to a busy cell as broken.
+                if sender is not None and method not in PROTOCOL:
+                    run.take_budget(sender, row)
+            if self.endpoints.may_block(method):
+                run.begin()
                 self.threads.run(run.start, neighbor=run.neighbor)
             else:
                 run.start()
@@ -83,9 +88,9 @@ class Executor:
             run.give_up(Response(str(message.route), error=error))
             run.give_back_budget()
 
-    def _is_new(self, message: Message) -> bool:
+    def _is_new(self, message: Message, sender: str | None) -> bool:
         """Return whether the message has not run here yet; a duplicate of an answer does no harm."""
-        is_harmless = message.response_to is not None or message.is_at_source
+        is_harmless = message.response_to is not None or sender is None
         return is_harmless or self._seen.is_new(message.id, message.route)
 
 
@@ -99,23 +104,22 @@ class _Run:
     #: the neighbor whose budget the run uses; empty: none
     neighbor: str = ""
     size_bytes: int = 0
+    #: the longest time that the endpoint may work for that neighbor
+    max_seconds: float = math.inf
     #: the endpoint has returned a future
     is_unfinished: bool = False
+    #: the message is counted as in flight in this cell
+    is_in_flight: bool = False
 
-    def take_budget(self) -> None:
-        """Use the budget of the neighbor that sent the message, until the run ends.
+    def take_budget(self, neighbor: str, row: Neighbor | None) -> None:
+        """Use the budget of the neighbor that sent the request, until the run ends.
 
-        An answer, and a message of the manager there about cells, need none.
-
+        :param row: of the neighbor; None: it was removed since the request came
         :raises cells.exceptions.ManagerBusy: the budget is spent
         """
-        message = self.message
-        if message.is_at_source or message.response_to is not None or message.method in PROTOCOL:
-            # The last ones end at once, and refused they would show the link to a busy cell as broken.
-            return
-        neighbor, size_bytes = message.route[-2], message.size_bytes
-        self.executor.budgets.take(neighbor, size_bytes)
-        self.neighbor, self.size_bytes = neighbor, size_bytes
+        budgets, size_bytes = self.executor.budgets, self.message.size_bytes
+        budgets.take(neighbor, size_bytes)
+        self.neighbor, self.size_bytes, self.max_seconds = neighbor, size_bytes, budgets.limits.seconds_of(row)
 
     def give_back_budget(self) -> None:
         """Give the budget back.  May be called twice."""
@@ -124,9 +128,18 @@ class _Run:
             self.executor.budgets.give_back(neighbor, self.size_bytes)
 
     @property
-    def is_counted(self) -> bool:
-        """Whether the message is in flight until it has run: if the manager is killed, no caller notices."""
+    def is_cast(self) -> bool:
+        """Whether no caller notices if the message does not run."""
         return self.sink is LOG_ONLY and self.message.response_to is None
+
+    def begin(self) -> None:
+        """Count a cast as in flight until it has run, because it runs on after the thread that reads has left it.
+
+        Until then it is counted with the request that it came with, see :mod:`cells.transport.custody`.
+        """
+        if self.is_cast and not self.is_in_flight:
+            self.is_in_flight = True
+            self.executor.outcomes.begin(self.message)
 
     def start(self) -> None:
         """Invoke the endpoint; its value or error goes to the sink, perhaps later."""
@@ -138,7 +151,7 @@ class _Run:
 
     def _start(self) -> None:
         executor, message = self.executor, self.message
-        now, max_seconds = executor.runtime.clock(), self._max_seconds()
+        now, max_seconds = executor.runtime.clock(), self.max_seconds
         # The message may have waited for a thread.
         if message.is_late(now):
             self.give_up(too_late(message, executor.counters, executor.outcomes))
@@ -165,7 +178,8 @@ class _Run:
         )
         problem: BaseException
         try:
-            value = executor.endpoints.invoke(call)
+            with Current(content.context):
+                value = executor.endpoints.invoke(call)
         except BaseException as error:  # none may end the thread, which reads messages or runs the next call
             problem = error
         else:
@@ -179,10 +193,6 @@ class _Run:
         if not self.message.is_at_source:
             self.executor.permissions.check_service(self.message.route[-2], request)
 
-    def _max_seconds(self) -> float:
-        """Return the longest time that the endpoint may work for the sender."""
-        return self.executor.budgets.limits.seconds(self.neighbor) if self.neighbor else math.inf
-
     def _still_working(self) -> None:
         """Tell the caller that the answer will still come."""
         self.sink.take(WORKING)
@@ -190,6 +200,7 @@ class _Run:
     def _finish(self, value: Any) -> None:
         if isinstance(value, futures.Future):
             self.is_unfinished = True
+            self.begin()
             value.add_done_callback(self._finish_later)
         elif self.sink is LOG_ONLY:
             self._end()
@@ -225,7 +236,7 @@ class _Run:
         counters, message = self.executor.counters, self.message
         if isinstance(error, exceptions.CellsError):
             counters.count("failed", failure.name_of(error))
-            if self.is_counted:
+            if self.is_cast:
                 # Such an error of a cast says that its service was not reached, or is not allowed.
                 self.give_up(Response(str(self.message.route), error=error))
             else:
@@ -261,5 +272,6 @@ class _Run:
         self._end()
 
     def _end(self) -> None:
-        if self.is_counted:
+        if self.is_in_flight:
+            self.is_in_flight = False
             self.executor.outcomes.end(self.message)

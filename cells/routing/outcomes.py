@@ -6,11 +6,13 @@ The log of such messages is limited: a neighbor could fill it with messages that
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from cells import exceptions, failure
+from cells.context import MessageContext
 from cells.limited_log import FirstTimes, LimitedLog
 from cells.links.losses import Key, Losses, Tally
 from cells.messages import Message, Response
@@ -48,8 +50,8 @@ class Outcomes:
         """
         if not message.is_at_source and level > logging.DEBUG:
             subject = f"messages of {self._came_from(message)} ({reason})"
-            return self.log.log_about(level, subject, text, *arguments)
-        LOG.log(level, text, *arguments)
+            return self.log.log_about(level, subject, text, *arguments, extra=_context_of(message))
+        LOG.log(level, text, *arguments, extra=_context_of(message))
         return LOG.isEnabledFor(level)
 
     def settle(self, message: Message, sink: Sink, response: Response) -> None:
@@ -134,3 +136,16 @@ class Outcomes:
 
 def _may_arrive(error: BaseException | None) -> bool:
     return bool(getattr(error, "may_arrive", None))
+
+
+def _context_of(message: Message) -> dict[str, object]:
+    """Return the attributes of a log record that have the request id of ``message``."""
+
+    def values() -> Mapping[str, Any]:
+        # Read only if the record is written: the message may be large.
+        try:
+            return message.content().context
+        except exceptions.MessageError:
+            return {}
+
+    return {"context": MessageContext(values)}

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import operator
 import threading
 import time
@@ -22,13 +23,21 @@ from dataclasses import dataclass
 
 from cells import exceptions
 from cells.counters import Counters
+from cells.limited_log import LimitedLog
+from cells.messages import HERE
+from cells.path import first_name
+from cells.routing import named_cells
 from cells.routing.budgets import NeighborBudgets
 from cells.routing.reply import Kind, Reply, Sink
 from cells.routing.waiting_call import NEVER, Substitutes, Wait, WaitingCall
 from cells.worker_threads import Clock, Spawn, Thread, start_thread
 
+LOG = logging.getLogger(__name__)
+
 #: A stop waits no longer for the answers that neighbors wait for; their callers get an error.
 FOREIGN_STOP_SECONDS = 2.0
+#: The thread that watches the deadlines goes round at least so often, to show that it can.
+LOOK_SECONDS = 1.0
 
 
 class PendingCalls:
@@ -53,6 +62,7 @@ class PendingCalls:
         self._budgets = budgets
         self._is_same = is_same
         self._clock = clock
+        self._log = LimitedLog(LOG, clock)
         self._spawn = spawn
         lock = threading.RLock()
         #: two conditions, so that a call that starts or ends wakes up only the threads that it concerns
@@ -67,9 +77,24 @@ class PendingCalls:
         self._sequence = itertools.count()
         self._stopping = False
         self._watcher: Thread | None = None
+        #: when the thread that watches the deadlines last went round; None: it does not run
+        self.looked_at: float | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def by_origin(self) -> dict[str, int]:
+        """Return the number of waiting calls: of this manager itself, of services of this cell, and for neighbors."""
+        with self._changed:
+            own, foreign = self._own_calls, self._foreign_calls
+            return {"manager": own, "service": len(self._entries) - own - foreign, "neighbor": foreign}
+
+    def oldest(self, count: int) -> list[tuple[str, float, list[str]]]:
+        """Return the calls that wait for the longest time: id, age in seconds, and some of the missing parts."""
+        with self._changed:
+            found = sorted(self._entries.items(), key=lambda one: one[1].began_at)[:count]
+            now = self._clock()
+            return [(message_id, now - one.began_at, sorted(one.missing)[:10]) for message_id, one in found]
 
     @property
     def watched_deadlines(self) -> int:
@@ -95,6 +120,7 @@ class PendingCalls:
             self._expire(message_id, entry, is_stopping=True)
         if watcher is not None:
             watcher.join()
+        self.looked_at = None
 
     def wait_until_idle(self, timeout_seconds: float) -> bool:
         """Block until no call of a service of this cell waits; return False if that took longer than the timeout.
@@ -160,6 +186,7 @@ class PendingCalls:
         :returns: False if no call waits for the reply: it is late, a duplicate, unsolicited, or from a branch that was
             not asked
         """
+        reply = self._of_branch(message_id, answering, reply)
         with self._changed:
             entry = self._entries.get(message_id)
             if entry is None:
@@ -191,6 +218,21 @@ class PendingCalls:
             entry.complete()
         return True
 
+    def _of_branch(self, message_id: str, answering: str, reply: Reply) -> Reply:
+        """Return the reply without answers in the names of cells of other branches.
+
+        Without the lock, because the answers may be long.
+        """
+        entry = self._entries.get(message_id)
+        if entry is None or not entry.route or answering == HERE:
+            return reply
+        responses, error = named_cells.of_branch(entry.route, answering, reply.responses)
+        if error is None:
+            return reply
+        self._counters.count("dropped", "foreign_cell")
+        self._log.warn_about(f"foreign answers of {first_name(answering)}", "An answer is dropped: %s", error.message)
+        return reply._replace(kind=Kind.ANSWER, responses=responses)
+
     def _keep(self, message_id: str, entry: WaitingCall, reply: Reply) -> bool:
         """Note an answer; return whether it is the last one.
 
@@ -199,11 +241,16 @@ class PendingCalls:
         if not entry.missing:
             self._remove(message_id)
             entry.is_over = True
+            self._count_end(entry, "complete")
         if entry.parts_to is None:
             entry.replies.append(reply)
         else:
             entry.streaming += 1
         return entry.is_over
+
+    def awaits(self, message_id: str) -> bool:
+        """Return whether a call waits for replies to a message."""
+        return message_id in self._entries
 
     def forget(self, message_id: str) -> None:
         """Stop waiting for a call, and give its sink nothing."""
@@ -228,6 +275,13 @@ class PendingCalls:
         if not self._local_calls:
             self._is_idle.notify_all()
 
+    def _count_end(self, entry: WaitingCall, verdict: str) -> None:
+        """Count the end of a call, and of a broadcast whether all known cells have answered."""
+        if not entry.is_own and not entry.is_confirmation:
+            self._counters.call_seconds.observe(self._clock() - entry.began_at)
+        if entry.growing is not None:
+            self._counters.count("broadcast", verdict)
+
     def _expire(self, message_id: str, entry: WaitingCall, *, is_stopping: bool = False) -> None:
         with self._changed:
             if self._entries.get(message_id) is not entry:
@@ -235,6 +289,7 @@ class PendingCalls:
             self._remove(message_id)
             entry.is_over = True
             entry.streaming += 1
+            self._count_end(entry, "incomplete")
         for _ in entry.missing:
             self._counters.count("given_up" if is_stopping else "timed_out")
         entry.replace_missing(is_stopping=is_stopping)
@@ -253,10 +308,10 @@ class PendingCalls:
             with self._changed:
                 if self._stopping:
                     return
-                now = self._clock()
+                now = self.looked_at = self._clock()
                 self._next_look = self._deadlines[0][0] if self._deadlines else NEVER
                 if self._next_look > now:
-                    self._changed.wait(min(self._next_look - now, threading.TIMEOUT_MAX))
+                    self._changed.wait(min(self._next_look - now, LOOK_SECONDS))
                     continue
                 _, _, message_id, entry = heapq.heappop(self._deadlines)
                 if entry.ends_at > now:

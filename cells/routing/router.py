@@ -10,45 +10,46 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from concurrent import futures
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from cells import exceptions
 from cells.counters import Counters
+from cells.drivers.base import MAX_MESSAGES_OF_CAST, OnMessage
 from cells.links import Links
 from cells.messages import (
     HERE,
     Batch,
     BroadcastMessage,
     Hop,
+    KnownHeaders,
     Message,
+    Origin,
     Plan,
     Response,
     ResponseMessage,
     TargetedMessage,
     for_client,
-    salvage,
 )
 from cells.neighbors import Direction, NeighborTable
 from cells.neighbors.link_versions import LinkVersions
 from cells.path import CellPath
 from cells.routing import error_replies
 from cells.routing.budgets import ForeignLimits
+from cells.routing.confirmation import DeliveryReport, ToConfirmation, Unconfirmed
 from cells.routing.direct_reply import DirectReplies
 from cells.routing.error_replies import Silence, too_late
 from cells.routing.executor import Executor
 from cells.routing.forwarding import ForwardingBatch
 from cells.routing.outcomes import UNREADABLE, Outcomes
 from cells.routing.pending import PendingCalls, ToPending
-from cells.routing.reply import LOG_ONLY, WORKING, Branch, Forwarded, Joined, Kind, Reply, Sink, ToCaller, settle
+from cells.routing.refusals import Refusals
+from cells.routing.reply import LOG_ONLY, WORKING, Branch, Forwarded, Joined, Reply, Sink, ToCaller
 from cells.routing.waiting_call import Growing, Monitor, Wait
 from cells.worker_threads import Runtime
 
 Found = TypeVar("Found")
-
-#: More messages than any release sends in one cast: a bound for the work that a neighbor can cause at a time.
-MAX_MESSAGES_OF_CAST = 1024
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -74,7 +75,17 @@ class Router:
     runtime: Runtime
 
     def __post_init__(self) -> None:
+        self._known_headers = KnownHeaders()
         self._direct_replies = DirectReplies(self.forward, self.links, self.counters)
+        self._refusals = Refusals(
+            cell_name=self.cell_name,
+            table=self.table,
+            counters=self.counters,
+            outcomes=self.outcomes,
+            max_message_bytes=self.max_message_bytes,
+            max_hop_count=self.max_hop_count,
+            reply=self.reply,
+        )
 
     def send(
         self,
@@ -103,22 +114,31 @@ class Router:
         :returns: a future that is done when all expected cells have answered, or at the timeout: of a reply with the
             responses of all cells; with ``parts_to`` only of those that could not be asked
         """
-        return self._ask(message.streaming(), Wait(timeout_seconds, growing=Growing(parts_to)))
+        wait = Wait(timeout_seconds, growing=Growing(parts_to), route=str(message.route))
+        return self._ask(message.streaming(), wait)
 
     def _ask(self, message: Message, wait: Wait) -> futures.Future[Reply]:
         caller = ToCaller()
-        asked = replace(message, deadline=self.runtime.clock() + wait.seconds)
+        asked = message.with_values(deadline=self.runtime.clock() + wait.seconds)
         self._advance(asked.recording("asked", self.runtime.wall_clock()), caller, wait)
         return caller.future
 
-    def deliver(self, message: Message) -> futures.Future[Reply]:
+    def deliver(self, message: TargetedMessage, timeout_seconds: float) -> futures.Future[Reply]:
         """Send a targeted cast from this cell, and report whether it was delivered.  Never raises.
 
-        :returns: a future of a reply with one response: without an error once the next cell's broker has the message,
-            or once it has run if the target is this cell
+        :returns: a future of a reply with one response: without an error once the next cell has the message, or its
+            broker has it, or once it has run if the target is this cell.  If neither that nor an error is known at the
+            timeout, the response is an error whose ``may_arrive`` is true, and the message waits on
         """
-        caller = ToCaller()
-        self._advance(message, caller, reports_delivery=True)
+        caller, sink = ToCaller(), ToConfirmation(self.pending, self.runtime.new_id(), HERE)
+        unconfirmed = Unconfirmed(message, timeout_seconds)
+        try:
+            wait = Wait(timeout_seconds, is_confirmation=True)
+            self.pending.expect(sink.message_id, (HERE,), wait, caller, unconfirmed)
+        except exceptions.CellsError as error:
+            self.outcomes.not_run(message, caller, Response(str(message.route), error=error))
+        else:
+            self._advance(message, sink, reports_delivery=True)
         return caller.future
 
     def cast(self, message: Message) -> None:
@@ -139,17 +159,21 @@ class Router:
             answer = ResponseMessage.answering(message, (replacement,), reply.branch, reply.passed_on_to, new_id)
         self._advance(answer.recording("answered", self.runtime.wall_clock()), LOG_ONLY)
 
-    def receive(self, came: object) -> None:
-        """Take the messages of one cast from a neighbor.  Never raises.
+    def receiver(self, driver: str) -> OnMessage:
+        """Return the function that takes messages from a driver with this name, as the rows of neighbors have it."""
+        return partial(self.receive, driver=driver)
 
-        :param came: the JSON text of a message that traveled alone, or a list of objects, the messages of one cast; see
-            :func:`cells.messages.parse`
+    def receive(self, came: object, neighbor: str = "", age_seconds: float = 0.0, *, driver: str = "") -> None:
+        """Take the messages of one cast from a neighbor, as :class:`~cells.drivers.base.OnMessage`.  Never raises.
+
+        :param driver: over which they came; empty: not known
         """
         now = self.runtime.clock()
+        batch = self._batch(now, Origin(driver, neighbor), age_seconds)
         if not isinstance(came, list):
-            alone = self._safely(self._read, came, self._batch(now))
+            alone = self._safely(self._read, came, batch)
             if alone is not None:
-                self.counters.count("received")
+                self.counters.count_received((alone[0].message_type,))
                 # Unlike the messages of a batch, it does not wait for room in the send queue.
                 self._safely(self._arrived, alone[0], now)
             return
@@ -159,14 +183,12 @@ class Router:
             self.outcomes.log.warn_about("casts of too many messages", text, len(came), MAX_MESSAGES_OF_CAST)
             self.outcomes.refused(UNREADABLE, exceptions.MessageTooLarge(), len(came))
             return
-        batch = self._batch(now)
         found = [self._safely(self._read, one, batch) for one in came]
-        self.counters.count("received", times=len(found) - found.count(None))
+        readable = [arrival for arrival in found if arrival is not None]
+        if readable:
+            self.counters.count_received([message.message_type for message, _ in readable])
         forwarding = ForwardingBatch(self.links, self._not_forwarded, self.max_message_bytes, now)
-        for arrival in found:
-            if arrival is None:
-                continue
-            message, hop = arrival
+        for message, hop in readable:
             if hop is None or not forwarding.add(message, hop):
                 if not message.is_at_target:
                     # A forwarded message must not overtake the messages before it.
@@ -185,7 +207,7 @@ class Router:
             self.outcomes.log.log_about(logging.ERROR, "unexpected errors", text, exc_info=True)
             return None
 
-    def _batch(self, now: float) -> Batch:
+    def _batch(self, now: float, origin: Origin, age_seconds: float) -> Batch:
         return Batch(
             here=self.cell_name,
             neighbors=self.table.snapshot(),
@@ -193,6 +215,9 @@ class Router:
             limit_bytes=self.max_message_bytes,
             default_max_hop_count=self.max_hop_count,
             now=now,
+            origin=origin,
+            age_seconds=age_seconds,
+            remembered=self._known_headers,
         )
 
     def _read(self, came: object, batch: Batch) -> tuple[Message, Hop | None] | None:
@@ -200,30 +225,8 @@ class Router:
         try:
             return batch.read(came)
         except exceptions.MessageError as error:
-            self._refuse(came, error)
+            self._refusals.refuse(came, error, batch.origin)
             return None
-
-    def _refuse(self, came: object, error: exceptions.MessageError) -> None:
-        """Count and log a message that cannot be read, or may not come; tell its sender, as far as it can be told."""
-        self.counters.count("rejected", type(error).__name__)
-        self.outcomes.log.warn_about(type(error).__name__, "A message from another cell is refused: %s", error.message)
-        salvaged = None
-        if isinstance(error, exceptions.UnregisteredSender):
-            # An answer would have no way back.
-            if error.sender != self.cell_name:
-                self.table.record_request(str(error.sender))
-        else:
-            salvaged = salvage(came, self.max_message_bytes, self.max_hop_count)
-        if salvaged is not None and isinstance(error, exceptions.WrongDirection):
-            header = salvaged.header
-            salvaged = replace(salvaged, header=replace(header, direction=header.direction.opposite))
-        if salvaged is not None:
-            salvaged = salvaged.arrived_at(self.cell_name)
-            # A refused answer has come the way back from the cell that it stands for.
-            cell = salvaged.header.target.reversed() if isinstance(salvaged, ResponseMessage) else salvaged.route
-            self.reply(salvaged, Reply(Kind.ANSWER, (Response(str(cell), error=error).encoded(),)))
-        else:
-            self.outcomes.refused(UNREADABLE, error)
 
     def _arrived(self, message: Message, now: float) -> None:
         if message.trace is not None:
@@ -304,7 +307,9 @@ class Router:
         else:
             depth = min(header.hop_count - 1, header.max_hop_count)
             seconds = self.call_timeout_seconds * (1 - depth / (header.max_hop_count + 1))
-        return Wait(seconds, growing=growing, neighbor=neighbor, size_bytes=message.size_bytes)
+        return Wait(
+            seconds, growing=growing, neighbor=neighbor, size_bytes=message.size_bytes, route=str(message.route)
+        )
 
     def _await(self, message: Message, plan: Plan, sink: Sink, wait: Wait) -> None:
         # Streamed replies have gone to the source one by one when the call completes.
@@ -350,9 +355,9 @@ class Router:
         answer, neighbor = for_client(message, hop), hop.neighbor
         if answer is not None and self._direct_replies.send(answer, hop):
             return
-        report = _DeliveryReport(self, message, neighbor.name, sink)
+        report = DeliveryReport(self.not_delivered, message, neighbor.name, sink)
         try:
-            form = (hop.addressed(self.host) if collects else hop).form
+            form = hop.header.addressed(self.host).form(hop.version) if collects else hop.form
             sealed = message.sealed_as(form, self.max_message_bytes)
         except (exceptions.MessageError, exceptions.RPCVersionCapError) as error:
             self.counters.count("undelivered" if message.header.kind else "undelivered_internal", type(error).__name__)
@@ -360,24 +365,6 @@ class Router:
             return
         on_sent = report.delivered if reports_delivery else None
         self.links.send(neighbor, [(sealed, report.failed, on_sent)], hold_seconds=hold_seconds)
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class _DeliveryReport:
-    """What becomes of a message that was left in a send queue."""
-
-    router: Router
-    message: Message
-    neighbor: str
-    sink: Sink
-
-    def delivered(self) -> None:
-        """The neighbor's broker has the message."""
-        settle(self.sink, Response(str(self.message.route)))
-
-    def failed(self, error: exceptions.CellsError) -> None:
-        """The message was not delivered."""
-        self.router.not_delivered(self.message, self.sink, self.neighbor, error)
 
 
 @dataclass(frozen=True)

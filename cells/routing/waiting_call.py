@@ -59,12 +59,16 @@ class Wait:
     seconds: float
     #: the manager has made the call for itself: a graceful stop does not wait for it
     is_own: bool = False
+    #: for the confirmation that a cast was taken, and not for an answer
+    is_confirmation: bool = False
     #: the neighbor for which this manager waits; empty: a service of this cell, or the manager itself
     neighbor: str = ""
     #: of the message that the neighbor sent
     size_bytes: int = 0
     #: an endpoint makes the call for a neighbor, whose budget it uses already
     is_budgeted: bool = False
+    #: of a broadcast: the way from its source to this cell, below which all answers are; empty: not checked
+    route: str = ""
 
     @property
     def is_foreign(self) -> bool:
@@ -94,9 +98,11 @@ class WaitingCall:
     __slots__ = (
         "answered",
         "asked",
+        "began_at",
         "branches",
         "deadline",
         "growing",
+        "is_confirmation",
         "is_foreign",
         "is_over",
         "is_own",
@@ -105,6 +111,7 @@ class WaitingCall:
         "neighbor",
         "parts_to",
         "replies",
+        "route",
         "silent_at",
         "sink",
         "size_bytes",
@@ -113,6 +120,7 @@ class WaitingCall:
     )
 
     def __init__(self, parts: Collection[str], wait: Wait, sink: Sink, substitutes: Substitutes, now: float) -> None:
+        self.began_at = now
         self.missing = set(parts)
         self.asked = frozenset(parts)
         self.answered: set[str] = set()
@@ -123,7 +131,9 @@ class WaitingCall:
         #: None once the call is forgotten
         self.sink: Sink | None = sink
         self.substitutes = substitutes
+        self.route = wait.route
         self.is_own = wait.is_own
+        self.is_confirmation = wait.is_confirmation
         self.is_foreign = wait.is_foreign
         self.neighbor = wait.neighbor
         self.size_bytes = wait.size_bytes

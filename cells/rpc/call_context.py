@@ -18,7 +18,7 @@ from cells.rpc.exceptions import MessageDeliveryFailure, Timeout, of_answer, own
 from cells.rpc.manager_client import ManagerClient
 from cells.rpc.where import Where, as_names
 from cells.services.answers import ERROR, RESULT, Answer
-from cells.services.request import ServiceRequest
+from cells.services.request import WAIT_SECONDS, ServiceRequest
 
 
 class _Unchanged:
@@ -151,11 +151,11 @@ class CallContext:
     def cast(self, ctxt: Any, method: str, **kwargs: Any) -> None:
         """Cast a method of one server, or of all servers if the target is a fan-out.
 
-        Returns when the broker of the next cell has the message; later failures are not reported.
-        With ``cells`` the cast goes to each of them.
+        Returns when the next cell has the message: its broker, or over a direct link one of its managers.  Later
+        failures are not reported.  With ``cells`` the cast goes to each of them.
 
-        :raises cells.rpc.MessageDeliveryFailure: the broker of the next cell did not take the message, after all
-            retries
+        :raises cells.rpc.MessageDeliveryFailure: the next cell did not take the message, after all retries.  If
+            ``may_arrive`` is true, that was not known at the timeout, and the message may still arrive
         :raises oslo_messaging.RPCVersionCapError: the target needs a later version than the cap
         :raises cells.exceptions.CellsError: the cell is unknown, or no cell fulfills the requirements
         """
@@ -291,12 +291,12 @@ class CallContext:
             pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
 
     def _cast_to_many(self, ctxt: Any, what: str, method: str, kwargs: Mapping[str, Any]) -> None:
-        request = self._request(ctxt, method, kwargs)
+        request, seconds = self._request(ctxt, method, kwargs), self._timeout_seconds
         answer = self._manager.ask(
             self._plain.serializer.serialize_context(ctxt),
             "broadcast",
-            {"request": request.to_dict(), "cells": self._names, "what": what},
-            timeout_seconds=self._timeout_seconds,
+            {"request": {**request.to_dict(), WAIT_SECONDS: shrink(seconds)}, "cells": self._names, "what": what},
+            timeout_seconds=seconds,
             retry=self._plain.retry,
         )
         errors = {cell: of_answer(sent, self._plain.transport) for cell, sent in self._result(answer)}
@@ -305,7 +305,9 @@ class CallContext:
             raise next(iter(failed.values()))
         if failed:
             texts = "; ".join(f"{cell}: {error}" for cell, error in failed.items())
-            raise MessageDeliveryFailure(f"{len(failed)} of {len(errors)} cells did not get the message: {texts}")
+            uncertain = {"may_arrive": True} if any(getattr(e, "may_arrive", None) for e in failed.values()) else {}
+            text = f"{len(failed)} of {len(errors)} cells did not get the message: {texts}"
+            raise MessageDeliveryFailure(text, **uncertain)
 
     def _value(self, ctxt: Any, answer: Answer) -> Any:
         value = self._value_or_error(ctxt, answer)

@@ -17,7 +17,7 @@ from cells.services import answers
 from cells.services.answers import Answer
 from cells.services.validation import want_json_object
 from cells.transport import attempts, global_options
-from cells.transport.errors import BROKER_ERRORS
+from cells.transport.errors import BROKER_ERRORS, may_arrive
 from cells.transport.patches import reachability
 
 LOG = logging.getLogger(__name__)
@@ -66,7 +66,8 @@ class ManagerClient:
         :param server: the addressed manager, if the cell has several
         :raises cells.exceptions.InvalidArguments: the context cannot be written as JSON
         :raises cells.rpc.Timeout: the manager did not answer
-        :raises cells.rpc.MessageDeliveryFailure: the broker of this cell did not take the request
+        :raises cells.rpc.MessageDeliveryFailure: the broker of this cell did not take the request, or did not confirm
+            it in time
         :raises cells.exceptions.ConfigurationError: the manager does not have the operation
         """
         try:
@@ -83,12 +84,13 @@ class ManagerClient:
         except oslo_messaging.MessagingTimeout as error:
             raise Timeout(
                 f"The manager of this cell did not answer {operation} within {timeout_seconds:.3g} seconds: is "
-                "cells-manager running, and does it have the same [cells] topic and exchange?"
+                "cells-manager running, does it have the same [cells] topic and exchange, and are its links connected "
+                '("cells neighbor status")?'
             ) from error
         except (oslo_messaging.MessageDeliveryFailure, *BROKER_ERRORS) as error:
-            raise MessageDeliveryFailure(
-                f"The broker of this cell did not take a message for the manager: {error}"
-            ) from error
+            text = f"The broker of this cell did not take a message for the manager: {error}"
+            uncertain = {"may_arrive": True} if may_arrive(error) else {}
+            raise MessageDeliveryFailure(text, **uncertain) from error
         except oslo_messaging.RemoteError as error:
             raise exceptions.ConfigurationError(
                 f"The manager of this cell cannot answer {operation}: {error.exc_type}: {error.value}. Is its "

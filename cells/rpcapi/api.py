@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import oslo_messaging
@@ -43,6 +43,8 @@ SEND_SECONDS = 10.0
 VERSION = "1.0"
 #: The version of the manager's API that has traces and streams of answers.
 STREAMS_VERSION = "1.1"
+#: The version of the manager's API that tells the resources of single neighbors.
+RESOURCES_VERSION = "1.4"
 
 
 class CellsAPI:
@@ -100,7 +102,7 @@ class CellsAPI:
         timeout = timeout or self._timeout
         return self._call(ctxt, "call", timeout, **request(method, kwargs, cell_name=cell, timeout=_reduced(timeout)))
 
-    @own_errors()
+    @own_errors
     def cast(self, ctxt: Context, cell: str, method: str, kwargs: Arguments = None) -> None:
         """Call the endpoint ``method`` in another cell without an answer; returns when the broker has the cast.
 
@@ -197,7 +199,7 @@ class CellsAPI:
         )
         return found
 
-    @own_errors()
+    @own_errors
     def broadcast_cast(
         self, ctxt: Context, method: str, kwargs: Arguments = None, *, direction: str = "down", run_locally: bool = True
     ) -> None:
@@ -252,7 +254,17 @@ class CellsAPI:
         found: dict[str, Any] = self._call(ctxt, "capacities", None)
         return found
 
-    @own_errors()
+    def resources(self, ctxt: Context, cells: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return ``{"capabilities", "capacities"}`` for each of ``cells`` that is a neighbor of this cell.
+
+        :raises cells.exceptions.RPCVersionCapError: [upgrade_levels] cells is below 1.4
+        """
+        found: dict[str, dict[str, Any]] = self._call(
+            ctxt, "resources", None, version=RESOURCES_VERSION, cell_names=list(cells)
+        )
+        return found
+
+    @own_errors
     def report_capacities(self, ctxt: Context, capacities: Mapping[str, Any], *, reporter: str = "") -> None:
         """Report free capacities of this cell to all its managers.
 
@@ -271,7 +283,7 @@ class CellsAPI:
         found: dict[str, Any] = self._call(ctxt, "status", None)
         return found
 
-    @own_errors()
+    @own_errors
     def _call(
         self,
         ctxt: Context,

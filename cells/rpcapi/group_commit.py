@@ -33,6 +33,10 @@ class OutcomeUnknown(Exception):
     """Raised if the thread that published an item was interrupted or hangs: the item may have been sent."""
 
 
+def _give_way() -> None:
+    time.sleep(0)
+
+
 class _State(Enum):
     #: to be sent alone, by its own thread
     ALONE = auto()
@@ -76,6 +80,8 @@ class GroupCommit:
     #: Limit of both waits together: a thread that waits longer for its turn sends its item alone, and a thread that
     #: waits longer for the publish gives up.
     max_wait_seconds: float
+    #: lets other threads run, without blocking
+    give_way: Callable[[], object] = _give_way
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -111,7 +117,6 @@ class GroupCommit:
             is_leader = self._leads_if_idle(ticket)
         ticket.text = pack()
         if is_leader:
-            self._let_others_enter()
             return
         with self._lock:
             if self._leads_if_idle(ticket):
@@ -133,12 +138,13 @@ class GroupCommit:
     def _let_others_enter(self) -> None:
         """Yield to the threads that the last publish has woken, so that this batch gets their next items.
 
-        Otherwise one of them would be sent alone each time, before all others.  Does not block.
+        Does not block.  Casts of 16 threads over RabbitMQ cost 5 % more processor time if only a leader that has found
+        no others yields: its publishes carry fewer items.
         """
         before = -1
         while len(self._waiting) > before:
             before = len(self._waiting)
-            time.sleep(0)
+            self.give_way()
 
     def _is_sent_in_batch(self, ticket: _Ticket) -> bool:
         """Return whether a batch carried the item; otherwise its thread has to send it alone, now."""
@@ -177,6 +183,7 @@ class GroupCommit:
         others: list[_Ticket] = []
         error: BaseException | None = None
         try:
+            self._let_others_enter()
             self._take(others, len(ticket.text))
             self._is_busy = len(others) + 1 >= self.min_items
             if not self._is_busy:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import oslo_messaging
 
 from cells import failure
 from cells.transport.errors import LIBRARY_ERRORS
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
-@contextlib.contextmanager
-def own_errors() -> Iterator[None]:
-    """Raise an error of kombu or amqp in the block as a MessageDeliveryFailure."""
-    try:
-        yield
-    except LIBRARY_ERRORS as error:
-        raise oslo_messaging.MessageDeliveryFailure(
-            f"The broker of this cell did not take the request: {failure.name_of(error)}: {failure.text_of(error)}"
-        ) from error
+
+def own_errors(function: Callable[P, T]) -> Callable[P, T]:
+    """Return ``function`` with an error of kombu or amqp raised as a MessageDeliveryFailure."""
+
+    @functools.wraps(function)
+    def replaced(*arguments: P.args, **options: P.kwargs) -> T:
+        try:
+            return function(*arguments, **options)
+        except LIBRARY_ERRORS as error:
+            raise oslo_messaging.MessageDeliveryFailure(
+                f"The broker of this cell did not take the request: {failure.name_of(error)}: {failure.text_of(error)}"
+            ) from error
+
+    return replaced

@@ -11,7 +11,7 @@ from cells.services.request import ServiceRequest
 
 
 class AllowedServices:
-    """List of patterns ``[EXCHANGE/]TOPIC[:[NAMESPACE.]METHOD]`` with the wildcards of file names.
+    """List of patterns ``[EXCHANGE/]TOPIC[:[NAMESPACE.]METHOD]`` with the wildcards of file names.  Thread-safe.
 
     The method ``*`` matches any method in any namespace; other wildcards match within one namespace only.
     A pattern without an exchange matches only the manager's own: a caller cannot reach the other exchanges of the
@@ -23,9 +23,16 @@ class AllowedServices:
         :param own_topics: topics of the manager: no pattern allows them or the topics below them
         :raises cells.exceptions.ConfigurationError: a pattern is incomplete or contains blanks
         """
-        self._patterns = [_compiled(pattern, exchange) for pattern in patterns]
         self._exchange = exchange
+        self.replace(patterns)
         self._own_topics = tuple(own_topics)
+
+    def replace(self, patterns: Iterable[str]) -> None:
+        """Allow what ``patterns`` allow, and nothing else, from the next check on.
+
+        :raises cells.exceptions.ConfigurationError: as the constructor; the list stays as it is
+        """
+        self._patterns = [_compiled(pattern, self._exchange) for pattern in patterns]
 
     def check(self, request: ServiceRequest, cell_name: str) -> None:
         """:raises cells.exceptions.ServiceNotAllowed: no pattern allows ``request``"""

@@ -18,6 +18,7 @@ from typing import Any
 import oslo_messaging
 
 from cells import exceptions, failure
+from cells.context import Current
 from cells.limited_log import LimitedLog
 from cells.services import events, fanout
 from cells.services.allow_list import AllowedServices
@@ -25,6 +26,7 @@ from cells.services.answers import FAILURE, RESULT, Answer
 from cells.services.heartbeats import Heartbeats
 from cells.services.request import RESERVED, ServiceRequest
 from cells.services.thread_pools import ServiceThreads
+from cells.services.usage import ServiceUsage
 from cells.transport.errors import BROKER_ERRORS, may_arrive
 from cells.transport.patches import raw_failures
 from cells.transport.patches.reachability import RequestLimits
@@ -57,6 +59,7 @@ class LocalServices:
     #: [cells] send_tracebacks
     sends_tracebacks: bool = False
     heartbeats: Heartbeats = field(default_factory=Heartbeats)
+    usage: ServiceUsage = field(default_factory=lambda: ServiceUsage(()))
     make_client: Callable[..., Any] = oslo_messaging.get_rpc_client
 
     def __post_init__(self) -> None:
@@ -90,10 +93,11 @@ class LocalServices:
             raise exceptions.InvalidArguments(
                 f"A call of {request} cannot be a fan-out, because a call has one answer."
             )
+        self._count(request, neighbor, "calls")
         deadline = time.monotonic() + timeout_seconds
         answer: futures.Future[Answer] = futures.Future()
         call = partial(self._call, request, context, deadline, timeout_seconds, neighbor=neighbor)
-        self._calls.run(request.topic, lambda: _settle(answer, call), neighbor)
+        self._calls.run(request.topic, lambda: _settle(answer, call, context), neighbor)
         if still_working is not None and request.monitor_seconds is not None:
             stop = self.heartbeats.start(still_working, request.monitor_seconds)
             answer.add_done_callback(lambda _: stop())
@@ -121,7 +125,11 @@ class LocalServices:
 
     def _check(self, request: ServiceRequest, *, neighbor: str) -> None:
         if neighbor:
-            self.allowed.check(request, self.cell_name)
+            try:
+                self.allowed.check(request, self.cell_name)
+            except exceptions.ServiceNotAllowed:
+                self._count(request, neighbor, "refused")
+                raise
         if self._client is None:
             raise exceptions.ServiceUnreachable(
                 f"{request} cannot be reached: this manager of cell {self.cell_name} has no broker for its services.",
@@ -137,13 +145,18 @@ class LocalServices:
         neighbor: str,
     ) -> futures.Future[None]:
         self._check(request, neighbor=neighbor)
+        self._count(request, neighbor, "casts")
         sent: futures.Future[None] = futures.Future()
 
         def work() -> None:
-            with self._within(SEND_SECONDS):
-                send(request, context)
+            try:
+                with self._within(SEND_SECONDS):
+                    send(request, context)
+            except exceptions.ServiceUnreachable:
+                self._count(request, neighbor, "unreachable")
+                raise
 
-        self._casts.run(lambda: _settle(sent, work), neighbor=neighbor)
+        self._casts.run(lambda: _settle(sent, work, context), neighbor=neighbor)
         return sent
 
     def _call(
@@ -157,6 +170,7 @@ class LocalServices:
     ) -> Answer:
         left_seconds = deadline - time.monotonic()
         if left_seconds <= 0:
+            self._count(request, neighbor, "timed_out")
             raise self._timeout(
                 request, f"was not called: all its threads were busy for the whole timeout of {timeout_seconds:.3g} s"
             )
@@ -171,6 +185,7 @@ class LocalServices:
             with self._within(left_seconds):
                 return {RESULT: prepared.call(dict(context), request.method, **request.args)}
         except oslo_messaging.MessagingTimeout as error:
+            self._count(request, neighbor, "timed_out")
             waited_seconds = left_seconds - (deadline - time.monotonic())
             is_early = deadline > time.monotonic() + 0.05
             failed = "sent no more heartbeats after" if is_early else "did not answer within"
@@ -181,12 +196,14 @@ class LocalServices:
         except oslo_messaging.RPCDispatcherError as error:
             return {FAILURE: self._failure(request, error, neighbor=neighbor)}
         except TRANSPORT_ERRORS as error:
+            self._count(request, neighbor, "unreachable")
             raise self._unreachable(request, error) from error
         except Exception as error:  # the service raised it, for the caller
             return {FAILURE: self._failure(request, error, neighbor=neighbor)}
 
     def _failure(self, request: ServiceRequest, error: Exception, *, neighbor: str) -> str:
         """Return the text of a failure; its traceback stays in the log of this cell unless it may travel."""
+        self._count(request, neighbor, "failed")
         text = raw_failures.text_of(error)
         if not neighbor or self.sends_tracebacks:
             return text
@@ -236,6 +253,9 @@ class LocalServices:
         except (oslo_messaging.MessagingException, AttributeError) as error:  # the version is no version number
             raise exceptions.InvalidArguments(f"{request}: {error}") from error
 
+    def _count(self, request: ServiceRequest, neighbor: str, event: str) -> None:
+        self.usage.count(request, neighbor or self.cell_name, event)
+
     def _timeout(self, request: ServiceRequest, reason: str) -> exceptions.ServiceTimeout:
         return exceptions.ServiceTimeout(f"{request} of cell {self.cell_name} {reason}.", cell=self.cell_name)
 
@@ -251,8 +271,10 @@ class LocalServices:
         )
 
 
-def _settle(done: futures.Future[Any], work: Callable[[], Any]) -> None:
+def _settle(done: futures.Future[Any], work: Callable[[], Any], context: Mapping[str, Any]) -> None:
     try:
-        done.set_result(work())
+        with Current(context):
+            result = work()
+        done.set_result(result)
     except BaseException as error:  # the caller gets every error
         done.set_exception(error)

@@ -18,6 +18,9 @@ from cells.services.validation import MAX_NAME_BYTES, want, want_name
 
 #: Names of the arguments of oslo.messaging's own call() and cast().
 RESERVED = frozenset({"self", "ctxt", "method"})
+#: Key that a client adds to the request of a broadcast for its manager: how long it waits for the answer.  Managers of
+#: older releases have no argument for it, and ignore unknown keys of a request.
+WAIT_SECONDS = "wait_seconds"
 
 
 @dataclass(frozen=True)

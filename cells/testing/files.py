@@ -34,6 +34,11 @@ class CellFiles:
         #: for the names of files: the path of a cell may be too long, or have characters that are not allowed there
         self._numbers = {path: number for number, path in enumerate(paths, 1)}
 
+    @property
+    def directory(self) -> Path:
+        """The directory, which :meth:`remove` removes."""
+        return Path(self._directory.name)
+
     def transport_url(self, path: CellPath) -> str:
         """Return the transport URL of a cell's services, under which the neighbors find the cell, too."""
         return f"zmq+ipc://{urllib_parse.quote(self._directory.name)}/{self._numbers[path]}"

@@ -24,6 +24,8 @@ from cells.manager.lifecycle import CellsService
 from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
 from cells.testing.cell import TreeCell
+from cells.testing.cell_store import CellStore
+from cells.testing.direct_links import DirectLinks
 from cells.testing.faults import FaultyWire
 from cells.testing.files import CellFiles, Options
 from cells.testing.link import Link
@@ -59,6 +61,7 @@ class CellTree:
         managers: Mapping[str, int] | None = None,
         exception_modules: Sequence[str] = (),
         services: bool = True,
+        links: str = "memory",
     ) -> None:
         """Write the files and build the managers.
 
@@ -71,6 +74,8 @@ class CellTree:
             ``cells.exceptions``, as ``allowed_remote_exmods`` of ``oslo_messaging.get_rpc_transport``
         :param services: whether managers serve the services of their cells.  A tree without services, for a test that
             calls ``managers`` directly, starts faster
+        :param links: ``memory``, whose links can have faults, or ``direct``: TLS connections on the loopback address,
+            whose managers have no broker between them
         :raises cells.exceptions.ConfigurationError: an option has an invalid value
         :raises cells.exceptions.CellNotFound: options or managers are for a cell that is not in the tree
         """
@@ -82,14 +87,16 @@ class CellTree:
         self._exception_modules = exception_modules
         self._paths = [path for path, _ in _walk(shape)]
         self._wires: dict[tuple[CellPath, CellPath], FaultyWire] = {}
-        manager_counts = self._by_path(managers or {})
+        manager_counts = {**dict.fromkeys(self._paths, 1), **self._by_path(managers or {})}
         own_options = self._by_path(cell_options or {})
         self._files = CellFiles(self._paths)
+        self._direct: DirectLinks | None = None
         with self._cleaning_up_if_it_fails():
-            for path in self._paths:
-                count = manager_counts.get(path, 1)
+            if _want_links(links) == "direct":
+                self._direct = DirectLinks(self._files.directory, manager_counts)
+            for path, count in manager_counts.items():
                 self.cells[path] = self._build(path, count, endpoints, options or {}, own_options.get(path, {}))
-            for parent, child in self._links():
+            for parent, child in self._links() if self._direct is None else ():
                 for ends in ((parent, child), (child, parent)):
                     self._wires[ends] = FaultyWire()
                     self._lay(ends, self._wires[ends])
@@ -123,6 +130,8 @@ class CellTree:
         """
         with contextlib.ExitStack() as stack:
             stack.callback(self._files.remove)
+            if self._direct is not None:
+                stack.callback(self._direct.close)
             for cell in self.cells.values():
                 stack.callback(cell.close)
             for cell in self.cells.values():
@@ -139,6 +148,8 @@ class CellTree:
         :raises cells.exceptions.NeighborNotFound: the two cells are in the tree, but are not neighbors
         """
         ends = self._path(one), self._path(other)
+        if self._direct is not None:
+            raise exceptions.ConfigurationError("Direct links have no faults: build the tree with memory links.")
         if ends not in self._wires:
             raise exceptions.NeighborNotFound(
                 f"{ends[0]} and {ends[1]} are no neighbors in this tree, so there is no link between them.",
@@ -174,19 +185,25 @@ class CellTree:
         self, path: CellPath, count: int, endpoints: Sequence[Callable[..., Any]], *options: Options
     ) -> TreeCell:
         self._files.write_database(path, self._neighbors(path))
-        confs = [cells_conf.load([self._files.write_config(path, number, *options)]) for number in range(1, count + 1)]
+        confs = []
+        for number in range(1, count + 1):
+            of_links = () if self._direct is None else (self._direct.options(path, number),)
+            confs.append(cells_conf.load([self._files.write_config(path, number, *of_links, *options)]))
         managers = []
+        store = CellStore(self._files.database(path))
         for conf in confs:
             found = Endpoints.load()
             for function in endpoints:
                 found.add(function)
-            managers.append(service.build(conf, endpoints=found, serves_local_cell=self._services))
+            managers.append(service.build(conf, endpoints=found, serves_local_cell=self._services, store=store))
         return self.cell_class(path, confs[0], managers, self._exception_modules)
 
     def _neighbors(self, path: CellPath) -> list[Neighbor]:
         """Return the rows for a cell's database."""
         ends = [(parent, True) for parent, child in self._links() if child == path]
         ends += [(child, False) for parent, child in self._links() if parent == path]
+        if self._direct is not None:
+            return [self._direct.neighbor(end, is_parent=is_parent) for end, is_parent in ends]
         return [
             Neighbor(end.last, self._files.transport_url(end), is_parent=is_parent, driver="memory")
             for end, is_parent in ends
@@ -224,6 +241,12 @@ class CellTree:
         except BaseException:
             self.stop()
             raise
+
+
+def _want_links(links: str) -> str:
+    if links not in ("memory", "direct"):
+        raise exceptions.ConfigurationError(f"The links of a tree are memory or direct, not {links!r:.40}.")
+    return links
 
 
 def _check_concurrency() -> None:

@@ -11,6 +11,8 @@ from typing import Any
 from oslo_config import cfg
 from oslo_messaging._drivers import common as rpc_common
 
+from cells.transport import internals
+
 #: A connection counts as broken after one to two thresholds without a byte from the broker.
 THRESHOLD_SECONDS = 10
 _GROUP, _OPTION = "oslo_messaging_rabbit", "heartbeat_timeout_threshold"
@@ -21,7 +23,7 @@ def shorten(transport: Any) -> None:
 
     Does nothing for other drivers than RabbitMQ's.  No I/O.
     """
-    pool = getattr(getattr(transport, "_driver", None), "_connection_pool", None)
+    pool = internals.connection_pool_of(transport)
     # The driver's configuration is a proxy already, and a proxy of a proxy would not read the URL.
     conf = getattr(transport.conf, "_conf", transport.conf)
     if pool is None or _OPTION in pool.url.query or not _is_default(conf):

@@ -20,6 +20,11 @@ def url_of(transport: Any) -> str:
     return str(transport._driver._url)
 
 
+def connection_pool_of(transport: Any) -> Any:
+    """Return the pool of connections to a broker; None: the driver has none."""
+    return getattr(getattr(transport, "_driver", None), "_connection_pool", None)
+
+
 def rebuild_failure(transport: Any, text: str) -> Exception:
     """Return the exception that a client of ``transport`` raises for the failure ``text`` of a server.
 

@@ -20,6 +20,14 @@ def own_urls(conf: cfg.ConfigOpts) -> tuple[str, str]:
     return conf.transport_url, conf.cells.mailbox_url or ""
 
 
+def receiving_urls(conf: cfg.ConfigOpts) -> dict[str, str | None]:
+    """Return the URLs at which neighbors reach this cell, by the options that set them."""
+    own = {OWN_OPTION: conf.transport_url}
+    if not conf.cells.mailbox_url:
+        return own
+    return {OPTION: conf.cells.mailbox_url, **(own if conf.cells.mailbox_migration else {})}
+
+
 def problem(own_url: str, mailbox_url: str) -> str:
     """Return why ``mailbox_url`` cannot be the mailbox of a cell; empty if it can.  Does no I/O."""
     if transport_url.is_brokerless(own_url) and transport_url.is_brokerless(mailbox_url):

@@ -14,6 +14,7 @@ from oslo_utils import importutils
 from cells import exceptions
 from cells.transport import global_options, heartbeat
 from cells.transport import url as transport_url
+from cells.transport.patches import read_ahead
 
 
 def register_options(conf: cfg.ConfigOpts) -> None:
@@ -65,6 +66,7 @@ def open_transport(conf: cfg.ConfigOpts, url: str | None = None, exception_modul
         ) from None
     heartbeat.shorten(transport)
     global_options.share_lock_path(transport)
+    read_ahead.apply_to(transport)
     return transport
 
 

@@ -1,4 +1,4 @@
-"""Login to the brokers of this cell, before a manager or a command uses them through oslo.messaging."""
+"""Login to the broker of a transport, before a manager or a command uses it through oslo.messaging."""
 
 from __future__ import annotations
 
@@ -41,13 +41,20 @@ def check(conf: cfg.ConfigOpts) -> None:
 
 
 @contextlib.contextmanager
-def log_in(transport: Any, url: str, timeout_seconds: float, option: str = mailbox.OWN_OPTION) -> Iterator[Any]:
+def log_in(
+    transport: Any,
+    url: str,
+    timeout_seconds: float,
+    option: str = mailbox.OWN_OPTION,
+    name: str = "",
+) -> Iterator[Any]:
     """Log in to the first host of ``transport`` that accepts, and keep the connection for the block.
 
     The connection is an ``amqp.Connection``; None: the transport is not that of RabbitMQ.
 
     :param url: of the transport, as the operator wrote it
-    :param option: which has the URL
+    :param option: the option, or the command, that sets the URL
+    :param name: the broker, at the beginning of the error; by default that of this cell, or of its mailbox
     :raises cells.transport.rabbitmq.BrokerUnusableError: no host accepts the login
     """
     driver = transport._driver
@@ -62,7 +69,8 @@ def log_in(transport: Any, url: str, timeout_seconds: float, option: str = mailb
         try:
             connection = opened.enter_context(login)
         except BrokerUnusableError as error:
-            raise BrokerUnusableError(f"{_NAMES[option]}, {transport_url.mask(url)}, cannot be used: {error}") from None
+            text = f"{name or _NAMES[option]}, {transport_url.mask(url)}, cannot be used: {error}"
+            raise BrokerUnusableError(text, error.reason) from None
         yield connection
 
 

@@ -20,8 +20,24 @@ DEFAULT_USER = "guest"
 TIMEOUT_SECONDS = 3
 
 
+#: The reasons for which a host accepts no login, in one word.
+UNREACHABLE, SILENT, NO_AMQP, NO_TLS, LOGIN, VIRTUAL_HOST = (
+    "unreachable",
+    "silent",
+    "no_amqp",
+    "tls",
+    "login",
+    "virtual_host",
+)
+
+
 class BrokerUnusableError(Exception):
     """Raised when no host accepts a login.  Its text names each host, the reason, and the option to change."""
+
+    def __init__(self, text: str, reason: str = UNREACHABLE) -> None:
+        """:param reason: of the last host, as above"""
+        super().__init__(text)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -86,17 +102,18 @@ def login_to_any(
 
     :raises BrokerUnusableError: no host accepts
     """
-    reasons = []
+    reasons, word = [], UNREACHABLE
     with contextlib.ExitStack() as opened:
         for host in hosts:
             try:
                 connection = opened.enter_context(login(host, virtual_host or "/", options))
             except Exception as error:  # amqp raises errors of its own, of sockets, of TLS and of the reader of frames
-                reasons.append(f"{address(host)}: {_why(error, host, virtual_host or '/', options)}")
+                word, why = _why(error, host, virtual_host or "/", options)
+                reasons.append(f"{address(host)}: {why}")
                 continue
             yield connection
             return
-    raise BrokerUnusableError("; ".join(reasons))
+    raise BrokerUnusableError("; ".join(reasons), word)
 
 
 def address(host: BrokerHost) -> str:
@@ -110,8 +127,8 @@ def _tls(parameters: Mapping[str, Any], host: BrokerHost) -> dict[str, Any] | bo
     return {**parameters, **names} or True
 
 
-def _why(error: Exception, host: BrokerHost, virtual_host: str, options: LoginOptions | None) -> str:
-    """Return why a host does not accept a login, and which option to change."""
+def _why(error: Exception, host: BrokerHost, virtual_host: str, options: LoginOptions | None) -> tuple[str, str]:
+    """Return why a host does not accept a login, in one word, and as a text with the option to change."""
     import amqp  # noqa: PLC0415
 
     text = " ".join(str(getattr(error, "message", None) or error).split()).rstrip(".")
@@ -119,20 +136,20 @@ def _why(error: Exception, host: BrokerHost, virtual_host: str, options: LoginOp
     options = options or LoginOptions()
     is_encrypted = options.tls is not None
     if "vhost" in text:
-        return (
+        return VIRTUAL_HOST, (
             f"the virtual host {virtual_host} does not exist, or user {host.username or DEFAULT_USER} has no access "
             f"to it: create it, or correct {options.url_option}"
         )
     if isinstance(error, amqp.AccessRefused):
-        return (
+        return LOGIN, (
             f"it refuses the login of user {host.username or DEFAULT_USER}: correct user and password in "
             f"{options.url_option}"
         )
     if isinstance(error, ssl.SSLError):
-        return f"TLS fails ({text}): check ssl and the files ssl_* in [oslo_messaging_rabbit]"
+        return NO_TLS, f"TLS fails ({text}): check ssl and the files ssl_* in [oslo_messaging_rabbit]"
     if isinstance(error, TimeoutError):
-        return f"no answer in {options.timeout_seconds:g} s"
+        return SILENT, f"no answer in {options.timeout_seconds:g} s"
     if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionResetError):
-        return text
+        return UNREACHABLE, text
     hint = "false if the port has no TLS" if is_encrypted else "true if the port has TLS"
-    return f"it does not answer in AMQP ({text}): set [oslo_messaging_rabbit] ssl = {hint}"
+    return NO_AMQP, f"it does not answer in AMQP ({text}): set [oslo_messaging_rabbit] ssl = {hint}"

@@ -6,11 +6,9 @@ the reads and writes that may hang, and none of them hands a deadline on.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import threading
 import time
-from collections.abc import Iterator
 
 from oslo_messaging._drivers import common as rpc_common
 
@@ -36,21 +34,26 @@ class _Deadlines(threading.local):
 _deadlines = _Deadlines()
 
 
-@contextlib.contextmanager
-def limit(seconds: float, send_seconds: float) -> Iterator[None]:
-    """Limit what this thread does with a broker in the block; a limit around this one holds, too.
+class limit:  # noqa: N801  # a context manager, which callers use as a function
+    """Limit what this thread does with a broker in the block; a limit around this one holds, too."""
 
-    :param seconds: for the request and its answer
-    :param send_seconds: until the broker has the request
-    """
-    now, before = time.monotonic(), (_deadlines.send, _deadlines.answer, _deadlines.started)
-    _deadlines.answer = min(before[1], now + seconds)
-    _deadlines.send = min(before[0], _deadlines.answer, now + send_seconds)
-    _deadlines.started = now
-    try:
-        yield
-    finally:
-        _deadlines.send, _deadlines.answer, _deadlines.started = before
+    __slots__ = ("_before", "seconds", "send_seconds")
+
+    def __init__(self, seconds: float, send_seconds: float) -> None:
+        """:param seconds: for the request and its answer
+        :param send_seconds: until the broker has the request
+        """
+        self.seconds, self.send_seconds = seconds, send_seconds
+
+    def __enter__(self) -> None:
+        now, limits = time.monotonic(), _deadlines
+        self._before = limits.send, limits.answer, limits.started
+        limits.answer = min(limits.answer, now + self.seconds)
+        limits.send = min(limits.send, limits.answer, now + self.send_seconds)
+        limits.started = now
+
+    def __exit__(self, *_: object) -> None:
+        _deadlines.send, _deadlines.answer, _deadlines.started = self._before
 
 
 def is_set() -> bool:
@@ -61,6 +64,11 @@ def is_set() -> bool:
 def seconds_to_send() -> float:
     """Return the time that is left to hand the request to the broker; infinite without a limit, 0 when it is over."""
     return max(0.0, _deadlines.send - time.monotonic())
+
+
+def whole_seconds() -> float:
+    """Return the time to send that the innermost limit gave at its start; infinite without a limit."""
+    return _deadlines.send - _deadlines.started
 
 
 def seconds_to_answer() -> float:
@@ -78,9 +86,11 @@ def shorter(timeout: float | None) -> float | None:
 
     :raises TimeoutError: no time is left
     """
-    if not is_set():
+    # Called for each read and write.
+    send = _deadlines.send
+    if send is math.inf:
         return timeout
-    seconds = seconds_to_send()
-    if not seconds:
+    seconds = send - time.monotonic()
+    if seconds <= 0.0:
         raise TimeoutError("The time for this request is over.")
     return seconds if timeout is None else min(timeout, seconds)

@@ -224,10 +224,12 @@ def change(url: TransportURL, parts: Parts) -> TransportURL:
 
 
 def mask(url: str) -> str:
-    """Return ``url`` with ``***`` in place of every password.
+    """Return ``url`` with ``***`` in place of every password; an empty text, of a neighbor without a broker, unchanged.
 
     If the text is no transport URL, all of it that could be a password is replaced.
     """
+    if not url:
+        return ""
     try:
         parsed = parse(url)
     except exceptions.InvalidNeighbor:
@@ -242,6 +244,13 @@ def mask(url: str) -> str:
     path = MASK if "@" in path else path
     pairs = MASK if "@" in path + query else "&".join(_mask_pair(pair) for pair in query.split("&"))
     return f"{parsed.transport}://{hosts}{slash}{path}{question_mark}{pairs}"
+
+
+def has_mask(url: str) -> bool:
+    """Return whether a password of ``url`` is ``***``, as :func:`mask` writes it."""
+    parsed = parse(url)
+    values = [pair.partition("=")[2] for pair in parsed.query.split("&")]
+    return MASK in [*(host.password for host in parsed.hosts), parsed.virtual_host, *values]
 
 
 def _change_addresses(hosts: tuple[BrokerHost, ...], parts: Parts) -> tuple[BrokerHost, ...]:

@@ -16,7 +16,7 @@ from oslo_config import cfg
 
 from cells import conf as cells_conf
 from cells import exceptions, versions
-from cells.drivers.base import BaseCellsDriver, DriverSettings
+from cells.drivers.base import BaseCellsDriver, DriverSettings, PostingDriver
 from cells.messages import MESSAGE_TYPES
 from cells.neighbors.neighbor import Neighbor
 from tests.text_message import TextMessage
@@ -40,7 +40,7 @@ class Manager:
     def start(self) -> None:
         self.driver.start_servers(self._take)
 
-    def _take(self, received: object) -> None:
+    def _take(self, received: object, _neighbor: str = "", _age_seconds: float = 0.0) -> None:
         if isinstance(received, list):
             texts = [item["text"] for item in received]
             self.casts.append(texts)
@@ -108,12 +108,24 @@ class Bus:
         manager.start()
         return manager
 
+    def sender(self) -> BaseCellsDriver:
+        """Return a driver that can send to the managers that run already."""
+        return self.driver()
+
     def _name(self) -> str:
         return f"host{next(self._numbers)}"
 
     def close(self) -> None:
         """Stop and close all drivers of the test."""
         self._opened.close()
+
+
+def post(sender: BaseCellsDriver, cell: Neighbor, sent: TextMessage) -> None:
+    """Send a message without waiting until a manager has processed it."""
+    if isinstance(sender, PostingDriver):
+        sender.post(cell, [(sent, lambda _error: None)])
+    else:
+        sender.send_message_to_cell(cell, sent)
 
 
 def message(text: str, message_type: str = "targeted", *, fanout: bool = False, server: str = "") -> TextMessage:
@@ -135,7 +147,7 @@ class DriverContract:
 
     @pytest.mark.parametrize("message_type", MESSAGE_TYPES)
     def test_message_reaches_exactly_one_manager(self, bus: Bus, message_type: str) -> None:
-        managers, sender = [bus.manager(), bus.manager()], bus.driver()
+        managers, sender = [bus.manager(), bus.manager()], bus.sender()
         texts = [str(number) for number in range(20)]
         for text in texts:
             sender.send_message_to_cell(bus.target, message(text, message_type))
@@ -145,7 +157,7 @@ class DriverContract:
 
     @pytest.mark.parametrize("message_type", MESSAGE_TYPES)
     def test_fanout_reaches_every_manager(self, bus: Bus, message_type: str) -> None:
-        managers, sender = [bus.manager(), bus.manager()], bus.driver()
+        managers, sender = [bus.manager(), bus.manager()], bus.sender()
         for text in ("1", "2"):
             sender.send_message_to_cell(bus.target, message(text, message_type, fanout=True))
         for manager in managers:
@@ -161,12 +173,12 @@ class DriverContract:
     )
     def test_text_arrives_unchanged(self, bus: Bus, text: str) -> None:
         manager = bus.manager()
-        bus.driver().send_message_to_cell(bus.target, message(text))
+        bus.sender().send_message_to_cell(bus.target, message(text))
         manager.wait_for(text)
 
     @pytest.mark.parametrize("blocked", ["targeted", "broadcast"])
     def test_blocked_requests_do_not_delay_a_response(self, bus: Bus, blocked: str) -> None:
-        manager, sender = bus.manager(), bus.driver()
+        manager, sender = bus.manager(), bus.sender()
         is_over = threading.Event()
         answered = threading.Event()
 
@@ -179,7 +191,7 @@ class DriverContract:
         manager.handle = handle
         try:
             for _ in range(70):
-                sender.send_message_to_cell(bus.target, message("request", blocked))
+                post(sender, bus.target, message("request", blocked))
             poll(lambda: len(manager.received) >= 1, "the thread for requests is busy")
             sender.send_message_to_cell(bus.target, message("response", "response"))
             assert answered.wait(10)
@@ -188,7 +200,7 @@ class DriverContract:
         manager.wait_for(*["request"] * 70, "response")
 
     def test_receiving_goes_on_after_an_error_of_the_handler(self, bus: Bus) -> None:
-        manager, sender = bus.manager(), bus.driver()
+        manager, sender = bus.manager(), bus.sender()
 
         def fail(text: str) -> None:
             raise RuntimeError(text)
@@ -199,7 +211,7 @@ class DriverContract:
         manager.wait_for(*map(str, range(100)))
 
     def test_unreachable_neighbor_is_an_error_in_time(self, bus: Bus) -> None:
-        sender = bus.driver()
+        sender = bus.sender()
         for fanout in (False, True):
             started = time.monotonic()
             with pytest.raises(exceptions.NeighborUnreachable) as caught:
@@ -211,18 +223,18 @@ class DriverContract:
 
     def test_neighbor_without_a_manager_is_an_error(self, bus: Bus) -> None:
         with pytest.raises(exceptions.NeighborUnreachable) as caught:
-            bus.driver().send_message_to_cell(bus.target, message("lost"))
+            bus.sender().send_message_to_cell(bus.target, message("lost"))
         assert caught.value.cell == "target"
 
     def test_unreachable_neighbor_does_not_affect_other_neighbors(self, bus: Bus) -> None:
-        manager, sender = bus.manager(), bus.driver()
+        manager, sender = bus.manager(), bus.sender()
         with pytest.raises(exceptions.NeighborUnreachable):
             sender.send_message_to_cell(bus.unreachable, message("lost"))
         sender.send_message_to_cell(bus.target, message("found"))
         manager.wait_for("found")
 
     def test_closed_link_is_opened_again(self, bus: Bus) -> None:
-        manager, sender = bus.manager(), bus.driver()
+        manager, sender = bus.manager(), bus.sender()
         sender.close_link(bus.target)
         for text in ("1", "2"):
             sender.send_message_to_cell(bus.target, message(text))
@@ -233,7 +245,7 @@ class DriverContract:
         sender.close()
 
     def test_two_neighbors_may_share_a_broker(self, bus: Bus) -> None:
-        manager, sender = bus.manager(), bus.driver()
+        manager, sender = bus.manager(), bus.sender()
         other = Neighbor("other", bus.target.transport_url, is_parent=True, driver=bus.target.driver)
         sender.send_message_to_cell(bus.target, message("1"))
         sender.send_message_to_cell(other, message("2"))
@@ -242,7 +254,7 @@ class DriverContract:
         manager.wait_for("1", "2", "3")
 
     def test_threads_may_send_concurrently(self, bus: Bus) -> None:
-        manager, sender = bus.manager(), bus.driver()
+        manager, sender = bus.manager(), bus.sender()
 
         def send(thread: int) -> None:
             for number in range(10):
@@ -263,14 +275,14 @@ class DriverContract:
         manager.driver.stop_servers()
 
     def test_servers_may_be_restarted(self, bus: Bus) -> None:
-        manager, sender = bus.manager(), bus.driver()
+        manager, sender = bus.manager(), bus.sender()
         manager.driver.stop_servers()
         manager.start()
         sender.send_message_to_cell(bus.target, message("again"))
         manager.wait_for("again")
 
     def test_stop_waits_for_messages_in_progress(self, bus: Bus) -> None:
-        manager, sender = bus.manager(), bus.driver()
+        manager, sender = bus.manager(), bus.sender()
         is_over, done = threading.Event(), []
 
         def handle(text: str) -> None:
@@ -278,7 +290,7 @@ class DriverContract:
             done.append(text)
 
         manager.handle = handle
-        sender.send_message_to_cell(bus.target, message("slow"))
+        post(sender, bus.target, message("slow"))
         poll(lambda: manager.received, "the message is being handled")
         stopping = threading.Thread(target=manager.driver.stop_servers)
         stopping.start()
@@ -290,7 +302,7 @@ class DriverContract:
         assert done == ["slow"]
 
     def test_manager_that_stopped_taking_requests_still_gets_responses(self, bus: Bus) -> None:
-        stops, stays, sender = bus.manager(), bus.manager(), bus.driver()
+        stops, stays, sender = bus.manager(), bus.manager(), bus.sender()
         stops.driver.stop_taking(frozenset(("targeted", "broadcast")))
         sender.send_message_to_cell(bus.target, message("answer", "response", server=stops.name))
         sender.send_message_to_cell(bus.target, message("news", "response", fanout=True))
@@ -304,7 +316,7 @@ class DriverContract:
         stops.driver.stop_servers()
 
     def test_messages_go_to_the_remaining_managers_after_one_stops(self, bus: Bus) -> None:
-        gone, stays, sender = bus.manager(), bus.manager(), bus.driver()
+        gone, stays, sender = bus.manager(), bus.manager(), bus.sender()
         gone.driver.stop_servers()
         for number in range(10):
             sender.send_message_to_cell(bus.target, message(str(number)))
@@ -314,7 +326,7 @@ class DriverContract:
 
     @pytest.mark.parametrize("message_type", MESSAGE_TYPES)
     def test_messages_of_one_cast_reach_exactly_one_manager_in_order(self, bus: Bus, message_type: str) -> None:
-        managers, sender = [bus.manager(), bus.manager()], bus.driver()
+        managers, sender = [bus.manager(), bus.manager()], bus.sender()
         casts = [[f"{cast}/{number}" for number in range(10)] for cast in range(20)]
         for texts in casts:
             sender.send_messages_to_cell(bus.target, batch(texts, message_type))
@@ -324,7 +336,7 @@ class DriverContract:
         assert all(manager.casts for manager in managers)
 
     def test_casts_of_one_sender_to_one_manager_arrive_in_order(self, bus: Bus) -> None:
-        manager, sender = bus.manager(), bus.driver()
+        manager, sender = bus.manager(), bus.sender()
         for number in range(20):
             sender.send_messages_to_cell(bus.target, batch([f"{number}a", f"{number}b"]))
             sender.send_message_to_cell(bus.target, message(f"{number}c"))
@@ -332,7 +344,7 @@ class DriverContract:
         assert manager.received == [f"{number}{letter}" for number in range(20) for letter in "abc"]
 
     def test_cast_of_several_messages_may_be_a_fanout(self, bus: Bus) -> None:
-        managers, sender = [bus.manager(), bus.manager()], bus.driver()
+        managers, sender = [bus.manager(), bus.manager()], bus.sender()
         sender.send_messages_to_cell(bus.target, batch(["1", "2"], fanout=True))
         for manager in managers:
             manager.wait_for("1", "2")
@@ -340,19 +352,19 @@ class DriverContract:
 
     def test_batch_may_consist_of_one_message(self, bus: Bus) -> None:
         manager = bus.manager()
-        bus.driver().send_messages_to_cell(bus.target, batch(["alone"]))
+        bus.sender().send_messages_to_cell(bus.target, batch(["alone"]))
         manager.wait_for("alone")
 
     def test_items_arrive_unchanged(self, bus: Bus) -> None:
         manager = bus.manager()
         texts = ["Größe \u2028 \U0001f600 \\ \" ' \x7f {}", "", "xü" * 100_000, '{"a": [1, "\\u00e9"]}']
-        bus.driver().send_messages_to_cell(bus.target, batch(texts))
+        bus.sender().send_messages_to_cell(bus.target, batch(texts))
         manager.wait_for(*texts)
         assert manager.casts == [texts]
 
     @pytest.mark.parametrize("message_type", MESSAGE_TYPES)
     def test_message_for_one_manager_reaches_only_that_manager(self, bus: Bus, message_type: str) -> None:
-        managers, sender = [bus.manager(), bus.manager(), bus.manager()], bus.driver()
+        managers, sender = [bus.manager(), bus.manager(), bus.manager()], bus.sender()
         for manager in managers:
             name = manager.name
             sender.send_message_to_cell(bus.target, message(f"alone for {name}", message_type, server=name))
@@ -363,18 +375,18 @@ class DriverContract:
             manager.wait_for(*(f"{text} for {manager.name}" for text in ("alone", "1", "2")))
 
     def test_stopped_manager_does_not_make_the_neighbor_unreachable(self, bus: Bus) -> None:
-        gone, stays, sender = bus.manager(), bus.manager(), bus.driver()
+        gone, stays, sender = bus.manager(), bus.manager(), bus.sender()
         gone.driver.stop_servers()
         # A broker may keep the queue of a stopped manager for some time, in case the manager restarts.
         with contextlib.suppress(exceptions.ManagerGone):
-            bus.driver().send_message_to_cell(bus.target, message("lost", "response", server=gone.name))
+            bus.sender().send_message_to_cell(bus.target, message("lost", "response", server=gone.name))
         with contextlib.suppress(exceptions.ManagerGone):
-            bus.driver().send_messages_to_cell(bus.target, batch(["lost", "too"], "response", server=gone.name))
+            bus.sender().send_messages_to_cell(bus.target, batch(["lost", "too"], "response", server=gone.name))
         with pytest.raises(exceptions.ManagerGone) as alone:
             sender.send_message_to_cell(bus.target, message("lost", "response", server="never-was-there"))
         # On a connection of its own: amqp confuses the confirmation of a returned message with that of the next one.
         with pytest.raises(exceptions.ManagerGone) as together:
-            bus.driver().send_messages_to_cell(bus.target, batch(["lost", "too"], "response", server="never-was-there"))
+            bus.sender().send_messages_to_cell(bus.target, batch(["lost", "too"], "response", server="never-was-there"))
         assert [caught.value.cell for caught in (alone, together)] == [bus.target.name] * 2
         sender.send_message_to_cell(bus.target, message("found", "response"))
         stays.wait_for("found")
@@ -385,17 +397,17 @@ class DriverContract:
     )
     def test_impossible_manager_name_does_not_make_the_neighbor_unreachable(self, bus: Bus, name: str) -> None:
         """A remote cell chooses the name in the address of its replies, and must not be able to break the link."""
-        stays, sender = bus.manager(), bus.driver()
+        stays, sender = bus.manager(), bus.sender()
         with pytest.raises(exceptions.ManagerGone):
             sender.send_message_to_cell(bus.target, message("lost", "response", server=name))
         with pytest.raises(exceptions.ManagerGone):
-            bus.driver().send_messages_to_cell(bus.target, batch(["lost", "too"], "response", server=name))
+            bus.sender().send_messages_to_cell(bus.target, batch(["lost", "too"], "response", server=name))
         sender.send_message_to_cell(bus.target, message("found", "response"))
         stays.wait_for("found")
 
     def test_batch_for_an_unreachable_neighbor_is_an_error(self, bus: Bus) -> None:
         with pytest.raises(exceptions.NeighborUnreachable) as caught:
-            bus.driver().send_messages_to_cell(bus.unreachable, batch(["lost", "too"]))
+            bus.sender().send_messages_to_cell(bus.unreachable, batch(["lost", "too"]))
         assert caught.value.cell == "nowhere"
 
 

@@ -122,6 +122,12 @@ class CellTree(cells.testing.CellTree):
         self._frozen.clear()
         self._thawed.set()
 
+    def wait_until_idle(self) -> None:
+        """Wait until no manager waits for an answer: one may still ping a neighbor that has just started."""
+        for path, cell in self.cells.items():
+            for manager in cell.managers:
+                wait_for(lambda: not len(manager.pending), f"a manager of {path} waits for nothing")  # noqa: B023
+
     def database_file(self, name: str) -> Path:
         return self._files.database(self._path(name))
 

@@ -10,39 +10,41 @@ import threading
 import uuid
 from typing import Any
 
-from cells.drivers.base import DriverSettings
-from cells.drivers.memory import MemoryDriver
-from cells.neighbors.neighbor import Neighbor
 from tests.functional.cell_tree import CellTree, TreeCell, wait_for
+from tests.functional.hostile_wires import Wire, wire_of
 from tests.text_message import TextMessage
 
 Json = dict[str, Any]
-MESSAGE_TYPES = ("targeted", "broadcast", "response")
 
 
 class HostileNeighbor:
-    """A registered child or parent of a cell of a tree, from enter to exit."""
+    """A registered child or parent of a cell of a tree, from enter to exit.
 
-    def __init__(self, tree: CellTree, beside: str, name: str = "liar", *, is_parent: bool = False) -> None:
+    :param wire: its link; by default of the same kind as those of the tree
+    """
+
+    def __init__(
+        self, tree: CellTree, beside: str, name: str = "liar", *, is_parent: bool = False, wire: Wire | None = None
+    ) -> None:
         self.name = name
         self.cell: TreeCell = tree[beside]
         self.is_parent = is_parent
         #: the answer to each ping; None: no answer
         self.description: Json | None = None
-        self._url = f"memory://{uuid.uuid4().hex}/{name}"
-        self._driver = MemoryDriver(DriverSettings(None, f"{name}-host", self._url, MESSAGE_TYPES))  # type: ignore[arg-type]
-        self._row = Neighbor(beside, self.cell.transport_url, is_parent=not is_parent, driver="memory")
+        self.wire = wire or wire_of(self.cell, name)
         self._lock = threading.Lock()
         self._received: list[Json] = []
 
     def __enter__(self) -> HostileNeighbor:
-        self._driver.start_servers(self._take)
-        self.cell.database.create(Neighbor(self.name, self._url, is_parent=self.is_parent, driver="memory"))
-        assert self.cell.service.loader.load()
+        self.wire.start(self._take)
+        self.cell.database.create(self.wire.row(self.name, is_parent=self.is_parent))
+        for manager in self.cell.managers:
+            assert manager.loader.load()
+        self.wire.connect()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._driver.stop_servers()
+        self.wire.stop()
 
     def request(self, message_type: str, method: str, **keys: Any) -> Json:
         """Return a message of this neighbor to its cell, in the form of 1.0; ``keys`` may contradict anything."""
@@ -58,13 +60,19 @@ class HostileNeighbor:
         arguments = {"cell_name": self.name, kind: values}
         self.send(self.request("targeted", f"update_{kind}", method_kwargs=arguments, need_response=False))
 
-    def answer(self, asked: Json, *values: Any, route: str = "", passed_on_to: list[str] | None = None) -> None:
-        """Send the answer to a message, as if it came by ``route``."""
+    def answer(
+        self, asked: Json, *values: Any, route: str = "", cell: str = "", passed_on_to: list[str] | None = None
+    ) -> None:
+        """Send the answer to a message, as if it came by ``route``.
+
+        :param cell: the cell that the answer names; by default the one at the end of the route
+        """
         way = [*asked["routing_path"].split("!"), *(route or self.name).split("!")]
-        texts = [json.dumps({"cell_name": "!".join(way), "value": value, "failure": False}) for value in values]
+        cell = cell or "!".join(way)
+        texts = [json.dumps({"cell_name": cell, "value": value, "failure": False}) for value in values]
         arguments = {"orig_message": "{}", "responses": texts, "passed_on_to": passed_on_to or []}
         keys: Json = {"method_kwargs": arguments, "response_uuid": asked["uuid"], "need_response": False}
-        *walked, _ = way[::-1]
+        walked = (route or self.name).split("!")[::-1]
         self.send(
             self.request(
                 "response",
@@ -76,11 +84,16 @@ class HostileNeighbor:
             )
         )
 
+    def forget(self) -> None:
+        """Forget the received messages."""
+        with self._lock:
+            self._received.clear()
+
     def send(self, message: Json) -> None:
         self.send_text(message["message_type"], json.dumps(message), is_fanout=bool(message["fanout"]))
 
     def send_text(self, message_type: str, text: str, *, is_fanout: bool = False) -> None:
-        self._driver.send_message_to_cell(self._row, TextMessage(message_type, is_fanout, text))
+        self.wire.send([TextMessage(message_type, is_fanout, text)])
 
     def send_cast(self, messages: list[Json]) -> None:
         """Send many messages in one cast, each with its content as a payload."""
@@ -89,7 +102,7 @@ class HostileNeighbor:
             item = dict(message)
             item["payload"] = json.dumps({key: item.pop(key) for key in ("ctxt", "method_kwargs")})
             items.append(TextMessage(message["message_type"], fanout=False, text="", version="1.3", item=item))
-        self._driver.send_messages_to_cell(self._row, items)
+        self.wire.send(items)
 
     def received(self, **keys: Any) -> list[Json]:
         """Return the received messages with these keys."""

@@ -36,7 +36,7 @@ CONTEXT: Json = {
 
 
 class NovaNeighbor:
-    """The cell ``nova``: child or parent of a cell of a tree, from enter to exit."""
+    """The cell ``nova``: child or parent of a cell of a tree, from enter to exit; the tree forgets it then."""
 
     def __init__(self, tree: CellTree, beside: str, *, is_parent: bool, version_cap: str | None = None) -> None:
         self.tree = tree
@@ -53,6 +53,8 @@ class NovaNeighbor:
 
     def __enter__(self) -> NovaNeighbor:
         self._driver.start_servers(self._take)
+        # An earlier neighbor of this name knew no ping; this one is pinged at once nevertheless.
+        self.cell.service.prober.heard_from("nova")
         row = Neighbor("nova", self._url, is_parent=self.is_parent, driver="memory", version_cap=self.version_cap)
         self.cell.database.create(row)
         assert self.cell.service.loader.load()
@@ -60,6 +62,8 @@ class NovaNeighbor:
 
     def __exit__(self, *exc_info: object) -> None:
         self._driver.stop_servers()
+        self.cell.database.delete("nova")
+        assert self.cell.service.loader.load()
 
     def wait_for_message(self, **keys: Any) -> Json:
         """Return the first received message with these keys."""

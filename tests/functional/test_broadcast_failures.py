@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -32,6 +33,12 @@ def fragile(call: Call, breaks_in: str, kind: str) -> str:
     return "fine"
 
 
+@pytest.fixture(scope="module")
+def tree() -> Iterator[CellTree]:
+    with CellTree(SHAPE, endpoints=[fragile], options={"cells": {"max_message_bytes": 10_000}}) as tree:
+        yield tree
+
+
 @pytest.mark.parametrize(
     ("dead", "lost"),
     [
@@ -56,15 +63,23 @@ def test_dead_cell_is_an_error_of_its_own_at_once(
 
 @pytest.mark.usefixtures("wide_margins")
 def test_a_silent_cell_is_a_timeout_and_all_other_answers_arrive(cell_tree: Callable[..., CellTree]) -> None:
-    trees = {}
-    for silent in ("az1", "east", "west"):
-        trees[silent] = cell_tree(SHAPE, options={"cells": {"call_timeout": 3}})
-        trees[silent].freeze(silent)
+    is_over = threading.Event()
+
+    @endpoint
+    def answer(call: Call, silent: str) -> None:
+        if call.cell.name == silent:
+            assert is_over.wait(60)
+
+    tree = cell_tree(SHAPE, endpoints=[answer], options={"cells": {"call_timeout": 3}})
     # All at the same time, because each lasts until its deadline.
     with futures.ThreadPoolExecutor() as pool:
-        broadcasts = {silent: pool.submit(tree["api"].broadcast) for silent, tree in trees.items()}
+        broadcasts = {
+            silent: pool.submit(tree["api"].broadcast, "answer", kwargs={"silent": silent})
+            for silent in ("az1", "east", "west")
+        }
+    is_over.set()
     for silent, broadcast in broadcasts.items():
-        answers, way = broadcast.result(), str(trees[silent][silent].path)
+        answers, way = broadcast.result(), str(tree[silent].path)
         assert set(answers) == ALL
         assert {other for other, answer in answers.items() if answer.error is None} == ALL - {way}
         assert isinstance(answers[way].error, exceptions.CellTimeout)
@@ -73,24 +88,24 @@ def test_a_silent_cell_is_a_timeout_and_all_other_answers_arrive(cell_tree: Call
 
 @pytest.mark.usefixtures("wide_margins")
 @pytest.mark.parametrize("direction", ["down", "up"])
-def test_the_known_cells_behind_a_silent_cell_are_named(cell_tree: Callable[..., CellTree], direction: str) -> None:
+def test_the_known_cells_behind_a_silent_cell_are_named(tree: CellTree, direction: str) -> None:
     """An answer that leaves cells out must not look complete (part of case C1)."""
-    tree = cell_tree(SHAPE)
     source, silent, beyond = ("api", "east", {"api!east!az1", "api!east!az2"})
     if direction == "up":
         source, silent, beyond = ("az1", "east", {"az1!east!api"})
-    tree.link(source, silent).toward(silent).drop()
-    answers = tree[source].broadcast(direction=direction, timeout=1)
+    with tree.link(source, silent).toward(silent).drop():
+        answers = tree[source].broadcast(direction=direction, timeout=1)
     failed = {way for way, answer in answers.items() if isinstance(answer.error, exceptions.CellTimeout)}
     assert failed == {f"{source}!{silent}", *beyond}
     assert {way for way, answer in answers.items() if answer.error is None} == set(answers) - failed
 
 
+@pytest.mark.usefixtures("wide_margins")
 def test_a_silent_cell_does_not_hide_the_tree(cell_tree: Callable[..., CellTree]) -> None:
     """Case D5."""
     tree = cell_tree({"api": {"east": {"az1": {}}, "west": {}}}, services=True)
     tree.link("api", "east").toward("east").drop()
-    root = CellsAPI(tree["api"].transport).topology({}, timeout=4)
+    root = CellsAPI(tree["api"].transport).topology({}, timeout=2)
     states = {child["path"]: child["state"] for child in root["children"]}
     assert (root["state"], states) == ("up", {"api!east": "silent", "api!west": "up"})
     assert root["children"][0]["children"][0]["state"] != "up"
@@ -102,12 +117,6 @@ def test_dead_cell_is_drawn_as_unreachable(cell_tree: Callable[..., CellTree]) -
     root = tree["api"].service.manager.topology(CONTEXT).result(10)
     states = {child["path"]: child["state"] for child in root["children"][0]["children"]}
     assert states == {"api!east!az1": "up", "api!east!az2": "unreachable"}
-
-
-@pytest.fixture(scope="module")
-def tree() -> Iterator[CellTree]:
-    with CellTree(SHAPE, endpoints=[fragile]) as tree:
-        yield tree
 
 
 @each("breaks_in", ["api", "east", "az1"])
@@ -128,8 +137,7 @@ def test_endpoint_that_fails_is_the_error_of_its_cell(
     assert isinstance(answers[failed].error, error)
 
 
-def test_answer_that_is_too_large_is_the_error_of_its_cell(cell_tree: Callable[..., CellTree]) -> None:
-    tree = cell_tree(SHAPE, endpoints=[fragile], options={"cells": {"max_message_bytes": 10_000}})
+def test_answer_that_is_too_large_is_the_error_of_its_cell(tree: CellTree) -> None:
     answers = tree["api"].broadcast("fragile", kwargs={"breaks_in": "az1", "kind": "too-large"})
     assert {way for way, answer in answers.items() if answer.value == "fine"} == ALL - {"api!east!az1"}
     assert isinstance(answers["api!east!az1"].error, exceptions.MessageTooLarge)

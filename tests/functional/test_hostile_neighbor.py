@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from cells.endpoints import Call, endpoint
 from cells.messages import Response
 from tests.functional.cell_tree import CONTEXT, CellTree, wait_for
 from tests.functional.hostile_neighbor import HostileNeighbor
+from tests.thorough import cases
 
 SHAPE = {"api": {"east": {"az1": {}}, "west": {}}}
 Start = Callable[..., CellTree]
@@ -22,12 +24,19 @@ MAX_CALLS = 20
 FEW = {"cells": {"max_pending_calls": MAX_CALLS, "max_foreign_calls": MAX_CALLS}}
 
 
+# Direct links have budgets of their own, and a certificate for each neighbor.
+@pytest.fixture(params=cases(["memory", "direct"], ["direct"]))
+def linked_tree(request: pytest.FixtureRequest, cell_tree: Start) -> Start:
+    """Factory of trees with links of each kind."""
+    return functools.partial(cell_tree, links=request.param)
+
+
 @endpoint(blocks=False)
 def seconds_left(call: Call) -> float | None:
     return call.seconds_left
 
 
-def test_waits_for_one_neighbor_leave_room_for_all_others(cell_tree: Start) -> None:
+def test_waits_for_one_neighbor_leave_room_for_all_others(linked_tree: Start) -> None:
     """(case G1)."""
     let_go = threading.Event()
 
@@ -36,7 +45,7 @@ def test_waits_for_one_neighbor_leave_room_for_all_others(cell_tree: Start) -> N
         if call.cell.name == "east":
             assert let_go.wait(60)
 
-    tree = cell_tree(SHAPE, endpoints=[hang], options=FEW)
+    tree = linked_tree(SHAPE, endpoints=[hang], options=FEW)
     with HostileNeighbor(tree, "api", "top", is_parent=True) as top:
         asked = [top.request("broadcast", "hang", time_left=600_000) for _ in range(5 * MAX_CALLS)]
         top.send_cast(asked[:50])
@@ -56,7 +65,7 @@ def test_waits_for_one_neighbor_leave_room_for_all_others(cell_tree: Start) -> N
         let_go.set()
 
 
-def test_slow_calls_of_one_neighbor_leave_threads_for_all_others(cell_tree: Start) -> None:
+def test_slow_calls_of_one_neighbor_leave_threads_for_all_others(linked_tree: Start) -> None:
     """(case G1)."""
     let_go = threading.Event()
 
@@ -70,7 +79,7 @@ def test_slow_calls_of_one_neighbor_leave_threads_for_all_others(cell_tree: Star
         return call.cell.name
 
     few = {"cells": {"endpoint_threads": 4}}
-    tree = cell_tree(SHAPE, endpoints=[hang, work], cell_options={"api": few})
+    tree = linked_tree(SHAPE, endpoints=[hang, work], cell_options={"api": few})
     with HostileNeighbor(tree, "api", "top", is_parent=True) as top:
         asked = [top.request("targeted", "hang", time_left=600_000) for _ in range(50)]
         top.send_cast(asked)
@@ -80,9 +89,9 @@ def test_slow_calls_of_one_neighbor_leave_threads_for_all_others(cell_tree: Star
         wait_for(lambda: top.received(response_uuid=asked[-1]["uuid"]), "each call of the neighbor runs")
 
 
-def test_time_of_one_neighbor_is_limited(cell_tree: Start) -> None:
+def test_time_of_one_neighbor_is_limited(linked_tree: Start) -> None:
     """(case G1)."""
-    tree = cell_tree(SHAPE, endpoints=[seconds_left], cell_options={"api": {"cells": {"max_foreign_seconds": 1.0}}})
+    tree = linked_tree(SHAPE, endpoints=[seconds_left], cell_options={"api": {"cells": {"max_foreign_seconds": 1.0}}})
     with HostileNeighbor(tree, "api", "top", is_parent=True) as top, HostileNeighbor(tree, "api", "silent"):
         asked = top.request("broadcast", "where", time_left=600_000)
         top.send(asked)
@@ -97,11 +106,11 @@ def test_time_of_one_neighbor_is_limited(cell_tree: Start) -> None:
         assert '"value": 29' in top.next(response_uuid=asked["uuid"])["method_kwargs"]["responses"][0]
 
 
-def test_cells_that_one_branch_makes_up_displace_no_answers_of_others(cell_tree: Start) -> None:
+def test_cells_that_one_branch_makes_up_displace_no_answers_of_others(linked_tree: Start) -> None:
     """(case G2)."""
-    tree = cell_tree(SHAPE)
+    tree = linked_tree(SHAPE)
     with HostileNeighbor(tree, "api") as liar:
-        future = tree["api"].service.manager.broadcast_call(CONTEXT, "where", {}, "down", timeout=3)
+        future = tree["api"].service.manager.broadcast_call(CONTEXT, "where", {}, "down", timeout=1.5)
         asked = liar.next(message_type="broadcast", method_name="where")
         for number in range(3):
             names = [f"{number}-{made_up}" for made_up in range(10_000)]
@@ -127,9 +136,9 @@ def test_message_that_is_far_too_large_gets_no_answer(cell_tree: Start) -> None:
         assert tree["api"].call("west") == "api!west"
 
 
-def test_reports_of_one_child_leave_those_of_its_siblings_whole(cell_tree: Start) -> None:
+def test_reports_of_one_child_leave_those_of_its_siblings_whole(linked_tree: Start) -> None:
     """(cases G4 and G5)."""
-    tree = cell_tree({"top": SHAPE}, cell_options={"west": {"cells": {"capabilities": "os=linux"}}})
+    tree = linked_tree({"top": SHAPE}, cell_options={"west": {"cells": {"capabilities": "os=linux"}}})
     tree["west"].service.manager.report_capacities(CONTEXT, {"ram": {"mb": 100}, "disk": 7}, "host")
     top = tree["top"].service.manager
     wait_for(lambda: top.capacities(CONTEXT).get("disk") == 7, "top knows west")
@@ -145,9 +154,9 @@ def test_reports_of_one_child_leave_those_of_its_siblings_whole(cell_tree: Start
         assert counters["left_out.capacities"] == 2
 
 
-def test_names_that_a_child_claims_lead_where_they_led(cell_tree: Start) -> None:
+def test_names_that_a_child_claims_lead_where_they_led(linked_tree: Start) -> None:
     """(case G6)."""
-    tree = cell_tree({"top": SHAPE})
+    tree = linked_tree({"top": SHAPE})
     api = tree["api"]
     assert api.call("az1") == "top!api!east!az1"
     claimed: dict[str, Any] = {"east": {"az1": {}}, "top": {}, "api": {}, "az1": {}}
@@ -177,8 +186,8 @@ def test_answer_of_a_branch_that_was_not_asked_is_dropped(cell_tree: Start) -> N
 
 
 @pytest.mark.parametrize("message_type", ["broadcast", "targeted"])
-def test_message_in_a_direction_that_its_sender_has_not_is_refused(cell_tree: Start, message_type: str) -> None:
-    tree = cell_tree(SHAPE)
+def test_message_in_a_direction_that_its_sender_has_not_is_refused(linked_tree: Start, message_type: str) -> None:
+    tree = linked_tree(SHAPE)
     with HostileNeighbor(tree, "api") as child, HostileNeighbor(tree, "api", "top", is_parent=True) as parent:
         for sender, direction in ((child, "down"), (parent, "up")):
             asked = sender.request(message_type, "where", direction=direction)
@@ -218,9 +227,9 @@ def test_answer_that_names_a_mismatch_still_reaches_its_caller(cell_tree: Start)
         assert future.result(10) == "misnamed"
 
 
-def test_error_of_a_neighbor_whose_budget_is_spent_is_told(cell_tree: Start) -> None:
+def test_error_of_a_neighbor_whose_budget_is_spent_is_told(linked_tree: Start) -> None:
     """A call that comes too often fails at once for its caller, and no other call does (case G1)."""
-    tree = cell_tree(SHAPE, options={"cells": {"max_foreign_calls": 1}})
+    tree = linked_tree(SHAPE, options={"cells": {"max_foreign_calls": 1}})
     tree.freeze("west")
     first = tree["api"].start_call("west")
     wait_for(lambda: tree["west"].counters().get("received"), "west has the call")
@@ -231,12 +240,12 @@ def test_error_of_a_neighbor_whose_budget_is_spent_is_told(cell_tree: Start) -> 
     assert tree["api"].call("west") == "api!west"
 
 
-def test_neighbor_calls_only_the_methods_in_its_row(cell_tree: Start) -> None:
+def test_neighbor_calls_only_the_methods_in_its_row(linked_tree: Start) -> None:
     @endpoint(callers="parents")
     def for_parents(call: Call) -> str:
         return call.cell.name
 
-    tree = cell_tree(SHAPE, endpoints=[for_parents])
+    tree = linked_tree(SHAPE, endpoints=[for_parents])
     assert tree["api"].call("east", "for_parents") == "east"
     with pytest.raises(exceptions.CallNotAllowed) as caught:
         tree["az1"].call("east", "for_parents")

@@ -72,8 +72,10 @@ def deployment(shared: Deployment) -> Iterator[Deployment]:
         service.gate.set()
         while not service.seen.empty():
             service.seen.get()
-    wait_for(lambda: shared.open_multicalls == 0, "no manager keeps any state of the call")
-    shared.services["slow"].gate.clear()
+    try:
+        wait_for(lambda: shared.open_multicalls == 0, "no manager keeps any state of the call")
+    finally:
+        shared.services["slow"].gate.clear()
 
 
 def test_good_answers_come_at_once_and_the_three_others_are_named(deployment: Deployment) -> None:

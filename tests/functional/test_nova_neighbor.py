@@ -21,11 +21,18 @@ REQUEST_KEYS = {
 }
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[CellTree]:
+    with CellTree({"api": {"east": {}}}, services=True) as tree:
+        yield tree
+
+
 @pytest.fixture
-def child(cell_tree: Callable[..., CellTree]) -> Iterator[NovaNeighbor]:
-    """Nova as a child of the top of a tree."""
-    with NovaNeighbor(cell_tree({"api": {"east": {}}}, services=True), "api", is_parent=False) as nova:
+def child(shared: CellTree) -> Iterator[NovaNeighbor]:
+    """Nova as a child of the top of a tree that tests share."""
+    with NovaNeighbor(shared, "api", is_parent=False) as nova:
         yield nova
+    shared["api"].stop_services()
 
 
 @pytest.fixture

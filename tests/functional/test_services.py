@@ -96,11 +96,15 @@ def shared() -> Iterator[Deployment]:
 
 
 @pytest.fixture
-def deployment(shared: Deployment) -> Deployment:
+def deployment(shared: Deployment) -> Iterator[Deployment]:
     for inventory in shared.inventories.values():
+        inventory.gate.clear()
         while not inventory.seen.empty():
             inventory.seen.get()
-    return shared
+    yield shared
+    # After a test that fails, too, no method waits.
+    for inventory in shared.inventories.values():
+        inventory.gate.set()
 
 
 @pytest.mark.parametrize(

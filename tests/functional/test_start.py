@@ -9,6 +9,7 @@ import pytest
 
 from cells import exceptions, service
 from cells.endpoints import Call, Endpoints, endpoint
+from cells.manager import lifecycle
 from cells.manager.lifecycle import CellsService
 from tests.functional.cell_tree import CONTEXT, TIMEOUT_SECONDS, CellTree, TreeCell, wait_for
 
@@ -57,9 +58,10 @@ def restart() -> Iterator[Callable[[TreeCell], Restarted]]:
 
 
 def test_a_manager_takes_no_message_before_it_has_read_its_neighbors(
-    cell_tree: Callable[..., CellTree], restart: Callable[[TreeCell], Restarted]
+    cell_tree: Callable[..., CellTree], restart: Callable[[TreeCell], Restarted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Case C2."""
+    monkeypatch.setattr(lifecycle, "LOAD_RETRY_SECONDS", 0.05)
     tree = cell_tree(SHAPE, endpoints=[seen_from])
     east, database = tree["east"], tree.database_file("east")
     east.stop()

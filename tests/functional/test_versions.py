@@ -22,6 +22,7 @@ from tests.cases import each
 from tests.functional.cell_tree import CONTEXT, wait_for
 from tests.functional.notes import Notes
 from tests.functional.wire_tap import VERSIONS, Arrival, VersionTree
+from tests.thorough import cases
 from tests.unit.messages import captures
 
 SHAPE = {"api": {"east": {"az1": {}}}}
@@ -55,7 +56,15 @@ WAYS: dict[str, Way] = {
     "neighbor-below-global": lambda version: {**global_cap(CURRENT), **neighbor_caps(version)},
     "announced-below-both": lambda version: {**global_cap(CURRENT), **neighbor_caps(CURRENT), **announced(version)},
 }
-ONE_CAP = ("global", "neighbor", "auto")
+#: Few cases have each version with one way, and each way with a version above and below the other.
+CASES = cases(
+    [(version, way) for way in WAYS for version in (VERSIONS if way in ("global", "neighbor", "auto") else ("1.1",))],
+    [
+        *((version, "global") for version in VERSIONS),
+        *(("1.0", "neighbor"), ("1.3", "neighbor"), ("1.1", "auto"), ("1.2", "auto")),
+        *(("1.1", way) for way in WAYS if way not in ("global", "neighbor", "auto")),
+    ],
+)
 
 
 @endpoint
@@ -121,7 +130,7 @@ class Capped:
 
 @pytest.fixture(
     scope="module",
-    params=[(version, way) for way in WAYS for version in (VERSIONS if way in ONE_CAP else ("1.1",))],
+    params=CASES,
     ids=lambda parameter: f"{parameter[1]}-{parameter[0]}",
 )
 def capped(request: pytest.FixtureRequest) -> Iterator[Capped]:

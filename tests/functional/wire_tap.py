@@ -135,6 +135,14 @@ class VersionTree(CellTree):
         self._make(cell.managers[0], name)
         cell.managers[0].start()
 
+    def upgrade(self) -> None:
+        """Restart the cells of older releases with this release; return when every link speaks its version."""
+        for name in [name for name, release in self._releases.items() if release != versions.CURRENT]:
+            self.restart(name, versions.CURRENT)
+        for path in self.cells:
+            for neighbor in self[str(path)].service.table.snapshot().all():
+                self.wait_for_version(str(path), neighbor, versions.CURRENT)
+
     def _build(self, path: CellPath, count: int, endpoints: Sequence[Callable[..., Any]], *options: Any) -> TreeCell:
         self._functions = endpoints
         cell = super()._build(path, count, endpoints, *options)
@@ -163,7 +171,7 @@ class VersionTree(CellTree):
         describe, receive = manager.cell.describe, manager.router.receive
         host = str(describe()["host"])
 
-        def take(came: object) -> None:
+        def take(came: object, neighbor: str = "", age_seconds: float = 0.0, **how: str) -> None:
             many = came if isinstance(came, list) else [json.loads(came) if isinstance(came, str) else came]
             arrivals = [Arrival(cell, host, is_item=not isinstance(came, str), keys=keys) for keys in many]
             with self._lock:
@@ -172,7 +180,8 @@ class VersionTree(CellTree):
                     self.unreadable += arrivals
                     return
             known = [{key: value for key, value in keys.items() if key not in unknown} for keys in many]
-            receive(json.dumps(known[0]) if isinstance(came, str) else known if isinstance(came, list) else known[0])
+            read = json.dumps(known[0]) if isinstance(came, str) else known if isinstance(came, list) else known[0]
+            receive(read, neighbor, age_seconds, **how)
 
         if newer:
             manager.cell.describe = lambda: {**describe(), "version": release}  # type: ignore[method-assign]

@@ -1,6 +1,7 @@
 """Direct links: two managers of neighboring cells hold one connection, without a broker between them.
 
-Under construction: no driver uses it yet.  :class:`~cells.drivers.direct.node.Node` has the sockets and the threads; it
-knows neighbors, certificates and payloads, and no configuration, database or routing.  The modules of the protocol,
-which ``doc/source/contributor/direct.rst`` specifies, do no I/O: bytes and times come in, bytes and events go out.
+:class:`~cells.drivers.direct.driver.DirectDriver` makes :class:`~cells.drivers.direct.direct_links.DirectLinks` when a
+neighbor has such a link.  These know messages and rows, and use :class:`~cells.drivers.direct.node.Node`, which has the
+sockets and the threads, and knows neighbors, certificates and payloads.  The modules of the protocol, which
+``doc/source/contributor/direct.rst`` specifies, do no I/O: bytes and times come in, bytes and events go out.
 """

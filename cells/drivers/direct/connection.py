@@ -26,8 +26,12 @@ LOG = logging.getLogger(__name__)
 
 #: From the start of a connection until the peer has answered the hello.
 HANDSHAKE_SECONDS = 10.0
+#: Until the peer has taken the connection, within that time.  The system repeats the first packet ever more rarely: a
+#: new attempt finds a peer that has come back earlier.
+CONNECT_SECONDS = 3.0
 #: How long a connection that has ended waits for its peer to read the last bytes.
 _LINGER_SECONDS = 1.0
+_OPENING = (State.GREETING, State.ANSWERING)
 #: Bytes of one read.
 _READ_BYTES = 65536
 #: Plaintext of one write, and writes at once: then other connections get their turn.
@@ -95,6 +99,7 @@ class Connection:
         self._link: Link | None = None
         self._channel = Channel(trust, opened.neighbor)
         self._is_connecting = False
+        self._connects_until = self.deadline
         self._unsent: bytes | memoryview = b""
         #: whether the thread of the loop has to continue writing
         self._is_blocked = False
@@ -118,17 +123,23 @@ class Connection:
             self._fail_to_connect(code)
             return
         self._is_connecting = True
+        self._connects_until = min(self.deadline, self.loop.now() + CONNECT_SECONDS)
         self.loop.watch(self._socket, selectors.EVENT_WRITE, self._ready)
-        self.alarm.set(self.deadline)
+        self.alarm.set(self._connects_until)
 
     @property
     def is_over(self) -> bool:
         """Return whether the session has ended, or the connection never got one."""
         return self._is_ending or (self.session is not None and self.session.state is State.ENDED)
 
+    @property
+    def is_opening(self) -> bool:
+        """Return whether the session waits for the answer to the hello."""
+        return self.session is not None and self.session.state in _OPENING
+
     def take(self, data: bytes, problem: str) -> list[Event]:
         """Return the events of bytes of the socket.  The caller holds the lock of the link."""
-        session = self._known_session()
+        session = self.session or self._known_session()
         if not data:
             return session.lost(problem)
         try:
@@ -144,7 +155,8 @@ class Connection:
         """Return the events of plaintext.  The caller holds the lock of the link."""
         if not pieces:
             return []
-        return self._known_session().receive(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        session = self.session or self._known_session()
+        return session.receive(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     def check(self, trust: Trust) -> list[Event]:
         """Return the events of a change of certificates.  The caller holds the lock of the link."""
@@ -160,7 +172,7 @@ class Connection:
 
         :returns: the events of a socket that has failed
         """
-        session = self._known_session()
+        session = self.session or self._known_session()
         if self._is_blocked or self._problem:
             return []
         for _ in range(_WRITES):
@@ -180,7 +192,14 @@ class Connection:
 
     def next_deadline(self) -> float:
         """Return when :meth:`Link.tick` has something to do.  The caller holds the lock of the link."""
-        return self._known_session().next_deadline(can_write=not self._is_blocked)
+        return (self.session or self._known_session()).next_deadline(can_write=not self._is_blocked)
+
+    def has_frames(self, now: float) -> bool:
+        """Return whether :meth:`flush` may write something.  The caller holds the lock of the link.
+
+        :param now: seconds of the clock
+        """
+        return bool(self._unsent) or (self.session or self._known_session()).has_frames(now)
 
     def unblock(self) -> None:
         """Take note that the socket takes bytes.  The caller holds the lock of the link."""
@@ -206,6 +225,8 @@ class Connection:
             self._is_closed = self._is_ending = True
             self.loop.forget(self._socket)
             self._socket.close()
+            # Else the alarm would keep the connection, with 40 KB of OpenSSL, until the end of its time.
+            self.alarm.cancel()
             self._owner.closed(self)
 
     def _known_session(self) -> Session:
@@ -309,6 +330,7 @@ class Connection:
             if code:
                 self._fail_to_connect(code)
                 return
+            self._connects_until = self.deadline
             self.loop.change(self._socket, selectors.EVENT_READ, self._ready)
             self._send_handshake()
             return
@@ -360,12 +382,14 @@ class Connection:
                 self.alarm.set(due_at)
             else:
                 self._link.tick(self)
-        elif self.loop.now() >= self.deadline:
+        elif self.loop.now() < self._connects_until:
+            self.alarm.set(self._connects_until)
+        elif self._is_connecting:
+            self._fail_to_connect(errno.ETIMEDOUT)
+        else:
             self._refuse(
                 errors.HelloTimeout(f"{self.address} did not end the handshake within {HANDSHAKE_SECONDS:g} s.")
             )
-        else:
-            self.alarm.set(self.deadline)
 
 
 def _text(error: OSError) -> str:

@@ -8,15 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cells import exceptions
-from cells.drivers.direct import addresses
-from cells.drivers.direct.addresses import SocketAddress
 from cells.drivers.direct.loop import Alarm, Loop
 from cells.limited_log import LimitedLog
+from cells.transport import socket_address
+from cells.transport.socket_address import SocketAddress
 
 LOG = logging.getLogger(__name__)
 
 #: Pauses between attempts: the first, and the longest.
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
+#: A name that is not looked up within this time leads to the same addresses as before: a cut may also cut off the name
+#: servers, and they may answer only when it is over.
+LOOKUP_SECONDS = 1.0
 #: The pause after an address has led to a manager with which a connection exists already.
 _SATISFIED_PAUSE_SECONDS = 30.0
 
@@ -30,6 +33,8 @@ class Dialing:
     #: opens a connection, on the thread of the loop; :meth:`Dial.ended` is called when it has ended
     connect: Callable[[Dial, SocketAddress], object]
     log: LimitedLog
+    #: takes the name of a neighbor, and the error because of which an address of it cannot be dialed
+    on_failure: Callable[[str, str, Exception], object]
 
 
 class Dial:
@@ -47,11 +52,20 @@ class Dial:
         self._connected_at = 0.0
         #: the addresses of this attempt that were not tried
         self._addresses: list[SocketAddress] = []
+        #: those to which the name led last
+        self._known: list[SocketAddress] = []
+        #: whether a thread looks the name up, and whether the attempt waits for it
+        self._is_looking_up = self._waits_for_name = False
         #: whether an attempt runs or has led to a connection
         self._is_busy = False
         self._is_satisfied = False
         self._is_stopped = False
         self._alarm.set(self._starts_at)
+
+    @property
+    def is_connecting(self) -> bool:
+        """Whether an attempt is under way."""
+        return self._is_busy and not self._connected_at
 
     def stop(self) -> None:
         """Make no more attempts; a connection stays."""
@@ -73,28 +87,56 @@ class Dial:
         self.loop.call(self._retry)
 
     def _ring(self) -> None:
-        if self._is_busy or self._is_stopped:
+        if self._is_stopped or (self._is_busy and not self._waits_for_name):
             return
         if self.loop.now() < self._starts_at:
             self._alarm.set(self._starts_at)
-            return
-        self._is_busy, self._is_satisfied = True, False
-        try:
-            self._dialing.resolve(self._look_up)
-        except exceptions.CellsError as error:
-            self._fail(error)
+        elif not self._waits_for_name:
+            self._start()
+        elif self._known:
+            self._dial(self._known)
+
+    def _start(self) -> None:
+        self._is_busy, self._is_satisfied, self._waits_for_name = True, False, True
+        self._connected_at = 0.0
+        if not self._is_looking_up:
+            self._is_looking_up = True
+            try:
+                self._dialing.resolve(self._look_up)
+            except exceptions.CellsError as error:
+                self._is_looking_up = False
+                self._not_found(error)
+                return
+        if self._known:
+            self._starts_at = self.loop.now() + LOOKUP_SECONDS
+            self._alarm.set(self._starts_at)
 
     def _look_up(self) -> None:
         try:
-            found = addresses.resolve(self.text)
+            found = socket_address.resolve(self.text)
         except exceptions.CellsError as raised:
             error = raised
-            self.loop.call(lambda: self._fail(error))
+            self.loop.call(lambda: self._found([], error))
         else:
-            self.loop.call(lambda: self._dial(found))
+            self.loop.call(lambda: self._found(found))
 
-    def _dial(self, found: list[SocketAddress]) -> None:
-        self._addresses = found
+    def _found(self, addresses: list[SocketAddress], error: exceptions.CellsError | None = None) -> None:
+        self._is_looking_up = False
+        self._known = addresses or self._known
+        if self._waits_for_name and error is not None:
+            self._not_found(error)
+        elif self._waits_for_name:
+            self._dial(addresses)
+
+    def _not_found(self, error: exceptions.CellsError) -> None:
+        if self._known:
+            self._report(error)
+            self._dial(self._known)
+        else:
+            self._fail(error)
+
+    def _dial(self, addresses: list[SocketAddress]) -> None:
+        self._addresses, self._waits_for_name = list(addresses), False
         self._dial_next()
 
     def _dial_next(self) -> None:
@@ -106,10 +148,14 @@ class Dial:
                 self._fail(error)
 
     def _fail(self, error: Exception) -> None:
+        self._report(error)
+        self._pause(is_satisfied=False)
+
+    def _report(self, error: Exception) -> None:
         self._dialing.log.warn_about(
             self.neighbor, "Cell %s cannot be dialed at %s: %s", self.neighbor, self.text, error
         )
-        self._pause(is_satisfied=False)
+        self._dialing.on_failure(self.neighbor, self.text, error)
 
     def _pause(self, is_satisfied: bool) -> None:
         if self._is_stopped:
@@ -126,7 +172,7 @@ class Dial:
         else:
             pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(self._attempts, 10))
             self._attempts += 1
-        self._is_busy, self._is_satisfied = False, is_satisfied
+        self._is_busy, self._is_satisfied, self._waits_for_name = False, is_satisfied, False
         self._start_in(pause)
 
     def _retry(self) -> None:

@@ -31,6 +31,11 @@ class ConnectionLost(ConnectionEnded):
 class PeerLeft(ConnectionEnded):
     """Raised when the peer has said goodbye; the text contains its reason."""
 
+    @classmethod
+    def saying(cls, reason: str) -> PeerLeft:
+        """Return the error for the reason of the peer, which may be empty."""
+        return cls(f"The peer said goodbye: {reason}" if reason else "The peer said goodbye.")
+
 
 class PeerSilent(ConnectionEnded):
     """Raised when no frame has arrived for three heartbeats of the peer."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cells.drivers.direct.errors import ConnectionEnded
 from cells.drivers.direct.frames import MessageClass
 from cells.drivers.direct.hello import Hello
 
 #: Identifies a message to the driver that sends it; the protocol does not read it.
-Key = object
+Key = Any
 
 
 class Connected(NamedTuple):

@@ -35,6 +35,11 @@ class Windows(msgspec.Struct, frozen=True):
     response: Window = Window()
     request: Window = Window()
 
+    @property
+    def in_order(self) -> tuple[Window, ...]:
+        """The windows in the order of the classes."""
+        return self.control, self.response, self.request
+
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
     """One manager, as it introduces itself.  Later releases may add keys; unknown keys are ignored."""

@@ -8,16 +8,26 @@ from cells.drivers.direct import errors
 from cells.drivers.direct.frames import Credit, MessageClass, Messages, Part
 from cells.drivers.direct.hello import Window
 from cells.drivers.direct.stream import Lane
+from cells.drivers.direct.unfinished import Unfinished
 
 
 class Incoming:
     """The messages of one class from the peer."""
 
-    def __init__(self, message_class: MessageClass, lane: Lane, window: Window, max_message_bytes: int) -> None:
-        self._message_class = message_class
+    def __init__(
+        self,
+        message_class: MessageClass,
+        lane: Lane,
+        window: Window,
+        max_message_bytes: int,
+        unfinished: Unfinished | None = None,
+    ) -> None:
+        """:param unfinished: the parts of all connections with the cell of the peer; None: of this class alone"""
+        self.message_class = message_class
         self._lane = lane
         self._window = window
         self._max_message_bytes = max_message_bytes
+        self._unfinished = unfinished or Unfinished(max_message_bytes)
         #: what the peer may send
         self._messages = window.messages
         self._bytes = window.bytes
@@ -33,6 +43,10 @@ class Incoming:
     def stop(self) -> None:
         """Ignore messages from now on: this side has said goodbye to the class."""
         self.is_stopped = True
+        self._forget_parts()
+
+    def _forget_parts(self) -> None:
+        self._unfinished.give_back(len(self._parts))
         self._parts, self._total = bytearray(), 0
 
     def take(self, messages: Messages) -> tuple[Sequence[bytes], int]:
@@ -71,11 +85,12 @@ class Incoming:
         expected = (self._number, self._total, received)
         if (part.number, part.total, part.offset) != expected or not 0 < len(part.piece) <= self._total - received:
             raise errors.ProtocolViolation("The peer sent a part that does not continue its message.")
+        self._unfinished.take(len(part.piece))
         self._parts += part.piece
         if len(self._parts) < self._total:
             return None
         payload, charge = bytes(self._parts), self._window.charge(self._total)
-        self._parts, self._total = bytearray(), 0
+        self._forget_parts()
         if known:
             self.release(1, charge)
             return None
@@ -87,7 +102,7 @@ class Incoming:
         self._bytes -= charge
         if self._messages < 0 or self._bytes < 0:
             raise errors.ProtocolViolation(
-                f"The peer sent more messages of the class {self._message_class.name} than it has credit for."
+                f"The peer sent more messages of the class {self.message_class.name} than it has credit for."
             )
 
     def _known(self, first: int) -> int:
@@ -128,4 +143,4 @@ class Incoming:
         self._messages += messages
         self._bytes += charge
         self._released_messages = self._released_bytes = 0
-        return Credit(self._message_class, messages, charge)
+        return Credit(self.message_class, messages, charge)

@@ -9,8 +9,8 @@ import socket
 from collections.abc import Callable, Sequence
 
 from cells import exceptions
-from cells.drivers.direct import addresses
 from cells.drivers.direct.loop import Alarm, Loop
+from cells.transport import socket_address
 
 #: Connections that are accepted before other sockets get their turn.
 _AT_ONCE = 16
@@ -45,13 +45,13 @@ class Listener:
         self._is_closed = False
         try:
             for text in texts:
-                for address in addresses.resolve(text, is_passive=True):
+                for address in socket_address.resolve(text, is_passive=True):
                     self._sockets.append(_bind(text, address))
         except BaseException:
             self._close_sockets()
             raise
         #: the bound addresses, as texts
-        self.addresses = tuple(addresses.show(bound.getsockname()) for bound in self._sockets)
+        self.addresses = tuple(socket_address.show(bound.getsockname()) for bound in self._sockets)
 
     def start(self) -> None:
         self._loop.call(self._watch)
@@ -88,7 +88,7 @@ class Listener:
                     self._pause()
                     return
                 continue  # the peer has closed the connection already
-            self._on_connection(accepted, addresses.show(address))
+            self._on_connection(accepted, socket_address.show(address))
 
     def _pause(self) -> None:
         self._is_paused = True
@@ -108,7 +108,7 @@ class Listener:
             bound.close()
 
 
-def _bind(text: str, address: addresses.SocketAddress) -> socket.socket:
+def _bind(text: str, address: socket_address.SocketAddress) -> socket.socket:
     bound = socket.socket(address.family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -43,6 +43,14 @@ class Alarm:
         if due_at < self.due_at:
             self._loop.add(self, due_at)
 
+    def cancel(self) -> None:
+        """Never ring again, and forget ``ring``: the loop keeps an alarm until its time."""
+        self.ring = _nothing
+
+
+def _nothing() -> None:
+    """Do nothing: the alarm was canceled."""
+
 
 #: A leader that hands messages on for longer is replaced.
 PATIENCE_SECONDS = 0.01

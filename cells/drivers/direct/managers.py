@@ -52,6 +52,15 @@ class Managers:
         """The managers that are connected, or were a short time ago."""
         return tuple(dict.fromkeys(manager.host for manager in self._managers.values()))
 
+    def hosts_of_copies(self, message_class: MessageClass) -> tuple[str, ...]:
+        """Return the managers that need a copy of a fan-out: not those that stop, unless no other one remains."""
+        staying = [
+            manager.host
+            for manager in self._managers.values()
+            if manager.connection is None or _takes(manager.connection, message_class)
+        ]
+        return tuple(dict.fromkeys(staying)) or self.hosts
+
     def __iter__(self) -> Iterator[Manager]:
         """Iterate over the managers with a connection."""
         return iter(self._open)
@@ -129,13 +138,19 @@ class Managers:
     def choose(self, message_class: MessageClass, server: str) -> list[Connection]:
         """Return the connections that may take a message, the best one first.
 
-        :param server: the host that has to receive it; empty: the managers take turns, and those whose credit is used
-            up come last
-        :raises cells.exceptions.ManagerGone: the host is not known
+        :param server: the host that has to receive it; empty: the manager with the lowest load, so that a frozen or
+            slow one gets few messages; those with the same load take turns.  If that host has no connection, any
+            manager takes an answer and hands it over
+        :raises cells.exceptions.ManagerGone: the host is not known, or waits for no answer any more
         """
-        if server:
-            found = [manager for manager in reversed(self._open) if manager.host == server]
-            if not found and server not in self.hosts:
+        found = [manager for manager in reversed(self._open) if manager.host == server] if server else []
+        # A message of managers about each other that is for one manager is an answer, too.
+        if server and (found or message_class is MessageClass.REQUEST):
+            is_leaving = message_class is MessageClass.RESPONSE and not any(
+                _takes(manager.connection, message_class) for manager in found
+            )
+            # It waits for no answer any more; a request can wait for the next process of that host.
+            if (found and is_leaving) or (not found and server not in self.hosts):
                 raise exceptions.ManagerGone(
                     f"Cell {self._cell} has no manager {server} with a connection to this manager.", cell=self._cell
                 )
@@ -143,7 +158,7 @@ class Managers:
             found = self._open
             if len(found) > 1:
                 found.append(found.pop(0))
-                found = sorted(found, key=lambda manager: _backlog(manager, message_class))
+                found = sorted(found, key=lambda manager: _load(manager, message_class))
         return [manager.connection for manager in found if manager.connection is not None]
 
     def status(self) -> list[dict[str, Any]]:
@@ -171,7 +186,11 @@ class Managers:
         return manager.stream.give_up()
 
 
-def _backlog(manager: Manager, message_class: MessageClass) -> bool:
-    """Return whether messages wait for credit."""
+def _takes(connection: Connection | None, message_class: MessageClass) -> bool:
+    session = None if connection is None else connection.session
+    return session is not None and session.takes(message_class)
+
+
+def _load(manager: Manager, message_class: MessageClass) -> float:
     session = manager.connection.session if manager.connection is not None else None
-    return session is None or session.backlog(message_class) > 0
+    return math.inf if session is None else session.load(message_class)

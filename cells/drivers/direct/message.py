@@ -27,8 +27,17 @@ class Message:
     fanout: bool = False
     #: when its sender stops waiting, in seconds of the monotonic clock; None: it may wait without end
     deadline: float | None = None
+    #: whether another manager of this cell has passed it to this one, which passes it no further
+    is_passed: bool = False
     #: whether its outcome is reported or about to be
     is_done: bool = field(default=False, init=False)
+
+
+#: Gets messages with their outcomes, in their order.
+TakeOutcomes = Callable[[Sequence[tuple[Message, "exceptions.CellsError | None"]]], object]
+#: Takes the name of a neighbor, a function for outcomes, and a message.  Returns False if no other manager of this
+#: cell can send the message; then the function is not called.  Does not block; calls the function on another thread.
+PassOn = Callable[[str, TakeOutcomes, Message], bool]
 
 
 def copies(message: Message, servers: Sequence[str]) -> list[Message]:
@@ -57,6 +66,7 @@ def copies(message: Message, servers: Sequence[str]) -> list[Message]:
             on_done=done,
             server=server,
             deadline=message.deadline,
+            is_passed=message.is_passed,
         )
         for server in servers
     ]

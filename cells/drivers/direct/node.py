@@ -8,30 +8,29 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from cells import exceptions
 from cells.counters import Counters
-from cells.drivers.direct import errors
-from cells.drivers.direct.addresses import SocketAddress
-from cells.drivers.direct.certificates import Certificate
+from cells.drivers.direct import doorkeeper, errors
 from cells.drivers.direct.connection import Connection, Opened
 from cells.drivers.direct.dialer import Dial, Dialing
 from cells.drivers.direct.doorkeeper import Doorkeeper
 from cells.drivers.direct.frames import MessageClass
 from cells.drivers.direct.hello import Hello
-from cells.drivers.direct.link import DirectLink, Shared
-from cells.drivers.direct.link_settings import LinkSettings
+from cells.drivers.direct.link import DirectLink
 from cells.drivers.direct.listener import Listener
-from cells.drivers.direct.loop import Loop
+from cells.drivers.direct.loop import Alarm, Loop
 from cells.drivers.direct.message import Message
-from cells.drivers.direct.receivers import OnMessage, Receivers
+from cells.drivers.direct.node_settings import Callbacks, NodeSettings, Peer
+from cells.drivers.direct.receivers import Receivers
+from cells.drivers.direct.shared import Shared
 from cells.drivers.direct.tls_error import TLSError
 from cells.drivers.direct.trust import Trust
 from cells.limited_log import LimitedLog
+from cells.transport.socket_address import SocketAddress
 from cells.worker_threads import Runtime, WorkerThreads
 
 LOG = logging.getLogger(__name__)
@@ -41,36 +40,6 @@ REFUSED = "direct_refused"
 #: The event under which connections are counted that were open.
 ENDED = "direct_ended"
 _RESOLVERS = 2
-
-
-@dataclass(frozen=True)
-class Peer:
-    """A neighbor with a direct link."""
-
-    name: str
-    #: its own certificates: several during a rotation
-    certificates: tuple[Certificate, ...] = ()
-    #: the path that a certificate of an authority must name; empty: only its own certificates count
-    path: str = ""
-    #: ``host:port`` of its managers; empty: it dials in
-    addresses: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class NodeSettings:
-    """Settings of the direct links of one manager."""
-
-    #: files of the own certificate and key, in PEM
-    certificate: Path
-    key: Path
-    #: addresses to listen at
-    listen: tuple[str, ...] = ()
-    #: certificates of the authorities that sign certificates of neighbors
-    authorities: tuple[Certificate, ...] = ()
-    links: LinkSettings = field(default_factory=LinkSettings)
-    io_threads: int = 1
-    #: connections at a time whose peer has not said hello yet
-    max_handshakes: int = 128
 
 
 class Node:
@@ -84,7 +53,7 @@ class Node:
         self,
         own: Hello,
         settings: NodeSettings,
-        on_message: OnMessage,
+        callbacks: Callbacks,
         runtime: Runtime,
         counters: Counters,
     ) -> None:
@@ -102,11 +71,22 @@ class Node:
         self._is_stopped = False
         self._loops = [Loop(runtime, f"cells-direct-io_{number}") for number in range(settings.io_threads)]
         self._turn = 0
-        self._receivers = Receivers(on_message, runtime)
-        self._shared = Shared(own, settings.links, runtime, self._receivers, self._opened, self._ended)
+        self._receivers = Receivers(callbacks.on_messages, callbacks.custody, runtime)
+        self._shared = Shared(
+            own,
+            settings.links,
+            runtime,
+            self._receivers,
+            self._opened,
+            self._ended,
+            callbacks.on_state,
+            callbacks.pass_on,
+            self._is_dialing,
+        )
+        self._on_connections = callbacks.on_connections
         self._resolvers = WorkerThreads(_RESOLVERS, 1_000_000, "cells-direct-resolve", runtime.spawn)
-        self._dialing = Dialing(self._resolvers.run, self._connect, self._log)
-        self._door = Doorkeeper(settings.max_handshakes)
+        self._dialing = Dialing(self._resolvers.run, self._connect, self._log, self._not_dialed)
+        self._door = Doorkeeper(doorkeeper.affordable(settings.max_handshakes))
         #: all connections whose sockets are open
         self._connections: set[Connection] = set()
         self._was_closed = threading.Condition()
@@ -162,26 +142,50 @@ class Node:
         for link in links:
             link.check(self._trust)
 
-    def send(self, neighbor: str, message: Message) -> None:
-        """Send a message.  Never blocks and never raises: the outcome is reported to its ``on_done``, on any thread."""
+    def send(self, neighbor: str, *messages: Message) -> None:
+        """Send messages, in their order.  Never blocks and never raises.
+
+        The outcome of each is reported to its ``on_done``, on any thread.
+        """
         link = self._links.get(neighbor)
         if link is None:
-            message.on_done(_no_neighbor(neighbor))
+            for message in messages:
+                message.on_done(_no_neighbor(neighbor))
         else:
-            link.send(message)
+            link.send(messages)
+
+    def wait_for_room(self, neighbor: str, until: float) -> bool:
+        """Wait until a link has room for many requests; return False if it has none, or no connection."""
+        link = self._links.get(neighbor)
+        return link is not None and link.wait_for_room(until)
 
     def hosts(self, neighbor: str) -> tuple[str, ...]:
         """Return the managers of a neighbor that have a connection to this manager."""
         link = self._links.get(neighbor)
         return () if link is None else link.hosts
 
+    def connections(self) -> dict[str, tuple[str, ...]]:
+        """Return the managers with a connection, of each neighbor."""
+        return {name: link.hosts for name, link in list(self._links.items())}
+
+    def reach_through(self, neighbor: str, siblings: tuple[str, ...]) -> None:
+        """Take note of the other managers of this cell that have a connection to a neighbor."""
+        link = self._links.get(neighbor)
+        if link is not None:
+            link.reach_through(siblings)
+
+    def alarm(self, ring: Callable[[], None]) -> Alarm:
+        """Return an alarm that rings on an I/O thread."""
+        return Alarm(self._loops[0], ring)
+
     def status(self, neighbor: str) -> dict[str, Any] | None:
         """Return the state of a link in plain values; None: no such neighbor.
 
-        ``{"state": "connected" | "reconnecting" | "down", "since": seconds since the epoch, "managers": [{"host": ...,
+        ``{"state": "connected" | "reconnecting" | "down", "since": seconds since the epoch, "problem": why the last
+        attempt to connect has failed, or empty, "managers": [{"host": ...,
         "since": ..., "address": ..., "dialed": bool, "round_trip": seconds or None, "credit": {class: {"messages": ...,
-        "bytes": ...}}}], "queue": {class: {"messages": ..., "bytes": ...}}}``; a class is ``control``, ``response`` or
-        ``request``.
+        "bytes": ...}}}], "through": the hosts of other managers of this cell that have a connection, "queue": {class:
+        {"messages": ..., "bytes": ...}}}``; a class is ``control``, ``response`` or ``request``.
         """
         link = self._links.get(neighbor)
         return None if link is None else link.status()
@@ -190,6 +194,10 @@ class Node:
         """Receive no new messages of these classes; the neighbors send them to other managers, or later."""
         for link in list(self._links.values()):
             link.stop_taking(classes)
+
+    def wait_until_handed_on(self, timeout_seconds: float) -> None:
+        """Wait until all received messages are handed on, for at most so long."""
+        self._receivers.stop(timeout_seconds)
 
     def wait_until_idle(self, timeout_seconds: float) -> bool:
         """Wait until the fate of all messages to connected neighbors is known; return whether it is."""
@@ -212,7 +220,7 @@ class Node:
                 self._stop_dials(name)
         self._listener.close()
         self.wait_until_idle(left(0.5))
-        stopping = exceptions.NeighborUnreachable("This manager stops.")
+        stopping = exceptions.ManagerStopping("This manager stops.")
         for link in links:
             link.close(stopping)
         for link in links:
@@ -236,7 +244,7 @@ class Node:
         link.attach(connection)
         if connection.trust is not self._trust:
             # The certificates changed during the handshake.
-            connection.loop.call(lambda: link.check_one(connection, self._trust))
+            connection.loop.call(lambda: link.check(self._trust, connection))
         return link
 
     def refused(self, connection: Connection, error: exceptions.CellsError) -> None:
@@ -244,7 +252,19 @@ class Node:
         reason = getattr(error, "reason", None) or type(error).__name__
         self._counters.count(REFUSED, reason)
         self._log.warn_about(f"{REFUSED} {reason}", "A connection with %s is refused: %s", connection.address, error)
+        dial = self._by_connection.get(connection)
+        if dial is not None:
+            self._dial_failed(dial.neighbor, f"{connection.address}: {error}")
         self._redial_after(connection, is_satisfied=False)
+
+    def _not_dialed(self, neighbor: str, address: str, error: Exception) -> None:
+        self._counters.count(REFUSED, "no_descriptor" if isinstance(error, OSError) else "no_address")
+        self._dial_failed(neighbor, f"{address}: {error}")
+
+    def _dial_failed(self, neighbor: str, problem: str) -> None:
+        link = self._links.get(neighbor)
+        if link is not None:
+            link.note_problem(problem)
 
     def closed(self, connection: Connection) -> None:
         """Forget a connection."""
@@ -256,31 +276,39 @@ class Node:
         self._listener.resume()
 
     def _opened(self, connection: Connection) -> None:
+        peer = None if connection.session is None else connection.session.peer
+        if peer is not None:
+            text = "Cell %s: connected with its manager %s (%s)."
+            # Limited, because a neighbor may connect again and again.
+            subject = f"{peer.cell} connected"
+            self._log.log_about(logging.INFO, subject, text, peer.cell, peer.host, connection.address)
         self._door.remove(connection)
         self._listener.resume()
         dial = self._by_connection.get(connection)
         if dial is not None:
             dial.connected()
+        self._on_connections()
 
-    def _ended(self, link: DirectLink, connection: Connection, error: errors.ConnectionEnded) -> None:
+    def _ended(self, name: str, connection: Connection, error: errors.ConnectionEnded) -> None:
         """Take note of the end of a session.  Runs under the lock of the link."""
         session = connection.session
         peer = None if session is None else session.peer
-        is_satisfied = peer is not None and link.leads_to(peer.incarnation)
+        link = self._links.get(name)
+        reason = type(error).__name__
+        is_satisfied = peer is not None and link is not None and link.leads_to(peer.incarnation)
         if connection.since:
-            self._counters.count(ENDED, type(error).__name__)
-            self._log.log_about(
-                logging.INFO, link.name, "Cell %s: the connection with %s has ended: %s", link.name,
-                connection.address, error,
-            )  # fmt: skip
+            self._on_connections()
+            self._counters.count(ENDED, reason)
+            text = "Cell %s: the connection with %s has ended: %s"
+            self._log.log_about(logging.INFO, f"{name} {reason}", text, name, connection.address, error)
         elif not is_satisfied:
-            self._counters.count(REFUSED, type(error).__name__)
-            self._log.warn_about(
-                link.name, "Cell %s: a connection with %s does not open: %s", link.name, connection.address, error
-            )
+            self._counters.count(REFUSED, reason)
+            self._dial_failed(name, f"{connection.address}: {error}")
+            text = "Cell %s: a connection with %s does not open: %s"
+            self._log.warn_about(f"{name} {reason}", text, name, connection.address, error)
         self._redial_after(connection, is_satisfied=is_satisfied)
         if not is_satisfied:
-            for dial in self._dials.get(link.name, ()):
+            for dial in self._dials.get(name, ()):
                 dial.retry()
 
     def _redial_after(self, connection: Connection, *, is_satisfied: bool) -> None:
@@ -303,6 +331,9 @@ class Node:
     def _next_loop(self) -> Loop:
         self._turn += 1
         return self._loops[self._turn % len(self._loops)]
+
+    def _is_dialing(self, neighbor: str) -> bool:
+        return any(dial.is_connecting for dial in self._dials.get(neighbor, ()))
 
     def _redial(self, peer: Peer, before: tuple[str, ...]) -> None:
         """Dial the addresses that are new, and no longer those that are not wanted."""

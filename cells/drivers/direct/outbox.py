@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Sequence
 
 from cells import exceptions
 from cells.drivers.direct.events import Acknowledged, Event, MayHaveArrived, NotSent
@@ -33,8 +32,8 @@ class Outbox:
         self._bytes = [0] * len(MessageClass)
         #: all messages; the values tell whether a session has them
         self._messages: dict[Message, bool] = {}
-        #: those that no session has, by class
-        self._waiting: tuple[deque[Message], ...] = tuple(deque() for _ in MessageClass)
+        #: those that no session has, by class.  Not deques, which take 700 bytes each if empty
+        self._waiting: tuple[list[Message], ...] = tuple([] for _ in MessageClass)
         #: the earliest deadline
         self.expires_at = math.inf
         #: outcomes that are not reported yet, because the lock of the link is held
@@ -42,6 +41,13 @@ class Outbox:
 
     def __len__(self) -> int:
         return len(self._messages)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether more than half of the room for requests is taken."""
+        limit = self._limits[MessageClass.REQUEST]
+        count, size = self._counts[MessageClass.REQUEST], self._bytes[MessageClass.REQUEST]
+        return 2 * count > limit.messages or 2 * size > limit.bytes
 
     @property
     def is_waiting(self) -> bool:
@@ -96,22 +102,28 @@ class Outbox:
         if isinstance(event, NotSent):
             self._take_back(event)
             return True
-        if isinstance(event, (Acknowledged, MayHaveArrived)):
-            is_taken = isinstance(event, Acknowledged)
-            for key in event.keys:
-                self.finish(cast("Message", key), None if is_taken else unknown())
+        if isinstance(event, Acknowledged):
+            for message in event.keys:
+                self.finish(message, None)
+        elif isinstance(event, MayHaveArrived):
+            for message in event.keys:
+                self.finish(message, unknown())
         return False
 
     def _take_back(self, event: NotSent) -> None:
         """Keep messages that a session has not sent, before those that wait already."""
-        waiting = self._waiting[event.message_class]
-        known = [message for key in event.keys if (message := cast("Message", key)) in self._messages]
-        for message in reversed(known):
+        known: list[Message] = [message for message in event.keys if message in self._messages]
+        wanted = [message for message in known if not message.is_done]
+        for message in known:
             if message.is_done:
                 self._remove(message)
             else:
                 self._messages[message] = False
-                waiting.appendleft(message)
+        self._waiting[event.message_class][:0] = wanted
+
+    def take_back(self, messages: Sequence[Message]) -> None:
+        """Keep messages of one class that no sibling has sent, before those that wait already."""
+        self._take_back(NotSent(messages[0].message_class, messages))
 
     def take_waiting(self) -> list[Message]:
         """Remove and return the messages that wait, in their order.  Each one is placed, or waits again."""
@@ -144,9 +156,7 @@ class Outbox:
                 text = f"{text} {exceptions.MAY_HAVE_ARRIVED}"
             self._report_later(message, exceptions.CellTimeout(text, cell=self._cell))
         for waiting in self._waiting:
-            kept = [message for message in waiting if not message.is_done]
-            waiting.clear()
-            waiting.extend(kept)
+            waiting[:] = [message for message in waiting if not message.is_done]
 
     def finish_all(self, error: Callable[[bool], exceptions.CellsError], *, waiting_only: bool = False) -> None:
         """Give up the messages.

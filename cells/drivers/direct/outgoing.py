@@ -20,8 +20,9 @@ from cells.drivers.direct.frames import (
 from cells.drivers.direct.hello import Window
 from cells.drivers.direct.stream import Lane
 
-#: Payload, key, and when the driver handed the message over.  A named tuple takes four times as long to create.
-_Waiting = tuple[bytes, Key, float]
+#: Payload, key, when the driver handed the message over, and whether it is urgent.  A named tuple takes four times as
+#: long to create.
+_Waiting = tuple[bytes, Key, float, bool]
 
 
 class Outgoing:
@@ -42,26 +43,42 @@ class Outgoing:
         self.credit_bytes = window.bytes
         self._room = max_frame_bytes - MESSAGES_HEAD_BYTES
         self._piece_bytes = max_frame_bytes - PART_HEAD_BYTES
-        #: messages without a number
+        #: messages without a number; the urgent ones precede the others
         self.waiting: deque[_Waiting] = deque()
+        self._urgent = 0
         self._waiting_bytes = 0
         #: the first waiting message is sent in parts; bytes of it that are sent
         self._offset = 0
-        self._is_stopped = False
+        #: whether the peer takes no more messages of this class
+        self.is_stopped = False
 
-    def put(self, payload: bytes, key: Key, now: float) -> bool:
-        """Add a message; return False if there is no room, or if the peer takes no more of this class."""
+    def put(self, payload: bytes, key: Key, now: float, *, is_urgent: bool = False) -> bool:
+        """Add a message; return False if there is no room, or if the peer takes no more of this class.
+
+        :param is_urgent: whether it passes the messages that wait and are not
+        """
         waiting, lane, size = self.waiting, self._lane, len(payload)
         used = len(waiting) + lane.unacknowledged
         if used and (
             used >= self._queue.messages or self._waiting_bytes + lane.unacknowledged_bytes + size > self._queue.bytes
         ):
             return False
-        if self._is_stopped:
+        if self.is_stopped:
             return False
-        waiting.append((payload, key, now))
+        if is_urgent:
+            # A message whose first part is sent stays the first one.
+            position = self._urgent + bool(self._offset and not waiting[0][3])
+            waiting.insert(position, (payload, key, now, True))
+            self._urgent += 1
+        else:
+            waiting.append((payload, key, now, False))
         self._waiting_bytes += size
         return True
+
+    @property
+    def load(self) -> int:
+        """The messages that wait, and those that the peer has not passed on, as far as its credit tells."""
+        return len(self.waiting) + self._window.messages - self.credit_messages
 
     def grant(self, credit: Credit) -> None:
         """Take credit of the peer.
@@ -75,10 +92,10 @@ class Outgoing:
 
     def stop(self) -> list[Key]:
         """Take no more messages; remove those that wait, also one whose parts are not all sent, and return them."""
-        self._is_stopped = True
-        keys = [key for _, key, _ in self.waiting]
+        self.is_stopped = True
+        keys = [key for _, key, _, _ in self.waiting]
         self.waiting.clear()
-        self._waiting_bytes = self._offset = 0
+        self._waiting_bytes = self._offset = self._urgent = 0
         return keys
 
     def next_frame(self, clock: int, now: float) -> bytes | None:
@@ -95,7 +112,7 @@ class Outgoing:
         keys: list[Key] = []
         ages: list[int] = []
         while waiting and len(payloads) < most:
-            payload, key, since = waiting[0]
+            payload, key, since, is_urgent = waiting[0]
             size = len(payload)
             room -= size + ENTRY_BYTES
             charge = size if size < window else window
@@ -103,6 +120,7 @@ class Outgoing:
                 break
             credit -= charge
             waiting.popleft()
+            self._urgent -= is_urgent
             payloads.append(payload)
             keys.append(key)
             ages.append(int((now - since) * 1e6))
@@ -128,7 +146,7 @@ class Outgoing:
         return self._next_part(clock, now)
 
     def _next_part(self, clock: int, now: float) -> bytes:
-        payload, key, since = self.waiting[0]
+        payload, key, since, is_urgent = self.waiting[0]
         total, offset, number = len(payload), self._offset, self._lane.sent + 1
         age = min(int((now - since) * 1e6), MAX_AGE)
         self._offset += self._piece_bytes
@@ -136,6 +154,7 @@ class Outgoing:
             # Only now can the peer take it.
             self._offset = 0
             self.waiting.popleft()
+            self._urgent -= is_urgent
             self._waiting_bytes -= total
             self._lane.send([key], [total])
         piece = payload[offset : offset + self._piece_bytes]

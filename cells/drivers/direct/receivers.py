@@ -11,10 +11,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from cells.drivers.direct.connection import Connection
+from cells.drivers.direct.custody import CastCustody
 from cells.drivers.direct.events import Received
 from cells.drivers.direct.frames import MessageClass
 from cells.drivers.direct.loop import Loop
@@ -22,10 +23,15 @@ from cells.worker_threads import Runtime
 
 LOG = logging.getLogger(__name__)
 
-#: Takes a received message: the neighbor's name, the class, the payload, and the seconds since the sender accepted it.
-#: Messages of one class come one at a time, those of one manager in their order.  Blocks for at most a fraction of a
-#: second.
-OnMessage = Callable[[str, MessageClass, bytes, float], object]
+#: Takes messages of one class and manager: the neighbor's name, the class, the payloads, the seconds since the sender
+#: accepted the first one, and the host of the sender.  Messages of one class come in one call at a time, those of one
+#: manager in their order.  Blocks for at most a fraction of a second.
+OnMessages = Callable[[str, MessageClass, Sequence[bytes], float, str], object]
+
+#: Frames that wait are handed on together, up to so many messages: a call for each costs three times the work.
+_TOGETHER = 256
+#: They count as old as the first one, so the others are younger by at most so many seconds.
+_SPAN_SECONDS = 0.01
 
 
 class Link(Protocol):
@@ -41,7 +47,9 @@ class _Item(NamedTuple):
     link: Link
     connection: Connection
     received: Received
-    received_at: float
+    #: when the sender accepted the first message
+    since: float
+    casts: int
 
 
 class _Lane:
@@ -55,21 +63,28 @@ class _Lane:
 class Receivers:
     """The received messages of all links, until they are handed on."""
 
-    def __init__(self, on_message: OnMessage, runtime: Runtime) -> None:
-        self._on_message = on_message
+    def __init__(self, on_messages: OnMessages, custody: CastCustody, runtime: Runtime) -> None:
+        self._on_messages = on_messages
+        self._custody = custody
         self._clock = runtime.clock
         self._lanes = tuple(_Lane() for _ in MessageClass)
 
     def put(self, link: Link, connection: Connection, received: Received) -> None:
-        """Take messages, which :meth:`serve` hands on.  Never blocks."""
-        self._lanes[received.message_class].items.append(_Item(link, connection, received, self._clock()))
+        """Take messages, which :meth:`serve` hands on.  Never blocks.  The caller holds the lock of the link."""
+        casts = self._custody.begin(received.message_class, received.payloads)
+        since = self._clock() - max(received.ages, default=0.0)
+        self._lanes[received.message_class].items.append(_Item(link, connection, received, since, casts))
+        if casts and connection.session is not None:
+            # The sender of a call waits for the answer alone.
+            connection.session.acknowledge_soon()
 
     def serve(self, loop: Loop) -> None:
         """Hand the messages on that no other thread does, on the thread that leads the loop."""
-        if any(lane.items for lane in self._lanes):
+        waiting = [lane for lane in self._lanes if lane.items]
+        if waiting:
             turn = loop.leave()
             try:
-                for lane in self._lanes:
+                for lane in waiting:
                     self._empty(lane)
             finally:
                 loop.come_back(turn)
@@ -87,15 +102,40 @@ class Receivers:
         while lane.items and lane.lock.acquire(blocking=False):
             try:
                 while lane.items:
-                    self._hand_on(lane.items.popleft())
+                    self._hand_on(_take(lane.items))
             finally:
                 lane.lock.release()
 
     def _hand_on(self, item: _Item) -> None:
-        link, connection, received, received_at = item
-        for payload, age in zip(received.payloads, received.ages, strict=True):
-            try:
-                self._on_message(link.name, received.message_class, payload, age + self._clock() - received_at)
-            except BaseException:  # a bug must cost one message, not the thread, whatever it raises
-                LOG.exception("A message of cell %s could not be handed on.", link.name)
+        link, connection, received, since, casts = item
+        age = self._clock() - since
+        peer = None if connection.session is None else connection.session.peer
+        host = "" if peer is None else peer.host
+        try:
+            self._on_messages(link.name, received.message_class, received.payloads, age, host)
+        except BaseException:  # a bug must cost these messages, not the thread, whatever it raises
+            LOG.exception("%d messages of cell %s could not be handed on.", len(received.payloads), link.name)
+        self._custody.end(casts)
         link.release(connection, received)
+
+
+def _take(items: deque[_Item]) -> _Item:
+    """Remove the first item, and those behind it that can be handed on with it; return them as one."""
+    first = items.popleft()
+    if not items or not _is_joined(first, items[0]):
+        return first
+    together, count = [first], len(first.received.payloads)
+    while items and _is_joined(first, items[0]) and count + len(items[0].received.payloads) <= _TOGETHER:
+        together.append(items.popleft())
+        count += len(together[-1].received.payloads)
+    received = first.received._replace(
+        payloads=[payload for item in together for payload in item.received.payloads],
+        ages=[age for item in together for age in item.received.ages],
+        charge=sum([item.received.charge for item in together]),
+    )
+    since, casts = min([item.since for item in together]), sum([item.casts for item in together])
+    return first._replace(received=received, since=since, casts=casts)
+
+
+def _is_joined(first: _Item, item: _Item) -> bool:
+    return item.connection is first.connection and abs(item.since - first.since) <= _SPAN_SECONDS

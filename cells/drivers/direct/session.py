@@ -11,7 +11,6 @@ import enum
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from cells import exceptions
 from cells.drivers.direct import errors, frames
@@ -28,10 +27,12 @@ from cells.drivers.direct.frames import (
     Part,
     Welcome,
 )
-from cells.drivers.direct.hello import Hello, Window, Windows
+from cells.drivers.direct.hello import Hello
 from cells.drivers.direct.incoming import Incoming
 from cells.drivers.direct.link_clock import LinkClock, microseconds
 from cells.drivers.direct.outgoing import Outgoing
+from cells.drivers.direct.reports import Reports
+from cells.drivers.direct.session_settings import SessionSettings
 from cells.drivers.direct.stream import Stream
 
 #: A peer of which no frame has arrived for so many of its heartbeats is dead.
@@ -55,18 +56,6 @@ class State(enum.Enum):
 _GREETING, _ANSWERING, _OPEN, _LEAVING, _ENDED = State
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Limits of one connection that the peer need not know."""
-
-    #: for each class, the most messages that wait, or are sent and not acknowledged
-    queues: Windows = field(default_factory=lambda: Windows(*[Window(messages=4096, bytes=64 * 1024 * 1024)] * 3))
-    #: from the start until the peer has answered the hello
-    hello_seconds: float = 10.0
-    #: how long an acknowledgement, or returned credit, may wait for a frame that it can accompany
-    ack_seconds: float = 0.002
-
-
 class Session:
     """One connection.  Not thread-safe: one thread at a time uses all sessions of one stream."""
 
@@ -77,7 +66,7 @@ class Session:
         clock: Callable[[], float],
         *,
         dialed: bool,
-        settings: Settings | None = None,
+        settings: SessionSettings | None = None,
     ) -> None:
         """:param dialed: whether this side has opened the connection
         :param clock: seconds, never decreasing, from 0 on
@@ -91,7 +80,7 @@ class Session:
         self._own = own
         self._find_stream = find_stream
         self._clock = clock
-        self._settings = settings or Settings()
+        self._settings = settings or SessionSettings()
         self._link_clock = LinkClock(clock)
         self._decoder = frames.Decoder(own.max_frame_bytes)
         #: frames that precede all others: hello, its answer, goodbyes
@@ -103,8 +92,7 @@ class Session:
         self._turns: deque[Outgoing] = deque()
         self._dies_at = clock() + self._settings.hello_seconds
         self._heartbeat_at = math.inf
-        #: when an acknowledgement and returned credit are sent, even alone
-        self._report_at = math.inf
+        self._reports = Reports(clock, self._settings.ack_seconds)
         #: whether ``Ended`` has been returned
         self._is_over = False
 
@@ -126,14 +114,21 @@ class Session:
         if self.state is _ENDED:
             return math.inf if self._is_over else -math.inf
         if self.state is _OPEN and can_write:
-            return min(self._dies_at, self._heartbeat_at, self._report_at)
+            return min(self._dies_at, self._heartbeat_at, self._reports.due_at)
         return self._dies_at
 
-    def send(self, message_class: MessageClass, payload: bytes, key: Key) -> bool:
+    def has_frames(self, now: float) -> bool:
+        """Return whether :meth:`bytes_to_send` may return frames at a time of the clock."""
+        if self.state is not _OPEN or self._first_frames or now >= self.next_deadline():
+            return True
+        return bool([outgoing for outgoing in self._outgoing if outgoing.waiting])
+
+    def send(self, message_class: MessageClass, payload: bytes, key: Key, *, is_urgent: bool = False) -> bool:
         """Queue a message; return False if the session is not open, the queue is full, or the peer takes no more.
 
         Each message that is queued ends once: as ``Acknowledged``, ``NotSent`` or ``MayHaveArrived``.
 
+        :param is_urgent: whether it passes the messages of its class that wait and are not
         :raises cells.exceptions.MessageTooLarge: the peer takes no message of this size
         """
         if self.state is not _OPEN or self.peer is None:
@@ -146,11 +141,15 @@ class Session:
                 size_bytes=len(payload),
                 limit_bytes=self.peer.max_message_bytes,
             )
-        return self._outgoing[message_class].put(payload, key, self._clock())
+        return self._outgoing[message_class].put(payload, key, self._clock(), is_urgent=is_urgent)
 
-    def backlog(self, message_class: MessageClass) -> int:
-        """Return how many messages wait for credit, or for the socket."""
-        return len(self._outgoing[message_class].waiting) if self._outgoing else 0
+    def takes(self, message_class: MessageClass) -> bool:
+        """Return whether the peer takes messages of a class: it has not said goodbye to them."""
+        return self.state is _OPEN and not self._outgoing[message_class].is_stopped
+
+    def load(self, message_class: MessageClass) -> int:
+        """Return how many messages wait here, or are sent and their credit is not returned."""
+        return self._outgoing[message_class].load if self._outgoing else 0
 
     def credit(self, message_class: MessageClass) -> tuple[int, int]:
         """Return how many messages, and how many bytes, the peer takes at present."""
@@ -164,7 +163,11 @@ class Session:
         """
         if self.state is _OPEN:
             self._incoming[message_class].release(messages, charge)
-            self._want_report(self._incoming[message_class])
+            self._reports.want(self._incoming[message_class])
+
+    def acknowledge_soon(self) -> None:
+        """Acknowledge the messages that have come: their senders wait until they are taken."""
+        self._reports.want_soon()
 
     def receive(self, data: bytes) -> list[Event]:
         """Take bytes of the peer, in any pieces.
@@ -190,9 +193,8 @@ class Session:
         if self._clock() < self._dies_at:
             return []
         if self.peer is None or self.state is _ANSWERING:
-            return self._say_and_end(
-                errors.HelloTimeout(f"The peer did not answer within {self._settings.hello_seconds:g} s.")
-            )
+            text = f"The peer did not answer within {self._settings.hello_seconds:g} s."
+            return self._say_and_end(errors.HelloTimeout(text))
         return self._say_and_end(
             errors.PeerSilent(
                 f"Cell {self.peer.cell}: nothing has arrived from {self.peer.host} for {MISSED_HEARTBEATS} heartbeats "
@@ -222,8 +224,8 @@ class Session:
                     size += len(frame)
                     out.append(frame)
         self._turns.rotate(-1)
-        if self._report_at <= now or (out and self._report_at < math.inf):
-            first += self._report()
+        if self._reports.are_due(now, alone=not out):
+            first += self._reports.frames(self._marks, self._incoming)
         return b"".join((*first, *out))
 
     def stop_taking(self, classes: frozenset[MessageClass]) -> None:
@@ -241,7 +243,7 @@ class Session:
             return self._say_and_end(errors.NotNeeded(f"This side leaves: {reason}."))
         self._say_goodbye(reason)
         self.state = _LEAVING
-        return self._stop_sending()
+        return self._stop()
 
     def lost(self, reason: str) -> list[Event]:
         """End the session because its connection is gone."""
@@ -251,7 +253,7 @@ class Session:
 
     def replace(self) -> list[Event]:
         """End the session because another one takes over; its ``Ended`` is returned by :meth:`tick`."""
-        events = self._stop_sending()
+        events = self._stop()
         self.error = errors.NotNeeded("Another connection to the same manager takes over.")
         self.state = _ENDED
         return events
@@ -294,14 +296,15 @@ class Session:
         else:
             answer, events = stream.accept(self, welcome, self._link_clock.now())
             self._first_frames.append(answer.encode())
+        unfinished = self._settings.unfinished
         self._incoming = tuple(
-            Incoming(message_class, stream.lanes[message_class], window, self._own.max_message_bytes)
-            for message_class, window in zip(MessageClass, _in_order(self._own.credit), strict=True)
+            Incoming(message_class, stream.lanes[message_class], window, self._own.max_message_bytes, unfinished)
+            for message_class, window in zip(MessageClass, self._own.credit.in_order, strict=True)
         )
         self._outgoing = tuple(
             Outgoing(message_class, stream.lanes[message_class], window, peer.max_frame_bytes, queue)
             for message_class, window, queue in zip(
-                MessageClass, _in_order(peer.credit), _in_order(self._settings.queues), strict=True
+                MessageClass, peer.credit.in_order, self._settings.queues.in_order, strict=True
             )
         )
         self._turns = deque(self._outgoing)
@@ -333,20 +336,8 @@ class Session:
             whole = incoming.take_part(frame)
             payloads, charge = ([whole[0]], whole[1]) if whole is not None else ([], 0)
             ages = [transit + frame.age / 1e6]
-        self._want_report(incoming)
+        self._reports.want(incoming)
         return [Received(frame.message_class, payloads, ages, charge)] if payloads else []
-
-    def _want_report(self, incoming: Incoming) -> None:
-        """Acknowledge messages, and return credit of ``incoming``, soon."""
-        if incoming.is_urgent:
-            self._report_at = -math.inf
-        elif self._report_at == math.inf:
-            self._report_at = self._clock() + self._settings.ack_seconds
-
-    def _report(self) -> list[bytes]:
-        self._report_at = math.inf
-        returned = [incoming.credit() for incoming in self._incoming]
-        return [Ack(self._marks).encode(), *(credit.encode() for credit in returned if credit is not None)]
 
     @property
     def _marks(self) -> Marks:
@@ -355,7 +346,7 @@ class Session:
     def _hear_goodbye(self, goodbye: Goodbye) -> list[Event]:
         """Take the goodbye of the peer, to some classes or to all."""
         if self.state not in (_OPEN, _LEAVING) or self._stream is None:
-            return self._end(errors.PeerLeft(f"The peer said goodbye: {goodbye.reason}"))
+            return self._end(errors.PeerLeft.saying(goodbye.reason))
         events = self._stream.settle(goodbye.classes, goodbye.marks)
         for message_class in sorted(goodbye.classes):
             events += self._stop_class(message_class)
@@ -363,13 +354,16 @@ class Session:
             return events
         if self.state is _OPEN:
             self._say_goodbye("")
-        return events + self._end(errors.PeerLeft(f"The peer said goodbye: {goodbye.reason}"))
+        return events + self._end(errors.PeerLeft.saying(goodbye.reason))
 
     def _stop_class(self, message_class: MessageClass) -> list[Event]:
         keys = self._outgoing[message_class].stop()
         return [NotSent(message_class, keys)] if keys else []
 
-    def _stop_sending(self) -> list[Event]:
+    def _stop(self) -> list[Event]:
+        """Take and send no more messages."""
+        for incoming in self._incoming:
+            incoming.stop()
         return [event for message_class in MessageClass if self._outgoing for event in self._stop_class(message_class)]
 
     def _say_goodbye(self, reason: str) -> None:
@@ -381,7 +375,7 @@ class Session:
         return self._end(error)
 
     def _end(self, error: errors.ConnectionEnded) -> list[Event]:
-        events = self._stop_sending()
+        events = self._stop()
         if self._stream is not None:
             self._stream.release(self)
         self.error = error
@@ -393,8 +387,3 @@ class Session:
             return []
         self._is_over = True
         return [Ended(self.error)]
-
-
-def _in_order(windows: Windows) -> tuple[Window, ...]:
-    """Return the windows in the order of the classes."""
-    return windows.control, windows.response, windows.request

@@ -12,9 +12,9 @@ import ssl
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from cells import exceptions, printable, private_files
-from cells.drivers.direct.certificates import Certificate, read_file, read_text
-from cells.drivers.direct.issuing import read_key
+from cells import exceptions, printable
+from cells.certificates import own
+from cells.certificates.certificate import Certificate
 from cells.drivers.direct.tls_error import TLSError
 
 #: Both sides of a direct link state this protocol in the handshake (ALPN).
@@ -131,16 +131,14 @@ class Trust:
 
 def _load_own(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
     """Load the cell's own certificate and key, after checks whose errors say more than those of OpenSSL."""
-    read_file(certificate)[0].check_is_of_a_cell()
     # OpenSSL would ask for the password of an encrypted key on the terminal of the service.
-    read_key(read_text(key), str(key))
-    private_files.check_is_private(key, "cells cert create --force")
+    own.read(certificate, key)
     try:
         context.load_cert_chain(certificate, key)
-    except ssl.SSLError:
+    except ssl.SSLError as error:
         # Not chained: the error may quote a part of the key.
         raise exceptions.CertificateError(
-            f"{key} is not the key of the certificate in {certificate}: copy both files from the same source, or "
-            "create both with 'cells cert create --force'.",
-            reason="mismatch",
+            f"OpenSSL refuses the certificate in {certificate} or its key in {key} ({error.reason}): create both with "
+            "'cells cert create --force'.",
+            reason="refused",
         ) from None

@@ -10,7 +10,7 @@ from cells.scheduler.candidates import Candidate
 from cells.services.requirements import CellRequirements
 
 #: A child that is only registered so far has no disadvantage: it may have nothing to report.
-SILENCE = {State.SILENT: 0.5, State.MUTE: 1.0, State.UNREACHABLE: 2.0}
+SILENCE = {State.RECONNECTING: 0.5, State.SILENT: 0.5, State.MUTE: 1.0, State.UNREACHABLE: 2.0}
 
 
 class MuteChild(CellWeigher):

@@ -15,12 +15,13 @@ from typing import Any
 
 from cells.transport.patches.base import Patch
 
-WAKE_UP_SECONDS = 1.0
+#: The longest time that an idle listener takes to stop; a stop has two rounds of them.
+WAKE_UP_SECONDS = 0.25
 _NAMES = ("ACK_REQUEUE_EVERY_SECONDS_MIN", "ACK_REQUEUE_EVERY_SECONDS_MAX")
 
 
 class AckInterval(Patch):
-    """Listeners of this process wake up once a second."""
+    """Listeners of this process wake up four times a second."""
 
     name = "ack_interval"
 

@@ -18,6 +18,8 @@ from oslo_messaging._drivers import pool as rpc_pool
 
 from cells.transport import time_limit
 from cells.transport.attempts import Attempts
+from cells.transport.patches import read_ahead
+from cells.transport.patches.read_ahead_connections import ReadAheadConnection, use
 from cells.transport.time_limit import SendTimeout
 
 #: A pause between two attempts ends at most so long after the limit.
@@ -36,8 +38,9 @@ def install(driver: Any) -> None:
     if pool is None or isinstance(pool, LimitedPool):
         return
     driver._reply_q_lock = _Lock(driver._reply_q_lock)
+    connection_class = ReadAheadLimitedConnection if read_ahead.is_used(driver.conf) else LimitedConnection
     driver._connection_pool = LimitedPool(
-        pool.conf, pool._max_size, pool._min_size, pool._item_ttl, pool.url, LimitedConnection
+        pool.conf, pool._max_size, pool._min_size, pool._item_ttl, pool.url, connection_class
     )
     driver._get_reply_q = _with_limited_wait(driver)
 
@@ -129,28 +132,74 @@ class _ConnectionLock(impl_rabbit.ConnectionLock):  # type: ignore[misc]  # oslo
             self._lock_acquired = self._get_thread_id()
 
 
-class _AMQPConnection(pyamqp.Connection):
-    """Every wait for the broker is a read: of the login, a confirmation, or the answer to a declaration."""
+class _Limited:
+    """Mix-in before a connection of py-amqp.
+
+    Every wait for the broker is a read: of the login, a confirmation, or the answer to a declaration.
+    """
 
     def __init__(self, *arguments: Any, connect_timeout: float | None = None, **options: Any) -> None:
-        super().__init__(*arguments, connect_timeout=time_limit.shorter(connect_timeout), **options)
+        options["connect_timeout"] = time_limit.shorter(connect_timeout)
+        super().__init__(*arguments, **options)
 
     def blocking_read(self, timeout: float | None = None) -> Any:
         """Read one frame.
 
         Heartbeats of a broker that blocks publishers are frames too, so a timeout for each frame would never pass.
         """
-        return super().blocking_read(time_limit.shorter(timeout))
+        return super().blocking_read(time_limit.shorter(timeout))  # type: ignore[misc]  # of the connection
+
+
+class _AMQPConnection(_Limited, pyamqp.Connection):
+    pass
+
+
+class _ReadAheadAMQPConnection(ReadAheadConnection, _AMQPConnection):
+    """The limit counts for the reads that wait, not for a frame that has been read ahead."""
 
 
 class _Transport(pyamqp.Transport):
     Connection = _AMQPConnection
 
 
+class _ReadAheadTransport(pyamqp.Transport):
+    Connection = _ReadAheadAMQPConnection
+
+
+class _Pause:
+    """An attribute of a connection about its pauses between two attempts: under a limit they are short."""
+
+    def __init__(self, limited: Callable[[float], float]) -> None:
+        """:param limited: returns the value under a limit of so many seconds"""
+        self._limited = limited
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = f"_unlimited_{name}"
+
+    def __get__(self, connection: Any, owner: type | None = None) -> float:
+        seconds = time_limit.whole_seconds()
+        if seconds < math.inf:
+            return self._limited(seconds)
+        value: float = getattr(connection, self._name)
+        return value
+
+    def __set__(self, connection: Any, value: float) -> None:
+        """Called by the constructor of the connection, with the value of the option."""
+        setattr(connection, self._name, value)
+
+
 class LimitedConnection(impl_rabbit.Connection):  # type: ignore[misc]  # oslo.messaging has no types
     """A connection of oslo.messaging that gives up at the limit of the thread that uses it."""
 
+    #: kombu's driver for RabbitMQ
+    kombu_transport: type[pyamqp.Transport] = _Transport
     _is_blocked = False
+
+    interval_start = _Pause(lambda _: SHORTEST_PAUSE_SECONDS)
+    interval_stepping = interval_max = _Pause(
+        lambda seconds: min(max(PAUSE_SHARE * seconds, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
+    )
+    kombu_reconnect_delay = _Pause(lambda _: 0.0)
 
     @property
     def _connection_lock(self) -> Any:
@@ -170,27 +219,24 @@ class LimitedConnection(impl_rabbit.Connection):  # type: ignore[misc]  # oslo.m
         super()._on_connection_unblocked()
 
     def ensure_connection(self) -> None:
-        # Kombu makes a new transport for each host that it tries.
-        if issubclass(self.connection.get_transport_cls(), pyamqp.Transport):
-            self.connection.get_transport_cls = lambda: _Transport
+        use(self.connection, self.kombu_transport)
         if not time_limit.is_set():
             super().ensure_connection()
             return
-        with self._short_pauses():
-            self._set_current_channel(None)
-            self.connection.ensure_connection(
-                errback=lambda error, _interval: self._check_limit(error),
-                max_retries=self.max_retries,
-                interval_start=self.interval_start,
-                interval_step=self.interval_stepping,
-                interval_max=self.interval_max,
-            )
-            try:
-                self._set_current_channel(self.connection.channel())
-                self.set_transport_socket_timeout()
-            except OSError as error:
-                self._check_limit(error)
-                raise
+        self._set_current_channel(None)
+        self.connection.ensure_connection(
+            errback=lambda error, _interval: self._check_limit(error),
+            max_retries=self.max_retries,
+            interval_start=self.interval_start,
+            interval_step=self.interval_stepping,
+            interval_max=self.interval_max,
+        )
+        try:
+            self._set_current_channel(self.connection.channel())
+            self.set_transport_socket_timeout()
+        except OSError as error:
+            self._check_limit(error)
+            raise
 
     def ensure(
         self,
@@ -213,8 +259,7 @@ class LimitedConnection(impl_rabbit.Connection):  # type: ignore[misc]  # oslo.m
                 error_callback(error)
             self._check_limit(error)
 
-        with self._short_pauses():
-            return super().ensure(method, retry, check, fail, **options)
+        return super().ensure(method, retry, check, fail, **options)
 
     def _check_limit(self, error: Exception) -> None:
         """Called after each failed attempt.
@@ -229,20 +274,6 @@ class LimitedConnection(impl_rabbit.Connection):  # type: ignore[misc]  # oslo.m
         self._set_current_channel(None)
         self._is_blocked = False
         raise SendTimeout(reason) from error
-
-    @contextlib.contextmanager
-    def _short_pauses(self) -> Iterator[None]:
-        """Make the pauses between attempts short in relation to the limit."""
-        names = ("interval_start", "interval_stepping", "interval_max", "kombu_reconnect_delay")
-        before = {name: getattr(self, name) for name in names}
-        pause = min(max(PAUSE_SHARE * time_limit.seconds_to_send(), SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
-        self.interval_start, self.interval_stepping, self.interval_max = SHORTEST_PAUSE_SECONDS, pause, pause
-        self.kombu_reconnect_delay = 0.0
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                setattr(self, name, value)
 
     def _publish(
         self,
@@ -274,3 +305,9 @@ class LimitedConnection(impl_rabbit.Connection):  # type: ignore[misc]  # oslo.m
         """Called when a connection returns to the pool: without consumers there is nothing to reset, or to wait for."""
         if self._consumers:
             super().reset()
+
+
+class ReadAheadLimitedConnection(LimitedConnection):
+    """The same, which also reads ahead."""
+
+    kombu_transport = _ReadAheadTransport

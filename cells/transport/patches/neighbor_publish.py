@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cells.transport import internals
 from cells.transport.attempts import Attempts
 from cells.transport.patches.base import Patch, names_in
 from cells.transport.patches.driver_log import for_link
@@ -47,7 +48,7 @@ def apply_to(transport: Any) -> None:
 
     A message that the broker refuses then raises an exception with the broker's error as its ``__cause__``.
     """
-    pool = getattr(transport._driver, "_connection_pool", None)
+    pool = internals.connection_pool_of(transport)
     if pool is not None and NEIGHBOR_PUBLISH.is_active:
         pool.connection_cls = sender_of(pool.connection_cls)
 

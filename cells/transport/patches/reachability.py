@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+import os
 from typing import Any
 
 import oslo_messaging
@@ -57,6 +57,8 @@ class RequestLimits:
         :param transport: of oslo.messaging; other clients of it work as before
         """
         self._transport = transport
+        #: the process that may use the transport, once that is known
+        self._process_id = 0
         driver = getattr(transport, "_driver", None)
         if not hasattr(driver, "_reply_q") or not REACHABILITY.is_active or REACHABILITY.is_disabled_by(transport.conf):
             self._is_limited = False
@@ -68,8 +70,7 @@ class RequestLimits:
         limited_connections.install(driver)
         self._is_limited = True
 
-    @contextlib.contextmanager
-    def within(self, seconds: float, send_seconds: float = math.inf) -> Iterator[None]:
+    def within(self, seconds: float, send_seconds: float = math.inf) -> contextlib.AbstractContextManager[None]:
         """Limit the time of the request that this thread sends in the block.
 
         :param seconds: until the answer of a call
@@ -77,16 +78,31 @@ class RequestLimits:
         :raises oslo_messaging.MessageDeliveryFailure: the broker has not taken the request in time, or the transport
             was used before this process was forked
         """
-        fork.check(self._transport)
-        if not self._is_limited:
-            yield
-            return
-        with time_limit.limit(seconds, send_seconds):
-            try:
-                yield
-            except SendTimeout as error:
-                broker = transport_url.mask(internals.url_of(self._transport))
-                raise oslo_messaging.MessageDeliveryFailure(
-                    f"The broker {broker} has not taken a message within {min(seconds, send_seconds):.3g} seconds: "
-                    f"{error.reason}"
-                ) from error
+        process_id = os.getpid()
+        if process_id != self._process_id:
+            fork.check(self._transport, process_id)
+            self._process_id = process_id
+        return _Request(self._transport, seconds, send_seconds) if self._is_limited else _UNLIMITED
+
+
+_UNLIMITED = contextlib.nullcontext()
+
+
+class _Request(time_limit.limit):
+    """The time limit of one request; a context manager."""
+
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: Any, seconds: float, send_seconds: float) -> None:
+        super().__init__(seconds, send_seconds)
+        self._transport = transport
+
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__(*raised)
+        error = raised[1]
+        if isinstance(error, SendTimeout):
+            broker = transport_url.mask(internals.url_of(self._transport))
+            raise oslo_messaging.MessageDeliveryFailure(
+                f"The broker {broker} has not taken a message within {min(self.seconds, self.send_seconds):.3g} "
+                f"seconds: {error.reason}"
+            ) from error

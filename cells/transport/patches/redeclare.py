@@ -12,9 +12,13 @@ import logging
 import time
 from typing import Any
 
+from cells.limited_log import LastingProblem
+from cells.transport import internals
 from cells.transport.patches.base import Patch, names_in
 
 LOG = logging.getLogger(__name__)
+#: one for all listeners, which have the same problem when their broker is away
+_PROBLEM = LastingProblem(LOG)
 
 #: A listener needs about 4 ms for its three queues, one exchange, one queue and one binding each.
 INTERVAL_SECONDS = 10.0
@@ -43,7 +47,7 @@ REDECLARE = Redeclare()
 
 def apply_to(transport: Any) -> None:
     """Let the future listeners of ``transport`` declare again.  May be called twice; for RabbitMQ only.  No I/O."""
-    pool = getattr(getattr(transport, "_driver", None), "_connection_pool", None)
+    pool = internals.connection_pool_of(transport)
     if pool is not None and REDECLARE.is_active and not hasattr(pool.connection_cls, "declare_again"):
         pool.connection_cls = listener_of(pool.connection_cls)
 
@@ -85,6 +89,7 @@ def listener_of(connection_class: Any) -> Any:
                         declare, retry=1, recoverable_error_callback=consume_again, error_callback=consume_again
                     )
             except Exception as error:  # oslo.messaging has logged the error of the connection
-                LOG.warning("Queues and bindings could not be declared again: %s: %s", type(error).__name__, error)
+                text = "Queues and bindings could not be declared again: %s: %s"
+                _PROBLEM.log(logging.WARNING, text, type(error).__name__, error)
 
     return ListenerConnection

@@ -16,7 +16,9 @@ from cells.transport.patches.neighbor_publish import NEIGHBOR_PUBLISH
 from cells.transport.patches.prefetch import PREFETCH
 from cells.transport.patches.raw_failures import RAW_FAILURES
 from cells.transport.patches.reachability import REACHABILITY
+from cells.transport.patches.read_ahead import READ_AHEAD
 from cells.transport.patches.redeclare import REDECLARE
+from cells.transport.patches.request_context import REQUEST_CONTEXT
 from cells.transport.patches.stream_offset import STREAM_OFFSET
 from cells.transport.patches.unread_messages import UNREAD_MESSAGES
 
@@ -33,22 +35,28 @@ PATCHES: tuple[Patch, ...] = (
     PREFETCH,
     RAW_FAILURES,
     REACHABILITY,
+    READ_AHEAD,
     REDECLARE,
+    REQUEST_CONTEXT,
     STREAM_OFFSET,
     UNREAD_MESSAGES,
 )
 
 
 def apply_all(disabled: Collection[str]) -> None:
-    """Apply all patches but the ``disabled`` ones, and log the result of each.
+    """Apply all patches but the ``disabled`` ones; log in one line those that are, and each that is not applied.
 
     Called before the first transport is opened: its driver reads some of the patched values only once.
     """
+    applied: dict[str, list[str]] = {}
     for patch in PATCHES:
         patch.is_disabled = patch.name in disabled
         if patch.is_disabled:
             LOG.info("Patch %s: switched off by [cells] disabled_patches.", patch.name)
         elif patch.apply():
-            LOG.info("Patch %s: applied to %s.", patch.name, patch.release)
+            applied.setdefault(patch.release, []).append(patch.name)
         else:
             LOG.info("Patch %s: not applicable to %s.", patch.name, patch.release)
+    if applied:
+        texts = [f"{release}: {', '.join(names)}" for release, names in applied.items()]
+        LOG.info("Patches applied to %s.", "; to ".join(texts))

@@ -19,6 +19,8 @@ class Forwarder:
         self._sockets: list[socket.socket] = []
         self._flows = threading.Event()
         self._flows.set()
+        #: bytes that have come while it was frozen
+        self.held_bytes = 0
 
     def __enter__(self) -> Forwarder:
         threading.Thread(target=self._serve, daemon=True).start()
@@ -59,7 +61,9 @@ class Forwarder:
     def _copy(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                self._flows.wait(60)
+                if not self._flows.is_set():
+                    self.held_bytes += len(data)
+                    self._flows.wait(60)
                 target.sendall(data)
         for one in (source, target):
             with contextlib.suppress(OSError):

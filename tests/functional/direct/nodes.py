@@ -6,20 +6,24 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from cells import exceptions
 from cells.counters import Counters
+from cells.drivers.direct.custody import CastCustody
 from cells.drivers.direct.frames import MessageClass
 from cells.drivers.direct.hello import Hello, Window, Windows
 from cells.drivers.direct.link_settings import LinkSettings
-from cells.drivers.direct.message import Message
-from cells.drivers.direct.node import Node, NodeSettings, Peer
+from cells.drivers.direct.message import Message, PassOn
+from cells.drivers.direct.node import Node
+from cells.drivers.direct.node_settings import Callbacks, NodeSettings, Peer
 from cells.worker_threads import Runtime
 from tests.unit.drivers.direct.identities import Cell
 from tools.polling import poll
 
 LOOPBACK = "127.0.0.1:0"
-HEARTBEAT_SECONDS = 0.5
+#: So long that no connection ends on a busy machine; a test of heartbeats sets its own.
+HEARTBEAT_SECONDS = 20.0
 
 
 class Manager:
@@ -37,6 +41,8 @@ class Manager:
         max_handshakes: int = 128,
         io_threads: int = 1,
         heartbeat: float = HEARTBEAT_SECONDS,
+        runtime: Runtime | None = None,
+        pass_on: PassOn | None = None,
     ) -> None:
         self.cell = cell
         self.host = host or f"host-{cell.name}"
@@ -65,18 +71,25 @@ class Manager:
             max_handshakes=max_handshakes,
             io_threads=io_threads,
         )
-        self.node = Node(own, settings, self._receive, Runtime(), self.counters)
+        callbacks = Callbacks(self._receive, CastCustody(None))
+        if pass_on is not None:
+            callbacks = replace(callbacks, pass_on=pass_on)
+        self.node = Node(own, settings, callbacks, runtime or Runtime(), self.counters)
         self.node.start()
 
     @property
     def address(self) -> str:
         return self.node.addresses[0]
 
-    def _receive(self, neighbor: str, message_class: MessageClass, payload: bytes, age: float) -> None:
+    def _receive(
+        self, neighbor: str, message_class: MessageClass, payloads: Sequence[bytes], age: float, host: str
+    ) -> None:
         assert age >= 0
-        with self._lock:
-            self.received.append((neighbor, message_class, payload))
-        self.on_message(neighbor, message_class, payload)
+        assert host
+        for payload in payloads:
+            with self._lock:
+                self.received.append((neighbor, message_class, payload))
+            self.on_message(neighbor, message_class, payload)
 
     def knows(self, cell: Cell, *addresses: str) -> None:
         """Register one neighbor."""
@@ -125,7 +138,11 @@ class Manager:
         if hosts:
             poll(lambda: self.hosts(neighbor) == tuple(sorted(hosts)), f"connections of {self.host} to {hosts}")
         else:
-            poll(lambda: self.hosts(neighbor), f"a connection of {self.host} to {neighbor.name}")
+            self.wait_for_host(neighbor.name)
+
+    def wait_for_host(self, neighbor: str) -> None:
+        """Wait until a manager of a neighbor is connected."""
+        poll(lambda: self.node.hosts(neighbor), f"a connection of {self.host} to {neighbor}")
 
     def counts(self, event: str) -> dict[str, int]:
         """Return the counts of one event by reason."""

@@ -10,7 +10,7 @@ import pytest
 
 from cells import exceptions
 from cells.drivers.direct.hello import Hello
-from cells.drivers.direct.node import Peer
+from cells.drivers.direct.node_settings import Peer
 from tests.functional.direct.conftest import Start
 from tests.functional.direct.nodes import Manager
 from tests.unit.drivers.direct.identities import Cell

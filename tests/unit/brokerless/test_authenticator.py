@@ -100,8 +100,9 @@ def test_stop_after_failure(store: KeyStore, monkeypatch: pytest.MonkeyPatch, ca
         ask.linger = 0
         authenticator = Authenticator(context, store)
         monkeypatch.setattr(authenticator, "_answer", fail)
+        before = set(threading.enumerate())
         authenticator.start()
-        (thread,) = [thread for thread in threading.enumerate() if thread.name == "zmq-authenticator"]
+        (thread,) = [new for new in set(threading.enumerate()) - before if new.name == "zmq-authenticator"]
         ask.connect("inproc://zeromq.zap.01")
         ask.send(b"1.0")
         assert ended(thread)

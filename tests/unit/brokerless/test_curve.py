@@ -190,8 +190,9 @@ def test_second_authenticator_in_a_context_is_an_error(
 def test_end_of_the_context_ends_the_thread(store: KeyStore) -> None:
     context: zmq.Context[Socket] = zmq.Context()
     authenticator = Authenticator(context, store)
+    before = set(threading.enumerate())
     authenticator.start()
-    (thread,) = [thread for thread in threading.enumerate() if thread.name == "zmq-authenticator"]
+    (thread,) = [new for new in set(threading.enumerate()) - before if new.name == "zmq-authenticator"]
     ending = on_thread(context.term)
     assert ended(thread)
     authenticator.stop()

@@ -13,7 +13,16 @@ from cells.brokerless.frames import Request
 from cells.brokerless.inbox import PolledInbox
 from cells.brokerless.router_socket import Received, RouterSocket
 from cells.brokerless.server import ALL_POOLS, FULL, NO_LISTENER, Delivery, Server
-from tests.unit.brokerless.serving import WAIT_SECONDS, Connect, RawClient, ServingProcess, ended, on_thread, taken
+from tests.unit.brokerless.serving import (
+    WAIT_SECONDS,
+    Connect,
+    RawClient,
+    ServingProcess,
+    Start,
+    ended,
+    on_thread,
+    taken,
+)
 from tools.polling import poll
 
 KEY = "openstack~cells"
@@ -319,13 +328,18 @@ def test_answers_from_many_threads_wake_the_reader(
     assert all(ended(thread) for thread in threads)
 
 
-def test_close_while_clients_send_requests(process: ServingProcess, connect: Connect, raw_client: RawClient) -> None:
+def test_close_while_clients_send_requests(start_process: Start, connect: Connect) -> None:
+    before = set(threading.enumerate())
+    process = start_process()
     process.echo(KEY)
+    raw_client = connect(process.endpoint)
     assert raw_client.ask(KEY)[0] == frames.REPLY
+    threads = set(threading.enumerate()) - before
+    assert {"zmq-reader", "zmq-watch"} <= {thread.name for thread in threads}
     for _ in range(100):
         raw_client.request(KEY)
     assert ended(on_thread(process.close))
-    assert not {"zmq-reader", "zmq-watch"} & {thread.name for thread in threading.enumerate()}
+    assert not any(thread.is_alive() for thread in threads if thread.name in ("zmq-reader", "zmq-watch"))
     process.server.close()
 
 

@@ -12,10 +12,10 @@ from oslo_config import cfg, generator
 
 from cells import conf as cells_conf
 from cells import exceptions
-from cells.conf import cells, default, scheduler, upgrade_levels, zmq
+from cells.conf import api, cells, default, direct, metrics, scheduler, upgrade_levels, zmq
 from tests.cases import each
 
-GROUPS = [default, cells, scheduler, upgrade_levels, zmq]
+GROUPS = [default, cells, scheduler, api, direct, metrics, upgrade_levels, zmq]
 OPTIONS = [(group.GROUP, option) for group in GROUPS for option in group.OPTIONS]
 NUMBERS = [(group, option) for group, option in OPTIONS if isinstance(option, cfg.IntOpt)]
 
@@ -32,7 +32,16 @@ def load(path: Path, group: str | None, *lines: str) -> cfg.ConfigOpts:
 
 def test_list_opts_has_every_group() -> None:
     listed = dict(cells_conf.list_opts())
-    assert list(listed) == [None, "cells", "cells_scheduler", "upgrade_levels", "oslo_messaging_zmq"]
+    assert list(listed) == [
+        None,
+        "cells",
+        "cells_scheduler",
+        "cells_api",
+        "cells_direct",
+        "cells_metrics",
+        "upgrade_levels",
+        "oslo_messaging_zmq",
+    ]
     assert [(group, option) for group, options in listed.items() for option in options] == OPTIONS
 
 
@@ -111,6 +120,24 @@ def test_scheduler(tmp_path: Path) -> None:
     assert conf.cells_scheduler.filters == ["capabilities"]
     assert conf.cells_scheduler.weighers == ["weight_offset", "mute_child", "free_capacity"]
     assert conf.cells_scheduler.weight_multipliers == {"mute_child": -5.0, "mine": 2.5}
+
+
+def test_direct_links(tmp_path: Path) -> None:
+    conf = load(tmp_path, None, f"state_path = {tmp_path}")
+    assert (conf.cells_direct.listen, conf.cells_direct.ca) == ([], [])
+    assert conf.cells_direct.certificate == f"{tmp_path}/cell.crt"
+    assert conf.cells_direct.key == f"{tmp_path}/cell.key"
+    assert (conf.cells_direct.reconnect_wait, conf.cells_direct.heartbeat) == (30.0, 2.0)
+    assert conf.cells_direct.max_handshakes == 128
+    conf = load(tmp_path, "cells_direct", "listen = 10.0.0.5:5680, [fd00::5]:5680", "reconnect_wait = 0", "ca = a,b")
+    assert conf.cells_direct.listen == ["10.0.0.5:5680", "[fd00::5]:5680"]
+    assert (conf.cells_direct.reconnect_wait, conf.cells_direct.ca) == (0.0, ["a", "b"])
+
+
+@each("line", ["heartbeat = 0.09", "heartbeat = 61", "reconnect_wait = -1", "reconnect_wait = 3601", "heartbeat ="])
+def test_seconds_of_direct_links_out_of_range_name_the_option(line: str, tmp_path: Path) -> None:
+    with pytest.raises(exceptions.ConfigurationError, match=line.partition(" ")[0]):
+        load(tmp_path, "cells_direct", line)
 
 
 @each("value", ["mute_child:many", "mute_child", "a:1,b"])
@@ -222,7 +249,10 @@ def test_every_default_can_be_written_and_read_again(group: Any, tmp_path: Path)
     lines = [f"{option.name} = {written(option.default)}" for option in group.OPTIONS if option.default is not None]
     conf = load(tmp_path, group.GROUP, *lines)
     for option in group.OPTIONS:
-        assert conf[group.GROUP][option.dest] == option.default if group.GROUP else conf[option.dest] == option.default
+        found = conf[group.GROUP][option.dest] if group.GROUP else conf[option.dest]
+        # A default may refer to the directory of the cell.
+        default = option.default
+        assert found == (default.replace("$state_path", conf.state_path) if isinstance(default, str) else default)
 
 
 def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import multiprocessing
 import time
 from collections.abc import Iterator
@@ -24,10 +25,14 @@ from oslo_utils import timeutils
 
 from cells import conf as cells_conf
 from cells import exceptions
+from cells.certificates import issuing
 from cells.db import engine, migration, models, schema
 from cells.db.api import Database
 from cells.db.clock import server_time
+from cells.neighbors import row_changes
 from cells.neighbors.neighbor import Neighbor
+from cells.neighbors.transitions import MAX_PER_NEIGHBOR, REMOVED, REMOVED_SECONDS, Transition
+from cells.path import CellPath
 
 EAST = Neighbor("east", "rabbit://u:p%40ss@h:5672/v", is_parent=False)
 SYNCS_AT_ONCE = 2
@@ -67,6 +72,11 @@ def sync_to(conf: cfg.ConfigOpts, revision: str) -> None:
         command.upgrade(config, revision)
 
 
+def certificate_of(name: str) -> str:
+    """Return a new certificate in PEM."""
+    return issuing.self_signed(CellPath.parse(name), issuing.new_key(), now=timeutils.utcnow(True), days=1)
+
+
 def insert_as_0002(row: Neighbor) -> sqlalchemy.Insert:
     """Return the statement with which the release of revision 0002 registers ``row``."""
     values = {name: value for name, value in row.as_dict().items() if name in CELLS_OF_0002.columns}
@@ -95,6 +105,68 @@ class KnownPaths:
                 list(pool.map(lambda one, paths=paths: one.store_known_paths(paths), databases))  # type: ignore[misc]
                 assert database.known_paths() == paths
         databases[1].close()
+
+
+class Transitions:
+    """Contract of the history of links."""
+
+    def test_changes_are_read_back_oldest_first(self, database: Database) -> None:
+        changes = [
+            Transition("east", "m1", "up", 1.25),
+            Transition("ost-東😀", "m1", "silent", 2.5, "東😀 " * 100),
+            Transition("east", "m1", "mute", 1e9, "It is away."),
+        ]
+        database.record_transitions(changes)
+        assert database.transitions() == changes
+        assert database.transitions("east") == [changes[0], changes[2]]
+        assert database.transitions(limit=1) == changes[2:]
+        assert database.transitions("EAST") == []
+
+    def test_each_manager_stores_a_state_once(self, database: Database) -> None:
+        def change(manager: str, state: str, since: float) -> Transition:
+            return Transition("east", manager, state, since)
+
+        database.record_transitions([change("m1", "up", 1), change("m1", "up", 2), change("m2", "up", 2)])
+        # m1 has started again: it sees the same state first.
+        database.record_transitions([change("m1", "up", 3), change("m1", "mute", 4), change("m2", "mute", 4)])
+        database.record_transitions([change("m1", "up", 5)])
+        assert [(one.manager, one.state, one.since) for one in database.transitions("east")] == [
+            *(("m1", "up", 1), ("m2", "up", 2)),
+            *(("m1", "mute", 4), ("m2", "mute", 4), ("m1", "up", 5)),
+        ]
+
+    def test_managers_may_store_at_once(self, conf: cfg.ConfigOpts, database: Database) -> None:
+        databases = {"m1": database, "m2": Database(conf)}
+        rounds = 5
+
+        def store(manager: str) -> None:
+            for number in range(rounds):
+                states = [Transition(name, manager, f"s{number}", number) for name in ("east", "west")]
+                databases[manager].record_transitions(states)
+
+        with concurrent.futures.ThreadPoolExecutor(len(databases)) as pool:
+            list(pool.map(store, databases))
+        assert len(database.transitions()) == rounds * len(databases) * 2
+        databases["m2"].close()
+
+    def test_the_oldest_changes_of_a_neighbor_are_removed(self, database: Database) -> None:
+        database.record_transitions([Transition("west", "m1", "up", 0)])
+        count = MAX_PER_NEIGHBOR + 7
+        flaps = [Transition("east", "m1", ("up", "mute")[number % 2], number) for number in range(count)]
+        for start in range(0, count, 200):
+            database.record_transitions(flaps[start : start + 200])
+        assert database.transitions("east", limit=2 * count) == flaps[-MAX_PER_NEIGHBOR:]
+        assert len(database.transitions("west")) == 1
+
+    def test_the_changes_of_a_removed_neighbor_are_removed_later(self, database: Database) -> None:
+        database.create(EAST)
+        for name in ("east", "west", "north"):
+            database.record_transitions([Transition(name, "m1", "up", 1)])
+        database.record_transitions([Transition("north", "m1", REMOVED, REMOVED_SECONDS)])
+        assert {one.neighbor for one in database.transitions()} == {"east", "west", "north"}
+        database.record_transitions([Transition("south", "m1", REMOVED, REMOVED_SECONDS + 10)])
+        # East is registered, so it has just not changed for long.
+        assert {one.neighbor for one in database.transitions()} == {"east", "north", "south"}
 
 
 class Schema:
@@ -269,6 +341,25 @@ class Registry:
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             assert sorted(pool.map(create, range(4))) == [False, False, False, True]
 
+    def test_a_merge_makes_all_changes_or_none(self, database: Database) -> None:
+        west, new = (Neighbor(name, EAST.transport_url, is_parent=False) for name in ("west", "new"))
+        database.create(EAST)
+        database.create(west)
+        wanted = [dataclasses.replace(EAST, weight_scale=2.0), new]
+        to_wanted = functools.partial(row_changes.compare, wanted=wanted, prune=True)
+        dry = database.merge(to_wanted, is_dry_run=True)
+        assert database.neighbors() == [EAST, west]
+        assert database.merge(to_wanted) == dry
+        assert database.neighbors() == wanted
+
+        def fail(_: object) -> row_changes.RowChanges:
+            # A row that another command has registered meanwhile.
+            return row_changes.RowChanges([west, new], [], [], [], [])
+
+        with pytest.raises(exceptions.NeighborExists):
+            database.merge(fail)
+        assert database.neighbors() == wanted
+
     def test_concurrent_changes_are_all_made(self, database: Database) -> None:
         database.create(EAST)
         changes: dict[str, Any] = {"weight_scale": 2, "weight_offset": 3, "is_parent": True, "driver": "x"}
@@ -306,6 +397,38 @@ class Registry:
         assert database.get("east").version_cap == "1.1"
         database.update("east", version_cap=None)
         assert database.get("east") == EAST
+
+    def test_a_direct_link_is_read_back_and_changed(self, database: Database) -> None:
+        row = Neighbor(
+            "east",
+            "",
+            is_parent=False,
+            driver="direct",
+            addresses="10.0.0.5:5680,[fd00::5]:5680",
+            certificates=certificate_of("east") + certificate_of("east"),
+            certificate_path="api!東😀!east",
+            also_accept="rpc",
+        )
+        database.create(row)
+        assert database.get("east") == row
+        removed = dict.fromkeys(("addresses", "certificates", "certificate_path", "also_accept"))
+        database.update("east", transport_url=EAST.transport_url, driver="rpc", **removed)
+        assert database.neighbors() == [EAST]
+
+    def test_a_certificate_belongs_to_one_neighbor(self, database: Database) -> None:
+        pems = [certificate_of("east"), certificate_of("west")]
+        east = dataclasses.replace(EAST, certificates=pems[0])
+        database.create(east)
+        with pytest.raises(exceptions.InvalidNeighbor, match="that of east"):
+            database.create(dataclasses.replace(EAST, name="west", certificates=pems[1] + pems[0]))
+        west = dataclasses.replace(EAST, name="west", certificates=pems[1])
+        database.create(west)
+        with pytest.raises(exceptions.InvalidNeighbor, match="that of east"):
+            database.update("west", certificates=pems[0])
+        database.update("east", certificates=pems[0])
+        assert database.neighbors() == [east, west]
+        database.delete("east")
+        assert database.update("west", certificates=pems[0]).certificates == pems[0]
 
     @pytest.mark.parametrize("changes", [{"weight_scale": float("inf")}, {"transport_url": "x"}, {"wieght": 1}])
     def test_a_bad_change_changes_nothing(self, database: Database, changes: dict[str, object]) -> None:

@@ -12,7 +12,7 @@ from oslo_config import cfg
 from cells.db import migration
 from cells.db.api import Database
 from tests.unit.db.conftest import configuration
-from tests.unit.db.suite import KnownPaths, Registry, Schema
+from tests.unit.db.suite import KnownPaths, Registry, Schema, Transitions
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,10 @@ class TestRegistry(Registry):
 
 
 class TestKnownPaths(KnownPaths):
+    pass
+
+
+class TestTransitions(Transitions):
     pass
 
 

@@ -44,7 +44,7 @@ class CellInMemory:
         conf = cells_conf.load([])
         register_options(conf)
         conf.set_override("host", "h1")
-        conf.set_override("transport_url", self._url(name))
+        conf.set_override("transport_url", self.url(name))
         own = [f"{key}={';'.join(values)}" for key, values in (capabilities or {}).items()]
         values = {"name": name, "driver": "memory", "capabilities": own, **(options or {})}
         for option, value in values.items():
@@ -53,8 +53,8 @@ class CellInMemory:
         self.service = service.build(conf, endpoints=self.endpoints, serves_local_cell=False, runtime=runtime)
         self.cell, self.table, self.counters = self.service.cell, self.service.table, self.service.counters
         self.router, self.pending = self.service.router, self.service.pending
-        rows = [Neighbor(parent, self._url(parent), is_parent=True, driver="memory") for parent in parents]
-        rows += [Neighbor(child, self._url(child), is_parent=False, driver="memory") for child in children]
+        rows = [Neighbor(parent, self.url(parent), is_parent=True, driver="memory") for parent in parents]
+        rows += [Neighbor(child, self.url(child), is_parent=False, driver="memory") for child in children]
         self.table.replace(rows)
         # Children exist that have not been heard from: none is sent the new path.
         self.service.announcer.announce_move()
@@ -68,11 +68,11 @@ class CellInMemory:
         for driver in self._listening:
             driver.stop_servers()
 
-    def _url(self, name: str) -> str:
+    def url(self, name: str) -> str:
         return f"memory://{self._bus}/{name}"
 
     def _listen(self, name: str) -> MemoryDriver:
-        driver = MemoryDriver(DriverSettings(cfg.ConfigOpts(), name, self._url(name), MESSAGE_TYPES))
+        driver = MemoryDriver(DriverSettings(cfg.ConfigOpts(), name, self.url(name), MESSAGE_TYPES))
         box: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._boxes[name] = box
         driver.start_servers(box.put)

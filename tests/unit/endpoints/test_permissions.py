@@ -46,7 +46,7 @@ def permissions(allowed_methods: str | None = None) -> Permissions:
 
 def is_allowed(method: str, route: str, allowed_methods: str | None = None) -> bool:
     with contextlib.suppress(exceptions.CallNotAllowed):
-        permissions(allowed_methods).check(method, CellPath.parse(route))
+        permissions(allowed_methods).check(method, CellPath.parse(route).sender)
         return True
     return False
 

@@ -14,7 +14,7 @@ from cells.drivers.base import BaseCellsDriver, OnMessage, Outgoing, Target
 from cells.drivers.registry import Drivers
 from cells.links import LinkLimits, Links
 from cells.neighbors.neighbor import Neighbor
-from cells.worker_threads import Clock, Runtime
+from cells.worker_threads import Clock, Runtime, Spawn, start_thread
 from tests.text_message import TextMessage
 from tools.polling import poll
 
@@ -114,7 +114,13 @@ class OneDriver(Drivers):
 class Harness:
     """Links, their driver, and their reports."""
 
-    def __init__(self, driver: PlainDriver | None = None, clock: Clock = time.monotonic, **limits: Any) -> None:
+    def __init__(
+        self,
+        driver: PlainDriver | None = None,
+        clock: Clock = time.monotonic,
+        spawn: Spawn = start_thread,
+        **limits: Any,
+    ) -> None:
         self.driver = driver or BatchDriver()
         self.counters = Counters()
         self.deliveries: list[tuple[str, bool]] = []
@@ -126,7 +132,7 @@ class Harness:
             self.counters,
             lambda name, is_reachable: self.deliveries.append((name, is_reachable)),
             LinkLimits(**limits),
-            Runtime(clock=clock),
+            Runtime(clock=clock, spawn=spawn),
         )
 
     def send(self, cell: Neighbor, *texts: str, like: TextMessage = ALONE, **options: float) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 import traceback
+from collections.abc import Callable
 
 from cells import exceptions
+from cells.worker_threads import Thread, start_thread
 from tests.clock import Clock
 from tests.unit.links.conftest import Make
 from tests.unit.links.harness import ALONE, A, B, C, D, neighbor, wait_for
@@ -264,3 +266,51 @@ def test_many_senders_lose_nothing(make: Make) -> None:
     assert harness.failures == {}
     sent = [line for cell in (A, B, C) for line in harness.driver.of(cell, "sent")]
     assert len(sent) == len(set(sent)) == 800
+
+
+def test_the_backlog_of_a_neighbor_has_the_message_that_is_being_sent(make: Make) -> None:
+    harness = make()
+    harness.hang_sending(A, "1")
+    harness.send(A, "2")
+    count, size_bytes, _ = harness.links.backlogs()["a"]
+    assert (count, size_bytes > 0) == (2, True)
+
+
+def test_the_size_of_casts_and_the_wait_for_the_broker_are_measured(make: Make) -> None:
+    harness = make()
+    harness.send(A, "1")
+    harness.wait_until(A, "sent 1")
+    wait_for(lambda: harness.counters.send_seconds.buckets().counts[-1] == ("+Inf", 1), "the wait is measured")
+    assert harness.counters.sent_together.buckets().total == 1
+
+
+class Threads:
+    """Starts threads, but for the first ones: the system has none left."""
+
+    def __init__(self, missing: int) -> None:
+        self.missing = missing
+
+    def spawn(self, work: Callable[[], None], name: str) -> Thread:
+        if self.missing:
+            self.missing -= 1
+            raise RuntimeError("can't start new thread")
+        return start_thread(work, name)
+
+
+def test_messages_for_which_there_was_no_thread_are_sent_when_there_is_one(make: Make) -> None:
+    threads = Threads(missing=2)
+    harness = make(spawn=threads.spawn, send_timeout_seconds=0.2)
+    harness.send(A, "1")
+    assert threads.missing == 0
+    harness.send(A, "2")
+    harness.wait_until(A, "sent 1", "sent 2")
+
+
+def test_a_successor_takes_no_slot_while_it_waits(make: Make) -> None:
+    harness = make(open_links=2)
+    harness.hang_sending(A, "1")
+    harness.send(neighbor("a", "there"), "2")
+    harness.send(B, "1")
+    harness.wait_until(B, "sent 1")
+    harness.driver.resume("a")
+    harness.wait_until(neighbor("a", "there"), "sent 2")

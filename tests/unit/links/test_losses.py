@@ -213,3 +213,12 @@ def test_messages_that_are_left_at_the_stop_are_given_up(harness: Harness) -> No
     harness.links.stop(0.01)
     assert {text: bool(error.may_arrive) for text, error in harness.failures.items()} == {"1": True, "2": False}  # type: ignore[attr-defined]
     assert in_flight(harness) == 0
+
+
+def test_delivered_messages_are_counted_for_this_process(clock: Clock) -> None:
+    losses = Losses(clock)
+    losses.accept("east", ["cast", "cast", ""])
+    losses.deliver("east", ["cast", ""])
+    (tally,) = losses.tallies().values()
+    assert (tally.delivered, tally.in_flight) == (1, 1)
+    assert losses.as_dict() == {"east.cast.in_flight": 1}

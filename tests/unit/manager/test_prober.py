@@ -177,3 +177,13 @@ def test_another_cell_or_the_same_host_on_the_own_topic_is_an_error(others: list
     problem = problem_with(others, "east", "h1")
     assert words in problem
     assert bool(problem) is bool(words)
+
+
+def test_a_probe_that_is_answered_in_the_name_of_another_neighbor(probed: Probed) -> None:
+    probed.clock.advance(INTERVAL)
+    probed.prober._probe("az1")
+    probe_id = next(iter(probed.prober._probe_ids.values()))
+    probed.cell.cell.resolve("of no probe", "az2", [], [])
+    probed.cell.cell.resolve(probe_id, "az2", [], [])
+    heard = {name: probed.cell.table.heard(name) for name in ("az1", "az2")}
+    assert {name: found.probe.other_name for name, found in heard.items() if found} == {"az1": "az2", "az2": ""}

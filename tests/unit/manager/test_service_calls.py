@@ -16,7 +16,7 @@ from cells.counters import Counters
 from cells.deadlines import shrink
 from cells.manager import service_calls
 from cells.manager.answer_streams import AnswerStreams
-from cells.manager.held_requests import HeldRequests
+from cells.manager.held_requests import MAX_SECONDS, HeldRequests
 from cells.manager.message_factory import OutgoingMessages
 from cells.manager.requests import Requests
 from cells.manager.service_calls import ServiceCalls
@@ -26,7 +26,7 @@ from cells.neighbors.neighbor import Neighbor
 from cells.neighbors.topology import Topology
 from cells.routing.reply import DELIVERED, Reply
 from cells.routing.waiting_call import Monitor
-from cells.services.request import ServiceRequest
+from cells.services.request import WAIT_SECONDS, ServiceRequest
 from cells.transport.server import AlreadyAnswered, LongAnswer
 from cells.worker_threads import Runtime
 from tests.cases import each
@@ -48,8 +48,8 @@ class Network:
         self.answers.append(futures.Future())
         return self.answers[-1]
 
-    def deliver(self, message: Message) -> futures.Future[Reply]:
-        return self.send(message, 0.0, monitor=None)
+    def deliver(self, message: Message, seconds: float) -> futures.Future[Reply]:
+        return self.send(message, seconds, monitor=None)
 
     def cast(self, message: Message) -> None:
         self.sent.append((message, 0.0, None))
@@ -273,6 +273,18 @@ def test_a_broadcast_below_is_one_message(manager: Manager) -> None:
     ((message, _, _),) = manager.network.sent
     assert (message.message_type, message.method) == ("broadcast", "service_cast")
     assert message.content().kwargs == {"request": REQUEST}
+
+
+def test_casts_wait_no_longer_than_their_callers(manager: Manager) -> None:
+    manager.calls.cast(CONTEXT, REQUEST, 7.0, "east")
+    manager.calls.broadcast(CONTEXT, REQUEST | {WAIT_SECONDS: 5.0}, ["east"], "event")
+    manager.calls.broadcast(CONTEXT, REQUEST, ["west"])
+    cast, event, of_an_older_client = manager.network.sent
+    assert (cast[1], event[1], of_an_older_client[1]) == (7.0, 5.0, MAX_SECONDS)
+    # The key is for this manager alone.
+    assert event[0].content().kwargs == {"request": REQUEST}
+    invalid = manager.calls.broadcast(CONTEXT, REQUEST | {WAIT_SECONDS: "soon"}, ["east"]).result(0)["result"]
+    assert isinstance(error_of(invalid[0][1]), exceptions.InvalidArguments)
 
 
 def test_a_broadcast_to_a_list_has_an_answer_for_each_cell(manager: Manager) -> None:

@@ -192,3 +192,22 @@ def test_a_forwarded_header_is_freed_without_the_garbage_collector(direction: Di
     header = weakref.ref(came.header)
     del came
     assert header() is None
+
+
+@each(
+    ("walked", "here"),
+    [
+        ("api!west!api", "api"),
+        ("api!east!az1!east", "api!east"),
+        ("api!west!api!east!api", "api"),
+    ],
+)
+def test_a_message_that_comes_back_is_refused(walked: str, here: str) -> None:
+    with pytest.raises(exceptions.WrongLink):
+        message(walked, walked).header.check_sender(at(here))
+
+
+def test_a_cell_may_have_the_name_of_a_cell_far_before_it() -> None:
+    tree = Tree(["top", "top!api", "top!west", "top!west!api"])
+    header = message("api!west!top!api", "api!west!top!api").header
+    header.check_sender(tree.neighbors(CellPath.parse("top!api")))

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from cells import exceptions
+from cells.certificates import issuing
 from cells.counters import Counters
 from cells.neighbors import Changes, NeighborTable
 from cells.neighbors.loader import FileSource, NeighborLoader
 from cells.neighbors.neighbor import Neighbor
+from cells.path import CellPath
 from tests.cases import each
+from tests.unit.certificates.made import NOW
 
 URL = "rabbit://u:p@h:5672/v"
 
@@ -100,6 +103,16 @@ def test_wrong_row_is_a_configuration_error(loading: Loading, data: Any, problem
         FileSource(loading.path).neighbors()
     assert loading.path.name in caught.value.message
     assert "u:p@" not in caught.value.message
+
+
+def test_a_certificate_of_two_neighbors_is_a_configuration_error(loading: Loading) -> None:
+    pem = issuing.self_signed(CellPath.parse("api!east"), issuing.new_key(), now=NOW, days=1)
+    direct = {"driver": "direct", "is_parent": False, "certificates": pem}
+    loading.write({"east": direct})
+    assert FileSource(loading.path).neighbors() == [Neighbor("east", "", False, driver="direct", certificates=pem)]
+    loading.write({"east": direct, "west": direct})
+    with pytest.raises(exceptions.ConfigurationError, match=r"'west'.* that of east"):
+        FileSource(loading.path).neighbors()
 
 
 def test_missing_file_and_folder_are_configuration_errors(tmp_path: Path) -> None:

@@ -27,6 +27,10 @@ def test_defaults() -> None:
         "version_cap": None,
         "allowed_methods": None,
         "max_foreign_seconds": None,
+        "addresses": None,
+        "certificates": None,
+        "certificate_path": None,
+        "also_accept": None,
     }
     assert tuple(row.as_dict()) == COLUMNS
 

@@ -46,7 +46,8 @@ class Link:
     def problem(self) -> str:
         heard = self.table.heard("az1")
         assert heard is not None
-        return problem_of("east", ROW, heard, self.state, self.clock())
+        found = problem_of("east", ROW, heard, self.state, self.clock())
+        return found.text if found else ""
 
     @property
     def way(self) -> str:
@@ -206,9 +207,19 @@ def test_two_neighbors_that_call_themselves_the_same_are_named() -> None:
     heard = table.heard("az2")
     assert heard is not None
     problem = problem_of("east", other, heard, State.UP, clock(), namesake=table.namesake_of("az2"))
-    assert "[cells] name" in problem
+    assert problem is not None
+    assert problem.name == "duplicate_name"
     table.record("az2", description={"name": "az2"})
     assert (table.namesake_of("az1"), table.namesake_of("az2")) == (None, None)
+
+
+def test_a_cell_that_answers_in_the_name_of_another_neighbor(link: Link) -> None:
+    link.probe(answered=False)
+    link.table.record_other_name("az1", "az2")
+    link.clock.advance(GRACE_SECONDS + 0.1)
+    assert "az2" in link.problem
+    link.probe(answered=True)
+    assert link.problem == ""
 
 
 def test_managers_of_one_cell_have_one_digest() -> None:
@@ -223,7 +234,7 @@ def test_cells_that_are_not_registered_are_remembered_for_a_while(link: Link) ->
     for number in range(100):
         link.table.record_request(f"x{number}")
     assert 0 < len(link.table.strangers()) < 100
-    assert "cells neighbor create x0" in problem_of_stranger("x0")
+    assert "cells neighbor create x0" in problem_of_stranger("x0").text
     link.table.replace([ROW, Neighbor("x0", "memory://x/x0", is_parent=False, driver="memory")])
     assert "x0" not in link.table.strangers()
     link.clock.advance(MUTE_AFTER + 1)
@@ -245,4 +256,5 @@ def test_a_silent_neighbor_at_the_place_of_the_cell_itself(link: Link, url: str,
     assert heard is not None
     row = Neighbor("az1", url, is_parent=False)
     problem = problem_of("east", row, heard, link.state, link.clock(), own_urls=["rabbit://own:p@bus/v", ""])
-    assert ("this cell itself" in problem) is is_own
+    assert problem is not None
+    assert (problem.name == "url_of_this_cell") is is_own

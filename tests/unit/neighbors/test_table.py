@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent import futures
 from typing import Any
 
@@ -306,3 +307,63 @@ def test_a_neighbor_is_silent_with_and_without_its_broker(table: NeighborTable, 
     assert table.is_silent("a")
     assert table.state("a") is State.UNREACHABLE
     assert not table.is_silent("stranger")
+
+
+def test_the_revision_grows_with_each_change_that_the_cell_describes(table: NeighborTable) -> None:
+    seen = [table.revision]
+    changes: list[Callable[[], object]] = [
+        lambda: table.replace([row("top", is_parent=True), row("a")]),
+        lambda: table.record_description("a", {"path": "a", "subtree": {}}),
+        lambda: table.record("a", has_no_ping=True),
+        lambda: table.recall_paths({"top": "root!top"}),
+        lambda: table.replace([row("a")]),
+    ]
+    for change in changes:
+        change()
+        seen.append(table.revision)
+    assert seen == sorted(set(seen))
+
+
+def test_a_message_without_values_changes_no_revision(table: NeighborTable) -> None:
+    table.replace([row("a")])
+    before = table.revision
+    table.record("a")
+    table.record_request("a")
+    table.record("unknown", has_no_ping=True)
+    assert table.revision == before
+
+
+@each(
+    ("name", "other", "expected"),
+    [
+        ("orient", "orient", True),
+        ("orient", "own-name", True),
+        ("orient", "same-bus", True),
+        ("orient", "other-bus", False),
+        # A certificate proves the name of a neighbor with a direct link.
+        ("direct", "direct", True),
+        ("direct", "own-name", False),
+        ("direct", "direct-too", False),
+        ("orient", "direct-too", False),
+        ("nobody", "own-name", False),
+    ],
+)
+def test_names_that_a_neighbor_may_have_for_itself(name: str, other: str, expected: bool) -> None:
+    table = NeighborTable(MUTE_AFTER, Clock())
+    direct = {"driver": "direct", "url": ""}
+    rows = [row("direct", **direct), row("direct-too", driver="direct")]
+    table.replace([row("orient"), row("same-bus"), row("other-bus", url="memory://bus/y"), *rows])
+    assert table.may_be(name, other) is expected
+
+
+@pytest.mark.parametrize(
+    ("row", "is_direct"),
+    [
+        # Without a certificate, too: one that is registered again has to be read soon.
+        (Neighbor("edge", "", is_parent=False, driver="direct"), True),
+        (Neighbor("edge", "rabbit://h/v", is_parent=False, also_accept="direct"), True),
+        (Neighbor("edge", "rabbit://h/v", is_parent=False), False),
+    ],
+)
+def test_neighbors_with_direct_links_are_known(row: Neighbor, is_direct: bool) -> None:
+    assert Neighbors.of([row]).has_direct_links is is_direct

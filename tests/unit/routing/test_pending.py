@@ -416,3 +416,17 @@ def test_answers_that_arrive_at_the_same_time_complete_a_call_once() -> None:
     for thread in threads:
         thread.join()
     assert {message_id: len(found) for message_id, found in calls.completed.items()} == dict.fromkeys(ids, 1)
+
+
+def test_the_times_of_calls_are_measured(calls: Calls) -> None:
+    calls.expect("answered", "east")
+    calls.clock.now += 3
+    calls.add("answered", "east", "value")
+    assert calls.counters.call_seconds.buckets().total == 3.0
+
+
+def test_waiting_calls_are_told_apart_by_their_origin(calls: Calls) -> None:
+    waits = (Wait(60.0), Wait(60.0), Wait(60.0, is_own=True), Wait(60.0, neighbor="west"))
+    for number, wait in enumerate(waits):
+        calls.table.expect(f"call-{number}", ("east",), wait, Taken(lambda _: None), Missing())
+    assert calls.table.by_origin() == {"manager": 1, "service": 2, "neighbor": 1}

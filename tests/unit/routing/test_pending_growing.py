@@ -172,7 +172,7 @@ def test_a_cell_that_only_named_others_is_missing_at_the_deadline_and_so_are_the
     one.announce("east", "az1")
     one.pass_deadline()
     assert answers(one) == ["no east", "no east!az1"]
-    assert one.counters.as_dict() == {"timed_out": 2}
+    assert one.counters.as_dict() == {"broadcast.incomplete": 1, "timed_out": 2}
     assert not one.announce("east", "az2")
 
 
@@ -201,7 +201,7 @@ def test_at_the_deadline_missing_answers_of_deeper_cells_are_replaced_too(make: 
     one.pass_deadline()
     assert len(one.completed) == 1
     assert answers(one) == ["east", "east!az1", "no east!az2", "no west"]
-    assert one.counters.as_dict() == {"timed_out": 2}
+    assert one.counters.as_dict() == {"broadcast.incomplete": 1, "timed_out": 2}
     assert not one.add("east!az2")
     assert not one.add("west", "more")
     assert not one.announce("west", "more")
@@ -213,7 +213,7 @@ def test_at_a_stop_all_missing_answers_are_replaced(make: Make) -> None:
     one.table.stop()
     assert len(one.completed) == 1
     assert answers(one) == ["east", "stopped east!az1"]
-    assert one.counters.as_dict() == {"given_up": 1}
+    assert one.counters.as_dict() == {"broadcast.incomplete": 1, "given_up": 1}
 
 
 def test_one_part_may_have_many_answers(make: Make) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from cells import exceptions
+from cells.drivers.base import MAX_MESSAGES_OF_CAST
 from cells.endpoints import Call, endpoint
 from cells.messages import Response
 from cells.routing.forwarding import BACK_PRESSURE_SECONDS
-from cells.routing.router import MAX_MESSAGES_OF_CAST
 from tests.unit.endpoints.cells_in_memory import CellInMemory
 
 #: The only manager of api.

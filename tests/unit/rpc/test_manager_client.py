@@ -74,6 +74,19 @@ def test_errors_of_the_transport_become_errors_of_the_library(
     assert caught.value.__cause__ is problem
 
 
+@pytest.mark.parametrize(
+    ("reason", "may_arrive"), [(TimeoutError("timed out"), True), (ConnectionRefusedError(), None)]
+)
+def test_a_request_that_was_not_confirmed_may_arrive(
+    manager: ManagerClient, reason: Exception, may_arrive: bool | None
+) -> None:
+    manager._client.answer = oslo_messaging.MessageDeliveryFailure("not taken in time")
+    manager._client.answer.__cause__ = reason
+    with pytest.raises(MessageDeliveryFailure) as caught:
+        manager.ask({}, "call", {}, timeout_seconds=5.0)
+    assert caught.value.may_arrive is may_arrive
+
+
 @pytest.mark.parametrize("answer", [None, 7, {}, []])
 def test_a_malformed_answer_is_an_error(manager: ManagerClient, answer: Any) -> None:
     manager._client.answer = answer

@@ -136,6 +136,22 @@ def test_a_leader_publishes_once_and_later_items_go_into_the_next_publish(desk: 
     assert desk.sent == [("a",), ("b", "c"), ("d", "e")]
 
 
+def test_a_publish_takes_the_next_items_of_the_threads_that_the_last_one_has_woken(
+    make_desk: Callable[..., Desk],
+) -> None:
+    late = ["late"]
+
+    def give_way() -> None:
+        if late:
+            desk.start(late.pop())
+
+    desk = make_desk(give_way=give_way)
+    sending = desk.start("first", "second", "third")
+    desk.release(None, None)
+    done(sending)
+    assert desk.sent == [("first",), ("second", "third", "late")]
+
+
 def test_few_items_are_sent_alone_side_by_side_and_the_rest_together(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(min_items=3)
     sending = desk.start("a", "b")

@@ -157,3 +157,15 @@ def test_a_refusal_of_long_names_is_short() -> None:
             ServiceRequest(topic="t" * 255, method="m" * 255, namespace="n" * 255), "east"
         )
     assert len(str(caught.value)) < 2000
+
+
+def test_a_list_is_replaced_as_a_whole_or_not_at_all() -> None:
+    allowed = AllowedServices(["inventory"], EXCHANGE)
+    inventory, compute = (ServiceRequest(topic=topic, method="count") for topic in ("inventory", "compute"))
+    with pytest.raises(exceptions.ConfigurationError):
+        allowed.replace(["compute", "compute:"])
+    allowed.check(inventory, "east")
+    allowed.replace(["compute"])
+    allowed.check(compute, "east")
+    with pytest.raises(exceptions.ServiceNotAllowed):
+        allowed.check(inventory, "east")

@@ -38,12 +38,14 @@ def test_a_caller_gets_heartbeats_until_the_stop(heartbeats: Heartbeats) -> None
 
 def test_all_calls_share_one_thread_which_starts_again_on_demand(heartbeats: Heartbeats) -> None:
     heard: queue.SimpleQueue[int] = queue.SimpleQueue()
+    before = set(threading.enumerate())
     for _ in range(2):
         stops = [heartbeats.start(lambda number=number: heard.put(number), MONITOR_SECONDS) for number in range(3)]  # type: ignore[misc]
         seen: set[int] = set()
         while len(seen) < 3:
             seen.add(heard.get(timeout=TIMEOUT_SECONDS))
-        assert [thread.name for thread in threading.enumerate()].count("cells-heartbeats") == 1
+        started = set(threading.enumerate()) - before
+        assert [thread.name for thread in started].count("cells-heartbeats") == 1
         for stop in stops:
             stop()
         wait_until_idle(heartbeats)

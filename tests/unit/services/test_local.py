@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import threading
@@ -20,6 +21,7 @@ from cells.services.allow_list import AllowedServices
 from cells.services.heartbeats import Heartbeats
 from cells.services.local import LocalServices
 from cells.services.request import ServiceRequest
+from cells.services.usage import EVENTS, NOT_ALLOWED
 from cells.transport.patches import raw_failures
 from tests.unit.services.conftest import MakeTransport, Serve
 from tools.polling import poll
@@ -402,3 +404,25 @@ def test_a_stop_lets_running_calls_finish(services: LocalServices, client: Clien
     client.gate.set()
     assert running.result(TIMEOUT_SECONDS) == {"result": "done"}
     assert services.stop(TIMEOUT_SECONDS)
+
+
+def test_the_outcomes_are_counted_by_caller(make: Make) -> None:
+    client = Client()
+    services = make(client)
+
+    def ask(request: ServiceRequest, error: BaseException | None, neighbor: str) -> None:
+        client.error = error
+        with contextlib.suppress(exceptions.CellsError):
+            services.call(request, CONTEXT, TIMEOUT_SECONDS, neighbor=neighbor).exception(TIMEOUT_SECONDS)
+
+    ask(COUNT, None, "")
+    for error in (None, oslo_messaging.MessagingTimeout("late"), LookupError("none"), ConnectionError("away")):
+        ask(COUNT, error, "api")
+    ask(SECRET, None, "api")
+    uses = services.usage.as_dict()["uses"]
+    nonzero = {(use["service"], use["caller"]): {event: use[event] for event in EVENTS if use[event]} for use in uses}
+    assert nonzero == {
+        (NOT_ALLOWED, "api"): {"refused": 1},
+        ("inventory", "api"): {"calls": 4, "timed_out": 1, "failed": 1, "unreachable": 1},
+        ("inventory", services.cell_name): {"calls": 1},
+    }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from oslo_config import cfg
 
 from cells import conf as cells_conf
@@ -17,15 +20,24 @@ host = {host}
 state_path = {directory}
 [oslo_messaging_rabbit]
 use_queue_manager = true
-hostname = shared
+hostname = {shared}
 processname = shared
 rabbit_transient_queues_ttl = 0
 """
 
 
-def configured(directory: Path, host: str = "h1") -> cfg.ConfigOpts:
+@pytest.fixture
+def unique() -> Iterator[str]:
+    """Begin names with this: oslo.messaging keeps a file for each pair of names in the memory that this host shares."""
+    found = f"test{secrets.token_hex(8)}"
+    yield found
+    for file in Path("/dev/shm").glob(f"{found}*"):
+        file.unlink()
+
+
+def configured(directory: Path, unique: str, host: str = "h1") -> cfg.ConfigOpts:
     file = directory / "cells.conf"
-    file.write_text(FILE.format(host=host, directory=directory))
+    file.write_text(FILE.format(host=f"{unique}-{host}", shared=f"{unique}-shared", directory=directory))
     return cells_conf.load([file])
 
 
@@ -36,9 +48,9 @@ def reply_queue(conf: cfg.ConfigOpts) -> str:
     return name
 
 
-def test_managers_of_one_file_never_share_a_name_and_keep_theirs(tmp_path: Path) -> None:
+def test_managers_of_one_file_never_share_a_name_and_keep_theirs(tmp_path: Path, unique: str) -> None:
     def of(host: str, cell: str) -> str:
-        conf = configured(tmp_path, host)
+        conf = configured(tmp_path, unique, host)
         name_manager(conf, cell)
         return reply_queue(conf).rpartition(":")[0]
 
@@ -46,19 +58,19 @@ def test_managers_of_one_file_never_share_a_name_and_keep_theirs(tmp_path: Path)
     assert len({first, other_host, other_cell}) == 3
     assert of("h1", "east") == first
     assert "h1" in first
-    assert reply_queue(configured(tmp_path)).rpartition(":")[0] not in {first, other_host, other_cell}
+    assert reply_queue(configured(tmp_path, unique)).rpartition(":")[0] not in {first, other_host, other_cell}
 
 
-def test_a_host_with_a_slash_makes_no_path(tmp_path: Path) -> None:
-    conf = configured(tmp_path, "rack/1")
+def test_a_host_with_a_slash_makes_no_path(tmp_path: Path, unique: str) -> None:
+    conf = configured(tmp_path, unique, "rack/1")
     name_manager(conf, "east")
     assert "rack_1" in reply_queue(conf)
 
 
-def test_each_run_of_a_command_has_names_of_its_own_that_expire(tmp_path: Path) -> None:
+def test_each_run_of_a_command_has_names_of_its_own_that_expire(tmp_path: Path, unique: str) -> None:
     names = set()
     for _ in range(2):
-        conf = configured(tmp_path)
+        conf = configured(tmp_path, unique)
         name_command(conf)
         names.add(reply_queue(conf))
     assert len(names) == 2

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 
-from cells.drivers.direct import certificates, issuing
-from cells.drivers.direct.certificates import Certificate
+from cells.certificates import issuing
+from cells.certificates.certificate import Certificate
 from cells.drivers.direct.tls import Channel
 from cells.drivers.direct.trust import Trust
 from cells.path import CellPath
-
-NOW = datetime.now(timezone.utc)
-DAY = timedelta(days=1)
+from tests.unit.certificates.made import NOW, read
 
 
 class Cell:
@@ -47,16 +45,6 @@ class Cell:
             registered.setdefault(neighbor.name, []).append(neighbor.certificate)
         paths = {neighbor.name: str(neighbor.path) for neighbor in issued}
         return Trust(self.certificate_file, self.key_file, registered, authorities, paths)
-
-
-def read(pem: str) -> Certificate:
-    [found] = certificates.read(pem.encode(), "the test")
-    return found
-
-
-def authority(name: str = "ca", *, now: datetime = NOW) -> issuing.Authority:
-    key = issuing.new_key()
-    return issuing.Authority(read(issuing.authority(name, key, now=now, days=100)), key)
 
 
 def exchange(*channels: Channel) -> tuple[list[bytes], list[bytes]]:

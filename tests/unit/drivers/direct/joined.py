@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from cells.drivers.direct.events import Acknowledged, Connected, Ended, Event, MayHaveArrived, NotSent, Received
 from cells.drivers.direct.frames import MessageClass
 from cells.drivers.direct.hello import Hello, Window, Windows
-from cells.drivers.direct.session import Session, Settings, State
+from cells.drivers.direct.session import Session, State
+from cells.drivers.direct.session_settings import SessionSettings
 from cells.drivers.direct.stream import Stream
 from tests.clock import Clock
 
@@ -34,7 +35,7 @@ class Manager:
     def __init__(self, own: Hello, clock: Clock, queue: Window | None = None) -> None:
         self.own = own
         self.clock = clock
-        self.settings = Settings(queues=Windows(*[queue] * 3)) if queue is not None else Settings()
+        self.settings = SessionSettings(queues=Windows(*[queue] * 3)) if queue is not None else SessionSettings()
         self.streams: dict[str, Stream] = {}
         self.sent: set[object] = set()
         self.outcomes: dict[object, list[type[Event]]] = defaultdict(list)
@@ -51,9 +52,17 @@ class Manager:
     def stream(self, peer: Hello) -> Stream:
         return self.streams.setdefault(peer.incarnation, Stream(self.own.incarnation, peer.incarnation))
 
-    def send(self, session: Session, message_class: MessageClass, payload: bytes, key: object = None) -> bool:
+    def send(
+        self,
+        session: Session,
+        message_class: MessageClass,
+        payload: bytes,
+        key: object = None,
+        *,
+        is_urgent: bool = False,
+    ) -> bool:
         key = (message_class, payload) if key is None else key
-        is_accepted = session.send(message_class, payload, key)
+        is_accepted = session.send(message_class, payload, key, is_urgent=is_urgent)
         if is_accepted:
             assert key not in self.sent
             self.sent.add(key)

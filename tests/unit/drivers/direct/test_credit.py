@@ -67,6 +67,33 @@ def test_a_class_without_credit_blocks_no_other(link: Joined, alice: Manager, bo
     assert alice.of(Acknowledged) >= {(RESPONSE, b"response"), (CONTROL, b"control")}
 
 
+def test_urgent_messages_pass_those_that_wait(link: Joined, alice: Manager, bob: Manager) -> None:
+    casts = [b"cast %d" % number for number in range(6)]
+    for payload in casts:
+        alice.send(link.left, REQUEST, payload)
+    link.settle()
+    calls = [b"call 1", b"call 2"]
+    for payload in calls:
+        alice.send(link.left, REQUEST, payload, is_urgent=True)
+    for _ in range(3):
+        bob.return_credit()
+        link.settle()
+    assert bob.payloads() == [*casts[:3], *calls, *casts[3:]]
+
+
+def test_an_urgent_message_waits_for_the_parts_of_another(clock: Clock) -> None:
+    alice, bob = Manager(hello("a"), clock), Manager(hello("b"), clock)
+    link = Joined(alice, bob)
+    link.settle()
+    large = bytes(1_000_000)
+    alice.send(link.left, REQUEST, large)
+    link.pull(0, limit=70_000)
+    alice.send(link.left, REQUEST, b"cast")
+    alice.send(link.left, REQUEST, b"call", is_urgent=True)
+    link.settle()
+    assert bob.payloads() == [large, b"call", b"cast"]
+
+
 def test_both_sides_without_credit_for_requests_answer(clock: Clock) -> None:
     link = Joined(*(Manager(hello(name, window=WINDOW), clock) for name in "ab"))
     link.run()

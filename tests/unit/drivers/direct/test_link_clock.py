@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
+from cells.drivers.direct.frames import Echo, Heartbeat
 from cells.drivers.direct.link_clock import PERIOD_SECONDS, LinkClock
 from tests.clock import Clock
 
@@ -49,3 +52,17 @@ def test_a_drifting_clock(link_clock: LinkClock, clock: Clock) -> None:
         clock.advance(PERIOD_SECONDS)
         peer += int(PERIOD_SECONDS * (1e6 - 10))
         assert link_clock.transit(peer) <= 0.002
+
+
+def test_the_clock_of_a_hostile_peer(link_clock: LinkClock, clock: Clock) -> None:
+    """Only its own messages get old; nothing overflows."""
+    for peer_clock in (0, 2**64 - 1, 1, 2**63, 0):
+        clock.advance(1.0)
+        link_clock.hear(Heartbeat(peer_clock, Echo(2**64 - 1, 2**64 - 1)))
+        link_clock.hear(Heartbeat(peer_clock, Echo(0, 0)))
+        assert 0 <= link_clock.transit(peer_clock) < math.inf
+        assert link_clock.round_trip is not None
+        assert 0 <= link_clock.round_trip < math.inf
+        # The clock of this side is in the answer, whatever the peer has said.
+        assert link_clock.heartbeat().clock == int(clock() * 1e6)
+        assert link_clock.heartbeat().encode()

@@ -6,6 +6,7 @@ import math
 import selectors
 import socket
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -101,3 +102,21 @@ def test_a_leader_that_was_idle_for_long_is_watched_again(loop: Loop, monkeypatc
     loop.call(done.set)
     assert done.wait(10)
     go_on.set()
+
+
+def test_an_alarm_that_is_canceled_keeps_nothing(loop: Loop) -> None:
+    """The loop keeps the alarm itself until its time."""
+
+    class Owner:
+        def __init__(self) -> None:
+            self.alarm = Alarm(loop, self.ring)
+
+        def ring(self) -> None:
+            raise AssertionError("It rings")
+
+    owner = Owner()
+    owner.alarm.set(loop.now() + 60.0)
+    owner.alarm.cancel()
+    kept = weakref.ref(owner)
+    del owner
+    assert kept() is None

@@ -49,15 +49,32 @@ def test_an_acknowledgement_is_sent_alone_at_its_deadline(link: Joined, alice: M
     alice.send(link.left, REQUEST, b"x")
     link.run()
     assert not alice.of(Acknowledged)
+    assert bob.clock() + 0.01 < link.right.next_deadline() < bob.clock() + 0.05
+    link.right.acknowledge_soon()
     assert link.right.next_deadline() < bob.clock() + 0.01
     alice.clock.advance(0.01)
     link.run()
     assert alice.of(Acknowledged) == alice.sent
 
 
-def test_an_acknowledgement_rides_on_an_answer(link: Joined, alice: Manager, bob: Manager) -> None:
+def test_acknowledgements_of_several_messages_share_the_next_answer(link: Joined, alice: Manager, bob: Manager) -> None:
+    for number in range(3):
+        alice.send(link.left, REQUEST, b"%d" % number)
+        link.run()
+        bob.send(link.right, RESPONSE, b"%d" % number)
+        link.run()
+        assert bool(alice.of(Acknowledged)) == (number == 2)
+        alice.clock.advance(0.006)
+    assert alice.of(Acknowledged) == alice.sent
+    assert alice.payloads(RESPONSE) == [b"0", b"1", b"2"]
+
+
+def test_an_acknowledgement_for_which_a_sender_waits_rides_on_an_answer(
+    link: Joined, alice: Manager, bob: Manager
+) -> None:
     alice.send(link.left, REQUEST, b"x")
     link.run()
+    link.right.acknowledge_soon()
     bob.send(link.right, RESPONSE, b"y")
     link.run()
     assert alice.of(Acknowledged) == alice.sent

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from cells.drivers.direct import issuing
+from cells.certificates import issuing
 from cells.drivers.direct.tls import Channel
 from cells.drivers.direct.tls_error import TLSError
 from cells.drivers.direct.trust import PROTOCOL, Trust
 from tests.cases import each
-from tests.unit.drivers.direct.identities import DAY, NOW, Cell, authority, connected, exchange
+from tests.unit.certificates.made import DAY, NOW, authority
+from tests.unit.drivers.direct.identities import Cell, connected, exchange
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,12 @@ import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from cells import exceptions
-from cells.drivers.direct import issuing
+from cells.certificates import issuing
 from cells.drivers.direct.tls_error import TLSError
 from cells.drivers.direct.trust import Trust
 from tests.cases import each
-from tests.unit.drivers.direct.identities import NOW, Cell, authority
+from tests.unit.certificates.made import NOW, authority
+from tests.unit.drivers.direct.identities import Cell
 
 
 @pytest.fixture

@@ -12,14 +12,21 @@ from tests.unit.scheduler.candidates import ANY, child, own
 
 @each(
     ("state", "weight"),
-    [(State.UP, 0.0), (State.UNKNOWN, 0.0), (State.SILENT, 0.5), (State.MUTE, 1.0), (State.UNREACHABLE, 2.0)],
+    [
+        (State.UP, 0.0),
+        (State.UNKNOWN, 0.0),
+        (State.RECONNECTING, 0.5),
+        (State.SILENT, 0.5),
+        (State.MUTE, 1.0),
+        (State.UNREACHABLE, 2.0),
+    ],
 )
 def test_weight_of_each_state(state: State, weight: float) -> None:
     assert MuteChild("mute_child").weigh(child("api!east", state=state), ANY) == weight
 
 
 def test_every_state_is_covered() -> None:
-    assert {state.value for state in State} == {"up", "unknown", "silent", "mute", "unreachable"}
+    assert {state.value for state in State} == {"up", "unknown", "silent", "mute", "unreachable", "reconnecting"}
 
 
 def test_no_usual_offset_outweighs_silence() -> None:

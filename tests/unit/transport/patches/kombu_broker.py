@@ -34,11 +34,14 @@ class Broker:
             kombu_compression=None,
             _declared_exchanges=set(),
         )
-        made.__dict__.update(interval_start=0, interval_stepping=0, interval_max=0, kombu_reconnect_delay=0)
+        made.interval_start = made.interval_stepping = made.interval_max = made.kombu_reconnect_delay = 0
         made._connection_lock = impl_rabbit.DummyConnectionLock()
         made._set_current_channel = self.recovered.append
         made.set_transport_socket_timeout = lambda *_: None
         return made
+
+    def get_transport_cls(self) -> type:
+        return Broker
 
     def autoretry(self, method: Callable[[Any], None], **_: object) -> Callable[[], Any]:
         return lambda: (method(self), self)

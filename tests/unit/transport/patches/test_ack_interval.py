@@ -1,4 +1,4 @@
-"""Patch ack_interval: idle listeners wake up once a second."""
+"""Patch ack_interval: idle listeners wake up four times a second."""
 
 from __future__ import annotations
 

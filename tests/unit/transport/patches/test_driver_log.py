@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 
 import oslo_messaging
@@ -73,6 +74,26 @@ def test_an_error_that_is_raised_too_is_not_logged(caplog: pytest.LogCaptureFixt
             connection.ensure(lambda: None, retry=retry)
     (message,) = (record.getMessage() for record in caplog.records if record.levelname == "ERROR")
     assert "after 2 tries" in message
+
+
+def test_a_broker_that_is_away_is_one_line_a_minute_for_all_connections(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = Unreachable().connect(open_transport(cells_conf.load([]), "rabbit://user:secret@host/a"))
+    connection._initial_pid = os.getpid()
+    connection.max_retries = 1
+    away = "[%(connection_id)s] AMQP server on %(hostname)s:%(port)s is unreachable: why"
+    for seconds in (0.0, 1.0, INTERVAL_SECONDS - 2, 1.0):
+        clock.advance(seconds)
+        for number in range(3):
+            connection.ensure_connection()
+            with pytest.raises(oslo_messaging.MessageDeliveryFailure):
+                connection.ensure(lambda: None, retry=2)
+            for host in ("h", "other"):
+                impl_rabbit.LOG.error(away, {"connection_id": number, "hostname": host, "port": 1})
+    one_minute = ["Connection failed", "Unable to connect to AMQP server on h:1", "[0] AMQP server on other:1"]
+    assert len(caplog.messages) == 6
+    assert all(line.startswith(begin) for line, begin in zip(caplog.messages, one_minute * 2, strict=True))
 
 
 class Unreachable(Broker):

@@ -1,13 +1,14 @@
 """Certificate: the identity of a cell on direct links, as it is read from a PEM text and checked.
 
 The commands read certificates to register them, the driver to build its :class:`~cells.drivers.direct.trust.Trust`.
-:mod:`cells.drivers.direct.issuing` makes certificates.
+:mod:`cells.certificates.issuing` makes certificates.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import ssl
 import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from cells import exceptions, path, printable, private_files
 
+#: the command that creates the certificate of a cell and its key
+CREATE = "cells cert create"
 #: A cell's certificate names the cell's path in a URI, as ``cells:api!east``.
 _SCHEME = "cells:"
 #: characters of a subject in an error
@@ -68,6 +71,11 @@ class Certificate:
         """SHA-256 of the certificate as ``openssl x509 -fingerprint -sha256`` shows it: ``AB:CD:...``."""
         return hashlib.sha256(self.der).digest().hex(":").upper()
 
+    @property
+    def pem(self) -> str:
+        """The text of the certificate."""
+        return ssl.DER_cert_to_PEM_cert(self.der)
+
     def days_left(self, now: datetime) -> int:
         """Return the whole days until the certificate expires; negative if it has expired."""
         return math.floor((self.not_after - now) / _DAY)
@@ -79,13 +87,14 @@ class Certificate:
         """
         if now > self.not_after:
             raise exceptions.CertificateError(
-                f"The certificate {self} expired on {_date(self.not_after)}: create and register a new certificate.",
+                f"The certificate {self} expired on {show_date(self.not_after)}: create and register a new "
+                "certificate.",
                 reason="expired",
             )
         if now < self.not_before:
             raise exceptions.CertificateError(
-                f"The certificate {self} is not valid before {_date(self.not_before)}, and it is {_date(now)} here: "
-                "check the clocks of both cells.",
+                f"The certificate {self} is not valid before {show_date(self.not_before)}, and it is "
+                f"{show_date(now)} here: check the clocks of both cells.",
                 reason="not_yet_valid",
             )
 
@@ -171,18 +180,20 @@ def read(text: bytes, where: str) -> list[Certificate]:
         raise _damaged(where) from error
 
 
-def read_file(file: Path) -> list[Certificate]:
+def read_file(file: Path, create: str = CREATE) -> list[Certificate]:
     """Return the certificates of a PEM file, at least one.
 
+    :param create: the command that creates the file, for the error
     :raises cells.exceptions.ConfigurationError: the file cannot be read
     :raises cells.exceptions.CertificateError: as :func:`read` does; reason ``missing`` without the file
     """
-    return read(read_text(file), str(file))
+    return read(read_text(file, create), str(file))
 
 
-def read_text(file: Path) -> bytes:
-    """Return the content of a file with certificates or a key.
+def read_text(file: Path, create: str = CREATE) -> bytes:
+    """Return the content of a file with certificates, a key or a request.
 
+    :param create: the command that creates the file, for the error
     :raises cells.exceptions.ConfigurationError: the file cannot be read
     :raises cells.exceptions.CertificateError: reason ``missing``
     """
@@ -191,7 +202,7 @@ def read_text(file: Path) -> bytes:
             return opened.read(_MAX_BYTES)
     except FileNotFoundError:
         raise exceptions.CertificateError(
-            f"{file} does not exist: run 'cells cert create', or correct the name of the file.", reason="missing"
+            f"{file} does not exist: run '{create}', or correct the name of the file.", reason="missing"
         ) from None
 
 
@@ -228,5 +239,6 @@ def _damaged(where: str) -> exceptions.CertificateError:
     )
 
 
-def _date(time: datetime) -> str:
+def show_date(time: datetime) -> str:
+    """Return the text of a time in UTC, for an operator."""
     return f"{time:%Y-%m-%d %H:%M} UTC"

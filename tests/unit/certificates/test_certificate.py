@@ -12,11 +12,11 @@ from random import Random
 import pytest
 
 from cells import exceptions
-from cells.drivers.direct import certificates, issuing
-from cells.drivers.direct.certificates import Certificate
+from cells.certificates import certificate, issuing
+from cells.certificates.certificate import Certificate
 from cells.path import CellPath
 from tests.cases import each
-from tests.unit.drivers.direct.identities import DAY, NOW, authority, read
+from tests.unit.certificates.made import DAY, NOW, authority, read
 
 KEY = issuing.new_key()
 EAST = CellPath.parse("api!east")
@@ -26,7 +26,7 @@ CERTIFICATE = read(PEM)
 
 def reason_of(text: str | bytes) -> str | None:
     with pytest.raises(exceptions.CertificateError) as raised:
-        certificates.read(text.encode() if isinstance(text, str) else text, "the test")
+        certificate.read(text.encode() if isinstance(text, str) else text, "the test")
     return raised.value.reason
 
 
@@ -57,7 +57,7 @@ def test_fingerprint_is_that_of_openssl(tmp_path: Path) -> None:
 
 def test_several_certificates_and_text_between_them() -> None:
     other = issuing.self_signed(EAST, KEY, now=NOW, days=20)
-    found = certificates.read(f"first\n{PEM}\nsecond\n{other}".encode(), "the test")
+    found = certificate.read(f"first\n{PEM}\nsecond\n{other}".encode(), "the test")
     assert found == [CERTIFICATE, read(other)]
 
 
@@ -87,12 +87,12 @@ def test_private_key_in_place_of_a_certificate_or_beside_it(tmp_path: Path) -> N
 def test_file_with_certificates(tmp_path: Path) -> None:
     file = tmp_path / "east.crt"
     file.write_text(PEM)
-    assert certificates.read_file(file) == [CERTIFICATE]
+    assert certificate.read_file(file) == [CERTIFICATE]
     with pytest.raises(exceptions.CertificateError) as raised:
-        certificates.read_file(tmp_path / "west.crt")
+        certificate.read_file(tmp_path / "west.crt")
     assert raised.value.reason == "missing"
     with pytest.raises(exceptions.ConfigurationError):
-        certificates.read_file(tmp_path)
+        certificate.read_file(tmp_path)
 
 
 @each(("after", "reason"), [(10.1 * DAY, "expired"), (timedelta(hours=-2), "not_yet_valid")])

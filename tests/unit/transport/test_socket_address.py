@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from cells import exceptions
-from cells.drivers.direct import addresses
+from cells.transport import socket_address
 from tests.cases import each
 
 
@@ -20,17 +20,17 @@ from tests.cases import each
     ],
 )
 def test_host_and_port(text: str, expected: tuple[str, int]) -> None:
-    assert addresses.split(text) == expected
+    assert socket_address.split(text) == expected
 
 
 @each("text", ["", "5680", ":5680", "host", "host:", "host:x", "host:65536", "::1", "fd00::5:5680", "host:\u0665"])
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(exceptions.ConfigurationError):
-        addresses.split(text)
+        socket_address.split(text)
 
 
 def test_the_text_of_a_socket_address_can_be_read_again() -> None:
-    [found] = addresses.resolve("[::1]:5680")
+    [found] = socket_address.resolve("[::1]:5680")
     assert found.family == socket.AF_INET6
-    assert addresses.show(found.address) == "[::1]:5680"
-    assert addresses.resolve(addresses.show(found.address)) == [found]
+    assert socket_address.show(found.address) == "[::1]:5680"
+    assert socket_address.resolve(socket_address.show(found.address)) == [found]

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from cells import exceptions
-from cells.drivers.direct import issuing
+from cells.certificates import issuing
 from cells.path import CellPath
 from tests.cases import each
-from tests.unit.drivers.direct.identities import DAY, NOW, authority, read
+from tests.unit.certificates.made import DAY, NOW, authority, read
 
 EAST, WEST = CellPath.parse("api!east"), CellPath.parse("api!west")
 KEY = issuing.new_key()

@@ -19,14 +19,16 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from cells import exceptions, private_files
-from cells.drivers.direct.certificates import Certificate, uri
+from cells import exceptions, printable, private_files
+from cells.certificates.certificate import Certificate, uri
 from cells.path import CellPath
 
 #: A new certificate is valid from this time ago, because the clock of another cell may be behind.
 _CLOCK_DIFFERENCE = timedelta(hours=1)
 #: limit of X.509 for the common name of a subject
 _MAX_SUBJECT_LENGTH = 64
+#: characters of the names in a request that an error shows
+_MAX_SHOWN = 300
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
@@ -44,7 +46,7 @@ class Authority:
 
     def __post_init__(self) -> None:
         self.certificate.check_is_authority()
-        if self._x509.public_key() != self.key.public_key():
+        if not is_key_of(self.key, self.certificate):
             raise exceptions.CertificateError(
                 f"The key does not belong to the certificate {self.certificate}: use the key that the certificate was "
                 "made with.",
@@ -54,16 +56,17 @@ class Authority:
     @property
     def name(self) -> x509.Name:
         """The issuer in the certificates that it signs."""
-        return self._x509.subject
-
-    @property
-    def _x509(self) -> x509.Certificate:
-        return x509.load_der_x509_certificate(self.certificate.der)
+        return x509.load_der_x509_certificate(self.certificate.der).subject
 
 
 def new_key() -> PrivateKey:
     """Return a new private key."""
     return ec.generate_private_key(ec.SECP256R1())
+
+
+def is_key_of(key: PrivateKey, certificate: Certificate) -> bool:
+    """Return whether the certificate was made for this key."""
+    return x509.load_der_x509_certificate(certificate.der).public_key() == key.public_key()
 
 
 def read_key(text: bytes, where: str) -> PrivateKey:
@@ -126,7 +129,7 @@ def sign(text: bytes, cell: CellPath, by: Authority, *, now: datetime, days: int
         key = found.public_key()
     except (ValueError, UnsupportedAlgorithm, x509.ExtensionNotFound):
         raise exceptions.CertificateError(
-            "This is no signing request of a cell: use the text that 'cells cert request' prints in the cell.",
+            "This is no signing request of a cell: use the file that 'cells cert request' writes in the cell.",
             reason="no_request",
         ) from None
     if not found.is_signature_valid:
@@ -134,9 +137,11 @@ def sign(text: bytes, cell: CellPath, by: Authority, *, now: datetime, days: int
             "The signature of the signing request is wrong: copy the whole text again.", reason="damaged"
         )
     if names != _names(cell):
+        found_uris = ", ".join(names.get_values_for_type(x509.UniformResourceIdentifier))
         raise exceptions.CertificateError(
-            f"The signing request is not one of {cell}, whose request names {uri(cell)} alone: sign it for the cell "
-            "that it names, or make it again with the right [cells] name.",
+            f"The signing request names {printable.line(found_uris, _MAX_SHOWN) or 'no cell'}, and a request of {cell} "
+            f"names {uri(cell)} alone: sign it for the cell that it names, or repeat 'cells cert request' in the cell "
+            "with the right --path.",
             cell=str(cell),
             reason="wrong_cell",
         )
@@ -149,15 +154,16 @@ def write(files: Mapping[Path, PrivateKey | str], *, force: bool = False) -> Non
 
     No file is written if one of them cannot be written because it exists.
 
-    :param force: replace existing files; the neighbors that know the old certificate need the new one
+    :param force: replace existing files
     :raises cells.exceptions.CertificateError: a file exists (reason ``exists``)
     :raises cells.exceptions.ConfigurationError: a file cannot be written
     """
     for file in files:
-        if file.exists() and not force:
+        with private_files.writing(file):
+            exists = file.exists()
+        if exists and not force:
             raise exceptions.CertificateError(
-                f"{file} exists: --force replaces it, and then every neighbor that knows the old certificate needs the "
-                "new certificate.",
+                f"{file} exists, and neighbors may rely on it: give another file, or replace it with --force.",
                 reason="exists",
             )
     for file, content in files.items():
