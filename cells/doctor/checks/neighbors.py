@@ -1,0 +1,134 @@
+"""The links to the neighbors: as the manager reports them, a ping of each cell now, and the brokers of the rows."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import amqp  # type: ignore[import-untyped]  # it has none
+
+from cells import exceptions
+from cells.doctor.case import Case
+from cells.doctor.checks.base import Check
+from cells.doctor.finding import Finding, found
+from cells.doctor.links import BrokerSeen, LinkFacts, findings_of
+from cells.messages import REQUEST_TYPES
+from cells.neighbors.neighbor import Neighbor
+from cells.path import CellPath
+from cells.transport import link_options, rabbitmq
+from cells.transport import url as transport_url
+from cells.transport.broker_probe import QueueCounts
+from cells.transport.rabbitmq import BrokerUnusableError
+
+#: Brokers that are asked at the same time.
+WORKERS = 16
+
+
+class NeighborCheck(Check):
+    """Each neighbor in the database, or in the report of the manager."""
+
+    name = "neighbors"
+
+    def run(self, case: Case) -> Iterable[Finding]:
+        deadline = time.monotonic() + case.timeout_seconds
+        brokers = _Brokers(case, [row for row in case.rows if transport_url.is_rabbitmq(row.transport_url)])
+        reports: dict[str, Mapping[str, Any]] = {}
+        errors: dict[str, Exception | None] = {}
+        has_manager = case.has_manager()
+        if has_manager:
+            reports = {str(row["name"]): row for row in case.neighbors()}
+            errors = _errors(case)
+        seen, missing = brokers.wait(deadline)
+        own = case.path
+        for name in sorted({row.name for row in case.rows} | set(reports)):
+            facts = LinkFacts(
+                name=name,
+                cell=own,
+                report=reports.get(name),
+                broker=seen.get(name),
+                is_pinged=name in errors,
+                ping_error=errors.get(name),
+            )
+            yield from findings_of(facts)
+        if missing:
+            text = f"{missing} brokers of neighbors were not asked in {case.timeout_seconds:g} s."
+            yield found("check_unfinished", text, self.name)
+
+
+def _errors(case: Case) -> dict[str, Exception | None]:
+    """Return the error of each neighbor in place of an answer to a ping now, None for an answer, by name."""
+    errors: dict[str, Exception | None] = {}
+    for answer in case.pings().answers:
+        try:
+            route = list(CellPath.parse(answer.cell))
+        except exceptions.MalformedMessage:
+            continue
+        if len(route) == 2 and not isinstance(answer.error, exceptions.DuplicateMessageError):
+            # A cell of Nova has no ping, and this error is an answer, too.
+            answered = isinstance(answer.error, (exceptions.UnknownMethod, exceptions.RemoteError))
+            errors[route[1]] = None if answered else answer.error
+    return errors
+
+
+class _Brokers:
+    """The brokers of the neighbors, asked on threads of their own."""
+
+    def __init__(self, case: Case, rows: Sequence[Neighbor]) -> None:
+        self._case = case
+        self._count = len(rows)
+        self._waiting: queue.SimpleQueue[Neighbor] = queue.SimpleQueue()
+        self._seen: queue.SimpleQueue[tuple[str, BrokerSeen | None]] = queue.SimpleQueue()
+        for row in rows:
+            self._waiting.put(row)
+        for _ in range(min(WORKERS, len(rows))):
+            threading.Thread(target=self._work, name="cells-doctor-broker", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                row = self._waiting.get_nowait()
+            except queue.Empty:
+                return
+            self._seen.put((row.name, look_at(self._case, row)))
+
+    def wait(self, deadline: float) -> tuple[dict[str, BrokerSeen], int]:
+        """Return the brokers seen until the deadline, by neighbor, and the number of the others."""
+        found_brokers: dict[str, BrokerSeen] = {}
+        answered = 0
+        while answered < self._count:
+            try:
+                name, seen = self._seen.get(timeout=max(deadline - time.monotonic(), 0.001))
+            except queue.Empty:
+                break
+            answered += 1
+            if seen is not None:
+                found_brokers[name] = seen
+        return found_brokers, self._count - answered
+
+
+def look_at(case: Case, row: Neighbor) -> BrokerSeen | None:
+    """Return the broker of a neighbor as its row reaches it; None: its URL cannot be used here."""
+    exchange = link_options.exchange_of(row.transport_url) or case.conf.control_exchange
+    topics = [f"{case.conf.cells.rpc_driver_queue_base}.{kind}" for kind in sorted(REQUEST_TYPES)]
+    try:
+        with case.broker_of(row) as probe:
+            has_exchange = probe.has_exchange(exchange)
+            queues = [(topic, probe.queue(topic)) for topic in topics]
+            may_write = not has_exchange or probe.may_write(exchange, case.conf.cells.rpc_driver_queue_base)
+    except BrokerUnusableError as error:
+        return BrokerSeen(reason=error.reason, text=str(error))
+    except exceptions.CellsError:
+        return None
+    except (OSError, amqp.AMQPError) as error:
+        return BrokerSeen(reason=rabbitmq.SILENT, text=f"The broker of {row.name} does not answer: {error}")
+    # The queue that shows the most: one that does not exist, has no consumer, or has the most messages.
+    queue_name, counts = min(queues, key=_worth)
+    return BrokerSeen("", "", exchange, has_exchange, may_write, queue_name, counts)
+
+
+def _worth(named: tuple[str, QueueCounts | None]) -> tuple[int, int]:
+    counts = named[1]
+    return (-1, 0) if counts is None else (min(counts.consumers, 1), -counts.messages)
