@@ -1,0 +1,108 @@
+"""Application: the WSGI application of the HTTP API."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from cells.api import reading
+from cells.api.authentication import Authenticator
+from cells.api.errors import ApiError, body_of
+from cells.api.manager_client import ManagerClient
+from cells.api.policies import Policy
+from cells.api.route import ApiRequest, Route
+from cells.api.routes import ROUTES
+from cells.context import RequestContext
+
+LOG = logging.getLogger(__name__)
+
+REQUEST_ID_HEADER = "X-OpenStack-Request-ID"
+_REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+
+
+class Application:
+    """Answers each request with one JSON document.  Thread-safe; holds one thread of the server per request."""
+
+    def __init__(
+        self,
+        manager: ManagerClient,
+        authenticator: Authenticator,
+        policy: Policy,
+        max_body_bytes: int,
+        routes: Sequence[Route] = ROUTES,
+    ) -> None:
+        self._manager = manager
+        self._authenticator = authenticator
+        self._policy = policy
+        self._max_body_bytes = max_body_bytes
+        self._urls = Map(
+            [Rule(route.path, methods=[route.method], endpoint=route) for route in routes],
+            strict_slashes=False,
+            merge_slashes=False,
+        )
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request; called by the WSGI server.  Never raises."""
+        request = Request(environ)
+        given = environ.get("HTTP_X_OPENSTACK_REQUEST_ID", "")
+        ctxt = RequestContext(
+            # The id of the request of another service, of which this one is a part.
+            global_request_id=given if _REQUEST_ID.fullmatch(given) else None,
+            remote_address=environ.get("REMOTE_ADDR"),
+        )
+        response = self._respond(request, ctxt)
+        response.headers[REQUEST_ID_HEADER] = ctxt.request_id
+        return response(environ, start_response)
+
+    def _respond(self, request: Request, ctxt: RequestContext) -> Response:
+        try:
+            return _json(HTTPStatus.OK, self._answer(request, ctxt))
+        except ApiError as error:
+            failed = error
+        except MethodNotAllowed as error:
+            failed = ApiError(
+                HTTPStatus.METHOD_NOT_ALLOWED,
+                f"{request.path[:200]} has no method {request.method[:20]}.",
+                headers={"Allow": ", ".join(sorted(error.valid_methods or ()))},
+            )
+        except HTTPException as error:
+            failed = ApiError(HTTPStatus(error.code or HTTPStatus.BAD_REQUEST), error.description or error.name)
+        except Exception:
+            LOG.exception("%s %s failed, request %s", request.method, request.path, ctxt.request_id)
+            failed = ApiError(
+                HTTPStatus.INTERNAL_SERVER_ERROR, "This is a mistake in cells-api; its log has the details."
+            )
+        response = _json(failed.status, body_of(failed, ctxt.request_id))
+        response.headers.update(failed.headers)
+        return response
+
+    def _answer(self, request: Request, ctxt: RequestContext) -> dict[str, Any]:
+        route, path = self._urls.bind("localhost").match(request.path, request.method)
+        reading.check_length(request, self._max_body_bytes)
+        if route.role:
+            for name, value in self._authenticator.identify(request.environ).items():
+                setattr(ctxt, name, value)
+            self._policy.check(route, ctxt)
+            ctxt.is_admin = self._policy.is_admin(ctxt)
+        query = reading.query_of(request, route)
+        body = reading.body_of(request, route, self._max_body_bytes)
+        answer: dict[str, Any] = route.handle(ApiRequest(ctxt, self._manager, path, query, body))
+        return answer
+
+
+def _json(status: HTTPStatus, document: dict[str, Any]) -> Response:
+    try:
+        text = json.dumps(document, allow_nan=False)
+    except ValueError:
+        raise ApiError(
+            HTTPStatus.BAD_GATEWAY, "The other cell has returned a number that JSON does not have."
+        ) from None
+    return Response(text, status.value, content_type="application/json")

@@ -1,0 +1,1 @@
+"""WSGI applications by the names under which other servers load them."""
