@@ -27,7 +27,8 @@
     │   ├── UnknownMethod
     │   ├── InvalidArguments
     │   ├── UnregisteredSender    the sender is no neighbor of the cell
-    │   └── WrongDirection        a child sent it down, or a parent sent it up
+    │   ├── WrongDirection        a child sent it down, or a parent sent it up
+    │   └── WrongLink             a neighbor sent it in another's name, or over another driver
     ├── CallTimeout               no answer before the deadline
     │   ├── CellTimeout
     │   ├── ManagerTimeout
@@ -210,6 +211,10 @@ class UnregisteredSender(MessageError):
 
 class WrongDirection(MessageError):
     """Raised when a child sends a message down, or a parent sends one up: one of two rows has a wrong type."""
+
+
+class WrongLink(MessageError):
+    """Raised when a message comes over another link than that of its last hop's row, or comes back to a cell."""
 
 
 class CallTimeout(CellsError):

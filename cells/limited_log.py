@@ -1,4 +1,4 @@
-"""Bounds for the log lines about problems that other cells cause: no neighbor can fill the log with them."""
+"""Bounds for log lines that repeat: about problems that other cells cause, and about problems that last."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ MAX_LINES = 5
 WINDOW_SECONDS = 60.0
 #: Subjects with lines of their own; further subjects share one, because a subject may be a text of another cell.
 MAX_SUBJECTS = 1000
+#: Time between two lines about a problem that lasts.
+REMINDER_SECONDS = 600.0
 #: Names that are remembered of one cell, and their length; a name may be a text of another cell, too.
 MAX_NAMES, MAX_NAME_LENGTH = 100, 80
 
@@ -63,6 +65,34 @@ class LimitedLog:
         if not is_full:
             self._logger.log(level, text, *arguments, **options)
         return not is_full
+
+
+class LastingProblem:
+    """Log of a problem that a periodic step finds again and again, such as a broker that is away.  Thread-safe.
+
+    There is a line when the problem begins or changes, and one every REMINDER_SECONDS while it lasts.
+    """
+
+    def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log = LimitedLog(logger, clock)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._line = ""
+        self._next_at = 0.0
+
+    def log(self, level: int, text: str, *arguments: object) -> None:
+        """Log ``text % arguments``, unless it is the last line again and no reminder is due."""
+        line, now = text % arguments, self._clock()
+        with self._lock:
+            if line == self._line and now < self._next_at:
+                return
+            self._line, self._next_at = line, now + REMINDER_SECONDS
+        self._log.log_about(level, "this problem", text, *arguments)
+
+    def end(self) -> None:
+        """Forget the problem: if it comes back, that is a new line."""
+        with self._lock:
+            self._line = ""
 
 
 class FirstTimes:

@@ -129,6 +129,12 @@ class CellPath:
     def last(self) -> str:
         return self._names[-1]
 
+    @property
+    def sender(self) -> str | None:
+        """Of a route: the cell before the last one; None: the message has not traveled."""
+        names = self._names
+        return names[-2] if len(names) > 1 else None
+
     def child(self, name: str) -> CellPath:
         """Return the path extended by one cell."""
         return CellPath((*self._names, name))

@@ -14,7 +14,7 @@ from oslo_config import cfg
 
 from cells import exceptions, path
 from cells.conf import options
-from cells.transport import mailbox
+from cells.transport import mailbox, socket_address
 from cells.transport import url as transport_url
 from cells.transport.rabbitmq import MAX_NAME_BYTES
 
@@ -26,12 +26,13 @@ _FANOUT_SUFFIX = "_fanout_" + "0" * 32
 _LONGEST_TYPE = "broadcast"
 
 
-def check(conf: cfg.ConfigOpts) -> None:
+def check(conf: cfg.ConfigOpts, *, is_manager: bool = True) -> None:
     """Check all settings.  Does no I/O but a look at the addresses of this host.
 
+    :param is_manager: whether the process listens for neighbors and monitoring; a command may run on another host
     :raises cells.exceptions.ConfigurationError: a setting cannot work; the first of :func:`problems`
     """
-    for problem in problems(conf):
+    for problem in problems(conf, is_manager=is_manager):
         raise exceptions.ConfigurationError(problem)
 
 
@@ -44,9 +45,10 @@ def check_values(conf: cfg.ConfigOpts) -> None:
     options.check(conf)
 
 
-def problems(conf: cfg.ConfigOpts) -> Iterator[str]:
+def problems(conf: cfg.ConfigOpts, *, is_manager: bool = True) -> Iterator[str]:
     """Yield an error text for each setting that cannot work, each naming its option."""
-    for part in (_values, _names, _broker, _mailbox, _database, _bind):
+    of_managers = (_listen,) if is_manager else ()
+    for part in (_values, _names, _broker, _mailbox, _database, _bind, *of_managers):
         try:
             yield from part(conf)
         except exceptions.ConfigurationError as error:
@@ -172,6 +174,20 @@ def _bind(conf: cfg.ConfigOpts) -> Iterator[str]:
             f"[oslo_messaging_zmq] bind = {bind} cannot be used: {reason}. Write an address of this host that other "
             "hosts can connect to."
         )
+
+
+def _listen(conf: cfg.ConfigOpts) -> Iterator[str]:
+    """Check the addresses at which neighbors with direct links, and a monitoring system, connect."""
+    for group in ("cells_direct", "cells_metrics"):
+        for text in conf[group].listen:
+            try:
+                hostname, _ = socket_address.split(text)
+            except exceptions.ConfigurationError as error:
+                yield f"[{group}] listen: {error.message}"
+                continue
+            reason = _why_unusable(hostname)
+            if reason:
+                yield f"[{group}] listen = {text} cannot be used: {reason}. Write an address of this host, or 0.0.0.0."
 
 
 def _why_unusable(hostname: str) -> str:

@@ -5,45 +5,47 @@ The daemon, :mod:`cells.testing` and the tests call :func:`build`.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from importlib import metadata
-from pathlib import Path
-from urllib.parse import quote
+from functools import partial
 
 import oslo_messaging
 from oslo_config import cfg
 from oslo_service import opts as oslo_service_opts
 
-from cells import exceptions, path, scheduler, versions
+from cells import scheduler, versions
 from cells.counters import Counters
 from cells.db.api import Database
-from cells.drivers.base import BaseCellsDriver, DriverSettings
+from cells.drivers.base import DriverSettings, LinkState
 from cells.drivers.registry import Drivers
 from cells.endpoints import Endpoints
 from cells.endpoints.permissions import Permissions
-from cells.links import LinkLimits, Links, Losses
-from cells.manager import CellsManager
+from cells.links import LinkLimits, Links, Losses, loss_file
+from cells.manager import CellsManager, identity, neighbor_report
 from cells.manager.announcer import Announcer
 from cells.manager.answer_streams import AnswerStreams
 from cells.manager.held_requests import HeldRequests
 from cells.manager.lifecycle import CellsService
+from cells.manager.link_history import LinkHistory
 from cells.manager.local_cell import LocalCell
 from cells.manager.message_factory import OutgoingMessages
 from cells.manager.namesakes import Namesakes
 from cells.manager.picker import Picker
 from cells.manager.prober import Prober
+from cells.manager.receiving import receivers_of
 from cells.manager.requests import Requests
 from cells.manager.server import ManagerServer
 from cells.manager.service_calls import ServiceCalls
+from cells.manager.sibling_bus import OwnBus
 from cells.messages import MESSAGE_TYPES
-from cells.neighbors import NeighborTable
+from cells.neighbors import Changes, NeighborTable
 from cells.neighbors.capabilities import parse_capabilities
 from cells.neighbors.link_versions import LinkVersions
 from cells.neighbors.loader import FileSource, NeighborLoader, NeighborSource
 from cells.neighbors.path_memory import PathFile, PathMemory, PathStore
 from cells.neighbors.resources import Resources
+from cells.neighbors.store import Store
 from cells.neighbors.topology import Topology
+from cells.neighbors.transitions import TransitionStore
 from cells.routing.budgets import ForeignLimits, NeighborBudgets
 from cells.routing.executor import Executor
 from cells.routing.outcomes import Outcomes
@@ -51,6 +53,7 @@ from cells.routing.pending import PendingCalls
 from cells.routing.router import Router
 from cells.services.allow_list import AllowedServices
 from cells.services.local import LocalServices
+from cells.services.usage import ServiceUsage
 from cells.transport import mailbox, own_broker, queue_names, request_ids
 from cells.transport import url as transport_url
 from cells.transport.opening import open_transport, register_options
@@ -60,13 +63,14 @@ from cells.worker_threads import Runtime, WorkerThreads
 __all__ = ["CellsService", "build"]
 
 
-def build(
+def build(  # noqa: PLR0913  # all but one by keyword
     conf: cfg.ConfigOpts,
     *,
     endpoints: Endpoints | None = None,
     drivers: Drivers | None = None,
     serves_local_cell: bool = True,
     runtime: Runtime | None = None,
+    store: Store | None = None,
 ) -> CellsService:
     """Return a manager for ``conf``, ready to start.  No I/O beyond loading plug-ins.
 
@@ -75,10 +79,11 @@ def build(
     :param serves_local_cell: whether services of this cell reach the manager over their broker; if not, code in this
         process calls ``manager`` itself
     :param runtime: clock, ids and threads of the manager
+    :param store: by default ``[database]``; ``[cells] cells_config`` replaces both
     :raises cells.exceptions.ConfigurationError: an option is wrong or a plug-in does not load
     """
     register_options(conf)
-    name = _own_name(conf)
+    name = identity.check_name(conf.cells.name)
     queue_names.name_manager(conf, name)
     oslo_service_opts.register_service_opts(conf)
     wiring = _Wiring(
@@ -87,6 +92,7 @@ def build(
         drivers,
         Endpoints.load() if endpoints is None else endpoints,
         runtime or Runtime(),
+        store,
         serves_local_cell=serves_local_cell,
     )
     return wiring.service()
@@ -101,6 +107,7 @@ class _Wiring:
     given_drivers: Drivers | None
     endpoints: Endpoints
     runtime: Runtime
+    given_store: Store | None
     serves_local_cell: bool
 
     def __post_init__(self) -> None:
@@ -115,8 +122,9 @@ class _Wiring:
             cells.max_foreign_calls, cells.max_foreign_bytes, cells.max_foreign_seconds, self.table.snapshot
         )
         self.outcomes = Outcomes(self.name, self.losses, self.table.snapshot)
-        first_url = next(iter(_receiving_urls(self.conf).values()))
-        self.drivers = self.given_drivers or Drivers(_driver_settings(self.conf, first_url, self.outcomes))
+        self.receiving_urls = mailbox.receiving_urls(self.conf)
+        first_url = next(iter(self.receiving_urls.values()))
+        self.drivers = self.given_drivers or Drivers(_driver_settings(self.conf, first_url, self))
         budgets = NeighborBudgets(self.limits, self.counters)
         permissions = Permissions(self.name, self.endpoints, self.table.snapshot, self.conf.control_exchange)
         self.executor = Executor(
@@ -145,20 +153,20 @@ class _Wiring:
             max_hop_count=cells.max_hop_count,
             new_id=lambda: request_ids.next_id() or runtime.new_id(),
         )
-        own_capabilities = parse_capabilities(cells.capabilities)
         self._open_stores()
         self.held_requests = HeldRequests(self.topology, runtime)
-        self.resources = Resources(own_capabilities, self.table, cells.mute_child_interval, runtime.clock)
+        own = parse_capabilities(cells.capabilities)
+        self.resources = Resources(own, self.table, cells.mute_child_interval, runtime.clock)
 
     def _open_stores(self) -> None:
-        """Choose where the neighbors and the last known paths are kept."""
-        file = self.conf.cells.cells_config
+        """Choose where the neighbors, the last known paths and the history of links are kept."""
         paths: PathStore
-        if file:
-            self.source: NeighborSource = FileSource(file)
+        self.transitions: TransitionStore | None = None
+        if self.conf.cells.cells_config:
+            self.source: NeighborSource = FileSource(self.conf.cells.cells_config)
             paths = PathFile(self.conf.state_path, self.name)
         else:
-            self.source = paths = Database(self.conf)
+            self.source = paths = self.transitions = self.given_store or Database(self.conf)
         self.path_memory = PathMemory(store=paths, table=self.table, topology=self.topology, spawn=self.runtime.spawn)
 
     def service(self) -> CellsService:
@@ -167,12 +175,15 @@ class _Wiring:
         self._make_cell()
         self._make_endpoints()
         cells = self.conf.cells
-        loader = NeighborLoader(
-            self.name,
-            self.source,
-            self.table,
-            self.counters,
-            lambda changes: service.apply(changes),  # noqa: PLW0108  # made below
+
+        def apply(changes: Changes) -> None:
+            service.apply(changes)  # made below
+
+        loader = NeighborLoader(self.name, self.source, self.table, self.counters, apply)
+        self.cell.source_problem = lambda: loader.problem
+        server = self._server() if self.serves_local_cell else None
+        receivers = receivers_of(
+            self.receiving_urls, cells.driver, self.drivers, lambda url: Drivers(_driver_settings(self.conf, url, self))
         )
         service = CellsService(
             name=self.name,
@@ -184,14 +195,15 @@ class _Wiring:
             runtime=self.runtime,
             counters=self.counters,
             losses=self.losses,
-            loss_file=_loss_file(self.conf, self.name),
+            loss_file=loss_file.path_of(self.conf.state_path, self.name, self.conf.host),
             table=self.table,
             topology=self.topology,
             loader=loader,
             path_memory=self.path_memory,
+            link_history=LinkHistory(self.cell, self.transitions, self.runtime),
             held_requests=self.held_requests,
             drivers=self.drivers,
-            receivers=self._receivers(),
+            receivers=receivers,
             links=self.links,
             pending=self.pending,
             threads=self.threads,
@@ -203,20 +215,25 @@ class _Wiring:
             manager=self.manager,
             service_calls=self.service_calls,
             check_broker=self._check_broker,
+            reload_options=lambda: self.services.allowed.replace(self.conf.cells.allowed_services),
             namesakes=self._namesakes() if self.serves_local_cell else None,
-            server=self._server() if self.serves_local_cell else None,
+            server=server,
+            metrics_addresses=self.conf.cells_metrics.listen,
         )
         return service
 
-    def _receivers(self) -> dict[str, BaseCellsDriver]:
-        """Return a driver for each URL at which this cell receives, by the option that sets the URL."""
-        (first, _), *others = _receiving_urls(self.conf).items()
-        name = self.conf.cells.driver
-        receivers = {first: self.drivers.get(name)}
-        for option, url in others:
-            # A driver receives at one URL; this one sends nothing.
-            receivers[option] = Drivers(_driver_settings(self.conf, url, self.outcomes)).get(name)
-        return receivers
+    def take_link_state(self, name: str, state: LinkState) -> None:
+        """Pass a change on that the driver of direct links has noticed."""
+        row = self.table.snapshot().get(name)
+        if row is None or not row.is_direct:
+            # The link moves: its messages take another driver.
+            return
+        self.table.record_link(name, state.value)
+        if state is LinkState.DOWN:
+            self.losses.went_away(name)
+        elif state is LinkState.CONNECTED:
+            self.losses.came_back(name)
+            self.prober.probe_soon(name)
 
     def _make_router(self) -> None:
         cells = self.conf.cells
@@ -262,6 +279,7 @@ class _Wiring:
             max_threads=cells.service_threads,
             max_waiting=cells.max_pending_calls,
             sends_tracebacks=cells.send_tracebacks,
+            usage=ServiceUsage(cells.allowed_services, self.conf.control_exchange, self.runtime.clock),
         )
         options = self.conf.cells_scheduler
         self.picker = Picker(
@@ -300,13 +318,7 @@ class _Wiring:
         )
         self.prober.on_answer = self.announcer.learn
         self.cell = LocalCell(
-            identity={
-                "name": self.name,
-                "host": self.conf.host,
-                "pid": os.getpid(),
-                "version": versions.CURRENT,
-                "release": metadata.version("cells-intercell"),
-            },
+            identity=identity.describe(self.name, self.conf.host),
             own_urls=mailbox.own_urls(self.conf),
             resources=self.resources,
             table=self.table,
@@ -320,6 +332,7 @@ class _Wiring:
             services=self.services,
             picker=self.picker,
         )
+        self.cell.report = partial(neighbor_report.report, self.cell)
         self.executor.cell = self.cell
 
     def _make_endpoints(self) -> None:
@@ -340,7 +353,7 @@ class _Wiring:
             self.cell,
             cells.allowed_rpc_exception_modules,
             call_timeout_seconds=cells.call_timeout,
-            receives={option: transport_url.mask(url or "") for option, url in _receiving_urls(self.conf).items()},
+            receives={option: transport_url.mask(url or "") for option, url in self.receiving_urls.items()},
         )
 
     def _check_broker(self) -> None:
@@ -352,36 +365,19 @@ class _Wiring:
         return Namesakes(lambda: open_transport(self.conf), cells.topic, cells.exchange)
 
     def _server(self) -> ManagerServer:
-        cells = self.conf.cells
-        target = oslo_messaging.Target(topic=cells.topic, server=self.conf.host, exchange=cells.exchange)
-        return ManagerServer(open_transport(self.conf), target, [self.manager, self.service_calls], self.outcomes)
+        endpoints = [self.manager, self.service_calls]
+        return ManagerServer(lambda: open_transport(self.conf), _target(self.conf), endpoints, self.outcomes)
 
 
-def _own_name(conf: cfg.ConfigOpts) -> str:
-    if not conf.cells.name:
-        raise exceptions.ConfigurationError(
-            "[cells] name is not set: give this cell its name in the configuration file."
-        )
-    try:
-        return path.check_name(conf.cells.name)
-    except exceptions.InvalidNeighbor as error:
-        raise exceptions.ConfigurationError(f"[cells] name: {error.message}") from error
+def _target(conf: cfg.ConfigOpts) -> oslo_messaging.Target:
+    return oslo_messaging.Target(topic=conf.cells.topic, server=conf.host, exchange=conf.cells.exchange)
 
 
-def _loss_file(conf: cfg.ConfigOpts, name: str) -> Path:
-    # Managers of one host may share a directory; a name may have characters that are not allowed in a file's name.
-    return Path(conf.state_path) / f"losses.{quote(name, safe='')[:100]}.{quote(conf.host, safe='')[:100]}"
+def _own_bus(conf: cfg.ConfigOpts, runtime: Runtime, counters: Counters) -> OwnBus:
+    return OwnBus(lambda: open_transport(conf), _target(conf), runtime.wall_clock, counters)
 
 
-def _receiving_urls(conf: cfg.ConfigOpts) -> dict[str, str | None]:
-    """Return the URLs at which neighbors reach this cell, by the options that set them."""
-    own = {mailbox.OWN_OPTION: conf.transport_url}
-    if not conf.cells.mailbox_url:
-        return own
-    return {mailbox.OPTION: conf.cells.mailbox_url, **(own if conf.cells.mailbox_migration else {})}
-
-
-def _driver_settings(conf: cfg.ConfigOpts, url: str | None, outcomes: Outcomes) -> DriverSettings:
+def _driver_settings(conf: cfg.ConfigOpts, url: str | None, wiring: _Wiring) -> DriverSettings:
     versions.resolve_cap(conf.upgrade_levels.intercell)
     return DriverSettings(
         conf=conf,
@@ -391,5 +387,9 @@ def _driver_settings(conf: cfg.ConfigOpts, url: str | None, outcomes: Outcomes) 
         queue_base=conf.cells.rpc_driver_queue_base,
         version_cap=conf.upgrade_levels.intercell,
         send_timeout_seconds=conf.cells.send_timeout,
-        ledger=outcomes,
+        ledger=wiring.outcomes,
+        on_link_state=wiring.take_link_state,
+        siblings=_own_bus(conf, wiring.runtime, wiring.counters) if wiring.serves_local_cell else None,
+        counters=wiring.counters,
+        runtime=wiring.runtime,
     )

@@ -15,10 +15,10 @@ neighbors and for the services of this cell.
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import threading
 import time
-import uuid
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,9 +50,15 @@ class Thread(Protocol):
 Spawn = Callable[[Callable[[], None], str], Thread]
 
 
+#: The hexadecimal digit of the variant of RFC 9562, by a random one.
+_VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+
+
 def new_id() -> str:
     """Return an id that no other message, stream or request has."""
-    return str(uuid.uuid4())
+    # As str(uuid.uuid4()), in a fourth of the time: each message has one.
+    text = os.urandom(16).hex()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:]}"
 
 
 def start_thread(work: Callable[[], None], name: str) -> Thread:
@@ -198,6 +204,11 @@ class WorkerThreads:
                 self._ended(neighbor)
                 if not self._calls:
                     self._idle.notify_all()
+
+    def usage(self) -> tuple[int, int, int]:
+        """Return how many works run, how many wait, and how many threads there may be."""
+        with self._lock:
+            return self._running, self._calls - self._running, self._max_threads
 
     @property
     def is_idle(self) -> bool:

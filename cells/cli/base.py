@@ -51,6 +51,8 @@ class CellCommand(command.Command):
 
     #: exit status of the process if the command raises no error
     exit_status = 0
+    #: whether a line on stderr may tell that the command still runs: not if it draws or prompts itself
+    shows_progress = True
 
     @functools.cached_property
     def conf(self) -> cfg.ConfigOpts:
@@ -145,6 +147,9 @@ class CellCommand(command.Command):
 class TextOutput(CellCommand, _Display):
     """Mix-in before Lister or ShowOne: adds the format "text", which is the default and which the command prints."""
 
+    #: formats that the command prints itself, the default first
+    own_formats: tuple[str, ...] = (TEXT_FORMAT,)
+
     @property
     def formatter_default(self) -> str:
         """Name of the default format, for cliff."""
@@ -155,20 +160,20 @@ class TextOutput(CellCommand, _Display):
         parser = super().get_parser(prog_name)
         for action in parser._actions:
             if action.dest == "formatter":
-                action.choices = [*(action.choices or ()), TEXT_FORMAT]
+                action.choices = [*(action.choices or ()), *self.own_formats]
                 action.default = TEXT_FORMAT
                 action.help = f"the output format, defaults to {TEXT_FORMAT}"
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Print the text, or run the formatter of cliff."""
-        if parsed_args.formatter != TEXT_FORMAT:
+        if parsed_args.formatter not in self.own_formats:
             return super().run(parsed_args)
         self.print_text(parsed_args)
         return self.exit_status
 
     def print_text(self, parsed_args: argparse.Namespace) -> None:
-        """Execute the command and write its text to self.app.stdout."""
+        """Execute the command and write its text, in the format of ``parsed_args``, to self.app.stdout."""
         raise NotImplementedError
 
 

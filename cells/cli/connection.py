@@ -75,7 +75,7 @@ def _open(conf: cfg.ConfigOpts) -> Iterator[Any]:
     from cells.transport import queue_names  # noqa: PLC0415
     from cells.transport.opening import open_transport, register_options  # noqa: PLC0415
 
-    preflight.check(conf)
+    preflight.check(conf, is_manager=False)
     register_options(conf)
     queue_names.name_command(conf)
     modules = tuple(conf.cells.allowed_rpc_exception_modules)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from cliff import lister, show
 
-from cells import context, exceptions, path
-from cells.cli import base, neighbor_arguments
+from cells import context, exceptions, path, printable
+from cells.cli import base, direct_arguments, neighbor_arguments
+from cells.neighbors.direct_columns import DIRECT
 from cells.neighbors.loader import FileSource
 from cells.neighbors.neighbor import COLUMNS, Neighbor
 from cells.transport import link_options
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 
-class _NeighborCommand(base.CellCommand):
+class NeighborCommand(base.CellCommand):
     """Base of the commands that use the database."""
 
     def neighbors(self) -> list[Neighbor]:
@@ -49,25 +50,53 @@ class _NeighborCommand(base.CellCommand):
                 "remove the option first to use the database."
             )
 
-    def remark_on(self, row: Neighbor) -> None:
-        """Log a WARNING if the URL of a row that was written probably does not reach the neighbor."""
+    def check_is_another_cell(self, name: str) -> None:
+        """Check that ``name`` is not the name of this cell.
+
+        :raises cells.exceptions.InvalidNeighbor: it is
+        :raises cells.exceptions.ConfigurationError: this cell has no name
+        """
+        own_name = self.conf.cells.name
+        if own_name is None:
+            raise exceptions.ConfigurationError("[cells] name is not set: set the name of this cell first.")
+        if name == path.check_name(own_name):
+            raise exceptions.InvalidNeighbor(
+                f"{name} is the name of this cell: a cell cannot be its own neighbor.", cell=name
+            )
+
+    def check_certificates(self, name: str, changes: Mapping[str, Any]) -> None:
+        """Check that no certificate among ``changes`` of the neighbor ``name`` is that of this cell.
+
+        :raises cells.exceptions.InvalidNeighbor: one is
+        """
+        direct_arguments.check_is_of_neighbor(name, changes, self.conf.cells_direct.certificate)
+
+    def remark_on(self, row: Neighbor, *, is_url_new: bool) -> None:
+        """Log a WARNING if a row that was written probably does not lead to the neighbor."""
+        remarks = [direct_arguments.remark_on(row, self.conf.cells_direct.ca)]
+        if is_url_new:
+            remarks.append(self._remark_on_url(row))
+        for remark in filter(None, remarks):
+            LOG.warning("%s", remark)
+
+    def _remark_on_url(self, row: Neighbor) -> str:
         own_urls: tuple[str, ...] = ()
         if transport_url.is_rabbitmq(row.transport_url):
             from cells.transport import mailbox, opening  # noqa: PLC0415  # oslo.messaging is slow to import
 
             opening.register_options(self.conf)
             own_urls = mailbox.own_urls(self.conf)
-        remark = neighbor_arguments.remark_on(row.name, row.transport_url, own_urls)
-        if remark:
-            LOG.warning("%s", remark)
+        return neighbor_arguments.remark_on(row.name, row.transport_url, own_urls)
 
 
-class Create(_NeighborCommand, show.ShowOne):
+class Create(NeighborCommand, show.ShowOne):
     """Register a neighbor: a cell with which this cell exchanges messages directly.
 
-    The transport URL is the URL of the NEIGHBOR's broker. Register this cell in
-    the neighbor's database too, as its child or parent.
+    The transport URL is the URL of the NEIGHBOR's broker; a direct link needs none. Register
+    this cell in the neighbor's database too, as its child or parent.
     """
+
+    shows_progress = False
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME", help="[cells] name of the neighbor")
@@ -77,32 +106,26 @@ class Create(_NeighborCommand, show.ShowOne):
         """Register the neighbor and return its row; called by cliff."""
         self.check_is_in_database()
         columns = neighbor_arguments.columns(parsed_args)
-        parts = neighbor_arguments.parts(parsed_args)
-        if parts or "transport_url" not in columns:
-            columns["transport_url"] = str(transport_url.build(parts))
-        changes = neighbor_arguments.link_changes(parsed_args)
-        if changes:
-            columns["transport_url"] = str(link_options.change(transport_url.parse(columns["transport_url"]), changes))
+        direct_arguments.check_is_complete(parsed_args.name, columns)
+        parts, of_link = neighbor_arguments.parts(parsed_args), neighbor_arguments.link_changes(parsed_args)
+        text = columns.get("transport_url", "")
+        if parts or of_link or (not text and columns.get("driver") != DIRECT):
+            text = _change_url(text, parts, of_link)
+        columns["transport_url"] = text
         row = Neighbor(name=parsed_args.name, **columns)
         neighbor_arguments.check_transport(row.driver, row.transport_url)
-        self._check_is_another_cell(row.name)
+        self.check_is_another_cell(row.name)
+        self.check_certificates(row.name, columns)
         with self.database() as database:
             database.create(row)
-        self.remark_on(row)
+        self.remark_on(row, is_url_new=True)
         return _shown(row, parsed_args)
 
-    def _check_is_another_cell(self, name: str) -> None:
-        own_name = self.conf.cells.name
-        if own_name is None:
-            raise exceptions.ConfigurationError("[cells] name is not set: set the name of this cell first.")
-        if name == path.check_name(own_name):
-            raise exceptions.InvalidNeighbor(
-                f"{name} is the name of this cell: a cell cannot be its own neighbor.", cell=name
-            )
 
-
-class Set(_NeighborCommand, show.ShowOne):
+class Set(NeighborCommand, show.ShowOne):
     """Change columns of a neighbor; columns that are not given stay unchanged."""
+
+    shows_progress = False
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME", help="name of the neighbor")
@@ -115,19 +138,18 @@ class Set(_NeighborCommand, show.ShowOne):
         parts, of_link = neighbor_arguments.parts(parsed_args), neighbor_arguments.link_changes(parsed_args)
         if not changes and not parts and not of_link:
             raise exceptions.InvalidNeighbor(f"No change is given for neighbor {parsed_args.name}: add an option.")
+        self.check_certificates(parsed_args.name, changes)
         with self.database() as database:
             if parts or of_link:
                 text = changes.get("transport_url") or database.get(parsed_args.name).transport_url
-                changed = link_options.change(transport_url.change(transport_url.parse(text), parts), of_link)
-                changes["transport_url"] = str(changed)
+                changes["transport_url"] = _change_url(text, parts, of_link)
             _check_transport(database, parsed_args.name, changes)
             row = database.update(parsed_args.name, **changes)
-        if "transport_url" in changes:
-            self.remark_on(row)
+        self.remark_on(row, is_url_new="transport_url" in changes)
         return _shown(row, parsed_args)
 
 
-class Show(_NeighborCommand, show.ShowOne):
+class Show(NeighborCommand, show.ShowOne):
     """Show the registered columns of a neighbor, and the options of its link."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -147,7 +169,7 @@ class Show(_NeighborCommand, show.ShowOne):
             return _shown(database.get(parsed_args.name), parsed_args)
 
 
-class List(_NeighborCommand, lister.Lister):
+class List(NeighborCommand, lister.Lister):
     """List the registered neighbors."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -155,10 +177,10 @@ class List(_NeighborCommand, lister.Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], list[Sequence[Any]]]:
         """Return all rows; called by cliff."""
-        return _HEADERS, [_record(row, parsed_args)[1] for row in self.neighbors()]
+        return _HEADERS, [_record(row, parsed_args, is_short=True)[1] for row in self.neighbors()]
 
 
-class Delete(_NeighborCommand):
+class Delete(NeighborCommand):
     """Delete neighbors. The manager closes its connections to them within [cells] db_check_interval seconds."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -179,14 +201,17 @@ class Status(base.CellCommand, lister.Lister):
     """Show the state of the neighbors, as seen by the manager of this cell.
 
     The state is "up" (it answers probes), "silent" (it did not answer the last one), "mute" (no message for
-    [cells] mute_child_interval seconds), "unreachable" (its broker did not take the last message), "unknown" (not
-    probed yet) or "unregistered" (a cell that sends to this cell, which does not know it). "unanswered" counts the
-    probes since the last answer, which "answered_by" gave; "way" is "both", "in" (only its messages arrive) or "none".
+    [cells] mute_child_interval seconds), "unreachable" (its broker did not take the last message, or its direct link is
+    down), "reconnecting" (its direct link lost its last connection a short time ago), "unknown" (not probed yet) or
+    "unregistered" (a cell that sends to this cell, which does not know it). "unanswered" counts the probes since the
+    last answer, which "answered_by" gave; "way" is "both", "in" (only its messages arrive) or "none".
     "version" is the highest version of the inter-cell API that the neighbor reads, "spoken" the version that this
     cell sends.  The problem of each neighbor is a line on stderr, and "problem" in JSON; the exit status is then 1.
     "lost" counts messages that this manager gave up without an error for their sender, "may_have_arrived" those that
     a broker may have nevertheless, "in_flight" those that it has not passed on yet; "losses" has all of them by
-    kind and reason.
+    kind and reason.  "link" is the state of a direct link with the managers that are connected; in JSON with their
+    addresses, round trips and credit, and the messages that wait; also while "also_accept" names the driver of
+    direct links beside another "driver".
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -207,8 +232,10 @@ class Status(base.CellCommand, lister.Lister):
             (
                 neighbor["name"],
                 _type(is_parent=neighbor["is_parent"]),
-                *(neighbor.get(header) for header in _STATUS_HEADERS[2:-1]),
+                *(neighbor.get(header) for header in _STATUS_HEADERS[2:-3]),
                 _Losses(neighbor.get("losses") or []),
+                _Link(neighbor.get("link")),
+                neighbor.get("also_accept"),
             )
             for neighbor in neighbors
         ]
@@ -226,12 +253,33 @@ class _Losses(base.JSONColumn):
         )
 
 
+class _Link(base.JSONColumn):
+    """Column of the state of a direct link: in a table with one connected manager per line.
+
+    If there is none, the managers of this cell that have a connection follow.
+    """
+
+    def human_readable(self) -> str:
+        """Return the text for a table; called by cliff."""
+        if not self._value:
+            return ""
+        managers = [f"{manager['host']} ({manager['address']})" for manager in self._value.get("managers", ())]
+        siblings = [f"through {host}" for host in self._value.get("through", ()) if not managers]
+        return "\n".join(printable.line(text) for text in [str(self._value["state"]), *managers, *siblings])
+
+
 _STATUS_HEADERS = (
     *("name", "type", "driver", "state", "since_seconds", "last_seen_seconds", "unanswered", "round_trip_seconds"),
     *("answered_by", "way", "version", "spoken", "seen_by"),
-    *("lost", "may_have_arrived", "in_flight", "problem", "losses"),
+    *("lost", "may_have_arrived", "in_flight", "problem", "losses", "link", "also_accept"),
 )
 _HEADERS = tuple("type" if column == "is_parent" else column for column in COLUMNS)
+
+
+def _change_url(text: str, parts: transport_url.Parts, of_link: Mapping[str, str]) -> str:
+    """Return a transport URL with the given parts and options of the link; ``text`` may be empty."""
+    url = transport_url.change(transport_url.parse(text), parts) if text else transport_url.build(parts)
+    return str(link_options.change(url, of_link))
 
 
 def _check_transport(database: Database, name: str, changes: Mapping[str, Any]) -> None:
@@ -247,20 +295,21 @@ def _check_transport(database: Database, name: str, changes: Mapping[str, Any]) 
     neighbor_arguments.check_transport(driver, url)
 
 
-def _record(row: Neighbor, parsed_args: argparse.Namespace) -> base.Record:
-    values = {**row.as_dict(), "is_parent": _type(is_parent=row.is_parent)}
+def _record(row: Neighbor, parsed_args: argparse.Namespace, *, is_short: bool) -> base.Record:
+    certificates = direct_arguments.Certificates(row, is_short=is_short)
+    values = {**row.as_dict(), "is_parent": _type(is_parent=row.is_parent), "certificates": certificates}
     if not parsed_args.show_secrets:
         values["transport_url"] = transport_url.mask(row.transport_url)
     return _HEADERS, tuple(values[column] for column in COLUMNS)
 
 
 def _shown(row: Neighbor, parsed_args: argparse.Namespace) -> base.Record:
-    """Return the columns, and the options that the query of the transport URL holds."""
-    headers, values = _record(row, parsed_args)
+    """Return the columns, whether the neighbor dials in, and the options that the query of the transport URL holds."""
+    headers, values = _record(row, parsed_args, is_short=False)
     options = link_options.read(values[COLUMNS.index("transport_url")])
     exchange = options.pop(link_options.EXCHANGE, None)
     listed = ", ".join(f"{name}={value}" for name, value in sorted(options.items())) or None
-    return (*headers, "exchange", "link_options"), (*values, exchange, listed)
+    return (*headers, "dials_in", "exchange", "link_options"), (*values, row.dials_in, exchange, listed)
 
 
 def _type(*, is_parent: bool | None) -> str:

@@ -12,7 +12,8 @@ from importlib import metadata
 from typing import Any
 
 from cells import exceptions, versions
-from cells.cli import base
+from cells.cli import base, direct_arguments
+from cells.neighbors.direct_columns import DIRECT
 from cells.neighbors.neighbor import read_patterns
 from cells.transport import link_options
 from cells.transport import url as transport_url
@@ -75,12 +76,13 @@ def add_columns(parser: argparse.ArgumentParser, *, is_type_required: bool) -> N
         f"'{NO_CAP}' for [cells] max_foreign_seconds (default: {NO_CAP})",
     )
     add_show_secrets(parser)
+    direct_arguments.add_columns(parser)
     broker = parser.add_argument_group("broker", "Broker of the neighbor: a URL, or its parts.")
     broker.add_argument(
         "--transport-url",
         metavar="URL",
         help=f"{transport_url.NOTATION}, with special characters of a password as %%nn; "
-        f"without a broker: {transport_url.ZMQ_NOTATION}; "
+        f"without a broker: {transport_url.ZMQ_NOTATION}; not needed for the driver {DIRECT}, where '' removes it; "
         f"'{FROM_STDIN}' prompts for the URL, or reads it from stdin",
     )
     broker.add_argument("--username", help="user name, for every host")
@@ -121,14 +123,15 @@ def add_show_secrets(parser: argparse.ArgumentParser) -> None:
 def columns(parsed_args: argparse.Namespace) -> dict[str, Any]:
     """Return the given columns, without the parts of the transport URL.
 
-    :raises cells.exceptions.InvalidNeighbor: the driver or the version cap is unknown, or stdin has no URL
+    :raises cells.exceptions.InvalidNeighbor: a driver or the version cap is unknown, or stdin has no URL
+    :raises cells.exceptions.ConfigurationError: a file of certificates cannot be read
     """
     named = {column: getattr(parsed_args, column) for column in ("driver", "api_url", "weight_offset", "weight_scale")}
     named["is_parent"] = parsed_args.type and parsed_args.type == "parent"
     named["transport_url"] = _secret(parsed_args.transport_url, "transport URL")
     named = {column: value for column, value in named.items() if value is not None}
-    if "driver" in named:
-        _check_installed("driver", named["driver"], "cells.drivers")
+    named.update(direct_arguments.columns(parsed_args))
+    check_drivers(named.get("driver"), named.get("also_accept"))
     if parsed_args.version_cap is not None:
         named["version_cap"] = _read_version_cap(parsed_args.version_cap)
     if parsed_args.allow is not None:
@@ -159,11 +162,36 @@ def link_changes(parsed_args: argparse.Namespace) -> dict[str, str]:
     return changes
 
 
+def check_drivers(*names: str | None) -> None:
+    """Check that the drivers are installed.
+
+    :raises cells.exceptions.InvalidNeighbor: one is not
+    """
+    for name in filter(None, names):
+        _check_installed("driver", name, "cells.drivers")
+
+
+def check_version_cap(cap: str | None) -> None:
+    """Check that this release can read the cap.
+
+    :raises cells.exceptions.InvalidNeighbor: it cannot
+    """
+    try:
+        versions.read_cap(versions.AUTO if cap is None else cap)
+    except exceptions.ConfigurationError as error:
+        raise exceptions.InvalidNeighbor(f"The version cap {error.message} '{NO_CAP}' removes the cap.") from error
+
+
 def check_transport(driver: str, url: str) -> None:
     """Check, for the driver "rpc", that oslo.messaging has a transport of the scheme of ``url``.
 
-    :raises cells.exceptions.InvalidNeighbor: it has no such transport, or ``url`` is not a transport URL
+    :raises cells.exceptions.InvalidNeighbor: it has no such transport, or ``url`` is not a transport URL, or empty for
+        a driver that needs one
     """
+    if not url and driver != DIRECT:
+        raise exceptions.InvalidNeighbor(
+            f"The driver {driver!r:.40} needs the broker of the neighbor: give --transport-url, or its parts."
+        )
     if driver != "rpc":
         return
     parsed = transport_url.parse(url)
@@ -176,6 +204,8 @@ def remark_on(name: str, url: str, own_urls: Sequence[str]) -> str:
 
     :param own_urls: URLs that lead to this cell itself
     """
+    if not url:
+        return ""
     parsed = transport_url.parse(url)
     if transport_url.is_brokerless(url) and parsed.hosts and all(_is_loopback(host.hostname) for host in parsed.hosts):
         return (
@@ -235,10 +265,7 @@ def _read_version_cap(text: str) -> str | None:
         raise exceptions.InvalidNeighbor(
             f"The version cap is empty: give '{versions.AUTO}', or '{NO_CAP}' to remove the cap."
         )
-    try:
-        versions.read_cap(cap)
-    except exceptions.ConfigurationError as error:
-        raise exceptions.InvalidNeighbor(f"The version cap {error.message} '{NO_CAP}' removes the cap.") from error
+    check_version_cap(cap)
     return cap
 
 

@@ -18,7 +18,7 @@ from cliff import lister
 
 from cells import exceptions
 from cells.cli import base, tree
-from cells.sandbox import layout
+from cells.sandbox import layout, state
 from cells.sandbox import tree as notation
 
 if TYPE_CHECKING:
@@ -66,12 +66,19 @@ class Up(_SandboxCommand):
             help="rabbit://user:password@host:5672/ gives each cell a virtual host on that RabbitMQ, "
             "which must run on this machine (default: no broker)",
         )
+        parser.add_argument(
+            "--links",
+            choices=state.LINKS,
+            help="driver of the links between the cells: direct connects the managers to each other over TLS, with a "
+            "certificate for each cell; rpc sends to the neighbor's broker or sockets (default: direct with RabbitMQ, "
+            "rpc without a broker)",
+        )
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Set up the sandbox and print example commands; called by cliff."""
         sandbox = self.sandbox(parsed_args)
         with _interrupted_by_signals():
-            up = sandbox.up(parsed_args.tree, parsed_args.transport, self.say)
+            up = sandbox.up(parsed_args.tree, parsed_args.transport, parsed_args.links, self.say)
         self._show(up)
         self._explain(up.tree, sandbox)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from cliff import lister
 
 from cells import context, exceptions
 from cells.cli import arguments, base, value
@@ -11,6 +14,10 @@ from cells.cli import arguments, base, value
 if TYPE_CHECKING:
     from cells.rpc.call_context import CallContext
 
+_COLUMNS = (
+    *("service", "caller", "calls", "casts", "failed", "timed_out", "unreachable", "refused", "last_seconds"),
+    "seen_by",
+)
 TARGET = ("topic", "exchange", "namespace", "version", "server")
 
 
@@ -51,6 +58,35 @@ class Cast(base.CellCommand):
         with self.service(**_target(parsed_args)) as client:
             prepared = client.prepare(cell=parsed_args.cell, fanout=parsed_args.fanout)
             prepared.cast(context.get_admin_context().to_dict(), parsed_args.method, **parsed_args.arguments)
+
+
+class List(base.CellCommand, lister.Lister):
+    """List the services of this cell that other cells use, with their callers.
+
+    There is a line for each service and caller since the start of the manager ("seen_by"), and one for each pattern of
+    [cells] allowed_services that nothing has used, which "service" then shows. "caller" is the neighbor that delivered
+    the requests, or this cell. "timed_out" counts calls that the service did not answer in time, "failed" those that
+    ended with an error of the service, "unreachable" those without a server, and "refused" the requests that no pattern
+    allows.
+    """
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        base.add_timeout(parser, base.FIRST_LOOK_SECONDS)
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
+        """Return a row for each service and caller; called by cliff."""
+        ctxt = context.get_admin_context()
+        with self.manager(parsed_args.timeout) as manager:
+            name = manager.status(ctxt)["name"]
+            self.check_answers(name)
+            # The manager answers by itself.
+            found = manager.call(ctxt, name, "services", timeout=parsed_args.timeout)
+        rows = [*found["uses"], *({"service": pattern} for pattern in found["unused"])]
+        missing = "" if parsed_args.formatter == "table" else None
+        return _COLUMNS, [
+            tuple(missing if value is None else value for value in (*map(row.get, _COLUMNS[:-1]), found["seen_by"]))
+            for row in rows
+        ]
 
 
 def _call(prepared: CallContext, parsed_args: argparse.Namespace) -> Any:

@@ -8,7 +8,10 @@ from typing import Any
 from cliff import lister
 
 from cells import context
-from cells.cli import base, tree
+from cells.cli import base, tree, tree_dot, tree_svg
+
+#: format -> function that returns the lines of a picture
+_PICTURES = {"dot": tree_dot.draw, "svg": tree_svg.draw}
 
 
 class Topology(base.TextOutput, lister.Lister):
@@ -19,8 +22,11 @@ class Topology(base.TextOutput, lister.Lister):
 
     If a cell is not "up", the exit status is 1.
 
-    "-f json" prints the tree as nested objects, other formats print a line for each cell.
+    "-f json" prints the tree as nested objects, "-f svg" a picture, and "-f dot" a text for Graphviz; other formats
+    print a line for each cell.
     """
+
+    own_formats = (base.TEXT_FORMAT, *_PICTURES)
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         base.add_timeout(parser, base.FIRST_LOOK_SECONDS)
@@ -32,8 +38,10 @@ class Topology(base.TextOutput, lister.Lister):
         return self.write_json(self._topology(parsed_args), parsed_args)
 
     def print_text(self, parsed_args: argparse.Namespace) -> None:
-        """Draw the tree."""
-        for line in tree.draw(self._topology(parsed_args), tree.strokes_for(self.app.stdout)):
+        """Draw the tree, as text or as a picture."""
+        root = self._topology(parsed_args)
+        draw = _PICTURES.get(parsed_args.formatter)
+        for line in tree.draw(root, tree.strokes_for(self.app.stdout)) if draw is None else draw(root):
             self.say(line)
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:

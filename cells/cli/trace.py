@@ -9,7 +9,8 @@ from typing import Any
 from cliff import lister
 
 from cells import context
-from cells.cli import arguments, base
+from cells.cli import arguments, base, route
+from cells.path import CellPath
 
 
 class Trace(base.CellCommand, lister.Lister):
@@ -26,14 +27,21 @@ class Trace(base.CellCommand, lister.Lister):
     1. If no answer arrives in time, the output has no events. Then give a --timeout longer than the send_timeout of the
     cells on the route, so that a cell that cannot forward the ping answers with an error first; or ping the cells on
     the route one by one.
+
+    With --explain, the command sends nothing to other cells. It shows each hop of the route that this cell would use,
+    with the link to its neighbor, and in "note" the reason if the route or the link is broken, or not known here; the
+    exit status is then 1.
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         arguments.add_cell(parser)
+        parser.add_argument("--explain", action="store_true", help="show the route, and send nothing")
         base.add_timeout(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        """Return a row for each event; called by cliff."""
+        """Return a row for each event, or for each hop; called by cliff."""
+        if parsed_args.explain:
+            return self._explain(parsed_args)
         with self.manager() as manager:
             found = manager.trace(context.get_admin_context(), parsed_args.cell, timeout=parsed_args.timeout)
         events: Sequence[Mapping[str, Any]] = [event for event in found["events"] if isinstance(event, dict)]
@@ -48,6 +56,25 @@ class Trace(base.CellCommand, lister.Lister):
         return ("cell", "event", "seconds"), [
             (event.get("cell"), event.get("event"), _seconds_between(started_at, event.get("at"))) for event in events
         ]
+
+    def _explain(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        ctxt = context.get_admin_context()
+        with self.manager(parsed_args.timeout) as manager:
+            name = manager.status(ctxt)["name"]
+            self.check_answers(name)
+            walk = CellPath.parse(manager.locate(ctxt, parsed_args.cell))
+            here = route.Here(
+                # The manager answers both by itself.
+                description=manager.call(ctxt, name, "ping", timeout=parsed_args.timeout),
+                links=manager.call(ctxt, name, "links", timeout=parsed_args.timeout)["links"],
+                neighbors=manager.neighbors(ctxt),
+            )
+        hops = route.explain(walk, here)
+        for hop in hops:
+            if hop.is_problem:
+                self.fail(hop.note)
+        missing = "" if parsed_args.formatter == "table" else None
+        return route.COLUMNS, [tuple(missing if value is None else value for value in hop.row) for hop in hops]
 
 
 def _seconds_between(started_at: object, at: object) -> float | None:

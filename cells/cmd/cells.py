@@ -17,7 +17,8 @@ from typing import Any, NoReturn
 from cliff import app, commandmanager
 
 from cells import exceptions, failure, printable
-from cells.cli import base
+from cells.cli import base, progress
+from cells.cli.complete import Complete
 from cells.cmd import streams
 from cells.cmd.log_format import OneLineFormatter
 
@@ -72,6 +73,8 @@ class Shell(app.App):
             version=metadata.version("cells-intercell"),
             command_manager=commandmanager.CommandManager("cells.cli"),
         )
+        # In place of the command of cliff, which knows no global options.
+        self.command_manager.add_command("complete", Complete)
         self._console = logging.StreamHandler(self.stderr)
 
     def build_option_parser(
@@ -173,7 +176,11 @@ class Shell(app.App):
             raise UsageError(self._unknown_command(argv))
         command = factory(self, self.options, cmd_name=name)
         parser = _with_one_line_errors(command.get_parser(f"{PROGRAM} {name}"))
-        return int(command.run(parser.parse_args(rest)))
+        parsed = parser.parse_args(rest)
+        if not getattr(command, "shows_progress", False):
+            return int(command.run(parsed))
+        with progress.shown(f"{PROGRAM}: {name} runs", self.stderr, self.stdout):
+            return int(command.run(parsed))
 
     def _unknown_command(self, argv: list[str]) -> str:
         words = [word for word in argv if not word.startswith("-")][:2] or argv[:1]

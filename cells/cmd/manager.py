@@ -1,7 +1,7 @@
 """``cells-manager``: the daemon, one process per manager.
 
 SIGTERM and SIGINT stop it gracefully; on SIGHUP it reads its configuration
-and its neighbors again.
+and its neighbors again; on SIGUSR2 it writes a report about itself to its log.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ LOG = logging.getLogger(__name__)
 SWITCH_SECONDS = 0.0002
 #: The process ends at the latest this long after [DEFAULT] graceful_shutdown_timeout, or after the last call in flight.
 EXIT_SECONDS = 15.0
+#: Signals that ask for something and do not end the manager.
+REQUESTS = (signal.SIGHUP, signal.SIGUSR2)
 #: How often the main thread checks for a signal that another thread has received.
 SIGNAL_CHECK_SECONDS = 1.0
 
@@ -81,53 +83,60 @@ def _run(conf: cfg.ConfigOpts) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     registry.apply_all(conf.cells.disabled_patches)
     signals: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGINT, *REQUESTS):
         signal.signal(number, lambda received, _frame: signals.put(signal.Signals(received)))
     built = service.build(conf)
     ENVELOPE_LOG.on_refused = lambda: built.counters.count("rejected", "Envelope")
     memory.freeze_objects()
     launcher = oslo_service.Launcher(conf, restart_method="mutate")
     launcher.launch_service(built)
-    reloader = Reloader(lambda: _reload(launcher))
-    while (received := _next(signals)) is signal.SIGHUP:
-        LOG.info("SIGHUP: reading the configuration and the neighbors again")
-        reloader.ask()
+    reloader = Requested(lambda: _reload(launcher), "cells-reload")
+    reporter = Requested(built.observation.write_report, "cells-report")
+    while (received := _next(signals, lambda: built.observation.progress.beat("signals"))) in REQUESTS:
+        if received is signal.SIGUSR2:
+            reporter.ask()
+        else:
+            LOG.info("SIGHUP: reading the configuration and the neighbors again")
+            reloader.ask()
     LOG.info("%s: stopping", received.name)
     return _stop(conf, launcher, built)
 
 
-def _next(signals: queue.SimpleQueue[signal.Signals]) -> signal.Signals:
-    """Wait for a signal.
+def _next(signals: queue.SimpleQueue[signal.Signals], on_turn: Callable[[], object]) -> signal.Signals:
+    """Wait for a signal; call ``on_turn`` about once a second meanwhile.
 
     The system may deliver it to any thread; Python runs the handler on the main thread, when that thread runs next.
     """
     while True:
+        on_turn()
         with contextlib.suppress(queue.Empty):
             return signals.get(timeout=SIGNAL_CHECK_SECONDS)
 
 
-class Reloader:
-    """Thread that reloads on request: a file system or a database may hang, and signals must be handled meanwhile."""
+class Requested:
+    """Thread that works on request: a file system or a database may hang, and signals must be handled meanwhile."""
 
-    def __init__(self, reload: Callable[[], object]) -> None:
-        """:param reload: must not raise"""
-        self._reload = reload
+    def __init__(self, work: Callable[[], object], name: str) -> None:
+        """:param work: must not raise"""
+        self._work = work
         self._is_asked = threading.Event()
-        threading.Thread(target=self._run, name="cells-reload", daemon=True).start()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def ask(self) -> None:
-        """Have the thread reload.  Requests during a reload lead to one further reload."""
+        """Have the thread work.  Requests during the work lead to one further run."""
         self._is_asked.set()
 
     def _run(self) -> None:
         while self._is_asked.wait():
             self._is_asked.clear()
-            self._reload()
+            self._work()
 
 
 def _reload(launcher: Any) -> None:
     try:
         launcher.restart()
+        # A changed file of [DEFAULT] log_config_append has made new handlers.
+        log_format.wrap_all()
     except Exception as error:  # oslo.config and its parsers raise many classes
         LOG.error("The configuration cannot be read again; the manager keeps the old values: %s", error)  # noqa: TRY400
 

@@ -31,14 +31,23 @@ class SafeStream:
         """:param may_fail: raise BrokenOutput if the stream takes no text; otherwise the text is dropped"""
         self._stream = stream
         self._may_fail = may_fail
+        #: called before each text, to remove a line that is shown while a command is quiet
+        self.before_write: Callable[[], None] | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
         """Write the escaped text."""
+        if self.before_write is not None:
+            self.before_write()
         self._do(lambda: self._stream.write(printable.lines(text)))
         return len(text)
+
+    def write_control(self, text: str) -> None:
+        """Write a text that the terminal obeys at once.  The caller knows each character of it."""
+        self._do(lambda: self._stream.write(text))
+        self._do(self._stream.flush)
 
     def flush(self) -> None:
         """Write the buffered text."""

@@ -7,6 +7,7 @@ a process for each command would take longer than the rest of the setup.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from cells.db import migration
 from cells.db.api import Database
 from cells.neighbors.neighbor import Neighbor
 from cells.sandbox.layout import CellFiles, Layout
+from cells.sandbox.links import SandboxLinks
 from cells.sandbox.transports import SandboxTransport
 from cells.sandbox.tree import Tree
 
@@ -25,7 +27,7 @@ CALL_TIMEOUT_SECONDS = 10
 MIN_HOP_COUNT = 10
 
 
-def create(layout: Layout, tree: Tree, transport: SandboxTransport) -> None:
+def create(layout: Layout, tree: Tree, transport: SandboxTransport, links: SandboxLinks) -> None:
     """Create the files of all cells.
 
     :raises cells.exceptions.DatabaseError: a database cannot be created
@@ -33,7 +35,8 @@ def create(layout: Layout, tree: Tree, transport: SandboxTransport) -> None:
     """
     names = tree.names()
     for name in names:
-        _write_configuration(layout.cell(name), tree, transport)
+        _write_configuration(layout.cell(name), tree, transport, links)
+    links.create()
     first = layout.cell(names[0])
     # Every database starts with the same empty tables.
     migration.sync(cells_conf.load([first.config]))
@@ -41,8 +44,8 @@ def create(layout: Layout, tree: Tree, transport: SandboxTransport) -> None:
         shutil.copyfile(first.database, layout.cell(name).database)
     neighbors: dict[str, list[Neighbor]] = {name: [] for name in names}
     for parent, child in tree.links():
-        neighbors[parent].append(Neighbor(child, transport.neighbor_url(child), is_parent=False))
-        neighbors[child].append(Neighbor(parent, transport.neighbor_url(parent), is_parent=True))
+        neighbors[parent].append(links.neighbor(child, is_parent=False))
+        neighbors[child].append(links.neighbor(parent, is_parent=True))
     for name, rows in neighbors.items():
         _register(layout.cell(name), rows)
 
@@ -53,7 +56,7 @@ def _register(files: CellFiles, rows: list[Neighbor]) -> None:
             database.create(row)
 
 
-def _write_configuration(files: CellFiles, tree: Tree, transport: SandboxTransport) -> None:
+def _write_configuration(files: CellFiles, tree: Tree, transport: SandboxTransport, links: SandboxLinks) -> None:
     sections: dict[str, dict[str, object]] = {
         "DEFAULT": {"host": files.name, "transport_url": transport.own_url(files.name), "state_path": files.directory},
         "cells": {
@@ -66,7 +69,7 @@ def _write_configuration(files: CellFiles, tree: Tree, transport: SandboxTranspo
             "allowed_services": "*/*",
         },
     }
-    for section, options in transport.options(files.name).items():
+    for section, options in itertools.chain(transport.options(files.name).items(), links.options(files.name).items()):
         sections.setdefault(section, {}).update(options)
     files.directory.mkdir(mode=0o700)
     # The file may have a password.

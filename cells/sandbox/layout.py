@@ -3,12 +3,13 @@
 ::
 
     ~/.cells/sandbox/
-        sandbox.json        tree and transport; a directory without this file is never changed
+        sandbox.json        tree, transport and links; a directory without this file is never changed
         sandbox.lock        locked during "cells sandbox up" and "cells sandbox down"
         east/cells.conf     for "cells-manager --config-file" and "cells --config-file"
         east/cells.sqlite
         east/manager.log
         east/ipc/           sockets, without a broker
+        east/cell.crt       certificate of the cell, and cell.key, its key, with direct links
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ class CellFiles:
         self.log = directory / "manager.log"
         self.database = directory / "cells.sqlite"
         self.sockets = directory / "ipc"
+        # The defaults of [cells_direct] in a cell whose state_path is the directory.
+        self.certificate = directory / "cell.crt"
+        self.key = directory / "cell.key"
 
 
 class Layout:

@@ -70,6 +70,14 @@ def stop(managers: Collection[Manager], timeout_seconds: float = STOP_TIMEOUT_SE
         _wait(_signal(left, signal.SIGKILL), timeout_seconds)
 
 
+def reload(managers: Collection[Manager]) -> None:
+    """Have the managers read their neighbors again, with SIGHUP.
+
+    :raises PermissionError: a manager belongs to another user
+    """
+    _signal(managers, signal.SIGHUP)
+
+
 def _signal(managers: Collection[Manager], number: signal.Signals) -> list[Manager]:
     """Send the signal to the managers that still run; return these managers."""
     running = [manager for manager in managers if _is_running(manager)]

@@ -13,9 +13,10 @@ from typing import Any
 from cells import conf as cells_conf
 from cells import exceptions
 from cells.path import CellPath
-from cells.sandbox import databases, formation, processes, starter, state, transports, tree
+from cells.sandbox import databases, formation, ports, processes, starter, state, transports, tree
+from cells.sandbox import links as sandbox_links
 from cells.sandbox.layout import Layout, find_directory
-from cells.sandbox.state import State
+from cells.sandbox.state import DIRECT, State
 from cells.sandbox.tree import Tree
 
 #: Timeout until the cells know each other: a base, and an addend for each cell.
@@ -54,13 +55,21 @@ class Sandbox:
         self.directory = find_directory(directory)
         self.layout = Layout(self.directory)
 
-    def up(self, wanted: Tree | None = None, transport: str | None = None, report: Report = lambda _: None) -> Up:
+    def up(
+        self,
+        wanted: Tree | None = None,
+        transport: str | None = None,
+        links: str | None = None,
+        report: Report = lambda _: None,
+    ) -> Up:
         """Set up the sandbox, or start its stopped managers; return when all cells know each other.
 
         If the call fails or is interrupted, it removes everything that it created.
 
         :param wanted: None means the tree of the existing sandbox, otherwise the default tree
         :param transport: transport URL of a broker; None means that of the existing sandbox, otherwise no broker
+        :param links: driver of the links, of :data:`cells.sandbox.state.LINKS`; None means that of the existing
+            sandbox with this transport, otherwise the default of the transport
         :param report: called with a line of text before each slow step
         :raises cells.exceptions.SandboxError: a manager does not start, another sandbox is in the directory, ...
         """
@@ -72,8 +81,8 @@ class Sandbox:
             found = state.read(self.layout)
             running = {manager.config.parent.name for manager in processes.find(self.directory)}
             if found is not None and running:
-                self._check_is_same(found, wanted, transport)
-                return self._start(found, [name for name in found.tree.names() if name not in running], report)
+                self._check_is_same(found, wanted, transport, links)
+                return self._restart(found, [name for name in found.tree.names() if name not in running], report)
             if running:
                 report(f"Stopping managers of deleted cells in {self.directory}.")
                 self._stop_managers()
@@ -81,7 +90,7 @@ class Sandbox:
                 report(f"Removing the old sandbox in {self.directory}: none of its managers runs.")
                 self._remove(found)
             try:
-                return self._set_up(self._state(found, wanted, transport), report)
+                return self._set_up(self._state(found, wanted, transport, links), report)
             except BaseException:
                 if processes.find(self.directory):
                     report("The setup failed. Removing the sandbox.")
@@ -121,39 +130,66 @@ class Sandbox:
 
     # The caller of the following methods holds the lock.
 
-    def _check_is_same(self, found: State, wanted: Tree | None, transport: str | None) -> None:
+    def _check_is_same(self, found: State, wanted: Tree | None, transport: str | None, links: str | None) -> None:
         difference = None
         if wanted not in (None, found.tree):
             difference = f"the tree {found.tree}"
         elif transport not in (None, found.transport):
             difference = "another transport"
+        elif links not in (None, found.links):
+            difference = f"links of the driver {found.links}"
         if difference:
             raise exceptions.SandboxError(
                 f"The directory {self.directory} has a sandbox with {difference}: remove it with "
                 "'cells sandbox down', or give another directory with --directory."
             )
 
-    def _state(self, found: State | None, wanted: Tree | None, transport: str | None) -> State:
+    def _state(self, found: State | None, wanted: Tree | None, transport: str | None, links: str | None) -> State:
         """Return the state of the sandbox to set up, in place of the state ``found``."""
         shape = wanted or (found.tree if found else tree.parse(tree.DEFAULT_TREE))
         url = transport or (found.transport if found else transports.BROKERLESS)
+        driver = links or (found.links if found and found.transport == url else sandbox_links.default(url))
         names = shape.names()
         self.layout.check(names)
-        return State(shape, url, transports.names_of_virtual_hosts(url, names))
+        last_ports = found.ports if found else {}
+        wanted_ports = {name: last_ports.get(name, 0) for name in names} if driver == DIRECT else {}
+        return State(shape, url, transports.names_of_virtual_hosts(url, names), driver, wanted_ports)
 
-    def _set_up(self, fresh: State, report: Report) -> Up:
-        transport = transports.transport_of(self.layout, fresh)
-        names = fresh.tree.names()
+    def _set_up(self, wanted: State, report: Report) -> Up:
+        """Set up the sandbox with the ports of ``wanted``, or others if these are in use."""
+        with ports.reserved(wanted.ports) as free:
+            fresh = dataclasses.replace(wanted, ports=free)
+            transport = transports.transport_of(self.layout, fresh)
+            with _translated_errors():
+                state.write(self.layout, fresh)
+                try:
+                    transport.create()
+                except exceptions.SandboxError:
+                    # No virtual host exists, so there is none to remove.
+                    state.write(self.layout, dataclasses.replace(fresh, virtual_hosts={}))
+                    raise
+                links = sandbox_links.links_of(self.layout, fresh, transport)
+                databases.create(self.layout, fresh.tree, transport, links)
+            return self._start(fresh, fresh.tree.names(), report)
+
+    def _restart(self, found: State, names: list[str], report: Report) -> Up:
+        """Start the managers of these cells, at other ports if theirs are in use."""
+        with ports.reserved({name: found.ports[name] for name in names if name in found.ports}) as free:
+            moved = {name: port for name, port in free.items() if port != found.ports[name]}
+            if moved:
+                report(f"The ports of {', '.join(moved)} are in use; their managers get other ports.")
+                found = self._move(found, moved)
+            return self._start(found, names, report)
+
+    def _move(self, found: State, free: dict[str, int]) -> State:
+        """Give managers that do not run other ports; have their children read these ports."""
+        moved = dataclasses.replace(found, ports={**found.ports, **free})
         with _translated_errors():
-            state.write(self.layout, fresh)
-            try:
-                transport.create()
-            except exceptions.SandboxError:
-                # No virtual host exists, so there is none to remove.
-                state.write(self.layout, dataclasses.replace(fresh, virtual_hosts={}))
-                raise
-            databases.create(self.layout, fresh.tree, transport)
-        return self._start(fresh, names, report)
+            children = sandbox_links.move(self.layout, found, free)
+            state.write(self.layout, moved)
+        running = processes.find(self.directory)
+        processes.reload([manager for manager in running if manager.config.parent.name in children])
+        return moved
 
     def _start(self, found: State, names: list[str], report: Report) -> Up:
         """Start the managers of these cells and wait until all cells know each other; after a failure stop them."""

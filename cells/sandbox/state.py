@@ -1,4 +1,4 @@
-"""State file of a sandbox: its tree and its transport as JSON.  The file marks a directory as a sandbox.
+"""State file of a sandbox: its tree, its transport and its links as JSON.  The file marks a directory as a sandbox.
 
 The file does not list the running managers, because a process can end at any time:
 :mod:`cells.sandbox.processes` finds them.
@@ -21,15 +21,19 @@ from cells.sandbox.layout import LOCK_FILE, STATE_FILE, Layout
 FORMAT = "cells sandbox"
 #: begin of the names of the virtual hosts of all sandboxes
 VIRTUAL_HOST = "cells-sandbox-"
+#: drivers of the links between the cells
+LINKS = DIRECT, RPC = "direct", "rpc"
 
 
 @dataclass(frozen=True)
 class State:
-    """Tree, transport and virtual hosts of a sandbox."""
+    """Tree, transport and links of a sandbox."""
 
     tree: tree.Tree
     transport: str = field(repr=False)  #: URL of ``--transport``, with its password
     virtual_hosts: Mapping[str, str] = field(default_factory=dict)  #: by cell; empty without a broker
+    links: str = RPC  #: driver of the links between the cells
+    ports: Mapping[str, int] = field(default_factory=dict)  #: by cell; empty without direct links
 
     def to_json(self) -> str:
         """Return the text of the state file."""
@@ -38,6 +42,8 @@ class State:
             "tree": str(self.tree),
             "transport": self.transport,
             "virtual_hosts": dict(self.virtual_hosts),
+            "links": self.links,
+            "ports": dict(self.ports),
         }
         return json.dumps(values, indent=2) + "\n"
 
@@ -51,14 +57,20 @@ class State:
         values: Any = json.loads(text)
         if not isinstance(values, dict) or values.get("format") != FORMAT:
             raise ValueError("this command did not write it")
+        # Releases before direct links wrote neither links nor ports.
+        links, ports = values.get("links", RPC), values.get("ports", {})
         texts = (values.get("tree"), values.get("transport"))
         virtual_hosts = values.get("virtual_hosts")
         if not all(isinstance(value, str) for value in texts) or not isinstance(virtual_hosts, dict):
             raise ValueError("a value is missing or has a wrong type")
+        if links not in LINKS:
+            raise ValueError(f"this release has no links of the driver {links!r:.40}")
+        if not isinstance(ports, dict) or not all(isinstance(port, int) for port in ports.values()):
+            raise ValueError("a port has a wrong type")
         if not all(isinstance(name, str) and name.startswith(VIRTUAL_HOST) for name in virtual_hosts.values()):
             # "cells sandbox down" deletes them.
             raise ValueError(f"the name of a virtual host does not begin with {VIRTUAL_HOST}")
-        return cls(tree.parse(values["tree"]), values["transport"], virtual_hosts)
+        return cls(tree.parse(values["tree"]), values["transport"], virtual_hosts, links, ports)
 
 
 def read(layout: Layout) -> State | None:

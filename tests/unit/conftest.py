@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from cells.db import migration
+from tests import thorough
 from tests.unit.db.conftest import configuration
 
 # On a busy machine the time of one example says nothing about the code.
 _ANY_SPEED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same few examples in each run.
-settings.register_profile("dev", _ANY_SPEED, max_examples=20, derandomize=True)
+settings.register_profile("dev", _ANY_SPEED, max_examples=10, derandomize=True)
 # Many examples, and others in each run.
 settings.register_profile("thorough", _ANY_SPEED, max_examples=200, print_blob=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+settings.load_profile(thorough.PROFILE)
 
 
 @pytest.fixture(scope="session")

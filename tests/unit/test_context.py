@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oslo_context import context as oslo_context
 
-from cells.context import RequestContext, get_admin_context
+from cells.context import Current, MessageContext, RequestContext, get_admin_context
 from tests.cases import each
 
 CAPTURES = sorted((Path(__file__).parent / "messages" / "golden").glob("*.json"))
@@ -122,3 +123,36 @@ def test_unknown_keys_survive_unchanged(unknown: dict[str, Any]) -> None:
 )
 def test_values_of_any_type_are_accepted(values: dict[str, Any]) -> None:
     assert isinstance(RequestContext.from_dict(values), RequestContext)
+
+
+def test_a_context_becomes_the_current_one_of_its_thread_only_on_request() -> None:
+    def seen() -> list[object]:
+        RequestContext(user_id="ann")
+        found: list[object] = [oslo_context.get_current()]
+        context = RequestContext(user_id="bob", overwrite=True)
+        found.append(oslo_context.get_current() is context)
+        with Current({"user": "eve"}):
+            found.append(oslo_context.get_current().user_id)
+        found.append(oslo_context.get_current() is context)
+        return found
+
+    # A thread without a current context.
+    with ThreadPoolExecutor(1) as threads:
+        assert threads.submit(seen).result() == [None, True, "eve", True]
+
+
+def test_a_thread_has_no_current_context_after_its_first_message() -> None:
+    def seen() -> bool:
+        with Current({"user": "eve"}):
+            pass
+        return bool(oslo_context.get_current())
+
+    with ThreadPoolExecutor(1) as threads:
+        assert not threads.submit(seen).result()
+
+
+def test_the_context_of_a_message_is_complete_when_it_is_read() -> None:
+    values = {**get_admin_context().to_dict(), "user": "ann", "later": 1}
+    context = MessageContext(lambda: values)
+    assert context.to_dict() == RequestContext.from_dict(values).to_dict()
+    assert not hasattr(context, "no_such_attribute")

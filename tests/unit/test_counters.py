@@ -41,3 +41,12 @@ def test_prometheus_format() -> None:
     counters.count("rejected", "MalformedMessage")
     text = prometheus_client.generate_latest(counters.registry).decode()
     assert 'cells_events_total{event="rejected",reason="MalformedMessage"} 1.0' in text
+
+
+def test_received_messages_are_counted_by_type_too() -> None:
+    counters = Counters()
+    counters.count_received(["targeted"] * 3)
+    counters.count_received(["response"] * 1)
+    assert counters.as_dict() == {"received": 4}
+    assert counters.received() == {"targeted": 3, "response": 1}
+    assert counters.received_together.buckets().total == 4

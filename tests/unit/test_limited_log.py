@@ -6,7 +6,16 @@ import logging
 
 import pytest
 
-from cells.limited_log import MAX_LINES, MAX_NAMES, MAX_SUBJECTS, WINDOW_SECONDS, FirstTimes, LimitedLog
+from cells.limited_log import (
+    MAX_LINES,
+    MAX_NAMES,
+    MAX_SUBJECTS,
+    REMINDER_SECONDS,
+    WINDOW_SECONDS,
+    FirstTimes,
+    LastingProblem,
+    LimitedLog,
+)
 from tests.clock import Clock
 
 LOG = logging.getLogger("cells.tests.limited")
@@ -54,3 +63,27 @@ def test_no_cell_can_invent_names_for_ever() -> None:
     times = FirstTimes()
     assert sum(times.is_first("east", str(number)) for number in range(MAX_NAMES + 5)) == MAX_NAMES
     assert times.is_first("west", "ping")
+
+
+def test_a_problem_that_lasts_is_a_line_and_a_reminder_from_time_to_time(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    problem = LastingProblem(LOG, clock)
+    for _ in range(1000):
+        problem.log(logging.WARNING, "the broker is %s", "away")
+    assert caplog.messages == ["the broker is away"]
+    problem.log(logging.WARNING, "the broker is %s", "full")
+    clock.advance(REMINDER_SECONDS - 1)
+    problem.log(logging.WARNING, "the broker is %s", "full")
+    clock.advance(1)
+    problem.log(logging.WARNING, "the broker is %s", "full")
+    assert caplog.messages == ["the broker is away", "the broker is full", "the broker is full"]
+    problem.end()
+    problem.log(logging.WARNING, "the broker is %s", "full")
+    assert len(caplog.messages) == 4
+
+
+def test_a_problem_that_changes_each_time_is_limited(caplog: pytest.LogCaptureFixture) -> None:
+    problem = LastingProblem(LOG, Clock())
+    for port in range(100):
+        problem.log(logging.WARNING, "port %d refuses", port)
+    assert len(caplog.messages) == MAX_LINES

@@ -145,9 +145,32 @@ def test_an_address_of_this_host_is_taken(settings: Settings) -> None:
     assert settings.problems(DEFAULT={"transport_url": "zmq:///"}, oslo_messaging_zmq={"bind": "127.0.0.1:5570"}) == []
 
 
+@each("listen", ["192.0.2.1:5680", "127.0.0.1", "no-such-host.invalid:5680", "*:5680"])
+def test_an_address_for_direct_links_that_cannot_work_is_refused(settings: Settings, listen: str) -> None:
+    (problem,) = settings.problems(cells_direct={"listen": f"127.0.0.1:5680,{listen}"})
+    assert "[cells_direct] listen" in problem
+
+
+def test_addresses_for_direct_links_are_taken(settings: Settings) -> None:
+    assert settings.problems(cells_direct={"listen": "127.0.0.1:5680,0.0.0.0:5681"}) == []
+
+
+@each("listen", ["9180", "127.0.0.1", "192.0.2.1:9180"])
+def test_an_address_for_metrics_that_cannot_be_used_is_named(settings: Settings, listen: str) -> None:
+    (problem,) = settings.problems(cells_metrics={"listen": listen})
+    assert "[cells_metrics] listen" in problem
+
+
 def test_the_first_problem_ends_the_start(settings: Settings) -> None:
     with pytest.raises(exceptions.ConfigurationError):
         preflight.check(settings.load(DEFAULT={"host": "h" * 240}))
+
+
+def test_a_command_on_another_host_needs_no_address_of_the_manager(settings: Settings) -> None:
+    conf = settings.load(cells_direct={"listen": "192.0.2.1:5680"}, cells_metrics={"listen": "192.0.2.1:9180"})
+    preflight.check(conf, is_manager=False)
+    with pytest.raises(exceptions.ConfigurationError):
+        preflight.check(conf)
 
 
 def test_a_default_of_the_library_may_change_after_the_check(

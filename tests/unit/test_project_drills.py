@@ -11,10 +11,11 @@ from cells import exceptions
 from drills import ledger, report
 from drills.catalog import DRILLS
 from drills.evidence import Evidence, Window
-from drills.figures import FIGURES
+from drills.figures import DIRECT_FIGURES, FIGURES
 from drills.ledger import Counts
 from drills.operation import Answer, Failure, Operation, Outcome
 from drills.verdict import Verdict, judge
+from tools.direct_links import Links
 
 ALL = ("api", "east", "west", "az1", "az2")
 REFUSED = Failure("NeighborUnreachable", "the broker is down", is_refusal=True)
@@ -33,12 +34,14 @@ def verdict(
     counted: Counts | None = None,
     logged: int | None = None,
     broker_down_at: float | None = None,
+    connected_at: float | None = None,
+    links: Links = "rpc",
 ) -> Verdict:
-    window = Window(9.0, 15.0, broker_down_at)
+    window = Window(9.0, 15.0, broker_down_at, connected_at)
     counted = counted or Counts()
     if logged is None:
         logged = counted.lost + counted.may_have_arrived
-    return judge(DRILLS[drill], Evidence(operations, Counter(ran or {}), counted, logged, window))
+    return judge(DRILLS[drill], Evidence(operations, Counter(ran or {}), counted, logged, window, (), links))
 
 
 def test_no_promise_is_broken_when_each_message_runs_once() -> None:
@@ -136,6 +139,20 @@ def test_a_failure_knows_whether_the_message_may_have_arrived() -> None:
     assert not Failure.of(exceptions.CellTimeout("silent")).is_refusal
 
 
+def test_casts_of_services_may_fail_like_calls_over_direct_links() -> None:
+    sent = [operation("rcast", Outcome(18.0, failure=TIMEOUT), number=str(number)) for number in range(4)]
+    sent += [operation("rcast", number=str(number)) for number in range(4, 12)]
+    ran = {(one.number, "az1"): 1 for one in sent}
+    assert verdict(*sent, ran=ran, drill="freeze-east").violations
+    assert not verdict(*sent, ran=ran, drill="freeze-east", links="direct").violations
+
+
+def test_more_messages_may_fail_until_direct_links_are_connected() -> None:
+    sent = [operation("rcall", Outcome(18.0, failure=TIMEOUT), number=str(number)) for number in range(10)]
+    assert verdict(*sent, links="direct").violations
+    assert not verdict(*sent, connected_at=17.0, links="direct").violations
+
+
 def test_only_losses_of_messages_without_an_answer_are_counted() -> None:
     losses = {
         "east.cast.NeighborUnreachable.lost": 3,
@@ -143,8 +160,9 @@ def test_only_losses_of_messages_without_an_answer_are_counted() -> None:
         "east.call.CellTimeout.lost": 7,
         "east.cast.NeighborUnreachable.told": 5,
         "east.broadcast_cast.in_flight": 1,
+        "az1.received.killed.may_have_arrived": 4,
     }
-    assert ledger.counts_of({"losses": losses}) == Counts(3, 2, 1)
+    assert ledger.counts_of({"losses": losses}) == Counts(3, 6, 1)
 
 
 def test_losses_in_the_log_are_added_up() -> None:
@@ -158,7 +176,7 @@ def test_losses_in_the_log_are_added_up() -> None:
 
 
 def test_each_figure_belongs_to_a_drill() -> None:
-    assert FIGURES.keys() <= DRILLS.keys()
+    assert FIGURES.keys() <= DIRECT_FIGURES.keys() <= DRILLS.keys()
 
 
 def test_operations_survive_their_lines() -> None:

@@ -98,6 +98,9 @@ def test_options_by_group() -> None:
             "send_queue_size send_timeout send_tracebacks "
             "service_threads topic"
         ),
+        "cells_api": words("auth listen manager_timeout max_body_bytes threads tokens_file"),
+        "cells_direct": words("ca certificate heartbeat key listen max_handshakes reconnect_wait"),
+        "cells_metrics": ["listen"],
         "cells_scheduler": ["filters", "weighers", "weight_multipliers"],
         "oslo_messaging_zmq": words(
             "bind connect_timeout delivery_timeout ipc_dir keys_dir matchmaker matchmaker_connection "
@@ -110,7 +113,7 @@ def test_options_by_group() -> None:
 
 OPERATIONS = words(
     "broadcast_call broadcast_cast broadcast_stream call capabilities capacities cast locate neighbors "
-    "report_capacities status topology trace"
+    "report_capacities resources status topology trace"
 )
 #: Methods of the manager that the client calls one after the other for a stream of answers.
 STREAM = ["broadcast_next", "broadcast_start", "broadcast_stop"]
@@ -134,18 +137,21 @@ def test_manager_offers_what_its_client_calls() -> None:
     assert methods(CellsManager) == sorted([*offered, *STREAM, "cast_many", "links_down", "target"])
     # The client requires only the version that it needs, so that it can call a manager of an older release.
     api = cells.rpcapi.api
-    needed = (api.VERSION, api.STREAMS_VERSION, cells.rpcapi.casts.VERSION, cells.rpcapi.way_checks.VERSION)
-    assert needed == ("1.0", "1.1", "1.2", "1.3")
+    checks = (cells.rpcapi.casts.VERSION, cells.rpcapi.way_checks.VERSION)
+    needed = (api.VERSION, api.STREAMS_VERSION, *checks, api.RESOURCES_VERSION)
+    assert needed == ("1.0", "1.1", "1.2", "1.3", "1.4")
     assert CellsManager.target.version == needed[-1]
 
 
 def test_drivers() -> None:
     needed = ["close", "close_link", "send_message_to_cell", "start_servers", "stop_servers"]
     # A driver of another package that implements only these sends the messages of a batch one by one, stops all
-    # servers at once, and reaches no clients.
-    assert methods(BaseCellsDriver) == sorted(
-        [*needed, "reaches_clients", "receivers", "reply_to_client", "send_messages_to_cell", "stop_taking"]
+    # servers at once, reaches no clients, and does not know the state of its links.
+    others = words(
+        "check_consumers link_status reaches_clients receivers reply_to_client send_messages_to_cell set_neighbors "
+        "stop_taking wait_until_idle"
     )
+    assert methods(BaseCellsDriver) == sorted([*needed, *others])
     assert BaseCellsDriver.__abstractmethods__ == {*needed, "__init__"}
     assert keywords(DriverSettings)[:4] == ["conf", "host", "transport_url", "message_types"]
 
@@ -211,7 +217,7 @@ def test_testing_package() -> None:
 
 def test_testing_tree() -> None:
     assert methods(CellTree) == ["cell_class", "link", "start", "stop", "wait_until_known"]
-    assert keywords(CellTree) == words("shape endpoints options cell_options managers exception_modules services")
+    assert keywords(CellTree) == words("shape endpoints options cell_options managers exception_modules services links")
 
 
 def test_testing_cell() -> None:

@@ -36,9 +36,13 @@ EAST = {
     "version_cap": None,
     "allowed_methods": None,
     "max_foreign_seconds": None,
+    "addresses": None,
+    "certificates": [],
+    "certificate_path": None,
+    "also_accept": None,
 }
-#: The options of a link without options, which only commands about one neighbor show.
-NO_OPTIONS = {"exchange": None, "link_options": None}
+#: What only commands about one neighbor show, of a link without options.
+NO_OPTIONS = {"dials_in": False, "exchange": None, "link_options": None}
 
 
 class Files(NamedTuple):

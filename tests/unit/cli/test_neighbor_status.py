@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cells import exceptions
+from tests.cases import each
 from tests.unit.cli.conftest import Cells, Manager
 
 UNSEEN = {
@@ -75,6 +78,28 @@ def test_a_cell_that_is_not_registered_has_a_row(cells: Cells, manager: Manager)
 def test_the_table_has_a_line_for_each_kind_of_loss(cells: Cells, manager: Manager) -> None:
     manager.seen = SEEN[1:2]
     assert "cast (NeighborUnreachable): 3 lost, 1 may have arrived, 5 told" in cells.degraded("neighbor", "status").out
+
+
+LINK = {"state": "connected", "since": 0.0, "problem": "", "managers": [], "through": ["h2"], "queue": {}}
+MANAGERS = [{"host": "e1", "address": "10.0.0.5:5680"}, {"host": "e2\n", "address": "10.0.0.6:5680"}]
+
+
+@each(
+    ("link", "lines"),
+    [
+        (None, [""]),
+        ({**LINK, "state": "reconnecting", "through": []}, ["reconnecting"]),
+        (LINK, ["connected", "through h2"]),
+        # The connections of this manager count first; a neighbor has named its managers.
+        ({**LINK, "managers": MANAGERS}, ["connected", "e1 (10.0.0.5:5680)", r"e2\n (10.0.0.6:5680)"]),
+    ],
+)
+def test_the_column_of_a_direct_link(cells: Cells, manager: Manager, link: Any, lines: list[str]) -> None:
+    manager.seen = [{**SEEN[0], "link": link}]
+    table = cells.succeed("neighbor", "status", "-c", "link").out.splitlines()
+    assert [line.strip("| ") for line in table[3:-1]] == lines
+    [row] = cells.succeed("neighbor", "status", "-f", "json").value
+    assert row["link"] == link
 
 
 @pytest.mark.usefixtures("manager")

@@ -10,7 +10,7 @@ import pytest
 
 from cells import exceptions
 from cells.path import CellPath
-from cells.sandbox import databases, sandbox, state, transports
+from cells.sandbox import databases, links, sandbox, state, transports
 from cells.sandbox.layout import Layout
 from cells.sandbox.sandbox import CellStatus, Up
 from cells.sandbox.state import State
@@ -35,8 +35,8 @@ class Sandbox:
         self.asked.append(directory)
         return self
 
-    def up(self, tree: Tree | None, transport: str | None, report: Any) -> Any:
-        self.asked.append((tree, transport))
+    def up(self, tree: Tree | None, transport: str | None, links: str | None, report: Any) -> Any:
+        self.asked.append((tree, transport, links))
         report("Starting.")
         if isinstance(self.answer, BaseException):
             raise self.answer
@@ -59,9 +59,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Sandbox:
 
 def test_up_shows_the_tree_and_commands_to_use_it(cells: Cells, asked: Sandbox) -> None:
     asked.answer = Up(TREE, TOPOLOGY, ("api", "b"))
-    result = cells.bare("sandbox", "up", "--tree", "api(b)", "--transport", "zmq")
+    result = cells.bare("sandbox", "up", "--tree", "api(b)", "--transport", "zmq", "--links", "direct")
     assert (result.status, result.err) == (0, "")
-    assert asked.asked == [None, (TREE, "zmq")]
+    assert asked.asked == [None, (TREE, "zmq", "direct")]
     assert result.out == (
         "Starting.\nThe sandbox is up:\n    api *\n    └── b\nUse it:\n"
         "    cells --sandbox api ping b\n    cells --sandbox b topology\n    cells --sandbox api broadcast ping\n"
@@ -74,7 +74,7 @@ def test_up_reports_managers_that_ran_before(cells: Cells, asked: Sandbox) -> No
     assert "up already:" in cells.bare("sandbox", "up").out
     asked.answer = Up(TREE, TOPOLOGY, ("b",))
     assert "without b" in cells.bare("sandbox", "up").out
-    assert asked.asked == [None, (None, None)] * 2
+    assert asked.asked == [None, (None, None, None)] * 2
 
 
 def test_commands_for_another_directory_export_it(cells: Cells, asked: Sandbox) -> None:
@@ -168,7 +168,8 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     layout = Layout(tmp_path_factory.mktemp("sandbox"))
     written = State(TREE, transports.BROKERLESS)
     state.write(layout, written)
-    databases.create(layout, TREE, transports.transport_of(layout, written))
+    transport = transports.transport_of(layout, written)
+    databases.create(layout, TREE, transport, links.links_of(layout, written, transport))
     return layout
 
 

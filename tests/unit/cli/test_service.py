@@ -10,7 +10,7 @@ import pytest
 
 from cells import exceptions, rpc
 from cells.cli import connection
-from tests.unit.cli.conftest import Cells
+from tests.unit.cli.conftest import Cells, Manager
 
 
 class Service:
@@ -84,3 +84,15 @@ def test_a_cast_to_one_and_to_all(cells: Cells, service: Service) -> None:
 def test_an_error_is_one_line(cells: Cells, service: Service, error: Exception, said: str) -> None:
     service.answer = error
     assert cells.fail("service", "call", "east", "inventory", "count") == said
+
+
+def test_the_services_are_listed_with_their_callers(cells: Cells, manager: Manager) -> None:
+    use = {"service": "inventory", "caller": "east", "calls": 7, "casts": 0, "failed": 1, "timed_out": 2}
+    manager.described = {"name": "api"}
+    manager.answers = [{"seen_by": "m1", "allowed": ["inv*", "nova/*"], "unused": ["nova/*"], "uses": [use]}]
+    rows = cells.succeed("service", "list", "-f", "json").value
+    assert [(row["service"], row["caller"], row["calls"], row["timed_out"], row["seen_by"]) for row in rows] == [
+        ("inventory", "east", 7, 2, "m1"),
+        ("nova/*", None, None, None, "m1"),
+    ]
+    assert [question[:3] for question in manager.asked] == [("call", "api", "services")]

@@ -7,7 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
-from cells.cmd.manager import Reloader
+from cells.cmd.manager import Requested
 from tests.cases import each
 
 
@@ -30,7 +30,7 @@ def test_a_reload_that_hangs_delays_nothing_and_is_repeated_once() -> None:
         reloads.release()
         may_end.wait(10)
 
-    reloader = Reloader(reload)
+    reloader = Requested(reload, "test-reload")
     reloader.ask()
     assert reloads.acquire(timeout=10)
     for _ in range(3):

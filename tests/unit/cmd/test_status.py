@@ -16,18 +16,17 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cells import conf as cells_conf
 from cells import versions
 from cells.cmd import cells as cells_program
 from cells.cmd import status
 from cells.db import schema
 from cells.db.api import Database
-from cells.neighbors.neighbor import Neighbor
+from cells.neighbors.neighbor import COLUMNS, Neighbor
 
 URL = "rabbit://u:s3kr3t@h/v"
 
 SUCCESS, WARNING, FAILURE = 0, 1, 2
-NAMES = ["Settings", "Names", "Database", "Version caps", "Drivers"]
+NAMES = ["Settings", "Names", "Database", "Version caps", "Drivers", "Direct links"]
 
 
 class Outcome(NamedTuple):
@@ -57,6 +56,7 @@ class Deployment:
         values = {
             "DEFAULT__transport_url": URL,
             "cells__name": "api",
+            "DEFAULT__state_path": str(self.directory),
             "database__connection": f"sqlite:///{self.database_file}",
             **options,
         }
@@ -68,9 +68,9 @@ class Deployment:
 
     def sync(self, *rows: Neighbor) -> None:
         shutil.copyfile(self._empty_database, self.database_file)
-        with contextlib.closing(Database(cells_conf.load([self.config_file]))) as database:
-            for row in rows:
-                database.create(row)
+        insert = f"INSERT INTO cells ({', '.join(COLUMNS)}, deleted) VALUES ({', '.join('?' * len(COLUMNS))}, 0)"
+        with contextlib.closing(sqlite3.connect(self.database_file)) as connection, connection:
+            connection.executemany(insert, [tuple(row.as_dict().values()) for row in rows])
 
     def execute(self, statement: str) -> None:
         """Change the database by hand."""
@@ -283,7 +283,7 @@ def test_drivers_that_are_not_installed(deployment: Deployment) -> None:
         "Neighbor east: There is no driver 'owl'",
         "Neighbor west: There is no transport 'kafca'",
     ]
-    assert lines[0].endswith(": memory, rpc.")
+    assert lines[0].endswith(": direct, memory, rpc.")
 
 
 def test_plug_ins_that_do_not_load(deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,6 +312,13 @@ def test_valid_own_transport_url(deployment: Deployment, url: str) -> None:
     deployment.configure(DEFAULT__transport_url=url)
     deployment.sync()
     assert deployment.check().status == SUCCESS
+
+
+def test_certificate_of_direct_links(deployment: Deployment) -> None:
+    deployment.sync(child("east"))
+    certificate = deployment.directory / "cell.crt"
+    deployment.configure(cells_direct__certificate=str(certificate))
+    assert str(certificate) in deployment.check().details("Direct links", FAILURE)
 
 
 def test_rows_of_a_file(deployment: Deployment) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cells import conf as cells_conf
 from cells.db.api import Database
-from cells.sandbox import databases, transports
+from cells.sandbox import databases, links, transports
 from cells.sandbox.layout import Layout
 from cells.sandbox.state import State
 from cells.sandbox.tree import Tree, parse
@@ -15,8 +15,9 @@ from cells.sandbox.tree import Tree, parse
 
 def create(layout: Layout, notation: str) -> Tree:
     tree = parse(notation)
-    transport = transports.transport_of(layout, State(tree, transports.BROKERLESS))
-    databases.create(layout, tree, transport)
+    state = State(tree, transports.BROKERLESS)
+    transport = transports.transport_of(layout, state)
+    databases.create(layout, tree, transport, links.links_of(layout, state, transport))
     return tree
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
 import shutil
 import signal
 from pathlib import Path
@@ -12,11 +14,15 @@ from typing import Any
 import pytest
 from oslo_config.cfg import ConfigOpts
 
+from cells import conf as cells_conf
 from cells import exceptions
-from cells.sandbox import databases, formation, processes, state
+from cells.db.api import Database
+from cells.sandbox import databases, formation, processes, state, virtual_hosts
 from cells.sandbox.layout import Layout
 from cells.sandbox.sandbox import Sandbox
 from cells.sandbox.tree import DEFAULT_TREE, parse
+from cells.transport import reserved_port
+from tests.unit.sandbox.conftest import READY
 from tools.polling import poll
 
 TREE = parse("api(b)")
@@ -71,12 +77,13 @@ def test_the_default_tree(sandbox: Sandbox) -> None:
     assert str(sandbox.up().tree) == DEFAULT_TREE
 
 
-def test_another_tree_or_transport_is_refused_and_changes_nothing(sandbox: Sandbox) -> None:
+def test_another_tree_transport_or_driver_is_refused_and_changes_nothing(sandbox: Sandbox) -> None:
     sandbox.up(TREE)
     before = pids(sandbox)
-    for tree, transport in ((parse("api(c)"), None), (None, "rabbit://u:s3kr3t@h/")):
+    others = ((parse("api(c)"), None, None), (None, "rabbit://u:s3kr3t@h/", None), (None, None, "direct"))
+    for tree, transport, links in others:
         with pytest.raises(exceptions.SandboxError, match="cells sandbox down") as caught:
-            sandbox.up(tree, transport)
+            sandbox.up(tree, transport, links)
         assert "s3kr3t" not in caught.value.message
     # Nor does up or down change a sandbox while another command holds its lock.
     with state.locked(sandbox.layout):
@@ -114,6 +121,71 @@ def test_up_replaces_a_sandbox_without_running_managers(sandbox: Sandbox) -> Non
     assert [path.name for path in sandbox.directory.iterdir() if path.is_dir()] == ["other"]
 
 
+def addresses(sandbox: Sandbox) -> tuple[list[str], list[str]]:
+    """Return the address at which the manager of api listens, and that to which b connects."""
+    listen = cells_conf.load([sandbox.layout.cell("api").config]).cells_direct.listen
+    with contextlib.closing(Database(cells_conf.load([sandbox.layout.cell("b").config]))) as database:
+        return listen, list(database.get("api").address_list)
+
+
+def test_ports_are_kept(sandbox: Sandbox) -> None:
+    sandbox.up(TREE, links="direct")
+    before, _ = addresses(sandbox)
+    kill(sandbox, "api")
+    assert sandbox.up().started == ("api",)
+    assert addresses(sandbox) == (before, before)
+    kill(sandbox, "api", "b")
+    assert sandbox.up().started == ("api", "b")
+    assert addresses(sandbox) == (before, before)
+
+
+def test_a_port_that_is_in_use_is_replaced_on_both_sides(sandbox: Sandbox, scripts: dict[str, str]) -> None:
+    read_again = sandbox.directory.parent / "read-again"
+    # A shell handles a signal when its current command has ended, and never one that its parent ignores (nohup).
+    waits = f"trap 'echo > {read_again}' HUP; {READY}; while :; do sleep 0.05; done"
+    shell = sandbox.directory.parent / "cells-manager"
+    scripts["b"] = f'exec env --default-signal=HUP {shell} -c {shlex.quote(waits)} x "$@"'
+    sandbox.up(TREE, links="direct")
+    before, _ = addresses(sandbox)
+    config = sandbox.layout.cell("api").config
+    config.write_text(config.read_text() + "heartbeat = 7\n")
+    kill(sandbox, "api")
+    with reserved_port.reserve(int(before[0].rpartition(":")[2])) as taken:
+        taken.listen()
+        sandbox.up()
+    after, dialed = addresses(sandbox)
+    assert after == dialed != before
+    assert cells_conf.load([config]).cells_direct.heartbeat == 7
+    poll(read_again.exists, "b reads its neighbors again")
+    # The new port is kept, too.
+    kill(sandbox, "api")
+    sandbox.up()
+    assert addresses(sandbox) == (after, after)
+
+
+def test_links_are_direct_on_rabbitmq_unless_the_sandbox_has_others(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(virtual_hosts, "check_reachable", lambda url: None)
+    monkeypatch.setattr(virtual_hosts, "create", lambda names, username: None)
+    monkeypatch.setattr(virtual_hosts, "delete", lambda names: None)
+
+    def links_after(transport: str | None, links: str | None = None) -> str:
+        sandbox.up(TREE, transport, links)
+        kill(sandbox, "api", "b")
+        found = state.read(sandbox.layout)
+        assert found is not None
+        assert found.ports.keys() == ({"api", "b"} if found.links == "direct" else set())
+        return found.links
+
+    assert links_after(None) == "rpc"
+    assert links_after("rabbit://u:p@h/") == "direct"
+    assert links_after(None) == "direct"
+    assert links_after(None, "rpc") == "rpc"
+    assert links_after("rabbit://u:p@h/") == "rpc"
+    assert links_after("zmq", "direct") == "direct"
+
+
 def test_manager_that_does_not_start_removes_the_sandbox(sandbox: Sandbox, scripts: dict[str, str]) -> None:
     scripts["b"] = "echo out of order; exit 1"
     with pytest.raises(exceptions.SandboxError) as caught:
@@ -141,8 +213,6 @@ def test_unreachable_broker_leaves_nothing(sandbox: Sandbox) -> None:
 
 
 def test_remaining_virtual_hosts_are_named_and_deleted_later(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cells.sandbox import virtual_hosts
-
     deleted: list[str] = []
 
     def refuse(names: Any) -> None:

@@ -15,7 +15,13 @@ from cells.sandbox.layout import Layout
 from cells.sandbox.state import State
 from cells.sandbox.tree import parse
 
-KEPT = State(parse("api(b)"), "rabbit://u:s3kr3t@h/", {"api": "cells-sandbox-1", "b": "cells-sandbox-2"})
+KEPT = State(
+    parse("api(b)"),
+    "rabbit://u:s3kr3t@h/",
+    {"api": "cells-sandbox-1", "b": "cells-sandbox-2"},
+    "direct",
+    {"api": 4001, "b": 4002},
+)
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -24,6 +30,12 @@ def test_round_trip(tmp_path: Path) -> None:
     state.write(layout, KEPT)
     assert state.read(layout) == KEPT
     assert [path.name for path in tmp_path.iterdir()] == [layout.state.name]
+
+
+def test_a_sandbox_of_an_earlier_release_has_links_of_the_driver_rpc() -> None:
+    values = json.loads(KEPT.to_json())
+    del values["links"], values["ports"]
+    assert State.from_json(json.dumps(values)) == State(KEPT.tree, KEPT.transport, KEPT.virtual_hosts)
 
 
 def test_only_this_user_reads_the_password(tmp_path: Path) -> None:
@@ -39,6 +51,8 @@ def test_only_this_user_reads_the_password(tmp_path: Path) -> None:
         *("", "{", "[]", "{}", '{"format": "of another program"}'),
         *(json.dumps({**json.loads(KEPT.to_json()), "tree": wrong}) for wrong in ("api(../../x)", 1)),
         json.dumps({**json.loads(KEPT.to_json()), "virtual_hosts": None}),
+        json.dumps({**json.loads(KEPT.to_json()), "links": "memory"}),
+        *(json.dumps({**json.loads(KEPT.to_json()), "ports": wrong}) for wrong in (None, {"api": "4001"})),
     ],
 )
 def test_malformed_state_is_an_error_with_its_path(tmp_path: Path, text: str) -> None:

@@ -1,0 +1,114 @@
+"""``cells-api``: the HTTP API of a cell on cheroot.  SIGTERM and SIGINT stop it after the requests in progress."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from oslo_config import cfg
+from oslo_log import log
+
+from cells import conf as cells_conf
+from cells import exceptions, failure, printable
+from cells.cmd import log_format, streams
+
+LOG = logging.getLogger(__name__)
+
+#: A client that sends or reads nothing for so long loses its connection.
+IDLE_SECONDS = 10
+#: Time of the requests in progress after a signal.
+STOP_SECONDS = 10
+#: Time until the process ends, also if a request hangs.
+EXIT_SECONDS = 15.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until a signal; return the exit status if the API did not start."""
+    streams.open_missing()
+    try:
+        conf = cells_conf.load_command_line("cells-api", list(sys.argv[1:] if argv is None else argv))
+        log.setup(conf, "cells")
+        log_format.wrap_all()
+        status = _serve(conf)
+    except (exceptions.CellsError, log.LogConfigError) as error:
+        text = f"{failure.name_of(error)}: {failure.text_of(error)}"
+        print(f"cells-api: {printable.line(text)}", file=sys.stderr)  # noqa: T201  # the log may be a file
+        return 1
+    finally:
+        streams.flush_or_discard(sys.stdout)
+        streams.flush_or_discard(sys.stderr)
+    logging.shutdown()
+    # A request that hangs in a call to a dead broker must not keep the process alive.
+    os._exit(status)
+
+
+def _serve(conf: cfg.ConfigOpts) -> int:
+    # Imported late: --help and a wrong option must not wait for these imports.
+    try:
+        from cells.api import deployment  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise exceptions.ConfigurationError(
+            f"The module {error.name} is missing: install cells-intercell[api]."
+        ) from error
+
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stopped.set())
+    built = deployment.build(conf)
+    server = _bound(conf, built.application)
+    serving = threading.Thread(target=server.serve, name="cells-api-accept", daemon=True)
+    serving.start()
+    LOG.info("The HTTP API is ready on %s.", conf.cells_api.listen)
+    while serving.is_alive() and not stopped.wait(1.0):
+        pass
+    has_failed = not stopped.is_set()
+    stopping = threading.Thread(target=_stop, args=(server, built), name="cells-api-stop", daemon=True)
+    stopping.start()
+    stopping.join(EXIT_SECONDS)
+    return int(has_failed or stopping.is_alive())
+
+
+def _bound(conf: cfg.ConfigOpts, application: Any) -> Any:
+    from cheroot import wsgi  # noqa: PLC0415
+
+    from cells.transport import socket_address  # noqa: PLC0415
+
+    settings = conf.cells_api
+    try:
+        address = socket_address.split(settings.listen)
+    except exceptions.ConfigurationError as error:
+        raise exceptions.ConfigurationError(f"[cells_api] listen: {error.message}") from None
+    server = wsgi.Server(
+        address,
+        application,
+        numthreads=settings.threads,
+        server_name="cells-api",
+        timeout=IDLE_SECONDS,
+        shutdown_timeout=STOP_SECONDS,
+    )
+    # The server would read the rest of a refused body into memory, so it refuses much longer ones itself.
+    server.max_request_body_size = 2 * settings.max_body_bytes
+    try:
+        server.prepare()
+    except OSError as error:
+        raise exceptions.ConfigurationError(
+            f"[cells_api] listen = {settings.listen} cannot be used: {error}. Stop the program that listens there, or "
+            "choose another address."
+        ) from error
+    return server
+
+
+def _stop(server: Any, built: Any) -> None:
+    with contextlib.suppress(Exception):
+        server.stop()
+    built.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
