@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,3 +39,6 @@ class TextMessage:
     def to_item(self) -> dict[str, Any]:
         assert self.item is not None
         return self.item
+
+    def to_item_json(self) -> str:
+        return json.dumps(self.to_item())

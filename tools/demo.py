@@ -36,6 +36,8 @@ class Demo:
     def __init__(self, directory: str, transport: str | None) -> None:
         self._environment = {**os.environ, "CELLS_SANDBOX": str(Path(directory) / "sandbox")}
         self._transport = [] if transport is None else ["--transport", transport]
+        # Those of "sandbox up" without --links.
+        self._has_direct_links = transport is not None and not transport.startswith("zmq")
 
     def run(self) -> None:
         """Set up the tree and use it."""
@@ -47,9 +49,14 @@ class Demo:
         self._type("--sandbox", "api", "call", "api!east!az1", "ping", "-f", "json")
         self._type("--sandbox", "az1", "call", "api!west", "ping", "-f", "json")
         say("Call a method of all cells:")
-        self._type("--sandbox", "api", "broadcast", "ping", "-f", "value", "-c", "cell", "-c", "value")
+        self._type("--sandbox", "api", "broadcast", "ping", "-f", "value", *_columns("cell", "value"))
         say("Show the tree as a cell in the middle knows it:")
         self._type("--sandbox", "east", "topology")
+        if self._has_direct_links:
+            say("Show that az1 only dials in, because links are direct on RabbitMQ: east has no address of it:")
+            self._type("--sandbox", "east", "neighbor", "list", *_columns("name", "type", "driver", "addresses"))
+            say("Ping that cell over the connection that it has opened:")
+            self._type("--sandbox", "east", "ping", "az1")
         say("Show the processes of the sandbox:")
         self._type("sandbox", "status")
 
@@ -77,6 +84,10 @@ class Demo:
             raise
         if status:
             raise ProcessError(f"the command above ended with status {status}")
+
+
+def _columns(*names: str) -> list[str]:
+    return [word for name in names for word in ("-c", name)]
 
 
 def say(text: str) -> None:

@@ -14,7 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,6 +58,7 @@ class ManagerProcess:
     :param host: host name, required if a cell has several managers
     :param connection: database URL; default: an SQLite file in ``directory``
     :param options: further options, ``{"cells": {"call_timeout": 5}}``
+    :param prefix: command that executes the process, ``["nsenter", "--net=/run/netns/edge"]``
     """
 
     def __init__(
@@ -70,8 +71,10 @@ class ManagerProcess:
         host: str | None = None,
         connection: str | None = None,
         options: Mapping[str, Mapping[str, object]] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         self.name = name
+        self._prefix = prefix
         self.host = host or name
         self.transport_url = transport_url
         self.neighbor_url = neighbor_url or transport_url
@@ -144,7 +147,7 @@ class ManagerProcess:
         self._ready_lines_before = self.log().count(READY)
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [program("cells-manager"), "--config-file", str(self.config_file)],
+                [*self._prefix, program("cells-manager"), "--config-file", str(self.config_file)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -225,8 +228,15 @@ class ManagerProcess:
 
     def rss_kb(self) -> int:
         """Return the resident memory in KiB."""
+        return self._process_status("VmRSS")
+
+    def threads(self) -> int:
+        """Return the number of threads."""
+        return self._process_status("Threads")
+
+    def _process_status(self, key: str) -> int:
         lines = Path(f"/proc/{self.running.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+        return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
 
     def connections(self) -> list[int]:
         """Return the remote ports of the manager's TCP connections."""

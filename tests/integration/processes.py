@@ -6,8 +6,9 @@ when every cell in it knows its own path and the top knows every cell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from cells.db import migration
 from cells.db.api import Database
 from cells.neighbors.neighbor import Neighbor
 from tests.integration.transports import CellTransport
+from tools.direct_links import DirectLinks, Links
 from tools.manager_process import ManagerProcess
 from tools.polling import poll
 
@@ -41,10 +43,15 @@ class Tree:
 
     :param shape: the cells; each name only once
     :param take: returns an unused transport, or only its URL, for a cell
-    :param urls: transport URLs of cells that do not use ``take``
+    :param urls: transports, or their URLs, of cells that do not use ``take``
     :param connections: database URLs of the cells without SQLite
     :param options: of all cells; ``cell_options`` override them for single cells
     :param env: added to the environment of all managers
+    :param links: driver of all links
+    :param addresses: number of addresses of the managers of a cell with direct links, by default 1; the tree has
+        one manager of each cell, and a test may start further ones
+    :param listen: cell -> address at which its manager listens for direct links, if not one of 127.0.0.1
+    :param prefixes: cell -> command that starts the process of its manager
     """
 
     def __init__(
@@ -53,23 +60,40 @@ class Tree:
         shape: Shape,
         take: Callable[[], CellTransport | str],
         *,
-        urls: Mapping[str, str] | None = None,
+        urls: Mapping[str, CellTransport | str] | None = None,
         connections: Mapping[str, str] | None = None,
         options: Options | None = None,
         cell_options: Mapping[str, Options] | None = None,
         env: Mapping[str, str] | None = None,
+        links: Links = "rpc",
+        addresses: Mapping[str, int] | None = None,
+        listen: Mapping[str, str] | None = None,
+        prefixes: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.paths = {path.rpartition("!")[2]: path for path in _paths(shape)}
         self.top = next(iter(shape))
         self.env = env
         self.transports = {name: _transport((urls or {}).get(name) or take()) for name in self.paths}
+        self.direct: DirectLinks | None = None
+        if links == "direct":
+            self.direct = DirectLinks(directory / "direct", self.paths.values(), addresses or {})
+        self._listen = listen or {}
+        self._directory = directory
+        self._options = merged(OPTIONS, options or {})
         self._managers = {
             name: make_manager(
                 directory,
                 name,
                 transport,
                 connection=(connections or {}).get(name),
-                options=merged(OPTIONS, options or {}, (cell_options or {}).get(name, {})),
+                prefix=(prefixes or {}).get(name, ()),
+                options=merged(
+                    OPTIONS,
+                    self.direct.options(name) if self.direct else {},
+                    {"cells_direct": {"listen": self._listen[name]}} if name in self._listen else {},
+                    options or {},
+                    (cell_options or {}).get(name, {}),
+                ),
             )
             for name, transport in self.transports.items()
         }
@@ -79,6 +103,18 @@ class Tree:
 
     def __iter__(self) -> Iterator[ManagerProcess]:
         return iter(self._managers.values())
+
+    def make_second(self, name: str) -> ManagerProcess:
+        """Return a second manager of a cell, not yet started.  A cell with direct links needs two ``addresses``."""
+        direct = self.direct.options(name, 2) if self.direct else {}
+        return make_manager(
+            self._directory,
+            name,
+            self.transports[name],
+            host=f"{name}-2",
+            connection=self[name].connection,
+            options=merged(self._options, direct),
+        )
 
     def start(self) -> Tree:
         """Create the databases, register the neighbors, start the managers and wait until they know each other."""
@@ -104,8 +140,14 @@ class Tree:
         for other, other_path in self.paths.items():
             is_parent = other_path == path.rpartition("!")[0]
             if is_parent or other_path.rpartition("!")[0] == path:
-                database.create(Neighbor(other, self[other].neighbor_url, is_parent=is_parent))
+                database.create(self._row(other, is_parent=is_parent))
         database.close()
+
+    def _row(self, name: str, *, is_parent: bool) -> Neighbor:
+        if self.direct is not None:
+            row = self.direct.row(name, is_parent=is_parent)
+            return replace(row, addresses=self._listen[name]) if is_parent and name in self._listen else row
+        return Neighbor(name, self[name].neighbor_url, is_parent=is_parent)
 
     def wait_formed(self, timeout_seconds: float = 120.0) -> None:
         """Wait until every cell knows its path, and the top knows every cell and has heard from it."""
@@ -136,6 +178,8 @@ class Tree:
         """Kill all processes at once; other tests cover an orderly stop."""
         for manager in self:
             manager.kill()
+        if self.direct is not None:
+            self.direct.close()
 
 
 def make_manager(

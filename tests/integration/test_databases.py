@@ -16,7 +16,7 @@ from cells import exceptions
 from cells.db import engine, migration
 from cells.db.api import Database
 from tests.integration import servers
-from tests.unit.db.suite import KnownPaths, Processes, Registry, Schema, config_file, database
+from tests.unit.db.suite import KnownPaths, Processes, Registry, Schema, Transitions, config_file, database
 
 __all__ = ["database"]
 
@@ -39,6 +39,10 @@ class TestRegistry(Registry):
 
 
 class TestKnownPaths(KnownPaths):
+    pass
+
+
+class TestTransitions(Transitions):
     pass
 
 

@@ -73,6 +73,12 @@ def test_the_manager_of_east_serves_its_neighbor(deployment: Services) -> None:
     assert client.prepare(cell="api!east").call({}, "echo", value=1)["host"] == "east"
 
 
+@pytest.mark.parametrize("name", ["api", "east"])
+def test_cells_doctor_needs_no_further_permission(deployment: Services, name: str) -> None:
+    examined = deployment.tree[name].cells("doctor", "--tree", "-f", "json")
+    assert (examined.returncode, examined.json()["findings"]) == (0, [])
+
+
 def test_a_service_of_east_calls_through_its_manager(deployment: Services) -> None:
     target = oslo_messaging.Target(topic=TOPIC, version="1.0")
     client = cells.rpc.get_rpc_client(deployment.transport("client"), target, timeout=TIMEOUT_SECONDS)

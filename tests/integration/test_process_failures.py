@@ -18,10 +18,10 @@ from cells.context import get_admin_context
 from cells.rpcapi import CellsAPI
 from tests.integration import snooze
 from tests.integration.clients import ConnectTo
-from tests.integration.processes import OPTIONS, Tree, make_manager
+from tests.integration.processes import Tree, make_manager
 from tests.integration.rabbitmq import VirtualHostPool
-from tests.integration.transports import Transports
-from tools.manager_process import ManagerProcess
+from tests.integration.transports import Linked, Transports
+from tools.manager_process import COMMAND_TIMEOUT_SECONDS, ManagerProcess
 from tools.polling import poll
 
 pytestmark = pytest.mark.long
@@ -34,11 +34,13 @@ SLACK_SECONDS = 6
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory, transports: Transports) -> Iterator[Tree]:
+def tree(tmp_path_factory: pytest.TempPathFactory, linked: Linked) -> Iterator[Tree]:
     tree = Tree(
         tmp_path_factory.mktemp("failures"),
         {"api": {"east": {"az1": {}}}},
-        transports.take,
+        linked.transports.take,
+        links=linked.links,
+        addresses={"east": 2},
         env=snooze.install(tmp_path_factory.mktemp("snooze")),
     )
     try:
@@ -49,15 +51,13 @@ def tree(tmp_path_factory: pytest.TempPathFactory, transports: Transports) -> It
 
 def test_middle_manager_killed_in_the_middle_of_a_call(tree: Tree, tmp_path: Path) -> None:
     mark = tmp_path / "called"
-    started = time.monotonic()
     finish = tree["api"].begin("call", "az1", "snooze", "seconds:=1", f"mark={mark}", "--timeout", str(TIMEOUT_SECONDS))
     poll(mark.exists, "the call has arrived")
     tree["east"].kill9()
     try:
-        done = finish(TIMEOUT_SECONDS + SLACK_SECONDS)
-        assert time.monotonic() - started < TIMEOUT_SECONDS + SLACK_SECONDS
+        done = finish(COMMAND_TIMEOUT_SECONDS)
         assert done.returncode == 2
-        # The error comes from the manager and names the missing cell; it is no timeout of the client.
+        # The error comes from the manager, which answers before the client's timeout, and names the missing cell.
         assert "api > east > az1) did not answer snooze" in done.stderr
     finally:
         tree["east"].start(tree.env).wait_ready()
@@ -85,10 +85,11 @@ def test_an_expired_call_does_not_run_when_its_cell_returns(tree: Tree, tmp_path
 def test_a_frozen_manager_is_a_timeout_and_continues_afterwards(tree: Tree) -> None:
     tree["az1"].signal(signal.SIGSTOP)
     try:
-        started = time.monotonic()
         done = tree["api"].cells("call", "az1", "ping", "--timeout", str(TIMEOUT_SECONDS))
         assert done.returncode == 2
-        assert time.monotonic() - started < TIMEOUT_SECONDS + SLACK_SECONDS
+        # As above.  Over zmq and direct links the last link reports it; a client that gives up knows only its manager.
+        assert "az1" in done.stderr
+        assert "ManagerTimeout" not in done.stderr
         # One silent cell in a broadcast is one failure; the others answer.  At version 1.0 relays
         # only know [cells] call_timeout.
         broadcast = tree["api"].cells("broadcast", "ping", "-f", "json")
@@ -148,11 +149,8 @@ def test_command_says_at_once_that_no_manager_is_there(tmp_path: Path, transport
         manager.stop()
 
 
-def test_two_managers_of_a_cell_share_the_load(
-    tree: Tree, tmp_path: Path, connect_to: ConnectTo, transports: Transports
-) -> None:
-    east, transport = tree["east"], tree.transports["east"]
-    second = make_manager(tmp_path, "east", transport, host="east-2", connection=east.connection, options=OPTIONS)
+def test_two_managers_of_a_cell_share_the_load(tree: Tree, connect_to: ConnectTo, linked: Linked) -> None:
+    east, second = tree["east"], tree.make_second("east")
     from_above, from_here = connect_to(tree["api"]), connect_to(east)
     try:
         second.start(tree.env).wait_ready()
@@ -163,7 +161,11 @@ def test_two_managers_of_a_cell_share_the_load(
         assert {answer["path"] for answer in calls(from_here, "api", 40)} == {"api"}
 
         second.kill9()
-        poll(lambda: transports.consumers(transport) == 1, "it is known to be gone", timeout_seconds=20)
+        poll(
+            lambda: linked.transports.consumers(tree.transports["east"]) == 1,
+            "it is known to be gone",
+            timeout_seconds=20,
+        )
         assert {answer["host"] for answer in calls(from_above, "east", 20)} == {"east"}
         assert {answer["path"] for answer in calls(from_here, "az1", 20)} == {"api!east!az1"}
     finally:
@@ -172,9 +174,7 @@ def test_two_managers_of_a_cell_share_the_load(
 
 def test_one_of_two_managers_is_killed_with_calls_under_way(tree: Tree, tmp_path: Path, connect_to: ConnectTo) -> None:
     east, from_above = tree["east"], connect_to(tree["api"])
-    second = make_manager(
-        tmp_path, "east", tree.transports["east"], host="east-2", connection=east.connection, options=OPTIONS
-    )
+    second = tree.make_second("east")
     alarm = tmp_path / "alarm"
 
     def ask(mark: Path) -> str:

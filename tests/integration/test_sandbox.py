@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ import pytest
 
 from cells import exceptions
 from cells.sandbox import processes, virtual_hosts
+from cells.transport import reserved_port
 from tests.integration import rabbitmq as rabbitmq_server
 from tests.integration.rabbitmq import VirtualHostPool
 from tests.integration.service_process import INVENTORY, ServiceProcess, guide_output, run_example
@@ -214,16 +216,13 @@ def test_the_demonstration_needs_no_server_and_leaves_nothing(tmp_path: Path) ->
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM], ids=lambda number: number.name)
 def test_the_demonstration_that_is_interrupted_leaves_nothing(short_path: Path, number: signal.Signals) -> None:
-    demo, directory = begin_demonstration(short_path)
-    try:
+    with demonstration(short_path) as (demo, directory):
         poll(lambda: processes.find(directory), "a manager runs")
         # To each of its processes, like a terminal, and a second time, like an impatient user.
         os.killpg(demo.pid, number)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(demo.pid, number)
         _, stderr = demo.communicate(timeout=100)
-    finally:
-        demo.kill()
     assert demo.returncode == 130
     assert "everything is removed" in stderr
     assert processes.find(directory) == []
@@ -231,21 +230,19 @@ def test_the_demonstration_that_is_interrupted_leaves_nothing(short_path: Path, 
 
 
 def test_the_demonstration_with_a_closed_output_leaves_nothing(short_path: Path) -> None:
-    demo, directory = begin_demonstration(short_path)
-    try:
+    with demonstration(short_path) as (demo, directory):
         poll(lambda: processes.find(directory), "a manager runs")
         for stream in (demo.stdout, demo.stderr):
             assert stream is not None
             stream.close()
         demo.wait(timeout=150)
-    finally:
-        demo.kill()
     assert processes.find(directory) == []
     assert list(short_path.iterdir()) == []
 
 
-def begin_demonstration(directory: Path) -> tuple[subprocess.Popen[str], Path]:
-    """Start the demonstration with its temporary directory in ``directory``; return when it creates its sandbox."""
+@contextlib.contextmanager
+def demonstration(directory: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """Run the demonstration with its temporary directory in ``directory``; yield it and its sandbox's directory."""
     demo = subprocess.Popen(
         [sys.executable, "tools/demo.py"],
         cwd=ROOT,
@@ -255,8 +252,13 @@ def begin_demonstration(directory: Path) -> tuple[subprocess.Popen[str], Path]:
         text=True,
         start_new_session=True,
     )
-    poll(lambda: list(directory.iterdir()), "the demonstration has begun")
-    return demo, next(directory.iterdir()) / "sandbox"
+    with demo:
+        try:
+            # Not any entry: Python's tempfile module first creates and removes a file to see whether it may write.
+            poll(lambda: list(directory.glob("cells-*")), "the demonstration has begun")
+            yield demo, next(directory.glob("cells-*")) / "sandbox"
+        finally:
+            demo.kill()
 
 
 @pytest.mark.rabbitmq
@@ -274,6 +276,100 @@ def test_the_life_of_a_sandbox_on_rabbitmq(
         with pytest.raises(exceptions.SandboxError):
             virtual_hosts.check_reachable(url)
     assert "no sandbox" in cells.succeed("sandbox", "down")
+
+
+def kill9(cells: Commands, *names: str) -> None:
+    rows = cells.status()
+    for name in names:
+        os.kill(rows[name]["pid"], signal.SIGKILL)
+    poll(lambda: not any(is_alive(rows[name]["pid"]) for name in names), "they are gone")
+
+
+def cells_that_answer(cells: Commands) -> list[str]:
+    answers = json.loads(cells.succeed("--sandbox", "api", "broadcast", "ping", "-f", "json"))
+    return sorted(answer["cell"] for answer in answers if not answer["error"])
+
+
+def links_of(cells: Commands, name: str) -> dict[str, tuple[str, str | None]]:
+    """Return driver and addresses of each neighbor of the cell."""
+    rows = json.loads(cells.succeed("--sandbox", name, "neighbor", "list", "-f", "json"))
+    return {row["name"]: (row["driver"], row["addresses"]) for row in rows}
+
+
+@contextlib.contextmanager
+def listening_at(address: str) -> Iterator[None]:
+    """Listen at the port of a killed process, as soon as the kernel has closed the process's socket."""
+    taken: list[socket.socket] = []
+
+    def take() -> bool:
+        with contextlib.suppress(OSError):
+            taken.append(reserved_port.reserve(int(address.rpartition(":")[2])))
+        return bool(taken)
+
+    poll(take, f"{address} is free")
+    with taken[0]:
+        taken[0].listen()
+        yield
+
+
+@pytest.mark.rabbitmq
+def test_direct_links_on_rabbitmq_survive_killed_managers(
+    cells: Commands, rabbitmq: VirtualHostPool, own_virtual_hosts: Callable[[], list[str]]
+) -> None:
+    cells.succeed("sandbox", "up", "--tree", TREE, "--transport", rabbitmq_server.URL)
+    address = links_of(cells, "az1")["east"][1]
+    assert links_of(cells, "az1") == {"east": ("direct", address)}
+    assert links_of(cells, "east") == {"api": ("direct", links_of(cells, "west")["api"][1]), "az1": ("direct", None)}
+    # Without an address of az1, east reaches it over the connection that az1 has opened.
+    assert ping(cells, "api", "az1") == "api!east!az1"
+    assert ping(cells, "az1", "api!west") == "api!west"
+    assert cells_that_answer(cells) == sorted(PATHS)
+
+    kill9(cells, "east")
+    assert "without east" in cells.succeed("sandbox", "up")
+    assert links_of(cells, "az1")["east"][1] == address
+    assert cells_that_answer(cells) == sorted(PATHS)
+
+    # Meanwhile another process takes the port of east.
+    kill9(cells, "east")
+    with listening_at(str(address)):
+        assert "other ports" in cells.succeed("sandbox", "up")
+    assert links_of(cells, "az1")["east"][1] != address
+    assert ping(cells, "api", "az1") == "api!east!az1"
+
+    before = links_of(cells, "az1")
+    kill9(cells, *cells.status())
+    assert "Removing the old sandbox" in cells.succeed("sandbox", "up")
+    assert links_of(cells, "az1") == before
+    assert cells_that_answer(cells) == sorted(PATHS)
+
+
+def test_direct_links_need_no_broker(cells: Commands) -> None:
+    cells.succeed("sandbox", "up", "--tree", "api(b)", "--links", "direct")
+    assert links_of(cells, "api") == {"b": ("direct", None)}
+    assert ping(cells, "b", "api") == "api"
+    other = cells("sandbox", "up", "--links", "rpc")
+    assert other.returncode == 2
+    assert "cells sandbox down" in other.stderr
+
+
+@pytest.mark.rabbitmq
+def test_the_demonstration_on_rabbitmq_shows_a_child_that_dials_in(
+    tmp_path: Path, rabbitmq: VirtualHostPool, own_virtual_hosts: Callable[[], list[str]]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "tools/demo.py", "--transport", rabbitmq_server.URL],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert re.search(r"\| az1 +\| child +\| direct +\| None ", done.stdout)
+    assert "answer from api!east!az1" in done.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture

@@ -247,5 +247,6 @@ def test_long_call_ends_soon_after_a_manager_on_its_way(
         killed_at = time.monotonic()
         error = asked.exception(LONG_TIMEOUT_SECONDS)
         assert time.monotonic() - killed_at < NOTICED_SECONDS
-        assert isinstance(error, cells.rpc.Timeout)
-        assert "az1" in str(error)
+        # On a busy machine the work begins before the first hop has confirmed the request: then it may have arrived.
+        assert isinstance(error, (cells.rpc.Timeout, cells.rpc.MessageDeliveryFailure))
+        assert "az1" in str(error) or cell in str(error)

@@ -10,7 +10,7 @@ from cells.context import get_admin_context
 from tests.integration.clients import ConnectTo
 from tests.integration.processes import Tree
 from tests.integration.servers import MYSQL_URL, POSTGRESQL_URL, fresh_database
-from tests.integration.transports import Transports
+from tests.integration.transports import Linked
 from tools.polling import poll
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.mariadb]
@@ -19,13 +19,14 @@ SHAPE = {"api": {"east": {"az1": {}}, "west": {"az2": {}}}}
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory, transports: Transports) -> Iterator[Tree]:
+def tree(tmp_path_factory: pytest.TempPathFactory, linked: Linked) -> Iterator[Tree]:
     # Separate databases, because there is a tree for each transport.
     with fresh_database(POSTGRESQL_URL) as postgresql_url, fresh_database(MYSQL_URL) as mariadb_url:
         tree = Tree(
             tmp_path_factory.mktemp("tree"),
             SHAPE,
-            transports.take,
+            linked.transports.take,
+            links=linked.links,
             connections={"east": postgresql_url, "az1": mariadb_url},
             cell_options={"az1": {"cells": {"capabilities": "hypervisor=kvm;xenserver,os=linux"}}},
         )

@@ -32,6 +32,11 @@ def seen(by: ManagerProcess, name: str) -> dict[str, Any]:
     return found[0] if found else {}
 
 
+def states_of(by: ManagerProcess, name: str) -> list[str]:
+    """Return the states of a neighbor in ``cells neighbor history``, the newest last."""
+    return [row["state"] for row in by.cells("neighbor", "history", name, "-f", "json").json()]
+
+
 def wait_for_problem(by: ManagerProcess, name: str, words: str) -> None:
     """Wait until ``cells neighbor status`` shows a problem of a neighbor that contains ``words``."""
     poll(lambda: words in (seen(by, name).get("problem") or ""), f"{by.name} shows {words} for {name}", 60)
@@ -49,6 +54,8 @@ def test_a_dead_child_is_silent_and_the_remedy_is_named(tree: Tree) -> None:
     tree["east"].start().wait_ready()
     poll(lambda: seen(api, "east").get("state") == "up", "east answers again", 60)
     assert api.cells("neighbor", "status").returncode == 0
+    poll(lambda: states_of(api, "east")[-1:] == ["up"], "the history has the end of the outage", 60)
+    assert states_of(api, "east")[-3:-1] == ["up", "silent"]
 
 
 def test_the_tree_is_drawn_right_after_a_child_died(tree: Tree) -> None:

@@ -21,6 +21,7 @@ import zmq
 from cells.brokerless import frames, ipc, routing_keys
 from tests.integration.garbage import TYPES, Broken, without_envelope
 from tests.integration.rabbitmq import VirtualHostPool, amqp_url
+from tools.direct_links import Links
 from tools.polling import poll
 
 #: [cells] rpc_driver_queue_base
@@ -140,12 +141,40 @@ def _listens(path: Path) -> bool:
     return False
 
 
-@pytest.fixture(scope="module", params=[pytest.param("rabbitmq", marks=pytest.mark.rabbitmq), "zmq"])
-def transports(request: pytest.FixtureRequest) -> Iterator[Transports]:
-    """Each transport in turn."""
-    if request.param == "rabbitmq":
+class Linked(NamedTuple):
+    """Transport of the cells of a tree, and the driver of the links between them."""
+
+    transports: Transports
+    links: Links
+
+
+@contextlib.contextmanager
+def _opened(name: str, request: pytest.FixtureRequest) -> Iterator[Transports]:
+    if name == "rabbitmq":
         yield RabbitMQTransports(request.getfixturevalue("rabbitmq"))
         return
     # A short path, because the path of a socket is limited to about 100 characters.
     with tempfile.TemporaryDirectory(prefix="cells-") as directory:
         yield ZmqTransports(Path(directory))
+
+
+@pytest.fixture(scope="module", params=[pytest.param("rabbitmq", marks=pytest.mark.rabbitmq), "zmq"])
+def transports(request: pytest.FixtureRequest) -> Iterator[Transports]:
+    """Each transport in turn."""
+    with _opened(request.param, request) as found:
+        yield found
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(("rabbitmq", "rpc"), marks=pytest.mark.rabbitmq, id="rabbitmq"),
+        pytest.param(("zmq", "rpc"), id="zmq"),
+        pytest.param(("rabbitmq", "direct"), marks=pytest.mark.rabbitmq, id="direct"),
+    ],
+)
+def linked(request: pytest.FixtureRequest) -> Iterator[Linked]:
+    """Each kind of links in turn: over each transport, and direct links between cells on RabbitMQ."""
+    name, links = request.param
+    with _opened(name, request) as found:
+        yield Linked(found, links)

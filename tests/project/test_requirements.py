@@ -8,6 +8,7 @@ import importlib.metadata
 import re
 import sys
 
+from tests.cases import each
 from tests.project.sources import ROOT
 
 SETUP = configparser.ConfigParser(delimiters=("=",))
@@ -23,7 +24,7 @@ def test_pyproject_has_no_project_table() -> None:
 
 def test_lower_constraints_are_the_lower_bounds_of_setup() -> None:
     requirements = [SETUP["options"]["install_requires"]]
-    requirements += [SETUP["options.extras_require"][extra] for extra in ("mysql", "postgresql", "test")]
+    requirements += [SETUP["options.extras_require"][extra] for extra in ("api", "mysql", "postgresql", "test")]
     bounds = dict(
         re.findall(r"^([A-Za-z0-9_.-]+)(?:\[[a-z]+\])?>=([0-9.]+)", "\n".join(requirements), flags=re.MULTILINE)
     )
@@ -37,10 +38,16 @@ def test_lower_constraints_are_the_lower_bounds_of_setup() -> None:
     assert without_trailing_zeros(bounds) == without_trailing_zeros(constraints)
 
 
-def imported_packages() -> set[str]:
+#: The modules that need the extra "api".
+API = ("cells/api/", "cells/wsgi/", "cells/cmd/api.py")
+
+
+def imported_packages(*, of_api: bool) -> set[str]:
     """Return the top-level names that the package imports at run time, without the standard library and itself."""
     found = set()
     for path in (ROOT / "cells").rglob("*.py"):
+        if path.relative_to(ROOT).as_posix().startswith(API) is not of_api:
+            continue
         tree = ast.parse(path.read_text())
         types_only = {
             statement
@@ -56,15 +63,18 @@ def imported_packages() -> set[str]:
     return found - set(sys.stdlib_module_names) - {"cells"}
 
 
-def test_imported_packages_are_required() -> None:
+@each(("of_api", "extras"), [(False, ()), (True, ("api",))])
+def test_imported_packages_are_required(of_api: bool, extras: tuple[str, ...]) -> None:
     def canonical(name: str) -> str:
         return re.sub(r"[-_.]+", "-", name).lower()
 
     lines = SETUP["options"]["install_requires"].split()
+    lines += [line for extra in extras for line in SETUP["options.extras_require"][extra].split()]
     required = {canonical(re.split(r"[\[>]", line)[0]) for line in lines}
     # Python 3.10 does not know the modules of a package that does not list them.
     distributions = {"zmq": ["pyzmq"], **importlib.metadata.packages_distributions()}
-    imported = {package: {canonical(name) for name in distributions[package]} for package in imported_packages()}
+    found = imported_packages(of_api=of_api)
+    imported = {package: {canonical(name) for name in distributions[package]} for package in found}
     assert "oslo_messaging" in imported
     assert {package for package, names in imported.items() if not names & required} == set()
 
