@@ -17,8 +17,23 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 project = "cells"
 author = "The cells authors"
 copyright = author
-extensions = ["sphinx.ext.autodoc", "oslo_config.sphinxext", "cliff.sphinxext", "cells_versions"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "oslo_config.sphinxext",
+    "cliff.sphinxext",
+    "cells_findings",
+    "cells_metrics",
+    "cells_versions",
+    "man_links",
+]
 exclude_patterns = ["examples", "_ext"]
+#: made from the parsers of the commands; "tox -e docs" builds them, too
+man_pages = [
+    ("reference/cells", "cells", "the tool of the operator of one cell", author, 1),
+    ("reference/cells-manager", "cells-manager", "the daemon of a cell", author, 1),
+    ("reference/cells-api", "cells-api", "the HTTP API of a cell", author, 1),
+    ("reference/cells-status", "cells-status", "checks before an upgrade of a cell", author, 1),
+]
 html_theme = "alabaster"
 html_theme_options = {
     "description": "Messages between cells that each have their own broker and database",
