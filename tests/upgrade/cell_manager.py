@@ -73,10 +73,17 @@ class CellManager(ManagerProcess):
             transport.cleanup()
 
     def end(self) -> None:
-        """Stop the manager like a supervisor.
+        """Stop the manager like a supervisor, which kills a process that does not end in time.
 
         :raises ProcessError: the manager reports an error
+        :raises subprocess.TimeoutExpired: a manager that has no excuse does not end
         """
-        status = self.terminate()
+        try:
+            status = self.terminate()
+        except subprocess.TimeoutExpired:
+            if not self.release.hangs_at_stop:
+                raise
+            self.kill9()
+            return
         if status:
             raise ProcessError(f"{self.host} ended with {status}:\n{self.log()[-3000:]}")

@@ -11,3 +11,6 @@ OLD_VERSION = "1.0"
 #: that oslo.messaging acknowledges while it closes, and broadcasts, which it refuses.  The old commit cannot be
 #: repaired, so the load pauses for that second.  It does not pause for managers of later releases.
 LOSES_AT_STOP = True
+#: A stopping manager of that commit may wait for a broker's library until its limit of 60 seconds, and then reports an
+#: error: seen once in CI.  The test kills it earlier, as a supervisor does.
+HANGS_AT_STOP = True

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.upgrade.old_release import LOSES_AT_STOP, OLD_COMMIT
+from tests.upgrade.old_release import HANGS_AT_STOP, LOSES_AT_STOP, OLD_COMMIT
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 120.0
@@ -45,6 +45,8 @@ class Release:
     programs: Path
     #: whether its managers lose messages while they stop
     loses_at_stop: bool = False
+    #: whether its managers may hang while they stop
+    hangs_at_stop: bool = False
 
     def program(self, name: str) -> str:
         """Return the path of ``cells``, ``cells-manager`` or ``python``."""
@@ -80,7 +82,7 @@ def install_old_release(directory: Path, repository: Path = ROOT) -> Release:
         ) from error
     run(["tar", "-xf", str(archive), "-C", str(tree)], directory)
     venv.EnvBuilder(symlinks=True).create(environment)
-    release = Release("old", environment / "bin", LOSES_AT_STOP)
+    release = Release("old", environment / "bin", LOSES_AT_STOP, HANGS_AT_STOP)
     _share_libraries(release)
     pip = [sys.executable, "-m", "pip", "--python", release.program("python"), "--disable-pip-version-check"]
     run([*pip, "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", str(tree)], directory)
