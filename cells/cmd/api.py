@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import signal
 import sys
 import threading
@@ -12,11 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from oslo_config import cfg
-from oslo_log import log
 
-from cells import conf as cells_conf
-from cells import exceptions, failure, printable
-from cells.cmd import log_format, streams
+from cells import exceptions
+from cells.cmd import daemon
 
 LOG = logging.getLogger(__name__)
 
@@ -30,22 +27,7 @@ EXIT_SECONDS = 15.0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until a signal; return the exit status if the API did not start."""
-    streams.open_missing()
-    try:
-        conf = cells_conf.load_command_line("cells-api", list(sys.argv[1:] if argv is None else argv))
-        log.setup(conf, "cells")
-        log_format.wrap_all()
-        status = _serve(conf)
-    except (exceptions.CellsError, log.LogConfigError) as error:
-        text = f"{failure.name_of(error)}: {failure.text_of(error)}"
-        print(f"cells-api: {printable.line(text)}", file=sys.stderr)  # noqa: T201  # the log may be a file
-        return 1
-    finally:
-        streams.flush_or_discard(sys.stdout)
-        streams.flush_or_discard(sys.stderr)
-    logging.shutdown()
-    # A request that hangs in a call to a dead broker must not keep the process alive.
-    os._exit(status)
+    return daemon.run("cells-api", argv, _serve)
 
 
 def _serve(conf: cfg.ConfigOpts) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import queue
 import signal
 import sys
@@ -17,11 +16,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
-from oslo_log import log
 
-from cells import conf as cells_conf
-from cells import exceptions, failure, printable
-from cells.cmd import descriptors, log_format, memory, streams
+from cells.cmd import daemon, descriptors, log_format, memory
 
 if TYPE_CHECKING:
     from cells.manager.lifecycle import CellsService
@@ -41,34 +37,7 @@ SIGNAL_CHECK_SECONDS = 1.0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a manager until a signal stops it; return the exit status if it did not start."""
-    streams.open_missing()
-    try:
-        conf = cells_conf.load_command_line("cells-manager", list(sys.argv[1:] if argv is None else argv))
-        _set_up_log(conf)
-        log_format.wrap_all()
-        memory.return_large_blocks()
-        descriptors.raise_limit()
-        status = _run(conf)
-    except exceptions.CellsError as error:
-        text = f"{failure.name_of(error)}: {failure.text_of(error)}"
-        print(f"cells-manager: {printable.line(text)}", file=sys.stderr)  # noqa: T201  # the log may be a file
-        return 1
-    finally:
-        streams.flush_or_discard(sys.stdout)
-        streams.flush_or_discard(sys.stderr)
-    logging.shutdown()
-    # A thread that hangs in a call to a dead broker must not keep the process alive.
-    os._exit(status)
-
-
-def _set_up_log(conf: cfg.ConfigOpts) -> None:
-    try:
-        log.setup(conf, "cells")
-    except (OSError, log.LogConfigError) as error:
-        raise exceptions.ConfigurationError(
-            f"The log cannot be opened: {error}. Correct [DEFAULT] log_file, log_dir or log_config_append, or let the "
-            "user that runs the manager write there."
-        ) from error
+    return daemon.run("cells-manager", argv, _run)
 
 
 def _run(conf: cfg.ConfigOpts) -> int:
@@ -79,6 +48,8 @@ def _run(conf: cfg.ConfigOpts) -> int:
     from cells.transport.patches import registry  # noqa: PLC0415
     from cells.transport.patches.envelope_log import ENVELOPE_LOG  # noqa: PLC0415
 
+    memory.return_large_blocks()
+    descriptors.raise_limit()
     preflight.check(conf)
     sys.setswitchinterval(SWITCH_SECONDS)
     registry.apply_all(conf.cells.disabled_patches)
