@@ -251,10 +251,6 @@ class Hop:
     #: the version in which the message travels
     version: str
 
-    def addressed(self, server: str) -> Hop:
-        """Return the hop of the message with its answer addressed to the manager ``server``."""
-        return replace(self, header=self.header.addressed(server))
-
     @property
     def form(self) -> Form:
         """The header as it travels."""

@@ -224,7 +224,7 @@ class DirectLink:
         """Process bytes of the socket."""
         with self._lock:
             if connection in self._connections:
-                self._process(connection, connection.take(data, problem), wrote=True)
+                self._process(connection, connection.take(data, problem), writes_later=True)
                 self._settle_one(connection)
         self._serve()
         self._receivers.serve(connection.loop)
@@ -300,7 +300,7 @@ class DirectLink:
             while self._dirty:
                 connection, _ = self._dirty.popitem()
                 if connection in self._connections:
-                    self._process(connection, connection.flush(), wrote=True)
+                    self._process(connection, connection.flush(), writes_later=True)
                     if connection in self._connections:
                         connection.alarm.set(connection.next_deadline())
 
@@ -312,7 +312,7 @@ class DirectLink:
             connection.alarm.set(connection.next_deadline())
         self._settle()
 
-    def _process(self, connection: Connection, events: list[Event], *, wrote: bool = False) -> None:
+    def _process(self, connection: Connection, events: list[Event], *, writes_later: bool = False) -> None:
         for event in events:
             if isinstance(event, Received):
                 self._receivers.put(self, connection, event)
@@ -322,7 +322,7 @@ class DirectLink:
                 self._end(connection, event.error)
             else:  # a message that was not sent may find another connection
                 self._has_news |= self._outbox.settle(event, self._availability.unknown_fate)
-        if not wrote and connection in self._connections:
+        if not writes_later and connection in self._connections:
             self._dirty[connection] = None
 
     def _settle_fate(self, events: Iterable[Event]) -> None:
