@@ -13,7 +13,7 @@ import secrets
 import signal
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tools.free_ports import free_ports
@@ -122,6 +122,15 @@ class BrokerNode:
     def thaw(self) -> None:
         """Resume the node."""
         os.killpg(self.pid, signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def blocked(self) -> Iterator[None]:
+        """Set off the memory alarm of the node: it accepts connections, and reads no message."""
+        self.control("set_vm_memory_high_watermark", "0")
+        try:
+            yield
+        finally:
+            self.control("set_vm_memory_high_watermark", "0.4")
 
     def url(self, name: str, scheme: str = "rabbit") -> str:
         """Return the URL of a virtual host."""

@@ -219,13 +219,10 @@ def test_a_missing_permission_on_the_own_broker(tree: Tree, node: BrokerNode, tm
 
 
 def test_the_own_broker_lacks_memory(tree: Tree, node: BrokerNode) -> None:
-    node.control("set_vm_memory_high_watermark", "0.00001")
-    try:
+    with node.blocked():
         examined = doctor(tree["api"])
         assert examined.status == 2
         assert "broker_blocked" in [one[0] for one in examined.found]
-    finally:
-        node.control("set_vm_memory_high_watermark", "0.4")
 
 
 def test_a_database_that_is_gone(tree: Tree, tmp_path: Path) -> None:

@@ -67,15 +67,6 @@ def get(port: int, page: str) -> tuple[int, Any]:
     return status, text.decode() if page == "metrics" else json.loads(text)
 
 
-@contextlib.contextmanager
-def blocked(broker: BrokerNode) -> Iterator[None]:
-    broker.control("set_vm_memory_high_watermark", "0")
-    try:
-        yield
-    finally:
-        broker.control("set_vm_memory_high_watermark", "0.4")
-
-
 def test_numbers(manager: ManagerProcess, port: int) -> None:
     poll(lambda: get(port, "readyz")[0] == 200, "it is ready", SOON_SECONDS)
     status, text = get(port, "metrics")
@@ -89,7 +80,7 @@ def test_a_blocked_broker_makes_the_manager_unready_and_leaves_it_alive(
     manager: ManagerProcess, own_broker: BrokerNode, port: int, systemd: socket.socket
 ) -> None:
     poll(lambda: get(port, "readyz")[0] == 200, "it is ready", SOON_SECONDS)
-    with blocked(own_broker):
+    with own_broker.blocked():
         poll(lambda: get(port, "readyz")[0] == 503, "it is not ready", SOON_SECONDS)
         reasons = get(port, "readyz")[1]["reasons"]
         assert "database" not in reasons

@@ -106,16 +106,6 @@ def is_healthy(manager: ManagerProcess) -> bool:
 
 
 @contextlib.contextmanager
-def blocked(broker: BrokerNode) -> Iterator[None]:
-    """Set off the memory alarm of the node: it accepts connections, and reads no message."""
-    broker.control("set_vm_memory_high_watermark", "0")
-    try:
-        yield
-    finally:
-        broker.control("set_vm_memory_high_watermark", "0.4")
-
-
-@contextlib.contextmanager
 def frozen(broker: BrokerNode) -> Iterator[None]:
     broker.freeze()
     try:
@@ -164,7 +154,7 @@ def test_commands_for_a_first_look(
 ) -> None:
     """Cases B1, B2 and B3: each command ends in time, with one line on stderr at most."""
     problems: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
-        "broker-blocked": lambda: blocked(own_broker),
+        "broker-blocked": own_broker.blocked,
         "broker-frozen": lambda: frozen(own_broker),
         "neighbor-away": lambda: stalled(east_link[0]),
         "manager-frozen": lambda: frozen_manager(api),
@@ -220,7 +210,7 @@ REQUESTS: dict[str, Callable[[CellsAPI, Any], object]] = {
 }
 
 
-@pytest.mark.parametrize("problem", [blocked, frozen])
+@pytest.mark.parametrize("problem", [BrokerNode.blocked, frozen])
 def test_requests_to_an_own_broker_that_takes_no_message(
     api: ManagerProcess,
     clients: tuple[CellsAPI, Any],
@@ -241,7 +231,7 @@ def test_requests_to_an_own_broker_that_takes_no_message(
             seconds, text = answer.result()
             assert seconds < TIMEOUT_SECONDS + SLACK_SECONDS, how
             assert "/a" in text, how
-            assert ("blocks publishers" in text) is (problem is blocked), how
+            assert ("blocks publishers" in text) is (problem is BrokerNode.blocked), how
     poll(lambda: clients[0].neighbors({}), "the client works again", 60)
 
 
@@ -306,7 +296,7 @@ def test_a_stop_while_the_own_broker_is_frozen(api: ManagerProcess, own_broker: 
             started = time.monotonic()
             api.terminate(2 * EXIT_SECONDS + SLACK_SECONDS)
             assert time.monotonic() - started < 2 * EXIT_SECONDS
-            before = api.log().count("Patch redeclare")
+            before = api.log().count("Patches applied")
             api.start()
-            poll(lambda n=before: api.log().count("Patch redeclare") > n, "the process has begun", 30)
+            poll(lambda n=before: api.log().count("Patches applied") > n, "the process has begun", 30)
     api.wait_ready(60)
