@@ -73,8 +73,7 @@ def test_the_content_is_written_once_for_all_hops_of_a_message() -> None:
 
 @each("message", ALL, ids=lambda message: message.message_type)
 def test_the_manager_that_gets_the_answer_is_the_only_difference(message: Message) -> None:
-    hop = Hop(row("east"), message.header, "east", "1.3")
-    assert hop.addressed("manager-1").header == replace(message.header, reply_server="manager-1")
+    assert message.header.addressed("manager-1") == replace(message.header, reply_server="manager-1")
     assert message.header.reply_server == ""
 
 
