@@ -48,6 +48,7 @@
     ├── NeighborError             errors of the registry of neighbors
     │   ├── NeighborNotFound
     │   ├── NeighborExists
+    │   ├── NeighborsReadOnly     the registry is a file, which only the operator changes
     │   └── InvalidNeighbor
     └── DatabaseError
         ├── DatabaseUnavailable
@@ -305,6 +306,10 @@ class NeighborNotFound(NeighborError):
 
 class NeighborExists(NeighborError):
     """Raised when a registered neighbor has that name already."""
+
+
+class NeighborsReadOnly(NeighborError):
+    """Raised when a neighbor cannot be changed because the registry is a file."""
 
 
 class InvalidNeighbor(NeighborError):

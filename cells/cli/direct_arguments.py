@@ -9,7 +9,7 @@ from typing import Any
 
 from cells import exceptions, printable
 from cells.cli import base
-from cells.neighbors import certificate_owners, direct_columns
+from cells.neighbors import direct_columns
 from cells.neighbors.neighbor import Neighbor
 
 #: value of an option that removes the registered values
@@ -109,25 +109,6 @@ def check_is_complete(name: str, given: Mapping[str, Any]) -> None:
             "listen here).",
             cell=name,
         )
-
-
-def check_is_of_neighbor(name: str, given: Mapping[str, Any], own_file: str) -> None:
-    """Check that no certificate of the neighbor is that of this cell, if this user can read that.
-
-    :param given: columns to write
-    :param own_file: file with the certificate of this cell
-    :raises cells.exceptions.InvalidNeighbor: a certificate is that of this cell
-    """
-    if given.get("certificates") is None:
-        return
-    from cells.certificates import certificate  # noqa: PLC0415  # slow to import
-
-    try:
-        own = certificate.read_file(Path(own_file))
-    except exceptions.ConfigurationError:
-        return  # The cell has none yet, or only its managers can read it.
-    found = direct_columns.read_certificates(given["certificates"])
-    certificate_owners.check(name, found, dict.fromkeys(own, "this cell"))
 
 
 def remark_on(row: Neighbor, authorities: Sequence[str]) -> str:

@@ -10,20 +10,18 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cliff import lister, show
 
-from cells import context, exceptions, path, printable
+from cells import context, exceptions, printable
 from cells.cli import base, direct_arguments, neighbor_arguments
-from cells.neighbors.direct_columns import DIRECT
+from cells.neighbors import registration, row_checks
 from cells.neighbors.loader import FileSource
 from cells.neighbors.neighbor import COLUMNS, Neighbor
+from cells.neighbors.registration import Registration
 from cells.transport import link_options
 from cells.transport import url as transport_url
-
-if TYPE_CHECKING:
-    from cells.db.api import Database
 
 LOG = logging.getLogger(__name__)
 
@@ -41,14 +39,14 @@ class NeighborCommand(base.CellCommand):
     def check_is_in_database(self) -> None:
         """Check that a change in the database would have an effect.
 
-        :raises cells.exceptions.ConfigurationError: the manager reads its neighbors from a file
+        :raises cells.exceptions.NeighborsReadOnly: the manager reads its neighbors from a file
         """
-        file = self.conf.cells.cells_config
-        if file:
-            raise exceptions.ConfigurationError(
-                f"The neighbors of this cell are in {file}, because [cells] cells_config is set: edit that file, or "
-                "remove the option first to use the database."
-            )
+        registration.check_is_in_database(self.conf.cells.cells_config)
+
+    @property
+    def registration(self) -> Registration:
+        """The changes of single neighbors in the database."""
+        return Registration(self.conf.cells.name, self.conf.cells_direct.certificate, self.database)
 
     def check_is_another_cell(self, name: str) -> None:
         """Check that ``name`` is not the name of this cell.
@@ -56,20 +54,14 @@ class NeighborCommand(base.CellCommand):
         :raises cells.exceptions.InvalidNeighbor: it is
         :raises cells.exceptions.ConfigurationError: this cell has no name
         """
-        own_name = self.conf.cells.name
-        if own_name is None:
-            raise exceptions.ConfigurationError("[cells] name is not set: set the name of this cell first.")
-        if name == path.check_name(own_name):
-            raise exceptions.InvalidNeighbor(
-                f"{name} is the name of this cell: a cell cannot be its own neighbor.", cell=name
-            )
+        row_checks.check_is_another_cell(name, self.conf.cells.name)
 
     def check_certificates(self, name: str, changes: Mapping[str, Any]) -> None:
         """Check that no certificate among ``changes`` of the neighbor ``name`` is that of this cell.
 
         :raises cells.exceptions.InvalidNeighbor: one is
         """
-        direct_arguments.check_is_of_neighbor(name, changes, self.conf.cells_direct.certificate)
+        row_checks.check_certificates(name, changes, self.conf.cells_direct.certificate)
 
     def remark_on(self, row: Neighbor, *, is_url_new: bool) -> None:
         """Log a WARNING if a row that was written probably does not lead to the neighbor."""
@@ -108,16 +100,7 @@ class Create(NeighborCommand, show.ShowOne):
         columns = neighbor_arguments.columns(parsed_args)
         direct_arguments.check_is_complete(parsed_args.name, columns)
         parts, of_link = neighbor_arguments.parts(parsed_args), neighbor_arguments.link_changes(parsed_args)
-        text = columns.get("transport_url", "")
-        if parts or of_link or (not text and columns.get("driver") != DIRECT):
-            text = _change_url(text, parts, of_link)
-        columns["transport_url"] = text
-        row = Neighbor(name=parsed_args.name, **columns)
-        neighbor_arguments.check_transport(row.driver, row.transport_url)
-        self.check_is_another_cell(row.name)
-        self.check_certificates(row.name, columns)
-        with self.database() as database:
-            database.create(row)
+        row = self.registration.create(parsed_args.name, columns, parts, of_link)
         self.remark_on(row, is_url_new=True)
         return _shown(row, parsed_args)
 
@@ -138,14 +121,8 @@ class Set(NeighborCommand, show.ShowOne):
         parts, of_link = neighbor_arguments.parts(parsed_args), neighbor_arguments.link_changes(parsed_args)
         if not changes and not parts and not of_link:
             raise exceptions.InvalidNeighbor(f"No change is given for neighbor {parsed_args.name}: add an option.")
-        self.check_certificates(parsed_args.name, changes)
-        with self.database() as database:
-            if parts or of_link:
-                text = changes.get("transport_url") or database.get(parsed_args.name).transport_url
-                changes["transport_url"] = _change_url(text, parts, of_link)
-            _check_transport(database, parsed_args.name, changes)
-            row = database.update(parsed_args.name, **changes)
-        self.remark_on(row, is_url_new="transport_url" in changes)
+        row = self.registration.update(parsed_args.name, changes, parts, of_link)
+        self.remark_on(row, is_url_new="transport_url" in changes or bool(parts or of_link))
         return _shown(row, parsed_args)
 
 
@@ -274,25 +251,6 @@ _STATUS_HEADERS = (
     *("lost", "may_have_arrived", "in_flight", "problem", "losses", "link", "also_accept"),
 )
 _HEADERS = tuple("type" if column == "is_parent" else column for column in COLUMNS)
-
-
-def _change_url(text: str, parts: transport_url.Parts, of_link: Mapping[str, str]) -> str:
-    """Return a transport URL with the given parts and options of the link; ``text`` may be empty."""
-    url = transport_url.change(transport_url.parse(text), parts) if text else transport_url.build(parts)
-    return str(link_options.change(url, of_link))
-
-
-def _check_transport(database: Database, name: str, changes: Mapping[str, Any]) -> None:
-    driver, url = changes.get("driver"), changes.get("transport_url")
-    if driver is None and url is None:
-        return
-    if driver is None or url is None:
-        try:
-            row = database.get(name)
-        except exceptions.InvalidNeighbor:
-            return  # The row is invalid. The database refuses the change unless it makes the row valid.
-        driver, url = driver or row.driver, url or row.transport_url
-    neighbor_arguments.check_transport(driver, url)
 
 
 def _record(row: Neighbor, parsed_args: argparse.Namespace, *, is_short: bool) -> base.Record:

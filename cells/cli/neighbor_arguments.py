@@ -8,11 +8,11 @@ import getpass
 import ipaddress
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Any
 
 from cells import exceptions, versions
 from cells.cli import base, direct_arguments
+from cells.neighbors import row_checks
 from cells.neighbors.direct_columns import DIRECT
 from cells.neighbors.neighbor import read_patterns
 from cells.transport import link_options
@@ -131,7 +131,7 @@ def columns(parsed_args: argparse.Namespace) -> dict[str, Any]:
     named["transport_url"] = _secret(parsed_args.transport_url, "transport URL")
     named = {column: value for column, value in named.items() if value is not None}
     named.update(direct_arguments.columns(parsed_args))
-    check_drivers(named.get("driver"), named.get("also_accept"))
+    row_checks.check_drivers(named.get("driver"), named.get("also_accept"))
     if parsed_args.version_cap is not None:
         named["version_cap"] = _read_version_cap(parsed_args.version_cap)
     if parsed_args.allow is not None:
@@ -160,43 +160,6 @@ def link_changes(parsed_args: argparse.Namespace) -> dict[str, str]:
     if parsed_args.exchange is not None:
         changes[link_options.EXCHANGE] = parsed_args.exchange
     return changes
-
-
-def check_drivers(*names: str | None) -> None:
-    """Check that the drivers are installed.
-
-    :raises cells.exceptions.InvalidNeighbor: one is not
-    """
-    for name in filter(None, names):
-        _check_installed("driver", name, "cells.drivers")
-
-
-def check_version_cap(cap: str | None) -> None:
-    """Check that this release can read the cap.
-
-    :raises cells.exceptions.InvalidNeighbor: it cannot
-    """
-    try:
-        versions.read_cap(versions.AUTO if cap is None else cap)
-    except exceptions.ConfigurationError as error:
-        raise exceptions.InvalidNeighbor(f"The version cap {error.message} '{NO_CAP}' removes the cap.") from error
-
-
-def check_transport(driver: str, url: str) -> None:
-    """Check, for the driver "rpc", that oslo.messaging has a transport of the scheme of ``url``.
-
-    :raises cells.exceptions.InvalidNeighbor: it has no such transport, or ``url`` is not a transport URL, or empty for
-        a driver that needs one
-    """
-    if not url and driver != DIRECT:
-        raise exceptions.InvalidNeighbor(
-            f"The driver {driver!r:.40} needs the broker of the neighbor: give --transport-url, or its parts."
-        )
-    if driver != "rpc":
-        return
-    parsed = transport_url.parse(url)
-    _check_installed("transport", parsed.transport.partition("+")[0], "oslo.messaging.drivers")
-    transport_url.check_usable(parsed)
 
 
 def remark_on(name: str, url: str, own_urls: Sequence[str]) -> str:
@@ -265,7 +228,7 @@ def _read_version_cap(text: str) -> str | None:
         raise exceptions.InvalidNeighbor(
             f"The version cap is empty: give '{versions.AUTO}', or '{NO_CAP}' to remove the cap."
         )
-    check_version_cap(cap)
+    row_checks.check_version_cap(cap)
     return cap
 
 
@@ -289,9 +252,3 @@ def _read_seconds(text: str) -> float | None:
         raise exceptions.InvalidNeighbor(
             f"--max-foreign-seconds must be a number or '{NO_CAP}', not {text!r:.40}."
         ) from None
-
-
-def _check_installed(noun: str, name: str, group: str) -> None:
-    known = sorted({entry.name for entry in metadata.entry_points(group=group)})
-    if name not in known:
-        raise exceptions.InvalidNeighbor(f"There is no {noun} {name!r:.40}; installed {noun}s: {', '.join(known)}.")

@@ -14,7 +14,7 @@ from cliff import lister
 
 from cells import exceptions, private_files
 from cells.cli import base, neighbor, neighbor_arguments
-from cells.neighbors import row_changes, rows_file
+from cells.neighbors import row_changes, row_checks, rows_file
 from cells.neighbors.direct_columns import read_certificates
 from cells.neighbors.neighbor import COLUMNS, Neighbor
 from cells.neighbors.row_changes import RowChange, RowChanges
@@ -125,10 +125,10 @@ class Import(base.TextOutput, neighbor.NeighborCommand, lister.Lister):
         for row in rows:
             try:
                 self.check_is_another_cell(row.name)
-                neighbor_arguments.check_drivers(row.driver, row.also_accept)
-                neighbor_arguments.check_transport(row.driver, row.transport_url)
+                row_checks.check_drivers(row.driver, row.also_accept)
+                row_checks.check_transport(row.driver, row.transport_url)
                 self.check_certificates(row.name, {"certificates": row.certificates})
-                neighbor_arguments.check_version_cap(row.version_cap)
+                row_checks.check_version_cap(row.version_cap)
             except exceptions.InvalidNeighbor as error:
                 own = error.message.startswith(f"Neighbor {row.name!r}")
                 problems.append(error.message if own else f"Neighbor {row.name!r}: {error.message}")
