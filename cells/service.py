@@ -5,6 +5,7 @@ The daemon, :mod:`cells.testing` and the tests call :func:`build`.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,6 +33,7 @@ from cells.manager.namesakes import Namesakes
 from cells.manager.picker import Picker
 from cells.manager.prober import Prober
 from cells.manager.receiving import receivers_of
+from cells.manager.registrar import Registrar
 from cells.manager.requests import Requests
 from cells.manager.server import ManagerServer
 from cells.manager.service_calls import ServiceCalls
@@ -42,6 +44,7 @@ from cells.neighbors.capabilities import parse_capabilities
 from cells.neighbors.link_versions import LinkVersions
 from cells.neighbors.loader import FileSource, NeighborLoader, NeighborSource
 from cells.neighbors.path_memory import PathFile, PathMemory, PathStore
+from cells.neighbors.registration import Registration
 from cells.neighbors.resources import Resources
 from cells.neighbors.store import Store
 from cells.neighbors.topology import Topology
@@ -181,6 +184,7 @@ class _Wiring:
 
         loader = NeighborLoader(self.name, self.source, self.table, self.counters, apply)
         self.cell.source_problem = lambda: loader.problem
+        self.registrar.reload = loader.load
         server = self._server() if self.serves_local_cell else None
         receivers = receivers_of(
             self.receiving_urls, cells.driver, self.drivers, lambda url: Drivers(_driver_settings(self.conf, url, self))
@@ -237,12 +241,7 @@ class _Wiring:
 
     def _make_router(self) -> None:
         cells = self.conf.cells
-        limits = LinkLimits(
-            send_timeout_seconds=cells.send_timeout,
-            queue_size=cells.send_queue_size,
-            queue_bytes=cells.send_queue_bytes,
-            open_links=cells.max_open_links,
-        )
+        limits = LinkLimits(cells.send_timeout, cells.send_queue_size, cells.send_queue_bytes, cells.max_open_links)
         self.links = Links(
             self.drivers,
             self.counters,
@@ -348,12 +347,15 @@ class _Wiring:
             accepts_direct_replies=not cells.mailbox_url,
         )
         self.service_calls = ServiceCalls(requests, self.picker)
+        registration = Registration(self.name, self.conf.cells_direct.certificate, lambda: closing(Database(self.conf)))
+        self.registrar = Registrar(registration, cells.cells_config, self.runtime.spawn)
         self.manager = CellsManager(
             requests,
             self.cell,
             cells.allowed_rpc_exception_modules,
             call_timeout_seconds=cells.call_timeout,
             receives={option: transport_url.mask(url or "") for option, url in self.receiving_urls.items()},
+            registrar=self.registrar,
         )
 
     def _check_broker(self) -> None:

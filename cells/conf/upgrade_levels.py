@@ -27,6 +27,7 @@ From ``1.2`` on, concurrent casts of a client's threads go to the manager in one
 request: set ``1.2`` only if all managers of the cell read it ("cells-0.2" reads
 1.1). Below ``1.2`` each cast is one request. Below ``1.3`` a cast does not fail
 while the manager knows that the link toward its target is down. Below ``1.4``
-the HTTP API does not show the capabilities and capacities of single neighbors.
+the HTTP API does not show the capabilities and capacities of single neighbors,
+and below ``1.5`` it does not create, change or delete neighbors.
 """),
 ]

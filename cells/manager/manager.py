@@ -23,6 +23,7 @@ from cells.manager.answer_streams import AnswerStream
 from cells.manager.held_requests import MAX_SECONDS
 from cells.manager.local_cell import LocalCell
 from cells.manager.message_factory import want_direction
+from cells.manager.registrar import Registrar
 from cells.manager.requests import Requests
 from cells.messages.kinds import BROADCAST_CAST, CAST
 from cells.neighbors import Direction
@@ -37,22 +38,23 @@ _SENT: futures.Future[None] = completed(None)
 
 
 class CellsManager:
-    """RPC endpoint for services of the local cell, version 1.4.
+    """RPC endpoint for services of the local cell, version 1.5.
 
     In all methods ``ctxt`` is the request context as a dict, and ``kwargs`` are JSON values.
     1.1 added ``trace`` and the broadcasts whose answers are streamed, 1.2 ``cast_many``, 1.3 ``links_down``,
-    1.4 ``resources``.
+    1.4 ``resources``, 1.5 ``create_neighbor``, ``update_neighbor`` and ``delete_neighbor``.
     """
 
-    target = oslo_messaging.Target(version="1.4")
+    target = oslo_messaging.Target(version="1.5")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the last ones by keyword
         self,
         requests: Requests,
         cell: LocalCell,
         exception_modules: Sequence[str],
         call_timeout_seconds: float,
         receives: Mapping[str, str],
+        registrar: Registrar,
     ) -> None:
         """:param receives: URLs at which neighbors reach this cell, without passwords, by the options that set them"""
         self._requests = requests
@@ -61,6 +63,7 @@ class CellsManager:
         self._exception_modules = tuple(exception_modules)
         self._call_timeout_seconds = call_timeout_seconds
         self._receives = dict(receives)
+        self._registrar = registrar
 
     def call(
         self,
@@ -258,6 +261,38 @@ class CellsManager:
             for name in want(cell_names, list, "cell_names")
             if isinstance(name, str) and (heard := self._cell.table.heard(name)) is not None
         }
+
+    def create_neighbor(
+        self,
+        ctxt: dict[str, Any],  # noqa: ARG002  # oslo's signature
+        name: str,
+        columns: dict[str, Any],
+        broker: dict[str, Any],
+    ) -> futures.Future[dict[str, Any]]:
+        """Register a neighbor.
+
+        :param columns: of its row, see :class:`cells.neighbors.Neighbor`
+        :param broker: parts of its transport URL, see :class:`cells.transport.url.Parts`
+        :returns: a future of ``{"name", "is_parent", "driver", "transport_url"}``, the URL without passwords
+        :raises cells.exceptions.NeighborsReadOnly: the neighbors of this cell are in a file
+        """
+        return self._registrar.create(name, want(columns, dict, "columns"), want(broker, dict, "broker"))
+
+    def update_neighbor(
+        self,
+        ctxt: dict[str, Any],  # noqa: ARG002  # oslo's signature
+        name: str,
+        columns: dict[str, Any],
+        broker: dict[str, Any],
+    ) -> futures.Future[dict[str, Any]]:
+        """Change columns of a neighbor, and parts of its transport URL; otherwise as :meth:`create_neighbor`."""
+        return self._registrar.update(
+            want(name, str, "name"), want(columns, dict, "columns"), want(broker, dict, "broker")
+        )
+
+    def delete_neighbor(self, ctxt: dict[str, Any], name: str) -> futures.Future[None]:  # noqa: ARG002
+        """Delete a neighbor."""
+        return self._registrar.delete(name)
 
     def report_capacities(self, ctxt: dict[str, Any], capacities: dict[str, Any], reporter: str = "") -> None:  # noqa: ARG002
         """Record the numbers of a service of this cell; they count until [cells] mute_child_interval has passed."""

@@ -45,6 +45,10 @@ VERSION = "1.0"
 STREAMS_VERSION = "1.1"
 #: The version of the manager's API that tells the resources of single neighbors.
 RESOURCES_VERSION = "1.4"
+#: The version of the manager's API that changes the registered neighbors.
+REGISTRATION_VERSION = "1.5"
+#: Limit of a change of the registered neighbors: the manager waits for its database.
+REGISTRATION_SECONDS = 10.0
 
 
 class CellsAPI:
@@ -263,6 +267,37 @@ class CellsAPI:
             ctxt, "resources", None, version=RESOURCES_VERSION, cell_names=list(cells)
         )
         return found
+
+    def create_neighbor(
+        self, ctxt: Context, name: str, columns: Mapping[str, Any], broker: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Register a neighbor; return its ``name``, ``is_parent``, ``driver``, and ``transport_url`` without passwords.
+
+        :param columns: of its row, at least ``is_parent``; see :class:`cells.neighbors.Neighbor`
+        :param broker: parts of the transport URL: ``hostname``, ``port``, ``username``, ``password``, ``virtual_host``
+        :raises cells.exceptions.NeighborError: the change is not possible
+        :raises cells.exceptions.RPCVersionCapError: [upgrade_levels] cells is below 1.5
+        """
+        row: dict[str, Any] = self._registered(
+            ctxt, "create_neighbor", name, columns=dict(columns), broker=dict(broker or {})
+        )
+        return row
+
+    def update_neighbor(
+        self, ctxt: Context, name: str, columns: Mapping[str, Any], broker: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Change columns of a neighbor and parts of its transport URL; otherwise as :meth:`create_neighbor`."""
+        row: dict[str, Any] = self._registered(
+            ctxt, "update_neighbor", name, columns=dict(columns), broker=dict(broker or {})
+        )
+        return row
+
+    def delete_neighbor(self, ctxt: Context, name: str) -> None:
+        """Delete a neighbor.  Raises the errors of :meth:`create_neighbor`."""
+        self._registered(ctxt, "delete_neighbor", name)
+
+    def _registered(self, ctxt: Context, operation: str, name: str, **arguments: Any) -> Any:
+        return self._call(ctxt, operation, REGISTRATION_SECONDS, version=REGISTRATION_VERSION, name=name, **arguments)
 
     @own_errors
     def report_capacities(self, ctxt: Context, capacities: Mapping[str, Any], *, reporter: str = "") -> None:
