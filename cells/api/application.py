@@ -64,7 +64,8 @@ class Application:
 
     def _respond(self, request: Request, ctxt: RequestContext) -> Response:
         try:
-            return _json(HTTPStatus.OK, self._answer(request, ctxt))
+            answer = self._answer(request, ctxt)
+            return Response(status=HTTPStatus.NO_CONTENT.value) if answer is None else _json(HTTPStatus.OK, answer)
         except ApiError as error:
             failed = error
         except MethodNotAllowed as error:
@@ -84,7 +85,7 @@ class Application:
         response.headers.update(failed.headers)
         return response
 
-    def _answer(self, request: Request, ctxt: RequestContext) -> dict[str, Any]:
+    def _answer(self, request: Request, ctxt: RequestContext) -> dict[str, Any] | None:
         route, path = self._urls.bind("localhost").match(request.path, request.method)
         reading.check_length(request, self._max_body_bytes)
         if route.role:
@@ -94,7 +95,7 @@ class Application:
             ctxt.is_admin = self._policy.is_admin(ctxt)
         query = reading.query_of(request, route)
         body = reading.body_of(request, route, self._max_body_bytes)
-        answer: dict[str, Any] = route.handle(ApiRequest(ctxt, self._manager, path, query, body))
+        answer: dict[str, Any] | None = route.handle(ApiRequest(ctxt, self._manager, path, query, body))
         return answer
 
 

@@ -63,7 +63,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "security": [{"token": []}, {"bearer": []}] if route.role else [],
         "parameters": [*_path_parameters(route.path), *_query_parameters(route.query)],
         "responses": {
-            "200": {"description": "The answer", "content": _json(route.answer)},
+            **_success(route),
             **{
                 str(status.value): {
                     "description": status.phrase,
@@ -76,6 +76,12 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.body is not None:
         found["requestBody"] = {"required": True, "content": _json(route.body)}
     return found
+
+
+def _success(route: Route) -> dict[str, Any]:
+    if route.answer is None:
+        return {"204": {"description": "Done; the answer has no body"}}
+    return {"200": {"description": "The answer", "content": _json(route.answer)}}
 
 
 def _statuses(route: Route) -> list[HTTPStatus]:

@@ -40,9 +40,9 @@ class Route:
     #: ``/v1/cells/<name>``, as werkzeug writes it
     path: str
     summary: str
-    handle: Callable[[ApiRequest], dict[str, Any]]
-    #: schema of the answer
-    answer: Schema
+    handle: Callable[[ApiRequest], dict[str, Any] | None]
+    #: schema of the answer; None: it has no body, and ``handle`` returns None
+    answer: Schema | None
     #: the role that the default policy requires; empty: everybody, without a token
     role: str = "reader"
     query: Schema = field(default_factory=lambda: NO_PARAMETERS)

@@ -11,7 +11,7 @@ from importlib import metadata
 
 from cells.api import openapi
 from cells.api.pagination import LINKS
-from cells.api.resources import calls, neighbors, tree, versions
+from cells.api.resources import calls, neighbors, registrations, tree, versions
 from cells.api.route import Route, Schema
 from cells.api.schemas import CELL, PAGE, answer, closed, timeout
 
@@ -94,6 +94,48 @@ ROUTES: tuple[Route, ...] = (
         neighbors.show_cell,
         answer(cell=neighbors.CELL),
         statuses=(HTTPStatus.NOT_FOUND,),
+    ),
+    Route(
+        "cells:create",
+        "POST",
+        "/v1/cells",
+        "Register a neighbor of this cell.",
+        registrations.create_cell,
+        answer(cell=neighbors.CELL),
+        role="admin",
+        body=registrations.CREATE_BODY,
+        statuses=(HTTPStatus.CONFLICT, HTTPStatus.NOT_IMPLEMENTED),
+    ),
+    Route(
+        "cells:update",
+        "PUT",
+        "/v1/cells/<name>",
+        "Change a neighbor of this cell.",
+        registrations.update_cell,
+        answer(cell=neighbors.CELL),
+        role="admin",
+        body=registrations.UPDATE_BODY,
+        statuses=(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_IMPLEMENTED),
+    ),
+    Route(
+        "cells:delete",
+        "DELETE",
+        "/v1/cells/<name>",
+        "Delete a neighbor of this cell.",
+        registrations.delete_cell,
+        None,
+        role="admin",
+        statuses=(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_IMPLEMENTED),
+    ),
+    Route(
+        "cells:sync_instances",
+        "POST",
+        "/v1/cells/sync_instances",
+        "Tell all cells below to report their instances.",
+        registrations.sync_instances,
+        None,
+        role="admin",
+        body=registrations.SYNC_BODY,
     ),
     Route(
         "cells:show_capacities",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 from werkzeug.test import Client
 
 from cells.api import deployment
-from tests.functional.cell_tree import CellTree
+from cells.endpoints import Call, endpoint
+from tests.functional.cell_tree import CellTree, wait_for
 
 LOCAL = {"REMOTE_ADDR": "127.0.0.1"}
 SHAPE = {"api": {"east": {"az1": {}}, "west": {}}}
@@ -60,3 +62,46 @@ def test_without_a_manager_the_service_is_unavailable(tree: CellTree, client: Cl
     tree["api"].stop()
     response = get(client, "/v1/ping?cell=az1")
     assert (response.status_code, response.json["error"]["title"]) == (503, "Service Unavailable")
+
+
+def test_neighbors_are_created_changed_and_deleted(
+    tree: CellTree, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    cell = {"name": "north", "rpc_host": "127.0.0.1", "rpc_port": 1, "username": "ada", "password": "s3cr3t-word"}
+    created = client.post("/v1/cells", json={"cell": cell}, environ_overrides=LOCAL)
+    assert (created.status_code, created.json["cell"]["type"]) == (200, "child"), created.text
+    # The manager reads its neighbors before it answers.
+    assert [found["name"] for found in get(client, "/v1/cells").json["cells"]] == ["east", "north", "west"]
+    assert client.post("/v1/cells", json={"cell": cell}, environ_overrides=LOCAL).status_code == 409
+    change = {"cell": {"rpc_port": 2, "type": "parent"}}
+    changed = client.put("/v1/cells/north", json=change, environ_overrides=LOCAL).json["cell"]
+    assert (changed["rpc_port"], changed["type"], changed["username"]) == (2, "parent", "ada")
+    assert tree["api"].database.get("north").transport_url == "rabbit://ada:s3cr3t-word@127.0.0.1:2/"
+    wrong = {"cell": {"rpc_host": "a b", "password": "s3cr3t-word"}}
+    refused = client.put("/v1/cells/north", json=wrong, environ_overrides=LOCAL)
+    assert refused.status_code == 400
+    assert client.delete("/v1/cells/north", environ_overrides=LOCAL).status_code == 204
+    assert client.delete("/v1/cells/north", environ_overrides=LOCAL).status_code == 404
+    assert get(client, "/v1/cells/north").status_code == 404
+    answers = (created.text, refused.text, str(changed), caplog.text)
+    assert not [text for text in answers if "s3cr3t-word" in text]
+
+
+def test_instances_are_synchronized_in_all_cells_below(cell_tree: Callable[..., CellTree]) -> None:
+    heard: list[tuple[str, dict[str, Any]]] = []
+
+    @endpoint
+    def sync_instances(call: Call, **arguments: Any) -> None:
+        heard.append((call.cell.name, arguments))
+
+    options = {"cells_api": {"auth": "noauth"}}
+    tree = cell_tree(SHAPE, services=True, endpoints=[sync_instances], options=options)
+    built = deployment.build(tree["api"].conf)
+    body = {"project_id": "p", "deleted": True}
+    response = Client(built.application).post("/v1/cells/sync_instances", json=body, environ_overrides=LOCAL)
+    assert response.status_code == 204, response.text
+    wait_for(lambda: len(heard) == 3, "the cells below have been told")
+    assert sorted(name for name, _ in heard) == ["az1", "east", "west"]
+    assert heard[0][1] == {"project_id": "p", "updated_since": None, "deleted": True}
+    built.close()

@@ -39,7 +39,7 @@ OWN_CAPACITIES = answer(capacities=CAPACITIES)
 def list_cells(request: ApiRequest) -> dict[str, Any]:
     """Return a page of the neighbors."""
     page, links = page_of(_rows(request), request.query, "/v1/cells")
-    return {"cells": [_shown(row) for row in page], "cells_links": links}
+    return {"cells": [shown(row) for row in page], "cells_links": links}
 
 
 def list_details(request: ApiRequest) -> dict[str, Any]:
@@ -47,17 +47,13 @@ def list_details(request: ApiRequest) -> dict[str, Any]:
     page, links = page_of(_rows(request), request.query, "/v1/cells/detail")
     names = [row["name"] for row in page]
     known = request.manager.ask(request.context, lambda api: api.resources(request.context, names)) if names else {}
-    cells = [{**_shown(row), "capabilities": known.get(row["name"], {}).get("capabilities", {})} for row in page]
+    cells = [{**shown(row), "capabilities": known.get(row["name"], {}).get("capabilities", {})} for row in page]
     return {"cells": cells, "cells_links": links}
 
 
 def show_cell(request: ApiRequest) -> dict[str, Any]:
     """Return one neighbor."""
-    name = request.path["name"]
-    for row in _rows(request):
-        if row["name"] == name:
-            return {"cell": _shown(row)}
-    raise _not_found(name)
+    return {"cell": shown(registered(request, request.path["name"]))}
 
 
 def show_own_cell(request: ApiRequest) -> dict[str, Any]:
@@ -91,13 +87,24 @@ def show_capacities(request: ApiRequest) -> dict[str, Any]:
     return {"cell": {"capacities": known[name]["capacities"]}}
 
 
+def registered(request: ApiRequest, name: str) -> dict[str, Any]:
+    """Return the neighbor of that name, as the manager knows it.
+
+    :raises cells.api.errors.ApiError: 404
+    """
+    for row in _rows(request):
+        if row["name"] == name:
+            return row
+    raise _not_found(name)
+
+
 def _rows(request: ApiRequest) -> list[dict[str, Any]]:
     """Return the registered neighbors; cells that only send messages to this cell are no neighbors."""
     found = request.manager.ask(request.context, lambda api: api.neighbors(request.context))
     return [row for row in found if row["is_parent"] is not None]
 
 
-def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+def shown(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of os-cells: the login and the address of the first host of the neighbor's broker."""
     # The manager masks the passwords of the URL.
     try:
