@@ -19,10 +19,12 @@ from cells.routing.reply import LOG_ONLY, Sink, settle
 class ToConfirmation(ToPending):
     """Sink of a cast whose caller waits until it is delivered."""
 
-    @property
-    def is_awaited(self) -> bool:
-        """Whether the caller still waits."""
-        return self.pending.awaits(self.message_id)
+    def claim(self) -> Sink:
+        """End the wait, and return the sink of the caller, which gets no other reply; LOG_ONLY if it waits no more.
+
+        At most one of this claim, a reply and the timeout ends the wait: a loss is either told or counted as lost.
+        """
+        return self.pending.forget(self.message_id) or LOG_ONLY
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,5 @@ class DeliveryReport:
         settle(self.sink, Response(str(self.message.route)))
 
     def failed(self, error: exceptions.CellsError) -> None:
-        """The message was not delivered; if its caller waits no more, it counts as lost."""
-        sink = self.sink
-        if isinstance(sink, ToConfirmation) and not sink.is_awaited:
-            sink = LOG_ONLY
-        self.not_delivered(self.message, sink, self.neighbor, error)
+        """The message was not delivered."""
+        self.not_delivered(self.message, self.sink, self.neighbor, error)

@@ -17,6 +17,7 @@ from cells.limited_log import FirstTimes, LimitedLog
 from cells.links.losses import Key, Losses, Tally
 from cells.messages import Message, Response
 from cells.neighbors import Neighbors
+from cells.routing.confirmation import ToConfirmation
 from cells.routing.reply import LOG_ONLY, Sink, settle
 
 LOG = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ class Outcomes:
 
     def not_delivered(self, message: Message, sink: Sink, neighbor: str, error: exceptions.CellsError) -> None:
         """Settle a message that ``neighbor`` did not get."""
+        sink = _claimed(sink)
         self._count(neighbor, type(error).__name__, message, sink, may_arrive=_may_arrive(error))
         self.settle(message, sink, Response(str(message.route.child(neighbor)), error=error))
 
@@ -91,7 +93,7 @@ class Outcomes:
 
         :param response: with the error that says why
         """
-        reason = HERE_PREFIX + type(response.error).__name__
+        sink, reason = _claimed(sink), HERE_PREFIX + type(response.error).__name__
         self._count(self._came_from(message), reason, message, sink, may_arrive=_may_arrive(response.error))
         self.settle(message, sink, response)
 
@@ -132,6 +134,11 @@ class Outcomes:
             return self.cell_name
         name = message.route[-2]
         return name if name in self.neighbors().all() else self.cell_name
+
+
+def _claimed(sink: Sink) -> Sink:
+    """Return the sink that gets the error of a lost message; LOG_ONLY if its caller waits no more."""
+    return sink.claim() if isinstance(sink, ToConfirmation) else sink
 
 
 def _may_arrive(error: BaseException | None) -> bool:

@@ -248,18 +248,19 @@ class PendingCalls:
             entry.streaming += 1
         return entry.is_over
 
-    def awaits(self, message_id: str) -> bool:
-        """Return whether a call waits for replies to a message."""
-        return message_id in self._entries
+    def forget(self, message_id: str) -> Sink | None:
+        """Stop waiting for a call, and give its sink nothing from here.
 
-    def forget(self, message_id: str) -> None:
-        """Stop waiting for a call, and give its sink nothing."""
+        :returns: the sink; None: nothing waits any more, so the sink has, or gets, its reply from here
+        """
         with self._changed:
             entry = self._entries.get(message_id)
-            if entry is not None:
-                entry.is_over = True
-                entry.sink = None
-                self._remove(message_id)
+            if entry is None:
+                return None
+            entry.is_over = True
+            sink, entry.sink = entry.sink, None
+            self._remove(message_id)
+            return sink
 
     def _remove(self, message_id: str) -> None:
         """Take an entry out of the table.  The caller holds the lock."""
