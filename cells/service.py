@@ -145,6 +145,7 @@ class _Wiring:
             self.counters,
             runtime.clock,
             runtime.spawn,
+            max_casts=cells.max_waiting_casts,
             budgets=NeighborBudgets(self.limits, self.counters),
             is_same=self.table.may_be,
         )

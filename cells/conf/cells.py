@@ -185,10 +185,17 @@ relayed messages and answers use no such thread. The calls of one neighbor use
 at most three quarters of the threads.
 """),
     option(cfg.IntOpt, "max_pending_calls", default=10000, min=1)("""
-Maximum number of calls in this manager that wait for an answer or a free thread,
-and of casts whose callers wait until the next cell has them.
+Maximum number of calls in this manager that wait for an answer or a free thread.
 
 If the limit is reached, further calls fail at once with ManagerBusy.
+"""),
+    option(cfg.IntOpt, "max_waiting_casts", default=20000, min=1)("""
+Maximum number of casts whose callers wait until the next cell has them.
+
+A cast waits while the link to its next cell is reconnecting or slow. If the
+limit is reached, further casts whose callers wait fail at once with ManagerBusy;
+calls do not count. Set it higher than send_queue_size, so that the casts for one
+neighbor leave room for those to others.
 """),
     option(cfg.IntOpt, "max_foreign_calls", default=10000, min=1)("""
 Maximum number of messages of one neighbor that run, or wait for a thread.

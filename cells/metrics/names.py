@@ -64,7 +64,7 @@ MANAGER: dict[str, Name] = {
         _GAUGE,
         (TYPE,),
         "Calls that wait for answers: of services of this cell (service), of neighbors (neighbor), and of the manager "
-        "itself (manager)",
+        "itself (manager); and casts of services whose callers wait until the next cell has them (cast)",
     ),
     "cells_threads": Name(_GAUGE, (), "Threads of the process"),
     "cells_endpoint_calls": Name(

@@ -43,21 +43,24 @@ LOOK_SECONDS = 1.0
 class PendingCalls:
     """Table of the waiting calls, by the id of the message.  Thread-safe."""
 
-    def __init__(  # noqa: PLR0913  # two by keyword
+    def __init__(  # noqa: PLR0913  # three by keyword
         self,
         max_calls: int,
         counters: Counters,
         clock: Clock = time.monotonic,
         spawn: Spawn = start_thread,
         *,
+        max_casts: int = 20_000,
         budgets: NeighborBudgets | None = None,
         is_same: Callable[[str, str], bool] = operator.eq,
     ) -> None:
         """:param max_calls: of services of this cell
+        :param max_casts: of services of this cell, whose callers wait until the next cell has them
         :param budgets: of the calls for neighbors; None: there are no such calls
         :param is_same: returns whether a registered neighbor may have another name for itself
         """
         self._max_calls = max_calls
+        self._max_casts = max_casts
         self._counters = counters
         self._budgets = budgets
         self._is_same = is_same
@@ -73,6 +76,7 @@ class PendingCalls:
         self._entries: dict[str, WaitingCall] = {}
         self._own_calls = 0
         self._foreign_calls = 0
+        self._casts = 0
         self._deadlines: list[tuple[float, int, str, WaitingCall]] = []
         self._sequence = itertools.count()
         self._stopping = False
@@ -84,10 +88,18 @@ class PendingCalls:
         return len(self._entries)
 
     def by_origin(self) -> dict[str, int]:
-        """Return the number of waiting calls: of this manager itself, of services of this cell, and for neighbors."""
+        """Return the number of waiting calls: of this manager itself, of services of this cell, and for neighbors.
+
+        Casts of services whose callers wait until the next cell has them are counted apart, as ``cast``.
+        """
         with self._changed:
-            own, foreign = self._own_calls, self._foreign_calls
-            return {"manager": own, "service": len(self._entries) - own - foreign, "neighbor": foreign}
+            service = self._local_calls - self._casts
+            return {
+                "manager": self._own_calls,
+                "service": service,
+                "cast": self._casts,
+                "neighbor": self._foreign_calls,
+            }
 
     def oldest(self, count: int) -> list[tuple[str, float, list[str]]]:
         """Return the calls that wait for the longest time: id, age in seconds, and some of the missing parts."""
@@ -137,7 +149,7 @@ class PendingCalls:
 
     @property
     def _local_calls(self) -> int:
-        """The number of calls of services of this cell."""
+        """The number of calls and awaited casts of services of this cell."""
         return len(self._entries) - self._own_calls - self._foreign_calls
 
     def expect(self, message_id: str, parts: Collection[str], wait: Wait, sink: Sink, substitutes: Substitutes) -> None:
@@ -145,7 +157,8 @@ class PendingCalls:
 
         :param parts: the neighbors that have to answer; without any the call completes at once
         :param substitutes: gives the responses of the parts that are missing at the deadline
-        :raises cells.exceptions.ManagerBusy: too many calls of services, or of that neighbor, wait already
+        :raises cells.exceptions.ManagerBusy: too many calls or casts of services, or calls of that neighbor, wait
+            already
         :raises cells.exceptions.ManagerStopping: the manager is stopping
         :raises cells.exceptions.MalformedMessage: a message of this id is waited for already
         """
@@ -155,12 +168,8 @@ class PendingCalls:
         with self._changed:
             if self._stopping:
                 raise exceptions.ManagerStopping("The manager is shutting down and takes no more calls.")
-            if not wait.is_own and not wait.is_foreign and self._local_calls >= self._max_calls:
-                self._counters.count("refused", "ManagerBusy")
-                raise exceptions.ManagerBusy(
-                    f"{self._max_calls} calls wait for their answers in this manager already "
-                    "([cells] max_pending_calls): try again later."
-                )
+            if not wait.is_own and not wait.is_foreign:
+                self._check_room(wait)
             if message_id in self._entries:
                 raise exceptions.MalformedMessage(f"A message with the uuid {message_id} is waited for already.")
             if wait.neighbor and self._budgets is not None:
@@ -168,7 +177,27 @@ class PendingCalls:
             entry = self._entries[message_id] = WaitingCall(parts, wait, sink, substitutes, self._clock())
             self._own_calls += wait.is_own
             self._foreign_calls += wait.is_foreign
+            self._casts += wait.is_confirmation
             self._watch(message_id, entry)
+
+    def _check_room(self, wait: Wait) -> None:
+        """Check that a service of this cell may wait.  The caller holds the lock."""
+        problem = ""
+        if wait.is_confirmation:
+            if self._casts >= self._max_casts:
+                problem = (
+                    f"The callers of {self._max_casts} casts wait in this manager already until the next cell has "
+                    "taken them ([cells] max_waiting_casts): a link is reconnecting, or its neighbor is slow "
+                    '("cells neighbor status" shows it); try again later.'
+                )
+        elif self._local_calls - self._casts >= self._max_calls:
+            problem = (
+                f"{self._max_calls} calls wait for their answers in this manager already "
+                "([cells] max_pending_calls): try again later."
+            )
+        if problem:
+            self._counters.count("refused", "ManagerBusy")
+            raise exceptions.ManagerBusy(problem)
 
     def _watch(self, message_id: str, entry: WaitingCall) -> None:
         """Note the deadline of an entry.  The caller holds the lock."""
@@ -267,6 +296,7 @@ class PendingCalls:
         entry = self._entries.pop(message_id)
         self._own_calls -= entry.is_own
         self._foreign_calls -= entry.is_foreign
+        self._casts -= entry.is_confirmation
         if entry.neighbor and self._budgets is not None:
             self._budgets.give_back(entry.neighbor, entry.size_bytes)
         if len(self._deadlines) > 2 * len(self._entries) + 64:

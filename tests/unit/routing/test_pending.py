@@ -426,7 +426,31 @@ def test_the_times_of_calls_are_measured(calls: Calls) -> None:
 
 
 def test_waiting_calls_are_told_apart_by_their_origin(calls: Calls) -> None:
-    waits = (Wait(60.0), Wait(60.0), Wait(60.0, is_own=True), Wait(60.0, neighbor="west"))
+    waits = (
+        *[Wait(60.0)] * 2,
+        Wait(60.0, is_own=True),
+        Wait(60.0, neighbor="west"),
+        *[Wait(60.0, is_confirmation=True)] * 3,
+    )
     for number, wait in enumerate(waits):
         calls.table.expect(f"call-{number}", ("east",), wait, Taken(lambda _: None), Missing())
-    assert calls.table.by_origin() == {"manager": 1, "service": 2, "neighbor": 1}
+    assert calls.table.by_origin() == {"manager": 1, "service": 2, "cast": 3, "neighbor": 1}
+
+
+def test_casts_that_wait_leave_the_room_of_calls_and_have_a_limit_of_their_own() -> None:
+    counters = Counters()
+    table = PendingCalls(1, counters, Clock(0.0), max_casts=2)
+
+    def wait(message_id: str, *, is_cast: bool) -> None:
+        table.expect(message_id, ("east",), Wait(60.0, is_confirmation=is_cast), Taken(lambda _: None), Missing())
+
+    wait("cast-1", is_cast=True)
+    wait("cast-2", is_cast=True)
+    wait("call-1", is_cast=False)
+    with pytest.raises(exceptions.ManagerBusy, match="max_waiting_casts"):
+        wait("cast-3", is_cast=True)
+    with pytest.raises(exceptions.ManagerBusy, match="max_pending_calls"):
+        wait("call-2", is_cast=False)
+    table.forget("cast-1")
+    wait("cast-3", is_cast=True)
+    assert counters.as_dict() == {"refused.ManagerBusy": 2}
