@@ -73,26 +73,37 @@ class LastingProblem:
     There is a line when the problem begins or changes, and one every REMINDER_SECONDS while it lasts.
     """
 
-    def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic, pause_seconds: float = 0.0
+    ) -> None:
+        """:param pause_seconds: between two lines at least, until the problem ends, even if it changes"""
         self._log = LimitedLog(logger, clock)
         self._clock = clock
+        self._pause_seconds = pause_seconds
         self._lock = threading.Lock()
+        #: the last line; empty: the problem does not last
         self._line = ""
-        self._next_at = 0.0
+        self._next_at = self._quiet_until = 0.0
 
     def log(self, level: int, text: str, *arguments: object) -> None:
         """Log ``text % arguments``, unless it is the last line again and no reminder is due."""
         line, now = text % arguments, self._clock()
         with self._lock:
-            if line == self._line and now < self._next_at:
+            if now < (self._next_at if line == self._line else self._quiet_until):
                 return
-            self._line, self._next_at = line, now + REMINDER_SECONDS
+            self._line, self._next_at, self._quiet_until = line, now + REMINDER_SECONDS, now + self._pause_seconds
         self._log.log_about(level, "this problem", text, *arguments)
 
-    def end(self) -> None:
-        """Forget the problem: if it comes back, that is a new line."""
+    def end(self, text: str = "", *arguments: object) -> None:
+        """Forget the problem: if it comes back, that is a new line.
+
+        :param text: logged at INFO if the problem lasted, ``text % arguments``; empty: nothing is logged
+        """
         with self._lock:
-            self._line = ""
+            lasted = bool(self._line)
+            self._line, self._quiet_until = "", 0.0
+        if lasted and text:
+            self._log.log_about(logging.INFO, "the end of this problem", text, *arguments)
 
 
 class FirstTimes:

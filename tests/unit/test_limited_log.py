@@ -82,6 +82,26 @@ def test_a_problem_that_lasts_is_a_line_and_a_reminder_from_time_to_time(caplog:
     assert len(caplog.messages) == 4
 
 
+def test_a_problem_has_a_line_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", LOG.name)
+    problem = LastingProblem(LOG, Clock())
+    problem.end("the broker is back")
+    assert caplog.messages == []
+    problem.log(logging.WARNING, "the broker is away")
+    for _ in range(2):
+        problem.end("the broker is %s", "back")
+    assert caplog.messages == ["the broker is away", "the broker is back"]
+
+
+def test_a_problem_that_changes_each_time_has_a_pause_between_two_lines(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    problem = LastingProblem(LOG, clock, pause_seconds=60.0)
+    for number in range(120):
+        problem.log(logging.WARNING, "port %d refuses", number)
+        clock.advance(1.0)
+    assert caplog.messages == ["port 0 refuses", "port 60 refuses"]
+
+
 def test_a_problem_that_changes_each_time_is_limited(caplog: pytest.LogCaptureFixture) -> None:
     problem = LastingProblem(LOG, Clock())
     for port in range(100):

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from cells import exceptions
 from cells.drivers.direct.loop import Alarm, Loop
-from cells.limited_log import LimitedLog
+from cells.limited_log import LastingProblem
 from cells.transport import socket_address
 from cells.transport.socket_address import SocketAddress
+from cells.worker_threads import Clock
 
 LOG = logging.getLogger(__name__)
 
@@ -20,6 +21,8 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
 #: A name that is not looked up within this time leads to the same addresses as before: a cut may also cut off the name
 #: servers, and they may answer only when it is over.
 LOOKUP_SECONDS = 1.0
+#: Time between two lines of the log about one address.
+_LOG_PAUSE_SECONDS = 60.0
 #: The pause after an address has led to a manager with which a connection exists already.
 _SATISFIED_PAUSE_SECONDS = 30.0
 
@@ -32,7 +35,7 @@ class Dialing:
     resolve: Callable[[Callable[[], None]], None]
     #: opens a connection, on the thread of the loop; :meth:`Dial.ended` is called when it has ended
     connect: Callable[[Dial, SocketAddress], object]
-    log: LimitedLog
+    clock: Clock
     #: takes the name of a neighbor, and the error because of which an address of it cannot be dialed
     on_failure: Callable[[str, str, Exception], object]
 
@@ -46,6 +49,9 @@ class Dial:
         self.text = text
         self.loop = loop
         self._dialing = dialing
+        #: why the name does not lead to addresses, and why the addresses do not lead to a manager
+        self._name_problem = LastingProblem(LOG, dialing.clock, _LOG_PAUSE_SECONDS)
+        self._problem = LastingProblem(LOG, dialing.clock, _LOG_PAUSE_SECONDS)
         self._alarm = Alarm(loop, self._ring)
         self._starts_at = loop.now()
         self._attempts = 0
@@ -74,6 +80,12 @@ class Dial:
     def connected(self) -> None:
         """Take note that the attempt has led to a connection."""
         self._connected_at = self.loop.now()
+        # The node logs that the neighbor is connected.
+        self._problem.end()
+
+    def failed(self, error: Exception) -> None:
+        """Log why an attempt has not led to a connection."""
+        self._log(self._problem, error)
 
     def ended(self, *, is_satisfied: bool) -> None:
         """Try again, after a pause.
@@ -125,15 +137,19 @@ class Dial:
         self._known = addresses or self._known
         if self._waits_for_name and error is not None:
             self._not_found(error)
-        elif self._waits_for_name:
-            self._dial(addresses)
+            return
+        if error is None:
+            self._name_problem.end("Cell %s: its address %s leads somewhere again.", self.neighbor, self.text)
+            if self._waits_for_name:
+                self._dial(addresses)
 
     def _not_found(self, error: exceptions.CellsError) -> None:
+        self._log(self._name_problem, error)
+        self._dialing.on_failure(self.neighbor, self.text, error)
         if self._known:
-            self._report(error)
             self._dial(self._known)
         else:
-            self._fail(error)
+            self._pause(is_satisfied=False)
 
     def _dial(self, addresses: list[SocketAddress]) -> None:
         self._addresses, self._waits_for_name = list(addresses), False
@@ -145,17 +161,12 @@ class Dial:
             try:
                 self._dialing.connect(self, self._addresses.pop(0))
             except OSError as error:
-                self._fail(error)
+                self.failed(error)
+                self._dialing.on_failure(self.neighbor, self.text, error)
+                self._pause(is_satisfied=False)
 
-    def _fail(self, error: Exception) -> None:
-        self._report(error)
-        self._pause(is_satisfied=False)
-
-    def _report(self, error: Exception) -> None:
-        self._dialing.log.warn_about(
-            self.neighbor, "Cell %s cannot be dialed at %s: %s", self.neighbor, self.text, error
-        )
-        self._dialing.on_failure(self.neighbor, self.text, error)
+    def _log(self, problem: LastingProblem, error: Exception) -> None:
+        problem.log(logging.WARNING, "Cell %s cannot be dialed at %s: %s", self.neighbor, self.text, error)
 
     def _pause(self, is_satisfied: bool) -> None:
         if self._is_stopped:

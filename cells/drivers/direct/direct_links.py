@@ -28,7 +28,7 @@ from cells.drivers.direct.message import Message
 from cells.drivers.direct.node import Node
 from cells.drivers.direct.node_settings import Callbacks, NodeSettings, Peer
 from cells.drivers.direct.sibling_traffic import SiblingTraffic
-from cells.limited_log import LimitedLog
+from cells.limited_log import LastingProblem
 
 LOG = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class DirectLinks:
     def __init__(self, settings: DriverSettings) -> None:
         self._settings = settings
         self._options = settings.conf.cells_direct
-        self._log = LimitedLog(LOG, settings.runtime.clock)
+        self._log = LastingProblem(LOG, settings.runtime.clock)
         self._lock = threading.Lock()
         self._peers: list[Peer] = []
         self._on_message: OnMessage | None = None
@@ -88,7 +88,9 @@ class DirectLinks:
                 self._serve()
             except (exceptions.CellsError, OSError) as error:
                 self._settings.counters.count("refused", type(error).__name__)
-                self._log.log_about(logging.ERROR, "configure", "Direct links: %s", _text_of(error))
+                self._log.log(logging.ERROR, "Direct links: %s", _text_of(error))
+            else:
+                self._log.end("Direct links: the certificates and addresses can be used again.")
 
     def _serve(self) -> None:
         """Make the node, or tell it about its neighbors.  Caller holds the lock."""

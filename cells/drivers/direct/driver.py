@@ -15,6 +15,7 @@ from cells import conf as cells_conf
 from cells import exceptions
 from cells.drivers.base import DriverSettings, OnDone, OnMessage, Outgoing, PostingDriver, Target
 from cells.drivers.direct.row import is_direct
+from cells.limited_log import LastingProblem
 
 if TYPE_CHECKING:
     from cells.drivers.direct.direct_links import DirectLinks
@@ -29,6 +30,7 @@ class DirectDriver(PostingDriver):
     def __init__(self, settings: DriverSettings) -> None:
         cells_conf.register(settings.conf)
         self._settings = settings
+        self._problem = LastingProblem(LOG, settings.runtime.clock)
         self._lock = threading.Lock()
         self._on_message: OnMessage | None = None
         self._is_stopping = False
@@ -84,8 +86,9 @@ class DirectDriver(PostingDriver):
                 links.start_servers(self._on_message)
         except exceptions.CellsError as error:
             self._settings.counters.count("refused", type(error).__name__)
-            LOG.error("%s", error.message)  # noqa: TRY400  # an operator needs no traceback
+            self._problem.log(logging.ERROR, "%s", error.message)
             return False
+        self._problem.end()
         return True
 
     def stop_taking(self, message_types: frozenset[str]) -> None:

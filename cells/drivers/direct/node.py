@@ -85,7 +85,7 @@ class Node:
         )
         self._on_connections = callbacks.on_connections
         self._resolvers = WorkerThreads(_RESOLVERS, 1_000_000, "cells-direct-resolve", runtime.spawn)
-        self._dialing = Dialing(self._resolvers.run, self._connect, self._log, self._not_dialed)
+        self._dialing = Dialing(self._resolvers.run, self._connect, runtime.clock, self._not_dialed)
         self._door = Doorkeeper(doorkeeper.affordable(settings.max_handshakes))
         #: all connections whose sockets are open
         self._connections: set[Connection] = set()
@@ -251,9 +251,13 @@ class Node:
         """Count and log a connection that does not open."""
         reason = getattr(error, "reason", None) or type(error).__name__
         self._counters.count(REFUSED, reason)
-        self._log.warn_about(f"{REFUSED} {reason}", "A connection with %s is refused: %s", connection.address, error)
         dial = self._by_connection.get(connection)
-        if dial is not None:
+        if dial is None:
+            self._log.warn_about(
+                f"{REFUSED} {reason}", "A connection with %s is refused: %s", connection.address, error
+            )
+        else:
+            dial.failed(error)
             self._dial_failed(dial.neighbor, f"{connection.address}: {error}")
         self._redial_after(connection, is_satisfied=False)
 
@@ -304,8 +308,12 @@ class Node:
         elif not is_satisfied:
             self._counters.count(REFUSED, reason)
             self._dial_failed(name, f"{connection.address}: {error}")
-            text = "Cell %s: a connection with %s does not open: %s"
-            self._log.warn_about(f"{name} {reason}", text, name, connection.address, error)
+            dial = self._by_connection.get(connection)
+            if dial is None:
+                text = "Cell %s: a connection with %s does not open: %s"
+                self._log.warn_about(f"{name} {reason}", text, name, connection.address, error)
+            else:
+                dial.failed(error)
         self._redial_after(connection, is_satisfied=is_satisfied)
         if not is_satisfied:
             for dial in self._dials.get(name, ()):

@@ -28,7 +28,7 @@ from cells.drivers.direct.message import Message, TakeOutcomes
 from cells.drivers.direct.siblings import INTERVAL_SECONDS, Siblings
 from cells.drivers.siblings import Links, Outcome, Parcel, SiblingBus
 from cells.futures import gather
-from cells.limited_log import LimitedLog
+from cells.limited_log import LastingProblem, LimitedLog
 from cells.worker_threads import Runtime, WorkerThreads
 
 LOG = logging.getLogger(__name__)
@@ -41,6 +41,9 @@ _DEBOUNCE_SECONDS = 0.05
 #: stopped.
 _PASS_SECONDS = 30.0
 _STOP_SECONDS = 2.0
+
+#: Time between two lines of the log about siblings that hear nothing.
+_LOG_PAUSE_SECONDS = 60.0
 
 #: Takes a message of a neighbor that another manager of this cell has received, and its age in seconds.
 OnHandedOver = Callable[[str, Sequence[bytes], float], object]
@@ -86,6 +89,7 @@ class SiblingTraffic:
         self._clock = runtime.clock
         self._counters = counters
         self._log = LimitedLog(LOG, runtime.clock)
+        self._silence = LastingProblem(LOG, runtime.clock, _LOG_PAUSE_SECONDS)
         self._siblings = Siblings(own.host)
         self._lock = threading.Lock()
         #: held while the links are told, so that the last one tells the newest
@@ -180,9 +184,10 @@ class SiblingTraffic:
                     self._bus.start(self, self._secret)
                     self._is_serving = True
             self._bus.tell(self._own.incarnation, links, host)
+            self._silence.end("The other managers of this cell hear of the connections of this one again.")
         except Exception as error:  # kombu, amqp, ssl and socket each raise classes of their own
             text = "The other managers of this cell do not hear of the connections of this one: %s: %s"
-            self._log.log_about(logging.INFO, "tell", text, type(error).__name__, error)
+            self._silence.log(logging.INFO, text, type(error).__name__, error)
 
     def hear(self, host: str, incarnation: str, links: Links | None) -> None:
         if host == self._own.host or self._is_closed:

@@ -15,7 +15,7 @@ from cells.drivers.direct.dialer import LOOKUP_SECONDS, Dial, Dialing
 from cells.drivers.direct.link_settings import LinkSettings
 from cells.drivers.direct.loop import Alarm
 from cells.exceptions import ConfigurationError
-from cells.limited_log import LimitedLog
+from cells.limited_log import REMINDER_SECONDS
 from cells.transport import socket_address
 from cells.transport.socket_address import SocketAddress
 from tests.cases import each
@@ -40,9 +40,7 @@ class Network:
         #: since when the peer takes connections
         self.back_at = float("inf")
         self.connected_at = 0.0
-        dialing = Dialing(
-            self._resolve, self._connect, LimitedLog(dialer.LOG), lambda *failure: self.failures.append(failure[1])
-        )
+        dialing = Dialing(self._resolve, self._connect, self.clock, lambda *failure: self.failures.append(failure[1]))
         monkeypatch.setattr(socket_address, "resolve", self._look_up)
         self.dial = Dial("east", "east.example.org:5680", self, dialing)  # type: ignore[arg-type]  # stands for a loop
 
@@ -147,3 +145,30 @@ def test_an_unknown_name_is_looked_up_again_and_again(network: Network) -> None:
     network.found, network.back_at = [FIRST], network.now()
     network.pass_time(dialer.LONGEST_PAUSE_SECONDS)
     assert network.connected_at
+
+
+def test_an_address_that_leads_nowhere_is_a_line_a_reminder_and_a_line_at_its_end(
+    network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", dialer.LOG.name)
+    network.found = []
+    network.pass_time(REMINDER_SECONDS / 2)
+    assert len(network.failures) > 100
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    network.pass_time(REMINDER_SECONDS)
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
+    network.found = [FIRST]
+    network.pass_time(REMINDER_SECONDS / 2)
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 2 + ["INFO"]
+
+
+def test_an_address_that_takes_no_connection_is_a_line_a_minute_at_most(
+    network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(100):
+        network.dial.failed(ConfigurationError(f"reason {number}"))
+        network.clock.advance(1.0)
+    assert len(caplog.records) == 2
+    network.dial.connected()
+    network.dial.failed(ConfigurationError("reason"))
+    assert len(caplog.records) == 3
