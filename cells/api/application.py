@@ -86,8 +86,9 @@ class Application:
         return response
 
     def _answer(self, request: Request, ctxt: RequestContext) -> dict[str, Any] | None:
-        route, path = self._urls.bind("localhost").match(request.path, request.method)
+        # Before all other errors: a server reads the body of a request that the application has answered.
         reading.check_length(request, self._max_body_bytes)
+        route, path = self._urls.bind("localhost").match(request.path, request.method)
         if route.role:
             for name, value in self._authenticator.identify(request.environ).items():
                 setattr(ctxt, name, value)

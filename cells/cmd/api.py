@@ -17,10 +17,6 @@ from cells.cmd import daemon
 
 LOG = logging.getLogger(__name__)
 
-#: A client that sends or reads nothing for so long loses its connection.
-IDLE_SECONDS = 10
-#: Time of the requests in progress after a signal.
-STOP_SECONDS = 10
 #: Time until the process ends, also if a request hangs.
 EXIT_SECONDS = 15.0
 
@@ -57,8 +53,7 @@ def _serve(conf: cfg.ConfigOpts) -> int:
 
 
 def _bound(conf: cfg.ConfigOpts, application: Any) -> Any:
-    from cheroot import wsgi  # noqa: PLC0415
-
+    from cells.api.http_server import HttpServer  # noqa: PLC0415
     from cells.transport import socket_address  # noqa: PLC0415
 
     settings = conf.cells_api
@@ -66,16 +61,7 @@ def _bound(conf: cfg.ConfigOpts, application: Any) -> Any:
         address = socket_address.split(settings.listen)
     except exceptions.ConfigurationError as error:
         raise exceptions.ConfigurationError(f"[cells_api] listen: {error.message}") from None
-    server = wsgi.Server(
-        address,
-        application,
-        numthreads=settings.threads,
-        server_name="cells-api",
-        timeout=IDLE_SECONDS,
-        shutdown_timeout=STOP_SECONDS,
-    )
-    # The server would read the rest of a refused body into memory, so it refuses much longer ones itself.
-    server.max_request_body_size = 2 * settings.max_body_bytes
+    server = HttpServer(address, application, settings.threads)
     try:
         server.prepare()
     except OSError as error:
