@@ -16,6 +16,7 @@ from werkzeug.wrappers import Request, Response
 from cells.api import reading
 from cells.api.authentication import Authenticator
 from cells.api.errors import ApiError, body_of
+from cells.api.examiner import Examiner
 from cells.api.manager_client import ManagerClient
 from cells.api.policies import Policy
 from cells.api.route import ApiRequest, Route
@@ -31,15 +32,17 @@ _REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IG
 class Application:
     """Answers each request with one JSON document.  Thread-safe; holds one thread of the server per request."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the parts of the only instance
         self,
         manager: ManagerClient,
+        examiner: Examiner,
         authenticator: Authenticator,
         policy: Policy,
         max_body_bytes: int,
         routes: Sequence[Route] = ROUTES,
     ) -> None:
         self._manager = manager
+        self._examiner = examiner
         self._authenticator = authenticator
         self._policy = policy
         self._max_body_bytes = max_body_bytes
@@ -96,7 +99,7 @@ class Application:
             ctxt.is_admin = self._policy.is_admin(ctxt)
         query = reading.query_of(request, route)
         body = reading.body_of(request, route, self._max_body_bytes)
-        answer: dict[str, Any] | None = route.handle(ApiRequest(ctxt, self._manager, path, query, body))
+        answer: dict[str, Any] | None = route.handle(ApiRequest(ctxt, self._manager, self._examiner, path, query, body))
         return answer
 
 

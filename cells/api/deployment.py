@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from cells import exceptions, preflight
 from cells.api import tokens
 from cells.api.application import Application
 from cells.api.authentication import Authenticator, Keystone, NoAuth, StaticTokens, is_loopback
+from cells.api.examiner import Examiner
 from cells.api.manager_client import Connection, ManagerClient
 from cells.api.policies import Policy
 from cells.rpcapi import CellsAPI
@@ -40,7 +42,8 @@ def build(conf: cfg.ConfigOpts) -> Deployment:
     open_transport(conf).cleanup()
     settings = conf.cells_api
     manager = ManagerClient(lambda: _connect(conf), conf.cells.name)
-    application = Application(manager, _authenticator(conf), Policy(conf), settings.max_body_bytes)
+    examiner = Examiner(lambda seconds, is_tree: _examine(conf, seconds, is_tree=is_tree))
+    application = Application(manager, examiner, _authenticator(conf), Policy(conf), settings.max_body_bytes)
     return Deployment(
         _behind_keystone(application, conf) if settings.auth == "keystone" else application, manager.close
     )
@@ -61,6 +64,17 @@ def _connect(conf: cfg.ConfigOpts) -> Connection:
         manager_timeout=seconds,
     )
     return Connection(api, transport.cleanup)
+
+
+def _examine(conf: cfg.ConfigOpts, check_seconds: float, *, is_tree: bool) -> dict[str, Any]:
+    from cells import doctor  # noqa: PLC0415  # it imports SQLAlchemy, which is slow, and few clients ask for it
+
+    @contextlib.contextmanager
+    def open_manager() -> Iterator[CellsAPI]:
+        with contextlib.closing(_connect(conf)) as connection:
+            yield connection.api
+
+    return doctor.examine(doctor.Case(conf, check_seconds, open_manager, is_tree=is_tree)).as_dict()
 
 
 def _authenticator(conf: cfg.ConfigOpts) -> Authenticator:

@@ -104,7 +104,9 @@ def _finite(text: str) -> float:
 
 
 def _converted(text: str, kind: object) -> Any:
-    """Return a number if the schema wants one and the text is one; otherwise the text, which the schema refuses."""
+    """Return a number or a boolean if the schema wants it and the text is one; otherwise the text, for its error."""
+    if kind == "boolean":
+        return {"true": True, "false": False}.get(text.lower(), text)
     if kind not in ("number", "integer") or not _NUMBER.fullmatch(text):
         return text
     return float(text) if "." in text else int(text)

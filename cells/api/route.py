@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from cells.api.examiner import Examiner
 from cells.api.manager_client import ManagerClient
 from cells.context import RequestContext
 
@@ -20,6 +21,7 @@ class ApiRequest:
 
     context: RequestContext
     manager: ManagerClient
+    examiner: Examiner
     path: Mapping[str, str]
     query: Mapping[str, Any]
     body: Mapping[str, Any]

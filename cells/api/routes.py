@@ -11,7 +11,7 @@ from importlib import metadata
 
 from cells.api import openapi
 from cells.api.pagination import LINKS
-from cells.api.resources import calls, neighbors, registrations, tree, versions
+from cells.api.resources import calls, health, neighbors, registrations, tree, versions
 from cells.api.route import Route, Schema
 from cells.api.schemas import CELL, PAGE, answer, closed, timeout
 
@@ -184,6 +184,25 @@ ROUTES: tuple[Route, ...] = (
         answer(trace=tree.TRACE),
         query=_PROBE,
         statuses=_OTHER_CELL,
+    ),
+    Route(
+        "upgrade_matrix:show",
+        "GET",
+        "/v1/upgrade-matrix",
+        "Show the version of the inter-cell API on each link of this cell and the cells below, and the caps.",
+        health.show_upgrade_matrix,
+        answer(upgrade_matrix=health.MATRIX),
+        query=closed(timeout=timeout(TOPOLOGY_SECONDS)),
+        statuses=(HTTPStatus.GATEWAY_TIMEOUT,),
+    ),
+    Route(
+        "doctor:show",
+        "GET",
+        "/v1/doctor",
+        "Examine this cell and its links for known faults.",
+        health.show_doctor,
+        answer(doctor=health.DOCTOR),
+        query=closed(timeout=health.CHECK_TIMEOUT, tree=health.TREE),
     ),
     Route(
         "call:send",

@@ -47,6 +47,19 @@ def test_operations(client: Client) -> None:
     assert get(client, "/v1/trace?cell=az1").json["trace"]["events"]
 
 
+def test_the_upgrade_matrix_has_the_links_of_the_tree(client: Client) -> None:
+    rows = get(client, "/v1/upgrade-matrix").json["upgrade_matrix"]
+    assert sorted((row["cell"], row["neighbor"], row["type"]) for row in rows) == [
+        ("api", "east", "child"),
+        ("api", "west", "child"),
+        ("api!east", "api", "parent"),
+        ("api!east", "az1", "child"),
+        ("api!east!az1", "east", "parent"),
+        ("api!west", "api", "parent"),
+    ]
+    assert {row["spoken"] for row in rows} == {rows[0]["reads"]}
+
+
 def test_calls(client: Client) -> None:
     def call(**body: Any) -> Any:
         return client.post("/v1/call", json=body, environ_overrides=LOCAL)

@@ -12,9 +12,11 @@ from werkzeug.test import Client
 from cells import conf as cells_conf
 from cells.api.application import Application
 from cells.api.authentication import StaticTokens
+from cells.api.examiner import Examine, Examiner
 from cells.api.manager_client import Connection, ManagerClient
 from cells.api.policies import Policy
 from cells.api.tokens import Token, digest_of
+from cells.rpcapi import CellAnswer
 
 READER, ADMIN = "r" * 20, "a" * 20
 MAX_BODY_BYTES = 4096
@@ -24,7 +26,7 @@ class Manager:
     """Stands for CellsAPI: each method returns the value of its name in ``answers``, or raises it."""
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
-        self.answers = {"status": {"name": "api"}, **answers}
+        self.answers = {"status": {"name": "api", "path": "api"}, **answers}
         self.requests: list[tuple[str, Any, tuple[Any, ...], dict[str, Any]]] = []
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -39,6 +41,19 @@ class Manager:
 
     def last(self, name: str) -> tuple[str, Any, tuple[Any, ...], dict[str, Any]]:
         return next(request for request in reversed(self.requests) if request[0] == name)
+
+
+LINK = {
+    "neighbor": "east",
+    "is_parent": False,
+    "state": "up",
+    "announced": "1.4",
+    "spoken": "1.1",
+    "global_cap": "auto",
+    "neighbor_cap": "1.1",
+    "can_be_raised": True,
+    "reason": "the cap of neighbor east",
+}
 
 
 def row(name: str, *, is_parent: bool | None = False, url: str = "rabbit://u:***@host:5672/v") -> dict[str, Any]:
@@ -69,6 +84,7 @@ def manager() -> Manager:
             "capacities": {"ram_free": {"total_mb": 5}},
             "topology": {"name": "api", "path": "api", "state": "up", "is_self": True, "children": []},
             "trace": {"events": [{"cell": "api", "event": "sent", "at": 1.0}], "error": None},
+            "broadcast_call": [CellAnswer("api", {"reads": "1.4", "links": [LINK]})],
             "call": {"cell": "east", "path": "api!east", "host": "h", "version": "1.5"},
         }
     )
@@ -83,10 +99,25 @@ def connection_to(manager: Any) -> Connection:
     return Connection(manager, lambda: manager.requests.append(("close", None, (), {})))
 
 
-def make_application(conf: Any, manager: Any) -> Application:
+REPORT = {
+    "verdict": "well",
+    "status": 0,
+    "cell": "api",
+    "time": "2026-01-02T03:04:05+00:00",
+    "seconds": 0.1,
+    "checks": [],
+    "findings": [],
+}
+
+
+def make_application(conf: Any, manager: Any, examine: Examine = lambda *_: REPORT) -> Application:
     tokens = [Token("grafana", "reader", digest_of(READER)), Token("boss", "admin", digest_of(ADMIN))]
     return Application(
-        ManagerClient(lambda: connection_to(manager), "api"), StaticTokens(tokens), Policy(conf), MAX_BODY_BYTES
+        ManagerClient(lambda: connection_to(manager), "api"),
+        Examiner(examine),
+        StaticTokens(tokens),
+        Policy(conf),
+        MAX_BODY_BYTES,
     )
 
 

@@ -30,6 +30,8 @@ GETS = [
     "/v1/links",
     "/v1/ping?cell=east",
     "/v1/trace?cell=east",
+    "/v1/upgrade-matrix",
+    "/v1/doctor",
 ]
 
 
