@@ -137,7 +137,8 @@ class Announcer:
     def learn(self, neighbor: str, answer: Response) -> None:
         """Take the answer of a neighbor to a ping; changes in it are announced to other cells."""
         if answer.error is None and isinstance(answer.value, dict):
-            with on_change(self.topology.subtree, self.send_capabilities):
+            # Only its own part of the subtree: the work on an answer must not grow with the number of children.
+            with on_change(lambda: self._below(neighbor), self.send_capabilities):
                 self.table.record_description(neighbor, answer.value)
                 self.announce_move()
                 self.path_memory.keep()
@@ -147,6 +148,9 @@ class Announcer:
             self.table.record(neighbor, versions={}, version=versions.OLDEST, has_no_ping=True)
             self.announce_move()
         self.held_requests.release()
+
+    def _below(self, neighbor: str) -> object:
+        return self.topology.subtree_of(neighbor) if neighbor in self.table.snapshot().children else None
 
     def _report_excess(self, neighbor: str) -> None:
         """Count and log the cells of a child that are left out, once as long as their number stays the same."""

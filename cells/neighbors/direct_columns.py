@@ -6,6 +6,7 @@ certificates do not need it.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from cells import exceptions
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 DIRECT = "direct"
 MAX_ADDRESSES = 32  #: each one is dialed again and again
 MAX_CERTIFICATES = 8
+#: texts of certificates whose meaning is remembered
+MAX_CACHED_TEXTS = 4096
 #: a manager listens at every address of its host at these; another manager cannot connect to them
 _WILDCARDS = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104  # refused here
 _ADVICE = "write the addresses of its managers as 10.0.0.5:5680,10.0.0.6:5680, each one [cells_direct] listen there"
@@ -45,10 +48,16 @@ def read_certificates(text: object) -> tuple[Certificate, ...]:
     :raises cells.exceptions.InvalidNeighbor: the text has no certificate, a private key, a damaged certificate, one
         of an authority, or too many.  The error does not contain the text.
     """
-    from cells.certificates import certificate  # noqa: PLC0415  # slow to import
-
     if not isinstance(text, str):
         raise exceptions.InvalidNeighbor("certificates must be a text with certificates in PEM.")
+    return _certificates_of(text)
+
+
+# Each reload reads the rows of all neighbors again, and few texts have changed.
+@functools.lru_cache(MAX_CACHED_TEXTS)
+def _certificates_of(text: str) -> tuple[Certificate, ...]:
+    from cells.certificates import certificate  # noqa: PLC0415  # slow to import
+
     try:
         found = tuple(dict.fromkeys(certificate.read(text.encode(errors="replace"), "The text of its certificates")))
         for one in found:

@@ -93,9 +93,10 @@ class Topology:
 
     def subtree(self) -> Subtree:
         """Return the cells below, nested: ``{"east": {"az1": {}}, "west": {}}``."""
-        return {name: self._subtree_of_child(name) for name in sorted(self._table.snapshot().children)}
+        return {name: self.subtree_of(name) for name in sorted(self._table.snapshot().children)}
 
-    def _subtree_of_child(self, name: str) -> Subtree:
+    def subtree_of(self, name: str) -> Subtree:
+        """Return the cells below a child, as far as they are known; none below a cell that is no neighbor."""
         return _clean(self._claimed(name), iter(range(MAX_CELLS)))
 
     def _claimed(self, name: str) -> object:
@@ -104,7 +105,7 @@ class Topology:
 
     def cells_left_out(self, name: str) -> int:
         """Return how many cells that a child has announced are left out: too many, too deep, or no name of a cell."""
-        return _size(self._claimed(name)) - _size(self._subtree_of_child(name))
+        return _size(self._claimed(name)) - _size(self.subtree_of(name))
 
     def cells_toward(self, direction: Direction) -> list[CellPath]:
         """Return the full paths of this cell and of all known cells above or below it."""
