@@ -250,6 +250,7 @@ class _Wiring:
             limits,
             self.runtime,
             self.losses,
+            lambda cell: self.table.is_way_to(cell.name, cell.driver, cell.transport_url),
         )
         self.router = Router(
             cell_name=self.name,

@@ -9,6 +9,7 @@ from functools import partial
 
 from cells import exceptions
 from cells.counters import Counters
+from cells.drivers.base import Target
 from cells.links.losses import Losses
 from cells.links.send_queue import OnFailure, QueuedMessage
 
@@ -16,6 +17,9 @@ LOG = logging.getLogger(__name__)
 
 #: Takes the name of a neighbor, and whether its broker took the messages of one attempt.  Must not block.
 OnDelivery = Callable[[str, bool], None]
+
+#: Returns whether messages for a neighbor are still sent as this row says.  Must not block.
+IsUsed = Callable[[Target], bool]
 
 #: A link that sent nothing for this long is closed.
 IDLE_SECONDS = 60.0
@@ -35,17 +39,29 @@ class LinkLimits:
 class DeliveryReports:
     """Counters, log lines and callbacks about delivered and undelivered messages.  Thread-safe."""
 
-    def __init__(self, counters: Counters, on_delivery: OnDelivery, losses: Losses) -> None:
+    def __init__(self, counters: Counters, on_delivery: OnDelivery, losses: Losses, is_used: IsUsed) -> None:
+        self._is_used = is_used
         self._counters = counters
         self._on_delivery = on_delivery
         self.losses = losses
 
-    def delivered(self, name: str, error: exceptions.CellsError | None, *, was_failing: bool, count: int = 1) -> None:
+    def delivered(
+        self, cell: Target, error: exceptions.CellsError | None, *, was_failing: bool, count: int = 1
+    ) -> None:
         """Report one attempt to send ``count`` messages, or an attempt that exceeded the send timeout.
+
+        If the neighbor has moved to another driver or broker since, the attempt tells nothing about it.
 
         :param error: the reason of a failed attempt
         :param was_failing: whether the attempt before it failed
         """
+        name = cell.name
+        if not self._is_used(cell):
+            if error is None:
+                self.sent(count)
+            else:
+                LOG.debug("Over the driver %s, which cell %s has left: %s", cell.driver, name, error.message)
+            return
         self._on_delivery(name, error is None)
         if error is None:
             self.sent(count)

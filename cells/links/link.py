@@ -298,7 +298,7 @@ class Link:
             )
             error = self._stall = exceptions.NeighborUnreachable(text, cell=self.cell.name)
         if is_new:
-            self.reports.delivered(self.cell.name, error, was_failing=self._failure is not None)
+            self.reports.delivered(self.cell, error, was_failing=self._failure is not None)
         self._give_up_all(text, current, given_up)
 
     def abandon(self) -> None:
@@ -365,5 +365,5 @@ class Link:
             return None
         self._failed_at = 0.0 if error is None else self._clock()
         self._failure = error
-        self.reports.delivered(self.cell.name, error, was_failing=was_failing, count=len(messages))
+        self.reports.delivered(self.cell, error, was_failing=was_failing, count=len(messages))
         return error

@@ -16,7 +16,7 @@ from cells import exceptions
 from cells.counters import Counters
 from cells.drivers.base import PostingDriver, Target
 from cells.drivers.registry import Drivers
-from cells.links.delivery import DeliveryReports, LinkLimits, OnDelivery
+from cells.links.delivery import DeliveryReports, IsUsed, LinkLimits, OnDelivery
 from cells.links.link import Link, Refusal
 from cells.links.losses import Losses
 from cells.links.posting import Posting
@@ -41,10 +41,11 @@ class Links:
     limits: LinkLimits
     runtime: Runtime = field(default_factory=Runtime)
     losses: Losses = field(default_factory=Losses)
+    is_used: IsUsed = lambda _: True
 
     def __post_init__(self) -> None:
         self.slots = LinkSlots(self.limits.open_links, self._close_idle_link)
-        self._reports = DeliveryReports(self.counters, self.on_delivery, self.losses)
+        self._reports = DeliveryReports(self.counters, self.on_delivery, self.losses, self.is_used)
         self._clock = self.runtime.clock
         self._posting = Posting(self._reports, self._clock)
         self._lock = threading.Lock()

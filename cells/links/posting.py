@@ -46,7 +46,7 @@ class Posting:
         # The first message stands for all that are posted together.
         posted_at: float | None = self._clock()
         for message, on_failure, on_sent in requests:
-            outcome = _Outcome(self, cell.name, message.kind, posted_at, on_failure, on_sent)
+            outcome = _Outcome(self, cell, message.kind, posted_at, on_failure, on_sent)
             posted_at = None
             if isinstance(message, DirectReply):
                 outcome(exceptions.ClientGone(f"Clients of cell {cell.name} cannot be reached.", cell=cell.name))
@@ -61,7 +61,7 @@ class Posting:
 
     def done(  # noqa: PLR0913  # the parts of one outcome
         self,
-        name: str,
+        cell: Target,
         kind: str,
         posted_at: float | None,
         error: exceptions.CellsError | None,
@@ -69,12 +69,12 @@ class Posting:
         on_sent: OnSent | None,
     ) -> None:
         """Report the outcome of one message."""
-        reports = self._reports
+        reports, name = self._reports, cell.name
         if error is None:
             if posted_at is not None:
                 reports.observe_wait(self._clock() - posted_at)
             if name in self._failing and self._changed(name, is_failing=False):
-                reports.delivered(name, None, was_failing=True)
+                reports.delivered(cell, None, was_failing=True)
             else:
                 reports.sent(1)
             if on_sent is not None:
@@ -82,7 +82,7 @@ class Posting:
             reports.losses.deliver(name, [kind])
         else:
             if not isinstance(error, _NOT_ABOUT_THE_LINK):
-                reports.delivered(name, error, was_failing=not self._changed(name, is_failing=True))
+                reports.delivered(cell, error, was_failing=not self._changed(name, is_failing=True))
             reports.refuse(error, kind, on_failure)
             reports.losses.pass_on(name, [kind])
 
@@ -100,7 +100,7 @@ class _Outcome:
     """Takes the outcome of one message."""
 
     posting: Posting
-    name: str
+    cell: Target
     kind: str
     #: None: the time until the outcome is not measured
     posted_at: float | None
@@ -108,4 +108,4 @@ class _Outcome:
     on_sent: OnSent | None
 
     def __call__(self, error: exceptions.CellsError | None) -> None:
-        self.posting.done(self.name, self.kind, self.posted_at, error, self.on_failure, self.on_sent)
+        self.posting.done(self.cell, self.kind, self.posted_at, error, self.on_failure, self.on_sent)

@@ -78,6 +78,11 @@ class Neighbor:
         return () if self.certificates is None else direct_columns.read_certificates(self.certificates)
 
     @property
+    def way(self) -> tuple[str, str]:
+        """Its driver and URL: how messages for it are sent."""
+        return self.driver, self.transport_url
+
+    @property
     def dials_in(self) -> bool:
         """Whether the link is direct and only the neighbor opens its connections."""
         return self.is_direct and self.addresses is None

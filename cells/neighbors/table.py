@@ -136,6 +136,8 @@ class NeighborTable:
             for row in changed:
                 # Another driver may serve it now.
                 self._heard[row.name].link_state = ""
+                if old_rows[row.name].way != row.way:
+                    self._heard[row.name].is_reachable = True
                 if is_nova(row.version_cap):
                     # It is pinged no more, so a ping that is unanswered stays unanswered.
                     self._heard[row.name].probe = Probe()
@@ -307,6 +309,11 @@ class NeighborTable:
         if heard is not None:
             heard.link_state = link_state
             self.record_delivery(name, is_reachable=link_state != _DOWN)
+
+    def is_way_to(self, name: str, driver: str, transport_url: str) -> bool:
+        """Return whether messages for a neighbor are sent over this driver and URL now."""
+        row = self._neighbors.get(name)
+        return row is not None and row.way == (driver, transport_url)
 
     def is_link_down(self, name: str) -> bool:
         """Return whether the driver knows that it has no connection to a neighbor."""

@@ -58,6 +58,7 @@ class Place:
         self.driver = Driver(DriverSettings(cfg.ConfigOpts(), "host", None, ()))
         self.deliveries: list[tuple[str, bool]] = []
         self.outcomes: list[Any] = []
+        self.has_moved = False
         self.counters, self.losses = Counters(), Losses()
         self.links = Links(
             OneDriver(self.driver),
@@ -65,6 +66,7 @@ class Place:
             lambda name, is_reachable: self.deliveries.append((name, is_reachable)),
             LinkLimits(),
             losses=self.losses,
+            is_used=lambda _: not self.has_moved,
         )
 
     def send(self, *texts: str, **options: float) -> None:
@@ -113,6 +115,21 @@ def test_the_link_is_away_from_its_first_failure_to_its_next_success(place: Plac
     assert not place.losses.is_away("east")
     place.finish()
     assert place.deliveries == [("east", False), ("east", False), ("east", True)]
+
+
+@pytest.mark.parametrize("error", [None, exceptions.NeighborUnreachable("no longer registered here")])
+def test_an_outcome_tells_nothing_about_a_neighbor_that_has_moved_to_another_driver(
+    place: Place, error: exceptions.CellsError | None
+) -> None:
+    place.send("1", "2")
+    place.finish(exceptions.NeighborUnreachable("down"))
+    place.deliveries.clear()
+    place.losses.came_back("east")
+    place.has_moved = True
+    place.finish(error)
+    assert place.deliveries == []
+    assert not place.losses.is_away("east")
+    assert place.counters.as_dict()["undelivered.NeighborUnreachable" if error else "sent"] == (2 if error else 1)
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,23 @@ def test_a_broker_that_refused_the_last_message_is_unreachable(table: NeighborTa
     assert table.state("a") is State.UP
 
 
+@each("moved", [{"url": "memory://bus/y"}, {"driver": "memory"}])
+def test_a_neighbor_that_moves_to_another_broker_or_driver_starts_as_reachable(
+    table: NeighborTable, moved: dict[str, Any]
+) -> None:
+    table.replace([row("a")])
+    table.record("a")
+    table.record_delivery("a", is_reachable=False)
+    table.replace([row("a", weight_offset=2.0)])
+    assert table.state("a") is State.UNREACHABLE
+    before = table.snapshot().all()["a"]
+    table.replace([row("a", **moved)])
+    assert table.state("a") is State.UP
+    assert not table.is_way_to("a", *before.way)
+    assert table.is_way_to("a", *row("a", **moved).way)
+    assert not table.is_way_to("stranger", *before.way)
+
+
 def test_living_children_have_sent_a_message_lately(table: NeighborTable, clock: Clock) -> None:
     table.replace([row("top", is_parent=True), row("mute"), row("new"), row("up")])
     for name in ("top", "mute"):
