@@ -242,6 +242,13 @@ class BaseCellsDriver(abc.ABC):
         """Return the state of the link in plain values, for operators; None: the driver knows none.  Does no I/O."""
         return None
 
+    def looked_at(self) -> Mapping[str, float]:
+        """Return when each thread of the driver that never waits last went round, for a watchdog; does no I/O.
+
+        :returns: name of the thread -> seconds of the monotonic clock.  The thread goes round at least each second.
+        """
+        return {}
+
     def wait_until_idle(self, timeout_seconds: float) -> None:  # noqa: B027  # a driver may send at once
         """Wait until the outcome of all messages is known that a driver has accepted, for at most so long."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 
 from cells.drivers.base import BaseCellsDriver, DriverSettings
 from cells.plugins import Kind
@@ -42,6 +43,13 @@ class Drivers:
         """Return the drivers that are loaded, by name."""
         with self._lock:
             return dict(self._drivers)
+
+    def looked_at(self) -> Mapping[str, float]:
+        """Return :meth:`~cells.drivers.base.BaseCellsDriver.looked_at` of all drivers together.  Never blocks."""
+        found: dict[str, float] = {}
+        for driver in list(self._drivers.values()):
+            found.update(driver.looked_at())
+        return found
 
     def close(self) -> None:
         """Close the connections of all drivers to neighbors."""

@@ -7,7 +7,7 @@ held forever or the process is starved, and a restart helps.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from cells.worker_threads import Clock
 
@@ -23,6 +23,7 @@ class Progress:
         self._lock = threading.Lock()
         self._beats: dict[str, float] = {}
         self._looks: dict[str, Callable[[], float | None]] = {}
+        self._groups: list[Callable[[], Mapping[str, float]]] = []
 
     def watch(self, name: str, looked_at: Callable[[], float | None]) -> None:
         """Watch a thread that keeps its time itself.
@@ -31,6 +32,14 @@ class Progress:
         """
         with self._lock:
             self._looks[name] = looked_at
+
+    def watch_all(self, looked_at: Callable[[], Mapping[str, float]]) -> None:
+        """Watch threads that start and end, and keep their times themselves.
+
+        :param looked_at: returns when each of them last went round, by its name, in seconds of the clock
+        """
+        with self._lock:
+            self._groups.append(looked_at)
 
     def beat(self, name: str) -> None:
         """Note that the thread ``name`` goes round now; it is watched from now on."""
@@ -51,12 +60,15 @@ class Progress:
         with self._lock:
             self._beats.clear()
             self._looks.clear()
+            self._groups.clear()
 
     def ages(self) -> dict[str, float]:
         """Return for each watched thread the seconds since it last went round."""
         now = self._clock()
         with self._lock:
             times = {**self._beats, **{name: looked_at() for name, looked_at in self._looks.items()}}
+            for group in self._groups:
+                times.update(group())
         return {name: max(0.0, now - at) for name, at in sorted(times.items()) if at is not None}
 
     def stalled(self) -> dict[str, float]:

@@ -63,6 +63,7 @@ class Observation:
         """Serve the pages: also a manager that waits for its broker has a health."""
         self.progress.watch("deadlines", lambda: self.cell.pending.looked_at)
         self.progress.watch("links", lambda: self.links.looked_at)
+        self.progress.watch_all(self.links.drivers.looked_at)
         if self.addresses:
             for collector in self._collectors():
                 self.cell.counters.registry.register(collector)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 
 import pytest
 
+from cells.drivers.direct.driver import DirectDriver
+from cells.drivers.direct.loop import LOOK_SECONDS
 from cells.metrics.listener import MAX_CONNECTIONS
 from cells.metrics.names import TABLE
 from tests.cases import each
@@ -81,6 +84,25 @@ def test_a_manager_that_stops_is_alive_and_not_ready(tree: CellTree) -> None:
         status, text = get(api, "/readyz")
         assert (status, json.loads(text)["reasons"]) == (503, {"manager": "stopping"})
         assert get(api, "/healthz")[0] == 200
+
+
+def test_a_manager_whose_io_thread_of_direct_links_is_blocked_is_not_alive(
+    cell_tree: Callable[..., CellTree], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cells.health.progress.LIMIT_SECONDS", 3 * LOOK_SECONDS)
+    api = cell_tree({"api": {"east": {}}}, links="direct", options=LISTEN)["api"]
+    progress, gate = api.service.observation.progress, threading.Event()
+    wait_for(lambda: "cells-direct-io_0" in progress.ages(), "the I/O threads are watched")
+    assert get(api, "/healthz")[0] == 200
+    driver = api.service.drivers.get("direct")
+    assert isinstance(driver, DirectDriver)
+    assert driver._links is not None
+    assert driver._links._node is not None
+    driver._links._node.alarm(lambda: gate.wait(30) and None).set(0.0)
+    wait_for(lambda: get(api, "/healthz")[0] == 503, "the blocked thread is noticed")
+    assert "cells-direct-io_0" in json.loads(get(api, "/healthz")[1])["stalled"]
+    gate.set()
+    wait_for(lambda: get(api, "/healthz")[0] == 200, "the thread goes round again")
 
 
 def test_a_manager_without_its_database_is_alive_and_not_ready(cell_tree: Callable[..., CellTree]) -> None:

@@ -147,8 +147,8 @@ def test_drivers() -> None:
     # A driver of another package that implements only these sends the messages of a batch one by one, stops all
     # servers at once, reaches no clients, and does not know the state of its links.
     others = words(
-        "check_consumers link_status reaches_clients receivers reply_to_client send_messages_to_cell set_neighbors "
-        "stop_taking wait_until_idle"
+        "check_consumers link_status looked_at reaches_clients receivers reply_to_client send_messages_to_cell "
+        "set_neighbors stop_taking wait_until_idle"
     )
     assert methods(BaseCellsDriver) == sorted([*needed, *others])
     assert BaseCellsDriver.__abstractmethods__ == {*needed, "__init__"}

@@ -243,6 +243,10 @@ class DirectLinks:
             }
         return {**found, "warnings": self._warnings}
 
+    def looked_at(self) -> Mapping[str, float]:
+        """Return when each I/O thread last went round."""
+        return {} if self._node is None else self._node.looked_at()
+
     def wait_until_idle(self, timeout_seconds: float) -> None:
         if self._node is not None:
             self._node.wait_until_idle(timeout_seconds)

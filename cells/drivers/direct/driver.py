@@ -120,6 +120,9 @@ class DirectDriver(PostingDriver):
         """Return the state as :meth:`cells.drivers.direct.direct_links.DirectLinks.link_status` does."""
         return None if self._links is None else self._links.link_status(cell)
 
+    def looked_at(self) -> Mapping[str, float]:
+        return {} if self._links is None else self._links.looked_at()
+
     def wait_until_idle(self, timeout_seconds: float) -> None:
         if self._links is not None:
             self._links.wait_until_idle(timeout_seconds)

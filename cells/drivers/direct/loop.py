@@ -52,6 +52,8 @@ def _nothing() -> None:
     """Do nothing: the alarm was canceled."""
 
 
+#: The leader goes round at least so often, to show that it can.
+LOOK_SECONDS = 1.0
 #: A leader that hands messages on for longer is replaced.
 PATIENCE_SECONDS = 0.01
 #: One that leads, one that stands by, and one that hands on messages of each class.
@@ -66,7 +68,10 @@ class Loop:
     def __init__(self, runtime: Runtime, name: str) -> None:
         self._clock = runtime.clock
         self._spawn = runtime.spawn
-        self._name = name
+        #: the beginning of the names of its threads
+        self.name = name
+        #: when the leader last went round; None: no thread leads
+        self.looked_at: float | None = None
         self._selector = selectors.DefaultSelector()
         self._lock = threading.Lock()
         #: the alarms by time; an entry whose time is not that of its alarm is obsolete
@@ -100,12 +105,14 @@ class Loop:
 
         :raises RuntimeError: the system has no thread left
         """
-        self._threads.append(self._spawn(self._start_leading, f"{self._name}_0"))
+        self.looked_at = self._clock()
+        self._threads.append(self._spawn(self._start_leading, f"{self.name}_0"))
         self._add_standby()
 
     def stop(self, timeout_seconds: float) -> None:
         """End the threads, and close all sockets that are watched.  May be called twice."""
         self._is_stopped = True
+        self.looked_at = None
         self._wake()
         with self._turn_changed:
             self._turn_changed.notify_all()
@@ -191,7 +198,7 @@ class Loop:
         if self._standbys or len(self._threads) >= _MAX_THREADS:
             return
         try:
-            self._threads.append(self._spawn(self._stand_by, f"{self._name}_{len(self._threads)}"))
+            self._threads.append(self._spawn(self._stand_by, f"{self.name}_{len(self._threads)}"))
         except RuntimeError as error:
             LOG.warning("The system has no thread left for direct links: %s", error)
 
@@ -217,6 +224,7 @@ class Loop:
 
     def _lead(self, turn: int) -> None:
         while not self._is_stopped:
+            self.looked_at = self._clock()
             for key, mask in self._selector.select(self._sleep_seconds()):
                 self._sleeps_until = -math.inf
                 try:
@@ -230,8 +238,9 @@ class Loop:
             self._work(turn)
             if turn != self._turn:
                 return
+        self.looked_at = None
 
-    def _sleep_seconds(self) -> float | None:
+    def _sleep_seconds(self) -> float:
         with self._lock:
             alarms = self._alarms
             while alarms and alarms[0][0] != alarms[0][2].due_at:
@@ -240,7 +249,7 @@ class Loop:
         # Checked after _sleeps_until is set: call() wakes the thread from then on.
         if self._calls or self._is_stopped:
             return 0.0
-        return None if self._sleeps_until == math.inf else max(0.0, self._sleeps_until - self._clock())
+        return min(LOOK_SECONDS, max(0.0, self._sleeps_until - self._clock()))
 
     def _work(self, turn: int) -> None:
         """Run the calls and the alarms that are due."""

@@ -103,6 +103,10 @@ class Node:
         """The addresses at which this manager listens."""
         return self._listener.addresses
 
+    def looked_at(self) -> dict[str, float]:
+        """Return when each I/O thread last went round, by its name, in seconds of the clock."""
+        return {loop.name: at for loop in self._loops if (at := loop.looked_at) is not None}
+
     def start(self) -> None:
         """Start the threads, listen and dial.
 

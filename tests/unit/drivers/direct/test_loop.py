@@ -13,6 +13,7 @@ import pytest
 
 from cells.drivers.direct.loop import Alarm, Loop
 from cells.worker_threads import Runtime, Thread, start_thread
+from tests.clock import Clock
 from tools.polling import poll
 
 
@@ -120,3 +121,39 @@ def test_an_alarm_that_is_canceled_keeps_nothing(loop: Loop) -> None:
     kept = weakref.ref(owner)
     del owner
     assert kept() is None
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(0.0)
+
+
+@pytest.fixture
+def timed(clock: Clock) -> Iterator[Loop]:
+    """A loop whose clock the test moves."""
+    loop = Loop(Runtime(clock=clock), "loop")
+    loop.start()
+    yield loop
+    loop.stop(10)
+
+
+def test_a_loop_without_work_goes_round(timed: Loop, clock: Clock) -> None:
+    clock.advance(100.0)
+    poll(lambda: timed.looked_at == 100.0, "the idle loop goes round")
+    timed.stop(10)
+    assert timed.looked_at is None
+
+
+def test_a_blocked_thread_does_not_go_round(timed: Loop, clock: Clock) -> None:
+    is_blocked, gate = threading.Event(), threading.Event()
+
+    def block() -> None:
+        is_blocked.set()
+        gate.wait(30)
+
+    timed.call(block)
+    assert is_blocked.wait(10)
+    clock.advance(100.0)
+    assert timed.looked_at == 0.0
+    gate.set()
+    poll(lambda: timed.looked_at == 100.0, "the loop goes round again")
