@@ -8,6 +8,7 @@ from cells.health.progress import Progress
 from cells.health.readiness import Readiness
 from cells.links import Links
 from cells.manager.local_cell import LocalCell
+from cells.metrics.neighbor_collector import direct_queue
 from cells.worker_threads import WorkerThreads
 
 #: Calls that are listed, the oldest first.
@@ -42,9 +43,14 @@ def links(cell: LocalCell) -> Iterator[str]:
         yield "  " + ", ".join(f"{key} {numbers[key]}" for key in ("lost", "may_have_arrived", "told", "in_flight"))
 
 
-def queues(links: Links) -> Iterator[str]:
-    """Yield one line for each send queue."""
-    for name, (count, size_bytes, age) in sorted(links.backlogs().items()):
+def queues(cell: LocalCell, links: Links) -> Iterator[str]:
+    """Yield one line for each send queue, and for the queue of each direct link."""
+    found = {
+        row.name: (*direct_queue(status), float(status["oldest_seconds"]))
+        for row in cell.table.snapshot().all().values()
+        if row.is_direct and (status := cell.link_status(row)) is not None
+    }
+    for name, (count, size_bytes, age) in [*sorted(links.backlogs().items()), *sorted(found.items())]:
         yield f"{name}: {count} messages, {size_bytes} bytes, the oldest for {age:.1f} s"
 
 

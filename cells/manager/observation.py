@@ -97,7 +97,7 @@ class Observation:
         sections = {
             "Manager": functools.partial(health_report.manager, self.cell, self.readiness, self.progress),
             "Links": functools.partial(health_report.links, self.cell),
-            "Queues": functools.partial(health_report.queues, self.links),
+            "Queues": functools.partial(health_report.queues, self.cell, self.links),
             "Pending calls": functools.partial(health_report.calls, self.cell, self.threads),
         }
         report.write(sections)

@@ -114,7 +114,7 @@ NEIGHBORS: dict[str, Name] = {
     ),
     "cells_link_queue_bytes": Name(_GAUGE, (NEIGHBOR,), "Bytes of these messages"),
     "cells_link_queue_oldest_seconds": Name(
-        _GAUGE, (NEIGHBOR,), "Age of the oldest of these messages, in seconds; 0 without any; not of direct links"
+        _GAUGE, (NEIGHBOR,), "Age of the oldest of these messages, in seconds; 0 without any"
     ),
     "cells_link_connections": Name(_GAUGE, (NEIGHBOR,), "Managers of the neighbor with a direct connection"),
     "cells_link_credit_messages": Name(

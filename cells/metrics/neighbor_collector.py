@@ -44,12 +44,13 @@ class NeighborCollector:
             status = self.link_status(row) if row.is_direct else None
             if status is None:
                 messages, size_bytes, age_seconds = backlogs.get(name, (0, 0, 0.0))
-                found.add("cells_link_queue_oldest_seconds", name, value=age_seconds)
             else:
-                messages, size_bytes = _direct_queue(status)
+                messages, size_bytes = direct_queue(status)
+                age_seconds = status["oldest_seconds"]
                 _add_connections(found, name, status)
             found.add("cells_link_queue_messages", name, value=messages)
             found.add("cells_link_queue_bytes", name, value=size_bytes)
+            found.add("cells_link_queue_oldest_seconds", name, value=age_seconds)
         self._add_messages(found, {*rows, self.cell_name})
         yield from found
 
@@ -105,7 +106,8 @@ def _cap(version: LinkVersion) -> str:
     return ", ".join(sorted(caps))
 
 
-def _direct_queue(status: Mapping[str, Any]) -> tuple[int, int]:
+def direct_queue(status: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the messages and bytes in the queue of a direct link."""
     classes = status["queue"].values()
     return sum(one["messages"] for one in classes), sum(one["bytes"] for one in classes)
 

@@ -240,6 +240,7 @@ class DirectLinks:
                 "managers": [],
                 "through": [],
                 "queue": {},
+                "oldest_seconds": 0.0,
             }
         return {**found, "warnings": self._warnings}
 

@@ -187,6 +187,7 @@ class DirectLink:
     def status(self) -> dict[str, Any]:
         """Return the state in plain values, as :meth:`~cells.drivers.direct.node.Node.status` describes."""
         with self._turn():
+            oldest_at = self._outbox.oldest_at
             return {
                 "state": self._availability.state.value,
                 "since": self._availability.since,
@@ -194,6 +195,7 @@ class DirectLink:
                 "managers": self._managers.status(),
                 "through": list(self._availability.through),
                 "queue": self._outbox.usage(),
+                "oldest_seconds": 0.0 if oldest_at is None else max(0.0, self._clock() - oldest_at),
             }
 
     def attach(self, connection: Connection) -> None:
@@ -280,9 +282,10 @@ class DirectLink:
     # From here on, the caller holds the lock.
 
     def _take_inbox(self) -> None:
-        inbox, outbox = self._inbox, self._outbox
+        inbox, outbox, now = self._inbox, self._outbox, self._clock()
         for _ in range(min(len(inbox), _BATCH)):
             message = inbox.popleft()
+            message.accepted_at = now
             problem = self._availability.refusal(message) if self._closed is None else fresh(self._closed)
             if problem is not None:
                 outbox.refuse(message, problem)

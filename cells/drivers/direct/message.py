@@ -29,6 +29,8 @@ class Message:
     deadline: float | None = None
     #: whether another manager of this cell has passed it to this one, which passes it no further
     is_passed: bool = False
+    #: when the link has taken it, in seconds of the clock
+    accepted_at: float = field(default=0.0, init=False)
     #: whether its outcome is reported or about to be
     is_done: bool = field(default=False, init=False)
 
@@ -59,7 +61,7 @@ def copies(message: Message, servers: Sequence[str]) -> list[Message]:
             problems = failures
         message.on_done(problems[0] if problems else None)
 
-    return [
+    made = [
         Message(
             message_class=message.message_class,
             payload=message.payload,
@@ -70,3 +72,6 @@ def copies(message: Message, servers: Sequence[str]) -> list[Message]:
         )
         for server in servers
     ]
+    for one in made:
+        one.accepted_at = message.accepted_at
+    return made

@@ -186,10 +186,12 @@ class Node:
         """Return the state of a link in plain values; None: no such neighbor.
 
         ``{"state": "connected" | "reconnecting" | "down", "since": seconds since the epoch, "problem": why the last
-        attempt to connect has failed, or empty, "managers": [{"host": ...,
-        "since": ..., "address": ..., "dialed": bool, "round_trip": seconds or None, "credit": {class: {"messages": ...,
-        "bytes": ...}}}], "through": the hosts of other managers of this cell that have a connection, "queue": {class:
-        {"messages": ..., "bytes": ...}}}``; a class is ``control``, ``response`` or ``request``.
+        attempt to connect has failed, or empty, "managers": [{"host": ..., "since": ..., "address": ...,
+        "dialed": bool, "round_trip": seconds or None, "credit": {class: {"messages": ..., "bytes": ...}}}],
+        "through": the hosts of other managers of this cell that have a connection, "queue": {class: {"messages": ...,
+        "bytes": ...}},
+        "oldest_seconds": the age of the oldest message in the queue}``; a class is ``control``, ``response`` or
+        ``request``.
         """
         link = self._links.get(neighbor)
         return None if link is None else link.status()

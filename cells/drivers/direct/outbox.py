@@ -182,6 +182,11 @@ class Outbox:
             except Exception:  # a bug of the sender must not cost the connection
                 LOG.exception("The outcome of a message for cell %s could not be reported.", self._cell)
 
+    @property
+    def oldest_at(self) -> float | None:
+        """When the oldest message was taken, in seconds of the clock; None: there is no message."""
+        return next((message.accepted_at for message in self._messages), None)
+
     def usage(self) -> dict[str, dict[str, int]]:
         """Return the messages and bytes of each class."""
         return {

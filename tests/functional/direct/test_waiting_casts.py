@@ -11,6 +11,7 @@ import pytest
 
 import cells.rpc
 from cells import deadlines
+from cells.manager import health_report
 from cells.testing import CellTree
 from tests.thorough import cases
 from tools.polling import poll
@@ -67,6 +68,9 @@ def test_the_caller_hears_in_time_that_the_message_waits(tree: CellTree, where: 
     assert time.monotonic() - began_at >= deadlines.shrink(TIMEOUT_SECONDS)
     assert caught.value.may_arrive
     assert link(tree)["queue"]["request"]["messages"] == 1
+    assert link(tree)["oldest_seconds"] > 0.0
+    service = tree["api"].managers[0]
+    assert [line.split()[0] for line in health_report.queues(service.cell, service.links)] == ["east:", "west:"]
     # If the neighbor does not come back, nobody hears of the loss but the ledger.
     tree["api"].stop()
     assert sum(count for name, count in losses(tree).items() if name.endswith((".lost", ".may_have_arrived"))) == 1

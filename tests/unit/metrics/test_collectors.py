@@ -29,6 +29,7 @@ EAST = Neighbor("east", "memory://east", is_parent=False, driver="scripted")
 TOP = Neighbor("top", "memory://top", is_parent=True, driver="direct", version_cap="1.2")
 STATUS = {
     "queue": {"control": {"messages": 1, "bytes": 10}, "request": {"messages": 2, "bytes": 200}},
+    "oldest_seconds": 7.5,
     "managers": [
         {"credit": {"request": {"messages": 5, "bytes": 500}}},
         {"credit": {"request": {"messages": 6, "bytes": 600}}},
@@ -129,7 +130,7 @@ def test_the_queue_and_the_credit_of_a_direct_link(manager: Manager) -> None:
     assert manager.value("cells_link_connections", neighbor="top") == 2
     assert manager.value("cells_link_credit_messages", neighbor="top", type="request") == 11
     assert manager.value("cells_link_credit_bytes", neighbor="top", type="request") == 1100
-    assert manager.value("cells_link_queue_oldest_seconds", neighbor="top") is None
+    assert manager.value("cells_link_queue_oldest_seconds", neighbor="top") == 7.5
 
 
 def test_messages_by_neighbor_kind_and_outcome(manager: Manager) -> None:
