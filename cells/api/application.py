@@ -13,11 +13,12 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from cells.api import reading
+from cells.api import microversion, reading
 from cells.api.authentication import Authenticator
 from cells.api.errors import ApiError, body_of
 from cells.api.examiner import Examiner
 from cells.api.manager_client import ManagerClient
+from cells.api.microversion import Microversion
 from cells.api.policies import Policy
 from cells.api.route import ApiRequest, Route
 from cells.api.routes import ROUTES
@@ -63,9 +64,21 @@ class Application:
         )
         response = self._respond(request, ctxt)
         response.headers[REQUEST_ID_HEADER] = ctxt.request_id
+        response.headers["Vary"] = microversion.HEADER
         return response(environ, start_response)
 
     def _respond(self, request: Request, ctxt: RequestContext) -> Response:
+        try:
+            # Before all other errors: a server reads the body of a request that the application has answered.
+            reading.check_length(request, self._max_body_bytes)
+            version = _version_of(request)
+        except ApiError as error:
+            return _failed(error, ctxt.request_id)
+        response = self._handled(request, ctxt)
+        response.headers[microversion.HEADER] = f"{microversion.SERVICE} {version}"
+        return response
+
+    def _handled(self, request: Request, ctxt: RequestContext) -> Response:
         try:
             answer = self._answer(request, ctxt)
             return Response(status=HTTPStatus.NO_CONTENT.value) if answer is None else _json(HTTPStatus.OK, answer)
@@ -84,13 +97,9 @@ class Application:
             failed = ApiError(
                 HTTPStatus.INTERNAL_SERVER_ERROR, "This is a mistake in cells-api; its log has the details."
             )
-        response = _json(failed.status, body_of(failed, ctxt.request_id))
-        response.headers.update(failed.headers)
-        return response
+        return _failed(failed, ctxt.request_id)
 
     def _answer(self, request: Request, ctxt: RequestContext) -> dict[str, Any] | None:
-        # Before all other errors: a server reads the body of a request that the application has answered.
-        reading.check_length(request, self._max_body_bytes)
         route, path = self._urls.bind("localhost").match(request.path, request.method)
         if route.role:
             for name, value in self._authenticator.identify(request.environ).items():
@@ -101,6 +110,19 @@ class Application:
         body = reading.body_of(request, route, self._max_body_bytes)
         answer: dict[str, Any] | None = route.handle(ApiRequest(ctxt, self._manager, self._examiner, path, query, body))
         return answer
+
+
+def _version_of(request: Request) -> Microversion:
+    # A client that knows no version must be able to ask for the versions.
+    if request.path.strip("/") in ("", "v1"):
+        return microversion.OLDEST
+    return microversion.read(request.headers.get(microversion.HEADER))
+
+
+def _failed(error: ApiError, request_id: str) -> Response:
+    response = _json(error.status, body_of(error, request_id))
+    response.headers.update(error.headers)
+    return response
 
 
 def _json(status: HTTPStatus, document: dict[str, Any]) -> Response:

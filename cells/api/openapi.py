@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+from cells.api import microversion
 from cells.api.route import Route, Schema
 from cells.api.schemas import answer
 from cells.path import MAX_NAME_LENGTH
@@ -22,11 +23,13 @@ ERROR: Schema = answer(
         "description": 'Also "field" of the request, "type" of the error, and "cell", where they are known',
     }
 )
+_MICROVERSIONS = (*map(str, microversion.HISTORY), microversion.LATEST)
 #: Statuses of every operation that needs a token: it asks the manager.
 _OF_ALL = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_ACCEPTABLE,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.INTERNAL_SERVER_ERROR,
     HTTPStatus.BAD_GATEWAY,
@@ -61,7 +64,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "operationId": route.name,
         "summary": route.summary,
         "security": [{"token": []}, {"bearer": []}] if route.role else [],
-        "parameters": [*_path_parameters(route.path), *_query_parameters(route.query)],
+        "parameters": [*_path_parameters(route.path), *_query_parameters(route.query), *_headers(route)],
         "responses": {
             **_success(route),
             **{
@@ -103,6 +106,13 @@ def _query_parameters(query: Schema) -> list[dict[str, Any]]:
         {"name": name, "in": "query", "required": name in required, "schema": dict(schema)}
         for name, schema in properties.items()
     ]
+
+
+def _headers(route: Route) -> list[dict[str, Any]]:
+    if not route.role:
+        return []
+    schema = {"type": "string", "enum": [f"{microversion.SERVICE} {name}" for name in _MICROVERSIONS]}
+    return [{"name": microversion.HEADER, "in": "header", "required": False, "schema": schema}]
 
 
 def _json(schema: Schema) -> dict[str, Any]:

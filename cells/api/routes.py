@@ -39,7 +39,16 @@ ROUTES: tuple[Route, ...] = (
         "/",
         "List the versions of this API.",
         versions.list_versions,
-        answer(versions=versions.VERSIONS),
+        answer(versions={"type": "array", "items": versions.VERSION}),
+        role="",
+    ),
+    Route(
+        "versions:show",
+        "GET",
+        "/v1/",
+        "Show the microversions of this API.",
+        versions.show_version,
+        answer(version=versions.VERSION),
         role="",
     ),
     Route(

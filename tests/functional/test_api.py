@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -68,6 +69,23 @@ def test_calls(client: Client) -> None:
     assert call(cell="nowhere", method="ping").status_code == 404
     assert call(cell="az1", method="no_such_method").status_code == 404
     assert call(cell="az1", method="ping", arguments={"x": 1}).status_code == 400
+
+
+def test_the_ids_of_a_request_reach_the_other_cell(cell_tree: Callable[..., CellTree]) -> None:
+    @endpoint
+    def ids(call: Call) -> list[str | None]:
+        return [call.context.request_id, call.context.global_request_id]
+
+    tree = cell_tree(SHAPE, services=True, endpoints=[ids], options={"cells_api": {"auth": "noauth"}})
+    with contextlib.closing(deployment.build(tree["api"].conf)) as built:
+        given = "req-01234567-89ab-cdef-0123-456789abcdef"
+        response = Client(built.application).post(
+            "/v1/call",
+            json={"cell": "az1", "method": "ids"},
+            headers={"X-OpenStack-Request-ID": given},
+            environ_overrides=LOCAL,
+        )
+    assert response.json["call"]["value"] == [response.headers["X-OpenStack-Request-ID"], given]
 
 
 def test_without_a_manager_the_service_is_unavailable(tree: CellTree, client: Client) -> None:

@@ -4,12 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
+from cells.api import microversion
 from cells.api.route import ApiRequest
 from cells.api.schemas import answer
 
-VERSIONS = {"type": "array", "items": answer(id={"type": "string"}, status={"type": "string"}, links={"type": "array"})}
+VERSION = answer(
+    id={"type": "string"},
+    status={"enum": ["CURRENT"]},
+    min_version={"type": "string"},
+    max_version={"type": "string"},
+    links={"type": "array", "items": answer(rel={"type": "string"}, href={"type": "string"})},
+)
 
 
 def list_versions(_request: ApiRequest) -> dict[str, Any]:
     """Return the versions."""
-    return {"versions": [{"id": "v1", "status": "CURRENT", "links": [{"rel": "self", "href": "/v1/"}]}]}
+    return {"versions": [_version()]}
+
+
+def show_version(_request: ApiRequest) -> dict[str, Any]:
+    """Return version 1, whose operations have paths that begin with /v1."""
+    return {"version": _version()}
+
+
+def _version() -> dict[str, Any]:
+    return {
+        "id": "v1.0",
+        "status": "CURRENT",
+        "min_version": str(microversion.OLDEST),
+        "max_version": str(microversion.NEWEST),
+        "links": [{"rel": "self", "href": "/v1/"}],
+    }

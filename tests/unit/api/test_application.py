@@ -19,6 +19,7 @@ from tests.unit.api.conftest import ADMIN, MAX_BODY_BYTES, READER, Manager, get,
 
 GETS = [
     "/",
+    "/v1/",
     "/v1/openapi.json",
     "/v1/cells",
     "/v1/cells/detail",
@@ -84,6 +85,14 @@ def test_pages(client: Client) -> None:
     assert [cell["name"] for cell in first["cells"]] == ["east", "top"]
     second = get(client, first["cells_links"][0]["href"]).json
     assert ([cell["name"] for cell in second["cells"]], second["cells_links"]) == (["west"], [])
+
+
+def test_pages_of_links_go_on_after_a_neighbor_that_was_deleted(client: Client, manager: Manager) -> None:
+    first = get(client, "/v1/links?limit=1").json
+    assert [link["name"] for link in first["links"]] == ["east"]
+    manager.answers["neighbors"] = [row for row in manager.answers["neighbors"] if row["name"] != "east"]
+    following = get(client, first["links_links"][0]["href"]).json
+    assert [link["name"] for link in following["links"]] == ["stranger"]
 
 
 def test_a_call_reaches_the_manager_with_its_arguments(client: Client, manager: Manager) -> None:

@@ -27,7 +27,11 @@ def test_operations_say_who_may_use_them_and_what_they_read(client: Client) -> N
     assert paths["/"]["get"]["security"] == []
     ping, call = paths["/v1/ping"]["get"], paths["/v1/call"]["post"]
     assert ping["security"] == [{"token": []}, {"bearer": []}]
-    assert [(found["name"], found["required"]) for found in ping["parameters"]] == [("cell", True), ("timeout", False)]
+    assert [(found["name"], found["in"], found["required"]) for found in ping["parameters"]] == [
+        ("cell", "query", True),
+        ("timeout", "query", False),
+        ("OpenStack-API-Version", "header", False),
+    ]
     assert "503" in ping["responses"]
     assert call["requestBody"]["content"]["application/json"]["schema"]["required"] == ["cell", "method"]
     assert paths["/v1/cells/{name}"]["get"]["parameters"][0]["in"] == "path"
