@@ -23,6 +23,7 @@ from cells.api.policies import Policy
 from cells.api.route import ApiRequest, Route
 from cells.api.routes import ROUTES
 from cells.context import RequestContext
+from cells.path import MAX_NAME_LENGTH
 
 LOG = logging.getLogger(__name__)
 
@@ -101,6 +102,8 @@ class Application:
 
     def _answer(self, request: Request, ctxt: RequestContext) -> dict[str, Any] | None:
         route, path = self._urls.bind("localhost").match(request.path, request.method)
+        if any(len(name) > MAX_NAME_LENGTH for name in path.values()):
+            raise ApiError(HTTPStatus.NOT_FOUND, f"No cell has a name of more than {MAX_NAME_LENGTH} characters.")
         if route.role:
             for name, value in self._authenticator.identify(request.environ).items():
                 setattr(ctxt, name, value)

@@ -23,7 +23,6 @@ ERROR: Schema = answer(
         "description": 'Also "field" of the request, "type" of the error, and "cell", where they are known',
     }
 )
-_MICROVERSIONS = (*map(str, microversion.HISTORY), microversion.LATEST)
 #: Statuses of every operation that needs a token: it asks the manager.
 _OF_ALL = (
     HTTPStatus.BAD_REQUEST,
@@ -111,8 +110,11 @@ def _query_parameters(query: Schema) -> list[dict[str, Any]]:
 def _headers(route: Route) -> list[dict[str, Any]]:
     if not route.role:
         return []
-    schema = {"type": "string", "enum": [f"{microversion.SERVICE} {name}" for name in _MICROVERSIONS]}
-    return [{"name": microversion.HEADER, "in": "header", "required": False, "schema": schema}]
+    example = f"{microversion.SERVICE} {microversion.NEWEST}"
+    # The header may have versions of other services, too, so that its schema has no pattern.
+    schema = {"type": "string", "default": f"{microversion.SERVICE} {microversion.OLDEST}"}
+    found = {"name": microversion.HEADER, "in": "header", "required": False, "schema": schema, "example": example}
+    return [found]
 
 
 def _json(schema: Schema) -> dict[str, Any]:

@@ -120,6 +120,9 @@ def _check(value: Any, schema: Schema, where: str) -> None:
 
 
 def _shown(error: ValidationError) -> str:
+    if isinstance(error.schema, Mapping) and error.schema.get("writeOnly"):
+        # The text of the library has the value.
+        return f"This value does not fulfil {error.validator} = {error.validator_value}."
     return error.message if len(error.message) <= MAX_SHOWN else f"{error.message[:MAX_SHOWN]}..."
 
 

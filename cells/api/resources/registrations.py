@@ -25,12 +25,13 @@ _PROPERTIES: dict[str, Schema] = {
         "anyOf": [{"type": "integer", "minimum": 1, "maximum": 65535}, {"type": "string", "pattern": "^[0-9]{1,5}$"}]
     },
     "username": {**_TEXT},
-    "password": {**_TEXT, "description": "Password of the neighbor's broker; no answer shows it"},
+    "password": {**_TEXT, "writeOnly": True, "description": "Password of the neighbor's broker; no answer shows it"},
     "rpc_virtual_host": {**_TEXT},
     "transport_url": {
         "type": "string",
         "minLength": 1,
         "maxLength": 4096,
+        "writeOnly": True,
         "description": "In place of the rpc_* properties, username and password; no answer shows its password",
     },
     "weight_offset": {"type": "number"},

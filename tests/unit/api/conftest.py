@@ -20,6 +20,7 @@ from cells.rpcapi import CellAnswer
 
 READER, ADMIN = "r" * 20, "a" * 20
 MAX_BODY_BYTES = 4096
+NORTH_URL = "rabbit://ada:***@broker.north:5671/v"
 
 
 class Manager:
@@ -61,21 +62,27 @@ def row(name: str, *, is_parent: bool | None = False, url: str = "rabbit://u:***
     return {"name": name, "cell": "api", "is_parent": is_parent, "transport_url": url, "state": "up", "problem": None}
 
 
-@pytest.fixture
-def conf(tmp_path: Path) -> Any:
+def configuration(directory: Path) -> Any:
+    """Return the configuration of a cell without a broker."""
     from oslo_policy import opts
 
-    file = tmp_path / "cells.conf"
-    file.write_text(f"[DEFAULT]\nstate_path = {tmp_path}\n[cells]\nname = api\n")
+    file = directory / "cells.conf"
+    file.write_text(f"[DEFAULT]\nstate_path = {directory}\n[cells]\nname = api\n")
     loaded = cells_conf.load([file])
     opts.set_defaults(loaded)
     return loaded
 
 
 @pytest.fixture
-def manager() -> Manager:
+def conf(tmp_path: Path) -> Any:
+    return configuration(tmp_path)
+
+
+def working_manager() -> Manager:
+    """Return a manager that answers everything."""
     neighbors = [row("top", is_parent=True), row("west"), row("east"), row("stranger", is_parent=None)]
     resources = {"east": {"capabilities": {"os": ["linux"]}, "capacities": {"ram_free": {"total_mb": 3}}}}
+    registered = {"name": "north", "is_parent": True, "driver": "rpc"}
     return Manager(
         {
             "neighbors": neighbors,
@@ -85,9 +92,18 @@ def manager() -> Manager:
             "topology": {"name": "api", "path": "api", "state": "up", "is_self": True, "children": []},
             "trace": {"events": [{"cell": "api", "event": "sent", "at": 1.0}], "error": None},
             "broadcast_call": [CellAnswer("api", {"reads": "1.4", "links": [LINK]})],
+            "broadcast_cast": None,
             "call": {"cell": "east", "path": "api!east", "host": "h", "version": "1.5"},
+            "create_neighbor": {**registered, "transport_url": NORTH_URL},
+            "update_neighbor": {**registered, "transport_url": NORTH_URL},
+            "delete_neighbor": None,
         }
     )
+
+
+@pytest.fixture
+def manager() -> Manager:
+    return working_manager()
 
 
 @pytest.fixture
@@ -110,14 +126,16 @@ REPORT = {
 }
 
 
-def make_application(conf: Any, manager: Any, examine: Examine = lambda *_: REPORT) -> Application:
+def make_application(
+    conf: Any, manager: Any, examine: Examine = lambda *_: REPORT, max_body_bytes: int = MAX_BODY_BYTES
+) -> Application:
     tokens = [Token("grafana", "reader", digest_of(READER)), Token("boss", "admin", digest_of(ADMIN))]
     return Application(
         ManagerClient(lambda: connection_to(manager), "api"),
         Examiner(examine),
         StaticTokens(tokens),
         Policy(conf),
-        MAX_BODY_BYTES,
+        max_body_bytes,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from werkzeug.test import Client
 
 from cells import exceptions
@@ -21,13 +20,6 @@ CELL = {
     "password": "secret",
     "rpc_virtual_host": "v",
 }
-ROW = {"name": "north", "is_parent": True, "driver": "rpc", "transport_url": "rabbit://ada:***@broker.north:5671/v"}
-
-
-@pytest.fixture
-def manager(manager: Manager) -> Manager:
-    manager.answers |= {"create_neighbor": ROW, "update_neighbor": ROW, "delete_neighbor": None, "broadcast_cast": None}
-    return manager
 
 
 def put(client: Client, name: str, cell: Any, token: str = ADMIN) -> Any:
@@ -110,6 +102,9 @@ def test_sync_is_a_broadcast_to_the_cells_below(
         ("/v1/cells", {"cell": {**CELL, "transport_url": "rabbit://h/"}}, "body.cell.transport_url"),
         ("/v1/cells", {"cell": {**CELL, "color": "red"}}, "body.cell"),
         ("/v1/cells", {"cell": {**CELL, "password": 1}}, "body.cell.password"),
+        ("/v1/cells", {"cell": {**CELL, "password": "secret" * 50}}, "body.cell.password"),
+        ("/v1/cells", {"cell": {**CELL, "password": ["secret"]}}, "body.cell.password"),
+        ("/v1/cells", {"cell": {**CELL, "transport_url": ["secret"]}}, "body.cell.transport_url"),
         ("/v1/cells/sync_instances", {"deleted": "maybe"}, "body.deleted"),
         ("/v1/cells/sync_instances", {"deleted": 1}, "body.deleted"),
         ("/v1/cells/sync_instances", {"updated_since": "yesterday"}, "body.updated_since"),
