@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from oslo_config import cfg
 
 from cells import context, versions
+from cells.doctor import managers_asked
 from cells.doctor.once import Once
 from cells.neighbors.neighbor import Neighbor
 from cells.transport import mailbox, own_broker
@@ -54,6 +55,10 @@ class Case:
         self.manager = Once(self._open_manager)
         #: the status of the manager that answers first
         self.status = Once(lambda: self.manager().status(self._context))
+        #: the number of managers that consume at the broker; None without RabbitMQ
+        self.consumers = Once(lambda: managers_asked.count_consumers(self))
+        #: the statuses of all managers, and an error for each request without one
+        self.managers = Once(lambda: managers_asked.ask_all(self))
         self.neighbors = Once(lambda: self.manager().neighbors(self._context))
         #: answers to a ping of all cells below, and above, with the times at which it was sent and answered
         self.pings = Once(self._ping)

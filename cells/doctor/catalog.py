@@ -129,6 +129,11 @@ KINDS: dict[str, Kind] = {
         "Two managers answer as one cell and have different neighbors.",
         "give each cell its own [cells] name and virtual host, or both managers the same [database] connection",
     ),
+    "consumer_deaf": Kind(
+        _B,
+        "A manager does not get the messages that it sends to itself through its broker, so it gets no others either.",
+        "restart cells-manager on the host that saw it",
+    ),
     "release_differs": Kind(
         _W, "A manager of this cell runs another release than this command.", "restart cells-manager"
     ),

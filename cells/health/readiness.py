@@ -108,7 +108,7 @@ class Readiness:
         while not self._is_stopped.is_set():
             with self._lock:
                 result.running_since = self._clock()
-            problem = _problem_of(check)
+            problem = problem_of(check, CHECK_SECONDS)
             with self._lock:
                 result.running_since, result.problem = None, problem
             if problem != before and not self._is_stopped.is_set():
@@ -120,9 +120,10 @@ class Readiness:
             self._is_stopped.wait(INTERVAL_SECONDS)
 
 
-def _problem_of(check: Check) -> str:
+def problem_of(check: Check, seconds: float) -> str:
+    """Run a check; return why messages do not get through, without passwords; empty: they do."""
     try:
-        check(CHECK_SECONDS)
+        check(seconds)
     except exceptions.CellsError as error:
         return error.message
     except Exception as error:  # the text of a library's error may have a password

@@ -123,6 +123,7 @@ class CellsService(oslo_service.ServiceBase):  # type: ignore[misc]  # oslo.serv
             store=self.path_memory.store,
             runtime=self.runtime,
         )
+        self.cell.prove_consumers = self.observation.proof.prove
         self._lifecycle = threading.Lock()
         self._is_serving = False
         self._is_stopped = threading.Event()

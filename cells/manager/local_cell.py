@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent import futures
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +59,8 @@ class LocalCell:
     report: Callable[[], list[dict[str, Any]]] = field(init=False)
     #: returns why the neighbors cannot be read now; None: they can
     source_problem: Callable[[], str | None] = field(init=False)
+    #: as :meth:`cells.manager.consumer_proof.ConsumerProof.prove`
+    prove_consumers: Callable[[float], futures.Future[dict[str, str]]] = field(init=False)
 
     def __post_init__(self) -> None:
         self._log = LimitedLog(LOG)

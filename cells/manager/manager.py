@@ -34,18 +34,21 @@ from cells.transport.server import reply_to
 
 LOG = logging.getLogger(__name__)
 
+#: Bound of the time in which a consumer must take a message, whatever the client says.
+LONGEST_PROOF_SECONDS = 30.0
 _SENT: futures.Future[None] = completed(None)
 
 
 class CellsManager:
-    """RPC endpoint for services of the local cell, version 1.5.
+    """RPC endpoint for services of the local cell, version 1.6.
 
     In all methods ``ctxt`` is the request context as a dict, and ``kwargs`` are JSON values.
     1.1 added ``trace`` and the broadcasts whose answers are streamed, 1.2 ``cast_many``, 1.3 ``links_down``,
-    1.4 ``resources``, 1.5 ``create_neighbor``, ``update_neighbor`` and ``delete_neighbor``.
+    1.4 ``resources``, 1.5 ``create_neighbor``, ``update_neighbor`` and ``delete_neighbor``,
+    1.6 ``check_consumers``.
     """
 
-    target = oslo_messaging.Target(version="1.5")
+    target = oslo_messaging.Target(version="1.6")
 
     def __init__(  # noqa: PLR0913  # the last ones by keyword
         self,
@@ -207,6 +210,14 @@ class CellsManager:
     def neighbors(self, ctxt: dict[str, Any]) -> list[dict[str, Any]]:  # noqa: ARG002  # oslo's signature
         """Return the neighbors with their state in this manager, as :mod:`cells.manager.neighbor_report` says."""
         return neighbor_report.report(self._cell)
+
+    def check_consumers(self, ctxt: dict[str, Any], timeout: float) -> futures.Future[dict[str, str]]:  # noqa: ARG002
+        """Send each consumer of this manager a message through its broker.
+
+        :param timeout: of the way of each message, in seconds
+        :returns: a future of the problem of each part of this manager; an empty text: its consumers have taken messages
+        """
+        return self._cell.prove_consumers(min(want_timeout(timeout), LONGEST_PROOF_SECONDS))
 
     def topology(self, ctxt: dict[str, Any], timeout: float | None = None) -> futures.Future[dict[str, Any]]:
         """Return a future of the tree from the top to all cells below this cell, which a broadcast asks now."""

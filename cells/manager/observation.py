@@ -16,6 +16,7 @@ from cells.health.readiness import Check, Readiness
 from cells.health.watchdog import Watchdog
 from cells.links import Links
 from cells.manager import health_report
+from cells.manager.consumer_proof import ConsumerProof
 from cells.manager.local_cell import LocalCell
 from cells.manager.receiving import Receiver
 from cells.manager.server import ManagerServer
@@ -49,7 +50,9 @@ class Observation:
 
     def __post_init__(self) -> None:
         self.progress = Progress(self.runtime.clock)
-        self.readiness = Readiness(self._checks(), self.runtime)
+        consumers = self._consumer_checks()
+        self.readiness = Readiness({**self._database_check(), **consumers}, self.runtime)
+        self.proof = ConsumerProof(consumers, self.runtime)
         pages: dict[str, Page] = {
             "/metrics": MetricsPage(self.cell.counters.registry),
             "/healthz": AlivePage(self.progress),
@@ -122,11 +125,12 @@ class Observation:
             wall_clock=self.runtime.wall_clock,
         )
 
-    def _checks(self) -> Mapping[str, Check]:
-        checks: dict[str, Check] = {}
+    def _database_check(self) -> Mapping[str, Check]:
         store = self.store
-        if not isinstance(store, PathFile):
-            checks["database"] = lambda _: store.known_paths()
+        return {} if isinstance(store, PathFile) else {"database": lambda _: store.known_paths()}
+
+    def _consumer_checks(self) -> Mapping[str, Check]:
+        checks: dict[str, Check] = {}
         if self.server is not None:
             checks["requests of services"] = self.server.loopback.check
         for receiver in self.receivers:

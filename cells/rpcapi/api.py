@@ -47,6 +47,8 @@ STREAMS_VERSION = "1.1"
 RESOURCES_VERSION = "1.4"
 #: The version of the manager's API that changes the registered neighbors.
 REGISTRATION_VERSION = "1.5"
+#: The version of the manager's API that proves that its consumers take messages.
+PROOF_VERSION = "1.6"
 #: Limit of a change of the registered neighbors: the manager waits for its database.
 REGISTRATION_SECONDS = 10.0
 
@@ -265,6 +267,19 @@ class CellsAPI:
         """
         found: dict[str, dict[str, Any]] = self._call(
             ctxt, "resources", None, version=RESOURCES_VERSION, cell_names=list(cells)
+        )
+        return found
+
+    def check_consumers(self, ctxt: Context, *, timeout: float, server: str | None = None) -> dict[str, str]:
+        """Let a manager of this cell send each of its consumers a message through the broker.
+
+        :param timeout: of the way of each message, in seconds
+        :param server: the host of the manager; None: any
+        :returns: the problem of each part of the manager; an empty text: its consumers have taken messages
+        :raises cells.exceptions.RPCVersionCapError: [upgrade_levels] cells is below 1.6
+        """
+        found: dict[str, str] = self._call(
+            ctxt, "check_consumers", timeout + GRACE_SECONDS, version=PROOF_VERSION, server=server, timeout=timeout
         )
         return found
 

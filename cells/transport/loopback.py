@@ -36,7 +36,7 @@ class LoopbackEndpoint:
 class Loopback:
     """Sender of the messages, on a connection of its own, which the first check opens.
 
-    Checks run one at a time; :meth:`close` may be called meanwhile.
+    Thread-safe; checks run one at a time.
     """
 
     def __init__(self, open_transport: Callable[[], Any], consumers: Sequence[oslo_messaging.Target]) -> None:
@@ -47,6 +47,7 @@ class Loopback:
         self._transport: Any = None
         self._within: Any = None
         self._returned = threading.Condition()
+        self._checking = threading.Lock()
         #: token -> consumer from which it has not come back yet
         self._waiting: dict[str, oslo_messaging.Target] = {}
 
@@ -57,6 +58,14 @@ class Loopback:
         :raises cells.exceptions.ManagerTimeout: the broker took no message, or a consumer got none; the error says
             which
         """
+        if not self._checking.acquire(timeout=seconds):
+            raise exceptions.ManagerTimeout(f"another check has not ended within {seconds:g} s")
+        try:
+            self._check(seconds)
+        finally:
+            self._checking.release()
+
+    def _check(self, seconds: float) -> None:
         with self._returned:
             self._waiting = {uuid.uuid4().hex: consumer for consumer in self._consumers}
             sent = dict(self._waiting)

@@ -225,6 +225,19 @@ def test_the_own_broker_lacks_memory(tree: Tree, node: BrokerNode) -> None:
         assert "broker_blocked" in [one[0] for one in examined.found]
 
 
+def test_a_consumer_that_gets_nothing(tree: Tree, node: BrokerNode) -> None:
+    """The binding of a queue is deleted; the manager declares it again every 10 seconds."""
+    api = tree["api"]
+    queue = f"cells.intercell.targeted.{api.host}"
+
+    def is_found() -> bool:
+        with kombu.Connection(amqp_url(node.url("api"))) as connection, connection.channel() as channel:
+            channel.queue_unbind(queue, "openstack", queue)
+        return [one[0] for one in doctor(api).found] == ["consumer_deaf"]
+
+    poll(is_found, "the consumer is found to be deaf", 60)
+
+
 def test_a_database_that_is_gone(tree: Tree, tmp_path: Path) -> None:
     connection = f"postgresql+psycopg2://u:p@127.0.0.1:{free_ports(1)[0]}/cells"
     examined = doctor(tree["api"], overrides=write(tmp_path, f"[database]\nconnection = {connection}\n"))

@@ -111,8 +111,8 @@ def test_options_by_group() -> None:
 
 
 OPERATIONS = words(
-    "broadcast_call broadcast_cast broadcast_stream call capabilities capacities cast create_neighbor delete_neighbor "
-    "locate neighbors report_capacities resources status topology trace update_neighbor"
+    "broadcast_call broadcast_cast broadcast_stream call capabilities capacities cast check_consumers create_neighbor "
+    "delete_neighbor locate neighbors report_capacities resources status topology trace update_neighbor"
 )
 #: Methods of the manager that the client calls one after the other for a stream of answers.
 STREAM = ["broadcast_next", "broadcast_start", "broadcast_stop"]
@@ -137,8 +137,9 @@ def test_manager_offers_what_its_client_calls() -> None:
     # The client requires only the version that it needs, so that it can call a manager of an older release.
     api = cells.rpcapi.api
     checks = (cells.rpcapi.casts.VERSION, cells.rpcapi.way_checks.VERSION)
-    needed = (api.VERSION, api.STREAMS_VERSION, *checks, api.RESOURCES_VERSION, api.REGISTRATION_VERSION)
-    assert needed == ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5")
+    later = (api.RESOURCES_VERSION, api.REGISTRATION_VERSION, api.PROOF_VERSION)
+    needed = (api.VERSION, api.STREAMS_VERSION, *checks, *later)
+    assert needed == ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6")
     assert CellsManager.target.version == needed[-1]
 
 

@@ -6,6 +6,7 @@ from cells.doctor.checks.cell_names import CellNameCheck
 from cells.doctor.checks.certificates import CertificateCheck
 from cells.doctor.checks.clocks import ClockCheck
 from cells.doctor.checks.configuration import ConfigurationCheck
+from cells.doctor.checks.consumers import ConsumerCheck
 from cells.doctor.checks.database import DatabaseCheck
 from cells.doctor.checks.managers import ManagerCheck
 from cells.doctor.checks.neighbors import NeighborCheck
@@ -24,6 +25,7 @@ STAGES: tuple[tuple[Check, ...], ...] = (
         PermissionCheck(),
         QueueCheck(),
         ManagerCheck(),
+        ConsumerCheck(),
         NeighborCheck(),
         CertificateCheck(),
         CellNameCheck(),

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from importlib import metadata
-from typing import Any
 
-from cells import context, exceptions, failure
+from cells import exceptions, failure
 from cells.doctor.case import Case
 from cells.doctor.checks.base import Check
 from cells.doctor.finding import Finding, found
-from cells.manager.namesakes import MAX_ASKED
-from cells.transport import mailbox
+from cells.doctor.managers_asked import Status
 from cells.transport.errors import is_forbidden
-
-Status = Mapping[str, Any]
 
 
 class ManagerCheck(Check):
@@ -28,13 +22,13 @@ class ManagerCheck(Check):
     def run(self, case: Case) -> Iterable[Finding]:
         if not case.has_broker:
             return
-        consumers = _consumers(case)
+        consumers = case.consumers()
         if consumers == 0:
             topic = case.conf.cells.topic
             text = f"No manager of this cell runs: the queue {topic!r} has no consumer."
             yield found("manager_down", text, evidence="counted at the broker")
             return
-        statuses, errors = _ask(case, consumers)
+        statuses, errors = case.managers()
         yield from _contradictions(case, statuses)
         if any(isinstance(error, exceptions.ConfigurationError) for error in errors):
             return  # reported as a setting
@@ -48,44 +42,6 @@ class ManagerCheck(Check):
     def overdue(self, case: Case) -> Finding:
         text = f"The managers of this cell have not answered within {case.timeout_seconds:g} s."
         return found("manager_silent", text)
-
-
-def _consumers(case: Case) -> int | None:
-    """Return the number of managers that consume at the broker; None without RabbitMQ."""
-    if mailbox.OWN_OPTION not in case.broker_options():
-        return None
-    with case.broker() as (_, probe):
-        counts = probe.queue(case.conf.cells.topic)
-        return 0 if counts is None else counts.consumers
-
-
-def _ask(case: Case, consumers: int | None) -> tuple[list[Status], list[Exception]]:
-    """Send a request for each consumer at once; return the statuses, and an error for each request without one."""
-    answers: queue.SimpleQueue[Status | Exception] = queue.SimpleQueue()
-    count = min(consumers or 1, MAX_ASKED)
-
-    def ask() -> None:
-        try:
-            if consumers is None:
-                # Without a broker, the end of the block says whether a manager runs at all.
-                with case.open_manager() as manager:
-                    answers.put(manager.status(context.get_admin_context()))
-            else:
-                answers.put(case.manager().status(context.get_admin_context()))
-        except Exception as error:  # of the libraries, too
-            answers.put(error)
-
-    for _ in range(count):
-        threading.Thread(target=ask, name="cells-doctor-status", daemon=True).start()
-    statuses: list[Status] = []
-    errors: list[Exception] = []
-    for _ in range(count):
-        answer = answers.get()
-        if isinstance(answer, Exception):
-            errors.append(answer)
-        else:
-            statuses.append(answer)
-    return statuses, errors
 
 
 def _silent(statuses: list[Status], errors: list[Exception]) -> Finding:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import amqp  # type: ignore[import-untyped]  # it has none
@@ -15,6 +13,7 @@ from cells.doctor.case import Case
 from cells.doctor.checks.base import Check
 from cells.doctor.finding import Finding, found
 from cells.doctor.links import BrokerSeen, LinkFacts, findings_of
+from cells.doctor.side_by_side import SideBySide
 from cells.messages import REQUEST_TYPES
 from cells.neighbors.neighbor import Neighbor
 from cells.path import CellPath
@@ -22,9 +21,6 @@ from cells.transport import link_options, rabbitmq
 from cells.transport import url as transport_url
 from cells.transport.broker_probe import QueueCounts
 from cells.transport.rabbitmq import BrokerUnusableError
-
-#: Brokers that are asked at the same time.
-WORKERS = 16
 
 
 class NeighborCheck(Check):
@@ -34,14 +30,16 @@ class NeighborCheck(Check):
 
     def run(self, case: Case) -> Iterable[Finding]:
         deadline = time.monotonic() + case.timeout_seconds
-        brokers = _Brokers(case, [row for row in case.rows if transport_url.is_rabbitmq(row.transport_url)])
+        rows = [row for row in case.rows if transport_url.is_rabbitmq(row.transport_url)]
+        brokers = SideBySide(rows, lambda row: look_at(case, row))
         reports: dict[str, Mapping[str, Any]] = {}
         errors: dict[str, Exception | None] = {}
         has_manager = case.has_manager()
         if has_manager:
             reports = {str(row["name"]): row for row in case.neighbors()}
             errors = _errors(case)
-        seen, missing = brokers.wait(deadline)
+        answers, missing = brokers.wait(deadline)
+        seen = {row.name: broker for row, broker in answers if broker is not None}
         own = case.path
         for name in sorted({row.name for row in case.rows} | set(reports)):
             facts = LinkFacts(
@@ -71,42 +69,6 @@ def _errors(case: Case) -> dict[str, Exception | None]:
             answered = isinstance(answer.error, (exceptions.UnknownMethod, exceptions.RemoteError))
             errors[route[1]] = None if answered else answer.error
     return errors
-
-
-class _Brokers:
-    """The brokers of the neighbors, asked on threads of their own."""
-
-    def __init__(self, case: Case, rows: Sequence[Neighbor]) -> None:
-        self._case = case
-        self._count = len(rows)
-        self._waiting: queue.SimpleQueue[Neighbor] = queue.SimpleQueue()
-        self._seen: queue.SimpleQueue[tuple[str, BrokerSeen | None]] = queue.SimpleQueue()
-        for row in rows:
-            self._waiting.put(row)
-        for _ in range(min(WORKERS, len(rows))):
-            threading.Thread(target=self._work, name="cells-doctor-broker", daemon=True).start()
-
-    def _work(self) -> None:
-        while True:
-            try:
-                row = self._waiting.get_nowait()
-            except queue.Empty:
-                return
-            self._seen.put((row.name, look_at(self._case, row)))
-
-    def wait(self, deadline: float) -> tuple[dict[str, BrokerSeen], int]:
-        """Return the brokers seen until the deadline, by neighbor, and the number of the others."""
-        found_brokers: dict[str, BrokerSeen] = {}
-        answered = 0
-        while answered < self._count:
-            try:
-                name, seen = self._seen.get(timeout=max(deadline - time.monotonic(), 0.001))
-            except queue.Empty:
-                break
-            answered += 1
-            if seen is not None:
-                found_brokers[name] = seen
-        return found_brokers, self._count - answered
 
 
 def look_at(case: Case, row: Neighbor) -> BrokerSeen | None:

@@ -59,7 +59,8 @@ class FakeManager:
     """A client of the manager: answers as a test sets them; an error in their place is raised."""
 
     def __init__(self, **answers: Any) -> None:
-        """:param answers: of ``status``, ``neighbors``, ``topology``; of cells to ``down``, ``up`` and ``doctor``"""
+        """:param answers: of ``status``, ``neighbors``, ``topology``; ``consumers``; of cells to ``down``, ``up`` and
+        ``doctor``"""
         self.answers = {"status": {"name": "api", "path": "api", "host": "h", "pid": 1}, "neighbors": [], **answers}
 
     def _answer(self, name: str, default: Any = None) -> Any:
@@ -79,6 +80,9 @@ class FakeManager:
 
     def neighbors(self, ctxt: Any) -> Any:
         return self._answer("neighbors")
+
+    def check_consumers(self, ctxt: Any, *, timeout: float, server: str) -> dict[str, str]:
+        return dict(self._answer("consumers", {}))
 
     def topology(self, ctxt: Any, *, timeout: float | None = None) -> Any:
         return self._answer("topology", {})

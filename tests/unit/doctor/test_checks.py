@@ -13,6 +13,7 @@ from cells.doctor.checks.broker import BrokerCheck
 from cells.doctor.checks.cell_names import CellNameCheck
 from cells.doctor.checks.clocks import ClockCheck
 from cells.doctor.checks.configuration import ConfigurationCheck
+from cells.doctor.checks.consumers import ConsumerCheck
 from cells.doctor.checks.database import DatabaseCheck
 from cells.doctor.checks.managers import ManagerCheck
 from cells.doctor.checks.neighbors import NeighborCheck
@@ -299,3 +300,38 @@ def test_the_reports_of_the_cells_below_are_merged() -> None:
         ("neighbors_left_out", "api!east"),
         ("source_unreadable", "api!east"),
     ]
+
+
+# Consumers
+
+
+DEAF = {"requests of services": "", "messages of neighbors": "the consumer of queue q took no message within 3 s"}
+
+
+@each(
+    ("answer", "expected"),
+    [
+        ({}, []),
+        ({"requests of services": ""}, []),
+        (DEAF, [("consumer_deaf", "messages of neighbors")]),
+        (exceptions.ManagerTimeout("no answer"), [("consumer_deaf", "requests that are sent to it alone")]),
+        # A manager of an older release.
+        (exceptions.RemoteError("no such method"), []),
+        (exceptions.RPCVersionCapError("below 1.6"), []),
+    ],
+)
+def test_consumers_prove_that_they_take_messages(answer: Any, expected: list[tuple[str, str]]) -> None:
+    found = list(ConsumerCheck().run(make_case(FakeManager(status=STATUS, consumers=answer))))
+    assert [(finding.name, finding.subject) for finding in found] == expected
+    assert all(finding.seen_by == "h" for finding in found)
+
+
+def test_each_manager_proves_its_consumers_once() -> None:
+    statuses = [{**STATUS, "host": host, "release": release()} for host in ("h1", "h2", "h1")]
+    case = make_case(FakeManager(status=[STATUS, *statuses], consumers=DEAF), FakeProbe({"cells": QueueCounts(0, 3)}))
+    found = list(ConsumerCheck().run(case))
+    assert [finding.seen_by for finding in found] == ["h1", "h2"]
+
+
+def test_a_manager_that_does_not_answer_proves_nothing() -> None:
+    assert list(ConsumerCheck().run(make_case(FakeManager(status=exceptions.ManagerTimeout("no"))))) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import oslo_messaging
@@ -63,3 +64,29 @@ def test_a_broker_that_takes_nothing(broker: Broker) -> None:
 
 def test_a_foreign_token_is_ignored(broker: Broker) -> None:
     broker.loopback.endpoint.loop({}, "foreign")
+
+
+def test_a_check_waits_for_another_one_and_does_not_disturb_it(broker: Broker) -> None:
+    is_running, gate = threading.Event(), threading.Event()
+    results: list[str] = []
+    cast = broker.cast
+
+    def slow_cast(*arguments: Any, **options: Any) -> None:
+        is_running.set()
+        gate.wait(10)
+        cast(*arguments, **options)
+
+    broker.cast = slow_cast  # type: ignore[method-assign]
+
+    def check() -> None:
+        broker.loopback.check(10)
+        results.append("well")
+
+    thread = threading.Thread(target=check)
+    thread.start()
+    assert is_running.wait(10)
+    with pytest.raises(exceptions.ManagerTimeout, match="another check"):
+        broker.loopback.check(0.01)
+    gate.set()
+    thread.join(10)
+    assert results == ["well"]
