@@ -77,6 +77,19 @@ Receive on [DEFAULT] transport_url too, beside mailbox_url.
 Set it while rows of other cells still have the old URL, and remove it when all
 have the URL of the mailbox.
 """),
+    option(cfg.StrOpt, "management_url", secret=True)("""
+URL of the management API of the RabbitMQ that [DEFAULT] transport_url names.
+
+Only ``cells doctor`` reads it, to see the types of queues, orphan queues of
+managers that are gone, and dead letters. Example:
+``http://monitor:password@127.0.0.1:15672``. The plugin rabbitmq_management
+serves this API; the user needs the tag ``monitoring`` and access to the virtual
+host. Without a login in the URL, that of transport_url is used. For https, the
+certificate is checked with [oslo_messaging_rabbit] ssl_ca_file, or with the
+authorities of the system.
+
+By default, these checks see as much as AMQP shows.
+"""),
     option(cfg.IntOpt, "call_timeout", default=60, min=1, max=86400)("""
 Default timeout of a call to another cell, in seconds.
 

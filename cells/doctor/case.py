@@ -13,6 +13,7 @@ from oslo_config import cfg
 
 from cells import context, versions
 from cells.doctor import managers_asked
+from cells.doctor.held_queues import HeldQueues
 from cells.doctor.once import Once
 from cells.neighbors.neighbor import Neighbor
 from cells.transport import mailbox, own_broker
@@ -52,6 +53,7 @@ class Case:
         self._lock = threading.Lock()
         self._is_closed = False
         self._path = ""
+        self.held_queues = HeldQueues(self.conf, self.answer_seconds)
         self.manager = Once(self._open_manager)
         #: the status of the manager that answers first
         self.status = Once(lambda: self.manager().status(self._context))

@@ -105,6 +105,16 @@ KINDS: dict[str, Kind] = {
         "Many messages wait in a queue of this cell: its managers are too slow, or hang.",
         "start a further manager of this cell, or restart the one that hangs",
     ),
+    "dead_letters": Kind(
+        _W,
+        "Messages that another queue has rejected, or that have expired there, wait in a queue of dead letters.",
+        "look at them, then remove them: rabbitmqctl purge_queue {subject}",
+    ),
+    "management_unusable": Kind(
+        _W,
+        "The management API of the broker does not answer, or refuses the user: some checks see less.",
+        "correct {subject}, and give its user the tag monitoring",
+    ),
     "orphan_queue": Kind(
         _W,
         "A queue of a manager exists that no process reads any more.",

@@ -93,9 +93,9 @@ def test_options_by_group() -> None:
         "cells": words(
             "allowed_rpc_exception_modules allowed_services announce_interval call_timeout capabilities cells_config "
             "db_check_interval disabled_patches driver endpoint_threads exchange mailbox_migration mailbox_url "
-            "max_foreign_bytes max_foreign_calls max_foreign_seconds max_hop_count max_message_bytes max_open_links "
-            "max_pending_calls max_waiting_casts mute_child_interval name probe_interval rpc_driver_queue_base "
-            "send_queue_bytes send_queue_size send_timeout send_tracebacks service_threads topic"
+            "management_url max_foreign_bytes max_foreign_calls max_foreign_seconds max_hop_count max_message_bytes "
+            "max_open_links max_pending_calls max_waiting_casts mute_child_interval name probe_interval "
+            "rpc_driver_queue_base send_queue_bytes send_queue_size send_timeout send_tracebacks service_threads topic"
         ),
         "cells_api": words("auth listen manager_timeout max_body_bytes threads tokens_file"),
         "cells_direct": words("ca certificate heartbeat key listen max_handshakes reconnect_wait"),

@@ -8,6 +8,8 @@ from cells.doctor.checks.clocks import ClockCheck
 from cells.doctor.checks.configuration import ConfigurationCheck
 from cells.doctor.checks.consumers import ConsumerCheck
 from cells.doctor.checks.database import DatabaseCheck
+from cells.doctor.checks.dead_letters import DeadLetterCheck
+from cells.doctor.checks.management import ManagementCheck
 from cells.doctor.checks.managers import ManagerCheck
 from cells.doctor.checks.neighbors import NeighborCheck
 from cells.doctor.checks.option_names import OptionNameCheck
@@ -23,6 +25,7 @@ STAGES: tuple[tuple[Check, ...], ...] = (
     (ConfigurationCheck(), OptionNameCheck(), DatabaseCheck(), BrokerCheck()),
     (
         PermissionCheck(),
+        ManagementCheck(),
         QueueCheck(),
         ManagerCheck(),
         ConsumerCheck(),
@@ -31,6 +34,7 @@ STAGES: tuple[tuple[Check, ...], ...] = (
         CellNameCheck(),
         ClockCheck(),
         OrphanCheck(),
+        DeadLetterCheck(),
         TreeCheck(),
     ),
 )

@@ -14,6 +14,7 @@ from cells.messages import MESSAGE_TYPES
 from cells.transport import configured_queues, declaring, mailbox
 from cells.transport.broker_probe import BrokerProbe
 from cells.transport.configured_queues import ConfiguredQueue
+from cells.transport.management import HeldQueue, ManagementError
 
 #: So many waiting messages are worth a look: a manager takes thousands a second.
 MANY = 1000
@@ -35,8 +36,12 @@ class QueueCheck(Check):
                     # No manager has ever started, which the check of the managers reports.
                     continue
                 is_served = any(counts.consumers for counts in seen)
+                held = {one.name: one for one in case.held_queues.of(option) or ()}
+                default_type = _default_type(case, option) if held else ""
                 for queue in queues:
                     yield from _findings(probe, queue, is_served=is_served)
+                    known = held.get(queue.name)
+                    yield from _refused(probe, queue) if known is None else _differing(queue, known, default_type)
 
 
 def topics_of(case: Case, option: str) -> list[str]:
@@ -63,13 +68,42 @@ def _findings(probe: BrokerProbe, queue: ConfiguredQueue, *, is_served: bool) ->
         yield found("queue_missing", f"The queue {queue.name} of the managers of this cell does not exist.", queue.name)
         return
     evidence = f"{counts.messages} messages wait, {counts.consumers} consumers"
-    refusal = probe.refusal_of(queue)
-    if isinstance(refusal, (amqp.PreconditionFailed, amqp.ResourceLocked)):
-        text = declaring.refusal(refusal) or str(refusal)
-        yield found("queue_differs", f"{text}.", queue.name, evidence=" ".join(str(refusal).split()))
     if not counts.consumers and is_served:
         text = f"No manager takes messages from the queue {queue.name}."
         yield found("queue_without_consumer", text, queue.name, evidence=evidence)
     elif counts.messages >= MANY:
         text = f"{counts.messages} messages wait in the queue {queue.name}."
         yield found("messages_waiting", text, queue.name, evidence=evidence)
+
+
+def _refused(probe: BrokerProbe, queue: ConfiguredQueue) -> Iterator[Finding]:
+    """Yield a finding if the broker refuses the declaration of a queue: AMQP tells only one difference."""
+    if probe.queue(queue.name) is None:
+        return
+    refusal = probe.refusal_of(queue)
+    if isinstance(refusal, (amqp.PreconditionFailed, amqp.ResourceLocked)):
+        text = declaring.refusal(refusal) or str(refusal)
+        yield found("queue_differs", f"{text}.", queue.name, evidence=" ".join(str(refusal).split()))
+
+
+def _differing(queue: ConfiguredQueue, held: HeldQueue, default_type: str) -> Iterator[Finding]:
+    """Yield a finding if a queue differs from its configuration, as the management API shows it."""
+    wanted_type = str(queue.arguments.get("x-queue-type", default_type or held.type))
+    pairs = [("type", held.type, wanted_type), ("durable", held.durable, queue.durable)]
+    pairs.append(("auto_delete", held.auto_delete, queue.auto_delete))
+    for key in sorted((set(held.arguments) | set(queue.arguments)) - {"x-queue-type"}):
+        pairs.append((key, held.arguments.get(key), queue.arguments.get(key)))
+    differences = [
+        f"{key} is {there!r:.80}, configured is {wanted!r:.80}" for key, there, wanted in pairs if there != wanted
+    ]
+    if differences:
+        text = f"The queue {queue.name} exists with other properties than this configuration declares"
+        yield found("queue_differs", f"{text}: {'; '.join(differences)}.", queue.name, evidence="the management API")
+
+
+def _default_type(case: Case, option: str) -> str:
+    """Return the type of queues that are declared without one; empty: this user may not see it."""
+    try:
+        return case.held_queues.api().default_queue_type(case.held_queues.virtual_host(option))
+    except ManagementError:
+        return ""
