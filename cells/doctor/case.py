@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from oslo_config import cfg
 
 from cells import context, versions
-from cells.doctor import managers_asked
+from cells.doctor import encrypted_hosts, managers_asked
+from cells.doctor.encrypted_hosts import EncryptedHost
 from cells.doctor.held_queues import HeldQueues
 from cells.doctor.once import Once
 from cells.neighbors.neighbor import Neighbor
@@ -149,6 +150,13 @@ class Case:
                 yield BrokerProbe(connection, self.answer_seconds)
         finally:
             transport.cleanup()
+
+    def encrypted_hosts(self) -> list[EncryptedHost]:
+        """Return the hosts of brokers to which this cell connects with TLS: its own, and those of neighbors."""
+        found = list(encrypted_hosts.of_this_cell(self.conf))
+        for row in self.rows:
+            found += encrypted_hosts.of_neighbor(self.conf, row)
+        return found
 
     def broker_options(self) -> list[str]:
         """Return the options that name a RabbitMQ at which this cell receives, that of its services first."""

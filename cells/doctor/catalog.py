@@ -65,6 +65,16 @@ KINDS: dict[str, Kind] = {
         "A certificate for direct links expires within 30 days, or has expired beside a valid one.",
         "cells cert create, and cells neighbor set NAME --certificate FILE in the neighbors",
     ),
+    "broker_certificate_invalid": Kind(
+        _B,
+        "The TLS certificate of a broker has expired, or is not valid yet: clients that check it do not connect.",
+        "replace the certificate of the broker: ssl_options.certfile in its rabbitmq.conf",
+    ),
+    "broker_certificate_expires": Kind(
+        _W,
+        "The TLS certificate of a broker expires within 30 days.",
+        "replace the certificate of the broker: ssl_options.certfile in its rabbitmq.conf",
+    ),
     "broker_unreachable": Kind(
         _B,
         "The broker of this cell does not take a connection, or does not speak AMQP or TLS there.",

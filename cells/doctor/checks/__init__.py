@@ -2,6 +2,7 @@
 
 from cells.doctor.checks.base import Check
 from cells.doctor.checks.broker import BrokerCheck
+from cells.doctor.checks.broker_certificates import BrokerCertificateCheck
 from cells.doctor.checks.cell_names import CellNameCheck
 from cells.doctor.checks.certificates import CertificateCheck
 from cells.doctor.checks.clocks import ClockCheck
@@ -31,6 +32,7 @@ STAGES: tuple[tuple[Check, ...], ...] = (
         ConsumerCheck(),
         NeighborCheck(),
         CertificateCheck(),
+        BrokerCertificateCheck(),
         CellNameCheck(),
         ClockCheck(),
         OrphanCheck(),
