@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent import futures
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cells.api import errors
+from cells.worker_threads import start_thread
 
 if TYPE_CHECKING:
     from cells.context import RequestContext
@@ -33,7 +35,7 @@ class ManagerClient:
     """Client of the manager, connected at the first request.  Thread-safe.
 
     A call to another cell waits for its whole timeout, even if the manager of this cell has died.  So the manager is
-    asked for its status beforehand, at most once a second, with a short timeout.
+    asked for its status beforehand and while an operation waits, at most once a second, with a short timeout.
     """
 
     def __init__(
@@ -41,13 +43,16 @@ class ManagerClient:
         connect: Callable[[], Connection],
         cell_name: str | None = None,
         clock: Callable[[], float] = time.monotonic,
+        check_seconds: float = PRESENT_SECONDS,
     ) -> None:
         """:param connect: called once, by the first request: a server may fork after it has loaded the application
         :param cell_name: [cells] name, which the manager must have, too; None: any
+        :param check_seconds: interval of the checks while an operation waits
         """
         self._connect = connect
         self._cell_name = cell_name
         self._clock = clock
+        self._check_seconds = check_seconds
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         self._present_until = 0.0
@@ -55,15 +60,30 @@ class ManagerClient:
         self._problem: errors.ApiError | None = None
 
     def ask(self, ctxt: RequestContext, operation: Callable[[CellsAPI], T]) -> T:
-        """Return the result of ``operation``, called with the client.
+        """Return the result of ``operation``, called with the client on a thread of its own.
+
+        If the manager goes away meanwhile, the thread is left behind until the timeout of the operation.
 
         :raises cells.api.errors.ApiError: the manager is away, or the operation failed
         """
         api = self._checked(ctxt)
-        try:
-            return operation(api)
-        except Exception as error:  # the called method may raise any class
-            raise errors.from_manager(error) from error
+        done: futures.Future[T] = futures.Future()
+
+        def run() -> None:
+            try:
+                done.set_result(operation(api))
+            except BaseException as error:  # the called method may raise any class, and the client must get an answer
+                done.set_exception(error)
+
+        start_thread(run, "cells-api-request")
+        while not futures.wait([done], self._check_seconds).done:
+            self._checked(ctxt)
+        error = done.exception()
+        if error is None:
+            return done.result()
+        if not isinstance(error, Exception):
+            raise error
+        raise errors.from_manager(error) from error
 
     def close(self) -> None:
         """Close the connection, after the last request.  May be called twice."""

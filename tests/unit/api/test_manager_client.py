@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +14,7 @@ from cells.api.manager_client import AWAY_SECONDS, PRESENT_SECONDS, ManagerClien
 from cells.context import RequestContext
 from tests.clock import Clock
 from tests.unit.api.conftest import Manager, connection_to
+from tools.polling import poll
 
 CTXT = RequestContext()
 
@@ -72,3 +74,31 @@ def test_the_connection_is_closed_once() -> None:
     client.close()
     client.close()
     assert names(manager) == ["status", "call", "close"]
+
+
+def test_a_manager_that_goes_away_ends_the_requests_that_wait_for_it() -> None:
+    manager, clock, ended = Manager({}), Clock(), threading.Event()
+
+    def wait(_api: Any) -> bool:
+        manager.answers["status"] = exceptions.ManagerTimeout("away")
+        clock.advance(PRESENT_SECONDS)
+        return ended.wait(20)
+
+    client = ManagerClient(lambda: connection_to(manager), "api", clock, check_seconds=0.01)
+    with pytest.raises(ApiError) as caught:
+        client.ask(CTXT, wait)
+    assert caught.value.status is HTTPStatus.SERVICE_UNAVAILABLE
+    ended.set()
+
+
+def test_a_slow_operation_is_waited_for_while_the_manager_answers() -> None:
+    manager, clock = Manager({}), Clock()
+
+    def wait(_api: Any) -> str:
+        before = len(manager.requests)
+        clock.advance(PRESENT_SECONDS)
+        poll(lambda: len(manager.requests) > before, "the manager is asked again")
+        return "done"
+
+    client = ManagerClient(lambda: connection_to(manager), "api", clock, check_seconds=0.01)
+    assert client.ask(CTXT, wait) == "done"
