@@ -102,13 +102,13 @@ class Application:
 
     def _answer(self, request: Request, ctxt: RequestContext) -> dict[str, Any] | None:
         route, path = self._urls.bind("localhost").match(request.path, request.method)
-        if any(len(name) > MAX_NAME_LENGTH for name in path.values()):
-            raise ApiError(HTTPStatus.NOT_FOUND, f"No cell has a name of more than {MAX_NAME_LENGTH} characters.")
         if route.role:
             for name, value in self._authenticator.identify(request.environ).items():
                 setattr(ctxt, name, value)
             self._policy.check(route, ctxt)
             ctxt.is_admin = self._policy.is_admin(ctxt)
+        if any(len(name) > MAX_NAME_LENGTH for name in path.values()):
+            raise ApiError(HTTPStatus.NOT_FOUND, f"No cell has a name of more than {MAX_NAME_LENGTH} characters.")
         query = reading.query_of(request, route)
         body = reading.body_of(request, route, self._max_body_bytes)
         answer: dict[str, Any] | None = route.handle(ApiRequest(ctxt, self._manager, self._examiner, path, query, body))

@@ -140,6 +140,13 @@ def test_a_missing_neighbor_cannot_be_deleted(client: Client, manager: Manager) 
     assert client.delete("/v1/cells/nowhere", headers=HEADERS).status_code == 404
 
 
+def test_the_manager_is_not_asked_about_a_name_that_no_cell_can_have(client: Client, manager: Manager) -> None:
+    path = f"/v1/cells/{'a' * 300}"
+    assert client.delete(path, headers=HEADERS).status_code == 404
+    assert client.delete(path).status_code == 401
+    assert not manager.requests
+
+
 def test_readers_change_nothing(client: Client, manager: Manager) -> None:
     assert post(client, "/v1/cells", {"cell": CELL}, READER).status_code == 403
     assert put(client, "east", {"weight_scale": 1}, READER).status_code == 403
