@@ -240,7 +240,7 @@ class ResponseMessage(TargetedMessage):
             # The first pass finds values that the client could not read: a number out of range, for example.
             _JSON.decode(text)
             outcome = _OUTCOME.decode(text)
-        except (KeyError, TypeError, ValueError, RecursionError, exceptions.MessageError):
+        except (KeyError, TypeError, ValueError, msgspec.MsgspecError, RecursionError, exceptions.MessageError):
             return None
         return None if outcome.failure else bytes(outcome.value).decode()
 
