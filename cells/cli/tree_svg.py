@@ -116,7 +116,7 @@ def draw(root: Cell) -> Iterator[str]:
         f'viewBox="0 0 {width:.0f} {height}">'
     )
     yield f"  <title>{_escaped(f'Cells: {summary}')}</title>"
-    yield _STYLE
+    yield from _STYLE.splitlines()
     yield f'  <rect class="page" width="{width:.0f}" height="{height}"/>'
     yield from (line for _, line in legend)
     for node in nodes:

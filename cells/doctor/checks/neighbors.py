@@ -8,7 +8,7 @@ from typing import Any
 
 import amqp  # type: ignore[import-untyped]  # it has none
 
-from cells import exceptions
+from cells import exceptions, versions
 from cells.doctor.case import Case
 from cells.doctor.checks.base import Check
 from cells.doctor.finding import Finding, found
@@ -37,7 +37,9 @@ class NeighborCheck(Check):
         has_manager = case.has_manager()
         if has_manager:
             reports = {str(row["name"]): row for row in case.neighbors()}
-            errors = _errors(case)
+            errors = {
+                name: error for name, error in _errors(case).items() if not _is_gathered(reports.get(name), error)
+            }
         answers, missing = brokers.wait(deadline)
         seen = {row.name: broker for row, broker in answers if broker is not None}
         own = case.path
@@ -69,6 +71,18 @@ def _errors(case: Case) -> dict[str, Exception | None]:
             answered = isinstance(answer.error, (exceptions.UnknownMethod, exceptions.RemoteError))
             errors[route[1]] = None if answered else answer.error
     return errors
+
+
+def _is_gathered(report: Mapping[str, Any] | None, error: Exception | None) -> bool:
+    """Return whether a cell behind the neighbor may cause the timeout.
+
+    A neighbor below 1.2 answers a broadcast after all cells behind it have answered.  One silent cell there takes the
+    whole time, and the probes of the manager tell whether the neighbor itself answers.
+    """
+    if report is None or report.get("state") != "up" or not isinstance(error, exceptions.CellTimeout):
+        return False
+    version = report.get("version")
+    return isinstance(version, str) and not versions.speaks(version, versions.STREAMED_ANSWERS)
 
 
 def look_at(case: Case, row: Neighbor) -> BrokerSeen | None:

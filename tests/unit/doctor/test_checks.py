@@ -249,6 +249,21 @@ def test_neighbors(answer: CellAnswer, probe: Any, expected: list[str]) -> None:
     assert examine_east(FakeManager(neighbors=[UP], down=[answer]), probe) == expected
 
 
+@each(
+    ("state", "version", "expected"),
+    [
+        ("up", "1.0", []),
+        ("up", "1.1", []),
+        ("silent", "1.1", ["neighbor_hangs"]),
+        ("up", "1.2", ["neighbor_hangs"]),
+        ("up", None, ["neighbor_hangs"]),
+    ],
+)
+def test_a_timeout_of_a_neighbor_that_gathers_answers(state: str, version: str | None, expected: list[str]) -> None:
+    row = {**UP, "state": state, "version": version}
+    assert examine_east(FakeManager(neighbors=[row], down=[LATE]), FakeProbe()) == expected
+
+
 def test_neighbors_without_a_manager() -> None:
     manager = FakeManager(status=exceptions.ManagerTimeout("late"))
     assert examine_east(manager, BrokerUnusableError("no", "login")) == ["neighbor_login"]
