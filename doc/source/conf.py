@@ -34,13 +34,10 @@ man_pages = [
     ("reference/cells-api", "cells-api", "the HTTP API of a cell", author, 1),
     ("reference/cells-status", "cells-status", "checks before an upgrade of a cell", author, 1),
 ]
-html_theme = "alabaster"
-html_theme_options = {
-    "description": "Messages between cells that each have their own broker and database",
-    "fixed_sidebar": True,
-    "page_width": "1100px",
-    "sidebar_width": "260px",
-}
+html_theme = "furo"
+html_title = "cells"
+html_static_path = ["_static"]
+html_css_files = ["pictures.css"]
 html_show_sourcelink = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
