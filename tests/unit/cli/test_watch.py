@@ -143,6 +143,10 @@ def test_ctrl_c_ends_it_quietly(cells: Cells, busy: Manager) -> None:
     assert (result.status, result.err) == (130, "")
 
 
+#: written after the output of a command
+END = "<end>"
+
+
 @pytest.fixture
 def on_terminal(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
     """Run a command with a terminal as its stdout; return the exit status and the output."""
@@ -152,8 +156,13 @@ def on_terminal(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         with os.fdopen(theirs, "w") as stdout, open(ours, "rb", buffering=0) as output:
             monkeypatch.setattr(sys, "stdout", stdout)
             found = main(["--config-file", str(cells.config_file), *words])
+            stdout.write(END)
             stdout.flush()
-            return found, output.read(100_000).decode()
+            # The system passes on the output of a terminal in pieces.
+            out = b""
+            while END not in out.decode(errors="ignore"):
+                out += output.read(100_000)
+            return found, out.decode().removesuffix(END)
 
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)

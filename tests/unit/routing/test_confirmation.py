@@ -48,6 +48,8 @@ def api(wire: Hung) -> Iterator[CellInMemory]:
         lay_wire(*urls, wire)
         cell.pending.start()
         yield cell
+        # The stop of the cell waits for messages on their way.
+        wire.gate.set()
         lay_wire(*urls, None)
 
 
