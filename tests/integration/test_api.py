@@ -76,6 +76,8 @@ def test_requests_over_http_and_a_manager_that_dies(served: Served) -> None:
     status, answer = served.ask("/v1/call", {"cell": "api", "method": "ping"})
     assert (status, answer["call"]["value"]["cell"]) == (200, "api")
     assert served.ask("/v1/cells", token="wrong")[0] == 401
+    status, answer = served.ask("/v1/call", {"cell": "x" * 10_000_000})
+    assert (status, answer["error"]["code"]) == (413, 413)
     served.manager.kill9()
     started_at = time.monotonic()
     assert served.ask("/v1/links")[0] == 503
